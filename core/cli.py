@@ -1,0 +1,219 @@
+"""`python -m core …`: the processes, and Fivefold from the command line."""
+
+import asyncio
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from core.media.storage import InvalidContentUrl
+from core.models import (
+    MAX_ITEMS,
+    MIN_ITEMS,
+    Asset,
+    InvalidInput,
+    Job,
+    JobStatus,
+    parse_user_id,
+)
+from core.settings import InvalidSetting, Settings, load_settings
+from core.store import DatabaseError, DatabaseUnavailable, Store, open_store
+
+WATCH_SECONDS: Final = 0.5
+_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def main() -> None:
+    """Run the command line; an error that a person can mend is one sentence, not a traceback."""
+    from core.store.embedded import EmbeddedUnavailable  # noqa: PLC0415  # only `run` raises them
+    from core.supervisor import CannotStart  # noqa: PLC0415
+
+    try:
+        cli()
+    except (
+        CannotStart,
+        DatabaseUnavailable,
+        EmbeddedUnavailable,
+        InvalidContentUrl,
+        InvalidInput,
+        InvalidSetting,
+    ) as error:
+        sys.exit(f"fivefold: {error}")
+    except DatabaseError as error:
+        sys.exit(f"fivefold: the database refuses to work: {error}")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def cli() -> None:
+    """Fivefold: one prompt in; at least five images and five videos out."""
+
+
+@cli.command()
+def run() -> None:
+    """Start everything and keep it running (`make run`)."""
+    from core.media.storage import ContentStore  # noqa: PLC0415
+    from core.supervisor import supervise  # noqa: PLC0415
+
+    settings = load_settings()
+    ContentStore(settings.content_url)
+    supervise(settings)
+
+
+@cli.command()
+def web() -> None:
+    """Serve the pages."""
+    from streamlit.web.cli import main as streamlit  # noqa: PLC0415
+
+    settings = _prepared("web")
+    script = Path(__file__).parents[1] / "streamlit_app.py"
+    address = ["--server.address", settings.bind_address, "--server.port", str(settings.port)]
+    streamlit(["run", str(script), *address])
+
+
+@cli.command()
+def worker() -> None:
+    """Make the items of jobs."""
+    from core.generation.worker import run_worker  # noqa: PLC0415
+
+    settings = _prepared("worker")
+    with open_store(settings) as store:
+        asyncio.run(run_worker(settings, store))
+
+
+@cli.command()
+def notifier() -> None:
+    """Send notifications when they are due."""
+    from core.notifications.notifier import run_notifier  # noqa: PLC0415
+
+    settings = _prepared("notifier")
+    with open_store(settings) as store:
+        run_notifier(settings, store)
+
+
+@cli.command()
+@click.argument("prompt")
+@click.option("--user", required=True, help="The user_id to generate for.")
+@click.option("--images", default=MIN_ITEMS, show_default=True, help="Number of images.")
+@click.option("--videos", default=MIN_ITEMS, show_default=True, help="Number of videos.")
+@click.option("--ratio", help="Aspect ratio, such as 16:9.")
+@click.option("--seconds", type=int, help="Length of each clip.")
+@click.option("--seed", type=click.IntRange(0, 2**31 - 1), help="Repeat what this seed made.")
+@click.option("--wait", is_flag=True, help="Wait until the job has ended.")
+@_json
+def generate(prompt: str, user: str, *, wait: bool, as_json: bool, **chosen: Any) -> None:
+    """Make images and videos of PROMPT."""
+    from core.generation.order import Order, plan  # noqa: PLC0415
+    from core.providers.registry import configured  # noqa: PLC0415
+
+    settings = load_settings()
+    order = Order(user_id=parse_user_id(user), prompt=prompt, **chosen)
+    catalogue = configured(drawing_processes=settings.drawing_processes)
+    planned, assets = plan(order, catalogue)
+    with open_store(settings) as store:
+        store.users.ensure(planned.user_id)
+        store.jobs.create(planned, assets)
+        if not as_json:
+            click.echo(f"Job {planned.id}: {settings.link_base}/job?id={planned.id}")
+        job = _wait(store, planned, quiet=as_json) if wait else planned
+    if as_json:
+        click.echo(_to_json(job.to_document()))
+    elif wait:
+        _print_job(job)
+    if wait and job.status != JobStatus.COMPLETED:
+        sys.exit(1)
+
+
+@cli.command()
+@click.argument("job_id", metavar="ID")
+@_json
+def job(job_id: str, *, as_json: bool) -> None:
+    """Show a job and its items."""
+    with open_store(load_settings()) as store:
+        found = store.jobs.get(job_id.lower())
+        if found is None:
+            raise InvalidInput(f"There is no job {job_id!r}.")
+        assets = store.assets.of_job(found.id)
+    if as_json:
+        items = [asset.to_document() for asset in assets]
+        click.echo(_to_json(found.to_document() | {"assets": items}))
+    else:
+        _print_job(found, assets)
+
+
+@cli.command()
+@click.option("--user", required=True, help="The user_id whose jobs to list.")
+@click.option("--limit", default=50, show_default=True, help="At most so many, newest first.")
+@_json
+def jobs(user: str, limit: int, *, as_json: bool) -> None:
+    """List a user's jobs, newest first."""
+    with open_store(load_settings()) as store:
+        found = store.jobs.of_user(parse_user_id(user), limit)
+    if as_json:
+        click.echo(_to_json([each.to_document() for each in found]))
+        return
+    for each in found:
+        prompt = " ".join(each.prompt.split())
+        click.echo(f"{each.id}  {each.created_at:%Y-%m-%d %H:%M}Z  {each.status:<10}  {prompt[:60]}")
+
+
+@cli.command()
+@_json
+def doctor(*, as_json: bool) -> None:
+    """Check that everything is in order."""
+    from core.doctor import examine  # noqa: PLC0415  # loads the encoder
+
+    findings = examine(load_settings())
+    if as_json:
+        click.echo(_to_json([finding.to_json() for finding in findings]))
+    else:
+        for finding in findings:
+            mark = click.style("✔", fg="green") if finding.ok else click.style("✘", fg="red")
+            click.echo(f"{mark} {finding.name:<21} {finding.text}")
+    if not all(finding.ok for finding in findings):
+        sys.exit(1)
+
+
+def _prepared(name: str) -> Settings:
+    from core.process import prepare  # noqa: PLC0415
+
+    settings = load_settings()
+    prepare(name, settings.log_level)
+    return settings
+
+
+def _wait(store: Store, job: Job, *, quiet: bool) -> Job:
+    """Wait for a job's end, with a progress bar where a person watches."""
+    bar = click.progressbar(
+        length=1000, label="Generating", file=sys.stderr, hidden=quiet or not sys.stderr.isatty()
+    )
+    with bar:
+        while True:
+            found = store.jobs.get(job.id)
+            if found is None:
+                raise InvalidInput("The job was deleted.")
+            assets = store.assets.of_job(job.id)
+            share = sum(asset.progress for asset in assets) / max(len(assets), 1)
+            bar.update(round(1000 * share) - bar.pos)
+            if found.status != JobStatus.PROCESSING:
+                return found
+            time.sleep(WATCH_SECONDS)
+
+
+def _print_job(job: Job, assets: list[Asset] | None = None) -> None:
+    click.echo(f"{job.status}: {len(job.image_paths)} of {job.requested.images} images, ", nl=False)
+    click.echo(f"{len(job.video_paths)} of {job.requested.videos} videos")
+    if assets is None:
+        click.echo("\n".join(job.image_paths + job.video_paths))
+        return
+    for asset in assets:
+        facts = asset.path or (asset.error.message if asset.error else f"{asset.progress:.0%}")
+        click.echo(f"  {asset.kind} {asset.slot:>2}  {asset.state:<10}  {facts}")
+
+
+def _to_json(value: Any) -> str:
+    encode: Callable[[Any], str] = lambda moment: moment.isoformat()  # noqa: E731  # dates only
+    return json.dumps(value, default=encode, ensure_ascii=False, indent=2)

@@ -1,0 +1,108 @@
+"""Is everything in order? One check a part, each with a line to read."""
+
+import asyncio
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core.media.encoding import encode_clip
+from core.media.inspection import BrokenMedia, inspect
+from core.media.storage import ContentStore, InvalidContentUrl
+from core.models import Kind
+from core.notifications.channels import CHANNELS
+from core.providers.errors import ProviderError
+from core.providers.registry import configured
+from core.settings import Settings
+from core.store import DatabaseError, DatabaseUnavailable, open_store
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check found.
+
+    Attributes:
+        name: what was checked.
+        ok: whether it is in order.
+        text: the facts, or what is wrong and what to do.
+    """
+
+    name: str
+    ok: bool
+    text: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the finding for `--json`."""
+        return asdict(self)
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """Check the database, the folders, the encoder and every configured provider."""
+    findings = [
+        _finding("database", lambda: _database(settings)),
+        _finding("data folder", lambda: _data_folder(settings)),
+        _finding("content folder", lambda: ContentStore(settings.content_url).check()),
+        _finding("encoder", _encoder),
+    ]
+    for provider in configured(drawing_processes=settings.drawing_processes).providers.values():
+        findings.append(_finding(provider.title, lambda p=provider: asyncio.run(p.check())))  # type: ignore[misc]
+    findings.append(Finding("notifications", ok=True, text=", ".join(CHANNELS)))
+    return findings
+
+
+def overview(settings: Settings) -> list[tuple[str, str]]:
+    """Return what `make run` prints: providers, channels and where the data lies."""
+    catalogue = configured(drawing_processes=settings.drawing_processes)
+    makers = [
+        (f"{kind}s by", f"{provider.title} ({capability.model}). {provider.notice}")
+        for kind in Kind
+        for provider, capability in [catalogue.choose(kind)]
+    ]
+    database = "MONGODB_URI" if settings.mongodb_uri.get_secret_value() else "embedded MongoDB"
+    return [
+        *makers,
+        ("told by", ", ".join(CHANNELS)),
+        ("database", f"{database}, database “{settings.mongodb_database}”"),
+        ("data", str(settings.data_dir.resolve())),
+        ("files", str(ContentStore(settings.content_url).root.resolve())),
+    ]
+
+
+def _finding(name: str, check: Callable[[], str]) -> Finding:
+    try:
+        return Finding(name, ok=True, text=check())
+    except (
+        DatabaseUnavailable,
+        DatabaseError,
+        InvalidContentUrl,
+        ProviderError,
+        BrokenMedia,
+        OSError,
+    ) as error:
+        return Finding(name, ok=False, text=str(error))
+
+
+def _database(settings: Settings) -> str:
+    with open_store(settings) as store:
+        waiting = store.assets.queue()
+        return (
+            f"MongoDB {store.ping()}, database “{settings.mongodb_database}”; "
+            f"{waiting['queued']} items wait, {waiting['active']} are being made"
+        )
+
+
+def _data_folder(settings: Settings) -> str:
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=settings.data_dir):
+        return str(settings.data_dir.resolve())
+
+
+def _encoder() -> str:
+    with tempfile.TemporaryDirectory() as folder:
+        clip = Path(folder) / "clip.mp4"
+        encode_clip([np.zeros((64, 64, 3), np.uint8)] * 24, clip, 64, 64, 24)
+        found = inspect(clip, Kind.VIDEO, width=64, height=64, seconds=1)
+    return f"H.264 clips are written and read back ({found.bytes} bytes)"

@@ -1,0 +1,1 @@
+"""Where files live, saving them whole, checking that they decode, previews and posters."""

@@ -1,0 +1,50 @@
+"""Pixels to files: PNG images and H.264 clips that every browser plays."""
+
+from collections.abc import Iterable
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from av.video.reformatter import Colorspace, ColorRange
+from numpy.typing import NDArray
+from PIL import Image
+
+_BT709 = 1  # the code point in ITU-T H.273 for primaries, transfer and matrix of HD video
+
+
+def encode_png(image: Image.Image) -> bytes:
+    """Return an image as PNG; lightly compressed, which is three times as fast."""
+    buffer = BytesIO()
+    image.save(buffer, "PNG", compress_level=3)
+    return buffer.getvalue()
+
+
+def encode_clip(
+    frames: Iterable[NDArray[np.uint8]], path: Path, width: int, height: int, fps: int
+) -> None:
+    """Write frames as H.264 in MP4: yuv420p, BT.709, index at the front for instant playback.
+
+    Args:
+        frames: RGB, each (height, width, 3).
+        path: the file to write.
+        width: in pixels, even.
+        height: in pixels, even.
+        fps: frames a second.
+    """
+    with av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"}) as container:
+        stream = container.add_stream("libx264", rate=fps)
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        stream.options = {"preset": "veryfast", "crf": "20"}
+        codec: Any = stream.codec_context
+        codec.colorspace = codec.color_primaries = codec.color_trc = _BT709
+        codec.color_range = ColorRange.MPEG
+        for pixels in frames:
+            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24").reformat(
+                format="yuv420p",
+                dst_colorspace=Colorspace.ITU709,
+                dst_color_range=ColorRange.MPEG,
+            )
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))

@@ -1,0 +1,1 @@
+"""Telling the user: the outbox's sender and its channels."""

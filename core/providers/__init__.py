@@ -1,0 +1,1 @@
+"""The generators behind one contract. Knows no database and no Streamlit."""

@@ -1,0 +1,245 @@
+"""What grows: conifers, leafy trees, palms, cacti, grass and flowers."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from core.providers.illustrator.palette import hex_colour, mix
+from core.providers.illustrator.pen import Cel, Pen, ink
+
+if TYPE_CHECKING:
+    from core.providers.illustrator.noise import Array
+    from core.providers.illustrator.stage import Layer, Stage
+    from core.providers.illustrator.terrain import Land
+
+LEAVES = {
+    "spring": ["#f7c6d6", "#f29cbc", "#fbe0e6", "#e77fa6"],
+    "summer": ["#5f9a45", "#7db350", "#4a8440", "#9cc45c"],
+    "autumn": ["#d9742b", "#e89a35", "#c2452d", "#f0bb4a"],
+    "winter": ["#e9f0f7", "#f6f9fc", "#dbe6f0", "#ffffff"],
+}
+_FLOWERS = {
+    "spring": ["#f7b7cf", "#ffffff", "#f2d65c", "#c9a3e6"],
+    "summer": ["#e8463c", "#f6d13f", "#ffffff", "#8a6fd8", "#f08ab0"],
+    "autumn": ["#d98a35", "#b5562f", "#e8c05a"],
+    "winter": ["#ffffff"],
+}
+
+
+def conifer(stage: Stage, rng: np.random.Generator, size: float, haze: float) -> Array:
+    """Return a fir as a sprite, `size` pixels high."""
+    snowy = stage.scene.season == "winter"
+    pen = Pen(size, 0.62)
+    dark, lit = (
+        mix(stage.light.surface(hex_colour(code), amount), stage.light.haze, haze)
+        for code, amount in (("#1f3d33", 0.05), ("#3f6b4a", 0.75))
+    )
+    white = mix(stage.light.surface(hex_colour("#f2f6fb"), 0.7), stage.light.haze, haze)
+    pen.line([(0, 0), (0, 0.5)], 0.022, mix(dark, hex_colour("#3a2a22"), 0.4))
+    tiers = int(rng.integers(7, 10))
+    for tier in range(tiers):
+        low = 0.06 + 0.84 * tier / tiers
+        reach = 0.27 * (1 - tier / tiers) ** 0.85 + 0.015
+        top = min(1.0, low + 0.27 * (1 - 0.6 * tier / tiers))
+        left, right = (reach * rng.uniform(0.8, 1.12) for _ in range(2))
+        droop = 0.03 * (1 - tier / tiers)
+        under = [(left * -0.5, low + 0.01), (0, low + 0.03), (right * 0.5, low + 0.01)]
+        pen.poly([(-left, low - droop), *under, (right, low - droop), (0, top)], dark)
+        edge, inner = (right, 0.25) if stage.side > 0 else (-left, -0.25)
+        pen.poly(
+            [(edge, low - droop), (edge * 0.55, low + 0.012), (reach * inner, low + 0.05), (0, top)],
+            white if snowy else lit,
+        )
+        if snowy:
+            pen.poly([(-edge * 0.9, low - droop * 0.6), (-edge * 0.5, low + 0.06), (0, top)], mix(white, dark, 0.35))
+    return pen.sprite()
+
+
+def add_wood(stage: Stage, land: Land, count: int, height: float, haze: float, **where: float) -> Layer:
+    """Add a wood of conifers, `height` units high, standing on the land and hazier with distance."""
+    rng = stage.rng
+    spots = land.spots(rng, count, **where)
+    levels = [min(0.92, haze + step * (1 - haze) * 0.22) for step in (2, 1, 0)]
+    groves = [[conifer(stage, rng, 200, level) for _ in range(3)] for level in levels]
+    cel = Cel(stage.height, stage.width)
+    clump = stage.rng.uniform(0, math.tau, 3)
+    for order, (x, y, scale) in enumerate(spots):
+        if math.sin(x / stage.unit * 9 + clump[0]) + math.sin(x / stage.unit * 23 + y * 0.05 + clump[1]) < -0.5:
+            continue  # leave clearings
+        grove = groves[min(2, order * 3 // len(spots))]
+        tall = height * scale * rng.uniform(0.55, 1.15)
+        cel.stamp(grove[int(rng.integers(3))], x, y + tall * 0.05, tall)
+    return add_cel(stage, cel, land.layer.depth)
+
+
+def add_cel(stage: Stage, cel: Cel, depth: float, **how: object) -> Layer:
+    """Add a stamped sheet as a layer."""
+    colour = cel.pixels[..., :3].astype(np.float32)
+    alpha = cel.pixels[..., 3].astype(np.float32)
+    straight = colour / np.maximum(alpha, 1)[..., None]
+    return stage.add(straight, alpha / 255, depth=depth, **how)
+
+
+def leafy_tree(stage: Stage, rng: np.random.Generator, size: float, haze: float = 0.0) -> Array:
+    """Return a broad tree in the season's leaf as a sprite, `size` pixels high."""
+    pen = Pen(size, 1.15)
+    light, season = stage.light, stage.scene.season
+    bark = [mix(light.surface(hex_colour("#4a382f"), lit), light.haze, haze) for lit in (0.0, 0.6)]
+    tips: list[tuple[float, float, float]] = []
+
+    def grow(x: float, y: float, angle: float, length: float, width: float) -> None:
+        bend = angle + rng.normal(0, 0.12)
+        x1, y1 = x + length * math.sin(bend), y + length * math.cos(bend)
+        pen.line([(x, y), (x1, y1)], width, bark[0])
+        pen.line([(x + stage.side * width * 0.25, y), (x1 + stage.side * width * 0.2, y1)], width * 0.4, bark[1])
+        if width < 0.009:
+            tips.append((x1, y1, rng.uniform(0.05, 0.085)))
+            return
+        if width < 0.03:
+            tips.append((x1, y1, rng.uniform(0.04, 0.075)))
+        for turn in (-0.5, 0.42) if rng.random() < 0.75 else (-0.62, 0.03, 0.6):
+            grow(x1, y1, angle + turn * rng.uniform(0.75, 1.3), length * rng.uniform(0.7, 0.86), width * 0.64)
+
+    pen.poly([(-0.05, 0), (-0.022, 0.09), (0.022, 0.09), (0.055, 0)], bark[0])
+    grow(0, 0.05, rng.normal(0, 0.06), 0.24, 0.052)
+    codes = LEAVES[season]
+    if season == "spring" and not _blossoms(stage):
+        codes = ["#8fbf4f", "#a8cf5f", "#75ab48", "#c4df7a"]
+    centre_y = float(np.mean([y for _, y, _ in tips]))
+    for lit in (0.0, 0.3, 0.62, 1.0):  # dark leaves first, the lit ones over them
+        inks = [mix(light.surface(hex_colour(code), lit), light.haze, haze) for code in codes]
+        for x, y, radius in tips:
+            if season == "winter" and rng.random() < 0.5:
+                continue
+            for _ in range(13 if season != "winter" else 3):
+                away = radius * math.sqrt(rng.random())
+                angle = rng.uniform(0, math.tau)
+                toward = (math.cos(angle) * stage.side * 0.6 + math.sin(angle)) * away / radius
+                toward += 1.6 * (y - centre_y) + 0.6 * x * stage.side
+                if abs(toward + 0.75 - lit * 1.5) > 0.62:
+                    continue
+                leaf = rng.uniform(0.007, 0.016)
+                pen.oval(
+                    x + math.cos(angle) * away * 1.15, y + math.sin(angle) * away * 0.9,
+                    leaf * 1.3, leaf, inks[int(rng.integers(len(inks)))], rng.uniform(0, 180),
+                )  # fmt: skip
+    return pen.sprite()
+
+
+def _blossoms(stage: Stage) -> bool:
+    return bool({"pink", "rose"} & set(stage.scene.colours)) or "tree" in stage.scene.subjects or (
+        stage.scene.season == "spring"
+    )
+
+
+def palm(stage: Stage, rng: np.random.Generator, size: float) -> Array:
+    """Return a leaning palm as a sprite."""
+    pen = Pen(size, 1.1)
+    surface = stage.light.surface
+    lean = rng.uniform(0.1, 0.25) * rng.choice([-1, 1])
+    trunk = [(lean * (t**1.7) - lean * 0.5, 0.74 * t) for t in np.linspace(0, 1, 14)]
+    pen.line(trunk, 0.03, surface(hex_colour("#5a4434"), 0.05))
+    pen.line([(x + stage.side * 0.007, y) for x, y in trunk], 0.011, surface(hex_colour("#8a6a4c"), 0.9))
+    x0, y0 = trunk[-1]
+    for index, angle in enumerate(np.linspace(-2.15, 2.15, 13) + rng.normal(0, 0.08, 13)):
+        lit = 0.15 + 0.8 * (index % 2) * (0.6 + 0.4 * math.sin(angle) * stage.side)
+        colour = surface(hex_colour("#3f7a48" if index % 2 else "#2a5a3c"), lit)
+        reach, drop = rng.uniform(0.3, 0.4), rng.uniform(0.13, 0.24)
+        spine = [
+            (x0 + reach * t * math.sin(angle), y0 + 0.26 * t * math.cos(angle) - drop * t**2.2)
+            for t in np.linspace(0, 1, 9)
+        ]
+        width = [0.0, 0.03, 0.042, 0.044, 0.04, 0.034, 0.026, 0.015, 0.0]
+        upper = [(x, y + w * 0.35) for (x, y), w in zip(spine, width, strict=True)]
+        lower = [(x, y - w) for (x, y), w in zip(spine, width, strict=True)]
+        pen.poly([*upper, *lower[::-1]], colour)
+    return pen.sprite()
+
+
+def cactus(stage: Stage, rng: np.random.Generator, size: float) -> Array:
+    """Return a saguaro as a sprite."""
+    pen = Pen(size, 0.8)
+    lit, dark = (stage.light.surface(hex_colour("#5d8a56"), amount) for amount in (1.0, 0.0))
+
+    def arm(points: list[tuple[float, float]], width: float) -> None:
+        for share, colour in ((1.0, dark), (0.62, mix(dark, lit, 0.55)), (0.26, lit)):
+            shift = stage.side * width * (1 - share) * 0.42
+            pen.line([(x + shift, y) for x, y in points], width * share, colour)
+            x, y = points[-1]
+            pen.oval(x + shift, y, width * share / 2, width * share / 2, colour)
+
+    for turn in rng.permutation([-1, 1]):
+        low, high = rng.uniform(0.3, 0.5), rng.uniform(0.6, 0.85)
+        bow = [(turn * x, low + y) for x, y in ((0.05, 0), (0.13, 0.01), (0.18, 0.05), (0.2, 0.12))]
+        arm([*bow, (turn * 0.2, high)], 0.075)
+    arm([(0, 0), (0, 0.5), (0, 0.93)], 0.115)
+    return pen.sprite()
+
+
+def add_grass(stage: Stage, height: float, *, flowers: int = 0, depth: float = 0.9, lush: float = 1.0) -> Layer:
+    """Add a swaying foreground of blades, `height` pixels high, along the foot of the stage."""
+    rng, light = stage.rng, stage.light
+    season = stage.scene.season
+    code = {"winter": "#c9d5de", "autumn": "#8a6a32"}.get(season, "#3f6f38")
+    rows, columns = round(height * 1.3), stage.width
+    sheet = np.zeros((rows * 2, columns * 2, 4), np.uint8)
+    base = hex_colour(code)
+    spread = np.sin(np.linspace(0, 7, 40) + rng.uniform(0, 6)) * 0.22 + 0.78
+    for _ in range(round(columns * 0.55 * lush)):
+        x = rng.uniform(0, columns)
+        back = rng.random()
+        tall = height * spread[int(x / columns * 39)] * rng.uniform(0.45, 1.0) * (0.6 + 0.4 * back)
+        lean = rng.normal(0.1 * stage.side, 0.16) * tall
+        tone = light.surface(base * rng.uniform(0.8, 1.25), rng.choice([0.0, 0.2, 0.55, 0.95]))
+        tone = mix(tone, light.haze, 0.10 * back)
+        wide = rng.uniform(0.010, 0.02) * height
+        t = np.linspace(0, 1, 6)
+        sx, sy = x + lean * t**2, rows - tall * t
+        w = wide * (1 - t) ** 0.8
+        outline = np.stack([np.r_[sx - w, (sx + w)[::-1]], np.r_[sy, sy[::-1]]], -1)
+        cv2.fillPoly(sheet, [np.round(outline * 32).astype(np.int32)], ink(tone), cv2.LINE_8, 4)
+    blooms = [hex_colour(c) for c in _FLOWERS[season]]
+    for _ in range(flowers):
+        x = rng.uniform(0, columns)
+        tall = height * spread[int(x / columns * 39)] * rng.uniform(0.5, 1.05)
+        bloom = blooms[int(rng.integers(len(blooms)))]
+        radius = height * rng.uniform(0.03, 0.062)
+        foot = (round(x * 32), rows * 32)
+        head = (round((x + 0.12 * tall * stage.side) * 32), round((rows - tall) * 32))
+        cv2.line(sheet, foot, head, ink(light.surface(base, 0.4)), max(1, round(height * 0.012)), cv2.LINE_8, 4)
+        for petal in range(6):
+            angle = petal * math.tau / 6 + x
+            at = (round(head[0] + 32 * radius * 0.62 * math.cos(angle)), round(head[1] + 26 * radius * 0.62 * math.sin(angle)))
+            lit = 0.35 + 0.6 * (math.cos(angle) * stage.side - math.sin(angle) > -0.4)
+            cv2.circle(sheet, at, round(radius * 0.55 * 32), ink(light.surface(bloom, lit)), -1, cv2.LINE_8, 4)
+        cv2.circle(sheet, head, round(radius * 0.36 * 32), ink(light.surface(hex_colour("#e8b53a"), 0.8)), -1, cv2.LINE_8, 4)
+    small = cv2.resize(sheet, (columns, rows), interpolation=cv2.INTER_AREA).astype(np.float32)
+    straight = small[..., :3] / np.maximum(small[..., 3:], 1)
+    foot = stage.height - rows + 0.06 * height
+    return stage.add(straight, small[..., 3] / 255, top=foot, depth=depth, sway=height * 0.10)
+
+
+def add_flower_field(stage: Stage, land: Land, count: int) -> None:
+    """Add drifts of flowers on the land, dabs that shrink with distance."""
+    rng, light = stage.rng, stage.light
+    blooms = [hex_colour(code) for code in _FLOWERS[stage.scene.season]]
+    sheet = np.zeros((stage.height * 2, stage.width * 2, 4), np.uint8)
+    phase = rng.uniform(0, math.tau, 4)
+    for x, y, scale in land.spots(rng, count):
+        drift = math.sin(x / stage.unit * 5 + y / stage.unit * 17 + phase[0]) + math.sin(x / stage.unit * 11 + phase[1])
+        if drift < -0.2:
+            continue
+        kind = int((math.sin(x / stage.unit * 3 + y / stage.unit * 9 + phase[2]) + 1) / 2 * len(blooms) * 0.999)
+        kind = kind if rng.random() < 0.7 else int(rng.integers(len(blooms)))
+        far = max(0.0, 0.45 - scale / stage.unit)
+        tone = mix(light.surface(blooms[kind], rng.choice([0.3, 0.65, 0.95])), light.haze, far)
+        wide = max(1.2, scale * rng.uniform(0.004, 0.008) * 2)
+        at = (round(x * 32), round((y - wide * 0.4) * 32))
+        cv2.ellipse(sheet, at, (round(wide * 16), round(wide * 11)), 0, 0, 360, ink(tone), -1, cv2.LINE_8, 4)
+    cel = Cel(1, 1)
+    cel.pixels = cv2.resize(sheet, (stage.width, stage.height), interpolation=cv2.INTER_AREA)
+    add_cel(stage, cel, land.layer.depth)

@@ -1,0 +1,201 @@
+"""The built-in illustrator as a provider: drawing in a pool of processes.
+
+A drawing takes a core for seconds, so it never runs in the event loop's process. The pool's
+processes share one array with this one, in which each drawing notes how far it is.
+"""
+
+import asyncio
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import CancelledError
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing import connection, get_context, parent_process
+from multiprocessing.sharedctypes import RawArray
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, ClassVar, Final
+
+from pebble import ProcessExpired, ProcessPool
+
+from core.models import Kind
+from core.providers.base import Capability, Provider, Report, Request, Submission
+from core.providers.errors import GenerationFailed
+
+DRAWING_SECONDS: Final = 600.0  # a drawing that takes longer hangs
+PROGRESS_SECONDS: Final = 0.25
+_CELLS: Final = 256  # drawings that can be noted at once; far more than cores
+
+IMAGE_RATIOS: Final = {
+    "1:1": (1024, 1024),
+    "16:9": (1280, 720),
+    "9:16": (720, 1280),
+    "4:3": (1152, 864),
+    "3:4": (864, 1152),
+}
+VIDEO_RATIOS: Final = {
+    "16:9": (1280, 720),
+    "9:16": (720, 1280),
+    "1:1": (720, 720),
+    "4:3": (960, 720),
+    "3:4": (720, 960),
+}
+
+
+@dataclass(frozen=True)
+class _Drawing:
+    result: asyncio.Future[bytes]
+    cell: int
+
+
+class Illustrator(Provider):
+    """Draws what the prompt speaks of, with no key and no network. Not an AI model.
+
+    Args:
+        processes: how many drawings at once; 0: one a CPU core.
+    """
+
+    name: ClassVar[str] = "illustrator"
+    title: ClassVar[str] = "Built-in illustrator"
+    notice: ClassVar[str] = (
+        "Built-in illustrator, not an AI model: add a key for real generation."
+    )
+
+    def __init__(self, processes: int = 0) -> None:
+        self._processes = processes or os.cpu_count() or 1
+        self._pool: ProcessPool | None = None
+        self._progress = RawArray("d", _CELLS)
+        self._free_cells = list(range(_CELLS))
+
+    def capabilities(self) -> Sequence[Capability]:
+        """One model that draws images and clips."""
+        return (
+            Capability(
+                kind=Kind.IMAGE,
+                model="illustrator-1",
+                ratios=IMAGE_RATIOS,
+                limit=self._processes,
+                paid=False,
+            ),
+            Capability(
+                kind=Kind.VIDEO,
+                model="illustrator-1",
+                ratios=VIDEO_RATIOS,
+                seconds=range(3, 11),
+                default_seconds=5,
+                limit=self._processes,
+                paid=False,
+            ),
+        )
+
+    async def submit(self, request: Request) -> Submission:
+        """Hand the drawing to the pool."""
+        if self._pool is None:
+            self._pool = ProcessPool(
+                max_workers=self._processes,
+                initializer=_prepare_process,
+                initargs=(self._progress,),
+                context=get_context("spawn"),
+            )
+        cell = self._free_cells.pop()
+        self._progress[cell] = 0.0
+        future = self._pool.schedule(_draw, args=(request, cell), timeout=DRAWING_SECONDS)
+        future.add_done_callback(lambda _: self._free_cells.append(cell))
+        return Submission(handle=_Drawing(asyncio.wrap_future(future), cell))
+
+    async def follow(self, submission: Submission, report: Report) -> None:
+        """Wait for the drawing.
+
+        Raises:
+            GenerationFailed: it could not be drawn.
+        """
+        drawing: _Drawing = submission.handle
+        while not drawing.result.done():
+            await report(self._progress[drawing.cell])
+            await asyncio.wait([drawing.result], timeout=PROGRESS_SECONDS)
+        try:
+            drawing.result.result()
+        except ProcessExpired:
+            raise GenerationFailed(
+                "The illustrator's process was ended from outside, perhaps for lack of memory."
+            ) from None
+        except TimeoutError:
+            raise GenerationFailed(
+                f"The drawing was not finished in {DRAWING_SECONDS / 60:.0f} minutes."
+            ) from None
+        except CancelledError:
+            raise GenerationFailed("The drawing was stopped.") from None
+
+    async def fetch(self, submission: Submission, destination: Path) -> None:
+        """Write the drawing's file."""
+        drawing: _Drawing = submission.handle
+        await asyncio.to_thread(destination.write_bytes, drawing.result.result())
+
+    async def cancel(self, submission: Submission) -> None:
+        """Stop the drawing and its process; the pool starts another."""
+        drawing: _Drawing = submission.handle
+        drawing.result.cancel()
+
+    async def check(self) -> str:
+        """Say how many drawings it makes at once."""
+        return f"{self.notice} Draws {self._processes} at a time."
+
+    async def close(self) -> None:
+        """End the pool's processes."""
+        if self._pool is not None:
+            self._pool.stop()
+            await asyncio.to_thread(self._pool.join)
+            self._pool = None
+
+
+# ── In the pool's processes ──────────────────────────────────────────────────────────────────
+
+_progress: Any = None
+
+
+def _prepare_process(progress: Any) -> None:  # noqa: ANN401  # ctypes arrays have no static type
+    global _progress  # noqa: PLW0603  # a pool's initializer has no other place to leave things
+    _progress = progress
+    os.nice(10)  # pages and heartbeats come first
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """Leave no process behind when the worker is killed."""
+    parent = parent_process()
+    if parent is not None:
+        connection.wait([parent.sentinel])
+        os._exit(1)
+
+
+def _draw(request: Request, cell: int) -> bytes:
+    """Draw one item and return its file's content: a PNG or an MP4."""
+    # Imported here: the pages' process knows this module, but never draws.
+    from core.media.encoding import encode_clip, encode_png  # noqa: PLC0415
+    from core.providers.illustrator.render import draw_clip, draw_image  # noqa: PLC0415
+
+    def note(fraction: float) -> None:
+        _progress[cell] = fraction
+
+    params = request.params
+    place = {key: params[key] for key in ("seed", "width", "height")} | {"slot": request.slot}
+    if request.kind == Kind.IMAGE:
+        return encode_png(draw_image(request.prompt, **place, on_progress=note))
+    frames = draw_clip(request.prompt, **place, seconds=params["seconds"], fps=params["fps"])
+    total = round(params["seconds"] * params["fps"])
+
+    def noted() -> Iterator[Any]:
+        for index, frame in enumerate(frames):
+            note(index / total)
+            yield frame
+
+    with _scratch() as path:
+        encode_clip(noted(), path, params["width"], params["height"], params["fps"])
+        return path.read_bytes()
+
+
+@contextmanager
+def _scratch() -> Iterator[Path]:
+    with TemporaryDirectory(prefix="fivefold-") as folder:
+        yield Path(folder) / "clip.mp4"

@@ -1,0 +1,245 @@
+"""Land in perspective: height fields seen from a camera, lit, shadowed and fading in haze."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from core.providers.illustrator.noise import fractal, sample, smoothstep, warp
+from core.providers.illustrator.palette import gradient, hex_colour, mix
+
+if TYPE_CHECKING:
+    from core.providers.illustrator.noise import Array
+    from core.providers.illustrator.stage import Layer, Stage
+
+_TILE = 1024
+_SLICES = 480
+
+# Colours of the ground from low and gentle to high, for each season where it matters.
+_GROUNDS = {
+    "rock": ["#6b6a5c", "#7d766c", "#8f8880", "#a39c96"],
+    "sand": ["#c98d55", "#dba567", "#e8bb80", "#f2cf9c"],
+    "mesa": ["#c27a4c", "#b5613f", "#c9764a", "#d99466"],
+    "snow": ["#dfe8f2", "#e8eff6", "#f2f6fa", "#ffffff"],
+    "moon": ["#5b5a66", "#77757f", "#97949a", "#b9b5b5"],
+    "grass": ["#4f7a3a", "#66913f", "#86a94c", "#a9bd62"],
+    "grass-spring": ["#5a9447", "#78ad52", "#9cc463", "#c2d67d"],
+    "grass-autumn": ["#7d6a35", "#a07f3a", "#bb9145", "#cfa657"],
+    "forest-floor": ["#6a4a2c", "#8f5f30", "#b0743a", "#c98d48"],
+    "forest": ["#2c4f38", "#3a6140", "#4c7449", "#6a8a58"],
+    "forest-autumn": ["#7a4a2a", "#a8602c", "#c57b33", "#d79c48"],
+}
+
+
+@dataclass
+class Land:
+    """A layer of land and where things may stand on it."""
+
+    layer: Layer
+    rows: Array  # screen row of each slice (slice, column), nearest first
+    visible: Array  # which of those points can be seen
+    distance: Array  # of each slice
+    focal: float
+
+    def spots(
+        self, rng: np.random.Generator, count: int, near: float = 0.0, far: float = 1e9
+    ) -> list[tuple[float, float, float]]:
+        """Return up to `count` visible places (column, row, pixels per unit), farthest first."""
+        allowed = self.visible & (self.distance[:, None] >= near) & (self.distance[:, None] <= far)
+        slices, columns = np.nonzero(allowed)
+        if not len(slices):
+            return []
+        # Ground area grows with distance, so an even scatter favours far slices by z squared.
+        weight = self.distance[slices] ** 1.5
+        chosen = rng.choice(len(slices), size=count, p=weight / weight.sum())
+        found = [
+            (float(columns[i]), float(self.rows[slices[i], columns[i]]), self.focal / float(self.distance[slices[i]]))
+            for i in chosen
+        ]
+        return sorted(found, key=lambda spot: spot[2])
+
+    def stand(self, column: float, distance: float) -> float:
+        """Return the row of the visible ground at `column`, as near to `distance` as there is."""
+        at = int(np.clip(round(column), 0, self.rows.shape[1] - 1))
+        off = np.abs(self.distance - distance) + 1e3 * ~self.visible[:, at]
+        return float(self.rows[int(np.argmin(off)), at])
+
+
+@cache
+def _height(kind: str, variant: int) -> Array:
+    """Return a tile of heights 0..1: peaks, hills, dunes, mesas, cliffs, craters or a plain.
+
+    Tiles are kept for the life of the process: a picture shifts and turns one, which is a
+    hundred times cheaper than growing its own.
+    """
+    rng = np.random.default_rng([variant, len(kind), ord(kind[0])])
+    shape = (_TILE, _TILE)
+    if kind == "peaks":
+        bend = fractal(rng, shape, 256, 4) * 60
+        height = warp(fractal(rng, shape, 300, 8, 0.48, ridged=True), bend, np.roll(bend, 333, 0))
+        height = height * (0.45 + 0.55 * smoothstep(-0.5, 0.8, fractal(rng, shape, 400, 2)))
+    elif kind == "dunes":
+        bend = fractal(rng, shape, 300, 3) * 90
+        crest = fractal(rng, shape, (150, 420), 2, 0.3)
+        crest = warp(crest, bend, np.roll(bend, 300, 1))
+        height = (1 - np.abs(np.clip(crest, -1, 1))) ** 1.4 + 0.12 * fractal(rng, shape, 300, 2)
+        height = cv2.GaussianBlur(height, (0, 0), 2.5, borderType=cv2.BORDER_REFLECT_101)
+    elif kind == "mesas":
+        body = fractal(rng, shape, 190, 6, 0.5)
+        height = smoothstep(0.15, 0.27, body) * 0.62 + smoothstep(0.42, 0.52, body) * 0.38
+        height = height + 0.05 * body
+    elif kind == "cliffs":
+        body = fractal(rng, shape, 240, 7, 0.5)
+        height = 0.8 * smoothstep(-0.75, -0.2, body) + 0.25 * body
+    elif kind == "craters":
+        height = 0.3 * fractal(rng, shape, 200, 7, 0.5)
+        y, x = np.mgrid[0:_TILE, 0:_TILE].astype(np.float32)
+        for _ in range(40):
+            size = rng.uniform(14, 70)
+            away = np.hypot(x - rng.uniform(0, _TILE), y - rng.uniform(0, _TILE)) / size
+            height += size / 110 * (np.exp(-((away - 1) ** 2) * 14) - 0.8 * np.exp(-((away * 1.2) ** 4)))
+    else:
+        height = fractal(rng, shape, 300 if kind == "hills" else 420, 6, 0.34)
+    low, high = float(height.min()), float(height.max())
+    return ((height - low) / (high - low)).astype(np.float32)
+
+
+@cache
+def _texture(name: str) -> Array:
+    """Return a tile of 'grain' (fine) or 'patch' (coarse) noise, kept for the process."""
+    rng = np.random.default_rng(len(name))
+    return fractal(rng, (_TILE, _TILE), 24 if name == "grain" else 200, 5, 0.7 if name == "grain" else 0.5)
+
+
+def tones(value: Array, count: int, softness: float = 0.3) -> Array:
+    """Return `value` (0..1) gathered into `count` tones with soft steps, as gouache is laid."""
+    scaled = np.clip(value, 0, 1) * (count - 1)
+    whole = np.floor(scaled)
+    return (whole + smoothstep(0.5 - softness, 0.5 + softness, scaled - whole)) / (count - 1)
+
+
+def add_land(
+    stage: Stage,
+    kind: str,
+    ground: str,
+    *,
+    near: float,
+    far: float,
+    amplitude: float,
+    base: float = 0.0,
+    camera: float = 1.0,
+    scale: float = 60.0,
+    haze: float = 0.0,
+    snow_line: float | None = None,
+    depth: float = 0.3,
+    shape: Array | None = None,
+    mist: float = 0.0,
+    rise: float = 0.0,
+    island: bool = False,
+) -> Land:
+    """Add a strip of land between distances `near` and `far`, in units of the camera's height.
+
+    `amplitude` and `base` are heights in the same unit, `scale` is how many pixels of the height
+    tile one unit spans, `haze` 0..1 how far the air has taken its colour, `shape` (one factor per
+    column, 0..1) lowers it where a view should stay open, `mist` 0..1 veils its foot. The land climbs to its full height over the first
+    `rise` of its distance; of an `island` only what is above height 0, the water, is drawn.
+    """
+    rng = stage.rng
+    tile = _height(kind, int(rng.integers(2)))
+    turns = rng.integers(2, size=2) * 2 - 1
+    tile = np.ascontiguousarray(tile[:: turns[0], :: turns[1]])
+    paint = _painted(stage, tile, ground, amplitude * scale, snow_line)
+    rows, columns = stage.height, stage.width
+    focal = 0.9 * stage.unit
+    distance = np.geomspace(near, far, _SLICES).astype(np.float32)
+    across = (np.arange(columns, dtype=np.float32) - columns / 2) / np.float32(focal)
+    offset = rng.uniform(0, _TILE, 2).astype(np.float32)
+    u = across[None] * distance[:, None] * scale + offset[0]
+    v = distance[:, None] * scale + offset[1]
+    height = base + amplitude * sample(tile, u, v) * (1.0 if shape is None else shape[None])
+    if rise:
+        climb = smoothstep(0.0, rise, np.linspace(0, 1, _SLICES, dtype=np.float32))
+        height = base + (height - base) * (0.08 + 0.92 * climb[:, None])
+    screen = (stage.horizon + (camera - height) * focal / distance[:, None]).astype(np.float32)
+    edge = np.minimum.accumulate(screen, 0)  # the skyline of all that is nearer
+    visible = (screen <= edge + 0.5) & (screen < rows) & (screen > 0)
+
+    # Only the rows that show: from the skyline to a skirt under the nearest slice.
+    top = int(np.clip(edge[-1].min() - 1, 0, rows - 1))
+    foot = int(np.clip(edge[0].max() + 0.12 * stage.unit, top + 1, rows))
+    # Rows are sampled twice as finely and averaged, which softens every crest.
+    fine = (foot - top) * 2
+    first = np.clip(np.ceil((edge - top) * 2 - 0.5), 0, fine).astype(np.int32)
+    bins = (first * columns + np.arange(columns, dtype=np.int32)[None]).ravel()
+    counts = np.bincount(bins, minlength=(fine + 1) * columns).reshape(fine + 1, columns)
+    index = _SLICES - np.cumsum(counts[:fine].astype(np.int16), 0, dtype=np.int16)
+    solid = (index < _SLICES).astype(np.float32)
+    behind = np.clip(index, 1, _SLICES - 1).astype(np.int32)
+    flat = behind * columns + np.arange(columns, dtype=np.int32)[None]
+    y0, y1 = screen.ravel()[flat - columns], screen.ravel()[flat]
+    y = top + (np.arange(fine, dtype=np.float32)[:, None] + 0.5) / 2
+    part = np.clip((y0 - y) / np.where(np.abs(y0 - y1) < 1e-3, np.float32(1e-3), y0 - y1), 0, 1)
+    far_part = (behind - 1 + part) / np.float32(_SLICES - 1)  # 0 at `near`, 1 at `far`
+    z = np.float32(near) * np.exp(far_part * np.float32(np.log(far / near)))
+    colour = sample(paint, across[None] * z * np.float32(scale) + offset[0], z * np.float32(scale) + offset[1])
+
+    if island:
+        level = sample(height.astype(np.float32), np.arange(columns, dtype=np.float32)[None], np.minimum(behind - 1 + part, _SLICES - 1.01))
+        foam = smoothstep(0.0, 0.004, level) * (1 - smoothstep(0.012, 0.03, level))
+        colour += (stage.light.surface(np.full(3, 0.95, np.float32), 0.6) - colour) * (0.75 * foam)[..., None]
+        solid *= smoothstep(0.0, 0.006, level)
+    air = haze * (1 + 0.4 * (1 - haze) * far_part)
+    if mist:
+        below = np.clip((y - edge[-1][None]) / np.float32(stage.unit * 0.16), 0, 1)
+        air = 1 - (1 - air) * (1 - mist * smoothstep(0.15, 1.0, below))
+    colour += (stage.light.haze - colour) * air[..., None].astype(np.float32)
+    half = (columns, foot - top)
+    alpha = cv2.resize(solid, half, interpolation=cv2.INTER_AREA)
+    colour = cv2.resize(colour * solid[..., None], half, interpolation=cv2.INTER_AREA)
+    colour = colour / np.maximum(alpha, 1e-3)[..., None]
+    layer = stage.add(colour, alpha, depth=depth, top=top)
+    if island:
+        visible &= height > 0.04
+    return Land(layer, screen, visible, distance, focal)
+
+
+def _painted(
+    stage: Stage, tile: Array, ground: str, relief: float, snow_line: float | None
+) -> Array:
+    """Return the tile's colours: ground by height, snow on what is not too steep, light and shadow."""
+    light = stage.light
+    gx = cv2.Sobel(tile, cv2.CV_32F, 1, 0, scale=0.125 * relief)
+    gz = cv2.Sobel(tile, cv2.CV_32F, 0, 1, scale=0.125 * relief)
+    steep = np.sqrt(gx**2 + gz**2)
+    tan = 0.5 if light.height < 0.4 else 0.9  # of the sun's elevation, as the land sees it
+    cos = 1 / np.sqrt(1 + tan**2)
+    lit = (-gx * (stage.side * cos * 0.9) + gz * (0.3 * cos) + tan * cos) / np.sqrt(1 + steep**2)
+    lit = lit * _shadow(tile * relief, tan * 0.9, stage.side)
+    grain, patch = _texture("grain"), _texture("patch")
+    lit = tones(lit * 0.95 + 0.07 * grain, 5)
+    name = f"{ground}-{stage.scene.season}"
+    stops = [hex_colour(code) for code in _GROUNDS.get(name, _GROUNDS[ground])]
+    value = 0.18 + 0.5 * tile + 0.12 * grain + 0.25 * patch
+    if ground == "mesa":
+        value = value + 0.28 * np.sin(tile * 60 + 2 * patch)
+    albedo = gradient(stops, tones(value, 6))
+    if snow_line is not None:
+        hold = tile - snow_line + 0.1 * grain
+        hold = smoothstep(-0.03, 0.03, hold) * (1 - smoothstep(0.9, 1.1, steep + 0.3 * grain))
+        albedo += (hex_colour("#f4f7fb") - albedo) * hold[..., None]
+    return light.surface(albedo, lit * np.float32(0.85)).astype(np.float32)
+
+
+def _shadow(height: Array, tan: float, side: int) -> Array:
+    """Return 1 where the light reaches the land and 0 in cast shadow; light from `side`."""
+    lifted = height[:, ::-1] if side > 0 else height
+    # A point is in shadow when something towards the light stands above the ray to it.
+    slope = np.arange(lifted.shape[1], dtype=np.float32) * tan
+    crest = np.maximum.accumulate(lifted + slope[None], 1)
+    open_ = 1 - smoothstep(0.5, 6.0, crest - lifted - slope[None])
+    shadow = open_[:, ::-1] if side > 0 else open_
+    return cv2.GaussianBlur(np.ascontiguousarray(shadow), (0, 0), 1.2)

@@ -1,0 +1,80 @@
+"""Water: a moving mirror of all that stands behind it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from core.providers.illustrator.noise import fractal, sample, smoothstep
+from core.providers.illustrator.palette import mix
+
+if TYPE_CHECKING:
+    from core.providers.illustrator.noise import Array
+    from core.providers.illustrator.stage import Moment, Painter, Stage
+
+
+def add_water(stage: Stage, tint: Array, *, rough: float, clear: float = 0.55) -> None:
+    """Add water from the horizon down: `rough` is the height of its waves, 0 a mirror, 1 a sea.
+
+    It mirrors what was added to the stage before it; things that stand in it are added after.
+    `clear` is how much of the mirror remains at the viewer's feet.
+    """
+    stage.painters.append(water(stage, tint, rough=rough, clear=clear))
+
+
+def water(stage: Stage, tint: Array, *, rough: float, clear: float) -> Painter:
+    """Return the painter of `add_water`."""
+    light, unit = stage.light, stage.unit
+    rng = np.random.default_rng(int(stage.rng.integers(2**32)))
+    swell = fractal(rng, (512, 512), (64, 110), 4, 0.55)
+    chop = fractal(rng, (512, 512), (28, 60), 4, 0.6)
+    columns, rows = stage.width - 2 * stage.margin_x, stage.height - 2 * stage.margin_y
+    deep = light.surface(tint, 0.25) * 0.85
+    shallow = mix(light.surface(tint, 0.8), light.haze, 0.35)
+    sun = light.sun * 255
+    low = light.height < 0.4 or light.stars > 0.6
+    x = np.arange(columns, dtype=np.float32)[None]
+
+    def paint(frame: Array, stage: Stage, moment: Moment) -> None:
+        waterline = stage.horizon - stage.margin_y + 0.04 * moment.y
+        top = max(1, round(waterline))
+        if top >= rows:
+            return
+        down = np.arange(top, rows, dtype=np.float32)[:, None] - waterline + 1.5
+        nearness = np.clip(down / (0.62 * unit), 0, 1.4)
+        away = 0.42 * unit / down  # distance, 1 at the viewer's feet
+        across = (x - columns / 2 - moment.x * (0.04 + 0.9 * nearness)) / (0.42 * unit) * away
+        t = moment.seconds
+        big = sample(swell, across * 130 + 9 * t, away * 150 + 13 * t)
+        small = sample(chop, across * 210 - 11 * t, away * 230 + 17 * t)
+        slope = big * 0.6 + small * 0.55
+        # Waves tilt the mirror: near ones more, in pixels, far ones blur into each other.
+        lift = slope * (0.10 + 0.55 * rough) * down * 0.55
+        map_y = waterline - down * (0.86 - 0.12 * rough) - np.abs(lift) * 0.8 + lift * 0.4
+        map_x = x + (big - small) * (0.02 + 0.07 * rough) * down
+        mirror = cv2.remap(
+            frame, map_x.astype(np.float32), np.clip(map_y, 0, top - 1).astype(np.float32),
+            cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101,
+        ).astype(np.float32)  # fmt: skip
+        glass = (0.92 - (0.92 - clear) * smoothstep(0, 1, nearness)) * (1 - 0.35 * rough * np.clip(slope, -0.6, 1))
+        body = nearness * 0.9 - slope * (0.15 + 0.5 * rough) * np.minimum(1, down / (0.02 * unit))
+        body = np.clip(body, 0, 1)[..., None]
+        colour = (shallow * (1 - body) + deep * body) * 255
+        mirror += (colour - mirror) * (1 - np.clip(glass, 0, 1))[..., None]
+        path = np.exp(-(((x - stage.sun[0] + stage.margin_x) / (unit * (0.05 + 0.22 * nearness))) ** 2))
+        crest = smoothstep(0.30, 0.62, slope + 0.25 * small) * (path * (0.95 if low else 0.5) + 0.06)
+        mirror += crest[..., None] * sun * (0.75 if low else 0.9)
+        frame[top:] = np.clip(mirror, 0, 255).astype(np.uint8)
+
+    return paint
+
+
+def add_shine(stage: Stage, x: float, y: float, radius: float, colour: Array, power: float, **how: object) -> None:
+    """Add a round glow of light about a point of the stage, `radius` pixels wide."""
+    size = max(3, round(radius * 2))
+    axis = np.linspace(-1, 1, size, dtype=np.float32)
+    fall = np.clip(1 - np.hypot(axis[None], axis[:, None]), 0, 1) ** 2 * power
+    light = np.ones((size, size, 3), np.float32) * colour
+    stage.add(light, fall, left=x - size / 2, top=y - size / 2, glow=True, **how)

@@ -1,0 +1,8 @@
+"""The only code that speaks to MongoDB."""
+
+from pymongo.errors import PyMongoError as DatabaseError
+
+from core.store.assets import LeaseLost
+from core.store.connection import DatabaseUnavailable, Store, open_store
+
+__all__ = ["DatabaseError", "DatabaseUnavailable", "LeaseLost", "Store", "open_store"]

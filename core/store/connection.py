@@ -1,0 +1,104 @@
+"""Opening the database and handing out its collections' keepers."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Self
+
+from pymongo import MongoClient
+from pymongo.database import Database
+from pymongo.errors import ConfigurationError, ConnectionFailure, PyMongoError
+
+from core.settings import Settings
+from core.store import embedded, schema
+from core.store.assets import AssetStore
+from core.store.jobs import JobStore
+from core.store.logs import LoginLog, ViewLog
+from core.store.outbox import Outbox
+from core.store.users import UserStore
+
+Document = dict[str, Any]
+
+
+class DatabaseUnavailable(Exception):
+    """The database cannot be reached or refuses to work."""
+
+
+class Store:
+    """The database of one Fivefold, one attribute a collection.
+
+    It may be used from several threads at once. Every write waits for a majority and the
+    journal (MongoDB's default write concern), so what returned is kept.
+    """
+
+    def __init__(self, client: MongoClient[Document], database: str) -> None:
+        self._client = client
+        self._database: Database[Document] = client[database]
+        self.jobs = JobStore(client, self._database)
+        self.assets = AssetStore(self._database)
+        self.users = UserStore(self._database)
+        self.outbox = Outbox(self._database)
+        self.logins = LoginLog(self._database)
+        self.views = ViewLog(self._database)
+
+    def ensure_schema(self) -> None:
+        """Create collections, validators and indexes, or bring them up to date."""
+        with translated_errors():
+            schema.ensure(self._database)
+
+    def ping(self) -> str:
+        """Return the server's version.
+
+        Raises:
+            DatabaseUnavailable: it does not answer.
+        """
+        with translated_errors():
+            return str(self._client.server_info()["version"])
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._client.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+@contextmanager
+def translated_errors() -> Iterator[None]:
+    """Turn the driver's errors into one sentence for the user."""
+    try:
+        yield
+    except ConnectionFailure:
+        raise DatabaseUnavailable(
+            "The database does not answer. Is Fivefold running (`make run`), or is MONGODB_URI right?"
+        ) from None
+    except (ConfigurationError, PyMongoError) as error:
+        reason = str(error).split(", full error", 1)[0]
+        raise DatabaseUnavailable(f"The database refuses to work: {reason}") from None
+
+
+def open_store(settings: Settings) -> Store:
+    """Connect to the database that the settings name, or to the embedded one.
+
+    Args:
+        settings: `mongodb_uri` wins; without it the embedded server that `make run` started.
+
+    Raises:
+        DatabaseUnavailable: no server is named or running, or it does not answer.
+    """
+    uri = settings.mongodb_uri.get_secret_value() or embedded.running_uri(settings.data_dir)
+    if uri is None:
+        raise DatabaseUnavailable("Fivefold is not running here. Start it with `make run`.")
+    with translated_errors():
+        client: MongoClient[Document] = MongoClient(
+            uri, tz_aware=True, appname="fivefold", serverSelectionTimeoutMS=5_000
+        )
+    store = Store(client, settings.mongodb_database)
+    try:
+        store.ping()
+    except DatabaseUnavailable:
+        store.close()
+        raise
+    return store

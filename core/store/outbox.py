@@ -1,0 +1,41 @@
+"""The outbox: one row a message to be sent, unique on job, channel and recipient."""
+
+from typing import Any
+
+from pymongo import ASCENDING, ReturnDocument
+from pymongo.database import Database
+
+from core.models import Notice, now
+
+Document = dict[str, Any]
+
+
+class Outbox:
+    """Hands out due rows and keeps what became of them."""
+
+    def __init__(self, database: Database[Document]) -> None:
+        self._rows = database["outbox"]
+
+    def due(self, limit: int = 100) -> list[Notice]:
+        """Return rows whose time has come, oldest first."""
+        found = self._rows.find({"status": "due", "due_at": {"$lte": now()}})
+        return [Notice.from_document(row) for row in found.sort("due_at", ASCENDING).limit(limit)]
+
+    def of_job(self, job_id: str) -> list[Notice]:
+        """Return all rows of a job."""
+        return [Notice.from_document(row) for row in self._rows.find({"job_id": job_id})]
+
+    def sent(self, notice_id: str) -> Notice | None:
+        """Store that a row was sent; None where somebody else stored it before."""
+        row = self._rows.find_one_and_update(
+            {"_id": notice_id, "status": "due"},
+            {"$set": {"status": "sent", "sent_at": now(), "error": None}, "$inc": {"attempts": 1}},
+            return_document=ReturnDocument.AFTER,
+        )
+        return None if row is None else Notice.from_document(row)
+
+    def failed(self, notice_id: str, reason: str) -> None:
+        """Store that sending failed; the row stays due and is tried again."""
+        self._rows.update_one(
+            {"_id": notice_id, "status": "due"}, {"$set": {"error": reason}, "$inc": {"attempts": 1}}
+        )

@@ -1,0 +1,126 @@
+"""Collections, their validators and the indexes that their queries need."""
+
+from typing import Any, Final
+
+from pymongo import ASCENDING, DESCENDING, IndexModel
+from pymongo.database import Database
+from pymongo.errors import CollectionInvalid
+
+from core.models import AssetState, JobStatus, Kind
+
+Document = dict[str, Any]
+
+_TEXT: Final = {"bsonType": "string"}
+_DATE: Final = {"bsonType": "date"}
+_NUMBER: Final = {"bsonType": ["int", "long", "double"]}
+_PATHS: Final = {"bsonType": "array", "items": _TEXT}
+
+
+def _or_null(rule: Document) -> Document:
+    return {"anyOf": [rule, {"bsonType": "null"}]}
+
+
+def _object(required: list[str], properties: Document) -> Document:
+    return {"bsonType": "object", "required": required, "properties": properties}
+
+
+VALIDATORS: Final[dict[str, Document]] = {
+    "users": _object(["created_at"], {"_id": _TEXT, "created_at": _DATE}),
+    "jobs": _object(
+        ["user_id", "prompt", "video_paths", "image_paths", "status", "generated_at"]
+        + ["created_at", "updated_at", "requested", "options", "notify"],
+        {
+            "_id": _TEXT,
+            "user_id": _TEXT,
+            "prompt": {"bsonType": "string", "minLength": 1},
+            "video_paths": _PATHS,
+            "image_paths": _PATHS,
+            "status": {"enum": [str(status) for status in JobStatus]},
+            "generated_at": _or_null(_DATE),
+            "created_at": _DATE,
+            "updated_at": _DATE,
+            "requested": _object(["images", "videos"], {"images": _NUMBER, "videos": _NUMBER}),
+        },
+    ),
+    "assets": _object(
+        ["job_id", "user_id", "kind", "slot", "provider", "model", "state", "next_attempt_at"],
+        {
+            "_id": _TEXT,
+            "job_id": _TEXT,
+            "user_id": _TEXT,
+            "kind": {"enum": [str(kind) for kind in Kind]},
+            "slot": _NUMBER,
+            "state": {"enum": [str(state) for state in AssetState]},
+            "progress": {**_NUMBER, "minimum": 0, "maximum": 1},
+            "path": _or_null(_TEXT),
+            "next_attempt_at": _DATE,
+        },
+    ),
+    "outbox": _object(
+        ["job_id", "user_id", "channel", "recipient", "status", "due_at"],
+        {"status": {"enum": ["due", "sent", "failed", "cancelled"]}, "due_at": _DATE},
+    ),
+    "login_log": _object(
+        ["user_id", "outcome", "reason", "address", "agent", "time"], {"time": _DATE}
+    ),
+    "view_log": _object(["user_id", "action", "time"], {"time": _DATE}),
+}
+
+INDEXES: Final[dict[str, list[IndexModel]]] = {
+    "users": [],
+    "jobs": [
+        IndexModel([("user_id", ASCENDING), ("created_at", DESCENDING)], name="of_user"),
+        IndexModel(
+            [("status", ASCENDING)],
+            name="processing",
+            partialFilterExpression={"status": str(JobStatus.PROCESSING)},
+        ),
+    ],
+    "assets": [
+        IndexModel(
+            [("job_id", ASCENDING), ("kind", ASCENDING), ("slot", ASCENDING)],
+            name="of_job",
+            unique=True,
+        ),
+        IndexModel(
+            [("state", ASCENDING), ("next_attempt_at", ASCENDING)]
+            + [("kind", ASCENDING), ("slot", ASCENDING)],
+            name="ready",
+        ),
+        IndexModel([("state", ASCENDING), ("lease.until", ASCENDING)], name="leases"),
+        IndexModel(
+            [("user_id", ASCENDING), ("kind", ASCENDING), ("state", ASCENDING)]
+            + [("timings.saved_at", DESCENDING)],
+            name="gallery",
+        ),
+    ],
+    "outbox": [
+        IndexModel(
+            [("job_id", ASCENDING), ("channel", ASCENDING), ("recipient", ASCENDING)],
+            name="once",
+            unique=True,
+        ),
+        IndexModel([("status", ASCENDING), ("due_at", ASCENDING)], name="due"),
+    ],
+    "login_log": [IndexModel([("user_id", ASCENDING), ("time", DESCENDING)], name="of_user")],
+    "view_log": [
+        IndexModel([("user_id", ASCENDING), ("time", DESCENDING)], name="of_user"),
+        IndexModel([("job_id", ASCENDING), ("time", DESCENDING)], name="of_job"),
+    ],
+}
+
+
+def ensure(database: Database[Document]) -> None:
+    """Create what is missing and update the validators; safe to call at every start."""
+    existing = set(database.list_collection_names())
+    for name, rule in VALIDATORS.items():
+        validator = {"$jsonSchema": rule}
+        if name not in existing:
+            try:
+                database.create_collection(name, validator=validator)
+            except CollectionInvalid:  # another process was faster
+                database.command("collMod", name, validator=validator)
+        else:
+            database.command("collMod", name, validator=validator)
+        if INDEXES[name]:
+            database[name].create_indexes(INDEXES[name])

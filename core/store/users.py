@@ -1,0 +1,47 @@
+"""Accounts."""
+
+from typing import Any
+
+from pymongo import ReturnDocument
+from pymongo.database import Database
+
+from core.models import User, now
+
+Document = dict[str, Any]
+
+
+class UserStore:
+    """Keeps one document a user_id."""
+
+    def __init__(self, database: Database[Document]) -> None:
+        self._users = database["users"]
+
+    def get(self, user_id: str) -> User | None:
+        """Return an account, or None where there is none."""
+        document = self._users.find_one({"_id": user_id})
+        return None if document is None else User.from_document(document)
+
+    def ensure(self, user_id: str) -> None:
+        """Make the account where there is none, without a login."""
+        self._users.update_one(
+            {"_id": user_id}, {"$setOnInsert": {"created_at": now()}}, upsert=True
+        )
+
+    def login(self, user_id: str) -> tuple[User, bool]:
+        """Note a login, making the account where there was none.
+
+        Args:
+            user_id: as `core.models.parse_user_id` returns it.
+
+        Returns:
+            the account, and whether it is new.
+        """
+        moment = now()
+        document = self._users.find_one_and_update(
+            {"_id": user_id},
+            {"$set": {"last_login_at": moment}, "$setOnInsert": {"created_at": moment}},
+            upsert=True,
+            return_document=ReturnDocument.AFTER,
+        )
+        user = User.from_document(document)
+        return user, user.created_at == moment

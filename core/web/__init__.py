@@ -1,0 +1,1 @@
+"""What the pages share: identity, media routes, components, drawing helpers."""
