@@ -23,9 +23,9 @@ def add_city(stage: Stage) -> None:
     """Add the skyline and the wet street or river before it."""
     unit = stage.unit
     dark = stage.light.stars > 0.2 or stage.scene.weather in ("rain", "storm", "fog")
-    lamps = 0.5 if dark else 0.3 if stage.scene.time in ("sunset", "dawn") else 0.06
+    lamps = 0.26 if dark else 0.2 if stage.scene.time in ("sunset", "dawn") else 0.06
     neon = "neon" in stage.scene.moods
-    canyon = stage.view in (1, 3, 4)  # a street between near towers rather than a far skyline
+    canyon = neon or stage.view in (1, 3, 4)  # a street between near towers rather than a far skyline
     ranks = 5 if canyon else 4
     for rank in range(ranks):
         near = rank / (ranks - 1)
@@ -126,7 +126,7 @@ def _tower(
 def _sign(stage: Stage, body: Array, glow: Array, x: int, y: int, near: float) -> None:
     """Draw a neon sign of strokes in a frame; the strokes are no script."""
     rng, unit = stage.rng, stage.unit
-    wide = max(5, round(unit * rng.uniform(0.016, 0.03) * (0.4 + near)))
+    wide = max(5, round(unit * rng.uniform(0.02, 0.04) * (0.4 + near)))
     tone = hex_colour(_SIGNS[int(rng.integers(len(_SIGNS)))])
     other = hex_colour(_SIGNS[int(rng.integers(len(_SIGNS)))])
     cells = int(rng.integers(3, 6))

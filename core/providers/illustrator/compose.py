@@ -86,7 +86,7 @@ def _backdrop(stage: Stage) -> None:
 def _add_balloons(stage: Stage) -> None:
     rng, big = stage.rng, _VIEWS[stage.view][1]
     places = [(stage.focus, 0.34, 0.34 * big)]
-    for index in range(6):
+    for index in range(9):
         places.append((rng.uniform(0.05, 0.95) * stage.width, rng.uniform(0.12, 0.8), rng.uniform(0.04, 0.13) * (1 + 0.3 * (index < 2))))
     for x, y, size in sorted(places, key=lambda place: place[2]):
         if size < 0.2 and abs(x - stage.focus) < 0.2 * stage.unit:
@@ -107,12 +107,13 @@ def _place(stage: Stage, sprite: Array, x: float, foot: float, *, haze: float = 
     stage.add(colour, alpha, left=x - sprite.shape[1] / 2, top=foot - sprite.shape[0], **how)
 
 
-def _stand(stage: Stage, land: Land, distance: float, depth: float) -> None:
-    """Add the scene's standing subjects on the land, about the focus."""
+def _stand(stage: Stage, land: Land, depth: float, at: float = 0.42) -> None:
+    """Add the scene's standing subjects on the land, about the focus; `at` 0..1 from horizon to foot."""
     big = _VIEWS[stage.view][1]
     column = stage.focus
+    target = stage.horizon + at * (stage.height - stage.margin_y - stage.horizon)
     for name in stage.scene.subjects:
-        row = land.stand(column, distance)
+        row = land.stand(column, target)
         if name in subjects.STANDING:
             tall = _SIZES[name] * stage.unit * big
             sprite = subjects.STANDING[name](stage, tall)
@@ -180,12 +181,11 @@ def _mountains(stage: Stage) -> None:
     weather.add_fog(stage, stage.horizon + 0.1 * stage.unit, stage.unit * 0.09, 0.5, 0.3)
     if view in (2, 3) :
         add_water(stage, hex_colour("#2f6f8f"), rough=0.12, clear=0.6)
-        shape = _open(stage, stage.width * 0.5 + stage.side * stage.width * 0.12, 0.32)
-        bank = add_land(stage, "hills", _ground(stage), near=1.1, far=3.6, amplitude=0.55, base=-0.22, scale=110, haze=0.05, depth=0.6, shape=shape, island=True)
+        bank = add_land(stage, "hills", _ground(stage), near=1.05, far=4.5, amplitude=0.5, base=-0.05, scale=110, haze=0.05, depth=0.6, shore=_shore(stage), island=True)
     else:
         bank = add_land(stage, "hills", _ground(stage), near=1.1, far=4.2, amplitude=0.7, base=-0.25, scale=110, haze=0.06, depth=0.55, mist=0.1)
     flora.add_wood(stage, bank, 46, 0.42, 0.05, near=1.6, far=4)
-    _stand(stage, bank, 2.0, 0.6)
+    _stand(stage, bank, 0.6)
     _foreground(stage, flowers=40)
 
 
@@ -198,11 +198,10 @@ def _lake(stage: Stage) -> None:
     flora.add_wood(stage, hills, 900, 0.30, 0.3)
     add_water(stage, hex_colour("#2a6a88"), rough=0.1, clear=0.62)
     weather.add_fog(stage, stage.horizon, stage.unit * 0.05, 0.5, 0.12)
-    shape = _open(stage, stage.width * 0.5 + stage.side * stage.width * 0.16, 0.34)
-    bank = add_land(stage, "hills", _ground(stage), near=1.05, far=4.5, amplitude=0.55, base=-0.2, scale=105, haze=0.06, depth=0.55, shape=shape, island=True)
+    bank = add_land(stage, "hills", _ground(stage), near=1.05, far=4.5, amplitude=0.5, base=-0.05, scale=105, haze=0.06, depth=0.55, shore=_shore(stage), island=True)
     flora.add_wood(stage, bank, 60, 0.5, 0.06, near=1.9, far=4.5)
     _afloat(stage)
-    _stand(stage, bank, 2.1, 0.58)
+    _stand(stage, bank, 0.58)
     _foreground(stage, flowers=14)
 
 
@@ -221,12 +220,11 @@ def _sea(stage: Stage) -> None:
         shape = np.exp(-(((np.arange(stage.width) - stage.focus + stage.side * 0.22 * stage.unit) / (0.42 * stage.unit)) ** 2)).astype(np.float32)
         shape = np.maximum(shape, smoothstep(0.2, 0.7, -stage.side * (np.arange(stage.width, dtype=np.float32) - stage.focus) / stage.unit))
         cliff = add_land(stage, "cliffs", _ground(stage), near=2.2, far=5, amplitude=1.15, base=-0.28, scale=70, haze=0.08, depth=0.4, shape=shape, island=True, rise=0.12)
-        _stand(stage, cliff, 2.9, 0.4)
+        _stand(stage, cliff, 0.4, at=0.1)
     if tropical or (view in (1, 2) and not standing):
-        shape = _open(stage, stage.width * (0.5 + stage.side * 0.25), 0.6)
-        beach = add_land(stage, "plain", _ground(stage, "sand"), near=1.0, far=2.6, amplitude=0.4, base=-0.16, scale=150, haze=0.0, depth=0.7, shape=shape, island=True)
+        beach = add_land(stage, "plain", _ground(stage, "sand"), near=1.0, far=4, amplitude=0.24, base=-0.02, scale=150, haze=0.0, depth=0.7, shore=_shore(stage), island=True)
         if not standing:
-            _stand(stage, beach, 1.7, 0.7)
+            _stand(stage, beach, 0.7)
     if standing or view in (0, 4):
         _foreground(stage, flowers=10)
 
@@ -267,7 +265,7 @@ def _desert(stage: Stage) -> None:
             tall = scale * 0.2 * rng.uniform(0.6, 1.2)
             _shadow(stage, x, y, tall * 0.35, 0.5)
             _place(stage, flora.cactus(stage, rng, tall), x, y + tall * 0.02, depth=0.5, haze=0.08)
-    _stand(stage, near_dunes, 1.8, 0.6)
+    _stand(stage, near_dunes, 0.6)
 
 
 def _meadow(stage: Stage) -> None:
@@ -283,7 +281,7 @@ def _meadow(stage: Stage) -> None:
         _place(stage, flora.leafy_tree(stage, rng, tall, 0.3), x, y + tall * 0.04, depth=0.24)
     field = add_land(stage, "hills", _ground(stage), near=1.05, far=4, amplitude=0.5, base=-0.22, scale=110, haze=0.05, depth=0.55)
     flora.add_flower_field(stage, field, 2600 if stage.scene.season != "winter" else 0)
-    _stand(stage, field, 2.0, 0.6)
+    _stand(stage, field, 0.6)
     _foreground(stage, flowers=110)
 
 
@@ -295,14 +293,13 @@ def _arctic(stage: Stage) -> None:
         shape = _open(stage, stage.width * 0.5, 0.3)
         add_land(stage, "cliffs", "snow", near=6, far=10, amplitude=1.3, base=-0.3, scale=60, haze=0.2, depth=0.16, shape=shape, rise=0.1)
         add_water(stage, hex_colour("#2b7f9c"), rough=0.16, clear=0.6)
-        shape = _open(stage, stage.width * (0.5 + stage.side * 0.15), 0.3)
-        floe = add_land(stage, "plain", "snow", near=1.05, far=3.6, amplitude=0.5, base=-0.2, scale=120, haze=0.03, depth=0.55, shape=shape, island=True)
+        floe = add_land(stage, "plain", "snow", near=1.05, far=4, amplitude=0.35, base=-0.03, scale=120, haze=0.03, depth=0.55, shore=_shore(stage), island=True)
         _afloat(stage)
     else:
         hills = add_land(stage, "hills", "snow", near=3.2, far=9, amplitude=1.2, base=-0.35, scale=70, haze=0.25, depth=0.2, rise=0.2)
         flora.add_wood(stage, hills, 160, 0.3, 0.3)
         floe = add_land(stage, "hills", "snow", near=1.05, far=4, amplitude=0.5, base=-0.22, scale=110, haze=0.03, depth=0.55)
-    _stand(stage, floe, 2.0, 0.6)
+    _stand(stage, floe, 0.6)
 
 
 def _space(stage: Stage) -> None:
@@ -322,7 +319,7 @@ def _space(stage: Stage) -> None:
         stage.horizon = stage.height * 0.82
         add_land(stage, "peaks", "moon", near=4, far=12, amplitude=1.5, base=-0.6, scale=60, haze=0.0, depth=0.3, rise=0.3)
         floor = add_land(stage, "craters", "moon", near=1.0, far=5, amplitude=0.35, base=-0.2, scale=110, haze=0.0, depth=0.6)
-        _stand(stage, floor, 1.8, 0.6)
+        _stand(stage, floor, 0.6)
     if "rocket" in stage.scene.subjects:
         tall = unit * 0.34 * big
         craft = subjects.tilted(subjects.rocket(stage, tall), -stage.side * rng.uniform(22, 48))
@@ -333,7 +330,7 @@ def _space(stage: Stage) -> None:
 
 def _foreground(stage: Stage, flowers: int) -> None:
     """Add the grass at our feet and, in some views, a fir that frames the picture."""
-    if stage.scene.setting in ("mountains", "lake") and stage.view in (1, 3, 4):
+    if stage.scene.setting in ("mountains", "lake") and stage.view in (1, 3):
         side = stage.side if stage.view == 4 else -stage.side
         for shift, size in ((0.43, 0.95), (0.53, 0.72)):
             tall = stage.unit * size * stage.rng.uniform(0.85, 1.1)
@@ -349,6 +346,15 @@ def _open(stage: Stage, middle: float, width: float) -> Array:
     return smoothstep(width * 0.25, width * 1.2, np.abs(x))
 
 
+def _shore(stage: Stage) -> Array:
+    """Return how far the near bank reaches into the water: a tongue of land under the subject."""
+    x = (np.arange(stage.width, dtype=np.float32) - stage.focus) / stage.unit
+    outward = np.where(x * stage.side < 0, 0.25 * x, x)  # the bank runs out of the picture's edge
+    tongue = np.exp(-((outward / 0.34) ** 2))
+    wave = 0.12 * np.sin(x * 9 + stage.rng.uniform(0, 6)) + 0.06 * np.sin(x * 23)
+    return (1.28 + 2.3 * tongue + wave).astype(np.float32)
+
+
 def _add_weather(stage: Stage) -> None:
     scene, unit = stage.scene, stage.unit
     if scene.setting == "space":
@@ -359,7 +365,7 @@ def _add_weather(stage: Stage) -> None:
             weather.add_fog(stage, y, unit * 0.22, power, depth)
     if scene.weather in ("rain", "storm"):
         weather.add_rain(stage)
-    elif scene.weather == "snow" or (scene.season == "winter" and stage.view in (0, 3) and scene.weather == "clear"):
+    elif scene.weather == "snow" or (scene.season == "winter" and stage.view in (0, 3) and "aurora" not in scene.moods):
         weather.add_falling(stage, "snow", 420 if scene.weather == "snow" else 160)
     elif scene.season == "spring" and scene.setting in ("meadow", "forest", "lake", "mountains"):
         weather.add_falling(stage, "petals", 70)
@@ -372,7 +378,7 @@ def _add_weather(stage: Stage) -> None:
 def _forest(stage: Stage) -> None:
     _backdrop(stage)
     floor = woods.add_forest(stage)
-    _stand(stage, floor, 1.75, 0.6)
+    _stand(stage, floor, 0.6)
     flora.add_grass(stage, stage.unit * 0.1, flowers=16)
 
 

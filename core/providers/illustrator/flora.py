@@ -104,8 +104,8 @@ def leafy_tree(stage: Stage, rng: np.random.Generator, size: float, haze: float 
         for turn in (-0.5, 0.42) if rng.random() < 0.75 else (-0.62, 0.03, 0.6):
             grow(x1, y1, angle + turn * rng.uniform(0.75, 1.3), length * rng.uniform(0.7, 0.86), width * 0.64)
 
-    pen.poly([(-0.05, 0), (-0.022, 0.09), (0.022, 0.09), (0.055, 0)], bark[0])
-    grow(0, 0.05, rng.normal(0, 0.06), 0.24, 0.052)
+    pen.poly([(-0.045, 0), (-0.02, 0.09), (0.02, 0.09), (0.05, 0)], bark[0])
+    grow(0, 0.05, rng.normal(0, 0.06), 0.2, 0.042)
     codes = LEAVES[season]
     if season == "spring" and not _blossoms(stage):
         codes = ["#8fbf4f", "#a8cf5f", "#75ab48", "#c4df7a"]
@@ -115,14 +115,14 @@ def leafy_tree(stage: Stage, rng: np.random.Generator, size: float, haze: float 
         for x, y, radius in tips:
             if season == "winter" and rng.random() < 0.5:
                 continue
-            for _ in range(13 if season != "winter" else 3):
+            for _ in range(30 if season != "winter" else 6):
                 away = radius * math.sqrt(rng.random())
                 angle = rng.uniform(0, math.tau)
                 toward = (math.cos(angle) * stage.side * 0.6 + math.sin(angle)) * away / radius
                 toward += 1.6 * (y - centre_y) + 0.6 * x * stage.side
                 if abs(toward + 0.75 - lit * 1.5) > 0.62:
                     continue
-                leaf = rng.uniform(0.007, 0.016)
+                leaf = rng.uniform(0.004, 0.0105)
                 pen.oval(
                     x + math.cos(angle) * away * 1.15, y + math.sin(angle) * away * 0.9,
                     leaf * 1.3, leaf, inks[int(rng.integers(len(inks)))], rng.uniform(0, 180),
@@ -202,7 +202,7 @@ def add_grass(stage: Stage, height: float, *, flowers: int = 0, depth: float = 0
         w = wide * (1 - t) ** 0.8
         outline = np.stack([np.r_[sx - w, (sx + w)[::-1]], np.r_[sy, sy[::-1]]], -1)
         cv2.fillPoly(sheet, [np.round(outline * 32).astype(np.int32)], ink(tone), cv2.LINE_8, 4)
-    blooms = [hex_colour(c) for c in _FLOWERS[season]]
+    blooms = [hex_colour(c) for c in _two(rng, season)]
     for _ in range(flowers):
         x = rng.uniform(0, columns)
         tall = height * spread[int(x / columns * 39)] * rng.uniform(0.5, 1.05)
@@ -223,10 +223,16 @@ def add_grass(stage: Stage, height: float, *, flowers: int = 0, depth: float = 0
     return stage.add(straight, small[..., 3] / 255, top=foot, depth=depth, sway=height * 0.10)
 
 
+def _two(rng: np.random.Generator, season: str) -> list[str]:
+    """Return two colours of the season's flowers: more look like confetti."""
+    codes = _FLOWERS[season]
+    return [codes[i % len(codes)] for i in rng.permutation(max(2, len(codes)))[:2]]
+
+
 def add_flower_field(stage: Stage, land: Land, count: int) -> None:
     """Add drifts of flowers on the land, dabs that shrink with distance."""
     rng, light = stage.rng, stage.light
-    blooms = [hex_colour(code) for code in _FLOWERS[stage.scene.season]]
+    blooms = [hex_colour(code) for code in _two(rng, stage.scene.season)]
     sheet = np.zeros((stage.height * 2, stage.width * 2, 4), np.uint8)
     phase = rng.uniform(0, math.tau, 4)
     for x, y, scale in land.spots(rng, count):

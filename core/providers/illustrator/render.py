@@ -141,7 +141,7 @@ def _paper(stage: Stage, style: str) -> Array:
     x = np.linspace(-1, 1, columns, dtype=np.float32)[None]
     y = np.linspace(-1, 1, rows, dtype=np.float32)[:, None]
     corner = np.clip(np.hypot(x, y) / math.sqrt(2) - 0.45, 0, 1) ** 2
-    shade = 0.985 - (0.1 if style == "sketch" else 0.55) * corner + 0.016 * grain
+    shade = 0.985 - (0.1 if style == "sketch" else 0.36) * corner + 0.016 * grain
     return cv2.cvtColor((np.clip(shade, 0, 1) * 255).astype(np.uint8), cv2.COLOR_GRAY2RGB)
 
 

@@ -36,7 +36,7 @@ _TIMES = {
 }
 _WEATHERS = {
     "storm": "storm stormy thunder lightning thunderstorm tempest hurricane ⛈ ⚡",
-    "snow": "snow snowy snowfall blizzard snowstorm ❄ ☃ 🌨",
+    "snow": "snow snowfall snowing blizzard snowstorm ❄ ☃ 🌨",
     "rain": "rain rainy drizzle downpour wet puddle 🌧 ☔",
     "fog": "fog foggy mist misty haze hazy smoke 🌫",
     "cloudy": "overcast grey-skies gloomy",
@@ -135,7 +135,7 @@ def read_scene(prompt: str, *, seed: int = 0, slot: int = 1) -> Scene:
     hour = hours[(int(rng.integers(len(hours))) + slot) % len(hours)]
     if setting == "city" and "neon" in moods:
         hour = "night"
-    weather = _first(_found(_WEATHERS, words), "snow" if False else "clear")
+    weather = _first(_found(_WEATHERS, words), "clear")
     colours = tuple(name for name in COLOURS if name in words)
     return Scene(
         setting=setting,

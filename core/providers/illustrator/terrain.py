@@ -62,10 +62,10 @@ class Land:
         ]
         return sorted(found, key=lambda spot: spot[2])
 
-    def stand(self, column: float, distance: float) -> float:
-        """Return the row of the visible ground at `column`, as near to `distance` as there is."""
+    def stand(self, column: float, row: float) -> float:
+        """Return the row of the visible ground at `column`, as near to `row` as there is."""
         at = int(np.clip(round(column), 0, self.rows.shape[1] - 1))
-        off = np.abs(self.distance - distance) + 1e3 * ~self.visible[:, at]
+        off = np.abs(self.rows[:, at] - row) + 1e5 * ~self.visible[:, at]
         return float(self.rows[int(np.argmin(off)), at])
 
 
@@ -139,6 +139,7 @@ def add_land(
     shape: Array | None = None,
     mist: float = 0.0,
     rise: float = 0.0,
+    shore: Array | None = None,
     island: bool = False,
 ) -> Land:
     """Add a strip of land between distances `near` and `far`, in units of the camera's height.
@@ -146,7 +147,8 @@ def add_land(
     `amplitude` and `base` are heights in the same unit, `scale` is how many pixels of the height
     tile one unit spans, `haze` 0..1 how far the air has taken its colour, `shape` (one factor per
     column, 0..1) lowers it where a view should stay open, `mist` 0..1 veils its foot. The land climbs to its full height over the first
-    `rise` of its distance; of an `island` only what is above height 0, the water, is drawn.
+    `rise` of its distance; of an `island` only what is above height 0, the water, is drawn, and `shore` is the distance
+    (one a column) at which it sinks into the water.
     """
     rng = stage.rng
     tile = _height(kind, int(rng.integers(2)))
@@ -164,6 +166,9 @@ def add_land(
     if rise:
         climb = smoothstep(0.0, rise, np.linspace(0, 1, _SLICES, dtype=np.float32))
         height = base + (height - base) * (0.08 + 0.92 * climb[:, None])
+    if shore is not None:
+        sink = smoothstep(0.62, 1.0, distance[:, None] / shore[None])
+        height = height - (height - base + 0.02) * sink - 0.06 * sink
     screen = (stage.horizon + (camera - height) * focal / distance[:, None]).astype(np.float32)
     edge = np.minimum.accumulate(screen, 0)  # the skyline of all that is nearer
     visible = (screen <= edge + 0.5) & (screen < rows) & (screen > 0)
@@ -189,8 +194,8 @@ def add_land(
 
     if island:
         level = sample(height.astype(np.float32), np.arange(columns, dtype=np.float32)[None], np.minimum(behind - 1 + part, _SLICES - 1.01))
-        foam = smoothstep(0.0, 0.004, level) * (1 - smoothstep(0.012, 0.03, level))
-        colour += (stage.light.surface(np.full(3, 0.95, np.float32), 0.6) - colour) * (0.75 * foam)[..., None]
+        foam = 1 - smoothstep(0.006, 0.016, level)
+        colour += (stage.light.surface(np.full(3, 0.95, np.float32), 0.6) - colour) * (0.6 * foam)[..., None]
         solid *= smoothstep(0.0, 0.006, level)
     air = haze * (1 + 0.4 * (1 - haze) * far_part)
     if mist:

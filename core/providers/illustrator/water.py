@@ -47,8 +47,8 @@ def water(stage: Stage, tint: Array, *, rough: float, clear: float) -> Painter:
         away = 0.42 * unit / down  # distance, 1 at the viewer's feet
         across = (x - columns / 2 - moment.x * (0.04 + 0.9 * nearness)) / (0.42 * unit) * away
         t = moment.seconds
-        big = sample(swell, across * 130 + 9 * t, away * 150 + 13 * t)
-        small = sample(chop, across * 210 - 11 * t, away * 230 + 17 * t)
+        big = sample(swell, across * 190 + 11 * t, away * 260 + 17 * t)
+        small = sample(chop, across * 330 - 13 * t, away * 430 + 23 * t)
         slope = big * 0.6 + small * 0.55
         # Waves tilt the mirror: near ones more, in pixels, far ones blur into each other.
         lift = slope * (0.10 + 0.55 * rough) * down * 0.55
@@ -64,7 +64,7 @@ def water(stage: Stage, tint: Array, *, rough: float, clear: float) -> Painter:
         colour = (shallow * (1 - body) + deep * body) * 255
         mirror += (colour - mirror) * (1 - np.clip(glass, 0, 1))[..., None]
         path = np.exp(-(((x - stage.sun[0] + stage.margin_x) / (unit * (0.05 + 0.22 * nearness))) ** 2))
-        crest = smoothstep(0.30, 0.62, slope + 0.25 * small) * (path * (0.95 if low else 0.5) + 0.06)
+        crest = smoothstep(0.42, 0.66, slope * 0.7 + 0.5 * small) * (path * (0.95 if low else 0.4) + 0.04)
         mirror += crest[..., None] * sun * (0.75 if low else 0.9)
         frame[top:] = np.clip(mirror, 0, 255).astype(np.uint8)
 

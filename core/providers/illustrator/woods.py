@@ -26,7 +26,7 @@ _FLOORS = {"winter": "snow", "autumn": "forest-floor"}
 def add_forest(stage: Stage) -> Land:
     """Add the forest and return its floor; firs on hills in some views, a leafy hall in others."""
     _add_glow(stage)
-    if stage.view in (1, 4) or stage.scene.season == "winter":
+    if stage.scene.season == "winter" or (stage.view in (1, 4) and stage.scene.season == "summer"):
         return _firs(stage)
     return _hall(stage)
 
@@ -143,12 +143,11 @@ def _leaves(stage: Stage, sheet: Array, haze: float, near: float) -> None:
             x = rng.uniform(-0.05, 1.05) * stage.width
             side = abs(x / stage.width - 0.5) * 2
             reach = stage.horizon * (0.5 - 0.26 * near + 0.42 * near * side**2)
-            y = rng.uniform(-0.08, 1.0) ** 1.3 * reach if rng.random() < 0.97 else reach
-            y = 0.0 if isinstance(y, complex) else float(y)
+            y = rng.random() ** 1.3 * reach
             spread = unit * (0.035 + 0.025 * near)
             for dx, dy, leaf in rng.normal(0, 1, (20, 3)):
                 at = (round((x + dx * spread) * 32), round((y + dy * spread * 0.6 - lit * spread * 0.6) * 32))
-                axes = (round(size * 32 * (1 + 0.25 * leaf)), round(size * 19))
+                axes = (round(size * 32 * (1 + 0.25 * math.tanh(leaf))), round(size * 19))
                 cv2.ellipse(sheet, at, axes, float(leaf * 60), 0, 360, inks[int(rng.integers(len(inks)))], -1, cv2.LINE_8, 4)
 
 
