@@ -69,9 +69,7 @@ class AssetStore:
         ).limit(limit)
         ids = [document["_id"] for document in abandoned]
         if len(ids) < limit:
-            due = self._assets.find(
-                {"state": _QUEUED, "next_attempt_at": {"$lte": moment}}, {"_id": True}
-            ).sort([("next_attempt_at", ASCENDING), ("kind", ASCENDING), ("slot", ASCENDING)])
+            due = self._assets.find(_takeable(moment), {"_id": True}).sort([("next_attempt_at", ASCENDING), ("kind", ASCENDING), ("slot", ASCENDING)])
             ids += [document["_id"] for document in due.limit(limit - len(ids))]
         return ids
 
@@ -92,7 +90,7 @@ class AssetStore:
             {
                 "_id": asset_id,
                 "$or": [
-                    {"state": _QUEUED, "next_attempt_at": {"$lte": moment}},
+                    _takeable(moment),
                     {"state": {"$in": _ACTIVE}, "lease.until": {"$lt": moment}},
                 ],
             },
@@ -183,3 +181,9 @@ class AssetStore:
         held = {"_id": asset.id, "lease.token": asset.lease.token}
         if self._assets.update_one(held, {"$set": changes}).matched_count == 0:
             raise LeaseLost(asset.id)
+
+
+def _takeable(moment: datetime) -> Document:
+    """Queued, due, and not just claimed by somebody who has yet to store what is next."""
+    free = {"$not": {"$gte": moment}}  # no lease matches too
+    return {"state": _QUEUED, "next_attempt_at": {"$lte": moment}, "lease.until": free}

@@ -67,6 +67,7 @@ class EmbeddedMongo:
 
     def __init__(self, data_dir: Path) -> None:
         self._data_dir = data_dir
+        self._complaints = data_dir / "mongod.err"  # what it says before it has a log
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> str:
@@ -84,13 +85,14 @@ class EmbeddedMongo:
         if record is not None and _is_ours(record["pid"], self._data_dir):
             _end(psutil.Process(record["pid"]))
         port = _free_port(preferred=None if record is None else record["port"])
-        self.process = subprocess.Popen(
-            [str(binary), *_flags(database, port, self._data_dir / "mongod.log")],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            start_new_session=True,  # Ctrl-C is for the supervisor, which stops this one last
-        )
+        with self._complaints.open("wb") as complaints:
+            self.process = subprocess.Popen(  # noqa: S603  # the binary found above
+                [str(binary), *_flags(database, port, self._data_dir / "mongod.log")],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=complaints,
+                start_new_session=True,  # Ctrl-C is for the supervisor, which stops this one last
+            )
         self._await_primary(port)
         _write_record(self._data_dir, {"pid": self.process.pid, "port": port})
         return _uri(port)
@@ -122,7 +124,7 @@ class EmbeddedMongo:
     def _raise_if_dead(self) -> None:
         if self.process is None or self.process.poll() is None:
             return
-        said = self.process.stderr.read().decode(errors="replace") if self.process.stderr else ""
+        said = self._complaints.read_text(errors="replace")
         if "libcurl" in said or "libcrypto" in said or "GLIBC" in said:
             hint = f"it lacks a system library ({said.strip().splitlines()[-1]})"
         elif self.process.returncode == 100:

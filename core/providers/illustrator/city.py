@@ -26,12 +26,12 @@ def add_city(stage: Stage) -> None:
     lamps = 0.26 if dark else 0.2 if stage.scene.time in ("sunset", "dawn") else 0.06
     neon = "neon" in stage.scene.moods
     canyon = neon or stage.view in (1, 3, 4)  # a street between near towers rather than a far skyline
-    ranks = 5 if canyon else 4
+    ranks = 4
     for rank in range(ranks):
         near = rank / (ranks - 1)
         _add_rank(stage, near, lamps, neon=neon, canyon=canyon)
     wet = stage.scene.weather in ("rain", "storm") or neon or canyon
-    tint = hex_colour("#20283a" if wet else "#1f5570")
+    tint = hex_colour("#2a3148" if wet else "#1f5570")
     add_water(stage, tint, rough=0.13 if wet else 0.2, clear=0.6 if wet else 0.5)
     if wet:
         _add_kerbs(stage, unit)
@@ -66,6 +66,10 @@ def _add_rank(stage: Stage, near: float, lamps: float, *, neon: bool, canyon: bo
             _sign(stage, body, glow, round(x + width * rng.choice([-0.02, 0.62])), round(rows - tall * rng.uniform(0.35, 0.8)), near)
         x += width * rng.uniform(0.92, 1.12)
     depth = 0.05 + 0.3 * near
+    # A band of lit air between this row and the next gives the street its depth.
+    veil = np.linspace(0, 1, rows, dtype=np.float32)[:, None, None] ** 3 * 0.5 * (1 - near)
+    air = mix(light.haze, hex_colour("#ff4fc0"), 0.35) if neon else light.haze
+    body[..., :3] += (air - body[..., :3]) * veil
     stage.add(body[..., :3], body[..., 3], depth=depth)
     bloom = cv2.GaussianBlur(glow, (0, 0), unit * 0.004) * 0.6
     wide = cv2.resize(glow, None, fx=0.125, fy=0.125, interpolation=cv2.INTER_AREA)
@@ -74,11 +78,6 @@ def _add_rank(stage: Stage, near: float, lamps: float, *, neon: bool, canyon: bo
     power = np.clip(bloom.max(-1), 0, 1)
     halo = stage.add(bloom / np.maximum(power, 1e-3)[..., None], power, depth=depth, glow=True)
     halo.pulse = 0.10 if neon else 0.05
-    # A band of lit air between this row and the next gives the street its depth.
-    veil = np.linspace(0, 1, rows, dtype=np.float32)[:, None] ** 3 * 0.5 * (1 - near)
-    veil = np.repeat(veil, columns, 1)
-    air = mix(light.haze, hex_colour("#ff4fc0"), 0.35) if neon else light.haze
-    stage.add(np.ones((rows, columns, 3), np.float32) * air, veil, depth=depth)
 
 
 def _tower(
@@ -91,6 +90,8 @@ def _tower(
     lit, dark = (mix(light.surface(hex_colour(code), a), light.haze, haze) for a in (0.9, 0.15))
     crown = rng.random()
     steps = [(0.0, 1.0)] if crown < 0.45 else [(0.0, 0.86), (0.14, 1.0)] if crown < 0.8 else [(0.0, 0.78), (0.12, 0.91), (0.27, 1.0)]
+    lamp_inks = [hex_colour(lamp_code) for lamp_code in _LAMPS]
+    dimmed = [mix(lamp_ink, light.haze, haze * 0.6) for lamp_ink in lamp_inks]
     pitch = max(3.0, stage.unit * (0.0065 + 0.009 * near))
     for inset, share in reversed(steps):
         x0, x1 = round(x + width * inset), round(x + width * (1 - inset))
@@ -112,9 +113,9 @@ def _tower(
                 if rng.random() > (0.85 * lamps * 2 if floor_on else lamps):
                     continue
                 box = slice(round(y), round(y + pitch * 0.72)), slice(max(0, round(wx)), max(0, round(wx + pitch * 0.58)))
-                tone = hex_colour(_LAMPS[int(rng.integers(4))]) * rng.uniform(0.55, 1.0)
-                body[box[0], box[1], :3] = mix(tone, light.haze, haze * 0.6)
-                glow[box[0], box[1]] += tone * 0.55 * (1 - haze)
+                kind, level = int(rng.integers(4)), rng.uniform(0.55, 1.0)
+                body[box[0], box[1], :3] = dimmed[kind] * level
+                glow[box[0], box[1]] += lamp_inks[kind] * (level * 0.55 * (1 - haze))
     if crown > 0.6:
         top = rows - tall
         mast = slice(max(0, top - round(tall * 0.12)), top), slice(max(0, x + width // 2), max(0, x + width // 2) + max(1, round(stage.unit * 0.0022)))
@@ -174,7 +175,10 @@ def _add_kerbs(stage: Stage, unit: float) -> None:
                 streak = (round(x * 8), round((y + 0.12 * unit / z) * 8))
                 dim = [v * 0.3 for v in colour]
                 cv2.line(light, centre, streak, dim, max(1, round(radius * 1.5)), cv2.LINE_8, 4)
-        blur = cv2.GaussianBlur(light, (0, 0), unit * 0.0022) + 1.4 * cv2.GaussianBlur(light, (0, 0), unit * 0.012)
+        blur = cv2.GaussianBlur(light, (0, 0), unit * 0.0022) 
+        small = cv2.resize(light, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
+        wide = cv2.GaussianBlur(small, (0, 0), unit * 0.003) * 1.4
+        blur += cv2.resize(wide, (blur.shape[1], blur.shape[0]), interpolation=cv2.INTER_LINEAR)
         blur = cv2.resize(np.clip(blur * 255, 0, 255).astype(np.uint8), (columns, rows), interpolation=cv2.INTER_LINEAR)
         frame[...] = cv2.add(frame, blur)
 

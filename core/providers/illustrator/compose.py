@@ -111,6 +111,8 @@ def _stand(stage: Stage, land: Land, depth: float, at: float = 0.42) -> None:
     """Add the scene's standing subjects on the land, about the focus; `at` 0..1 from horizon to foot."""
     big = _VIEWS[stage.view][1]
     column = stage.focus
+    if stage.horizon > 0.68 * stage.height:
+        at *= 0.6  # keep clear of the grass at our feet
     target = stage.horizon + at * (stage.height - stage.margin_y - stage.horizon)
     for name in stage.scene.subjects:
         row = land.stand(column, target)
@@ -181,10 +183,10 @@ def _mountains(stage: Stage) -> None:
     weather.add_fog(stage, stage.horizon + 0.1 * stage.unit, stage.unit * 0.09, 0.5, 0.3)
     if view in (2, 3) :
         add_water(stage, hex_colour("#2f6f8f"), rough=0.12, clear=0.6)
-        bank = add_land(stage, "hills", _ground(stage), near=1.05, far=4.5, amplitude=0.5, base=-0.05, scale=110, haze=0.05, depth=0.6, shore=_shore(stage), island=True)
+        bank = add_land(stage, "hills", _ground(stage), near=0.97, far=3, amplitude=0.5, base=-0.05, scale=110, haze=0.05, depth=0.6, shore=_shore(stage), island=True)
     else:
         bank = add_land(stage, "hills", _ground(stage), near=1.1, far=4.2, amplitude=0.7, base=-0.25, scale=110, haze=0.06, depth=0.55, mist=0.1)
-    flora.add_wood(stage, bank, 46, 0.42, 0.05, near=1.6, far=4)
+    flora.add_wood(stage, bank, 40, 0.42, 0.05)
     _stand(stage, bank, 0.6)
     _foreground(stage, flowers=40)
 
@@ -198,8 +200,8 @@ def _lake(stage: Stage) -> None:
     flora.add_wood(stage, hills, 900, 0.30, 0.3)
     add_water(stage, hex_colour("#2a6a88"), rough=0.1, clear=0.62)
     weather.add_fog(stage, stage.horizon, stage.unit * 0.05, 0.5, 0.12)
-    bank = add_land(stage, "hills", _ground(stage), near=1.05, far=4.5, amplitude=0.5, base=-0.05, scale=105, haze=0.06, depth=0.55, shore=_shore(stage), island=True)
-    flora.add_wood(stage, bank, 60, 0.5, 0.06, near=1.9, far=4.5)
+    bank = add_land(stage, "hills", _ground(stage), near=0.97, far=3, amplitude=0.5, base=-0.05, scale=105, haze=0.06, depth=0.55, shore=_shore(stage), island=True)
+    flora.add_wood(stage, bank, 40, 0.5, 0.06)
     _afloat(stage)
     _stand(stage, bank, 0.58)
     _foreground(stage, flowers=14)
@@ -222,7 +224,7 @@ def _sea(stage: Stage) -> None:
         cliff = add_land(stage, "cliffs", _ground(stage), near=2.2, far=5, amplitude=1.15, base=-0.28, scale=70, haze=0.08, depth=0.4, shape=shape, island=True, rise=0.12)
         _stand(stage, cliff, 0.4, at=0.1)
     if tropical or (view in (1, 2) and not standing):
-        beach = add_land(stage, "plain", _ground(stage, "sand"), near=1.0, far=4, amplitude=0.24, base=-0.02, scale=150, haze=0.0, depth=0.7, shore=_shore(stage), island=True)
+        beach = add_land(stage, "plain", _ground(stage, "sand"), near=0.97, far=3, amplitude=0.24, base=-0.02, scale=150, haze=0.0, depth=0.7, shore=_shore(stage), island=True)
         if not standing:
             _stand(stage, beach, 0.7)
     if standing or view in (0, 4):
@@ -276,9 +278,7 @@ def _meadow(stage: Stage) -> None:
     hills = add_land(stage, "hills", _ground(stage, "forest"), near=7, far=18, amplitude=1.9, base=-0.35, scale=50, haze=0.45, depth=0.12, mist=0.4, rise=0.2)
     flora.add_wood(stage, hills, 500, 0.3, 0.5)
     middle = add_land(stage, "hills", _ground(stage), near=3.2, far=8, amplitude=1.1, base=-0.3, scale=80, haze=0.22, depth=0.24, mist=0.25, rise=0.2)
-    for x, y, scale in middle.spots(rng, 9, 3.4, 8):
-        tall = scale * rng.uniform(0.3, 0.5)
-        _place(stage, flora.leafy_tree(stage, rng, tall, 0.3), x, y + tall * 0.04, depth=0.24)
+    flora.add_grove(stage, middle, 10, 0.4, 0.3)
     field = add_land(stage, "hills", _ground(stage), near=1.05, far=4, amplitude=0.5, base=-0.22, scale=110, haze=0.05, depth=0.55)
     flora.add_flower_field(stage, field, 2600 if stage.scene.season != "winter" else 0)
     _stand(stage, field, 0.6)
@@ -293,7 +293,7 @@ def _arctic(stage: Stage) -> None:
         shape = _open(stage, stage.width * 0.5, 0.3)
         add_land(stage, "cliffs", "snow", near=6, far=10, amplitude=1.3, base=-0.3, scale=60, haze=0.2, depth=0.16, shape=shape, rise=0.1)
         add_water(stage, hex_colour("#2b7f9c"), rough=0.16, clear=0.6)
-        floe = add_land(stage, "plain", "snow", near=1.05, far=4, amplitude=0.35, base=-0.03, scale=120, haze=0.03, depth=0.55, shore=_shore(stage), island=True)
+        floe = add_land(stage, "plain", "snow", near=0.97, far=3, amplitude=0.35, base=-0.03, scale=120, haze=0.03, depth=0.55, shore=_shore(stage), island=True)
         _afloat(stage)
     else:
         hills = add_land(stage, "hills", "snow", near=3.2, far=9, amplitude=1.2, base=-0.35, scale=70, haze=0.25, depth=0.2, rise=0.2)
@@ -352,7 +352,7 @@ def _shore(stage: Stage) -> Array:
     outward = np.where(x * stage.side < 0, 0.25 * x, x)  # the bank runs out of the picture's edge
     tongue = np.exp(-((outward / 0.34) ** 2))
     wave = 0.12 * np.sin(x * 9 + stage.rng.uniform(0, 6)) + 0.06 * np.sin(x * 23)
-    return (1.28 + 2.3 * tongue + wave).astype(np.float32)
+    return (1.12 + 1.5 * tongue + wave).astype(np.float32)
 
 
 def _add_weather(stage: Stage) -> None:

@@ -40,20 +40,25 @@ def conifer(stage: Stage, rng: np.random.Generator, size: float, haze: float) ->
     )
     white = mix(stage.light.surface(hex_colour("#f2f6fb"), 0.7), stage.light.haze, haze)
     pen.line([(0, 0), (0, 0.5)], 0.022, mix(dark, hex_colour("#3a2a22"), 0.4))
-    tiers = int(rng.integers(7, 10))
+    large = size > 260
+    tiers = int(rng.integers(13, 16) if large else rng.integers(7, 10))
+    tips = np.linspace(-1, 1, 13 if large else 7)
     for tier in range(tiers):
         low = 0.06 + 0.84 * tier / tiers
         reach = 0.27 * (1 - tier / tiers) ** 0.85 + 0.015
-        top = min(1.0, low + 0.27 * (1 - 0.6 * tier / tiers))
+        top = min(1.0, low + (0.2 if large else 0.27) * (1 - 0.6 * tier / tiers))
         left, right = (reach * rng.uniform(0.8, 1.12) for _ in range(2))
         droop = 0.03 * (1 - tier / tiers)
-        under = [(left * -0.5, low + 0.01), (0, low + 0.03), (right * 0.5, low + 0.01)]
-        pen.poly([(-left, low - droop), *under, (right, low - droop), (0, top)], dark)
+        fringe = [
+            (t * (right if t > 0 else left), low - droop * abs(t) + rng.uniform(0.012, 0.024) * (i % 2) * (1.2 - abs(t)))
+            for i, t in enumerate(tips)
+        ]
+        pen.poly([*fringe, (0, top)], dark)
         edge, inner = (right, 0.25) if stage.side > 0 else (-left, -0.25)
-        pen.poly(
-            [(edge, low - droop), (edge * 0.55, low + 0.012), (reach * inner, low + 0.05), (0, top)],
-            white if snowy else lit,
-        )
+        bright = fringe[-(len(fringe) // 2 - 1) :] if stage.side > 0 else fringe[: len(fringe) // 2 - 1][::-1]
+        raised = [(x * 0.97, y + 0.012) for x, y in bright]
+        tone = white if snowy else mix(dark, lit, rng.uniform(0.55, 1.0))
+        pen.poly([*raised, (0, low + 0.7 * (top - low)), (reach * inner * 0.6, low + 0.05)], tone)
         if snowy:
             pen.poly([(-edge * 0.9, low - droop * 0.6), (-edge * 0.5, low + 0.06), (0, top)], mix(white, dark, 0.35))
     return pen.sprite()
@@ -109,20 +114,23 @@ def leafy_tree(stage: Stage, rng: np.random.Generator, size: float, haze: float 
     codes = LEAVES[season]
     if season == "spring" and not _blossoms(stage):
         codes = ["#8fbf4f", "#a8cf5f", "#75ab48", "#c4df7a"]
+    dabs = 6 if season == "winter" else 30 if size > 200 else 12
+    if size <= 200:
+        tips = [(x, y, radius * 1.15) for x, y, radius in tips]
     centre_y = float(np.mean([y for _, y, _ in tips]))
     for lit in (0.0, 0.3, 0.62, 1.0):  # dark leaves first, the lit ones over them
         inks = [mix(light.surface(hex_colour(code), lit), light.haze, haze) for code in codes]
         for x, y, radius in tips:
             if season == "winter" and rng.random() < 0.5:
                 continue
-            for _ in range(30 if season != "winter" else 6):
+            for _ in range(dabs):
                 away = radius * math.sqrt(rng.random())
                 angle = rng.uniform(0, math.tau)
                 toward = (math.cos(angle) * stage.side * 0.6 + math.sin(angle)) * away / radius
                 toward += 1.6 * (y - centre_y) + 0.6 * x * stage.side
                 if abs(toward + 0.75 - lit * 1.5) > 0.62:
                     continue
-                leaf = rng.uniform(0.004, 0.0105)
+                leaf = rng.uniform(0.004, 0.0105) * (1.0 if size > 200 else 1.5)
                 pen.oval(
                     x + math.cos(angle) * away * 1.15, y + math.sin(angle) * away * 0.9,
                     leaf * 1.3, leaf, inks[int(rng.integers(len(inks)))], rng.uniform(0, 180),
@@ -134,6 +142,16 @@ def _blossoms(stage: Stage) -> bool:
     return bool({"pink", "rose"} & set(stage.scene.colours)) or "tree" in stage.scene.subjects or (
         stage.scene.season == "spring"
     )
+
+
+def add_grove(stage: Stage, land: Land, count: int, height: float, haze: float) -> None:
+    """Add scattered leafy trees, `height` units high, on the land."""
+    trees = [leafy_tree(stage, stage.rng, 150, haze) for _ in range(2)]
+    cel = Cel(stage.height, stage.width)
+    for x, y, scale in land.spots(stage.rng, count):
+        tall = height * scale * stage.rng.uniform(0.7, 1.25)
+        cel.stamp(trees[int(stage.rng.integers(2))], x, y + tall * 0.04, tall)
+    add_cel(stage, cel, land.layer.depth)
 
 
 def palm(stage: Stage, rng: np.random.Generator, size: float) -> Array:

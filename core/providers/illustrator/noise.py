@@ -43,7 +43,7 @@ def fractal(
             grid, matrix, (columns, rows), flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
         )
         if ridged:
-            layer = (1 - np.minimum(np.abs(layer), 1)) ** 2 * weight
+            layer = (1 - np.minimum(np.abs(layer), 1)) ** 1.4 * weight
             weight = np.clip(layer * 2, 0, 1)
         total += amplitude * layer
         norm += amplitude

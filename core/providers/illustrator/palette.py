@@ -69,7 +69,7 @@ class Light:
     @property
     def haze(self) -> Array:
         """The colour that distance fades to."""
-        return mix(self.sky[-1], self.sky[-2], 0.35)
+        return mix(mix(self.sky[-1], self.sky[-2], 0.45), self.shade, 0.2)
 
     def surface(self, albedo: Array, lit: Array | float) -> Array:
         """Return the colour of a surface, `lit` being 0 in shadow and 1 facing the light."""

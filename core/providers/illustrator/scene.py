@@ -83,8 +83,10 @@ STYLES = {
     "sketch": "sketch pencil charcoal graphite drawing",
     "ink": "ink etching engraving linocut woodcut",
     "impressionist": "impressionist impressionism monet",
-    "starry": "expressionist expressionism vangogh gogh swirl swirling",
-    "mosaic": "mosaic stained-glass stained",
+    "expressionist": "expressionist expressionism vangogh gogh swirl swirling",
+    "pointillist": "pointillist pointillism",
+    "stained glass": "stained-glass stained",
+    "mosaic": "mosaic tessellation",
     "woodblock": "ukiyo ukiyoe woodblock hokusai japanese",
     "pop": "pop-art pop comic",
     "cubist": "cubist cubism picasso abstract",
@@ -129,13 +131,17 @@ def read_scene(prompt: str, *, seed: int = 0, slot: int = 1) -> Scene:
         subjects += ("planet",)
     moods = frozenset(_found(_MOODS, words))
     hours = ["sunset", "day", "dawn", "dusk", "day", "sunset", "night"]
+    if {"palm", "cactus"} & set(subjects):
+        subjects = tuple(name for name in subjects if name != "tree")
     season = _first(_found(_SEASONS, words), "summer")
     if season in ("spring", "autumn") or "calm" in moods:
         hours = ["day", "sunset", "dawn", "day", "sunset"]
+    weather = _first(_found(_WEATHERS, words), "clear")
+    if weather in ("storm", "rain", "fog"):
+        hours = ["day", "dusk", "dawn", "day", "sunset"]
     hour = hours[(int(rng.integers(len(hours))) + slot) % len(hours)]
     if setting == "city" and "neon" in moods:
         hour = "night"
-    weather = _first(_found(_WEATHERS, words), "clear")
     colours = tuple(name for name in COLOURS if name in words)
     return Scene(
         setting=setting,

@@ -44,10 +44,11 @@ def add_sky(stage: Stage, *, disc: bool = True) -> None:
 
 def _disc(stage: Stage, colour: Array, *, night: bool) -> Array:
     big = "moon" in stage.scene.subjects
-    radius = stage.unit * (0.085 if big else 0.034 if night else 0.045)
+    radius = stage.unit * (0.085 if big else 0.034 if night else 0.042 if stage.light.height < 0.4 else 0.026)
     x = np.arange(stage.width, dtype=np.float32)[None] - stage.sun[0]
     y = np.arange(stage.height, dtype=np.float32)[:, None] - stage.sun[1]
-    inside = np.clip(radius - np.hypot(x, y) + 0.5, 0, 1)[..., None]
+    soft = 1.0 if night or stage.light.height < 0.4 else radius * 0.8  # the noon sun has no edge
+    inside = np.clip((radius - np.hypot(x, y)) / soft + 0.5, 0, 1)[..., None]
     face = np.ones((1, 1, 3), np.float32) * mix(stage.light.sun, np.ones(3, np.float32), 0.5)
     if night:
         seas = fractal(stage.rng, (128, 128), 50, 5)
@@ -235,7 +236,7 @@ def add_aurora(stage: Stage) -> None:
             int(layer.left) : int(layer.left) + layer.pixels.shape[1],
         ]
         layer.depth, layer.glow, layer.pulse = 0.03, True, 0.12
-        layer.sway, layer.drift = stage.unit * 0.05, stage.unit * 0.004 * (curtain - 1)
+        layer.sway, layer.drift = stage.unit * 0.03, stage.unit * 0.003 * (curtain - 1)
 
 
 def add_nebula(stage: Stage) -> None:

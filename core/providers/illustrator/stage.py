@@ -57,7 +57,7 @@ class Layer:
         y0, y1 = max(0, math.floor(top - reach)), min(frame.shape[0], math.ceil(top + rows * scale + reach))
         if x0 >= x1 or y0 >= y1:
             return
-        if self.ripple or (self.sway and moment.seconds):
+        if self.ripple or self.sway:
             piece = self._swayed(scale, left - x0, top - y0, (x1 - x0, y1 - y0), moment.seconds)
         else:
             c, s = math.cos(turn) * scale, math.sin(turn) * scale

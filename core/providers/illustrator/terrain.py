@@ -79,9 +79,12 @@ def _height(kind: str, variant: int) -> Array:
     rng = np.random.default_rng([variant, len(kind), ord(kind[0])])
     shape = (_TILE, _TILE)
     if kind == "peaks":
-        bend = fractal(rng, shape, 256, 4) * 60
-        height = warp(fractal(rng, shape, 300, 8, 0.48, ridged=True), bend, np.roll(bend, 333, 0))
-        height = height * (0.45 + 0.55 * smoothstep(-0.5, 0.8, fractal(rng, shape, 400, 2)))
+        bend = fractal(rng, shape, 200, 5, 0.55) * 45
+        crests = warp(fractal(rng, shape, 256, 8, 0.5, ridged=True), bend, np.roll(bend, 333, 0))
+        # Crests alone run level; a second noise lifts summits out of them and cuts passes.
+        massif = warp(fractal(rng, shape, 170, 7, 0.5), np.roll(bend, 111, 1), bend)
+        height = crests * (0.35 + 0.65 * smoothstep(-0.7, 1.0, massif)) + 0.30 * massif
+        height = np.clip(height + 0.25, 0, None) ** 1.25
     elif kind == "dunes":
         bend = fractal(rng, shape, 300, 3) * 90
         crest = fractal(rng, shape, (150, 420), 2, 0.3)
@@ -148,7 +151,8 @@ def add_land(
     tile one unit spans, `haze` 0..1 how far the air has taken its colour, `shape` (one factor per
     column, 0..1) lowers it where a view should stay open, `mist` 0..1 veils its foot. The land climbs to its full height over the first
     `rise` of its distance; of an `island` only what is above height 0, the water, is drawn, and `shore` is the distance
-    (one a column) at which it sinks into the water.
+    (one a column) at which it sinks into the water; with it, distances count from
+    the foot of the picture, which is 1.
     """
     rng = stage.rng
     tile = _height(kind, int(rng.integers(2)))
@@ -157,6 +161,9 @@ def add_land(
     paint = _painted(stage, tile, ground, amplitude * scale, snow_line)
     rows, columns = stage.height, stage.width
     focal = 0.9 * stage.unit
+    if shore is not None:  # measured from where the ground enters the picture
+        entry = focal / max(1.0, rows - stage.horizon)
+        near, far, shore = near * entry, far * entry, shore * entry
     distance = np.geomspace(near, far, _SLICES).astype(np.float32)
     across = (np.arange(columns, dtype=np.float32) - columns / 2) / np.float32(focal)
     offset = rng.uniform(0, _TILE, 2).astype(np.float32)
@@ -234,7 +241,7 @@ def _painted(
     albedo = gradient(stops, tones(value, 6))
     if snow_line is not None:
         hold = tile - snow_line + 0.1 * grain
-        hold = smoothstep(-0.03, 0.03, hold) * (1 - smoothstep(0.9, 1.1, steep + 0.3 * grain))
+        hold = smoothstep(-0.03, 0.03, hold) * (1 - smoothstep(1.5, 1.8, steep + 0.5 * grain))
         albedo += (hex_colour("#f4f7fb") - albedo) * hold[..., None]
     return light.surface(albedo, lit * np.float32(0.85)).astype(np.float32)
 

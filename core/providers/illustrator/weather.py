@@ -36,7 +36,6 @@ def add_rain(stage: Stage) -> None:
     count = 420
     start, near = rng.random((count, 2)), rng.uniform(0.3, 1.0, count) ** 1.5
     slant = rng.uniform(0.08, 0.2) * stage.side
-    ink = mix(stage.light.haze, np.ones(3, np.float32), 0.5) * 255
 
     def paint(frame: Array, stage: Stage, moment: Moment) -> None:
         rows, columns = frame.shape[:2]
@@ -47,8 +46,8 @@ def add_rain(stage: Stage) -> None:
             length = stage.unit * 0.075 * size
             a = (round(x * 16), round(y * 16))
             b = (round((x - slant * length) * 16), round((y + length) * 16))
-            cv2.line(veil, a, b, round(30 + 60 * size), 1 + round(0.9 * size * stage.unit / 900), cv2.LINE_AA, 4)
-        _blend(frame, veil, ink)
+            cv2.line(veil, a, b, round(20 + 44 * size), 1 + round(0.9 * size * stage.unit / 900), cv2.LINE_AA, 4)
+        frame[...] = cv2.add(frame, cv2.cvtColor(veil, cv2.COLOR_GRAY2RGB))
 
     stage.painters.append(paint)
 

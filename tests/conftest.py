@@ -1,0 +1,69 @@
+"""A real MongoDB for the whole run, and a clean database on it for each test."""
+
+import secrets
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from pymongo import MongoClient
+
+from core.generation.order import Order, plan
+from core.media.storage import ContentStore
+from core.models import Asset, Job
+from core.providers.registry import configured
+from core.settings import Settings
+from core.store import Store, open_store
+from core.store.embedded import EmbeddedMongo
+
+
+@pytest.fixture(autouse=True)
+def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The developer's own `.env` and environment never reach a test."""
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.setitem(Settings.model_config, "env_file", tmp_path / "no.env")
+
+
+@pytest.fixture(scope="session")
+def mongodb_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    mongo = EmbeddedMongo(tmp_path_factory.mktemp("mongo"))
+    yield mongo.start()
+    mongo.stop()
+
+
+@pytest.fixture
+def settings(mongodb_uri: str, tmp_path: Path) -> Iterator[Settings]:
+    """Settings of a Fivefold with its own database and folders."""
+    database = f"test-{secrets.token_hex(6)}"
+    yield Settings(
+        data_dir=tmp_path / "data",
+        content_url=str(tmp_path / "generated_content"),
+        mongodb_uri=mongodb_uri,  # type: ignore[arg-type]  # pydantic makes it a secret
+        mongodb_database=database,
+        drawing_processes=2,
+    )
+    with MongoClient[dict[str, object]](mongodb_uri) as client:
+        client.drop_database(database)
+
+
+@pytest.fixture
+def store(settings: Settings) -> Iterator[Store]:
+    with open_store(settings) as opened:
+        opened.ensure_schema()
+        yield opened
+
+
+@pytest.fixture
+def content(settings: Settings) -> ContentStore:
+    return ContentStore(settings.content_url)
+
+
+def stored_job(store: Store, user_id: str = "ana", prompt: str = "the sea") -> tuple[Job, list[Asset]]:
+    """Store a job of five images and five videos."""
+    job, assets = plan(Order(user_id=user_id, prompt=prompt, seed=7), configured())
+    store.jobs.create(job, assets)
+    return job, assets
+
+
+MOMENT = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
