@@ -12,7 +12,6 @@ import click
 
 from core.media.storage import InvalidContentUrl
 from core.models import (
-    MAX_ITEMS,
     MIN_ITEMS,
     Asset,
     InvalidInput,
@@ -104,7 +103,7 @@ def notifier() -> None:
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), help="Repeat what this seed made.")
 @click.option("--wait", is_flag=True, help="Wait until the job has ended.")
 @_json
-def generate(prompt: str, user: str, *, wait: bool, as_json: bool, **chosen: Any) -> None:
+def generate(prompt: str, user: str, *, wait: bool, as_json: bool, **chosen: Any) -> None:  # noqa: ANN401  # the options above, as click gives them
     """Make images and videos of PROMPT."""
     from core.generation.order import Order, plan  # noqa: PLC0415
     from core.providers.registry import configured  # noqa: PLC0415
@@ -157,7 +156,9 @@ def jobs(user: str, limit: int, *, as_json: bool) -> None:
         return
     for each in found:
         prompt = " ".join(each.prompt.split())
-        click.echo(f"{each.id}  {each.created_at:%Y-%m-%d %H:%M}Z  {each.status:<10}  {prompt[:60]}")
+        click.echo(
+            f"{each.id}  {each.created_at:%Y-%m-%d %H:%M}Z  {each.status:<10}  {prompt[:60]}"
+        )
 
 
 @cli.command()
@@ -214,6 +215,6 @@ def _print_job(job: Job, assets: list[Asset] | None = None) -> None:
         click.echo(f"  {asset.kind} {asset.slot:>2}  {asset.state:<10}  {facts}")
 
 
-def _to_json(value: Any) -> str:
+def _to_json(value: object) -> str:
     encode: Callable[[Any], str] = lambda moment: moment.isoformat()  # noqa: E731  # dates only
     return json.dumps(value, default=encode, ensure_ascii=False, indent=2)

@@ -4,6 +4,7 @@ import asyncio
 import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from core.media.inspection import BrokenMedia, inspect
 from core.media.storage import ContentStore, InvalidContentUrl
 from core.models import Kind
 from core.notifications.channels import CHANNELS
+from core.providers.base import Provider
 from core.providers.errors import ProviderError
 from core.providers.registry import configured
 from core.settings import Settings
@@ -47,8 +49,8 @@ def examine(settings: Settings) -> list[Finding]:
         _finding("content folder", lambda: ContentStore(settings.content_url).check()),
         _finding("encoder", _encoder),
     ]
-    for provider in configured(drawing_processes=settings.drawing_processes).providers.values():
-        findings.append(_finding(provider.title, lambda p=provider: asyncio.run(p.check())))  # type: ignore[misc]
+    providers = configured(drawing_processes=settings.drawing_processes).providers.values()
+    findings += [_finding(provider.title, partial(_health, provider)) for provider in providers]
     findings.append(Finding("notifications", ok=True, text=", ".join(CHANNELS)))
     return findings
 
@@ -83,6 +85,10 @@ def _finding(name: str, check: Callable[[], str]) -> Finding:
         OSError,
     ) as error:
         return Finding(name, ok=False, text=str(error))
+
+
+def _health(provider: Provider) -> str:
+    return asyncio.run(provider.check())
 
 
 def _database(settings: Settings) -> str:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from ulid import ULID
 
 PROMPT_MAX_CHARACTERS: Final = 4000
+USER_ID_MAX_CHARACTERS: Final = 64
 MIN_ITEMS: Final = 5
 MAX_ITEMS: Final = 20
 
@@ -86,8 +87,8 @@ def parse_user_id(text: str) -> str:
     typed = text.strip()
     if not typed:
         raise InvalidInput("Please type a user id.")
-    if len(typed) > 64:
-        raise InvalidInput("A user id has at most 64 characters.")
+    if len(typed) > USER_ID_MAX_CHARACTERS:
+        raise InvalidInput(f"A user id has at most {USER_ID_MAX_CHARACTERS} characters.")
     if not _USER_ID.fullmatch(typed):
         raise InvalidInput(
             "A user id has letters, digits, dots, underscores and hyphens, "

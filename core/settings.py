@@ -26,7 +26,8 @@ class Settings(BaseSettings):
     )
 
     bind_address: str = Field(
-        "127.0.0.1", description="Address the web process listens on; `0.0.0.0` opens it to a network."
+        "127.0.0.1",
+        description="Address the web process listens on; `0.0.0.0` opens it to a network.",
     )
     port: int = Field(8501, ge=1, le=65535, description="Port of the web page.")
     public_url: str = Field(

@@ -172,9 +172,12 @@ def _database(settings: Settings) -> Iterator[EmbeddedMongo | None]:
 
 def _answers(settings: Settings) -> bool:
     address = settings.bind_address.replace("0.0.0.0", "127.0.0.1")  # noqa: S104  # compared only
-    with suppress(URLError, OSError), urlopen(  # noqa: S310  # our own page
-        f"http://{address}:{settings.port}/_stcore/health", timeout=1
-    ) as answer:
+    with (
+        suppress(URLError, OSError),
+        urlopen(  # our own page
+            f"http://{address}:{settings.port}/_stcore/health", timeout=1
+        ) as answer,
+    ):
         return bool(answer.status == 200)  # noqa: PLR2004
     return False
 

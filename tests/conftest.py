@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 from pymongo import MongoClient
 
 from core.generation.order import Order, plan
@@ -39,7 +40,7 @@ def settings(mongodb_uri: str, tmp_path: Path) -> Iterator[Settings]:
     yield Settings(
         data_dir=tmp_path / "data",
         content_url=str(tmp_path / "generated_content"),
-        mongodb_uri=mongodb_uri,  # type: ignore[arg-type]  # pydantic makes it a secret
+        mongodb_uri=SecretStr(mongodb_uri),
         mongodb_database=database,
         drawing_processes=2,
     )
@@ -59,7 +60,9 @@ def content(settings: Settings) -> ContentStore:
     return ContentStore(settings.content_url)
 
 
-def stored_job(store: Store, user_id: str = "ana", prompt: str = "the sea") -> tuple[Job, list[Asset]]:
+def stored_job(
+    store: Store, user_id: str = "ana", prompt: str = "the sea"
+) -> tuple[Job, list[Asset]]:
     """Store a job of five images and five videos."""
     job, assets = plan(Order(user_id=user_id, prompt=prompt, seed=7), configured())
     store.jobs.create(job, assets)

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import threading
+from functools import partial
 from typing import Final
 
 from core.generation.executor import Executor
@@ -37,7 +38,7 @@ class Dispatcher:
         watch = asyncio.create_task(
             asyncio.to_thread(
                 self._store.assets.watch_ready,
-                lambda: loop.call_soon_threadsafe(self._wake.set),
+                partial(self._wake_from_thread, loop),
                 unwatch,
             )
         )
@@ -47,7 +48,7 @@ class Dispatcher:
             while not stop.is_set():
                 self._wake.clear()
                 await self._start_ready()
-                await _first_of(stopped, self._wake, timeout=POLL_SECONDS)
+                await self._wait(stopped)
         finally:
             stopped.cancel()
             sweep.cancel()
@@ -56,6 +57,17 @@ class Dispatcher:
                 task.cancel()
             await asyncio.gather(*self._in_flight.values(), return_exceptions=True)
             await watch
+
+    def _wake_from_thread(self, loop: asyncio.AbstractEventLoop) -> None:
+        loop.call_soon_threadsafe(self._wake.set)
+
+    async def _wait(self, stopped: asyncio.Task[bool]) -> None:
+        """Return when there may be something to do: woken, stopped, or after a while."""
+        waking = asyncio.create_task(self._wake.wait())
+        await asyncio.wait(
+            [stopped, waking], timeout=POLL_SECONDS, return_when=asyncio.FIRST_COMPLETED
+        )
+        waking.cancel()
 
     async def _start_ready(self) -> None:
         if len(self._in_flight) >= self._capacity:
@@ -69,10 +81,10 @@ class Dispatcher:
             if len(self._in_flight) < self._capacity and asset_id not in self._in_flight:
                 task = asyncio.create_task(self._executor.run(asset_id))
                 self._in_flight[asset_id] = task
-                task.add_done_callback(lambda _, ended=asset_id: self._ended(ended))
+                task.add_done_callback(partial(self._ended, asset_id))
 
-    def _ended(self, asset_id: str) -> None:
-        task = self._in_flight.pop(asset_id)
+    def _ended(self, asset_id: str, task: asyncio.Task[None]) -> None:
+        del self._in_flight[asset_id]
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("%s: the executor broke", asset_id, exc_info=error)
         self._wake.set()
@@ -86,9 +98,3 @@ class Dispatcher:
             except DatabaseError as error:
                 _log.warning("jobs were not swept: %s", error)
             await asyncio.sleep(SWEEP_SECONDS)
-
-
-async def _first_of(stopped: asyncio.Task[bool], wake: asyncio.Event, *, timeout: float) -> None:
-    waking = asyncio.create_task(wake.wait())
-    await asyncio.wait([stopped, waking], timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
-    waking.cancel()

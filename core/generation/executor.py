@@ -117,7 +117,7 @@ class Executor:
             await self._fail(asset, "not_saved", _disk_sentence(error))
         except (LeaseLost, DatabaseError):
             raise
-        except Exception:
+        except Exception:  # noqa: BLE001  # one item's mistake takes no other down
             _log.exception("%s: failed", asset.id)
             await self._fail(
                 asset, "internal_error", "Fivefold itself made a mistake here; its log says more."
@@ -127,7 +127,9 @@ class Executor:
         provider = self._catalogue.providers.get(asset.provider)
         capability = self._catalogue.capability(asset.provider, asset.kind, asset.model)
         if provider is None or capability is None:
-            raise ProviderError(f"“{asset.provider}” with {asset.model} is not configured any more.")
+            raise ProviderError(
+                f"“{asset.provider}” with {asset.model} is not configured any more."
+            )
         if asset.attempts > MAX_ATTEMPTS:
             raise ProviderError(f"It was begun {MAX_ATTEMPTS} times and never finished.")
         begun = asset.state != AssetState.QUEUED

@@ -46,7 +46,9 @@ class Order:
     seed: int | None = None
 
 
-def plan(order: Order, catalogue: Catalogue, notify: Notify | None = None) -> tuple[Job, list[Asset]]:
+def plan(
+    order: Order, catalogue: Catalogue, notify: Notify | None = None
+) -> tuple[Job, list[Asset]]:
     """Check an order and return the job and the assets to store.
 
     Raises:
@@ -101,13 +103,15 @@ def plan(order: Order, catalogue: Catalogue, notify: Notify | None = None) -> tu
     return job, assets
 
 
-def _params(order: Order, capability: Capability, seed: int) -> dict[str, int]:
+def _params(order: Order, capability: Capability, seed: int) -> dict[str, int | None]:
     ratio = order.ratio or _preferred_ratio(capability)
     if ratio not in capability.ratios:
         offered = ", ".join(capability.ratios)
-        raise InvalidInput(f"{capability.model} makes {capability.kind}s in {offered}, not {ratio}.")
+        raise InvalidInput(
+            f"{capability.model} makes {capability.kind}s in {offered}, not {ratio}."
+        )
     width, height = capability.ratios[ratio]
-    params = {"width": width, "height": height, "seed": seed}
+    params: dict[str, int | None] = {"width": width, "height": height, "seed": seed}
     if capability.kind == Kind.VIDEO:
         seconds = order.seconds or capability.default_seconds
         if seconds not in capability.seconds:

@@ -102,4 +102,5 @@ def _read_clip(path: Path) -> tuple[Image.Image, float]:
                 still = frame
         if still is None or rate is None or count < expected:
             raise ValueError("frames are missing")
-        return still.to_image(), float(count / rate)
+        image: Image.Image = still.to_image()  # type: ignore[no-untyped-call]  # PyAV leaves it so
+        return image, float(count / rate)

@@ -21,7 +21,10 @@ class Terminal:
 
     def send(self, recipient: str, message: Message) -> None:
         """Print it for the person at the terminal."""
-        print(f"\n  ✔ {recipient}: {message.title}\n    {message.text}\n    {message.link}\n", flush=True)  # noqa: T201
+        print(  # noqa: T201  # printing is this channel
+            f"\n  ✔ {recipient}: {message.title}\n    {message.text}\n    {message.link}\n",
+            flush=True,
+        )
 
 
 CHANNELS: Final[dict[str, Channel]] = {"terminal": Terminal()}

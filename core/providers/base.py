@@ -36,7 +36,7 @@ class Capability:
     max_prompt: int = PROMPT_MAX_CHARACTERS
     limit: int = 1
     paid: bool = True
-    cost: Cost = Cost()
+    cost: Cost = field(default_factory=Cost)
 
 
 @dataclass(frozen=True, kw_only=True)

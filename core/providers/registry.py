@@ -29,7 +29,9 @@ class Catalogue:
         """Return what a provider's model can do; None where it is not configured (any more)."""
         found = self.providers.get(provider)
         capabilities = () if found is None else found.capabilities()
-        return next((each for each in capabilities if (each.kind, each.model) == (kind, model)), None)
+        return next(
+            (each for each in capabilities if (each.kind, each.model) == (kind, model)), None
+        )
 
     async def close(self) -> None:
         """Close every provider."""

@@ -69,7 +69,9 @@ class AssetStore:
         ).limit(limit)
         ids = [document["_id"] for document in abandoned]
         if len(ids) < limit:
-            due = self._assets.find(_takeable(moment), {"_id": True}).sort([("next_attempt_at", ASCENDING), ("kind", ASCENDING), ("slot", ASCENDING)])
+            due = self._assets.find(_takeable(moment), {"_id": True}).sort(
+                [("next_attempt_at", ASCENDING), ("kind", ASCENDING), ("slot", ASCENDING)]
+            )
             ids += [document["_id"] for document in due.limit(limit - len(ids))]
         return ids
 

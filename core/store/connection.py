@@ -72,7 +72,8 @@ def translated_errors() -> Iterator[None]:
         yield
     except ConnectionFailure:
         raise DatabaseUnavailable(
-            "The database does not answer. Is Fivefold running (`make run`), or is MONGODB_URI right?"
+            "The database does not answer. Is Fivefold running (`make run`), "
+            "or is MONGODB_URI right?"
         ) from None
     except (ConfigurationError, PyMongoError) as error:
         reason = str(error).split(", full error", 1)[0]

@@ -21,6 +21,7 @@ from pymongo.errors import OperationFailure, PyMongoError
 
 START_SECONDS: Final = 60.0
 STOP_SECONDS: Final = 20.0
+_FOLDER_IN_USE: Final = 100  # an exit code of mongod
 
 
 class EmbeddedUnavailable(Exception):
@@ -127,7 +128,7 @@ class EmbeddedMongo:
         said = self._complaints.read_text(errors="replace")
         if "libcurl" in said or "libcrypto" in said or "GLIBC" in said:
             hint = f"it lacks a system library ({said.strip().splitlines()[-1]})"
-        elif self.process.returncode == 100:
+        elif self.process.returncode == _FOLDER_IN_USE:
             hint = f"another mongod uses {_database_dir(self._data_dir)}, or its files are broken"
         else:
             hint = f"exit code {self.process.returncode}"

@@ -93,7 +93,9 @@ class JobStore:
                     {"_id": job_id}, {"$set": changes | {"updated_at": moment}}, session=session
                 )
             if job.status == JobStatus.PROCESSING and status != JobStatus.PROCESSING:
-                notices = [_notice(job, channel, moment).to_document() for channel in job.notify.channels]
+                notices = [
+                    _notice(job, channel, moment).to_document() for channel in job.notify.channels
+                ]
                 if notices:
                     self._outbox.insert_many(notices, session=session)
             return status

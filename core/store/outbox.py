@@ -37,5 +37,6 @@ class Outbox:
     def failed(self, notice_id: str, reason: str) -> None:
         """Store that sending failed; the row stays due and is tried again."""
         self._rows.update_one(
-            {"_id": notice_id, "status": "due"}, {"$set": {"error": reason}, "$inc": {"attempts": 1}}
+            {"_id": notice_id, "status": "due"},
+            {"$set": {"error": reason}, "$inc": {"attempts": 1}},
         )

@@ -27,8 +27,10 @@ def _object(required: list[str], properties: Document) -> Document:
 VALIDATORS: Final[dict[str, Document]] = {
     "users": _object(["created_at"], {"_id": _TEXT, "created_at": _DATE}),
     "jobs": _object(
-        ["user_id", "prompt", "video_paths", "image_paths", "status", "generated_at"]
-        + ["created_at", "updated_at", "requested", "options", "notify"],
+        [
+            *("user_id", "prompt", "video_paths", "image_paths", "status", "generated_at"),
+            *("created_at", "updated_at", "requested", "options", "notify"),
+        ],
         {
             "_id": _TEXT,
             "user_id": _TEXT,
@@ -83,14 +85,15 @@ INDEXES: Final[dict[str, list[IndexModel]]] = {
             unique=True,
         ),
         IndexModel(
-            [("state", ASCENDING), ("next_attempt_at", ASCENDING)]
-            + [("kind", ASCENDING), ("slot", ASCENDING)],
+            [(key, ASCENDING) for key in ("state", "next_attempt_at", "kind", "slot")],
             name="ready",
         ),
         IndexModel([("state", ASCENDING), ("lease.until", ASCENDING)], name="leases"),
         IndexModel(
-            [("user_id", ASCENDING), ("kind", ASCENDING), ("state", ASCENDING)]
-            + [("timings.saved_at", DESCENDING)],
+            [
+                *((key, ASCENDING) for key in ("user_id", "kind", "state")),
+                ("timings.saved_at", DESCENDING),
+            ],
             name="gallery",
         ),
     ],

@@ -43,5 +43,7 @@ class UserStore:
             upsert=True,
             return_document=ReturnDocument.AFTER,
         )
+        if document is None:  # an upsert always answers; the driver's types do not know
+            raise KeyError(user_id)
         user = User.from_document(document)
         return user, user.created_at == moment

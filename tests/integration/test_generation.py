@@ -11,7 +11,6 @@ import pytest
 from core.generation.dispatcher import Dispatcher
 from core.generation.executor import MAX_ATTEMPTS, Executor
 from core.generation.order import Order, plan
-from core.media import storage
 from core.media.storage import ContentStore
 from core.models import Asset, AssetState, Job, JobStatus
 from core.providers.errors import (
@@ -138,7 +137,8 @@ def test_a_paid_call_whose_outcome_is_not_known_is_not_made_again(
 
 
 @pytest.mark.parametrize(
-    ("error", "code"), [(PromptRejected(), "prompt_rejected"), (ProviderError("No."), "provider_error")]
+    ("error", "code"),
+    [(PromptRejected(), "prompt_rejected"), (ProviderError("No."), "provider_error")],
 )
 def test_a_refusal_ends_the_item_with_its_sentence(
     bench: Bench, error: ProviderError, code: str
@@ -204,7 +204,7 @@ def test_a_full_disk_is_an_error_in_words(bench: Bench, monkeypatch: pytest.Monk
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(storage.os, "fsync", full)
+    monkeypatch.setattr("core.media.storage.os.fsync", full)
     run(bench.executor().run(bench.first))
     error = bench.asset().error
     assert error is not None

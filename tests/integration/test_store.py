@@ -1,6 +1,6 @@
 """The store against a real MongoDB."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
@@ -72,6 +72,7 @@ def test_the_record_has_the_fields_that_the_assignment_names(
 ) -> None:
     job, _ = stored_job(store)
     document = raw["jobs"].find_one({"_id": job.id})
+    assert document is not None
     assert document["user_id"] == "ana"
     assert document["prompt"] == "the sea"
     assert document["status"] == "Processing"
@@ -149,10 +150,12 @@ def test_a_notice_is_not_due_before_the_time_the_user_chose(store: Store) -> Non
 
 def test_of_many_claims_one_wins(store: Store) -> None:
     _, assets = stored_job(store)
+
+    def claim(number: int) -> Asset | None:
+        return store.assets.claim(assets[0].id, f"worker:{number}", 60)
+
     with ThreadPoolExecutor(8) as pool:
-        claims = list(
-            pool.map(lambda n: store.assets.claim(assets[0].id, f"worker:{n}", 60), range(8))
-        )
+        claims = list(pool.map(claim, range(8)))
     assert sum(claim is not None for claim in claims) == 1
 
 
@@ -161,7 +164,7 @@ def test_a_worker_that_lost_its_lease_can_change_nothing(store: Store) -> None:
     before = claimed(store, assets[0].id, lease_seconds=-1)  # it ran out at once
     store.assets.submitting(before)
     after = claimed(store, assets[0].id)
-    writes = [
+    writes: list[Callable[[], None]] = [
         lambda: store.assets.heartbeat(before, 60),
         lambda: store.assets.progress(before, 0.5),
         lambda: store.assets.running(before, "late"),

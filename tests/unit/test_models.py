@@ -36,12 +36,11 @@ def test_reading_a_user_id_again_changes_nothing(text: str) -> None:
 def test_whatever_is_taken_is_a_safe_file_name(text: str) -> None:
     try:
         user_id = parse_user_id(text)
-    except InvalidInput as refused:
-        assert str(refused).endswith(".")
-    else:
-        assert 1 <= len(user_id) <= 64
-        assert user_id[0] in FIRST
-        assert set(user_id) <= set(REST)
+    except InvalidInput:
+        return
+    assert 1 <= len(user_id) <= 64
+    assert user_id[0] in FIRST
+    assert set(user_id) <= set(REST)
 
 
 @pytest.mark.parametrize(
@@ -62,7 +61,9 @@ def test_a_prompt_is_kept_as_typed(text: str) -> None:
     assert parse_prompt(text) == text
 
 
-@pytest.mark.parametrize("text", ["", " \n\t", "a" * (PROMPT_MAX_CHARACTERS + 1), "a\x00b", "\ud800"])
+@pytest.mark.parametrize(
+    "text", ["", " \n\t", "a" * (PROMPT_MAX_CHARACTERS + 1), "a\x00b", "\ud800"]
+)
 def test_an_empty_or_overlong_or_broken_prompt_is_refused(text: str) -> None:
     with pytest.raises(InvalidInput):
         parse_prompt(text)

@@ -1,3 +1,5 @@
+from typing import Any
+
 import mongomock
 import pytest
 
@@ -44,7 +46,7 @@ def test_a_prompt_cannot_write_control_characters_to_the_terminal() -> None:
 
 
 def a_store(*notices: Notice) -> Store:
-    client = mongomock.MongoClient(tz_aware=True)
+    client: Any = mongomock.MongoClient(tz_aware=True)
     store = Store(client, "unit")
     client["unit"]["jobs"].insert_one(ended_job().to_document())
     for notice in notices:

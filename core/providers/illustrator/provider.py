@@ -58,9 +58,7 @@ class Illustrator(Provider):
 
     name: ClassVar[str] = "illustrator"
     title: ClassVar[str] = "Built-in illustrator"
-    notice: ClassVar[str] = (
-        "Built-in illustrator, not an AI model: add a key for real generation."
-    )
+    notice: ClassVar[str] = "Built-in illustrator, not an AI model: add a key for real generation."
 
     def __init__(self, processes: int = 0) -> None:
         self._processes = processes or os.cpu_count() or 1
@@ -144,7 +142,7 @@ class Illustrator(Provider):
     async def close(self) -> None:
         """End the pool's processes."""
         if self._pool is not None:
-            self._pool.stop()
+            self._pool.stop()  # type: ignore[no-untyped-call]  # Pebble leaves it untyped
             await asyncio.to_thread(self._pool.join)
             self._pool = None
 

@@ -1,0 +1,59 @@
+"""The running product and a real Chromium."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from typing import Final
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from tests.product import Product
+
+NAMES: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+MAC: Final = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
+FLAGS: Final = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+def find_chromium() -> str | None:
+    named = os.environ.get("CHROMIUM")
+    return (
+        shutil.which(named) if named else next(filter(None, map(shutil.which, (*NAMES, MAC))), None)
+    )
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    chromium = find_chromium()
+    if chromium is None:
+        message = "NO CHROMIUM WAS FOUND: install it or set CHROMIUM to its path"
+        if os.environ.get("REQUIRE_BROWSER"):
+            pytest.fail(message)
+        pytest.skip(message)
+    with sync_playwright() as playwright:
+        yield playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+
+
+@pytest.fixture(scope="session")
+def product(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
+    assert browser.is_connected()
+    running = Product(tmp_path_factory.mktemp("product"))
+    running.start()
+    yield running
+    assert running.stop() == 0
+    assert "Traceback" not in running.output, running.output
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Nobody shall think that what was left out has passed."""
+    if find_chromium() is None:
+        line = "THE BROWSER TESTS WERE LEFT OUT: no Chromium; install it or set CHROMIUM"
+        terminalreporter.section(line, sep="!", red=True, bold=True)

@@ -1,0 +1,96 @@
+"""The product as a user runs it: `python -m core run` in a folder of its own."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Final
+
+import psutil
+
+ROOT: Final = Path(__file__).parents[1]
+START_SECONDS: Final = 60
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Product:
+    """A running Fivefold; its processes end with `stop`."""
+
+    def __init__(self, folder: Path, **settings: str) -> None:
+        self.port = free_port()
+        self.url = f"http://localhost:{self.port}"
+        self.environment = os.environ | {
+            "DATA_DIR": str(folder / "data"),
+            "CONTENT_URL": str(folder / "generated_content"),
+            "PORT": str(self.port),
+            "PYTHONUNBUFFERED": "1",
+            **settings,
+        }
+        self.output = ""
+        self._heard = threading.Condition()
+
+    def start(self) -> "Product":
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "core", "run"],
+            cwd=ROOT,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        self.hear("Fivefold is ready", START_SECONDS)
+        return self
+
+    def hear(self, text: str, seconds: float = 30) -> None:
+        """Wait until the product has printed `text`."""
+        with self._heard:
+            heard = self._heard.wait_for(lambda: text in self.output, seconds)
+        assert heard, f"{text!r} was not printed:\n{self.output}"
+
+    def children(self) -> dict[str, psutil.Process]:
+        """The processes below the supervisor by name: web, worker, notifier, mongod."""
+        found = {}
+        for child in psutil.Process(self.process.pid).children():
+            command = child.cmdline()
+            found["mongod" if "--dbpath" in command else command[-1]] = child
+        return found
+
+    def command(self, *arguments: str, timeout: float = 180) -> subprocess.CompletedProcess[str]:
+        """Run `python -m core …` beside it."""
+        return subprocess.run(
+            [sys.executable, "-m", "core", *arguments],
+            cwd=ROOT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+
+    def stop(self, how: int = signal.SIGINT) -> int:
+        """Stop it as Ctrl-C does and return its exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(how)
+        code = self.process.wait(45)
+        self._reader.join(10)
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+        return code
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            with self._heard:
+                self.output += line
+                self._heard.notify_all()
