@@ -3,7 +3,6 @@
 import logging
 import os
 import signal
-import sys
 import threading
 from typing import Final
 
@@ -27,6 +26,6 @@ def prepare(name: str, log_level: str) -> None:
 
 def _end_with_supervisor() -> None:
     """Stop in order when the pipe from the supervisor closes, as it does even on SIGKILL."""
-    while sys.stdin.buffer.read(1):
+    while os.read(0, 1):  # unbuffered: a lock held here would break the interpreter's end
         pass
     os.kill(os.getpid(), signal.SIGTERM)

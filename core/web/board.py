@@ -116,6 +116,14 @@ def card(job: Job, assets: Sequence[Asset], *, zone: tzinfo, today: datetime) ->
     }
 
 
+def ended_toast(job: Job) -> str:
+    """Return what is said in passing when a job ends under the user's eyes."""
+    return {
+        JobStatus.COMPLETED: "Your content is ready.",
+        JobStatus.CANCELLED: "The job was cancelled.",
+    }.get(job.status, "Your content is ready in part.")
+
+
 def item(asset: Asset, prompt: str) -> Json:
     """Return one tile."""
     state, label = _LOOKS[asset.state]
@@ -127,7 +135,7 @@ def item(asset: Asset, prompt: str) -> Json:
         "kind": str(asset.kind),
         "name": name,
         "state": state,
-        "label": label if percent is None else f"{label} · {percent} %",
+        "label": label if percent is None else f"{label} · {percent}%",
         "percent": percent,
         "message": asset.error.message if asset.error else "",
         "width": width,
@@ -146,6 +154,7 @@ def item(asset: Asset, prompt: str) -> Json:
             "download": f"{address}?download=1",
             "alt": f"{name} of “{_cut(prompt)}”",
             "facts": _file_facts(asset),
+            "weight": _weight(asset.bytes),
         }
     return tile
 
@@ -211,7 +220,9 @@ def _facts(
     facts = [("Made by", ", ".join(makers))]
     for kind, title in _TITLES.items():
         sizes = dict.fromkeys(
-            f"{each.params['width']} × {each.params['height']}" for each in assets if each.kind == kind
+            f"{each.params['width']} × {each.params['height']}"
+            for each in assets
+            if each.kind == kind
         )
         facts.append((title, ", ".join(sizes)))
     if job.options.seconds:
@@ -228,10 +239,12 @@ def _file_facts(asset: Asset) -> str:
     parts = [f"{asset.width} × {asset.height}"] if asset.width else []
     if asset.seconds:
         parts.append(f"{asset.seconds:g} s")
-    if asset.bytes:
-        mib = asset.bytes / _KIB**2
-        parts.append(f"{mib:.1f} MB" if mib >= 1 else f"{max(1, round(asset.bytes / _KIB))} KB")
     return " · ".join(parts)
+
+
+def _weight(size: int | None) -> str:
+    mib = (size or 0) / _KIB**2
+    return f"{mib:.1f} MB" if mib >= 1 else f"{max(1, round(mib * _KIB))} KB"
 
 
 def _cut(prompt: str) -> str:

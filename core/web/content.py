@@ -21,7 +21,6 @@ from core.web.studio import Studio
 
 _SAFE: Final = {
     "X-Content-Type-Options": "nosniff",
-    "Content-Security-Policy": "default-src 'none'; sandbox",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 _FOR_EVER: Final = {"Cache-Control": "private, immutable, max-age=31536000"}
@@ -139,7 +138,7 @@ def _tags(header: str) -> set[str]:
 def _from_start(request: Request) -> bool:
     """Whether the first byte is asked for; players fetch the rest in further requests."""
     wanted = re.match(r"\s*bytes\s*=\s*(\d*)-", request.headers.get("range", ""), re.IGNORECASE)
-    return wanted is None or wanted[1].strip("0") == "" and wanted[1] != ""
+    return wanted is None or (wanted[1].strip("0") == "" and wanted[1] != "")
 
 
 def _log_view(studio: Studio, asset: Asset, action: str) -> None:

@@ -66,6 +66,7 @@ class IdentityMiddleware:
         self._identity = identity
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on with the user it proves."""
         if scope["type"] in ("http", "websocket"):
             header = USER_HEADER.encode()
             headers = [(name, value) for name, value in scope["headers"] if name.lower() != header]

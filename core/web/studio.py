@@ -12,6 +12,8 @@ from core.providers.registry import Catalogue, configured
 from core.settings import Settings, load_settings
 from core.store import Store, open_store
 
+__all__ = ["Choices", "Order", "Studio", "studio"]
+
 
 @dataclass(frozen=True)
 class Choices:

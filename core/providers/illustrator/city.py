@@ -1,4 +1,4 @@
-"""A city: rows of towers in the haze, their windows and signs, and a wet street that mirrors them."""
+"""A city: rows of towers in the haze, windows, signs, and a wet street that mirrors them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ def add_city(stage: Stage) -> None:
     dark = stage.light.stars > 0.2 or stage.scene.weather in ("rain", "storm", "fog")
     lamps = 0.26 if dark else 0.2 if stage.scene.time in ("sunset", "dawn") else 0.06
     neon = "neon" in stage.scene.moods
-    canyon = neon or stage.view in (1, 3, 4)  # a street between near towers rather than a far skyline
+    canyon = (
+        neon or stage.scene.weather != "clear" or stage.view in (1, 3, 4)
+    )  # a street between near towers rather than a far skyline
     ranks = 4
     for rank in range(ranks):
         near = rank / (ranks - 1)
@@ -44,7 +46,11 @@ def _add_rank(stage: Stage, near: float, lamps: float, *, neon: bool, canyon: bo
     rows, columns = round(stage.horizon) + 2, stage.width
     body = np.zeros((rows, columns, 4), np.float32)
     glow = np.zeros((rows, columns, 3), np.float32)
-    codes = ["#3d4763", "#4a4f68", "#5a5468", "#394a5e", "#665a5f"] if not neon else ["#2a2550", "#1f2a55", "#33214f", "#1d2444"]
+    codes = (
+        ["#3d4763", "#4a4f68", "#5a5468", "#394a5e", "#665a5f"]
+        if not neon
+        else ["#2a2550", "#1f2a55", "#33214f", "#1d2444"]
+    )
     x = -unit * rng.uniform(0, 0.1)
     gap = stage.width * (0.5 - 0.07 * stage.side)
     while x < columns:
@@ -61,9 +67,27 @@ def _add_rank(stage: Stage, near: float, lamps: float, *, neon: bool, canyon: bo
             x += width * rng.uniform(0.4, 1.1)
             continue
         code = codes[int(rng.integers(len(codes)))]
-        _tower(stage, body, glow, round(x), round(width), min(rows - 4, round(tall)), code, haze, near, lamps)
+        _tower(
+            stage,
+            body,
+            glow,
+            round(x),
+            round(width),
+            min(rows - 4, round(tall)),
+            code,
+            haze,
+            near,
+            lamps,
+        )
         if neon and near > 0.2 and rng.random() < 0.75:
-            _sign(stage, body, glow, round(x + width * rng.choice([-0.02, 0.62])), round(rows - tall * rng.uniform(0.35, 0.8)), near)
+            _sign(
+                stage,
+                body,
+                glow,
+                round(x + width * rng.choice([-0.02, 0.62])),
+                round(rows - tall * rng.uniform(0.35, 0.8)),
+                near,
+            )
         x += width * rng.uniform(0.92, 1.12)
     depth = 0.05 + 0.3 * near
     # A band of lit air between this row and the next gives the street its depth.
@@ -89,7 +113,13 @@ def _tower(
     rows, columns = body.shape[:2]
     lit, dark = (mix(light.surface(hex_colour(code), a), light.haze, haze) for a in (0.9, 0.15))
     crown = rng.random()
-    steps = [(0.0, 1.0)] if crown < 0.45 else [(0.0, 0.86), (0.14, 1.0)] if crown < 0.8 else [(0.0, 0.78), (0.12, 0.91), (0.27, 1.0)]
+    steps = (
+        [(0.0, 1.0)]
+        if crown < 0.45
+        else [(0.0, 0.86), (0.14, 1.0)]
+        if crown < 0.8
+        else [(0.0, 0.78), (0.12, 0.91), (0.27, 1.0)]
+    )
     lamp_inks = [hex_colour(lamp_code) for lamp_code in _LAMPS]
     dimmed = [mix(lamp_ink, light.haze, haze * 0.6) for lamp_ink in lamp_inks]
     pitch = max(3.0, stage.unit * (0.0065 + 0.009 * near))
@@ -112,16 +142,30 @@ def _tower(
             for wx in np.arange(x0 + pitch * 0.8, x1 - pitch, pitch):
                 if rng.random() > (0.85 * lamps * 2 if floor_on else lamps):
                     continue
-                box = slice(round(y), round(y + pitch * 0.72)), slice(max(0, round(wx)), max(0, round(wx + pitch * 0.58)))
+                box = (
+                    slice(round(y), round(y + pitch * 0.72)),
+                    slice(max(0, round(wx)), max(0, round(wx + pitch * 0.58))),
+                )
                 kind, level = int(rng.integers(4)), rng.uniform(0.55, 1.0)
                 body[box[0], box[1], :3] = dimmed[kind] * level
                 glow[box[0], box[1]] += lamp_inks[kind] * (level * 0.55 * (1 - haze))
     if crown > 0.6:
         top = rows - tall
-        mast = slice(max(0, top - round(tall * 0.12)), top), slice(max(0, x + width // 2), max(0, x + width // 2) + max(1, round(stage.unit * 0.0022)))
+        mast = (
+            slice(max(0, top - round(tall * 0.12)), top),
+            slice(
+                max(0, x + width // 2), max(0, x + width // 2) + max(1, round(stage.unit * 0.0022))
+            ),
+        )
         body[mast[0], mast[1], :3] = dark
         body[mast[0], mast[1], 3] = 1
-        cv2.circle(glow, (x + width // 2, mast[0].start), max(1, round(stage.unit * 0.002)), (1.0, 0.15, 0.1), -1)
+        cv2.circle(
+            glow,
+            (x + width // 2, mast[0].start),
+            max(1, round(stage.unit * 0.002)),
+            (1.0, 0.15, 0.1),
+            -1,
+        )
 
 
 def _sign(stage: Stage, body: Array, glow: Array, x: int, y: int, near: float) -> None:
@@ -137,7 +181,9 @@ def _sign(stage: Stage, body: Array, glow: Array, x: int, y: int, near: float) -
         return
     body[y:bottom, x : x + wide] = [0.05, 0.04, 0.09, 1]
     for canvas, gain in ((body, 1.0), (glow, 1.1)):
-        ink = [float(v) * gain for v in mix(tone, np.ones(3, np.float32), 0.25)] + [1.0] * (canvas.shape[2] == 4)
+        ink = [float(v) * gain for v in mix(tone, np.ones(3, np.float32), 0.25)] + [1.0] * (
+            canvas.shape[2] == 4
+        )
         frame = [float(v) * gain for v in other] + [1.0] * (canvas.shape[2] == 4)
         cv2.rectangle(canvas, (x, y), (x + wide - 1, bottom - 1), frame, stroke)
         local = np.random.default_rng(x * 7919 + y)
@@ -155,7 +201,11 @@ def _add_kerbs(stage: Stage, unit: float) -> None:
     """Add the lights of cars that come and go along the street."""
     rng = stage.rng
     lanes = [(-1, "#fff1cf"), (1, "#ff3b30")]
-    cars = [(way, hex_colour(code), rng.random(), rng.uniform(0.05, 0.085)) for way, code in lanes for _ in range(4)]
+    cars = [
+        (way, hex_colour(code), rng.random(), rng.uniform(0.05, 0.085))
+        for way, code in lanes
+        for _ in range(4)
+    ]
     gap = stage.width * (0.5 - 0.07 * stage.side)
 
     def paint(frame: Array, stage: Stage, moment: Moment) -> None:
@@ -175,13 +225,15 @@ def _add_kerbs(stage: Stage, unit: float) -> None:
                 streak = (round(x * 8), round((y + 0.12 * unit / z) * 8))
                 dim = [v * 0.3 for v in colour]
                 cv2.line(light, centre, streak, dim, max(1, round(radius * 1.5)), cv2.LINE_8, 4)
-        blur = cv2.GaussianBlur(light, (0, 0), unit * 0.0022) 
+        blur: Array = cv2.GaussianBlur(light, (0, 0), unit * 0.0022)
         small = cv2.resize(light, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
         wide = cv2.GaussianBlur(small, (0, 0), unit * 0.003) * 1.4
         blur += cv2.resize(wide, (blur.shape[1], blur.shape[0]), interpolation=cv2.INTER_LINEAR)
-        blur = cv2.resize(np.clip(blur * 255, 0, 255).astype(np.uint8), (columns, rows), interpolation=cv2.INTER_LINEAR)
+        blur = cv2.resize(
+            np.clip(blur * 255, 0, 255).astype(np.uint8),
+            (columns, rows),
+            interpolation=cv2.INTER_LINEAR,
+        )
         frame[...] = cv2.add(frame, blur)
 
     stage.painters.append(paint)
-
-

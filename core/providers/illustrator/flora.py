@@ -30,8 +30,9 @@ _FLOWERS = {
 }
 
 
-def conifer(stage: Stage, rng: np.random.Generator, size: float, haze: float) -> Array:
+def conifer(stage: Stage, size: float, haze: float) -> Array:
     """Return a fir as a sprite, `size` pixels high."""
+    rng = stage.rng
     snowy = stage.scene.season == "winter"
     pen = Pen(size, 0.62)
     dark, lit = (
@@ -50,30 +51,46 @@ def conifer(stage: Stage, rng: np.random.Generator, size: float, haze: float) ->
         left, right = (reach * rng.uniform(0.8, 1.12) for _ in range(2))
         droop = 0.03 * (1 - tier / tiers)
         fringe = [
-            (t * (right if t > 0 else left), low - droop * abs(t) + rng.uniform(0.012, 0.024) * (i % 2) * (1.2 - abs(t)))
+            (
+                t * (right if t > 0 else left),
+                low - droop * abs(t) + rng.uniform(0.012, 0.024) * (i % 2) * (1.2 - abs(t)),
+            )
             for i, t in enumerate(tips)
         ]
         pen.poly([*fringe, (0, top)], dark)
         edge, inner = (right, 0.25) if stage.side > 0 else (-left, -0.25)
-        bright = fringe[-(len(fringe) // 2 - 1) :] if stage.side > 0 else fringe[: len(fringe) // 2 - 1][::-1]
+        bright = (
+            fringe[-(len(fringe) // 2 - 1) :]
+            if stage.side > 0
+            else fringe[: len(fringe) // 2 - 1][::-1]
+        )
         raised = [(x * 0.97, y + 0.012) for x, y in bright]
         tone = white if snowy else mix(dark, lit, rng.uniform(0.55, 1.0))
         pen.poly([*raised, (0, low + 0.7 * (top - low)), (reach * inner * 0.6, low + 0.05)], tone)
         if snowy:
-            pen.poly([(-edge * 0.9, low - droop * 0.6), (-edge * 0.5, low + 0.06), (0, top)], mix(white, dark, 0.35))
+            pen.poly(
+                [(-edge * 0.9, low - droop * 0.6), (-edge * 0.5, low + 0.06), (0, top)],
+                mix(white, dark, 0.35),
+            )
     return pen.sprite()
 
 
-def add_wood(stage: Stage, land: Land, count: int, height: float, haze: float, **where: float) -> Layer:
-    """Add a wood of conifers, `height` units high, standing on the land and hazier with distance."""
+def add_wood(
+    stage: Stage, land: Land, count: int, height: float, haze: float, **where: float
+) -> Layer:
+    """Add a wood of conifers on the land, `height` units high and hazier with distance."""
     rng = stage.rng
     spots = land.spots(rng, count, **where)
     levels = [min(0.92, haze + step * (1 - haze) * 0.22) for step in (2, 1, 0)]
-    groves = [[conifer(stage, rng, 200, level) for _ in range(3)] for level in levels]
+    groves = [[conifer(stage, 200, level) for _ in range(3)] for level in levels]
     cel = Cel(stage.height, stage.width)
     clump = stage.rng.uniform(0, math.tau, 3)
     for order, (x, y, scale) in enumerate(spots):
-        if math.sin(x / stage.unit * 9 + clump[0]) + math.sin(x / stage.unit * 23 + y * 0.05 + clump[1]) < -0.5:
+        if (
+            math.sin(x / stage.unit * 9 + clump[0])
+            + math.sin(x / stage.unit * 23 + y * 0.05 + clump[1])
+            < -0.5
+        ):
             continue  # leave clearings
         grove = groves[min(2, order * 3 // len(spots))]
         tall = height * scale * rng.uniform(0.55, 1.15)
@@ -89,64 +106,60 @@ def add_cel(stage: Stage, cel: Cel, depth: float, **how: object) -> Layer:
     return stage.add(straight, alpha / 255, depth=depth, **how)
 
 
-def leafy_tree(stage: Stage, rng: np.random.Generator, size: float, haze: float = 0.0) -> Array:
+def leafy_tree(stage: Stage, size: float, haze: float = 0.0) -> Array:
     """Return a broad tree in the season's leaf as a sprite, `size` pixels high."""
+    rng = stage.rng
     pen = Pen(size, 1.15)
     light, season = stage.light, stage.scene.season
     bark = [mix(light.surface(hex_colour("#4a382f"), lit), light.haze, haze) for lit in (0.0, 0.6)]
+    pen.poly([(-0.045, 0), (-0.02, 0.09), (0.02, 0.09), (0.05, 0)], bark[0])
+    tips = _branches(stage, pen, bark)
+    codes = LEAVES[season]
+    dabs = 3 if season == "winter" else 30 if size > 200 else 12
+    if size <= 200:
+        tips = [(x, y, radius * 1.15) for x, y, radius in tips]
+    middle = float(np.mean([y for _, y, _ in tips]))
+    for lit in (0.0, 0.3, 0.62, 1.0):  # dark leaves first, the lit ones over them
+        inks = [mix(light.surface(hex_colour(code), lit), light.haze, haze) for code in codes]
+        for x, y, radius in tips:
+            angle = rng.uniform(0, math.tau, dabs)
+            away = radius * np.sqrt(rng.random(dabs))
+            facing = (np.cos(angle) * stage.side * 0.6 + np.sin(angle)) * away / radius
+            facing += 1.6 * (y - middle) + 0.6 * x * stage.side
+            leaf = rng.uniform(0.004, 0.0105, dabs) * (1.0 if size > 200 else 1.5)
+            for i in np.flatnonzero(np.abs(facing + 0.75 - lit * 1.5) < 0.62):
+                at = x + math.cos(angle[i]) * away[i] * 1.15, y + math.sin(angle[i]) * away[i] * 0.9
+                tone = inks[int(rng.integers(len(inks)))]
+                pen.oval(*at, leaf[i] * 1.3, leaf[i], tone, rng.uniform(0, 180))
+    return pen.sprite()
+
+
+def _branches(stage: Stage, pen: Pen, bark: list[Array]) -> list[tuple[float, float, float]]:
+    """Draw a tree's branches; return where leaves grow: (x, y, radius)."""
+    rng, side = stage.rng, stage.side
     tips: list[tuple[float, float, float]] = []
 
     def grow(x: float, y: float, angle: float, length: float, width: float) -> None:
         bend = angle + rng.normal(0, 0.12)
         x1, y1 = x + length * math.sin(bend), y + length * math.cos(bend)
         pen.line([(x, y), (x1, y1)], width, bark[0])
-        pen.line([(x + stage.side * width * 0.25, y), (x1 + stage.side * width * 0.2, y1)], width * 0.4, bark[1])
-        if width < 0.009:
-            tips.append((x1, y1, rng.uniform(0.05, 0.085)))
-            return
+        gleam = [(x + side * width * 0.25, y), (x1 + side * width * 0.2, y1)]
+        pen.line(gleam, width * 0.4, bark[1])
         if width < 0.03:
-            tips.append((x1, y1, rng.uniform(0.04, 0.075)))
+            tips.append((x1, y1, rng.uniform(0.045, 0.08)))
+        if width < 0.009:
+            return
         for turn in (-0.5, 0.42) if rng.random() < 0.75 else (-0.62, 0.03, 0.6):
-            grow(x1, y1, angle + turn * rng.uniform(0.75, 1.3), length * rng.uniform(0.7, 0.86), width * 0.64)
+            way = angle + turn * rng.uniform(0.75, 1.3)
+            grow(x1, y1, way, length * rng.uniform(0.7, 0.86), width * 0.64)
 
-    pen.poly([(-0.045, 0), (-0.02, 0.09), (0.02, 0.09), (0.05, 0)], bark[0])
     grow(0, 0.05, rng.normal(0, 0.06), 0.2, 0.042)
-    codes = LEAVES[season]
-    if season == "spring" and not _blossoms(stage):
-        codes = ["#8fbf4f", "#a8cf5f", "#75ab48", "#c4df7a"]
-    dabs = 6 if season == "winter" else 30 if size > 200 else 12
-    if size <= 200:
-        tips = [(x, y, radius * 1.15) for x, y, radius in tips]
-    centre_y = float(np.mean([y for _, y, _ in tips]))
-    for lit in (0.0, 0.3, 0.62, 1.0):  # dark leaves first, the lit ones over them
-        inks = [mix(light.surface(hex_colour(code), lit), light.haze, haze) for code in codes]
-        for x, y, radius in tips:
-            if season == "winter" and rng.random() < 0.5:
-                continue
-            for _ in range(dabs):
-                away = radius * math.sqrt(rng.random())
-                angle = rng.uniform(0, math.tau)
-                toward = (math.cos(angle) * stage.side * 0.6 + math.sin(angle)) * away / radius
-                toward += 1.6 * (y - centre_y) + 0.6 * x * stage.side
-                if abs(toward + 0.75 - lit * 1.5) > 0.62:
-                    continue
-                leaf = rng.uniform(0.004, 0.0105) * (1.0 if size > 200 else 1.5)
-                pen.oval(
-                    x + math.cos(angle) * away * 1.15, y + math.sin(angle) * away * 0.9,
-                    leaf * 1.3, leaf, inks[int(rng.integers(len(inks)))], rng.uniform(0, 180),
-                )  # fmt: skip
-    return pen.sprite()
-
-
-def _blossoms(stage: Stage) -> bool:
-    return bool({"pink", "rose"} & set(stage.scene.colours)) or "tree" in stage.scene.subjects or (
-        stage.scene.season == "spring"
-    )
+    return tips
 
 
 def add_grove(stage: Stage, land: Land, count: int, height: float, haze: float) -> None:
     """Add scattered leafy trees, `height` units high, on the land."""
-    trees = [leafy_tree(stage, stage.rng, 150, haze) for _ in range(2)]
+    trees = [leafy_tree(stage, 150, haze) for _ in range(2)]
     cel = Cel(stage.height, stage.width)
     for x, y, scale in land.spots(stage.rng, count):
         tall = height * scale * stage.rng.uniform(0.7, 1.25)
@@ -154,14 +167,17 @@ def add_grove(stage: Stage, land: Land, count: int, height: float, haze: float) 
     add_cel(stage, cel, land.layer.depth)
 
 
-def palm(stage: Stage, rng: np.random.Generator, size: float) -> Array:
+def palm(stage: Stage, size: float) -> Array:
     """Return a leaning palm as a sprite."""
+    rng = stage.rng
     pen = Pen(size, 1.1)
     surface = stage.light.surface
     lean = rng.uniform(0.1, 0.25) * rng.choice([-1, 1])
     trunk = [(lean * (t**1.7) - lean * 0.5, 0.74 * t) for t in np.linspace(0, 1, 14)]
     pen.line(trunk, 0.03, surface(hex_colour("#5a4434"), 0.05))
-    pen.line([(x + stage.side * 0.007, y) for x, y in trunk], 0.011, surface(hex_colour("#8a6a4c"), 0.9))
+    pen.line(
+        [(x + stage.side * 0.007, y) for x, y in trunk], 0.011, surface(hex_colour("#8a6a4c"), 0.9)
+    )
     x0, y0 = trunk[-1]
     for index, angle in enumerate(np.linspace(-2.15, 2.15, 13) + rng.normal(0, 0.08, 13)):
         lit = 0.15 + 0.8 * (index % 2) * (0.6 + 0.4 * math.sin(angle) * stage.side)
@@ -178,8 +194,9 @@ def palm(stage: Stage, rng: np.random.Generator, size: float) -> Array:
     return pen.sprite()
 
 
-def cactus(stage: Stage, rng: np.random.Generator, size: float) -> Array:
+def cactus(stage: Stage, size: float) -> Array:
     """Return a saguaro as a sprite."""
+    rng = stage.rng
     pen = Pen(size, 0.8)
     lit, dark = (stage.light.surface(hex_colour("#5d8a56"), amount) for amount in (1.0, 0.0))
 
@@ -198,72 +215,93 @@ def cactus(stage: Stage, rng: np.random.Generator, size: float) -> Array:
     return pen.sprite()
 
 
-def add_grass(stage: Stage, height: float, *, flowers: int = 0, depth: float = 0.9, lush: float = 1.0) -> Layer:
+def add_grass(stage: Stage, height: float, *, flowers: int = 0) -> Layer:
     """Add a swaying foreground of blades, `height` pixels high, along the foot of the stage."""
-    rng, light = stage.rng, stage.light
-    season = stage.scene.season
+    rng, light, season = stage.rng, stage.light, stage.scene.season
     code = {"winter": "#c9d5de", "autumn": "#8a6a32"}.get(season, "#3f6f38")
     rows, columns = round(height * 1.3), stage.width
     sheet = np.zeros((rows * 2, columns * 2, 4), np.uint8)
-    base = hex_colour(code)
-    spread = np.sin(np.linspace(0, 7, 40) + rng.uniform(0, 6)) * 0.22 + 0.78
-    for _ in range(round(columns * 0.55 * lush)):
-        x = rng.uniform(0, columns)
-        back = rng.random()
-        tall = height * spread[int(x / columns * 39)] * rng.uniform(0.45, 1.0) * (0.6 + 0.4 * back)
-        lean = rng.normal(0.1 * stage.side, 0.16) * tall
-        tone = light.surface(base * rng.uniform(0.8, 1.25), rng.choice([0.0, 0.2, 0.55, 0.95]))
-        tone = mix(tone, light.haze, 0.10 * back)
-        wide = rng.uniform(0.010, 0.02) * height
-        t = np.linspace(0, 1, 6)
-        sx, sy = x + lean * t**2, rows - tall * t
-        w = wide * (1 - t) ** 0.8
-        outline = np.stack([np.r_[sx - w, (sx + w)[::-1]], np.r_[sy, sy[::-1]]], -1)
-        cv2.fillPoly(sheet, [np.round(outline * 32).astype(np.int32)], ink(tone), cv2.LINE_8, 4)
-    blooms = [hex_colour(c) for c in _two(rng, season)]
-    for _ in range(flowers):
-        x = rng.uniform(0, columns)
-        tall = height * spread[int(x / columns * 39)] * rng.uniform(0.5, 1.05)
-        bloom = blooms[int(rng.integers(len(blooms)))]
-        radius = height * rng.uniform(0.03, 0.062)
-        foot = (round(x * 32), rows * 32)
-        head = (round((x + 0.12 * tall * stage.side) * 32), round((rows - tall) * 32))
-        cv2.line(sheet, foot, head, ink(light.surface(base, 0.4)), max(1, round(height * 0.012)), cv2.LINE_8, 4)
-        for petal in range(6):
-            angle = petal * math.tau / 6 + x
-            at = (round(head[0] + 32 * radius * 0.62 * math.cos(angle)), round(head[1] + 26 * radius * 0.62 * math.sin(angle)))
-            lit = 0.35 + 0.6 * (math.cos(angle) * stage.side - math.sin(angle) > -0.4)
-            cv2.circle(sheet, at, round(radius * 0.55 * 32), ink(light.surface(bloom, lit)), -1, cv2.LINE_8, 4)
-        cv2.circle(sheet, head, round(radius * 0.36 * 32), ink(light.surface(hex_colour("#e8b53a"), 0.8)), -1, cv2.LINE_8, 4)
+    greens = [
+        ink(light.surface(hex_colour(code) * value, lit))
+        for value in (0.8, 0.95, 1.1, 1.25)
+        for lit in (0.0, 0.2, 0.55, 0.95)
+    ]
+    swell = rng.uniform(0, math.tau)
+
+    def tuft(x: float) -> float:
+        """Return how high the grass stands at `x`."""
+        return height * (0.78 + 0.22 * math.sin(7 * x / columns + swell))
+
+    t = np.linspace(0, 1, 6)
+    for x in rng.uniform(0, columns, round(columns * 0.55)):
+        tall = tuft(x) * rng.uniform(0.35, 1.0)
+        bow = x + rng.normal(0.1 * stage.side, 0.16) * tall * t**2
+        half = rng.uniform(0.010, 0.02) * height * (1 - t) ** 0.8
+        y = rows - tall * t
+        blade = np.stack([np.r_[bow - half, (bow + half)[::-1]], np.r_[y, y[::-1]]], -1)
+        green = greens[int(rng.integers(len(greens)))]
+        cv2.fillPoly(sheet, [np.round(blade * 32).astype(np.int32)], green, cv2.LINE_8, 4)
+    blooms = [hex_colour(bloom) for bloom in _two(rng, season)]
+    for x in rng.uniform(0, columns, flowers):
+        tall, radius = tuft(x) * rng.uniform(0.5, 1.05), height * rng.uniform(0.03, 0.062)
+        head = x + 0.12 * tall * stage.side, rows - tall
+        _flower(stage, sheet, (x, rows), head, radius, blooms[int(rng.integers(2))], greens[6])
     small = cv2.resize(sheet, (columns, rows), interpolation=cv2.INTER_AREA).astype(np.float32)
     straight = small[..., :3] / np.maximum(small[..., 3:], 1)
-    foot = stage.height - rows + 0.06 * height
-    return stage.add(straight, small[..., 3] / 255, top=foot, depth=depth, sway=height * 0.10)
+    top = stage.height - rows + 0.06 * height
+    return stage.add(straight, small[..., 3] / 255, top=top, depth=0.9, sway=height * 0.10)
+
+
+def _flower(
+    stage: Stage,
+    sheet: Array,
+    foot: tuple[float, float],
+    head: tuple[float, float],
+    radius: float,
+    bloom: Array,
+    green: tuple[int, int, int, int],
+) -> None:
+    """Draw a flower of six petals on its stalk, at twice the scale of the stage."""
+    (x0, y0), (x, y) = ((round(a * 32), round(b * 32)) for a, b in (foot, head))
+    cv2.line(sheet, (x0, y0), (x, y), green, max(1, round(radius * 0.25)), cv2.LINE_8, 4)
+    bright, shaded = (ink(stage.light.surface(bloom, lit)) for lit in (0.95, 0.35))
+    for angle in np.arange(6) * math.tau / 6 + foot[0]:
+        at = round(x + 20 * radius * math.cos(angle)), round(y + 16 * radius * math.sin(angle))
+        facing = math.cos(angle) * stage.side - math.sin(angle) > -0.4
+        petal = bright if facing else shaded
+        cv2.circle(sheet, at, round(radius * 18), petal, -1, cv2.LINE_8, 4)
+    heart = ink(stage.light.surface(hex_colour("#e8b53a"), 0.8))
+    cv2.circle(sheet, (x, y), round(radius * 12), heart, -1, cv2.LINE_8, 4)
+
+
+def add_flower_field(stage: Stage, land: Land, count: int) -> None:
+    """Add drifts of flowers on the land, dabs that shrink with distance."""
+    rng, unit = stage.rng, stage.unit
+    inks = [
+        [ink(stage.light.surface(hex_colour(code), lit)) for lit in (0.3, 0.65, 0.95)]
+        for code in _two(rng, stage.scene.season)
+    ]
+    sheet = np.zeros((stage.height * 2, stage.width * 2, 4), np.uint8)
+    phase = rng.uniform(0, math.tau, 3)
+    for x, y, scale in land.spots(rng, count):
+        u, v = x / unit, y / unit
+        if math.sin(u * 5 + v * 17 + phase[0]) + math.sin(u * 11 + phase[1]) < -0.2:
+            continue  # between the drifts
+        patch = math.sin(u * 3 + v * 9 + phase[2]) > 0
+        tones = inks[int(patch if rng.random() < 0.8 else not patch)]
+        wide = max(1.2, scale * rng.uniform(0.008, 0.016))
+        at, axes = (
+            (round(x * 32), round((y - wide * 0.4) * 32)),
+            (round(wide * 16), round(wide * 11)),
+        )
+        tone = tones[int(rng.integers(3))]
+        cv2.ellipse(sheet, at, axes, 0, 0, 360, tone, -1, cv2.LINE_8, 4)
+    cel = Cel(stage.height, stage.width)
+    cel.pixels[...] = cv2.resize(sheet, (stage.width, stage.height), interpolation=cv2.INTER_AREA)
+    add_cel(stage, cel, land.layer.depth)
 
 
 def _two(rng: np.random.Generator, season: str) -> list[str]:
     """Return two colours of the season's flowers: more look like confetti."""
     codes = _FLOWERS[season]
     return [codes[i % len(codes)] for i in rng.permutation(max(2, len(codes)))[:2]]
-
-
-def add_flower_field(stage: Stage, land: Land, count: int) -> None:
-    """Add drifts of flowers on the land, dabs that shrink with distance."""
-    rng, light = stage.rng, stage.light
-    blooms = [hex_colour(code) for code in _two(rng, stage.scene.season)]
-    sheet = np.zeros((stage.height * 2, stage.width * 2, 4), np.uint8)
-    phase = rng.uniform(0, math.tau, 4)
-    for x, y, scale in land.spots(rng, count):
-        drift = math.sin(x / stage.unit * 5 + y / stage.unit * 17 + phase[0]) + math.sin(x / stage.unit * 11 + phase[1])
-        if drift < -0.2:
-            continue
-        kind = int((math.sin(x / stage.unit * 3 + y / stage.unit * 9 + phase[2]) + 1) / 2 * len(blooms) * 0.999)
-        kind = kind if rng.random() < 0.7 else int(rng.integers(len(blooms)))
-        far = max(0.0, 0.45 - scale / stage.unit)
-        tone = mix(light.surface(blooms[kind], rng.choice([0.3, 0.65, 0.95])), light.haze, far)
-        wide = max(1.2, scale * rng.uniform(0.004, 0.008) * 2)
-        at = (round(x * 32), round((y - wide * 0.4) * 32))
-        cv2.ellipse(sheet, at, (round(wide * 16), round(wide * 11)), 0, 0, 360, ink(tone), -1, cv2.LINE_8, 4)
-    cel = Cel(1, 1)
-    cel.pixels = cv2.resize(sheet, (stage.width, stage.height), interpolation=cv2.INTER_AREA)
-    add_cel(stage, cel, land.layer.depth)

@@ -38,7 +38,9 @@ def fractal(
         grid = np.pad(rng.standard_normal((ny, nx)).astype(np.float32), 2, mode="wrap")
         # Two wrapped cells of border, so that the cubic filter sees the other side of the tile.
         scale_y, scale_x = rows / ny, columns / nx
-        matrix = np.array([[1 / scale_x, 0, 1.5 + 0.5 / scale_x], [0, 1 / scale_y, 1.5 + 0.5 / scale_y]])
+        matrix = np.array(
+            [[1 / scale_x, 0, 1.5 + 0.5 / scale_x], [0, 1 / scale_y, 1.5 + 0.5 / scale_y]]
+        )
         layer = cv2.warpAffine(
             grid, matrix, (columns, rows), flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
         )

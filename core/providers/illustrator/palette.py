@@ -18,6 +18,8 @@ _TO_LAB = np.array(
     [[0.2105, 0.7936, -0.0041], [1.9780, -2.4286, 0.4506], [0.0259, 0.7828, -0.8087]], np.float32
 )
 
+_FROM_LMS, _FROM_LAB = np.linalg.inv(_TO_LMS), np.linalg.inv(_TO_LAB)
+
 
 def hex_colour(code: str) -> Array:
     """Return '#rrggbb' as three float32 in 0..1."""
@@ -33,8 +35,8 @@ def to_oklab(rgb: Array) -> Array:
 
 def from_oklab(lab: Array) -> Array:
     """Convert OKLab to sRGB, clipped to 0..1."""
-    linear = np.clip((lab @ np.linalg.inv(_TO_LAB).T) ** 3 @ np.linalg.inv(_TO_LMS).T, 0, 1)
-    rgb = np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)
+    linear = np.clip((lab @ _FROM_LAB.T) ** 3 @ _FROM_LMS.T, 0, 1)
+    rgb: Array = np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)
     return rgb.astype(np.float32)
 
 
@@ -127,7 +129,7 @@ def light_for(scene: Scene, rng: np.random.Generator) -> Light:
     )
     if scene.weather in ("rain", "storm", "snow", "fog", "cloudy"):
         dark = {"storm": 0.55, "rain": 0.72, "cloudy": 0.9}.get(scene.weather, 0.96)
-        light = _graded(light, chroma=0.55, lightness=dark)
+        light = _graded(light, chroma=0.9 if scene.weather == "fog" else 0.55, lightness=dark)
         light = replace(light, key=light.key * 0.6, stars=0.0)
     if "pastel" in scene.moods:
         light = _graded(light, chroma=0.75, lightness=0.8, lift=0.22)
@@ -137,8 +139,10 @@ def light_for(scene: Scene, rng: np.random.Generator) -> Light:
         light = replace(_graded(light, chroma=1.1, lightness=0.86), key=light.key * 1.15)
     if "neon" in scene.moods:
         light = _graded(light, chroma=1.3, lightness=0.8, tint="#a02be0", amount=0.3)
+    # A colour named with water is the water's, with a thing the thing's: the air takes a little.
+    share = 0.12 if scene.setting in ("sea", "lake") or scene.subjects else 0.4
     for colour in scene.colours[:2]:
-        light = _graded(light, tint=COLOURS[colour], amount=0.4 / min(2, len(scene.colours)))
+        light = _graded(light, tint=COLOURS[colour], amount=share / min(2, len(scene.colours)))
     if "noir" in scene.moods:
         light = _graded(light, chroma=0.05, lightness=0.92)
     return light
@@ -146,13 +150,14 @@ def light_for(scene: Scene, rng: np.random.Generator) -> Light:
 
 def _graded(
     light: Light,
+    *,
     chroma: float = 1.0,
     lightness: float = 1.0,
     lift: float = 0.0,
     tint: str = "",
     amount: float = 0.0,
 ) -> Light:
-    """Return the light with every colour re-graded in OKLab; a tint moves the hue, not the value."""
+    """Return the light re-graded in OKLab; a tint moves the hue, not the value."""
 
     def grade(colour: Array) -> Array:
         lab = to_oklab(colour)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import cv2
@@ -21,7 +22,7 @@ class Pen:
     """Draws in units of the sheet's height: x grows to the right, y up from the foot, 0..1."""
 
     def __init__(self, height: float, aspect: float = 1.0) -> None:
-        """Take a sheet `height` pixels high and `aspect` times as wide, with x = 0 at its middle."""
+        """Take a sheet `height` pixels high, `aspect` times as wide; x is 0 at its middle."""
         self.height = max(4, round(height))
         self.width = max(4, round(height * aspect))
         self._sheet = np.zeros((self.height * _FINE, self.width * _FINE, 4), np.uint8)
@@ -42,27 +43,33 @@ class Pen:
     def line(self, points: Points, width: float, colour: Array) -> None:
         """Draw a polyline `width` thick."""
         thick = max(1, round(width * self.height * _FINE))
-        cv2.polylines(self._sheet, [self._pixels(points)], False, ink(colour), thick, cv2.LINE_8, 4)
+        cv2.polylines(
+            self._sheet,
+            [self._pixels(points)],
+            isClosed=False,
+            color=ink(colour),
+            thickness=thick,
+            lineType=cv2.LINE_8,
+            shift=4,
+        )
 
-    def oval(self, x: float, y: float, rx: float, ry: float, colour: Array, turn: float = 0) -> None:
+    def oval(
+        self, x: float, y: float, rx: float, ry: float, colour: Array, turn: float = 0
+    ) -> None:
         """Fill an ellipse, turned by degrees."""
         angle = np.linspace(0, 2 * np.pi, 36, endpoint=False)
         c, s = np.cos(np.radians(turn)), np.sin(np.radians(turn))
         px, py = rx * np.cos(angle), ry * np.sin(angle)
         self.poly(np.stack([x + px * c - py * s, y + px * s + py * c], -1), colour)
 
-    def column(
-        self, bottom: tuple[float, float, float], top: tuple[float, float, float], lit: Array, dark: Array, side: int
-    ) -> None:
-        """Fill a round column from (x, y, half-width) to (x, y, half-width), shaded across."""
-        strips = 9
-        for i in range(strips):
-            a, b = -1 + 2 * i / strips, -1 + 2 * (i + 1) / strips
-            centre = (a + b) / 2 * side
-            amount = np.clip(0.5 + 0.6 * np.sin(centre * 1.35 - 0.25), 0, 1)
-            (x0, y0, w0), (x1, y1, w1) = bottom, top
-            quad = [(x0 + a * w0, y0), (x0 + b * w0, y0), (x1 + b * w1, y1), (x1 + a * w1, y1)]
-            self.poly(quad, dark * (1 - amount) + lit * amount)
+    def lathe(self, x: float, profile: Points, lit: Array, dark: Array) -> None:
+        """Fill a round body about column `x`, lit from the right; `profile` is (y, half-width)."""
+        heights, widths = np.asarray(profile, np.float32).T
+        edges = np.linspace(-1, 1, 12)
+        for a, b in pairwise(edges):
+            amount = float(np.clip(0.5 + 0.6 * np.sin((a + b) / 2 * 1.35 - 0.25), 0, 1))
+            left, right = (np.stack([x + widths * edge, heights], -1) for edge in (a, b))
+            self.poly(np.concatenate([left, right[::-1]]), dark * (1 - amount) + lit * amount)
 
     def sprite(self) -> Array:
         """Return the sheet as premultiplied uint8 RGBA, (height, width, 4)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import cv2
@@ -87,7 +88,10 @@ def _camera(stage: Stage, slot: int, share: float, seconds: float) -> Moment:
     # Mostly even, with a soft start and end.
     go = 2 * (0.65 * share + 0.35 * share * share * (3 - 2 * share)) - 1
     return Moment(
-        seconds, x * go * stage.margin_x * 0.95, y * go * stage.margin_y * 0.95, zoom * 0.055 * (go + 1)
+        seconds,
+        x * go * stage.margin_x * 0.95,
+        y * go * stage.margin_y * 0.95,
+        zoom * 0.055 * (go + 1),
     )
 
 
@@ -97,18 +101,21 @@ def _restyle(stage: Stage) -> None:
     The network would take minutes for the frames of a clip. Where a layer is hidden by nearer
     ones, its own pixels are shifted by the change of colour round about.
     """
-    margins = stage.margin_x, stage.margin_y
-    stage.margin_x = stage.margin_y = 0
-    plain = stage.paint(Moment(0.0))
+    still = [p for p in stage.painters if isinstance(p, Layer) or p in stage.waters]
+    plain = replace(stage, margin_x=0, margin_y=0, painters=still).paint(Moment(0.0))
     styled = stylise(plain, stage.scene.style).astype(np.float32)
-    stage.margin_x, stage.margin_y = margins
     covered = np.zeros(plain.shape[:2], np.float32)
     for layer in reversed(stage.painters):
         if not isinstance(layer, Layer) or layer.glow:
             continue
         x, y = round(layer.left), round(layer.top)
         rows, columns = layer.pixels.shape[:2]
-        x0, y0, x1, y1 = max(0, x), max(0, y), min(x + columns, stage.width), min(y + rows, stage.height)
+        x0, y0, x1, y1 = (
+            max(0, x),
+            max(0, y),
+            min(x + columns, stage.width),
+            min(y + rows, stage.height),
+        )
         if x0 >= x1 or y0 >= y1:
             continue
         part = layer.pixels[y0 - y : y1 - y, x0 - x : x1 - x]
@@ -148,7 +155,7 @@ def _paper(stage: Stage, style: str) -> Array:
 def _finish(frame: Array, paper: Array) -> Array:
     """Return the frame with the bloom of its lights and the paper's grain."""
     small = cv2.resize(frame, None, fx=0.125, fy=0.125, interpolation=cv2.INTER_AREA)
-    bright = cv2.subtract(small, (165, 165, 165, 0))
+    bright = cv2.subtract(small, np.full_like(small, 165))
     bloom = cv2.GaussianBlur(bright, (0, 0), max(1.0, small.shape[0] * 0.03))
     bloom = cv2.resize(bloom, (frame.shape[1], frame.shape[0]), interpolation=cv2.INTER_LINEAR)
     lit = cv2.add(cv2.multiply(frame, cv2.bitwise_not(bloom), scale=1 / 255), bloom)

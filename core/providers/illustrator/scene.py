@@ -5,30 +5,32 @@ from __future__ import annotations
 import re
 import zlib
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
 from core.providers.illustrator.palette import COLOURS
 
 _SETTINGS = {
-    "space": "space galaxy cosmos cosmic nebula universe orbit planet spaceship spacecraft astronaut"
-    " saturn mars jupiter asteroid milkyway 🚀 🪐 🌌",
+    "space": "space galaxy cosmos cosmic nebula universe orbit planet spaceship"
+    " spacecraft astronaut saturn mars jupiter asteroid milkyway 🚀 🪐 🌌",
     "city": "city town skyline street downtown skyscraper building metropolis urban cyberpunk tokyo"
     " york london paris alley rooftop 🏙 🌃 🌆",
-    "desert": "desert dune sahara canyon cactus camel oasis egypt pyramid mesa savanna 🏜 🌵 🐪",
+    "desert": "desert dune sahara canyon cactus camel oasis egypt pyramid mesa 🏜 🌵 🐪",
     "forest": "forest wood woodland jungle rainforest grove trail 🌲 🌳 fox deer stag owl 🦊 🦌",
     "arctic": "arctic antarctic antarctica polar tundra glacier iceberg ice frozen penguin ❄ 🧊 🐧",
     "lake": "lake river pond fjord lagoon reflection waterfall stream canoe swan 🦢 🏞",
-    "sea": "sea ocean beach coast shore island wave harbour harbor lighthouse sail sailboat boat ship"
-    " yacht whale dolphin surf cliff bay tropical pier 🌊 🐳 🐋 ⛵ 🏖 🏝 🐬",
+    "sea": "sea ocean beach coast shore island wave harbour harbor lighthouse sail sailboat boat"
+    " ship yacht whale dolphin surf cliff bay tropical pier 🌊 🐳 🐋 ⛵ 🏖 🏝 🐬",
     "mountains": "mountain mount peak alps alpine summit hiking hill valley himalaya volcano dragon"
     " castle 🏔 ⛰ 🗻 🌋 🏰",
-    "meadow": "meadow field grass prairie flower garden farm countryside pasture tulip poppy poppies"
-    " sunflower lavender wheat spring picnic barn windmill horse blossom sakura 🌸 🌷 🌻 🌾 🌼",
+    "meadow": "meadow field grass prairie flower garden farm pasture tulip poppy"
+    " countryside poppies sunflower lavender wheat spring picnic barn windmill horse blossom"
+    " sakura 🌸 🌷 🌻 🌾 🌼",
 }
 _TIMES = {
-    "night": "night midnight moon moonlit moonlight star starry aurora nocturnal firefly fireflies 🌙 🌃"
-    " ⭐ 🌌 🌕",
+    "night": "night midnight moon moonlit moonlight star starry aurora nocturnal firefly 🌙 🌃"
+    " fireflies ⭐ 🌌 🌕",
     "sunset": "sunset golden evening sundown glow 🌅 🌇",
     "dawn": "dawn sunrise morning daybreak 🌄",
     "dusk": "dusk twilight gloaming nightfall",
@@ -158,7 +160,7 @@ def read_scene(prompt: str, *, seed: int = 0, slot: int = 1) -> Scene:
 def _words(text: str) -> set[str]:
     """Return the words of `text`, their stems, hyphenated pairs, and its symbols (emoji)."""
     tokens = re.findall(r"[^\W_]+", text)
-    words = set(tokens) | {f"{a}-{b}" for a, b in zip(tokens, tokens[1:], strict=False)}
+    words = set(tokens) | {f"{a}-{b}" for a, b in pairwise(tokens)}
     for token in list(words):
         for ending, stem in (("ies", "y"), ("es", ""), ("s", ""), ("ing", ""), ("ed", "")):
             if token.endswith(ending) and len(token) > len(ending) + 2:

@@ -31,7 +31,9 @@ def add_sky(stage: Stage, *, disc: bool = True) -> None:
     night = light.stars > 0.6
     cloudy = stage.scene.weather in ("storm", "rain", "snow", "fog", "cloudy")
     strength = 0.25 if cloudy else 0.5 if night else 0.62
-    halo = strength * (0.65 * np.exp(-far * (9 if night else 5)) + 0.45 * np.exp(-((far * 2.1) ** 2)))
+    halo = strength * (
+        0.65 * np.exp(-far * (9 if night else 5)) + 0.45 * np.exp(-((far * 2.1) ** 2))
+    )
     colour = 1 - (1 - colour) * (1 - halo[..., None] * light.sun)
     if light.stars and not cloudy:
         colour = colour + _stars(stage)
@@ -44,18 +46,22 @@ def add_sky(stage: Stage, *, disc: bool = True) -> None:
 
 def _disc(stage: Stage, colour: Array, *, night: bool) -> Array:
     big = "moon" in stage.scene.subjects
-    radius = stage.unit * (0.085 if big else 0.034 if night else 0.042 if stage.light.height < 0.4 else 0.026)
+    radius = stage.unit * (
+        0.085 if big else 0.034 if night else 0.042 if stage.light.height < 0.4 else 0.026
+    )
     x = np.arange(stage.width, dtype=np.float32)[None] - stage.sun[0]
     y = np.arange(stage.height, dtype=np.float32)[:, None] - stage.sun[1]
     soft = 1.0 if night or stage.light.height < 0.4 else radius * 0.8  # the noon sun has no edge
     inside = np.clip((radius - np.hypot(x, y)) / soft + 0.5, 0, 1)[..., None]
-    face = np.ones((1, 1, 3), np.float32) * mix(stage.light.sun, np.ones(3, np.float32), 0.5)
+    face: Array = np.ones((1, 1, 3), np.float32) * mix(stage.light.sun, np.ones(3, np.float32), 0.5)
     if night:
         seas = fractal(stage.rng, (128, 128), 50, 5)
         seas = sample(seas, x * 40 / radius + 64, np.repeat(y * 40 / radius + 64, stage.width, 1))
         rim = np.sqrt(np.clip(1 - (x**2 + y**2) / radius**2, 0, 1))
-        face = face * (1 - 0.2 * smoothstep(0.0, 0.5, seas))[..., None] * (0.82 + 0.18 * rim[..., None])
-    return colour * (1 - inside) + face * inside
+        spots = (1 - 0.2 * smoothstep(0.0, 0.5, seas)) * (0.82 + 0.18 * rim)
+        face = face * spots[..., None].astype(np.float32)
+    drawn: Array = colour * (1 - inside) + face * inside
+    return drawn
 
 
 def _stars(stage: Stage) -> Array:
@@ -66,7 +72,9 @@ def _stars(stage: Stage) -> Array:
     y = np.arange(rows, dtype=np.float32)[:, None] / stage.unit
     slope = rng.uniform(0.5, 1.1) * -stage.side
     band = (y - 0.3) - slope * (x - rng.uniform(0.2, 0.8) * columns / stage.unit)
-    dust = cv2.resize(fractal(rng, (512, 512), 120, 6), (columns, rows), interpolation=cv2.INTER_LINEAR)
+    dust = cv2.resize(
+        fractal(rng, (512, 512), 120, 6), (columns, rows), interpolation=cv2.INTER_LINEAR
+    )
     river = np.exp(-((band + 0.12 * dust) ** 2) / 0.035) * smoothstep(-0.7, 0.9, dust)
     chance = 0.0011 + 0.006 * river
     lucky = rng.random((rows, columns), np.float32) < chance * (900 / stage.unit) ** 2
@@ -120,8 +128,10 @@ def _glint(half: int) -> Array:
     """Return a four-pointed star as float32 light, (2 half + 1) square."""
     axis = np.abs(np.arange(-half, half + 1, dtype=np.float32)) / half
     x, y = axis[None], axis[:, None]
-    rays = np.exp(-x * 4) * np.exp(-((y * half / 0.8) ** 2)) + np.exp(-y * 4) * np.exp(-((x * half / 0.8) ** 2))
-    core = np.exp(-(np.hypot(x, y) * 5) ** 2)
+    rays = np.exp(-x * 4) * np.exp(-((y * half / 0.8) ** 2)) + np.exp(-y * 4) * np.exp(
+        -((x * half / 0.8) ** 2)
+    )
+    core = np.exp(-((np.hypot(x, y) * 5) ** 2))
     glint: Array = np.clip(0.7 * rays * (1 - np.maximum(x, y)) + core, 0, 1)
     return glint
 
@@ -143,7 +153,9 @@ def add_high_clouds(stage: Stage, cover: float, *, streaks: bool) -> None:
     edge = 0.9 - 1.5 * cover
     alpha = smoothstep(edge, edge + 0.75, density)
     lit = np.clip(0.5 + 1.1 * (density - toward) - 0.25 * (density - edge), 0, 1)
-    near_sun = np.exp(-((np.hypot(x + columns / 2 - stage.sun[0], y - stage.sun[1]) / stage.unit * 2.2) ** 2))
+    near_sun = np.exp(
+        -((np.hypot(x + columns / 2 - stage.sun[0], y - stage.sun[1]) / stage.unit * 2.2) ** 2)
+    )
     lit = np.clip(lit + 0.45 * near_sun, 0, 1)
     low = light.height < 0.4
     bright = mix(light.sun, light.sky[-1 if low else -2], 0.45 if low else 0.1)
@@ -151,7 +163,11 @@ def add_high_clouds(stage: Stage, cover: float, *, streaks: bool) -> None:
     if light.stars > 0.6:
         bright, dark = mix(light.sky[-1], light.sun, 0.18), light.sky[1]
     colour = gradient([dark, mix(dark, bright, 0.55), bright], lit)
-    fade = smoothstep(1.0, 0.72, y / stage.horizon) if False else 1 - smoothstep(0.78, 1.0, y / stage.horizon)
+    fade = (
+        smoothstep(1.0, 0.72, y / stage.horizon)
+        if False
+        else 1 - smoothstep(0.78, 1.0, y / stage.horizon)
+    )
     top = 0.55 + 0.45 * smoothstep(0.0, 0.5, y / stage.horizon)
     alpha = alpha * fade * top * (0.75 if streaks else 0.92)
     stage.add(
@@ -176,7 +192,14 @@ def add_cumulus(stage: Stage, count: int, size: float) -> None:
         heap = _heap(rng, round(width), round(width * 0.5), noise, stage.side)
         lit, alpha = heap
         haze = 0.62 * (1 - near)
-        colour = gradient([mix(dark, light.haze, haze), mix(mix(dark, bright, 0.6), light.haze, haze), mix(bright, light.haze, haze)], lit)
+        colour = gradient(
+            [
+                mix(dark, light.haze, haze),
+                mix(mix(dark, bright, 0.6), light.haze, haze),
+                mix(bright, light.haze, haze),
+            ],
+            lit,
+        )
         stage.add(
             colour, alpha * (0.94 - 0.2 * (1 - near)),
             left=rng.uniform(-0.2, 0.9) * stage.width, top=base - heap[1].shape[0],
@@ -195,13 +218,15 @@ def _heap(
         cx = rng.beta(1.6, 1.6)
         dome = max(1 - (abs(cx - t) / 0.3) ** 2 for t in towers)
         rise = rng.uniform(0, 1) * max(dome, 0.12) * min(1, 3.2 * cx * (1 - cx) + 0.1)
-        radius = rows * (0.24 - 0.13 * rise) * rng.uniform(0.7, 1.2) * min(1, 5 * cx * (1 - cx) + 0.2)
+        radius = (
+            rows * (0.24 - 0.13 * rise) * rng.uniform(0.7, 1.2) * min(1, 5 * cx * (1 - cx) + 0.2)
+        )
         centre_x, centre_y = (0.12 + 0.76 * cx) * columns, rows * (0.8 - 0.62 * rise)
         np.maximum(height, radius**2 - (x - centre_x) ** 2 - (y - centre_y) ** 2, out=height)
-    height = np.sqrt(height)
+    dome_height = np.sqrt(height)
     rough = sample(noise, x * 420 / columns + rng.uniform(0, 512), y * 420 / columns)
-    height = height + rows * 0.05 * rough * (height > 0) + rows * 0.035 * rough
-    smooth = cv2.GaussianBlur(height, (0, 0), rows * 0.016)
+    heap = dome_height + rows * rough * np.where(height > 0, np.float32(0.085), np.float32(0.035))
+    smooth = cv2.GaussianBlur(heap, (0, 0), rows * 0.016)
     gx = cv2.Sobel(smooth, cv2.CV_32F, 1, 0, scale=0.25)
     gy = cv2.Sobel(smooth, cv2.CV_32F, 0, 1, scale=0.25)
     normal = 1 / np.sqrt(gx**2 + gy**2 + 0.6)
@@ -222,7 +247,9 @@ def add_aurora(stage: Stage) -> None:
         meander = fractal(rng, (8, 1024), (8, 420), 3)[4]
         rays = fractal(rng, (8, 2048), (8, 60), 5, 0.7)[4]
         fold = np.interp(np.linspace(0, 1023, columns), np.arange(1024), meander)
-        foot = rows * (0.62 - 0.14 * curtain + 0.16 * fold + 0.18 * (x[0] / columns - 0.5) * stage.side)
+        foot = rows * (
+            0.62 - 0.14 * curtain + 0.16 * fold + 0.18 * (x[0] / columns - 0.5) * stage.side
+        )
         ray = np.interp(np.linspace(0, 2047, columns), np.arange(2048), rays)
         reach = rows * (0.34 + 0.16 * ray) * (1 - 0.12 * curtain)
         up = (foot[None] - y) / reach[None]  # 0 at the foot, 1 at the top
@@ -253,14 +280,18 @@ def add_nebula(stage: Stage) -> None:
     at = (np.repeat(x * 420, rows, 0), np.repeat(y * 420, columns, 1))
     gas, tone, dust = (sample(tile, *at) for tile in (gas, tone, dust))
     angle = rng.uniform(-0.9, 0.9)
-    axis = (x - columns / stage.unit * 0.5) * math.sin(angle) + (y - rows / stage.unit * 0.45) * math.cos(angle)
+    axis = (x - columns / stage.unit * 0.5) * math.sin(angle) + (
+        y - rows / stage.unit * 0.45
+    ) * math.cos(angle)
     band = np.exp(-((axis + 0.1 * gas) ** 2) / 0.07)
     families = [
         ("#0a0d2a #253a8f #2aa6c9 #9fe8e0", "#1a0b2e #7a2a8f #f0609a #ffd0a8"),
         ("#0a0a22 #4a2a86 #d0508f #ffc48a", "#06142a #125a86 #38b0b0 #d8f0c0"),
         ("#0b0a1c #6a2450 #e0653f #ffd988", "#08122e #2a4aa0 #7a8aff #e0d8ff"),
     ]
-    cold, warm = ([hex_colour(c) for c in codes.split()] for codes in families[int(rng.integers(3))])
+    cold, warm = (
+        [hex_colour(c) for c in codes.split()] for codes in families[int(rng.integers(3))]
+    )
     if stage.scene.colours:
         warm = [mix(colour, light.sky[2], 0.6) for colour in warm]
     value = np.clip(0.06 + 0.86 * band * smoothstep(-0.55, 0.95, gas), 0, 1)

@@ -49,12 +49,22 @@ class Layer:
         x = self.left + self.drift * moment.seconds
         y = self.top + self.bob[0] * math.sin(phase)
         # Stage to frame: grow about the vanishing point, then slide.
-        left = (x - stage.vanish[0]) * scale + stage.vanish[0] - stage.margin_x + moment.x * self.depth
-        top = (y - stage.vanish[1]) * scale + stage.vanish[1] - stage.margin_y + moment.y * self.depth
+        left = (
+            (x - stage.vanish[0]) * scale + stage.vanish[0] - stage.margin_x + moment.x * self.depth
+        )
+        top = (
+            (y - stage.vanish[1]) * scale + stage.vanish[1] - stage.margin_y + moment.y * self.depth
+        )
         turn = math.radians(self.bob[1]) * math.sin(phase * 0.8 + 1)
         reach = abs(self.sway) + self.ripple + abs(math.sin(turn)) * max(rows, columns)
-        x0, x1 = max(0, math.floor(left - reach)), min(frame.shape[1], math.ceil(left + columns * scale + reach))
-        y0, y1 = max(0, math.floor(top - reach)), min(frame.shape[0], math.ceil(top + rows * scale + reach))
+        x0, x1 = (
+            max(0, math.floor(left - reach)),
+            min(frame.shape[1], math.ceil(left + columns * scale + reach)),
+        )
+        y0, y1 = (
+            max(0, math.floor(top - reach)),
+            min(frame.shape[0], math.ceil(top + rows * scale + reach)),
+        )
         if x0 >= x1 or y0 >= y1:
             return
         if self.ripple or self.sway:
@@ -110,7 +120,9 @@ class Stage:
     focus: float  # column of the main subject
     side: int  # -1: the light comes from the left, 1: from the right
     view: int  # which of the viewpoints of `compose` this is
+    big: float  # size that this viewpoint gives to subjects
     painters: list[Layer | Painter] = field(default_factory=list)
+    waters: list[Painter] = field(default_factory=list)  # those that a still shows as well
 
     @property
     def unit(self) -> float:

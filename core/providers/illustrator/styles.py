@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 # Chosen by eye from all 26.
 _NETWORK: dict[str, tuple[str, float, bool]] = {
     "oil": ("5:0.4,12:0.6", 0.85, True),
-    "impressionist": ("15", 0.85, True),
+    "impressionist": ("12:0.65,15:0.35", 0.85, True),
     "expressionist": ("19", 0.9, True),
     "pointillist": ("9", 0.85, True),
     "mosaic": ("17", 0.75, True),
@@ -58,8 +58,12 @@ def _watercolour(picture: Array) -> Array:
     rng = np.random.default_rng(2)
     wander = fractal(rng, (512, 512), 26, 4, 0.6)
     x, y = np.arange(columns, dtype=np.float32)[None], np.arange(rows, dtype=np.float32)[:, None]
-    pull = [sample(wander, x * 900 / unit + shift, y * 900 / unit) * unit * 0.0035 for shift in (0, 255)]
-    bent = cv2.remap(picture, x + pull[0], y + pull[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
+    pull = [
+        sample(wander, x * 900 / unit + shift, y * 900 / unit) * unit * 0.0035 for shift in (0, 255)
+    ]
+    bent = cv2.remap(
+        picture, x + pull[0], y + pull[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT
+    )
     half = cv2.resize(bent, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
     for _ in range(2):
         half = cv2.bilateralFilter(half, 9, 34, unit * 0.006)
@@ -75,7 +79,8 @@ def _watercolour(picture: Array) -> Array:
     bare = 1 - smoothstep(0.012, 0.03, edge + 0.016 * bloom + 0.004 * sample(wander, x, y))
     sheet = np.array([0.985, 0.972, 0.945], np.float32) * (1 + 0.012 * paper[..., None])
     done += (sheet - done) * bare[..., None]
-    return (np.clip(done, 0, 1) * 255).astype(np.uint8)
+    painted: Array = (np.clip(done, 0, 1) * 255).astype(np.uint8)
+    return painted
 
 
 def _pencil(picture: Array) -> Array:
@@ -87,15 +92,15 @@ def _pencil(picture: Array) -> Array:
     soft = cv2.GaussianBlur(grey, (0, 0), unit * 0.006)
     dodge = np.clip(grey / np.maximum(soft, 1), 0, 1) ** 2.2
     rng = np.random.default_rng(1)
-    paper = rng.normal(0, 1, (rows, columns)).astype(np.float32)
-    paper = cv2.GaussianBlur(paper, (0, 0), 0.8)
-    strokes = rng.normal(0, 1, (rows, columns)).astype(np.float32)
+    noise = rng.standard_normal((2, rows, columns)).astype(np.float32)
+    paper = cv2.GaussianBlur(noise[0], (0, 0), 0.8)
     kernel = np.zeros((25, 25), np.float32)
     cv2.line(kernel, (2, 22), (22, 2), 1.0, 1)
-    strokes = cv2.filter2D(strokes, -1, kernel / kernel.sum()) * 4.2
+    strokes = cv2.filter2D(noise[1], -1, kernel / kernel.sum()) * 4.2
     tone = soft / 255
     shade = 1 - np.clip(1.0 - tone * 1.05 + 0.13 * strokes * (1 - tone), 0, 1) * 0.82
     drawn = np.clip(np.minimum(shade, 1) * (0.35 + 0.65 * dodge) + 0.035 * paper, 0, 1)
     warm = np.array([250, 246, 236], np.float32)
     graphite = np.array([52, 52, 60], np.float32)
-    return (graphite + (warm - graphite) * drawn[..., None]).astype(np.uint8)
+    picture = graphite + (warm - graphite) * drawn[..., None]
+    return picture.astype(np.uint8)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
 import numpy as np
 
 from core.providers.illustrator.noise import fractal, sample, smoothstep, warp
-from core.providers.illustrator.palette import gradient, hex_colour, mix
+from core.providers.illustrator.palette import gradient, hex_colour
 
 if TYPE_CHECKING:
     from core.providers.illustrator.noise import Array
@@ -57,7 +57,11 @@ class Land:
         weight = self.distance[slices] ** 1.5
         chosen = rng.choice(len(slices), size=count, p=weight / weight.sum())
         found = [
-            (float(columns[i]), float(self.rows[slices[i], columns[i]]), self.focal / float(self.distance[slices[i]]))
+            (
+                float(columns[i]),
+                float(self.rows[slices[i], columns[i]]),
+                self.focal / float(self.distance[slices[i]]),
+            )
             for i in chosen
         ]
         return sorted(found, key=lambda spot: spot[2])
@@ -104,7 +108,9 @@ def _height(kind: str, variant: int) -> Array:
         for _ in range(40):
             size = rng.uniform(14, 70)
             away = np.hypot(x - rng.uniform(0, _TILE), y - rng.uniform(0, _TILE)) / size
-            height += size / 110 * (np.exp(-((away - 1) ** 2) * 14) - 0.8 * np.exp(-((away * 1.2) ** 4)))
+            height += (
+                size / 110 * (np.exp(-((away - 1) ** 2) * 14) - 0.8 * np.exp(-((away * 1.2) ** 4)))
+            )
     else:
         height = fractal(rng, shape, 300 if kind == "hills" else 420, 6, 0.34)
     low, high = float(height.min()), float(height.max())
@@ -114,52 +120,57 @@ def _height(kind: str, variant: int) -> Array:
 @cache
 def _texture(name: str) -> Array:
     """Return a tile of 'grain' (fine) or 'patch' (coarse) noise, kept for the process."""
-    rng = np.random.default_rng(len(name))
-    return fractal(rng, (_TILE, _TILE), 24 if name == "grain" else 200, 5, 0.7 if name == "grain" else 0.5)
+    cell, gain = (24, 0.7) if name == "grain" else (200, 0.5)
+    return fractal(np.random.default_rng(len(name)), (_TILE, _TILE), cell, 5, gain)
 
 
 def tones(value: Array, count: int, softness: float = 0.3) -> Array:
     """Return `value` (0..1) gathered into `count` tones with soft steps, as gouache is laid."""
     scaled = np.clip(value, 0, 1) * (count - 1)
     whole = np.floor(scaled)
-    return (whole + smoothstep(0.5 - softness, 0.5 + softness, scaled - whole)) / (count - 1)
+    steps: Array = whole + smoothstep(0.5 - softness, 0.5 + softness, scaled - whole)
+    return steps / (count - 1)
+
+
+class Strip(NamedTuple):
+    """A strip of land; lengths are in units of the camera's height above the ground."""
+
+    form: str  # of its height field
+    ground: str  # of its colours
+    near: float  # distances between which it lies
+    far: float
+    amplitude: float  # of its heights, and the height of its lowest point
+    base: float
+    scale: float  # pixels of the height tile that a unit spans
+    haze: float  # 0..1, how far the air has taken its colour
+    depth: float  # of its layer
+    mist: float = 0.0  # 0..1, how far its foot is veiled
+    rise: float = 0.0  # share of its distance over which it climbs to its full height
 
 
 def add_land(
     stage: Stage,
-    kind: str,
-    ground: str,
+    strip: Strip,
     *,
-    near: float,
-    far: float,
-    amplitude: float,
-    base: float = 0.0,
-    camera: float = 1.0,
-    scale: float = 60.0,
-    haze: float = 0.0,
     snow_line: float | None = None,
-    depth: float = 0.3,
     shape: Array | None = None,
-    mist: float = 0.0,
-    rise: float = 0.0,
     shore: Array | None = None,
-    island: bool = False,
 ) -> Land:
-    """Add a strip of land between distances `near` and `far`, in units of the camera's height.
+    """Add a strip of land.
 
-    `amplitude` and `base` are heights in the same unit, `scale` is how many pixels of the height
-    tile one unit spans, `haze` 0..1 how far the air has taken its colour, `shape` (one factor per
-    column, 0..1) lowers it where a view should stay open, `mist` 0..1 veils its foot. The land climbs to its full height over the first
-    `rise` of its distance; of an `island` only what is above height 0, the water, is drawn, and `shore` is the distance
-    (one a column) at which it sinks into the water; with it, distances count from
-    the foot of the picture, which is 1.
+    `snow_line` is the height, 0..1, from which snow lies. `shape` (one factor per column, 0..1)
+    lowers the land where a view should stay open. `shore` (one per column) is the distance at
+    which it sinks into the water; distances then count from the foot of the picture, which is 1.
+    What lies below height 0 is not drawn where the strip meets water.
     """
-    rng = stage.rng
+    kind, ground, near, far, amplitude, base, scale, haze, depth, mist, rise = strip
+    island = shore is not None or kind == "cliffs"
+    rng, rows, columns = stage.rng, stage.height, stage.width
     tile = _height(kind, int(rng.integers(2)))
-    turns = rng.integers(2, size=2) * 2 - 1
-    tile = np.ascontiguousarray(tile[:: turns[0], :: turns[1]])
+    step = 1 if stage.unit > 400 else 2  # a small picture shows half of the detail
+    turn_y, turn_x = rng.choice([-step, step], 2)
+    tile, scale = np.ascontiguousarray(tile[::turn_y, ::turn_x]), scale / step
     paint = _painted(stage, tile, ground, amplitude * scale, snow_line)
-    rows, columns = stage.height, stage.width
     focal = 0.9 * stage.unit
     if shore is not None:  # measured from where the ground enters the picture
         entry = focal / max(1.0, rows - stage.horizon)
@@ -176,40 +187,32 @@ def add_land(
     if shore is not None:
         sink = smoothstep(0.62, 1.0, distance[:, None] / shore[None])
         height = height - (height - base + 0.02) * sink - 0.06 * sink
-    screen = (stage.horizon + (camera - height) * focal / distance[:, None]).astype(np.float32)
+    screen = (stage.horizon + (1 - height) * focal / distance[:, None]).astype(np.float32)
     edge = np.minimum.accumulate(screen, 0)  # the skyline of all that is nearer
     visible = (screen <= edge + 0.5) & (screen < rows) & (screen > 0)
 
-    # Only the rows that show: from the skyline to a skirt under the nearest slice.
-    top = int(np.clip(edge[-1].min() - 1, 0, rows - 1))
-    foot = int(np.clip(edge[0].max() + 0.12 * stage.unit, top + 1, rows))
-    # Rows are sampled twice as finely and averaged, which softens every crest.
-    fine = (foot - top) * 2
-    first = np.clip(np.ceil((edge - top) * 2 - 0.5), 0, fine).astype(np.int32)
-    bins = (first * columns + np.arange(columns, dtype=np.int32)[None]).ravel()
-    counts = np.bincount(bins, minlength=(fine + 1) * columns).reshape(fine + 1, columns)
-    index = _SLICES - np.cumsum(counts[:fine].astype(np.int16), 0, dtype=np.int16)
-    solid = (index < _SLICES).astype(np.float32)
-    behind = np.clip(index, 1, _SLICES - 1).astype(np.int32)
-    flat = behind * columns + np.arange(columns, dtype=np.int32)[None]
-    y0, y1 = screen.ravel()[flat - columns], screen.ravel()[flat]
-    y = top + (np.arange(fine, dtype=np.float32)[:, None] + 0.5) / 2
-    part = np.clip((y0 - y) / np.where(np.abs(y0 - y1) < 1e-3, np.float32(1e-3), y0 - y1), 0, 1)
-    far_part = (behind - 1 + part) / np.float32(_SLICES - 1)  # 0 at `near`, 1 at `far`
+    top, solid, at = _resolve(stage, screen, edge)
+    y = top + (np.arange(len(at), dtype=np.float32)[:, None] + 0.5) / 2
+    far_part = at / np.float32(_SLICES - 1)  # 0 at `near`, 1 at `far`
     z = np.float32(near) * np.exp(far_part * np.float32(np.log(far / near)))
-    colour = sample(paint, across[None] * z * np.float32(scale) + offset[0], z * np.float32(scale) + offset[1])
+    colour = sample(
+        paint, across[None] * z * np.float32(scale) + offset[0], z * np.float32(scale) + offset[1]
+    )
 
     if island:
-        level = sample(height.astype(np.float32), np.arange(columns, dtype=np.float32)[None], np.minimum(behind - 1 + part, _SLICES - 1.01))
-        foam = 1 - smoothstep(0.006, 0.016, level)
-        colour += (stage.light.surface(np.full(3, 0.95, np.float32), 0.6) - colour) * (0.6 * foam)[..., None]
+        level = sample(
+            height.astype(np.float32), np.arange(columns)[None], np.minimum(at, _SLICES - 1.01)
+        )
+        foam = 0.6 * (1 - smoothstep(0.006, 0.016, level))[..., None]
+        colour += (stage.light.surface(np.full(3, 0.95, np.float32), 0.6) - colour) * foam
         solid *= smoothstep(0.0, 0.006, level)
     air = haze * (1 + 0.4 * (1 - haze) * far_part)
     if mist:
         below = np.clip((y - edge[-1][None]) / np.float32(stage.unit * 0.16), 0, 1)
         air = 1 - (1 - air) * (1 - mist * smoothstep(0.15, 1.0, below))
     colour += (stage.light.haze - colour) * air[..., None].astype(np.float32)
-    half = (columns, foot - top)
+    # The fine rows are averaged, which softens every crest.
+    half = (columns, len(at) // 2)
     alpha = cv2.resize(solid, half, interpolation=cv2.INTER_AREA)
     colour = cv2.resize(colour * solid[..., None], half, interpolation=cv2.INTER_AREA)
     colour = colour / np.maximum(alpha, 1e-3)[..., None]
@@ -219,10 +222,34 @@ def add_land(
     return Land(layer, screen, visible, distance, focal)
 
 
+def _resolve(stage: Stage, screen: Array, edge: Array) -> tuple[int, Array, Array]:
+    """Return which slice shows where, on rows sampled twice as finely as the stage's.
+
+    That is: the stage's row at which the answer starts, then per fine row and column 1 or 0 for
+    land or none, and the slice, as a float between the two that the row lies between.
+    """
+    rows, columns = stage.height, screen.shape[1]
+    # Only the rows that show: from the skyline to a skirt under the nearest slice.
+    top = int(np.clip(edge[-1].min() - 1, 0, rows - 1))
+    foot = int(np.clip(edge[0].max() + 0.12 * stage.unit, top + 1, rows))
+    fine = (foot - top) * 2
+    column = np.arange(columns, dtype=np.int32)[None]
+    first = np.clip(np.ceil((edge - top) * 2 - 0.5), 0, fine).astype(np.int32)
+    bins = (first * columns + column).ravel()
+    counts = np.bincount(bins, minlength=(fine + 1) * columns).reshape(fine + 1, columns)
+    index = _SLICES - np.cumsum(counts[:fine].astype(np.int16), 0, dtype=np.int16)
+    behind = np.clip(index, 1, _SLICES - 1).astype(np.int32)
+    flat = behind * columns + column
+    y0, y1 = screen.ravel()[flat - columns], screen.ravel()[flat]
+    y = top + (np.arange(fine, dtype=np.float32)[:, None] + 0.5) / 2
+    part = np.clip((y0 - y) / np.where(np.abs(y0 - y1) < 1e-3, np.float32(1e-3), y0 - y1), 0, 1)
+    return top, (index < _SLICES).astype(np.float32), (behind - 1 + part).astype(np.float32)
+
+
 def _painted(
     stage: Stage, tile: Array, ground: str, relief: float, snow_line: float | None
 ) -> Array:
-    """Return the tile's colours: ground by height, snow on what is not too steep, light and shadow."""
+    """Return the tile's colours: ground by height, snow where it can lie, light and shade."""
     light = stage.light
     gx = cv2.Sobel(tile, cv2.CV_32F, 1, 0, scale=0.125 * relief)
     gz = cv2.Sobel(tile, cv2.CV_32F, 0, 1, scale=0.125 * relief)
@@ -230,8 +257,9 @@ def _painted(
     tan = 0.5 if light.height < 0.4 else 0.9  # of the sun's elevation, as the land sees it
     cos = 1 / np.sqrt(1 + tan**2)
     lit = (-gx * (stage.side * cos * 0.9) + gz * (0.3 * cos) + tan * cos) / np.sqrt(1 + steep**2)
+    step = _TILE // len(tile)
     lit = lit * _shadow(tile * relief, tan * 0.9, stage.side)
-    grain, patch = _texture("grain"), _texture("patch")
+    grain, patch = (_texture(name)[::step, ::step] for name in ("grain", "patch"))
     lit = tones(lit * 0.95 + 0.07 * grain, 5)
     name = f"{ground}-{stage.scene.season}"
     stops = [hex_colour(code) for code in _GROUNDS.get(name, _GROUNDS[ground])]

@@ -46,7 +46,15 @@ def add_rain(stage: Stage) -> None:
             length = stage.unit * 0.075 * size
             a = (round(x * 16), round(y * 16))
             b = (round((x - slant * length) * 16), round((y + length) * 16))
-            cv2.line(veil, a, b, round(20 + 44 * size), 1 + round(0.9 * size * stage.unit / 900), cv2.LINE_AA, 4)
+            cv2.line(
+                veil,
+                a,
+                b,
+                round(20 + 44 * size),
+                1 + round(0.9 * size * stage.unit / 900),
+                cv2.LINE_AA,
+                4,
+            )
         frame[...] = cv2.add(frame, cv2.cvtColor(veil, cv2.COLOR_GRAY2RGB))
 
     stage.painters.append(paint)
@@ -71,14 +79,26 @@ def add_falling(stage: Stage, kind: str, count: int) -> None:
         rows, columns = frame.shape[:2]
         speed = 0.10 if kind == "snow" else 0.06
         y = (start[:, 1] + moment.seconds * speed * (0.4 + near)) % 1.1 - 0.05
-        x = start[:, 0] + 0.018 * np.sin(phase + moment.seconds * 1.4) + moment.seconds * 0.022 * stage.side * near
+        x = (
+            start[:, 0]
+            + 0.018 * np.sin(phase + moment.seconds * 1.4)
+            + moment.seconds * 0.022 * stage.side * near
+        )
         x = (x * columns + moment.x * near) % (columns * 1.1) - columns * 0.05
         for tone, ink in enumerate(colours):
             veil = np.zeros((rows, columns), np.uint8)
             for i in range(tone, count, len(colours)):
                 at = (round(x[i] * 16), round(y[i] * rows * 16))
                 if kind == "snow":
-                    cv2.circle(veil, at, round(size[i] * 16 * 0.55), round(250 - 90 * near[i]), -1, cv2.LINE_AA, 4)
+                    cv2.circle(
+                        veil,
+                        at,
+                        round(size[i] * 16 * 0.55),
+                        round(250 - 90 * near[i]),
+                        -1,
+                        cv2.LINE_AA,
+                        4,
+                    )
                     continue
                 turn = phase[i] + spin[i] * moment.seconds * 2.4
                 wide = size[i] * (0.35 + 0.65 * abs(math.cos(turn * 1.3)))
@@ -94,7 +114,13 @@ def add_falling(stage: Stage, kind: str, count: int) -> None:
 def add_fireflies(stage: Stage, count: int) -> None:
     """Add small warm lights that wander and glow in turn."""
     rng = stage.rng
-    place = np.stack([rng.random(count) * stage.width, stage.horizon + rng.uniform(-0.1, 0.9, count) * (stage.height - stage.horizon)], -1)
+    place = np.stack(
+        [
+            rng.random(count) * stage.width,
+            stage.horizon + rng.uniform(-0.1, 0.9, count) * (stage.height - stage.horizon),
+        ],
+        -1,
+    )
     phase, size = rng.uniform(0, math.tau, count), rng.uniform(0.5, 1.3, count) * stage.unit * 0.02
     tone = hex_colour("#ffe58a") * 255
 
@@ -120,14 +146,18 @@ def add_fireflies(stage: Stage, count: int) -> None:
 def add_lightning(stage: Stage) -> None:
     """Add one forked bolt; in a clip it strikes now and then and lights the sky."""
     rng = stage.rng
-    bolts = []
+    bolts: list[list[tuple[float, float]]] = []
     start = (stage.width * (0.5 + 0.28 * stage.side), stage.horizon * 0.02)
     for fork in range(4):
-        at, points = (start if fork == 0 else bolts[0][rng.integers(5, 16)]), []
+        at = start if fork == 0 else bolts[0][int(rng.integers(5, min(16, len(bolts[0]))))]
+        points: list[tuple[float, float]] = []
         while at[1] < stage.horizon * (0.97 if fork == 0 else 0.75) and len(points) < 30:
             points.append(at)
             lean = 0.0 if fork == 0 else (-1) ** fork * 0.02
-            at = (at[0] + (rng.normal(0, 0.022) + lean) * stage.unit, at[1] + rng.uniform(0.015, 0.05) * stage.unit)
+            at = (
+                at[0] + (rng.normal(0, 0.022) + lean) * stage.unit,
+                at[1] + rng.uniform(0.015, 0.05) * stage.unit,
+            )
         bolts.append(points)
 
     def paint(frame: Array, stage: Stage, moment: Moment) -> None:
@@ -137,15 +167,28 @@ def add_lightning(stage: Stage) -> None:
             return
         veil = np.zeros(frame.shape[:2], np.uint8)
         for fork, points in enumerate(bolts):
-            line = np.array([((x - stage.margin_x) * 16, (y - stage.margin_y) * 16) for x, y in points])
+            line = np.array(
+                [((x - stage.margin_x) * 16, (y - stage.margin_y) * 16) for x, y in points]
+            )
             wide = max(1, round(stage.unit * (0.004 if fork == 0 else 0.002)))
-            cv2.polylines(veil, [np.round(line).astype(np.int32)], False, 255, wide, cv2.LINE_AA, 4)
+            cv2.polylines(
+                veil,
+                [np.round(line).astype(np.int32)],
+                isClosed=False,
+                color=255,
+                thickness=wide,
+                lineType=cv2.LINE_AA,
+                shift=4,
+            )
         small = cv2.resize(veil, None, fx=0.125, fy=0.125, interpolation=cv2.INTER_AREA)
-        halo = cv2.GaussianBlur(small, (0, 0), stage.unit * 0.006).astype(np.float32) * 5
-        halo = np.clip(halo + 12, 0, 150)
-        halo = cv2.resize(halo, (frame.shape[1], frame.shape[0]), interpolation=cv2.INTER_LINEAR)
-        light = np.clip(veil + halo, 0, 255) * power
-        light = cv2.cvtColor(light.astype(np.uint8), cv2.COLOR_GRAY2RGB)
+        halo: Array = cv2.GaussianBlur(small, (0, 0), stage.unit * 0.006).astype(np.float32) * 5
+        halo = cv2.resize(
+            np.clip(halo + 12, 0, 150),
+            (frame.shape[1], frame.shape[0]),
+            interpolation=cv2.INTER_LINEAR,
+        )
+        flash = (np.clip(veil + halo, 0, 255) * power).astype(np.uint8)
+        light = cv2.cvtColor(flash, cv2.COLOR_GRAY2RGB)
         frame[...] = cv2.add(cv2.multiply(frame, cv2.bitwise_not(light), scale=1 / 255), light)
 
     stage.painters.append(paint)
@@ -157,5 +200,6 @@ def _blend(frame: Array, veil: Array, ink: Array) -> None:
     tone = np.empty_like(frame)
     tone[...] = np.clip(ink, 0, 255).astype(np.uint8)
     frame[...] = cv2.add(
-        cv2.multiply(frame, cv2.bitwise_not(cover), scale=1 / 255), cv2.multiply(tone, cover, scale=1 / 255)
+        cv2.multiply(frame, cv2.bitwise_not(cover), scale=1 / 255),
+        cv2.multiply(tone, cover, scale=1 / 255),
     )

@@ -12,15 +12,13 @@ from core.providers.illustrator.flora import LEAVES, add_cel, conifer
 from core.providers.illustrator.noise import fractal, smoothstep
 from core.providers.illustrator.palette import hex_colour, mix
 from core.providers.illustrator.pen import Cel, ink
-from core.providers.illustrator.terrain import add_land
+from core.providers.illustrator.terrain import Strip, add_land
 from core.providers.illustrator.weather import add_fog
 
 if TYPE_CHECKING:
     from core.providers.illustrator.noise import Array
     from core.providers.illustrator.stage import Stage
     from core.providers.illustrator.terrain import Land
-
-_FLOORS = {"winter": "snow", "autumn": "forest-floor"}
 
 
 def add_forest(stage: Stage) -> Land:
@@ -32,11 +30,8 @@ def add_forest(stage: Stage) -> Land:
 
 
 def _floor(stage: Stage, depth: float) -> Land:
-    ground = _FLOORS.get(stage.scene.season, "grass")
-    return add_land(
-        stage, "hills", ground, near=1.02, far=5, amplitude=0.42, base=-0.2, scale=120, haze=0.10,
-        depth=depth, mist=0.0,
-    )  # fmt: skip
+    ground = {"winter": "snow", "autumn": "forest-floor"}.get(stage.scene.season, "grass")
+    return add_land(stage, Strip("hills", ground, 1.02, 5, 0.42, -0.2, 120, 0.1, depth))
 
 
 def _firs(stage: Stage) -> Land:
@@ -48,24 +43,33 @@ def _firs(stage: Stage) -> Land:
         haze = (0.86 if foggy else 0.7) * (1 - near) ** 0.8 + 0.04
         tall = unit * (0.2 + 0.42 * near**1.4)
         foot = stage.horizon + unit * (0.02 + 0.17 * near**1.6)
-        trees = [conifer(stage, rng, min(420, tall), haze) for _ in range(4)]
+        trees = [conifer(stage, min(420, tall), haze) for _ in range(4)]
         cel = Cel(stage.height, stage.width)
         step = tall * (0.2 + 0.22 * near)
         swell = rng.uniform(0, math.tau)
         for x in np.arange(-0.2 * unit, stage.width + 0.2 * unit, step):
             # The nearest rank parts in the middle to let the eye through.
-            if rank >= 3 and abs(x - stage.width * (0.5 - 0.08 * stage.side)) < unit * (0.1 + 0.2 * near):
+            if rank >= 3 and abs(x - stage.width * (0.5 - 0.08 * stage.side)) < unit * (
+                0.1 + 0.2 * near
+            ):
                 continue
             lift = unit * 0.06 * math.sin(x / unit * 3.3 + swell) * (1 - near)
             size = tall * rng.uniform(0.62, 1.15)
-            cel.stamp(trees[int(rng.integers(4))], x + rng.normal(0, step * 0.3), foot + lift + 0.1 * size, size)
+            cel.stamp(
+                trees[int(rng.integers(4))],
+                x + rng.normal(0, step * 0.3),
+                foot + lift + 0.1 * size,
+                size,
+            )
         if rank < 4:
             rows = slice(max(0, round(foot)), None)
             ground = mix(stage.light.surface(hex_colour("#3a5a44"), 0.3), stage.light.haze, haze)
             cel.pixels[rows] = ink(ground)
         add_cel(stage, cel, 0.08 + 0.4 * near)
         if rank < 4:
-            add_fog(stage, foot, unit * (0.07 + 0.05 * near), 0.75 if foggy else 0.5, 0.1 + 0.4 * near)
+            add_fog(
+                stage, foot, unit * (0.07 + 0.05 * near), 0.75 if foggy else 0.5, 0.1 + 0.4 * near
+            )
     return _floor(stage, 0.6)
 
 
@@ -90,13 +94,22 @@ def _hall(stage: Stage) -> Land:
                 continue
             if rank == 3 and abs(x - stage.width / 2) < 0.26 * stage.width:
                 continue
-            _trunk(stage, sheet, x, foot + rng.normal(0, 0.02) * unit * near, width * rng.uniform(0.6, 1.25), haze)
+            _trunk(
+                stage,
+                sheet,
+                x,
+                foot + rng.normal(0, 0.02) * unit * near,
+                width * rng.uniform(0.6, 1.25),
+                haze,
+            )
         if rank < 2:
             ground = mix(stage.light.surface(hex_colour("#5a5236"), 0.4), stage.light.haze, haze)
             sheet[round(foot * 2) :] = ink(ground)
         _leaves(stage, sheet, haze, near)
-        cel = Cel(1, 1)
-        cel.pixels = cv2.resize(sheet, (stage.width, stage.height), interpolation=cv2.INTER_AREA)
+        cel = Cel(stage.height, stage.width)
+        cel.pixels[...] = cv2.resize(
+            sheet, (stage.width, stage.height), interpolation=cv2.INTER_AREA
+        )
         add_cel(stage, cel, depth)
         if rank < 3:
             add_fog(stage, foot, unit * 0.14, 0.62 if foggy else 0.3, depth)
@@ -118,22 +131,33 @@ def _trunk(stage: Stage, sheet: Array, x: float, foot: float, width: float, haze
     for share, lit in ((1.0, 0.0), (0.66, 0.35), (0.3, 0.95)):
         colour = mix(stage.light.surface(hex_colour("#57443a"), lit), stage.light.haze, haze)
         centre = middle + stage.side * half * (1 - share) * 0.9
-        edge = np.stack([np.r_[centre - half * share, (centre + half * share)[::-1]], np.r_[y, y[::-1]]], -1)
+        edge = np.stack(
+            [np.r_[centre - half * share, (centre + half * share)[::-1]], np.r_[y, y[::-1]]], -1
+        )
         cv2.fillPoly(sheet, [np.round(edge * 32).astype(np.int32)], ink(colour), cv2.LINE_8, 4)
         if share == 1.0:
             for _ in range(3):
                 at = int(rng.integers(6, 13))
                 way = rng.choice([-1, 1])
-                tip = (middle[at] + way * width * rng.uniform(1.5, 4), y[at] - width * rng.uniform(1, 3))
+                tip = (
+                    middle[at] + way * width * rng.uniform(1.5, 4),
+                    y[at] - width * rng.uniform(1, 3),
+                )
                 ends = [(round(a * 32), round(b * 32)) for a, b in ((middle[at], y[at]), tip)]
-                cv2.line(sheet, ends[0], ends[1], ink(colour), max(1, round(width * 0.35)), cv2.LINE_8, 4)
+                cv2.line(
+                    sheet, ends[0], ends[1], ink(colour), max(1, round(width * 0.35)), cv2.LINE_8, 4
+                )
 
 
 def _leaves(stage: Stage, sheet: Array, haze: float, near: float) -> None:
     """Dab the roof of leaves along the top, fuller at the sides of near ranks."""
     rng, unit, light = stage.rng, stage.unit, stage.light
     codes = LEAVES[stage.scene.season if stage.scene.season != "winter" else "autumn"]
-    if stage.scene.season == "spring" and "pink" not in stage.scene.colours and "tree" not in stage.scene.subjects:
+    if (
+        stage.scene.season == "spring"
+        and "pink" not in stage.scene.colours
+        and "tree" not in stage.scene.subjects
+    ):
         codes = ["#8fbf4f", "#a8cf5f", "#75ab48", "#c4df7a"]
     clusters = round(stage.width / unit * (70 - 26 * near))
     size = unit * (0.006 + 0.007 * near)
@@ -146,9 +170,23 @@ def _leaves(stage: Stage, sheet: Array, haze: float, near: float) -> None:
             y = rng.random() ** 1.3 * reach
             spread = unit * (0.035 + 0.025 * near)
             for dx, dy, leaf in rng.normal(0, 1, (20, 3)):
-                at = (round((x + dx * spread) * 32), round((y + dy * spread * 0.6 - lit * spread * 0.6) * 32))
+                at = (
+                    round((x + dx * spread) * 32),
+                    round((y + dy * spread * 0.6 - lit * spread * 0.6) * 32),
+                )
                 axes = (round(size * 32 * (1 + 0.25 * math.tanh(leaf))), round(size * 19))
-                cv2.ellipse(sheet, at, axes, float(leaf * 60), 0, 360, inks[int(rng.integers(len(inks)))], -1, cv2.LINE_8, 4)
+                cv2.ellipse(
+                    sheet,
+                    at,
+                    axes,
+                    float(leaf * 60),
+                    0,
+                    360,
+                    inks[int(rng.integers(len(inks)))],
+                    -1,
+                    cv2.LINE_8,
+                    4,
+                )
 
 
 def _add_glow(stage: Stage) -> None:
@@ -158,7 +196,10 @@ def _add_glow(stage: Stage) -> None:
     far = np.hypot(x - stage.sun[0], (y - stage.horizon * 0.75) * 1.2) / stage.unit
     veil = np.clip(0.88 * smoothstep(-0.1, 0.9, y / stage.horizon) + 0.3 * np.exp(-far * 3), 0, 1)
     glow = np.exp(-far * 2.2)[..., None]
-    colour = stage.light.haze * (1 - 0.6 * glow) + mix(stage.light.haze, stage.light.sun, 0.75) * 0.6 * glow
+    colour = (
+        stage.light.haze * (1 - 0.6 * glow)
+        + mix(stage.light.haze, stage.light.sun, 0.75) * 0.6 * glow
+    )
     stage.add(colour, veil.astype(np.float32), depth=0.03)
 
 

@@ -1,0 +1,93 @@
+"""The front-end components: each a Python function here, a `.js` and a `.css` beside it.
+
+All nodes are made with `createElement` and `textContent`, never from HTML, so that what users
+typed stays text. `dom.js` and `base.css` are put before every component's own.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import streamlit as st
+
+_FOLDER: Final = Path(__file__).parent
+
+Act = Callable[[str], None]
+"""Called with the id that a click was about."""
+
+
+def _read(name: str) -> str:
+    return (_FOLDER / name).read_text(encoding="utf-8")
+
+
+def _component(name: str) -> Callable[..., Any]:
+    return st.components.v2.component(
+        f"fivefold_{name}",
+        css=_read("base.css") + _read(f"{name}.css"),
+        js=_read("dom.js") + _read(f"{name}.js"),
+    )
+
+
+_masthead = _component("masthead")
+_login = _component("login")
+_board = _component("board")
+_shelf = _component("shelf")
+FAVICON: Final = str(_FOLDER / "mark.svg")
+PAGE_STYLE: Final = _read("page.css")
+"""What Streamlit's own elements look like beyond the theme."""
+
+
+def masthead(user_id: str, current: str, on_go: Act) -> None:
+    """Draw the top of a page: the wordmark, the way around, who is logged in, log out.
+
+    Args:
+        user_id: who is logged in.
+        current: the path of the page it is drawn on.
+        on_go: called with the path of the page to go to.
+    """
+    _mount(_masthead, "masthead", {"user": user_id, "current": current}, go=on_go)
+
+
+def login_form(target: str) -> None:
+    """Draw the login page.
+
+    Args:
+        target: the page of ours to go to afterwards.
+    """
+    _mount(_login, "login", {"next": target})
+
+
+def board(key: str, shown: dict[str, Any], on_open: Act, on_more: Act) -> None:
+    """Draw a job or a gallery; what is on the screen already is changed, never made anew.
+
+    Args:
+        key: the same for the same job or gallery.
+        shown: from `core.web.board.snapshot` or `gallery`.
+        on_open: called with the id of a job to go to.
+        on_more: called with the kind (`image`, `video`) to show more of.
+    """
+    _mount(_board, key, shown, open=on_open, more=on_more)
+
+
+def shelf(shown: dict[str, Any], on_open: Act, on_more: Act) -> None:
+    """Draw the cards of recent jobs.
+
+    Args:
+        shown: `cards` from `core.web.board.card`, and `more`: whether there are others.
+        on_open: called with the id of a job to go to.
+        on_more: called when more are asked for.
+    """
+    _mount(_shelf, "shelf", shown, open=on_open, more=on_more)
+
+
+def _mount(component: Callable[..., Any], key: str, shown: dict[str, Any], **acts: Act) -> None:
+    """Mount a component; a click on it calls the act of its name with the value it carries."""
+
+    def happened(name: str) -> None:
+        value = st.session_state[key].get(name)
+        if isinstance(value, str):
+            acts[name](value)
+
+    callbacks = {f"on_{name}_change": partial(happened, name) for name in acts}
+    component(key=key, data=shown, **callbacks)

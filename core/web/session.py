@@ -1,0 +1,125 @@
+"""One browser tab's session: whose it is, where it is, and where it wants to go."""
+
+import logging
+from datetime import tzinfo
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlencode
+
+import streamlit as st
+from streamlit.navigation.page import Page
+
+from core.models import ViewEntry, now
+from core.store import DatabaseError, DatabaseUnavailable
+from core.web.moments import zone_of
+from core.web.studio import studio
+
+_PAGES: Final = Path(__file__).parents[2] / "pages"
+_WANTED: Final = "wanted_page"
+_VISIT: Final = "visit"
+
+_log = logging.getLogger(__name__)
+
+
+def all_pages() -> dict[str, Page]:
+    """Return every page by its path. All are always registered, so that links into them work."""
+    return {
+        "/": st.Page(_PAGES / "create.py", title="Fivefold", default=True),
+        "/gallery": st.Page(_PAGES / "gallery.py", title="Gallery · Fivefold"),
+        "/job": st.Page(_PAGES / "job.py", title="Your content · Fivefold"),
+        "/login": st.Page(_PAGES / "login.py", title="Log in · Fivefold"),
+        "/providers": st.Page(_PAGES / "providers.py", title="Providers · Fivefold"),
+    }
+
+
+def user_id() -> str | None:
+    """Return who is logged in, as the cookie proved when this tab connected."""
+    found = st.user.get("user_id")
+    return found if isinstance(found, str) else None
+
+
+def require_user() -> str:
+    """Return who is logged in; a page that calls this runs only for somebody."""
+    found = user_id()
+    if found is None:
+        st.stop()
+    return found
+
+
+def browser_zone() -> tzinfo:
+    """Return the browser's time zone."""
+    return zone_of(st.context.timezone)
+
+
+def address(path: str) -> str:
+    """Return a page's address as this tab shows it, with its query."""
+    query = urlencode(st.query_params.to_dict())
+    return f"{path}?{query}" if query else path
+
+
+def want(path: str, **query: str) -> None:
+    """Ask for another page, from a click's callback; `leave_if_wanted` then goes there."""
+    st.session_state[_WANTED] = (path, query)
+
+
+def leave_if_wanted() -> None:
+    """Go where a click asked to go; called where a run begins, of a page or of a fragment."""
+    wanted = st.session_state.pop(_WANTED, None)
+    if wanted is not None:
+        path, query = wanted
+        st.switch_page(all_pages()[path], query_params=query)
+
+
+def note_visit(user: str, action: str | None, job_id: str | None = None) -> None:
+    """Log that a page was opened: once a visit, however often it is drawn again.
+
+    Args:
+        user: who opened it.
+        action: `open_job`, `open_gallery`, or None for a page that shows no content.
+        job_id: the job that it shows.
+    """
+    visit = (action, job_id)
+    if st.session_state.get(_VISIT) == visit:
+        return
+    st.session_state[_VISIT] = visit
+    if action is not None:
+        studio().store.views.add(
+            ViewEntry(user_id=user, job_id=job_id, asset_id=None, action=action, time=now())
+        )
+
+
+def apologise(error: Exception) -> bool:
+    """Tell the user in a sentence that a page could not be drawn, and the log everything.
+
+    Returns:
+        True: Streamlit has nothing to add.
+    """
+    if isinstance(error, DatabaseError | DatabaseUnavailable):
+        _log.warning("a page was not drawn: %s", error)
+        message_page(
+            "We cannot reach your work right now",
+            "The database does not answer. Nothing is lost; please try again in a minute.",
+        )
+    else:
+        _log.error("a page was not drawn", exc_info=error)
+        message_page(
+            "Something went wrong here",
+            "This page could not be shown. Nothing is lost; please load it again.",
+        )
+    return True
+
+
+def message_page(title: str, text: str, way_out: str | None = None, to: str = "/") -> None:
+    """Draw a page that has only something to say.
+
+    Args:
+        title: what happened.
+        text: what it means and what to do.
+        way_out: what a button that leads on says; None: no button.
+        to: where it leads.
+    """
+    with st.container(key="message", horizontal_alignment="center"):
+        st.header(title, anchor=False, width="content")
+        st.text(text, width="content")
+        if way_out is not None:
+            st.button(way_out, type="primary", on_click=want, args=(to,))

@@ -1,0 +1,145 @@
+"""Create: the prompt, what is wanted, and the work so far."""
+
+import time
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from core.models import MAX_ITEMS, MIN_ITEMS, InvalidInput, JobStatus, now
+from core.store import DatabaseError
+from core.web import board, components, session
+from core.web.studio import Choices, Order, studio
+
+CARDS = 8
+POLL_SECONDS = 2.0
+DOUBLE_CLICK_SECONDS = 3.0
+ANY_RATIO = "Best for each"
+NOT_STORED = (
+    "The database does not answer, so nothing was started. Your prompt is still here; "
+    "please try again in a minute."
+)
+EXAMPLES = (
+    "A red fox crossing a snowy pine forest at dawn",
+    "A lighthouse on a cliff, a storm coming in from the sea",
+    "Hot-air balloons over green hills on a summer morning",
+    "A quiet city street in the rain at night",
+)
+
+
+def order_form(user: str, choices: Choices) -> tuple[Order | None, DeltaGenerator]:
+    """Draw the form.
+
+    Returns:
+        what it asks for where it was sent just now, and the place below the prompt where a
+        refusal is told.
+    """
+    with st.form("order", border=False):
+        prompt = st.text_area(
+            "Prompt",
+            key="prompt",
+            height=132,
+            placeholder="A scene, as you would tell it: what is there, where, in which light …",
+            label_visibility="collapsed",
+        )
+        refusal = st.empty()
+        with st.container(key="choices", horizontal=True):
+            images = st.number_input("Images", MIN_ITEMS, MAX_ITEMS)
+            videos = st.number_input("Videos", MIN_ITEMS, MAX_ITEMS)
+            ratio = st.selectbox("Aspect ratio", [ANY_RATIO, *choices.ratios])
+            seconds = st.selectbox(
+                "Clip length",
+                choices.seconds,
+                list(choices.seconds).index(choices.default_seconds or choices.seconds[0]),
+                lambda number: f"{number} seconds",
+            )
+        sent = st.form_submit_button("Create", type="primary", width="stretch")
+    for notice in choices.notices:
+        st.caption(f"{notice} [More about it](/providers)")
+    if not sent:
+        return None, refusal
+    order = Order(
+        user_id=user,
+        prompt=prompt,
+        images=images,
+        videos=videos,
+        ratio=None if ratio == ANY_RATIO else ratio,
+        seconds=seconds,
+    )
+    return order, refusal
+
+
+def place(order: Order, refusal: DeltaGenerator) -> None:
+    """Store an order and lead to its job, or say why not; a double click is one order."""
+    placed = st.session_state.setdefault("placed", {})  # changed in place: no rerun comes between
+    moment = time.monotonic()
+    if placed.get("order") != order or moment - placed["at"] > DOUBLE_CLICK_SECONDS:
+        try:
+            placed |= {"order": order, "job_id": studio().order(order).id, "at": moment}
+        except InvalidInput as error:
+            refusal.error(str(error))
+            return
+        except DatabaseError:
+            refusal.error(NOT_STORED)
+            return
+    st.switch_page(session.all_pages()["/job"], query_params={"id": placed["job_id"]})
+
+
+def open_job(job_id: str) -> None:
+    """Go to a job's page."""
+    session.want("/job", id=job_id)
+
+
+def show_more(_: str) -> None:
+    """Show more of the recent jobs."""
+    st.session_state["cards"] = st.session_state.get("cards", CARDS) + CARDS
+
+
+def recent(user: str) -> None:
+    """Draw the cards of recent jobs; as a fragment, this runs again while one is being made."""
+    session.leave_if_wanted()
+    limit = st.session_state.get("cards", CARDS)
+    store, zone, today = studio().store, session.browser_zone(), now()
+    jobs = store.jobs.of_user(user, limit + 1)
+    cards = [
+        board.card(job, store.assets.of_job(job.id), zone=zone, today=today) for job in jobs[:limit]
+    ]
+    active = any(job.status == JobStatus.PROCESSING for job in jobs[:limit])
+    if st.session_state.get("cards_active", active) != active:
+        st.session_state["cards_active"] = active
+        st.rerun()
+    components.shelf({"cards": cards, "more": len(jobs) > limit}, open_job, show_more)
+
+
+def take_example(text: str) -> None:
+    """Put an example into the prompt box."""
+    st.session_state["prompt"] = text
+
+
+def examples() -> None:
+    """Invite somebody who has made nothing yet."""
+    with st.container(key="examples"):
+        st.subheader("Nothing made yet. Try one of these:", anchor=False)
+        with st.container(horizontal=True):
+            for text in EXAMPLES:
+                st.button(text, on_click=take_example, args=(text,))
+
+
+def main() -> None:
+    """Draw the page."""
+    user = session.require_user()
+    session.note_visit(user, None)
+    jobs = studio().store.jobs.of_user(user, st.session_state.get("cards", CARDS))
+    with st.container(key="ask"):
+        st.title("What would you like to see?", anchor=False)
+        order, refusal = order_form(user, studio().choices())
+        if not jobs:
+            examples()
+    if order is not None:
+        place(order, refusal)
+    if jobs:
+        active = any(job.status == JobStatus.PROCESSING for job in jobs)
+        st.session_state["cards_active"] = active
+        st.fragment(recent, run_every=POLL_SECONDS if active else None)(user)
+
+
+main()

@@ -1,0 +1,60 @@
+"""One job: what is being made, and then what was made."""
+
+import streamlit as st
+
+from core.models import JobStatus, now
+from core.store import DatabaseError
+from core.web import board, components, session
+from core.web.studio import studio
+
+POLL_SECONDS = 1.0
+TROUBLE = "The database does not answer at the moment. What you see may be out of date."
+
+
+def live(user: str, job_id: str, *, was_active: bool) -> None:
+    """Draw the job as it stands; as a fragment, this runs again every second while it is made."""
+    session.leave_if_wanted()
+    kept = st.session_state.setdefault("last_board", {})
+    try:
+        job = studio().store.jobs.get(job_id, user)
+        assets = studio().store.assets.of_job(job_id)
+    except DatabaseError:
+        if kept.get("id") != job_id:
+            raise
+        shown = kept["shown"] | {"trouble": TROUBLE}
+    else:
+        if job is None or (was_active and job.status != JobStatus.PROCESSING):
+            st.session_state["just_ended"] = job_id
+            st.rerun()
+        shown = board.snapshot(
+            job, assets, zone=session.browser_zone(), today=now(), title_of=studio().title
+        )
+        kept.update(id=job_id, shown=shown)
+    components.board(f"job-{job_id}", shown, on_open=open_job, on_more=lambda _: None)
+
+
+def open_job(job_id: str) -> None:
+    """Go to a job's page."""
+    session.want("/job", id=job_id)
+
+
+def main() -> None:
+    """Draw the job that the address names, where it is the user's own."""
+    user = session.require_user()
+    job = studio().store.jobs.get(st.query_params.get("id", ""), user)
+    if job is None:
+        session.message_page(
+            "There is nothing here",
+            "This link leads to no work of yours. Perhaps it was made under another user id.",
+            "Go to your work",
+        )
+        return
+    session.note_visit(user, "open_job", job.id)
+    active = job.status == JobStatus.PROCESSING
+    if st.session_state.pop("just_ended", None) == job.id and not active:
+        st.toast(board.ended_toast(job), duration="long")
+    fragment = st.fragment(live, run_every=POLL_SECONDS if active else None)
+    fragment(user, job.id, was_active=active)
+
+
+main()
