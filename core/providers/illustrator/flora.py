@@ -75,12 +75,10 @@ def conifer(stage: Stage, size: float, haze: float) -> Array:
     return pen.sprite()
 
 
-def add_wood(
-    stage: Stage, land: Land, count: int, height: float, haze: float, **where: float
-) -> Layer:
+def add_wood(stage: Stage, land: Land, count: int, height: float, haze: float) -> Layer:
     """Add a wood of conifers on the land, `height` units high and hazier with distance."""
     rng = stage.rng
-    spots = land.spots(rng, count, **where)
+    spots = land.spots(rng, count)
     levels = [min(0.92, haze + step * (1 - haze) * 0.22) for step in (2, 1, 0)]
     groves = [[conifer(stage, 200, level) for _ in range(3)] for level in levels]
     cel = Cel(stage.height, stage.width)

@@ -45,12 +45,9 @@ class Land:
     distance: Array  # of each slice
     focal: float
 
-    def spots(
-        self, rng: np.random.Generator, count: int, near: float = 0.0, far: float = 1e9
-    ) -> list[tuple[float, float, float]]:
+    def spots(self, rng: np.random.Generator, count: int) -> list[tuple[float, float, float]]:
         """Return up to `count` visible places (column, row, pixels per unit), farthest first."""
-        allowed = self.visible & (self.distance[:, None] >= near) & (self.distance[:, None] <= far)
-        slices, columns = np.nonzero(allowed)
+        slices, columns = np.nonzero(self.visible)
         if not len(slices):
             return []
         # Ground area grows with distance, so an even scatter favours far slices by z squared.
