@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -62,8 +63,9 @@ class Product:
         """The processes below the supervisor by name: web, worker, notifier, mongod."""
         found = {}
         for child in psutil.Process(self.process.pid).children():
-            command = child.cmdline()
-            found["mongod" if "--dbpath" in command else command[-1]] = child
+            with suppress(psutil.NoSuchProcess):  # it died a moment ago
+                command = child.cmdline()
+                found["mongod" if "--dbpath" in command else command[-1]] = child
         return found
 
     def command(self, *arguments: str, timeout: float = 180) -> subprocess.CompletedProcess[str]:

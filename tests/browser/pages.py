@@ -101,7 +101,9 @@ def open_lightbox(page: Page, index: int = 0) -> Locator:
 
 def go_to(page: Page, name: str) -> None:
     """Follow a link of the masthead: `Create` or `Gallery`."""
-    page.get_by_role("navigation", name="Pages").get_by_role("link", name=name).click()
+    link = page.get_by_role("navigation", name="Pages").get_by_role("link", name=name)
+    link.click()
+    expect(link).to_have_attribute("aria-current", "page", timeout=DRAWN_MS)
 
 
 def job_cards(page: Page) -> Locator:

@@ -31,7 +31,7 @@ def page(context: BrowserContext) -> Page:
 
 def settings_of(product: Product) -> Settings:
     environment = product.environment
-    return Settings(data_dir=environment["DATA_DIR"], content_url=environment["CONTENT_URL"])  # type: ignore[arg-type]  # as from the environment
+    return Settings(data_dir=environment["DATA_DIR"], content_url=environment["CONTENT_URL"])
 
 
 def test_from_a_prompt_to_a_gallery(page: Page, product: Product) -> None:

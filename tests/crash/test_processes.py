@@ -87,8 +87,9 @@ def test_a_job_survives_the_death_of_every_process(product: Product) -> None:
     ordered = product.command("generate", "the sea at dusk", "--user", "Ana", "--json", *SMALL)
     job_id = json.loads(ordered.stdout)["_id"]
     product.hear(f"{job_id}-image-1: saved")
+    victims = product.children()
     for name in ("worker", "mongod", "notifier", "web"):
-        product.children()[name].kill()
+        victims[name].kill()
     product.hear("worker ended (SIGKILL)")
     product.hear(f"{job_id}-video-5: saved", 110)
     product.hear(f"{product.url}/job?id={job_id}")
