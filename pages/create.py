@@ -97,6 +97,12 @@ def show_more(_: str) -> None:
 def recent(user: str) -> None:
     """Draw the cards of recent jobs; as a fragment, this runs again while one is being made."""
     session.leave_if_wanted()
+    with session.apologies():
+        draw_cards(user)
+
+
+def draw_cards(user: str) -> None:
+    """Draw the cards as they stand."""
     limit = st.session_state.get("cards", CARDS)
     store, zone, today = studio().store, session.browser_zone(), now()
     jobs = store.jobs.of_user(user, limit + 1)

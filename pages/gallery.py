@@ -31,6 +31,7 @@ def main() -> None:
             "Your gallery is empty",
             "Every image and video that you make will hang here.",
             "Create something",
+            to="/",
         )
         return
     found = {kind: store.assets.gallery(user, kind, limits[kind]) for kind in Kind}

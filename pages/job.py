@@ -47,6 +47,7 @@ def main() -> None:
             "There is nothing here",
             "This link leads to no work of yours. Perhaps it was made under another user id.",
             "Go to your work",
+            to="/",
         )
         return
     session.note_visit(user, "open_job", job.id)

@@ -29,7 +29,8 @@ def main() -> None:
     elif path not in OPEN_PAGES:
         login_form(session.address(path))
         return
-    page.run()
+    with session.apologies():
+        page.run()
 
 
 main()

@@ -1,6 +1,8 @@
 """One browser tab's session: whose it is, where it is, and where it wants to go."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import tzinfo
 from pathlib import Path
 from typing import Final
@@ -99,27 +101,40 @@ def apologise(error: Exception) -> bool:
         message_page(
             "We cannot reach your work right now",
             "The database does not answer. Nothing is lost; please try again in a minute.",
+            "Try again",
         )
     else:
         _log.error("a page was not drawn", exc_info=error)
         message_page(
             "Something went wrong here",
             "This page could not be shown. Nothing is lost; please load it again.",
+            "Try again",
         )
     return True
 
 
-def message_page(title: str, text: str, way_out: str | None = None, to: str = "/") -> None:
+@contextmanager
+def apologies() -> Iterator[None]:
+    """Draw what the block draws, or an apology where the database fails under it."""
+    try:
+        yield
+    except (DatabaseError, DatabaseUnavailable) as error:
+        apologise(error)
+
+
+def message_page(title: str, text: str, way_out: str, to: str | None = None) -> None:
     """Draw a page that has only something to say.
 
     Args:
         title: what happened.
         text: what it means and what to do.
-        way_out: what a button that leads on says; None: no button.
-        to: where it leads.
+        way_out: what the button below it says.
+        to: where that leads; None: it draws the page again.
     """
     with st.container(key="message", horizontal_alignment="center"):
         st.header(title, anchor=False, width="content")
         st.text(text, width="content")
-        if way_out is not None:
+        if to is None:
+            st.button(way_out, type="primary")
+        else:
             st.button(way_out, type="primary", on_click=want, args=(to,))

@@ -30,7 +30,8 @@ def find_chromium() -> str | None:
     )
 
 
-@pytest.fixture(scope="session")
+# Not for the whole session: Playwright runs an event loop in this thread while it is open.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     chromium = find_chromium()
     if chromium is None:
@@ -42,7 +43,7 @@ def browser() -> Iterator[Browser]:
         yield playwright.chromium.launch(executable_path=chromium, args=FLAGS)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def product(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     assert browser.is_connected()
     running = Product(tmp_path_factory.mktemp("product"))

@@ -1,5 +1,4 @@
-"""The built-in illustrator: draws what a prompt speaks of with our own code, not an AI model."""
+"""The built-in illustrator: draws what a prompt speaks of with our own code, not an AI model.
 
-from core.providers.illustrator.render import draw_clip, draw_image
-
-__all__ = ["draw_clip", "draw_image"]
+`provider` is what the rest of Fivefold sees; `render` draws, in the processes of its pool.
+"""

@@ -1,0 +1,155 @@
+"""The contract that every provider keeps, run over each of them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from core.media.inspection import inspect
+from core.models import Kind
+from core.providers.base import Provider, Request
+from core.providers.errors import GenerationFailed
+from core.providers.illustrator.provider import Illustrator
+from tests.contract.fakes import FakeProvider
+
+Make = Callable[[], Provider]
+
+every_provider = pytest.mark.parametrize(
+    "make", [pytest.param(lambda: Illustrator(2), id="illustrator"), FakeProvider]
+)
+every_kind = pytest.mark.parametrize("kind", list(Kind))
+
+
+@asynccontextmanager
+async def opened(make: Make) -> AsyncIterator[Provider]:
+    provider = make()
+    try:
+        yield provider
+    finally:
+        await provider.close()
+
+
+def a_request(provider: Provider, kind: Kind, slot: int = 1) -> Request:
+    capability = next(each for each in provider.capabilities() if each.kind == kind)
+    ratio = "1:1" if "1:1" in capability.ratios else next(iter(capability.ratios))
+    width, height = capability.ratios[ratio]
+    seconds = {"seconds": min(capability.seconds), "fps": 24} if capability.seconds else {}
+    return Request(
+        asset_id=f"job-{kind}-{slot}",
+        kind=kind,
+        prompt="a sailing boat on a calm sea",
+        slot=slot,
+        model=capability.model,
+        params={"width": width, "height": height, "seed": 7} | seconds,
+    )
+
+
+@every_provider
+def test_what_it_declares_is_coherent(make: Make) -> None:
+    capabilities = make().capabilities()
+    assert capabilities
+    for capability in capabilities:
+        assert capability.ratios
+        assert capability.limit >= 1
+        for ratio, (width, height) in capability.ratios.items():
+            across, down = map(int, ratio.split(":"))
+            assert width % 2 == height % 2 == 0
+            assert abs(width * down - height * across) < 0.02 * width * down
+        if capability.kind == Kind.VIDEO:
+            assert capability.default_seconds in capability.seconds
+        else:
+            assert not capability.seconds
+
+
+@every_provider
+@every_kind
+def test_it_makes_what_it_promised_and_reports_progress(
+    make: Make, kind: Kind, tmp_path: Path
+) -> None:
+    reported: list[float] = []
+
+    async def report(fraction: float) -> None:
+        reported.append(fraction)
+
+    async def main() -> None:
+        async with opened(make) as provider:
+            request = a_request(provider, kind)
+            submission = await provider.submit(request)
+            await provider.follow(submission, report)
+            await provider.fetch(submission, tmp_path / "file")
+            params = request.params
+            found = inspect(
+                tmp_path / "file",
+                kind,
+                width=params["width"],
+                height=params["height"],
+                seconds=params.get("seconds"),
+            )
+            assert found.extension == ("png" if kind == Kind.IMAGE else "mp4")
+
+    asyncio.run(main())
+    assert reported == sorted(reported)
+    assert all(0 <= fraction <= 1 for fraction in reported)
+
+
+@every_provider
+def test_it_says_how_it_is_at_no_cost(make: Make) -> None:
+    assert asyncio.run(make().check())
+
+
+async def ignore(_: float) -> None:
+    pass
+
+
+def test_a_cancelled_drawing_ends_its_process_and_the_pool_draws_on(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with opened(lambda: Illustrator(1)) as provider:
+            clip = await provider.submit(a_request(provider, Kind.VIDEO))
+            async with asyncio.timeout(30):
+                while not clip.handle.result.done() and not provider_progress(provider):
+                    await asyncio.sleep(0.05)
+            await provider.cancel(clip)
+            image = await provider.submit(a_request(provider, Kind.IMAGE))
+            async with asyncio.timeout(60):
+                await provider.follow(image, ignore)
+            await provider.fetch(image, tmp_path / "image.png")
+
+    asyncio.run(main())
+    assert (tmp_path / "image.png").stat().st_size > 0
+
+
+def provider_progress(provider: Provider) -> bool:
+    return any(getattr(provider, "_progress"))  # noqa: B009  # the one sign that it draws
+
+
+def test_a_drawing_whose_process_dies_fails_alone(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with opened(lambda: Illustrator(1)) as provider:
+            clip = await provider.submit(a_request(provider, Kind.VIDEO))
+            async with asyncio.timeout(30):
+                while not provider_progress(provider):
+                    await asyncio.sleep(0.05)
+            drawing = max(psutil.Process().children(), key=lambda child: child.cpu_times().user)
+            drawing.kill()
+            with pytest.raises(GenerationFailed, match="ended from outside"):
+                await provider.follow(clip, ignore)
+            image = await provider.submit(a_request(provider, Kind.IMAGE))
+            await provider.follow(image, ignore)
+            await provider.fetch(image, tmp_path / "image.png")
+
+    asyncio.run(main())
+    assert (tmp_path / "image.png").stat().st_size > 0
+
+
+def test_the_same_request_is_drawn_the_same_way(tmp_path: Path) -> None:
+    async def draw(name: str) -> bytes:
+        async with opened(lambda: Illustrator(1)) as provider:
+            submission = await provider.submit(a_request(provider, Kind.IMAGE))
+            await provider.follow(submission, ignore)
+            await provider.fetch(submission, tmp_path / name)
+        return (tmp_path / name).read_bytes()
+
+    assert asyncio.run(draw("a.png")) == asyncio.run(draw("b.png"))

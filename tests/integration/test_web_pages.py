@@ -1,0 +1,144 @@
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core.models import JobStatus
+from core.settings import Settings
+from core.store import Store
+from core.web.board import GENERATING
+from core.web.studio import studio
+from tests.conftest import stored_job
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def opened_studio(
+    settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
+    """The pages' own studio, on the test's database."""
+    assert store.ping()
+    monkeypatch.setenv("MONGODB_URI", settings.mongodb_uri.get_secret_value())
+    monkeypatch.setenv("MONGODB_DATABASE", settings.mongodb_database)
+    monkeypatch.setenv("DATA_DIR", str(settings.data_dir))
+    monkeypatch.setenv("CONTENT_URL", settings.content_url)
+    studio.clear()
+    connected = studio().store
+    yield
+    connected.close()
+    studio.clear()
+
+
+def opened(page: str, user: str | None = "ana", **query: str) -> AppTest:
+    app = AppTest.from_file(ROOT / "core" / "web" / "script.py", default_timeout=30)
+    app.user = {"user_id": user}
+    app.run()  # registers the pages
+    app.query_params.update(query)
+    app.switch_page(str(ROOT / "pages" / f"{page}.py")).run()
+    assert not app.exception
+    return app
+
+
+def shown(app: AppTest) -> dict[str, dict[str, Any]]:
+    """What each component on the page was given to show, by its name."""
+    protos = [each.proto for each in app.get("bidi_component")]
+    names = [proto.component_name.removeprefix("fivefold_") for proto in protos]
+    return dict(zip(names, (json.loads(proto.json) for proto in protos), strict=True))
+
+
+def send(app: AppTest, prompt: str) -> AppTest:
+    app.text_area(key="prompt").set_value(prompt)
+    [button] = [each for each in app.button if each.label == "Create"]
+    return button.click().run()
+
+
+@pytest.mark.parametrize("page", ["create", "gallery", "job"])
+def test_nobody_gets_past_the_login(page: str, store: Store) -> None:
+    job, _ = stored_job(store, "ana")
+    app = opened(page, None, id=job.id)
+    assert set(shown(app)) == {"login"}
+    path = {"create": "/", "gallery": "/gallery", "job": "/job"}[page]
+    assert shown(app)["login"]["next"] == f"{path}?id={job.id}"
+    assert not app.title
+    assert not app.button
+
+
+@pytest.mark.parametrize(
+    ("wanted", "target"), [("/gallery", "/gallery"), ("https://evil.example.org", "/")]
+)
+def test_the_login_page_leads_to_our_own_pages_only(wanted: str, target: str) -> None:
+    assert shown(opened("login", None, next=wanted))["login"]["next"] == target
+
+
+def test_an_order_is_stored_and_leads_to_its_page(store: Store) -> None:
+    prompt = "  A <b>fox</b> in **snow** 🦊\n"
+    app = send(opened("create"), prompt)
+    [job] = store.jobs.of_user("ana")
+    assert (job.prompt, job.status) == (prompt, JobStatus.PROCESSING)
+    assert len(store.assets.of_job(job.id)) == 10
+    assert not app.exception
+    assert shown(app)["board"]["job"]["sentence"] == GENERATING
+    assert shown(app)["board"]["job"]["prompt"] == prompt
+
+
+@pytest.mark.parametrize(
+    ("prompt", "sentence"),
+    [
+        (" \n ", "Please describe what you would like to see."),
+        ("x" * 4001, "A prompt has at most 4,000 characters; this one has 4,001."),
+    ],
+)
+def test_a_prompt_that_cannot_be_is_refused_in_place(
+    store: Store, prompt: str, sentence: str
+) -> None:
+    app = send(opened("create"), prompt)
+    assert [each.value for each in app.error] == [sentence]
+    assert app.text_area(key="prompt").value == prompt
+    assert store.jobs.of_user("ana") == []
+
+
+def test_somebody_new_is_invited_with_examples() -> None:
+    app = opened("create")
+    assert "shelf" not in shown(app)
+    example = app.button[-1]
+    example.click().run()
+    assert app.text_area(key="prompt").value == example.label
+    assert any("not an AI model" in each.value for each in app.caption)
+
+
+def test_the_first_page_shows_ones_own_jobs_only(store: Store) -> None:
+    mine, _ = stored_job(store, "ana")
+    stored_job(store, "eve")
+    [card] = shown(opened("create"))["shelf"]["cards"]
+    assert card["id"] == mine.id
+
+
+def test_somebody_elses_job_looks_like_one_that_never_was(store: Store) -> None:
+    theirs, _ = stored_job(store, "eve")
+    pages = [opened("job", id=job_id) for job_id in (theirs.id, "never-was", "")]
+    assert [[each.value for each in app.header] for app in pages] == [["There is nothing here"]] * 3
+    assert all(set(shown(app)) == {"masthead"} for app in pages)
+    assert store.views.of_user("ana") == []
+
+
+def test_a_visit_is_logged_once_however_often_the_page_is_drawn(store: Store) -> None:
+    job, _ = stored_job(store, "ana")
+    app = opened("job", id=job.id)
+    app.run().run()
+    assert [entry.action for entry in store.views.of_user("ana")] == ["open_job"]
+    app.switch_page(str(ROOT / "pages" / "gallery.py")).run().run()
+    app.query_params["id"] = job.id
+    app.switch_page(str(ROOT / "pages" / "job.py")).run()
+    actions = [entry.action for entry in reversed(store.views.of_user("ana"))]
+    assert actions == ["open_job", "open_gallery", "open_job"]
+
+
+def test_a_database_that_fails_gives_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    studio.clear()
+    monkeypatch.delenv("MONGODB_URI")
+    app = opened("gallery")
+    assert [each.value for each in app.header] == ["We cannot reach your work right now"]
