@@ -9,14 +9,15 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from http import HTTPStatus
+from http.client import HTTPException
 from typing import Final
-from urllib.error import URLError
-from urllib.request import urlopen
+from urllib.request import ProxyHandler, build_opener
 
 from core.process import SUPERVISED
 from core.settings import Settings
 from core.store import open_store
-from core.store.embedded import EmbeddedMongo
+from core.store.embedded import EmbeddedMongo, EmbeddedUnavailable
 
 READY_SECONDS: Final = 60.0
 STOP_SECONDS: Final = 20.0
@@ -94,7 +95,7 @@ def supervise(settings: Settings) -> None:
         nonlocal stopping
         stopping = True
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, stop)
     with _locked(settings), _database(settings) as mongo:
         children = [Child(name) for name in ("web", "worker", "notifier")]
@@ -102,9 +103,8 @@ def supervise(settings: Settings) -> None:
             announced = False
             ready_by = time.monotonic() + READY_SECONDS
             while not stopping:
-                if mongo is not None and mongo.process and mongo.process.poll() is not None:
-                    _say("  the database ended; starting it again")
-                    mongo.start()
+                if mongo is not None and not mongo.running:
+                    _restart(mongo, children)
                 for child in children:
                     child.keep_running()
                 if not announced and _answers(settings):
@@ -121,6 +121,20 @@ def supervise(settings: Settings) -> None:
             for child in children:
                 child.wait(deadline)
     _say("  Stopped.")
+
+
+def _restart(mongo: EmbeddedMongo, children: list[Child]) -> None:
+    """Start a database that has died; where its address changed, so must all who use it."""
+    _say("  the database ended; starting it again")
+    former = mongo.uri
+    try:
+        mongo.start()
+    except EmbeddedUnavailable as error:
+        _say(f"  {error} Trying again in {RESTART_PAUSES[-1]:g} s")
+        time.sleep(RESTART_PAUSES[-1])
+    if mongo.uri != former:
+        for child in children:
+            child.terminate()
 
 
 @contextmanager
@@ -172,13 +186,11 @@ def _database(settings: Settings) -> Iterator[EmbeddedMongo | None]:
 
 def _answers(settings: Settings) -> bool:
     address = settings.bind_address.replace("0.0.0.0", "127.0.0.1")  # noqa: S104  # compared only
-    with (
-        suppress(URLError, OSError),
-        urlopen(  # our own page
-            f"http://{address}:{settings.port}/_stcore/health", timeout=1
-        ) as answer,
-    ):
-        return bool(answer.status == 200)  # noqa: PLR2004
+    # Not through the proxy that the environment may name: it does not reach our loopback.
+    direct = build_opener(ProxyHandler({}))
+    health = f"http://{address}:{settings.port}/_stcore/health"
+    with suppress(HTTPException, OSError), direct.open(health, timeout=1) as answer:
+        return bool(answer.status == HTTPStatus.OK)
     return False
 
 
@@ -196,4 +208,5 @@ def _ending(process: subprocess.Popen[bytes]) -> str:
 
 
 def _say(text: str) -> None:
-    print(text, flush=True)  # noqa: T201
+    with suppress(OSError):  # the terminal may be gone; stopping goes on without it
+        print(text, flush=True)  # noqa: T201

@@ -15,8 +15,8 @@ POLL_SECONDS = 2.0
 DOUBLE_CLICK_SECONDS = 3.0
 ANY_RATIO = "Best for each"
 NOT_STORED = (
-    "The database does not answer, so nothing was started. Your prompt is still here; "
-    "please try again in a minute."
+    "The database does not answer. Your prompt is still here; in a minute, look whether it is "
+    "among your recent work, and if not, try again."
 )
 EXAMPLES = (
     "A red fox crossing a snowy pine forest at dawn",
@@ -134,15 +134,18 @@ def main() -> None:
     """Draw the page."""
     user = session.require_user()
     session.note_visit(user, None)
-    jobs = studio().store.jobs.of_user(user, st.session_state.get("cards", CARDS))
-    with st.container(key="ask"):
+    ask = st.container(key="ask")
+    with ask:
         st.title("What would you like to see?", anchor=False)
         order, refusal = order_form(user, studio().choices())
-        if not jobs:
-            examples()
     if order is not None:
         place(order, refusal)
-    if jobs:
+    with session.apologies():  # the form above keeps what was typed, whatever happens here
+        jobs = studio().store.jobs.of_user(user, st.session_state.get("cards", CARDS))
+        if not jobs:
+            with ask:
+                examples()
+            return
         active = any(job.status == JobStatus.PROCESSING for job in jobs)
         st.session_state["cards_active"] = active
         st.fragment(recent, run_every=POLL_SECONDS if active else None)(user)

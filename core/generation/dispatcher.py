@@ -93,8 +93,15 @@ class Dispatcher:
         """Settle jobs whose last asset ended just before a worker died."""
         while True:
             try:
-                for job_id in await asyncio.to_thread(self._store.jobs.processing):
-                    await asyncio.to_thread(self._store.jobs.settle, job_id)
+                unsettled = await asyncio.to_thread(self._store.jobs.processing)
+                for job_id in unsettled:
+                    await self._settle(job_id)
             except DatabaseError as error:
                 _log.warning("jobs were not swept: %s", error)
             await asyncio.sleep(SWEEP_SECONDS)
+
+    async def _settle(self, job_id: str) -> None:
+        try:
+            await asyncio.to_thread(self._store.jobs.settle, job_id)
+        except KeyError:
+            _log.info("%s: deleted meanwhile", job_id)

@@ -10,6 +10,7 @@ import logging
 import random
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any, Final, TypeVar
 
@@ -18,7 +19,7 @@ from core.media.previews import POSTER_PIXELS, save_preview
 from core.media.storage import PREVIEWS, ContentStore, Draft
 from core.models import Asset, AssetError, AssetState, Kind, now
 from core.providers.base import Provider, Request, Submission
-from core.providers.errors import OutcomeUnknown, ProviderError, RateLimited
+from core.providers.errors import GenerationFailed, OutcomeUnknown, ProviderError, RateLimited
 from core.providers.registry import Catalogue
 from core.store import DatabaseError, LeaseLost, Store
 
@@ -64,10 +65,11 @@ class Executor:
             )
             if asset is None:
                 return
-            await self._run_claimed(asset)
+            try:
+                await self._run_claimed(asset)
+            except LeaseLost:
+                _log.warning("%s: the lease was lost; left alone", asset_id)
             await _in_thread(self._store.jobs.settle, asset.job_id)
-        except LeaseLost:
-            _log.warning("%s: the lease was lost; left alone", asset_id)
         except DatabaseError as error:
             # The lease runs out and whoever sees the database again takes the asset up.
             _log.warning("%s: the database failed (%s); left to its lease", asset_id, error)
@@ -130,25 +132,29 @@ class Executor:
             raise ProviderError(
                 f"“{asset.provider}” with {asset.model} is not configured any more."
             )
-        if asset.attempts > MAX_ATTEMPTS:
-            raise ProviderError(f"It was begun {MAX_ATTEMPTS} times and never finished.")
-        begun = asset.state != AssetState.QUEUED
-        if begun and asset.remote_id is not None:
+        if asset.remote_id is not None:
             submission = Submission(remote_id=asset.remote_id)
-        elif begun and capability.paid:
+            await _in_thread(self._store.assets.running, asset, asset.remote_id)
+        elif asset.state != AssetState.QUEUED and capability.paid:
             raise OutcomeUnknown
+        elif asset.attempts > MAX_ATTEMPTS:
+            raise ProviderError(f"It was begun {MAX_ATTEMPTS} times and never finished.")
         else:
-            submission = await self._submit(asset, provider)
+            submission = await self._submit(asset, provider, paid=capability.paid)
         try:
             await provider.follow(submission, self._reporter(asset))
             await _in_thread(self._store.assets.saving, asset)
             await self._save(asset, provider, submission)
-        except (asyncio.CancelledError, LeaseLost):
+        except (asyncio.CancelledError, LeaseLost, DatabaseError):
             if submission.remote_id is None:  # nobody could resume it, so nothing may go on
                 await provider.cancel(submission)
             raise
+        except ProviderError as error:
+            if error.retryable and capability.paid and submission.remote_id is None:
+                raise GenerationFailed(error.message) from error  # trying again would pay again
+            raise
 
-    async def _submit(self, asset: Asset, provider: Provider) -> Submission:
+    async def _submit(self, asset: Asset, provider: Provider, *, paid: bool) -> Submission:
         job = await _in_thread(self._store.jobs.get, asset.job_id)
         if job is None:
             raise LeaseLost(asset.id)
@@ -161,10 +167,32 @@ class Executor:
             params=asset.params,
         )
         await _in_thread(self._store.assets.submitting, asset)
-        submission = await provider.submit(request)
-        await _in_thread(self._store.assets.running, asset, submission.remote_id)
-        _log.info("%s: taken by %s", asset.id, provider.name)
-        return submission
+        # Shielded: once the call is under way, its answer is stored whatever happens here.
+        return await asyncio.shield(self._call(asset, provider, request, paid=paid))
+
+    async def _call(
+        self, asset: Asset, provider: Provider, request: Request, *, paid: bool
+    ) -> Submission:
+        """Ask the provider and store its answer; a paid call's answer is not given up."""
+        try:
+            submission = await provider.submit(request)
+        except ProviderError:
+            raise
+        except Exception as error:
+            if paid:
+                raise OutcomeUnknown from error
+            raise
+        while True:
+            try:
+                await _in_thread(self._store.assets.running, asset, submission.remote_id)
+            except DatabaseError as error:
+                if submission.remote_id is None:
+                    raise
+                _log.warning("%s: its remote id is not stored yet (%s)", asset.id, error)
+                await asyncio.sleep(1)
+            else:
+                _log.info("%s: taken by %s", asset.id, provider.name)
+                return submission
 
     def _reporter(self, asset: Asset) -> Callable[[float], Any]:
         written_at, written = time.monotonic(), 0.0
@@ -174,7 +202,8 @@ class Executor:
             moment = time.monotonic()
             if fraction != written and moment - written_at >= PROGRESS_SECONDS:
                 written_at, written = moment, fraction
-                await _in_thread(self._store.assets.progress, asset, fraction)
+                with suppress(DatabaseError):  # only for show; the next one may succeed
+                    await _in_thread(self._store.assets.progress, asset, fraction)
 
         return report
 
@@ -226,7 +255,7 @@ class Executor:
         capability = self._catalogue.capability(asset.provider, asset.kind, asset.model)
         if capability is not None and not capability.paid:
             try:
-                await _in_thread(self._store.assets.hand_back, asset, now())
+                await _in_thread(self._store.assets.give_back, asset)
             except (LeaseLost, DatabaseError):
                 _log.warning("%s: not handed back; its lease runs out", asset.id)
 

@@ -14,6 +14,9 @@ _TITLES: Final = {
 }
 
 
+_NOTHING_MADE: Final = "Your content could not be made"
+
+
 @dataclass(frozen=True)
 class Message:
     """A message, the same for every channel.
@@ -38,15 +41,18 @@ def write_message(job: Job, link_base: str) -> Message:
     """
     images, videos = len(job.image_paths), len(job.video_paths)
     made = f"{_counted(images, 'image')} and {_counted(videos, 'video')}"
+    title = _TITLES[job.status]
     text = f"{made} are waiting for you."
-    if job.status != JobStatus.COMPLETED:
+    if not images + videos:
+        title = _NOTHING_MADE
+        text = "Nothing was made; the page says why."
+    elif job.status != JobStatus.COMPLETED:
         asked = job.requested
         text = (
             f"{made} of {asked.images} and {asked.videos} were made; "
             "the page says what became of the others."
         )
-    title = f"{_TITLES[job.status]}: “{_shortened(job.prompt)}”"
-    return Message(title, text, f"{link_base}/job?id={job.id}")
+    return Message(f"{title}: “{_shortened(job.prompt)}”", text, f"{link_base}/job?id={job.id}")
 
 
 def _counted(number: int, noun: str) -> str:

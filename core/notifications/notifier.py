@@ -38,12 +38,15 @@ def send_due(store: Store, link_base: str) -> int:
             job = store.jobs.get(notice.job_id)
             channel = CHANNELS.get(notice.channel)
             if job is None or channel is None:
-                store.outbox.failed(notice.id, "the job or the channel does not exist any more")
+                store.outbox.gave_up(notice.id, "the job or the channel does not exist any more")
                 continue
             try:
                 channel.send(notice.recipient, write_message(job, link_base))
             except DeliveryFailed as error:
-                store.outbox.failed(notice.id, str(error))
+                store.outbox.failed(notice, str(error))
+            except Exception as error:  # noqa: BLE001  # one row's failure holds back no other
+                _log.exception("%s was not sent", notice.id)
+                store.outbox.failed(notice, repr(error))
             else:
                 store.outbox.sent(notice.id)
                 sent += 1

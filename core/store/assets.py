@@ -155,6 +155,11 @@ class AssetStore:
         changes |= {"next_attempt_at": due, "error": None if error is None else error.to_document()}
         self._write(asset, changes)
 
+    def give_back(self, asset: Asset) -> None:
+        """Put an item back whose work was stopped in order; the attempt does not count."""
+        changes: Document = {"state": _QUEUED, "progress": 0.0, "lease": None}
+        self._write(asset, changes | {"next_attempt_at": now()}, {"attempts": -1})
+
     def watch_ready(self, wake: Callable[[], None], stop: Event) -> None:
         """Call `wake` whenever an asset enters the queue, until `stop` is set. Blocks.
 
@@ -177,11 +182,12 @@ class AssetStore:
             except PyMongoError:
                 stop.wait(1.0)
 
-    def _write(self, asset: Asset, changes: Document) -> None:
+    def _write(self, asset: Asset, changes: Document, added: Document | None = None) -> None:
         if asset.lease is None:
             raise LeaseLost(asset.id)
         held = {"_id": asset.id, "lease.token": asset.lease.token}
-        if self._assets.update_one(held, {"$set": changes}).matched_count == 0:
+        update = {"$set": changes} | ({"$inc": added} if added else {})
+        if self._assets.update_one(held, update).matched_count == 0:
             raise LeaseLost(asset.id)
 
 

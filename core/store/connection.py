@@ -54,6 +54,20 @@ class Store:
         with translated_errors():
             return str(self._client.server_info()["version"])
 
+    def check(self) -> None:
+        """See that the server answers and can do what Fivefold needs.
+
+        Raises:
+            DatabaseUnavailable: it does not answer, or is no replica set.
+        """
+        with translated_errors():
+            hello = self._client.admin.command("hello")
+        if "setName" not in hello and hello.get("msg") != "isdbgrid":
+            raise DatabaseUnavailable(
+                "The database that MONGODB_URI names is not a replica set, which Fivefold needs "
+                "for transactions. Start it with --replSet and initiate it."
+            )
+
     def close(self) -> None:
         """Close all connections."""
         self._client.close()
@@ -94,11 +108,16 @@ def open_store(settings: Settings) -> Store:
         raise DatabaseUnavailable("Fivefold is not running here. Start it with `make run`.")
     with translated_errors():
         client: MongoClient[Document] = MongoClient(
-            uri, tz_aware=True, appname="fivefold", serverSelectionTimeoutMS=5_000
+            uri,
+            tz_aware=True,
+            appname="fivefold",
+            serverSelectionTimeoutMS=5_000,
+            w="majority",  # whatever the address or the server's default says
+            journal=True,
         )
     store = Store(client, settings.mongodb_database)
     try:
-        store.ping()
+        store.check()
     except DatabaseUnavailable:
         store.close()
         raise

@@ -70,6 +70,12 @@ class EmbeddedMongo:
         self._data_dir = data_dir
         self._complaints = data_dir / "mongod.err"  # what it says before it has a log
         self.process: subprocess.Popen[bytes] | None = None
+        self.uri: str | None = None
+
+    @property
+    def running(self) -> bool:
+        """Whether the process that was started is alive."""
+        return self.process is not None and self.process.poll() is None
 
     def start(self) -> str:
         """Start the server and return its address once it takes writes. Blocks.
@@ -83,8 +89,9 @@ class EmbeddedMongo:
         database = _database_dir(self._data_dir)
         database.mkdir(parents=True, exist_ok=True)
         record = _read_record(self._data_dir)
-        if record is not None and _is_ours(record["pid"], self._data_dir):
-            _end(psutil.Process(record["pid"]))
+        for pid in {_locking_pid(database), None if record is None else record["pid"]}:
+            if pid is not None and _is_ours(pid, self._data_dir):
+                _end(psutil.Process(pid))
         port = _free_port(preferred=None if record is None else record["port"])
         with self._complaints.open("wb") as complaints:
             self.process = subprocess.Popen(  # noqa: S603  # the binary found above
@@ -96,11 +103,12 @@ class EmbeddedMongo:
             )
         self._await_primary(port)
         _write_record(self._data_dir, {"pid": self.process.pid, "port": port})
-        return _uri(port)
+        self.uri = _uri(port)
+        return self.uri
 
     def stop(self) -> None:
         """Stop the server cleanly."""
-        if self.process is not None and self.process.poll() is None:
+        if self.process is not None and self.running:
             _end(psutil.Process(self.process.pid))
             self.process.wait()
 
@@ -193,6 +201,14 @@ def _database_dir(data_dir: Path) -> Path:
 
 def _record_path(data_dir: Path) -> Path:
     return data_dir / "mongod.json"
+
+
+def _locking_pid(database: Path) -> int | None:
+    """Return the process that mongod itself notes in the folder that it uses."""
+    try:
+        return int((database / "mongod.lock").read_text())
+    except (OSError, ValueError):
+        return None
 
 
 def _read_record(data_dir: Path) -> dict[str, int] | None:

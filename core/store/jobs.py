@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from pymongo import ASCENDING, DESCENDING, MongoClient
+from pymongo import ASCENDING, DESCENDING, MongoClient, timeout
 from pymongo.client_session import ClientSession
 from pymongo.database import Database
 
@@ -20,6 +20,8 @@ from core.models import (
 )
 
 Document = dict[str, Any]
+
+STORE_SECONDS: Final = 10  # a person waits; the driver alone would try for two minutes
 
 
 class JobStore:
@@ -38,7 +40,7 @@ class JobStore:
             self._jobs.insert_one(job.to_document(), session=session)
             self._assets.insert_many([asset.to_document() for asset in assets], session=session)
 
-        with self._client.start_session() as session:
+        with timeout(STORE_SECONDS), self._client.start_session() as session:
             session.with_transaction(write)
 
     def get(self, job_id: str, user_id: str | None = None) -> Job | None:

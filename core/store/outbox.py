@@ -1,6 +1,7 @@
 """The outbox: one row a message to be sent, unique on job, channel and recipient."""
 
-from typing import Any
+from datetime import timedelta
+from typing import Any, Final
 
 from pymongo import ASCENDING, ReturnDocument
 from pymongo.database import Database
@@ -8,6 +9,8 @@ from pymongo.database import Database
 from core.models import Notice, now
 
 Document = dict[str, Any]
+
+LONGEST_PAUSE_SECONDS: Final = 300
 
 
 class Outbox:
@@ -34,9 +37,16 @@ class Outbox:
         )
         return None if row is None else Notice.from_document(row)
 
-    def failed(self, notice_id: str, reason: str) -> None:
-        """Store that sending failed; the row stays due and is tried again."""
+    def failed(self, notice: Notice, reason: str) -> None:
+        """Store that sending failed; the row is due again after a pause that grows."""
+        pause = timedelta(seconds=min(2**notice.attempts, LONGEST_PAUSE_SECONDS))
         self._rows.update_one(
-            {"_id": notice_id, "status": "due"},
-            {"$set": {"error": reason}, "$inc": {"attempts": 1}},
+            {"_id": notice.id, "status": "due"},
+            {"$set": {"error": reason, "due_at": now() + pause}, "$inc": {"attempts": 1}},
+        )
+
+    def gave_up(self, notice_id: str, reason: str) -> None:
+        """Store that a row can never be sent."""
+        self._rows.update_one(
+            {"_id": notice_id, "status": "due"}, {"$set": {"status": "failed", "error": reason}}
         )

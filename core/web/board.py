@@ -108,7 +108,7 @@ def card(job: Job, assets: Sequence[Asset], *, zone: tzinfo, today: datetime) ->
         "href": f"/job?id={job.id}",
         "prompt": job.prompt,
         "status": str(job.status),
-        "label": _STATUS[job.status],
+        "label": _label(job),
         "percent": _percent(assets) if active else None,
         "summary": f"{len(made)} of {len(assets)} ready" if active else _made(assets),
         "time": moment_text(job.created_at, zone, today),
@@ -118,6 +118,8 @@ def card(job: Job, assets: Sequence[Asset], *, zone: tzinfo, today: datetime) ->
 
 def ended_toast(job: Job) -> str:
     """Return what is said in passing when a job ends under the user's eyes."""
+    if job.status == JobStatus.FAILED and not job.image_paths + job.video_paths:
+        return "Your content could not be made."
     return {
         JobStatus.COMPLETED: "Your content is ready.",
         JobStatus.CANCELLED: "The job was cancelled.",
@@ -159,6 +161,12 @@ def item(asset: Asset, prompt: str) -> Json:
     return tile
 
 
+def _label(job: Job) -> str:
+    if job.status == JobStatus.FAILED and not job.image_paths + job.video_paths:
+        return "Nothing made"
+    return _STATUS[job.status]
+
+
 def _heading(job: Job, assets: Sequence[Asset], zone: tzinfo, today: datetime) -> Json:
     active = job.status == JobStatus.PROCESSING
     done = sum(each.state == AssetState.DONE for each in assets)
@@ -166,7 +174,7 @@ def _heading(job: Job, assets: Sequence[Asset], zone: tzinfo, today: datetime) -
         "id": job.id,
         "prompt": job.prompt,
         "status": str(job.status),
-        "label": _STATUS[job.status],
+        "label": _label(job),
         "active": active,
         "sentence": GENERATING if active else _ending(job, assets),
         "percent": _percent(assets),

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -11,7 +11,7 @@ import pytest
 from core.media.inspection import inspect
 from core.models import Kind
 from core.providers.base import Provider, Request
-from core.providers.errors import GenerationFailed
+from core.providers.errors import GenerationFailed, ProviderUnavailable
 from core.providers.illustrator.provider import Illustrator
 from tests.contract.fakes import FakeProvider
 
@@ -121,6 +121,15 @@ def test_a_cancelled_drawing_ends_its_process_and_the_pool_draws_on(tmp_path: Pa
     assert (tmp_path / "image.png").stat().st_size > 0
 
 
+def drawing_processes() -> list[psutil.Process]:
+    """The pool's processes, among whatever else this process has started."""
+    return [
+        child
+        for child in psutil.Process().children()
+        if any("spawn_main" in part for part in child.cmdline())
+    ]
+
+
 def provider_progress(provider: Provider) -> bool:
     return any(getattr(provider, "_progress"))  # noqa: B009  # the one sign that it draws
 
@@ -132,8 +141,8 @@ def test_a_drawing_whose_process_dies_fails_alone(tmp_path: Path) -> None:
             async with asyncio.timeout(30):
                 while not provider_progress(provider):
                     await asyncio.sleep(0.05)
-            drawing = max(psutil.Process().children(), key=lambda child: child.cpu_times().user)
-            drawing.kill()
+            for process in drawing_processes():
+                process.kill()
             with pytest.raises(GenerationFailed, match="ended from outside"):
                 await provider.follow(clip, ignore)
             image = await provider.submit(a_request(provider, Kind.IMAGE))
@@ -142,6 +151,32 @@ def test_a_drawing_whose_process_dies_fails_alone(tmp_path: Path) -> None:
 
     asyncio.run(main())
     assert (tmp_path / "image.png").stat().st_size > 0
+
+
+def test_a_pool_whose_processes_died_idle_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.providers.illustrator.provider.START_SECONDS", 3.0)
+
+    async def draw(provider: Provider, name: str) -> None:
+        image = await provider.submit(a_request(provider, Kind.IMAGE))
+        await provider.follow(image, ignore)
+        await provider.fetch(image, tmp_path / name)
+
+    async def main() -> None:
+        async with opened(lambda: Illustrator(1)) as provider:
+            await draw(provider, "first.png")
+            idle = drawing_processes()
+            for process in idle:
+                process.kill()
+            psutil.wait_procs(idle, timeout=10)
+            for _ in range(3):  # each refusal is one that the executor tries again
+                with suppress(ProviderUnavailable):
+                    await draw(provider, "second.png")
+                    break
+
+    asyncio.run(main())
+    assert (tmp_path / "second.png").stat().st_size > 0
 
 
 def test_the_same_request_is_drawn_the_same_way(tmp_path: Path) -> None:

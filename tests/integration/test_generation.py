@@ -161,6 +161,47 @@ def test_a_busy_provider_is_asked_again_when_it_said(bench: Bench) -> None:
     assert 599 <= wait.total_seconds() <= 601
 
 
+@pytest.mark.parametrize("resumable", [True, False])
+def test_trouble_after_a_paid_call_never_pays_again(
+    store: Store, content: ContentStore, *, resumable: bool
+) -> None:
+    bench = Bench(store, content, FakeProvider(paid=True, resumable=resumable))
+    bench.provider.fail_follow = [RateLimited(retry_after=1e-9)]
+
+    async def main() -> None:
+        await bench.executor().run(bench.first)
+        await bench.executor().run(bench.first)
+
+    run(main())
+    assert bench.asset().state == (AssetState.DONE if resumable else AssetState.FAILED)
+    assert bench.provider.submitted == [bench.first]
+
+
+@pytest.mark.parametrize("error", [TimeoutError(), ConnectionResetError(), ValueError()])
+def test_a_paid_call_that_broke_off_is_unknown(
+    store: Store, content: ContentStore, error: Exception
+) -> None:
+    bench = Bench(store, content, FakeProvider(paid=True, resumable=True))
+    bench.provider.fail_submit = [error]
+    run(bench.executor().run(bench.first))
+    assert bench.asset().state == AssetState.UNKNOWN
+
+
+def test_orderly_stops_do_not_use_up_the_attempts(bench: Bench) -> None:
+    async def main() -> None:
+        bench.provider.hold.clear()
+        for _ in range(MAX_ATTEMPTS + 1):
+            task = asyncio.create_task(bench.executor().run(bench.first))
+            await until(lambda: bench.asset().state == AssetState.RUNNING)
+            task.cancel()
+            await asyncio.wait([task])
+        bench.provider.hold.set()
+        await bench.executor().run(bench.first)
+
+    run(main())
+    assert bench.asset().state == AssetState.DONE
+
+
 def test_an_unreachable_provider_is_given_up_after_a_bound(bench: Bench) -> None:
     async def main() -> None:
         for _ in range(MAX_ATTEMPTS):

@@ -84,4 +84,23 @@ def test_a_channel_that_fails_holds_back_no_other(monkeypatch: pytest.MonkeyPatc
     assert rows["terminal"].status == "sent"
     assert rows["broken"].status == "due"
     assert "cannot hear" in str(rows["broken"].error)
+    assert rows["broken"].due_at > MOMENT
+    assert rows["gone"].status == "failed"
     assert "does not exist" in str(rows["gone"].error)
+
+
+def test_a_channel_with_a_mistake_in_it_holds_back_no_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Mistaken(Terminal):
+        def send(self, recipient: str, message: Message) -> None:
+            raise UnicodeEncodeError("latin-1", recipient, 0, 1, message.title)
+
+    monkeypatch.setitem(CHANNELS, "mistaken", Mistaken())
+    assert send_due(a_store(a_notice("mistaken", 1), a_notice("terminal", 2)), "http://x") == 1
+
+
+def test_a_job_of_which_nothing_was_made_is_not_called_ready() -> None:
+    job = ended_job(status=JobStatus.FAILED)
+    nothing = job.model_copy(update={"image_paths": (), "video_paths": ()})
+    assert "could not be made" in write_message(nothing, "http://x").title

@@ -7,9 +7,10 @@ processes share one array with this one, in which each drawing notes how far it 
 import asyncio
 import os
 import threading
-from collections.abc import Iterator, Sequence
-from concurrent.futures import CancelledError
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import connection, get_context, parent_process
 from multiprocessing.sharedctypes import RawArray
@@ -21,10 +22,13 @@ from pebble import ProcessExpired, ProcessPool
 
 from core.models import Kind
 from core.providers.base import Capability, Provider, Report, Request, Submission
-from core.providers.errors import GenerationFailed
+from core.providers.errors import GenerationFailed, ProviderUnavailable
 
 DRAWING_SECONDS: Final = 600.0  # a drawing that takes longer hangs
+START_SECONDS: Final = 30.0  # a drawing that no process has taken up by then never will be
+STOP_SECONDS: Final = 5.0
 PROGRESS_SECONDS: Final = 0.25
+_ANEW: Final = "The illustrator starts anew; this item is tried again shortly."
 _CELLS: Final = 256  # drawings that can be noted at once; far more than cores
 
 IMAGE_RATIOS: Final = {
@@ -46,6 +50,8 @@ VIDEO_RATIOS: Final = {
 @dataclass(frozen=True)
 class _Drawing:
     result: asyncio.Future[bytes]
+    started: Callable[[], bool]
+    begun_at: float
     cell: int
 
 
@@ -89,7 +95,7 @@ class Illustrator(Provider):
 
     async def submit(self, request: Request) -> Submission:
         """Hand the drawing to the pool."""
-        if self._pool is None:
+        if self._pool is None or not self._pool.active:  # it breaks when an idle process dies
             self._pool = ProcessPool(
                 max_workers=self._processes,
                 initializer=_prepare_process,
@@ -98,9 +104,15 @@ class Illustrator(Provider):
             )
         cell = self._free_cells.pop()
         self._progress[cell] = 0.0
-        future = self._pool.schedule(_draw, args=(request, cell), timeout=DRAWING_SECONDS)
+        try:
+            future = self._pool.schedule(_draw, args=(request, cell), timeout=DRAWING_SECONDS)
+        except RuntimeError:  # it broke a moment ago
+            self._free_cells.append(cell)
+            await self.close()
+            raise ProviderUnavailable(_ANEW) from None
         future.add_done_callback(lambda _: self._free_cells.append(cell))
-        return Submission(handle=_Drawing(asyncio.wrap_future(future), cell))
+        result = asyncio.wrap_future(future)
+        return Submission(handle=_Drawing(result, future.running, time.monotonic(), cell))
 
     async def follow(self, submission: Submission, report: Report) -> None:
         """Wait for the drawing.
@@ -110,8 +122,15 @@ class Illustrator(Provider):
         """
         drawing: _Drawing = submission.handle
         while not drawing.result.done():
+            waited = time.monotonic() - drawing.begun_at
+            if waited > START_SECONDS and not drawing.started():
+                # A process that was killed while idle took the pool's lock with it.
+                await self.close()
+                raise ProviderUnavailable(_ANEW)
             await report(self._progress[drawing.cell])
             await asyncio.wait([drawing.result], timeout=PROGRESS_SECONDS)
+        if drawing.result.cancelled():
+            raise GenerationFailed("The drawing was stopped.")
         try:
             drawing.result.result()
         except ProcessExpired:
@@ -122,8 +141,8 @@ class Illustrator(Provider):
             raise GenerationFailed(
                 f"The drawing was not finished in {DRAWING_SECONDS / 60:.0f} minutes."
             ) from None
-        except CancelledError:
-            raise GenerationFailed("The drawing was stopped.") from None
+        except BrokenProcessPool:
+            raise ProviderUnavailable(_ANEW) from None
 
     async def fetch(self, submission: Submission, destination: Path) -> None:
         """Write the drawing's file."""
@@ -141,10 +160,11 @@ class Illustrator(Provider):
 
     async def close(self) -> None:
         """End the pool's processes."""
-        if self._pool is not None:
-            self._pool.stop()  # type: ignore[no-untyped-call]  # Pebble leaves it untyped
-            await asyncio.to_thread(self._pool.join)
-            self._pool = None
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.stop()  # type: ignore[no-untyped-call]  # Pebble leaves it untyped
+            with suppress(TimeoutError):
+                await asyncio.to_thread(pool.join, STOP_SECONDS)
 
 
 # ── In the pool's processes ──────────────────────────────────────────────────────────────────
