@@ -167,8 +167,9 @@ class Executor:
             params=asset.params,
         )
         await _in_thread(self._store.assets.submitting, asset)
-        # Shielded: once the call is under way, its answer is stored whatever happens here.
-        return await asyncio.shield(self._call(asset, provider, request, paid=paid))
+        call = self._call(asset, provider, request, paid=paid)
+        # Shielded: once a paid call is under way, its answer is stored whatever happens here.
+        return await (asyncio.shield(call) if paid else call)
 
     async def _call(
         self, asset: Asset, provider: Provider, request: Request, *, paid: bool

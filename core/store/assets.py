@@ -43,16 +43,14 @@ class AssetStore:
         found = self._assets.find({"job_id": job_id}).sort(order)
         return [Asset.from_document(document) for document in found]
 
-    def gallery(self, user_id: str, kind: Kind, limit: int = 60, skip: int = 0) -> list[Asset]:
+    def gallery(self, user_id: str, kind: Kind, limit: int = 60) -> list[Asset]:
         """Return a user's finished assets of a kind, newest first."""
-        query = {"user_id": user_id, "kind": str(kind), "state": str(AssetState.DONE)}
-        found = self._assets.find(query).sort("timings.saved_at", DESCENDING)
-        return [Asset.from_document(document) for document in found.skip(skip).limit(limit)]
+        found = self._assets.find(_finished(user_id, kind)).sort("timings.saved_at", DESCENDING)
+        return [Asset.from_document(document) for document in found.limit(limit)]
 
     def count(self, user_id: str, kind: Kind) -> int:
         """Return how many finished assets of a kind a user has."""
-        query = {"user_id": user_id, "kind": str(kind), "state": str(AssetState.DONE)}
-        return self._assets.count_documents(query)
+        return self._assets.count_documents(_finished(user_id, kind))
 
     def queue(self) -> dict[str, int]:
         """Return how many assets wait and how many are being worked on."""
@@ -64,10 +62,8 @@ class AssetStore:
     def ready(self, limit: int) -> list[str]:
         """Return ids of assets to work on: abandoned ones first, then queued ones that are due."""
         moment = now()
-        abandoned = self._assets.find(
-            {"state": {"$in": _ACTIVE}, "lease.until": {"$lt": moment}}, {"_id": True}
-        ).limit(limit)
-        ids = [document["_id"] for document in abandoned]
+        abandoned = self._assets.find(_abandoned(moment), {"_id": True})
+        ids = [document["_id"] for document in abandoned.limit(limit)]
         if len(ids) < limit:
             due = self._assets.find(_takeable(moment), {"_id": True}).sort(
                 [("next_attempt_at", ASCENDING), ("kind", ASCENDING), ("slot", ASCENDING)]
@@ -89,13 +85,7 @@ class AssetStore:
             "until": moment + timedelta(seconds=lease_seconds),
         }
         document = self._assets.find_one_and_update(
-            {
-                "_id": asset_id,
-                "$or": [
-                    _takeable(moment),
-                    {"state": {"$in": _ACTIVE}, "lease.until": {"$lt": moment}},
-                ],
-            },
+            {"_id": asset_id, "$or": [_takeable(moment), _abandoned(moment)]},
             {"$set": {"lease": lease}, "$inc": {"attempts": 1}},
             return_document=ReturnDocument.AFTER,
         )
@@ -141,24 +131,21 @@ class AssetStore:
 
     def failed(self, asset: Asset, error: AssetError) -> None:
         """End the item with an error."""
-        ending = {"state": str(AssetState.FAILED), "lease": None, "error": error.to_document()}
-        self._write(asset, ending | {"timings.failed_at": now()})
+        self._end(asset, AssetState.FAILED, error)
 
     def unknown(self, asset: Asset, error: AssetError) -> None:
         """End a paid item whose call's outcome is not known; only the user sends it again."""
-        ending = {"state": str(AssetState.UNKNOWN), "lease": None, "error": error.to_document()}
-        self._write(asset, ending | {"timings.failed_at": now()})
+        self._end(asset, AssetState.UNKNOWN, error)
 
     def hand_back(self, asset: Asset, due: datetime, error: AssetError | None = None) -> None:
         """Put the item back into the queue, to be taken again from `due` on."""
-        changes: Document = {"state": _QUEUED, "progress": 0.0, "lease": None}
-        changes |= {"next_attempt_at": due, "error": None if error is None else error.to_document()}
-        self._write(asset, changes)
+        self._write(
+            asset, _requeued(due) | {"error": None if error is None else error.to_document()}
+        )
 
     def give_back(self, asset: Asset) -> None:
         """Put an item back whose work was stopped in order; the attempt does not count."""
-        changes: Document = {"state": _QUEUED, "progress": 0.0, "lease": None}
-        self._write(asset, changes | {"next_attempt_at": now()}, {"attempts": -1})
+        self._write(asset, _requeued(now()), {"attempts": -1})
 
     def watch_ready(self, wake: Callable[[], None], stop: Event) -> None:
         """Call `wake` whenever an asset enters the queue, until `stop` is set. Blocks.
@@ -182,6 +169,10 @@ class AssetStore:
             except PyMongoError:
                 stop.wait(1.0)
 
+    def _end(self, asset: Asset, state: AssetState, error: AssetError) -> None:
+        ending = {"state": str(state), "lease": None, "error": error.to_document()}
+        self._write(asset, ending | {"timings.failed_at": now()})
+
     def _write(self, asset: Asset, changes: Document, added: Document | None = None) -> None:
         if asset.lease is None:
             raise LeaseLost(asset.id)
@@ -195,3 +186,16 @@ def _takeable(moment: datetime) -> Document:
     """Queued, due, and not just claimed by somebody who has yet to store what is next."""
     free = {"$not": {"$gte": moment}}  # no lease matches too
     return {"state": _QUEUED, "next_attempt_at": {"$lte": moment}, "lease.until": free}
+
+
+def _abandoned(moment: datetime) -> Document:
+    """Being worked on, by somebody whose lease ran out."""
+    return {"state": {"$in": _ACTIVE}, "lease.until": {"$lt": moment}}
+
+
+def _finished(user_id: str, kind: Kind) -> Document:
+    return {"user_id": user_id, "kind": str(kind), "state": str(AssetState.DONE)}
+
+
+def _requeued(due: datetime) -> Document:
+    return {"state": _QUEUED, "progress": 0.0, "lease": None, "next_attempt_at": due}

@@ -8,11 +8,12 @@ from pymongo import MongoClient
 from pymongo.database import Database
 from pymongo.errors import ConfigurationError, ConnectionFailure, PyMongoError
 
+from core.models import LoginEntry, ViewEntry
 from core.settings import Settings
 from core.store import embedded, schema
 from core.store.assets import AssetStore
 from core.store.jobs import JobStore
-from core.store.logs import LoginLog, ViewLog
+from core.store.logs import Log
 from core.store.outbox import Outbox
 from core.store.users import UserStore
 
@@ -37,8 +38,8 @@ class Store:
         self.assets = AssetStore(self._database)
         self.users = UserStore(self._database)
         self.outbox = Outbox(self._database)
-        self.logins = LoginLog(self._database)
-        self.views = ViewLog(self._database)
+        self.logins = Log(self._database["login_log"], LoginEntry)
+        self.views = Log(self._database["view_log"], ViewEntry)
 
     def ensure_schema(self) -> None:
         """Create collections, validators and indexes, or bring them up to date."""

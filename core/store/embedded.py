@@ -8,7 +8,6 @@ import json
 import shutil
 import socket
 import subprocess
-import sys
 import sysconfig
 import time
 from importlib.util import find_spec
@@ -161,7 +160,7 @@ def _flags(database: Path, port: int, log: Path) -> list[str]:
         "--logpath": str(log),
     }
     pairs = [part for pair in flags.items() for part in pair]
-    return [*pairs, "--nounixsocket", "--quiet"] if sys.platform != "win32" else [*pairs, "--quiet"]
+    return [*pairs, "--nounixsocket", "--quiet"]
 
 
 def _configure(client: MongoClient[dict[str, Any]], port: int) -> None:

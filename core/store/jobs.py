@@ -49,10 +49,10 @@ class JobStore:
         document = self._jobs.find_one(query)
         return None if document is None else Job.from_document(document)
 
-    def of_user(self, user_id: str, limit: int = 50, skip: int = 0) -> list[Job]:
+    def of_user(self, user_id: str, limit: int = 50) -> list[Job]:
         """Return a user's jobs, newest first."""
         found = self._jobs.find({"user_id": user_id}).sort("created_at", DESCENDING)
-        return [Job.from_document(document) for document in found.skip(skip).limit(limit)]
+        return [Job.from_document(document) for document in found.limit(limit)]
 
     def prompts(self, job_ids: Sequence[str]) -> dict[str, str]:
         """Return the prompts of the given jobs, by job id."""

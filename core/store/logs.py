@@ -1,42 +1,32 @@
 """The two logs: every attempt to log in, every look at content."""
 
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from pymongo import DESCENDING
-from pymongo.database import Database
+from pymongo.collection import Collection
 
 from core.models import LoginEntry, ViewEntry
 
-Document = dict[str, Any]
+Entry = TypeVar("Entry", LoginEntry, ViewEntry)
 
 
-class LoginLog:
-    """Every attempt to log in, refused ones too."""
+class Log(Generic[Entry]):
+    """What users did, entry by entry.
 
-    def __init__(self, database: Database[Document]) -> None:
-        self._entries = database["login_log"]
+    Args:
+        entries: the collection that keeps it.
+        model: what an entry is.
+    """
 
-    def add(self, entry: LoginEntry) -> None:
-        """Store one attempt."""
+    def __init__(self, entries: Collection[dict[str, Any]], model: type[Entry]) -> None:
+        self._entries = entries
+        self._model: type[Entry] = model
+
+    def add(self, entry: Entry) -> None:
+        """Store one entry."""
         self._entries.insert_one(entry.to_document())
 
-    def of_user(self, user_id: str, limit: int = 50) -> list[LoginEntry]:
-        """Return a user's attempts, newest first."""
+    def of_user(self, user_id: str, limit: int = 50) -> list[Entry]:
+        """Return a user's entries, newest first."""
         found = self._entries.find({"user_id": user_id}).sort("time", DESCENDING).limit(limit)
-        return [LoginEntry.from_document(document) for document in found]
-
-
-class ViewLog:
-    """Every page, image, clip and download that a user looked at."""
-
-    def __init__(self, database: Database[Document]) -> None:
-        self._entries = database["view_log"]
-
-    def add(self, entry: ViewEntry) -> None:
-        """Store one look."""
-        self._entries.insert_one(entry.to_document())
-
-    def of_user(self, user_id: str, limit: int = 50) -> list[ViewEntry]:
-        """Return a user's looks, newest first."""
-        found = self._entries.find({"user_id": user_id}).sort("time", DESCENDING).limit(limit)
-        return [ViewEntry.from_document(document) for document in found]
+        return [self._model.from_document(document) for document in found]

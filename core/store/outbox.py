@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Any, Final
 
-from pymongo import ASCENDING, ReturnDocument
+from pymongo import ASCENDING
 from pymongo.database import Database
 
 from core.models import Notice, now
@@ -28,14 +28,12 @@ class Outbox:
         """Return all rows of a job."""
         return [Notice.from_document(row) for row in self._rows.find({"job_id": job_id})]
 
-    def sent(self, notice_id: str) -> Notice | None:
-        """Store that a row was sent; None where somebody else stored it before."""
-        row = self._rows.find_one_and_update(
+    def sent(self, notice_id: str) -> None:
+        """Store that a row was sent."""
+        self._rows.update_one(
             {"_id": notice_id, "status": "due"},
             {"$set": {"status": "sent", "sent_at": now(), "error": None}, "$inc": {"attempts": 1}},
-            return_document=ReturnDocument.AFTER,
         )
-        return None if row is None else Notice.from_document(row)
 
     def failed(self, notice: Notice, reason: str) -> None:
         """Store that sending failed; the row is due again after a pause that grows."""

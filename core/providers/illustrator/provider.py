@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import connection, get_context, parent_process
 from multiprocessing.sharedctypes import RawArray
@@ -95,7 +95,9 @@ class Illustrator(Provider):
 
     async def submit(self, request: Request) -> Submission:
         """Hand the drawing to the pool."""
-        if self._pool is None or not self._pool.active:  # it breaks when an idle process dies
+        if self._pool is not None and not self._pool.active:
+            await self.close()  # it breaks when an idle process dies
+        if self._pool is None:
             self._pool = ProcessPool(
                 max_workers=self._processes,
                 initializer=_prepare_process,
@@ -208,12 +210,7 @@ def _draw(request: Request, cell: int) -> bytes:
             note(index / total)
             yield frame
 
-    with _scratch() as path:
+    with TemporaryDirectory(prefix="fivefold-") as folder:
+        path = Path(folder) / "clip.mp4"
         encode_clip(noted(), path, params["width"], params["height"], params["fps"])
         return path.read_bytes()
-
-
-@contextmanager
-def _scratch() -> Iterator[Path]:
-    with TemporaryDirectory(prefix="fivefold-") as folder:
-        yield Path(folder) / "clip.mp4"
