@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import click
 
-from core.media.storage import InvalidContentUrl
+from core.media.storage import InvalidContentUrl, open_content
 from core.models import (
     MIN_ITEMS,
     Asset,
@@ -54,11 +54,10 @@ def cli() -> None:
 @cli.command()
 def run() -> None:
     """Start everything and keep it running (`make run`)."""
-    from core.media.storage import ContentStore  # noqa: PLC0415
     from core.supervisor import supervise  # noqa: PLC0415
 
     settings = load_settings()
-    ContentStore(settings.content_url)
+    open_content(settings.content_url)  # before anything is started
     supervise(settings)
 
 
@@ -67,18 +66,28 @@ def web() -> None:
     """Serve the pages."""
     from streamlit.web.cli import main as streamlit  # noqa: PLC0415
 
+    from core.web.logs import share_log  # noqa: PLC0415
+
     settings = _prepared("web")
+    share_log()
     script = Path(__file__).parents[1] / "streamlit_app.py"
     address = ["--server.address", settings.bind_address, "--server.port", str(settings.port)]
-    streamlit(["run", str(script), *address])
+    streamlit(["run", str(script), *address, "--logger.enableRich", "false"])
 
 
 @cli.command()
-def worker() -> None:
-    """Make the items of jobs."""
+@click.option("--queues", help="What to serve: io, gpu, or io,gpu.  [default: WORKER_QUEUES]")
+@click.option("--concurrency", type=int, help="Items at once.  [default: WORKER_CONCURRENCY]")
+def worker(queues: str | None, concurrency: int | None) -> None:
+    """Make the items of jobs.
+
+    Start as many as wanted, on as many machines, with the same MONGODB_URI, BROKER_URL and
+    CONTENT_URL.
+    """
     from core.generation.worker import run_worker  # noqa: PLC0415
 
-    settings = _prepared("worker")
+    chosen = {"worker_queues": queues, "worker_concurrency": concurrency}
+    settings = _prepared("worker", **{key: value for key, value in chosen.items() if value})
     with open_store(settings) as store:
         asyncio.run(run_worker(settings, store))
 
@@ -178,11 +187,11 @@ def doctor(*, as_json: bool) -> None:
         sys.exit(1)
 
 
-def _prepared(name: str) -> Settings:
+def _prepared(name: str, **chosen: Any) -> Settings:  # noqa: ANN401  # values of settings
     from core.process import prepare  # noqa: PLC0415
 
-    settings = load_settings()
-    prepare(name, settings.log_level)
+    settings = load_settings(**chosen)
+    prepare(name, settings.log_level, settings.log_format)
     return settings
 
 

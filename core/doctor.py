@@ -12,8 +12,8 @@ import numpy as np
 
 from core.media.encoding import encode_clip
 from core.media.inspection import inspect
-from core.media.storage import ContentStore
-from core.models import Kind
+from core.media.storage import open_content
+from core.models import Kind, now
 from core.notifications.channels import CHANNELS
 from core.providers.base import Provider
 from core.providers.registry import configured
@@ -41,11 +41,13 @@ class Finding:
 
 
 def examine(settings: Settings) -> list[Finding]:
-    """Check the database, the folders, the encoder and every configured provider."""
+    """Check the database, workers, queue, folders, the encoder and every configured provider."""
     findings = [
         _finding("database", lambda: _database(settings)),
+        _finding("workers", lambda: _workers(settings)),
+        _finding("queue", lambda: _queue(settings)),
         _finding("data folder", lambda: _data_folder(settings)),
-        _finding("content folder", lambda: ContentStore(settings.content_url).check()),
+        _finding("files", lambda: open_content(settings.content_url).check()),
         _finding("encoder", _encoder),
     ]
     providers = configured(drawing_processes=settings.drawing_processes).providers.values()
@@ -68,7 +70,7 @@ def overview(settings: Settings) -> list[tuple[str, str]]:
         ("told by", ", ".join(CHANNELS)),
         ("database", f"{database}, database “{settings.mongodb_database}”"),
         ("data", str(settings.data_dir.resolve())),
-        ("files", str(ContentStore(settings.content_url).root.resolve())),
+        ("files", open_content(settings.content_url).place),
     ]
 
 
@@ -85,11 +87,35 @@ def _health(provider: Provider) -> str:
 
 def _database(settings: Settings) -> str:
     with open_store(settings) as store:
-        waiting = store.assets.queue()
-        return (
-            f"MongoDB {store.ping()}, database “{settings.mongodb_database}”; "
-            f"{waiting['queued']} items wait, {waiting['active']} are being made"
-        )
+        return f"MongoDB {store.ping()}, database “{settings.mongodb_database}”"
+
+
+def _workers(settings: Settings) -> str:
+    with open_store(settings) as store:
+        workers, leader = store.workers.alive(), store.workers.leader()
+    if not workers:
+        raise LookupError("None is running, so nothing is made. Start one: `make run`.")
+    if leader is None:
+        raise LookupError("None leads, so nothing is handed out; wait ten seconds and look again.")
+    named = [
+        f"{worker.host}:{worker.pid}{' (leader)' if worker.id == leader else ''} serves "
+        + ", ".join(f"{queue} ({at_once} at once)" for queue, at_once in worker.queues.items())
+        for worker in workers
+    ]
+    return "; ".join(named)
+
+
+def _queue(settings: Settings) -> str:
+    with open_store(settings) as store:
+        waiting, in_flight = store.queue.waiting(), store.queue.in_flight()
+    text = f"{in_flight.total()} items are being made, "
+    if not waiting:
+        return text + "none wait"
+    since = min(each.since for each in waiting.values())
+    lag = (now() - since).total_seconds()
+    lanes = ", ".join(f"{each.items} {'/'.join(lane)}" for lane, each in waiting.items())
+    items = sum(each.items for each in waiting.values())
+    return f"{text}{items} wait, the oldest for {lag:.0f} s: {lanes}"
 
 
 def _data_folder(settings: Settings) -> str:

@@ -10,6 +10,7 @@ from ulid import ULID
 
 PROMPT_MAX_CHARACTERS: Final = 4000
 USER_ID_MAX_CHARACTERS: Final = 64
+AT_ONCE: Final = datetime(1970, 1, 1, tzinfo=UTC)  # due whatever any machine's clock says
 MIN_ITEMS: Final = 5
 MAX_ITEMS: Final = 20
 
@@ -56,6 +57,7 @@ class AssetState(StrEnum):
 
 
 ACTIVE_STATES: Final = (AssetState.SUBMITTING, AssetState.RUNNING, AssetState.SAVING)
+OPEN_STATES: Final = (AssetState.QUEUED, *ACTIVE_STATES)
 ENDED_STATES: Final = (
     AssetState.DONE,
     AssetState.FAILED,
@@ -224,8 +226,25 @@ class Asset(Document):
     error: AssetError | None = None
     cost: Cost = Cost()
     lease: Lease | None = None
+    cancel_requested: bool = False
     next_attempt_at: datetime
     timings: dict[str, datetime] = {}
+
+
+class Worker(Document):
+    """A worker process as it announces itself. Its id is the `owner` of its leases.
+
+    `broker`: where it hears of work; only workers with the same one share work.
+    `queues`: what it serves, and how many items of each at once.
+    """
+
+    id: str = Field(alias="_id")
+    host: str
+    pid: int
+    broker: str
+    queues: dict[str, int]
+    started_at: datetime
+    seen_at: datetime
 
 
 class User(Document):

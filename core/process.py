@@ -6,22 +6,85 @@ import signal
 import threading
 from typing import Final
 
+from structlog.contextvars import merge_contextvars
+from structlog.processors import (
+    EventRenamer,
+    JSONRenderer,
+    LogfmtRenderer,
+    TimeStamper,
+    format_exc_info,
+)
+from structlog.stdlib import ProcessorFormatter, add_log_level, add_logger_name
+from structlog.typing import EventDict, WrappedLogger
+
+from core import __version__, telemetry
+
 SUPERVISED: Final = "FIVEFOLD_SUPERVISED"
 """Environment variable that the supervisor sets for its children."""
 
+# Libraries that report every message, connection or upload at INFO.
+_TALKATIVE: Final = ("aio_pika", "aiobotocore", "aiormq", "botocore", "opentelemetry", "taskiq")
 
-def prepare(name: str, log_level: str) -> None:
-    """Set up logging, and end with the supervisor where there is one.
+_fields = LogfmtRenderer()
+
+
+def prepare(name: str, log_level: str, log_format: str) -> None:
+    """Set up logging and telemetry, and end with the supervisor where there is one.
 
     Args:
         name: the process's name in the log.
         log_level: a level of `logging`.
+        log_format: `text`, or `json` for one JSON object a line.
     """
-    logging.basicConfig(
-        level=log_level, format=f"%(asctime)s {name:<8} %(levelname)-7s %(message)s"
-    )
+    handler = logging.StreamHandler()
+    handler.setFormatter(_json(name) if log_format == "json" else _text(name))
+    logging.basicConfig(level=log_level, handlers=[handler])
+    if log_level != "DEBUG":
+        least = max(logging.WARNING, logging.getLogger().level)
+        for library in _TALKATIVE:
+            logging.getLogger(library).setLevel(least)
+    telemetry.setup(name, __version__)
     if os.environ.get(SUPERVISED):
         threading.Thread(target=_end_with_supervisor, daemon=True).start()
+
+
+def _text(name: str) -> logging.Formatter:
+    return ProcessorFormatter(
+        foreign_pre_chain=[merge_contextvars],
+        processors=[ProcessorFormatter.remove_processors_meta, _with_fields],
+        fmt=f"%(asctime)s {name:<8} %(levelname)-7s %(message)s",
+        keep_exc_info=True,  # the standard library writes tracebacks below the line
+        keep_stack_info=True,
+    )
+
+
+def _json(name: str) -> logging.Formatter:
+    def add_process(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+        event["process"] = name
+        return event
+
+    return ProcessorFormatter(
+        foreign_pre_chain=[
+            merge_contextvars,
+            TimeStamper(fmt="iso", utc=True),
+            add_log_level,
+            add_logger_name,
+            add_process,
+        ],
+        processors=[
+            ProcessorFormatter.remove_processors_meta,
+            format_exc_info,
+            EventRenamer("message"),
+            JSONRenderer(),
+        ],
+    )
+
+
+def _with_fields(logger: WrappedLogger, method: str, event: EventDict) -> str:
+    """Return the message as it is, with the bound fields after it."""
+    message = str(event.pop("event"))
+    bound = {key: event[key] for key in event if key not in {"exc_info", "stack_info"}}
+    return f"{message} {_fields(logger, method, bound)}" if bound else message
 
 
 def _end_with_supervisor() -> None:

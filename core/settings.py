@@ -1,9 +1,9 @@
 """Every setting of Fivefold, typed, with its default. Nothing else reads the environment."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Final
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -13,6 +13,13 @@ class InvalidSetting(Exception):
 
 def _expanded(value: object) -> object:
     return Path(value).expanduser() if isinstance(value, str) else value
+
+
+def _known_broker(value: SecretStr) -> SecretStr:
+    url = value.get_secret_value()
+    if url and not url.startswith(("redis://", "rediss://", "amqp://", "amqps://")):
+        raise ValueError("it starts with redis://, rediss://, amqp:// or amqps://")
+    return value
 
 
 class Settings(BaseSettings):
@@ -40,7 +47,8 @@ class Settings(BaseSettings):
         Path(".data"), description="Folder of the embedded database and the signing secret."
     )
     content_url: str = Field(
-        "./generated_content", description="Folder that generated files are saved in."
+        "./generated_content",
+        description="Folder that generated files are saved in, or `s3://bucket/prefix`.",
     )
     mongodb_uri: SecretStr = Field(
         SecretStr(""),
@@ -48,6 +56,20 @@ class Settings(BaseSettings):
     )
     mongodb_database: str = Field(
         "fivefold", pattern=r"^[A-Za-z0-9_-]{1,38}$", description="Name of the database."
+    )
+    broker_url: Annotated[SecretStr, AfterValidator(_known_broker)] = Field(
+        SecretStr(""),
+        description="Redis (`redis://`) or RabbitMQ (`amqp://`) that carries work to workers on "
+        "several machines; empty: one worker, no broker.",
+    )
+    worker_queues: str = Field(
+        "io",
+        pattern=r"^(io|gpu)(,(io|gpu))*$",
+        description="What a worker serves: `io` (hosted providers, the illustrator), `gpu` "
+        "(local models), or `io,gpu`.",
+    )
+    worker_concurrency: int = Field(
+        200, ge=1, le=10_000, description="Items of each queue that a worker makes at once."
     )
     session_days: int = Field(30, ge=1, le=365, description="Days that a login lasts.")
     session_secret: SecretStr = Field(
@@ -62,12 +84,20 @@ class Settings(BaseSettings):
         description="Processes that the built-in illustrator draws in; `0`: one a CPU core.",
     )
     lease_seconds: float = Field(
-        15.0, ge=2, description="Seconds after which an item of a dead worker is taken over."
+        15.0,
+        ge=2,
+        le=600,
+        description="Seconds after which an item of a dead worker is taken over.",
     )
     log_level: str = Field(
         "INFO",
         pattern=r"^(DEBUG|INFO|WARNING|ERROR)$",
         description="`DEBUG`, `INFO`, `WARNING` or `ERROR`.",
+    )
+    log_format: str = Field(
+        "text",
+        pattern=r"^(text|json)$",
+        description="`text`, or `json` for one JSON object a line.",
     )
 
     @property
@@ -76,17 +106,30 @@ class Settings(BaseSettings):
         return (self.public_url or f"http://localhost:{self.port}").rstrip("/")
 
 
-def load_settings() -> Settings:
+SECRETS: Final = frozenset(
+    name for name, field in Settings.model_fields.items() if field.annotation is SecretStr
+)
+
+
+def _shown(name: str, value: object) -> str:
+    return "" if name in SECRETS else f"={value!r}"
+
+
+def load_settings(**chosen: Any) -> Settings:  # noqa: ANN401  # values of settings
     """Read the settings.
+
+    Args:
+        chosen: settings that win over the environment.
 
     Raises:
         InvalidSetting: one or more values cannot be used; the text names each with the reason.
     """
     try:
-        return Settings()
+        return Settings(**chosen)
     except ValidationError as error:
         reasons = "; ".join(
-            f"{str(item['loc'][0]).upper()}={item['input']!r}: {item['msg']}"
+            f"{name.upper()}{_shown(name, item['input'])}: {item['msg']}"
             for item in error.errors()
+            for name in [str(item["loc"][0])]
         )
         raise InvalidSetting(f"These settings cannot be used: {reasons}") from None

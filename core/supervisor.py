@@ -20,7 +20,7 @@ from core.store import open_store
 from core.store.embedded import EmbeddedMongo, EmbeddedUnavailable
 
 READY_SECONDS: Final = 60.0
-STOP_SECONDS: Final = 20.0
+STOP_SECONDS: Final = 30.0  # more than a worker takes to end what it can
 RESTART_PAUSES: Final = (0.5, 1.0, 2.0, 5.0, 10.0)  # seconds, after one death, two in a row, …
 STEADY_SECONDS: Final = 60.0  # a process that ran this long starts again from the first pause
 LOOK_SECONDS: Final = 0.2
@@ -67,10 +67,10 @@ class Child:
             self._restart_at = 0.0
             self._start()
 
-    def terminate(self) -> None:
-        """Ask it to stop."""
+    def stop(self, number: signal.Signals) -> None:
+        """Ask it to stop: in order on SIGTERM, at once on SIGINT."""
         if self.process.poll() is None:
-            self.process.terminate()
+            self.process.send_signal(number)
 
     def wait(self, deadline: float) -> None:
         """Wait until it has stopped, and kill it at the deadline."""
@@ -89,20 +89,15 @@ def supervise(settings: Settings) -> None:
         EmbeddedUnavailable: the database cannot be started.
         DatabaseUnavailable: the database that MONGODB_URI names does not answer.
     """
-    stopping = False
-
-    def stop(*_: object) -> None:
-        nonlocal stopping
-        stopping = True
-
+    asked: list[int] = []
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, stop)
+        signal.signal(number, lambda received, _: asked.append(received))
     with _locked(settings), _database(settings) as mongo:
         children = [Child(name) for name in ("web", "worker", "notifier")]
         try:
             announced = False
             ready_by = time.monotonic() + READY_SECONDS
-            while not stopping:
+            while not asked:
                 if mongo is not None and not mongo.running:
                     _restart(mongo, children)
                 for child in children:
@@ -115,8 +110,10 @@ def supervise(settings: Settings) -> None:
                 time.sleep(LOOK_SECONDS)
         finally:
             _say("\n  Stopping …")
+            # Somebody at the keyboard does not want to wait for what could still be finished.
+            how = signal.SIGINT if signal.SIGINT in asked else signal.SIGTERM
             for child in children:
-                child.terminate()
+                child.stop(how)
             deadline = time.monotonic() + STOP_SECONDS
             for child in children:
                 child.wait(deadline)
@@ -134,7 +131,7 @@ def _restart(mongo: EmbeddedMongo, children: list[Child]) -> None:
         time.sleep(RESTART_PAUSES[-1])
     if mongo.uri != former:
         for child in children:
-            child.terminate()
+            child.stop(signal.SIGINT)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from pymongo import MongoClient
 
 from core.generation.order import Order, plan
-from core.media.storage import ContentStore
+from core.media.folder import FolderStore
 from core.models import Asset, Job
 from core.providers.registry import configured
 from core.settings import Settings
@@ -56,8 +56,8 @@ def store(settings: Settings) -> Iterator[Store]:
 
 
 @pytest.fixture
-def content(settings: Settings) -> ContentStore:
-    return ContentStore(settings.content_url)
+def content(settings: Settings) -> FolderStore:
+    return FolderStore(Path(settings.content_url))
 
 
 def stored_job(
@@ -67,6 +67,12 @@ def stored_job(
     job, assets = plan(Order(user_id=user_id, prompt=prompt, seed=7), configured())
     store.jobs.create(job, assets)
     return job, assets
+
+
+def claim(store: Store, asset_id: str, seconds: float = 60, owner: str = "test:1") -> Asset | None:
+    """Hand an item out and claim it, as dispatcher and executor do."""
+    store.queue.hand_out([asset_id], "ticket", 60)
+    return store.leases.claim(asset_id, "ticket", owner, seconds)
 
 
 MOMENT = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)

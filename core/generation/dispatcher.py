@@ -1,65 +1,78 @@
-"""Handing ready assets to executors, as many at once as the providers take."""
+"""Handing out ready items: fairly over users, within the limits of the whole installation.
+
+Every worker has a dispatcher; the one that holds the lease on the leadership works.
+"""
 
 import asyncio
 import logging
 import threading
-from functools import partial
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from itertools import chain, islice, zip_longest
 from typing import Final
 
-from core.generation.executor import Executor
+from core import telemetry
+from core.generation.engine import BrokerUnavailable, Engine
+from core.generation.leadership import Leadership
+from core.models import Worker, new_id
+from core.providers.registry import Catalogue
 from core.store import DatabaseError, Store
+from core.store.queue import Lane
 
 POLL_SECONDS: Final = 1.0  # where the change stream is silent or broken
-SWEEP_SECONDS: Final = 15.0
+TICKET_SECONDS: Final = 10.0  # a message that has not arrived by then is taken for lost
+BROKER_PAUSE_SECONDS: Final = 1.0
 
 _log = logging.getLogger(__name__)
 
 
 class Dispatcher:
-    """Looks for work and starts a task for each asset it may begin.
+    """Looks for work while it leads, and sends each item to the queue that makes it.
 
     Args:
         store: the database.
-        executor: makes one asset.
-        capacity: assets in flight at once.
+        engine: carries the messages.
+        catalogue: the configured providers, for limits and queues.
+        me: this worker.
+        leadership: only who leads hands out.
     """
 
-    def __init__(self, store: Store, executor: Executor, capacity: int) -> None:
+    def __init__(
+        self,
+        store: Store,
+        engine: Engine,
+        catalogue: Catalogue,
+        me: Worker,
+        leadership: Leadership,
+    ) -> None:
         self._store = store
-        self._executor = executor
-        self._capacity = capacity
-        self._in_flight: dict[str, asyncio.Task[None]] = {}
+        self._engine = engine
+        self._catalogue = catalogue
+        self._me = me
         self._wake = asyncio.Event()
+        self._served: dict[Lane, str] = {}
+        self._leadership = leadership
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until `stop` is set, then hand back what is unfinished."""
+        """Hand out work whenever this one leads, until `stop` is set."""
         loop = asyncio.get_running_loop()
         unwatch = threading.Event()
-        watch = asyncio.create_task(
-            asyncio.to_thread(
-                self._store.assets.watch_ready,
-                partial(self._wake_from_thread, loop),
-                unwatch,
-            )
-        )
-        sweep = asyncio.create_task(self._sweep())
+
+        def wake() -> None:
+            loop.call_soon_threadsafe(self._wake.set)
+
+        watch = asyncio.create_task(asyncio.to_thread(self._store.queue.watch, wake, unwatch))
         stopped = asyncio.create_task(stop.wait())
         try:
             while not stop.is_set():
                 self._wake.clear()
-                await self._start_ready()
-                await self._wait(stopped)
+                if not (self._leadership.held and await self._hand_out_safely()):
+                    await self._wait(stopped)
         finally:
             stopped.cancel()
-            sweep.cancel()
             unwatch.set()
-            for task in self._in_flight.values():
-                task.cancel()
-            await asyncio.gather(*self._in_flight.values(), return_exceptions=True)
             await watch
-
-    def _wake_from_thread(self, loop: asyncio.AbstractEventLoop) -> None:
-        loop.call_soon_threadsafe(self._wake.set)
 
     async def _wait(self, stopped: asyncio.Task[bool]) -> None:
         """Return when there may be something to do: woken, stopped, or after a while."""
@@ -69,39 +82,116 @@ class Dispatcher:
         )
         waking.cancel()
 
-    async def _start_ready(self) -> None:
-        if len(self._in_flight) >= self._capacity:
-            return
+    async def _hand_out_safely(self) -> int:
         try:
-            ready = await asyncio.to_thread(self._store.assets.ready, self._capacity)
+            return await self._hand_out()
         except DatabaseError as error:
             _log.warning("the database does not answer: %s", error)
-            return
-        for asset_id in ready:
-            if len(self._in_flight) < self._capacity and asset_id not in self._in_flight:
-                task = asyncio.create_task(self._executor.run(asset_id))
-                self._in_flight[asset_id] = task
-                task.add_done_callback(partial(self._ended, asset_id))
+        except BrokerUnavailable as error:
+            _log.warning("the broker does not take messages: %s", error)
+            await asyncio.sleep(BROKER_PAUSE_SECONDS)
+        return 0
 
-    def _ended(self, asset_id: str, task: asyncio.Task[None]) -> None:
-        del self._in_flight[asset_id]
-        if not task.cancelled() and (error := task.exception()) is not None:
-            _log.error("%s: the executor broke", asset_id, exc_info=error)
-        self._wake.set()
+    async def _hand_out(self) -> int:
+        """Hand out all that may begin now, and return how many items that were."""
+        queue = self._store.queue
+        workers = await asyncio.to_thread(self._store.workers.alive)
+        limits = _Limits(
+            self._catalogue,
+            [worker for worker in workers if worker.broker == self._me.broker],
+            await asyncio.to_thread(queue.in_flight),
+        )
+        handed_out = 0
+        # What was left behind is in flight at its provider already: it goes first, unlimited.
+        abandoned = await asyncio.to_thread(queue.abandoned, 1000)
+        by_queue: dict[str, list[str]] = {}
+        for asset_id, lane in abandoned:
+            by_queue.setdefault(limits.queue(lane), []).append(asset_id)
+        for name, asset_ids in by_queue.items():
+            if limits.served(name):
+                handed_out += await self._send(name, asset_ids)
+        for lane in await asyncio.to_thread(queue.lanes):
+            free = limits.free(lane)
+            if free > 0:
+                asset_ids = await asyncio.to_thread(self._next, lane, free)
+                limits.take(lane, len(asset_ids))
+                handed_out += await self._send(limits.queue(lane), asset_ids)
+        return handed_out
 
-    async def _sweep(self) -> None:
-        """Settle jobs whose last asset ended just before a worker died."""
-        while True:
-            try:
-                unsettled = await asyncio.to_thread(self._store.jobs.processing)
-                for job_id in unsettled:
-                    await self._settle(job_id)
-            except DatabaseError as error:
-                _log.warning("jobs were not swept: %s", error)
-            await asyncio.sleep(SWEEP_SECONDS)
+    def _next(self, lane: Lane, number: int) -> list[str]:
+        """Return a lane's next items, one a user in turn, going on after who came last."""
+        users = self._store.queue.users(lane)
+        last = self._served.get(lane, "")
+        turn = [each for each in users if each > last] + [each for each in users if each <= last]
+        turn = turn[:number]
+        if not turn:
+            return []
+        each_at_most = -(-number // len(turn))
+        found = {user: self._store.queue.due(lane, user, each_at_most) for user in turn}
+        chosen = list(islice(_in_turn(list(found.values())), number))
+        owners = {asset_id: user for user, ids in found.items() for asset_id in ids}
+        if chosen:
+            self._served[lane] = owners[chosen[-1]]
+        return chosen
 
-    async def _settle(self, job_id: str) -> None:
+    async def _send(self, queue: str, asset_ids: Sequence[str]) -> int:
+        if not asset_ids:
+            return 0
+        ticket = new_id()
+        await asyncio.to_thread(self._store.queue.hand_out, asset_ids, ticket, TICKET_SECONDS)
         try:
-            await asyncio.to_thread(self._store.jobs.settle, job_id)
-        except KeyError:
-            _log.info("%s: deleted meanwhile", job_id)
+            await self._engine.send(queue, [(asset_id, ticket) for asset_id in asset_ids])
+        except BrokerUnavailable:
+            with suppress(DatabaseError):
+                await asyncio.to_thread(self._store.queue.take_back, asset_ids, ticket)
+            raise
+        telemetry.handed_out(len(asset_ids))
+        return len(asset_ids)
+
+
+class _Limits:
+    """How many more items of each lane may begin."""
+
+    def __init__(
+        self, catalogue: Catalogue, workers: Sequence[Worker], in_flight: Counter[Lane]
+    ) -> None:
+        self._catalogue = catalogue
+        self._workers: Counter[str] = Counter()
+        self._room: Counter[str] = Counter()
+        for worker in workers:
+            self._workers.update(worker.queues.keys())
+            self._room.update(worker.queues)
+        self._lanes: Counter[Lane] = Counter()
+        self._providers: Counter[str] = Counter()
+        for lane, number in in_flight.items():
+            self.take(lane, number)
+
+    def queue(self, lane: Lane) -> str:
+        found = self._catalogue.model(*lane)
+        return found.queue if found else "io"  # any worker can say that it is not configured
+
+    def served(self, queue: str) -> bool:
+        return self._workers[queue] > 0
+
+    def free(self, lane: Lane) -> int:
+        name, model = lane
+        provider, found = self._catalogue.providers.get(name), self._catalogue.model(name, model)
+        queue = self.queue(lane)
+        room = self._room[queue]
+        if provider is None or found is None:
+            return room
+        machines = self._workers[queue] if provider.local else 1
+        bounds = [room, found.limit * machines - self._lanes[lane]]
+        if provider.limit is not None:
+            bounds.append(provider.limit * machines - self._providers[name])
+        return max(0, min(bounds))
+
+    def take(self, lane: Lane, number: int) -> None:
+        self._lanes[lane] += number
+        self._providers[lane[0]] += number
+        self._room[self.queue(lane)] -= number
+
+
+def _in_turn(lists: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Yield the first of each list, then the second of each, and so on."""
+    return (each for each in chain.from_iterable(zip_longest(*lists)) if each is not None)

@@ -1,268 +1,188 @@
-"""Making one asset: claim, submit, follow, fetch, save, settle.
+"""Bringing handed-out items to an ending: claim, make, and turn what happens into a state.
 
-The executor holds a lease on the asset and writes nothing without it. What it finds half done
-it carries on with, as far as the provider can; a paid call is never made twice.
+The executor holds a lease on each item and writes nothing without it.
 """
 
 import asyncio
-import errno
 import logging
 import random
-import time
-from collections.abc import Callable
-from contextlib import suppress
-from datetime import timedelta
-from typing import Any, Final, TypeVar
+from contextlib import nullcontext, suppress
+from typing import Any, Final
 
-from core.media.inspection import BrokenMedia, Inspection, inspect
-from core.media.previews import POSTER_PIXELS, save_preview
-from core.media.storage import PREVIEWS, ContentStore, Draft
-from core.models import Asset, AssetError, AssetState, Kind, now
-from core.providers.base import Provider, Request, Submission
-from core.providers.errors import GenerationFailed, OutcomeUnknown, ProviderError, RateLimited
+from structlog.contextvars import bound_contextvars
+
+from core import telemetry
+from core.generation.making import MAX_ATTEMPTS, NOT_SAVED, Making
+from core.generation.pulse import Interruption, Pulse
+from core.media.storage import ContentStore
+from core.models import Asset, AssetError, AssetState, now
+from core.providers.errors import OutcomeUnknown, ProviderError, ProviderUnavailable, RateLimited
 from core.providers.registry import Catalogue
 from core.store import DatabaseError, LeaseLost, Store
 
-MAX_ATTEMPTS: Final = 5
+STILL_THERE: Final = frozenset({ProviderUnavailable.code, RateLimited.code, NOT_SAVED})
+"""Codes of errors after which the provider still has what it made, to be fetched by a retry."""
 BACKOFF_SECONDS: Final = (5.0, 300.0)  # first and longest pause before an item is tried again
-PROGRESS_SECONDS: Final = 0.5  # at most one write a while; nobody sees more
 
 _log = logging.getLogger(__name__)
-_T = TypeVar("_T")
 
 
 class Executor:
-    """Carries assets from queued to an ending, each in a task of its own.
+    """Carries items from queued to an ending, each in a task of its own.
 
     Args:
         store: the database.
         catalogue: the configured providers.
         content: where files go.
-        owner: this worker's name, for the leases.
-        lease_seconds: how long a lease lasts without a heartbeat.
+        pulse: keeps the leases.
     """
 
     def __init__(
-        self,
-        store: Store,
-        catalogue: Catalogue,
-        content: ContentStore,
-        *,
-        owner: str,
-        lease_seconds: float,
+        self, store: Store, catalogue: Catalogue, content: ContentStore, pulse: Pulse
     ) -> None:
         self._store = store
         self._catalogue = catalogue
         self._content = content
-        self._owner = owner
-        self._lease_seconds = lease_seconds
+        self._pulse = pulse
+        self._running: set[asyncio.Task[None]] = set()
+        # A machine's own models take turns here, should the broker send it more than its share.
+        self._turns = {
+            provider.name: asyncio.Semaphore(provider.limit)
+            for provider in catalogue.providers.values()
+            if provider.local and provider.limit is not None
+        }
 
-    async def run(self, asset_id: str) -> None:
-        """Make one asset. Returns when it has ended, was handed back, or is somebody else's."""
+    async def run(self, asset_id: str, ticket: str) -> None:
+        """Make one item. Returns when it has ended, was handed back, or is somebody else's.
+
+        Args:
+            asset_id: the item.
+            ticket: what it was handed out with.
+        """
+        task = asyncio.create_task(self._run(asset_id, ticket))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        await asyncio.wait([task])
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("%s: the executor broke", asset_id, exc_info=error)
+
+    def hand_back_all(self) -> None:
+        """Stop working on all items, so that others can go on with them."""
+        for task in self._running:
+            task.cancel()
+
+    async def _run(self, asset_id: str, ticket: str) -> None:
         try:
-            asset = await _in_thread(
-                self._store.assets.claim, asset_id, self._owner, self._lease_seconds
+            asset = await asyncio.to_thread(
+                self._store.leases.claim,
+                asset_id,
+                ticket,
+                self._pulse.owner,
+                self._pulse.lease_seconds,
             )
             if asset is None:
                 return
-            try:
-                await self._run_claimed(asset)
-            except LeaseLost:
-                _log.warning("%s: the lease was lost; left alone", asset_id)
-            await _in_thread(self._store.jobs.settle, asset.job_id)
+            fields = bound_contextvars(job=asset.job_id, asset=asset.id)
+            with fields, telemetry.item_span(asset):
+                try:
+                    await self._run_claimed(asset)
+                except LeaseLost:
+                    _log.warning("%s: the lease was lost; left alone", asset.id)
+                with suppress(KeyError):  # deleted meanwhile
+                    await asyncio.to_thread(self._store.jobs.settle, asset.job_id)
         except DatabaseError as error:
-            # The lease runs out and whoever sees the database again takes the asset up.
+            # The lease runs out and whoever sees the database again takes the item up.
             _log.warning("%s: the database failed (%s); left to its lease", asset_id, error)
 
     async def _run_claimed(self, asset: Asset) -> None:
-        work = asyncio.create_task(self._make(asset))
-        beat = asyncio.create_task(self._beat(asset))
-        try:
-            await asyncio.wait([work, beat], return_when=asyncio.FIRST_COMPLETED)
-            if not work.done():  # the lease is lost: stop, and let `beat` say so
-                await _cancelled(work)
-                await beat
-            await work
-        except asyncio.CancelledError:
-            await _cancelled(work)
-            await self._hand_back(asset)
-            raise
-        finally:
-            await _cancelled(beat)
-
-    async def _beat(self, asset: Asset) -> None:
-        """Prolong the lease until cancelled; returns never, raises when it is lost."""
-        while True:
-            await asyncio.sleep(self._lease_seconds / 3)
+        provider = self._catalogue.providers.get(asset.provider)
+        capability = self._catalogue.capability(asset.provider, asset.kind, asset.model)
+        if provider is None or capability is None:
+            sentence = f"“{asset.provider}” with {asset.model} is not configured any more."
+            await self._fail(asset, ProviderError(sentence))
+            return
+        making = Making(self._store, self._content, provider, capability, asset)
+        with self._pulse.hold(asset) as hold:
+            if asset.cancel_requested:
+                await self._cancel(making)
+                return
+            work = asyncio.create_task(self._make(making))
+            waits: list[asyncio.Future[Any]] = [work, hold.interrupted]
             try:
-                await _in_thread(self._store.assets.heartbeat, asset, self._lease_seconds)
-            except DatabaseError as error:
-                _log.warning("%s: no heartbeat (%s)", asset.id, error)
+                await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            except asyncio.CancelledError:  # an orderly stop
+                await _cancelled(work)
+                await making.abandon()
+                await self._hand_back(making)
+                raise
+            if not work.done():
+                await _cancelled(work)
+                if hold.interrupted.result() is Interruption.CANCEL:
+                    await self._cancel(making)
+                    return
+                await making.abandon()
+                raise LeaseLost(asset.id)
+            try:
+                await work
+            except (LeaseLost, DatabaseError):
+                await making.abandon()
+                raise
 
-    async def _make(self, asset: Asset) -> None:
-        """Bring a claimed asset to an ending, or back into the queue."""
+    async def _make(self, making: Making) -> None:
+        """Bring a claimed item to an ending, or back into the queue."""
+        asset = making.asset
         try:
-            await self._generate(asset)
+            async with self._turns.get(asset.provider, nullcontext()):
+                await making.run()
+            telemetry.item_ended(asset, AssetState.DONE)
         except OutcomeUnknown as error:
-            await _in_thread(self._store.assets.unknown, asset, _as_error(error))
+            await asyncio.to_thread(self._store.leases.unknown, asset, _as_error(error))
+            telemetry.item_ended(asset, AssetState.UNKNOWN)
         except ProviderError as error:
-            if error.retryable and asset.attempts < MAX_ATTEMPTS:
-                pause = timedelta(seconds=_pause(error, asset.attempts))
-                await _in_thread(
-                    self._store.assets.hand_back, asset, now() + pause, _as_error(error)
-                )
+            free = _waits_for_free(making, error)
+            if error.retryable and (free or asset.attempts < MAX_ATTEMPTS):
+                await self._try_again(asset, error, counted=not free)
             else:
-                await self._fail(asset, error.code, error.message)
-        except BrokenMedia as error:
-            await self._fail(asset, "broken_file", str(error))
-        except OSError as error:
-            await self._fail(asset, "not_saved", _disk_sentence(error))
+                kept = making.resumable and error.code in STILL_THERE
+                await self._fail(asset, error, resumable=kept)
         except (LeaseLost, DatabaseError):
             raise
         except Exception:  # noqa: BLE001  # one item's mistake takes no other down
             _log.exception("%s: failed", asset.id)
-            await self._fail(
-                asset, "internal_error", "Fivefold itself made a mistake here; its log says more."
-            )
+            sentence = "Fivefold itself made a mistake here; its log says more."
+            await self._fail(asset, ProviderError(sentence, code="internal_error"))
 
-    async def _generate(self, asset: Asset) -> None:
-        provider = self._catalogue.providers.get(asset.provider)
-        capability = self._catalogue.capability(asset.provider, asset.kind, asset.model)
-        if provider is None or capability is None:
-            raise ProviderError(
-                f"“{asset.provider}” with {asset.model} is not configured any more."
-            )
-        if asset.remote_id is not None:
-            submission = Submission(remote_id=asset.remote_id)
-            await _in_thread(self._store.assets.running, asset, asset.remote_id)
-        elif asset.state != AssetState.QUEUED and capability.paid:
-            raise OutcomeUnknown
-        elif asset.attempts > MAX_ATTEMPTS:
-            raise ProviderError(f"It was begun {MAX_ATTEMPTS} times and never finished.")
-        else:
-            submission = await self._submit(asset, provider, paid=capability.paid)
-        try:
-            await provider.follow(submission, self._reporter(asset))
-            await _in_thread(self._store.assets.saving, asset)
-            await self._save(asset, provider, submission)
-        except (asyncio.CancelledError, LeaseLost, DatabaseError):
-            if submission.remote_id is None:  # nobody could resume it, so nothing may go on
-                await provider.cancel(submission)
-            raise
-        except ProviderError as error:
-            if error.retryable and capability.paid and submission.remote_id is None:
-                raise GenerationFailed(error.message) from error  # trying again would pay again
-            raise
-
-    async def _submit(self, asset: Asset, provider: Provider, *, paid: bool) -> Submission:
-        job = await _in_thread(self._store.jobs.get, asset.job_id)
-        if job is None:
-            raise LeaseLost(asset.id)
-        request = Request(
-            asset_id=asset.id,
-            kind=asset.kind,
-            prompt=job.prompt,
-            slot=asset.slot,
-            model=asset.model,
-            params=asset.params,
+    async def _try_again(self, asset: Asset, error: ProviderError, *, counted: bool) -> None:
+        pause = _pause(error, asset.attempts)
+        _log.info("%s: again in %.0f s: %s", asset.id, pause, error.message)
+        await asyncio.to_thread(
+            self._store.leases.hand_back, asset, pause, _as_error(error), counted=counted
         )
-        await _in_thread(self._store.assets.submitting, asset)
-        call = self._call(asset, provider, request, paid=paid)
-        # Shielded: once a paid call is under way, its answer is stored whatever happens here.
-        return await (asyncio.shield(call) if paid else call)
+        telemetry.item_retried(asset)
 
-    async def _call(
-        self, asset: Asset, provider: Provider, request: Request, *, paid: bool
-    ) -> Submission:
-        """Ask the provider and store its answer; a paid call's answer is not given up."""
-        try:
-            submission = await provider.submit(request)
-        except ProviderError:
-            raise
-        except Exception as error:
-            if paid:
-                raise OutcomeUnknown from error
-            raise
-        while True:
-            try:
-                await _in_thread(self._store.assets.running, asset, submission.remote_id)
-            except DatabaseError as error:
-                if submission.remote_id is None:
-                    raise
-                _log.warning("%s: its remote id is not stored yet (%s)", asset.id, error)
-                await asyncio.sleep(1)
-            else:
-                _log.info("%s: taken by %s", asset.id, provider.name)
-                return submission
-
-    def _reporter(self, asset: Asset) -> Callable[[float], Any]:
-        written_at, written = time.monotonic(), 0.0
-
-        async def report(fraction: float) -> None:
-            nonlocal written_at, written
-            moment = time.monotonic()
-            if fraction != written and moment - written_at >= PROGRESS_SECONDS:
-                written_at, written = moment, fraction
-                with suppress(DatabaseError):  # only for show; the next one may succeed
-                    await _in_thread(self._store.assets.progress, asset, fraction)
-
-        return report
-
-    async def _save(self, asset: Asset, provider: Provider, submission: Submission) -> None:
-        with self._content.draft(asset.user_id, asset.id) as draft:
-            await provider.fetch(submission, draft.path)
-            saved = await _in_thread(self._check_and_commit, asset, draft)
-        await _in_thread(self._store.assets.done, asset, saved)
-        _log.info("%s: saved as %s", asset.id, saved["path"])
-
-    def _check_and_commit(self, asset: Asset, draft: Draft) -> dict[str, Any]:
-        found = inspect(
-            draft.path,
-            asset.kind,
-            width=asset.params.get("width"),
-            height=asset.params.get("height"),
-            seconds=asset.params.get("seconds"),
+    async def _fail(self, asset: Asset, error: ProviderError, *, resumable: bool = False) -> None:
+        _log.warning("%s: failed: %s", asset.id, error.message)
+        await asyncio.to_thread(
+            self._store.leases.failed, asset, _as_error(error), resumable=resumable
         )
-        preview = self._save_still(asset, found, f"{asset.id}.webp")
-        poster = preview
-        if asset.kind == Kind.VIDEO:
-            poster = self._save_still(asset, found, f"{asset.id}-poster.webp", POSTER_PIXELS)
-        return {
-            "path": draft.commit(f"{asset.id}.{found.extension}"),
-            "preview": preview,
-            "poster": poster,
-            "width": found.width,
-            "height": found.height,
-            "seconds": found.seconds,
-            "bytes": found.bytes,
-            "sha256": found.sha256,
-        }
+        telemetry.item_ended(asset, AssetState.FAILED)
 
-    def _save_still(self, asset: Asset, found: Inspection, name: str, *pixels: int) -> str:
-        with self._content.draft(asset.user_id, name) as draft:
-            save_preview(found.still, draft.path, *pixels)
-            return draft.commit(f"{PREVIEWS}/{name}")
+    async def _cancel(self, making: Making) -> None:
+        """Do as the user wishes: stop the item at its provider and end it."""
+        left = await making.cancel()
+        note = None if left is None else _as_error(left)
+        await asyncio.to_thread(self._store.leases.cancelled, making.asset, note)
+        telemetry.item_ended(making.asset, AssetState.CANCELLED)
+        _log.info("%s: cancelled", making.asset.id)
 
-    async def _fail(self, asset: Asset, code: str, message: str) -> None:
-        _log.warning("%s: failed: %s", asset.id, message)
-        error = AssetError(code=code, message=message)
-        await _in_thread(self._store.assets.failed, asset, error)
-
-    async def _hand_back(self, asset: Asset) -> None:
-        """On an orderly stop: put back what costs nothing to begin again.
-
-        What a provider works on under an id stays as it is; the next holder resumes it.
-        """
-        capability = self._catalogue.capability(asset.provider, asset.kind, asset.model)
-        if capability is not None and not capability.paid:
-            try:
-                await _in_thread(self._store.assets.give_back, asset)
-            except (LeaseLost, DatabaseError):
-                _log.warning("%s: not handed back; its lease runs out", asset.id)
-
-
-async def _in_thread(call: Callable[..., _T], *args: Any) -> _T:  # noqa: ANN401  # passed on
-    return await asyncio.to_thread(call, *args)
+    async def _hand_back(self, making: Making) -> None:
+        """On an orderly stop: put back what another worker can go on with at no cost."""
+        if making.charged and not making.resumable:
+            return  # a call that is out; should its answer not come, its lease runs out
+        try:
+            await asyncio.to_thread(self._store.leases.hand_back, making.asset, counted=False)
+        except (LeaseLost, DatabaseError):
+            _log.warning("%s: not handed back; its lease runs out", making.asset.id)
 
 
 async def _cancelled(task: asyncio.Task[None]) -> None:
@@ -274,16 +194,18 @@ def _as_error(error: ProviderError) -> AssetError:
     return AssetError(code=error.code, message=error.message, retryable=error.retryable)
 
 
+def _waits_for_free(making: Making, error: ProviderError) -> bool:
+    """Whether trying again is only waiting: for one's turn, or for what is being made."""
+    if isinstance(error, RateLimited):
+        return True
+    started = making.asset.timings.get("started_at", now())
+    waited = (now() - started).total_seconds()
+    young = waited < making.provider.deadlines.follow
+    return isinstance(error, ProviderUnavailable) and making.resumable and young
+
+
 def _pause(error: ProviderError, attempts: int) -> float:
     """Seconds to wait: what the provider asked for, else exponential backoff with jitter."""
     asked = error.retry_after if isinstance(error, RateLimited) else None
     first, longest = BACKOFF_SECONDS
     return asked or min(first * 2 ** (attempts - 1), longest) * random.uniform(0.75, 1.25)
-
-
-def _disk_sentence(error: OSError) -> str:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return "The disk is full, so the file could not be saved."
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return "The content folder cannot be written to, so the file could not be saved."
-    return f"The file could not be saved: {error.strerror or error}."

@@ -4,6 +4,7 @@ import secrets
 from dataclasses import dataclass
 
 from core.models import (
+    AT_ONCE,
     MAX_ITEMS,
     MIN_ITEMS,
     Asset,
@@ -95,7 +96,7 @@ def plan(
                 model=capability.model,
                 params=params,
                 cost=capability.cost,
-                next_attempt_at=moment,
+                next_attempt_at=AT_ONCE,
                 timings={"queued_at": moment},
             )
             for slot in range(1, number + 1)

@@ -1,41 +1,118 @@
-"""The worker process: a dispatcher with its executor, until it is told to stop."""
+"""The worker process: dispatcher, engine and executor, until it is told to stop."""
 
 import asyncio
 import logging
 import os
 import signal
 import socket
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import Any, Final
 
 from core.generation.dispatcher import Dispatcher
+from core.generation.engine import Engine
 from core.generation.executor import Executor
-from core.media.storage import ContentStore
-from core.providers.registry import configured
+from core.generation.leadership import Leadership
+from core.generation.pulse import Pulse
+from core.generation.sweeper import Sweeper
+from core.media.storage import open_content
+from core.models import Worker, new_id, now
+from core.providers.registry import Catalogue, configured
 from core.settings import Settings
-from core.store import Store
+from core.store import DatabaseError, Store
+from core.store.workers import ALIVE_SECONDS
+
+DRAIN_SECONDS: Final = 20.0  # what can end in this time after SIGTERM does
+ANNOUNCE_SECONDS: Final = ALIVE_SECONDS / 5
+THREADS: Final = 32  # that wait for the database and the disk
 
 _log = logging.getLogger(__name__)
 
 
 async def run_worker(settings: Settings, store: Store) -> None:
-    """Make assets until SIGTERM or SIGINT."""
-    stop = asyncio.Event()
+    """Make items until SIGTERM (what can end soon still does) or SIGINT (at once)."""
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    loop.set_default_executor(ThreadPoolExecutor(THREADS, "worker"))
+    stop, at_once = asyncio.Event(), asyncio.Event()
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    loop.add_signal_handler(signal.SIGINT, at_once.set)
     catalogue = configured(drawing_processes=settings.drawing_processes)
-    executor = Executor(
-        store,
-        catalogue,
-        ContentStore(settings.content_url),
-        owner=f"{socket.gethostname()}:{os.getpid()}",
-        lease_seconds=settings.lease_seconds,
-    )
-    limits = [
-        max(capability.limit for capability in provider.capabilities())
-        for provider in catalogue.providers.values()
-    ]
-    _log.info("the worker makes %d items at a time", sum(limits))
     try:
-        await Dispatcher(store, executor, capacity=sum(limits)).run(stop)
+        await work(settings, store, catalogue, stop, at_once)
     finally:
         await catalogue.close()
+
+
+async def work(
+    settings: Settings,
+    store: Store,
+    catalogue: Catalogue,
+    stop: asyncio.Event,
+    at_once: asyncio.Event,
+) -> None:
+    """Make items until told to stop.
+
+    Args:
+        settings: queues, broker, leases, where files go.
+        store: the database.
+        catalogue: the configured providers.
+        stop: when set, nothing new is taken, and what can end in `DRAIN_SECONDS` does.
+        at_once: when set, everything is handed back.
+    """
+    host, pid = socket.gethostname(), os.getpid()
+    owner = f"{host}:{pid}:{new_id()[-6:]}"
+    pulse = Pulse(store, owner, settings.lease_seconds)
+    content = open_content(settings.content_url)
+    executor = Executor(store, catalogue, content, pulse)
+    serves = dict.fromkeys(settings.worker_queues.split(","), settings.worker_concurrency)
+    broker_url = settings.broker_url.get_secret_value()
+    engine = Engine(broker_url, settings.mongodb_database, serves, executor.run)
+    me = Worker(
+        id=owner,
+        host=host,
+        pid=pid,
+        broker=engine.broker or owner,  # without a broker, work is shared with nobody
+        queues=serves,
+        started_at=now(),
+        seen_at=now(),
+    )
+    leadership = Leadership(store, owner)
+    dispatcher = Dispatcher(store, engine, catalogue, me, leadership)
+    _log.info("serving %s, %d items at once", settings.worker_queues, settings.worker_concurrency)
+    async with asyncio.TaskGroup() as group:  # where one of them breaks, the process ends
+        beating = group.create_task(pulse.run())
+        leading = [
+            group.create_task(_announce(store, me)),
+            group.create_task(leadership.run()),
+            group.create_task(Sweeper(store, content, leadership).run()),
+        ]
+        serving = group.create_task(engine.serve(stop))
+        handing_out = group.create_task(dispatcher.run(stop))
+        hurry = group.create_task(at_once.wait())
+        await _first(hurry, group.create_task(stop.wait()))
+        stop.set()
+        await handing_out
+        for task in leading:
+            task.cancel()
+        await asyncio.wait(leading)
+        with suppress(DatabaseError):  # it will be missed soon enough
+            await asyncio.to_thread(store.workers.leave, owner)
+        await _first(serving, hurry, timeout=DRAIN_SECONDS)
+        executor.hand_back_all()
+        await serving
+        beating.cancel()
+        hurry.cancel()
+    await engine.close()
+
+
+async def _announce(store: Store, me: Worker) -> None:
+    while True:
+        try:
+            await asyncio.to_thread(store.workers.announce, me)
+        except DatabaseError as error:
+            _log.warning("this worker cannot be announced: %s", error)
+        await asyncio.sleep(ANNOUNCE_SECONDS)
+
+
+async def _first(*tasks: asyncio.Task[Any], timeout: float | None = None) -> None:  # noqa: ASYNC109  # passed on
+    await asyncio.wait(tasks, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)

@@ -1,9 +1,9 @@
-"""Where files live: `<content folder>/<user_id>/<asset id>.<png|jpg|mp4>`."""
+"""Where generated files are saved: what every place can do, and which one `CONTENT_URL` means."""
 
-import os
-import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -11,81 +11,18 @@ from urllib.parse import unquote, urlsplit
 
 PREVIEWS: Final = ".previews"  # no user_id starts with a dot
 
+# Folders without a query or the like, which would not become part of the objects' keys.
+_BUCKET_ADDRESS: Final = re.compile(
+    r"s3://(?P<bucket>[\w.-]+)(?P<folders>(/[^/?#]+)*)/?", re.ASCII | re.IGNORECASE
+)
+
 
 class InvalidContentUrl(Exception):
     """`CONTENT_URL` names no place that files can be saved in."""
 
 
-class ContentStore:
-    """The folder that generated files are saved in.
-
-    Args:
-        content_url: a folder's path, or its `file://` address.
-
-    Raises:
-        InvalidContentUrl: it is an address of another kind.
-    """
-
-    def __init__(self, content_url: str) -> None:
-        parts = urlsplit(content_url)
-        if parts.scheme not in ("", "file"):
-            raise InvalidContentUrl(
-                f"CONTENT_URL={content_url!r}: files are saved in a folder; "
-                f"“{parts.scheme}” is not supported."
-            )
-        self.root = Path(unquote(parts.path) if parts.scheme else content_url).expanduser()
-
-    def check(self) -> str:
-        """Return where files go and how much room is left.
-
-        Raises:
-            OSError: files cannot be written there.
-        """
-        self.root.mkdir(parents=True, exist_ok=True)
-        probe = self.root / ".write-test"
-        probe.write_bytes(b"")
-        probe.unlink()
-        disk = os.statvfs(self.root)
-        return f"{self.root.resolve()} ({disk.f_bavail * disk.f_frsize / 2**30:.1f} GiB free)"
-
-    def display_path(self, user_id: str, name: str) -> str:
-        """Return the path that is stored and shown: content folder, user, name."""
-        return (self.root / user_id / name).as_posix()
-
-    def locate(self, user_id: str, stored_path: str) -> Path:
-        """Return where a stored file lies today.
-
-        Only the file's name counts, so that a moved content folder keeps its files, and nothing
-        outside the user's folder can be named.
-
-        Raises:
-            FileNotFoundError: there is no such file.
-        """
-        stored = PurePosixPath(stored_path)
-        folder = self.root / user_id
-        place = (folder / PREVIEWS if stored.parent.name == PREVIEWS else folder) / stored.name
-        if not place.is_file():
-            raise FileNotFoundError(stored_path)
-        return place
-
-    @contextmanager
-    def draft(self, user_id: str, stem: str) -> Iterator["Draft"]:
-        """Give a place to write a file to that shows up whole, or not at all.
-
-        The file is written beside its place, under a hidden name that no other attempt at it
-        uses. Where the block ends without `Draft.commit`, it is removed.
-
-        Args:
-            user_id: whose folder.
-            stem: the file's name without its extension.
-        """
-        folder = self.root / user_id
-        folder.mkdir(parents=True, exist_ok=True)
-        part = folder / f".{stem}.{secrets.token_hex(4)}.part"
-        try:
-            yield Draft(part, self, user_id)
-        finally:
-            part.unlink(missing_ok=True)
+class StorageUnavailable(OSError):
+    """The object store does not answer, or refuses; the text says why."""
 
 
 @dataclass(frozen=True)
@@ -97,30 +34,138 @@ class Draft:
     """
 
     path: Path
-    _store: ContentStore
-    _user_id: str
+    _save: Callable[[str], str]
 
     def commit(self, name: str) -> str:
-        """Flush the file to the disk and move it to its name.
+        """Save the file under its name, for good.
 
         Args:
-            name: the file's name in the user's folder, with `PREVIEWS/` before it for a preview.
+            name: the file's name among the user's, with `PREVIEWS/` before it for a preview.
 
         Returns:
             the path as it is stored and shown.
+
+        Raises:
+            OSError: it was not saved.
         """
-        final = self._store.root / self._user_id / name
-        final.parent.mkdir(exist_ok=True)
-        with self.path.open("rb") as written:
-            os.fsync(written.fileno())
-        self.path.replace(final)
-        _flush_folder(final.parent)
-        return self._store.display_path(self._user_id, name)
+        return self._save(name)
 
 
-def _flush_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+@dataclass(frozen=True)
+class OpenDraft:
+    """A draft that somebody writes, or has left behind.
+
+    Attributes:
+        asset_id: the asset that it is part of.
+        path: where it is.
+    """
+
+    asset_id: str
+    path: Path
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """A file that browsers get from where it lies, at an address signed for a while.
+
+    Attributes:
+        name: the file's name.
+    """
+
+    name: str
+    _sign: Callable[[str, str, int], str]
+
+    def address(self, method: str, disposition: str, seconds: int) -> str:
+        """Return an address at which anybody gets the file.
+
+        Args:
+            method: what the address is good for, `GET` or `HEAD`.
+            disposition: the `Content-Disposition` that the file comes with.
+            seconds: how long the address is good for.
+
+        Raises:
+            StorageUnavailable: there is nothing to sign it with.
+        """
+        return self._sign(method, disposition, seconds)
+
+
+class ContentStore(ABC):
+    """A place for generated files; safe to use from several threads at once.
+
+    Attributes:
+        place: where it is, for people.
+    """
+
+    place: str
+
+    @abstractmethod
+    def check(self) -> str:
+        """Return where files go, having made sure that they can.
+
+        Raises:
+            OSError: files cannot be saved there; the text says why.
+        """
+
+    @abstractmethod
+    def locate(self, user_id: str, stored_path: str) -> Path | RemoteFile:
+        """Return where a stored file lies today, on this machine or elsewhere.
+
+        Only the file's name counts, so that a moved content folder keeps its files, and nothing
+        outside the user's folder can be named.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+        """
+
+    @abstractmethod
+    def draft(self, user_id: str, stem: str) -> AbstractContextManager[Draft]:
+        """Give a place to write a file to that shows up whole, or not at all.
+
+        Where the block ends without `Draft.commit`, what was written is removed.
+
+        Args:
+            user_id: whose file.
+            stem: the asset's id, or the name of a preview, which begins with it.
+        """
+
+    @abstractmethod
+    def drafts(self) -> list[OpenDraft]:
+        """Return the drafts that are not saved and not removed, as a killed process leaves them."""
+
+
+def open_content(content_url: str) -> ContentStore:
+    """Return the place that a `CONTENT_URL` names.
+
+    Args:
+        content_url: a folder's path, its `file://` address, or `s3://bucket/prefix`.
+
+    Raises:
+        InvalidContentUrl: it is none of these.
+    """
+    from core.media.folder import FolderStore  # noqa: PLC0415  # it builds on this module
+
+    parts = urlsplit(content_url)
+    if not parts.scheme:
+        return FolderStore(Path(content_url).expanduser())
+    if parts.scheme == "file":
+        return FolderStore(Path(unquote(parts.path)).expanduser())
+    if parts.scheme != "s3":
+        raise InvalidContentUrl(
+            f"CONTENT_URL={content_url!r}: files are saved in a folder or in s3://bucket/prefix; "
+            f"“{parts.scheme}” is not supported."
+        )
+    named = _BUCKET_ADDRESS.fullmatch(content_url)
+    if named is None or {".", ".."} & set(named["folders"].split("/")):
+        raise InvalidContentUrl(
+            "CONTENT_URL is not of the form s3://bucket/prefix; credentials go into "
+            "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
+        )
+    from core.media.bucket import BucketStore  # noqa: PLC0415  # loads the SDK, for those who use it
+
+    return BucketStore(named["bucket"], named["folders"].strip("/"))
+
+
+def own_name(stored_path: str) -> str:
+    """Return a stored file's name among its user's files; no other part of the path counts."""
+    stored = PurePosixPath(stored_path)
+    return f"{PREVIEWS}/{stored.name}" if stored.parent.name == PREVIEWS else stored.name

@@ -6,6 +6,7 @@ import threading
 
 import schedule
 
+from core.models import JobStatus
 from core.notifications.channels import CHANNELS, DeliveryFailed
 from core.notifications.message import write_message
 from core.settings import Settings
@@ -40,6 +41,8 @@ def send_due(store: Store, link_base: str) -> int:
             if job is None or channel is None:
                 store.outbox.gave_up(notice.id, "the job or the channel does not exist any more")
                 continue
+            if job.status == JobStatus.PROCESSING:
+                continue  # tried again since it ended; its end is told when it comes
             try:
                 channel.send(notice.recipient, write_message(job, link_base))
             except DeliveryFailed as error:

@@ -4,12 +4,26 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final, Literal, get_args
 
 from core.models import PROMPT_MAX_CHARACTERS, Cost, Kind
 
 Report = Callable[[float], Awaitable[None]]
 """Called with the share that is done, from 0 to 1."""
+
+
+Queue = Literal["io", "gpu"]
+QUEUES: Final = get_args(Queue)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deadlines:
+    """How long each step of one item may take, in seconds."""
+
+    submit: float = 300.0  # some answer only when the picture is there
+    follow: float = 3600.0
+    fetch: float = 300.0
+    cancel: float = 20.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +37,9 @@ class Capability:
         seconds: the clip lengths it can make, in seconds; empty for images.
         default_seconds: the clip length where the user chose none.
         max_prompt: the longest prompt it takes, in characters.
-        limit: items in flight at once.
+        limit: items of this model in flight at once: over the whole installation, or, for a
+            `local` provider, on each worker.
+        queue: which workers serve it: `io`, or `gpu` for what needs one.
         paid: whether a call costs money.
         cost: what one item is expected to cost.
     """
@@ -35,6 +51,7 @@ class Capability:
     default_seconds: int | None = None
     max_prompt: int = PROMPT_MAX_CHARACTERS
     limit: int = 1
+    queue: Queue = "io"
     paid: bool = True
     cost: Cost = field(default_factory=Cost)
 
@@ -83,6 +100,9 @@ class Provider(ABC):
     name: ClassVar[str]
     title: ClassVar[str]
     notice: ClassVar[str] = ""  # what users must know about it; shown wherever it is used
+    local: ClassVar[bool] = False  # whether it works on the worker's own machine
+    limit: int | None = None  # items of all its models in flight at once, as `Capability.limit`
+    deadlines: Deadlines = Deadlines()
 
     @abstractmethod
     def capabilities(self) -> Sequence[Capability]:
@@ -102,7 +122,7 @@ class Provider(ABC):
 
     @abstractmethod
     async def cancel(self, submission: Submission) -> None:
-        """Stop the work as far as the provider can."""
+        """Stop the work as far as the provider can; what has ended already is no error."""
 
     @abstractmethod
     async def check(self) -> str:

@@ -11,17 +11,19 @@
 Each text is a sentence for the user.
 """
 
-from typing import ClassVar
-
 
 class ProviderError(Exception):
     """The provider could not make this item."""
 
-    code: ClassVar[str] = "provider_error"
-    retryable: ClassVar[bool] = False  # whether Fivefold itself may try again, free of charge
+    code = "provider_error"
+    retryable = False  # whether Fivefold itself may try again, free of charge
 
-    def __init__(self, message: str | None = None) -> None:
+    def __init__(
+        self, message: str | None = None, *, code: str | None = None, retryable: bool | None = None
+    ) -> None:
         super().__init__(message or (type(self).__doc__ or "").strip())
+        self.code = code or self.code
+        self.retryable = self.retryable if retryable is None else retryable
 
     @property
     def message(self) -> str:

@@ -2,7 +2,7 @@
 
 from pymongo.errors import PyMongoError as DatabaseError
 
-from core.store.assets import LeaseLost
 from core.store.connection import DatabaseUnavailable, Store, open_store
+from core.store.leases import LeaseLost
 
 __all__ = ["DatabaseError", "DatabaseUnavailable", "LeaseLost", "Store", "open_store"]

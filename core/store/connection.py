@@ -13,9 +13,12 @@ from core.settings import Settings
 from core.store import embedded, schema
 from core.store.assets import AssetStore
 from core.store.jobs import JobStore
+from core.store.leases import LeaseStore
 from core.store.logs import Log
 from core.store.outbox import Outbox
+from core.store.queue import QueueStore
 from core.store.users import UserStore
+from core.store.workers import WorkerStore
 
 Document = dict[str, Any]
 
@@ -36,6 +39,9 @@ class Store:
         self._database: Database[Document] = client[database]
         self.jobs = JobStore(client, self._database)
         self.assets = AssetStore(self._database)
+        self.queue = QueueStore(self._database)
+        self.leases = LeaseStore(self._database)
+        self.workers = WorkerStore(self._database)
         self.users = UserStore(self._database)
         self.outbox = Outbox(self._database)
         self.logins = Log(self._database["login_log"], LoginEntry)

@@ -9,7 +9,9 @@ from pymongo.client_session import ClientSession
 from pymongo.database import Database
 
 from core.models import (
+    AT_ONCE,
     ENDED_STATES,
+    OPEN_STATES,
     Asset,
     AssetState,
     Job,
@@ -18,6 +20,7 @@ from core.models import (
     Notice,
     now,
 )
+from core.store.queue import QUEUED
 
 Document = dict[str, Any]
 
@@ -59,10 +62,51 @@ class JobStore:
         found = self._jobs.find({"_id": {"$in": list(job_ids)}}, {"prompt": True})
         return {document["_id"]: document["prompt"] for document in found}
 
-    def processing(self) -> list[str]:
-        """Return the ids of all jobs that have not ended."""
+    def unsettled(self) -> list[str]:
+        """Return the ids of jobs that are called `Processing` with nothing left to do."""
+        states = [str(state) for state in OPEN_STATES]
+        going_on = set(self._assets.distinct("job_id", {"state": {"$in": states}}))
         found = self._jobs.find({"status": str(JobStatus.PROCESSING)}, {"_id": True})
-        return [document["_id"] for document in found]
+        return [document["_id"] for document in found if document["_id"] not in going_on]
+
+    def cancel(self, job_id: str, user_id: str, asset_id: str | None = None) -> int:
+        """Stop a job, or one item of it, from costing anything more.
+
+        What has not begun is cancelled at once. What a provider works on is marked; the worker
+        that holds it, or the next one, stops it there.
+
+        Args:
+            job_id: the job.
+            user_id: whose it is; another's is left alone.
+            asset_id: one item; None: all that have not ended.
+
+        Returns:
+            how many items this is about.
+        """
+        begun = {"$or": [{"$ne": ["$state", QUEUED]}, {"$ne": ["$remote_id", None]}]}
+        changes = {
+            "cancel_requested": begun,
+            "state": {"$cond": [begun, "$state", str(AssetState.CANCELLED)]},
+            "lease": {"$cond": [begun, "$lease", None]},
+            "next_attempt_at": AT_ONCE,
+        }
+        states = [str(state) for state in OPEN_STATES]
+        return self._change(job_id, user_id, asset_id, states, changes)
+
+    def retry(self, job_id: str, user_id: str, asset_id: str | None = None) -> int:
+        """Make failed and cancelled items again. Arguments and result are those of `cancel`.
+
+        An item that its provider has finished, and that only could not be saved, is fetched again.
+        """
+        states = [str(AssetState.FAILED), str(AssetState.CANCELLED)]
+        return self._change(job_id, user_id, asset_id, states, _anew())
+
+    def resend(self, job_id: str, user_id: str, asset_id: str | None = None) -> int:
+        """Send `unknown` items again, at the user's word: they may be charged twice.
+
+        Arguments and result are those of `cancel`.
+        """
+        return self._change(job_id, user_id, asset_id, [str(AssetState.UNKNOWN)], _anew())
 
     def settle(self, job_id: str) -> JobStatus:
         """Bring a job's paths, status and notices in line with its assets.
@@ -74,36 +118,75 @@ class JobStore:
         Raises:
             KeyError: there is no such job.
         """
-
-        def write(session: ClientSession) -> JobStatus:
-            document = self._jobs.find_one({"_id": job_id}, session=session)
-            if document is None:
-                raise KeyError(job_id)
-            job = Job.from_document(document)
-            found = self._assets.find({"job_id": job_id}, session=session)
-            assets = [Asset.from_document(each) for each in found.sort("slot", ASCENDING)]
-            status = _status(assets)
-            moment = now()
-            changes: Document = {
-                "image_paths": _paths(assets, Kind.IMAGE),
-                "video_paths": _paths(assets, Kind.VIDEO),
-                "status": str(status),
-                "generated_at": _last_saved(assets) if status != JobStatus.PROCESSING else None,
-            }
-            if any(document[name] != value for name, value in changes.items()):
-                self._jobs.update_one(
-                    {"_id": job_id}, {"$set": changes | {"updated_at": moment}}, session=session
-                )
-            if job.status == JobStatus.PROCESSING and status != JobStatus.PROCESSING:
-                notices = [
-                    _notice(job, channel, moment).to_document() for channel in job.notify.channels
-                ]
-                if notices:
-                    self._outbox.insert_many(notices, session=session)
-            return status
-
         with self._client.start_session() as session:
+            return session.with_transaction(lambda session: self._settle(job_id, session))
+
+    def _change(
+        self,
+        job_id: str,
+        user_id: str,
+        asset_id: str | None,
+        states: Sequence[str],
+        changes: Document,
+    ) -> int:
+        """Change a user's items that are in one of `states`, and settle the job with them."""
+        query: Document = {"job_id": job_id, "user_id": user_id, "state": {"$in": list(states)}}
+        if asset_id is not None:
+            query["_id"] = asset_id
+
+        def write(session: ClientSession) -> int:
+            found = self._assets.update_many(query, [{"$set": changes}], session=session)
+            if found.matched_count:
+                self._settle(job_id, session)
+            return found.matched_count
+
+        with timeout(STORE_SECONDS), self._client.start_session() as session:
             return session.with_transaction(write)
+
+    def _settle(self, job_id: str, session: ClientSession) -> JobStatus:
+        document = self._jobs.find_one({"_id": job_id}, session=session)
+        if document is None:
+            raise KeyError(job_id)
+        job = Job.from_document(document)
+        found = self._assets.find({"job_id": job_id}, session=session)
+        assets = [Asset.from_document(each) for each in found.sort("slot", ASCENDING)]
+        status = _status(assets)
+        moment = now()
+        changes: Document = {
+            "image_paths": _paths(assets, Kind.IMAGE),
+            "video_paths": _paths(assets, Kind.VIDEO),
+            "status": str(status),
+            "generated_at": _last_saved(assets) if status != JobStatus.PROCESSING else None,
+        }
+        if any(document[name] != value for name, value in changes.items()):
+            self._jobs.update_one(
+                {"_id": job_id}, {"$set": changes | {"updated_at": moment}}, session=session
+            )
+        if job.status == JobStatus.PROCESSING and status != JobStatus.PROCESSING:
+            for channel in job.notify.channels:
+                notice = _notice(job, channel, moment).to_document()
+                # A job that ended before and was tried again has its notice already.
+                self._outbox.update_one(
+                    {"_id": notice.pop("_id")},
+                    {"$setOnInsert": notice},
+                    upsert=True,
+                    session=session,
+                )
+        return status
+
+
+def _anew() -> Document:
+    """Return what an item is when it begins again, for an update pipeline."""
+    return {
+        "state": QUEUED,
+        "progress": 0.0,
+        "attempts": 0,
+        "error": None,
+        "lease": None,
+        "cancel_requested": False,
+        "next_attempt_at": AT_ONCE,
+        "timings": {"$literal": {"queued_at": now()}},
+    }
 
 
 def _status(assets: Sequence[Asset]) -> JobStatus:

@@ -10,6 +10,8 @@ from core.models import AssetState, JobStatus, Kind
 
 Document = dict[str, Any]
 
+FORGET_WORKERS_SECONDS: Final = 3600
+FORMER_INDEXES: Final = {"assets": ("ready", "leases")}  # of earlier versions; not used any more
 _TEXT: Final = {"bsonType": "string"}
 _DATE: Final = {"bsonType": "date"}
 _NUMBER: Final = {"bsonType": ["int", "long", "double"]}
@@ -62,6 +64,10 @@ VALIDATORS: Final[dict[str, Document]] = {
         ["job_id", "user_id", "channel", "recipient", "status", "due_at"],
         {"status": {"enum": ["due", "sent", "failed", "cancelled"]}, "due_at": _DATE},
     ),
+    "workers": _object(
+        ["host", "pid", "broker", "queues", "started_at", "seen_at"], {"seen_at": _DATE}
+    ),
+    "leader": _object(["owner", "until"], {"owner": _TEXT, "until": _DATE}),
     "login_log": _object(
         ["user_id", "outcome", "reason", "address", "agent", "time"], {"time": _DATE}
     ),
@@ -85,10 +91,21 @@ INDEXES: Final[dict[str, list[IndexModel]]] = {
             unique=True,
         ),
         IndexModel(
-            [(key, ASCENDING) for key in ("state", "next_attempt_at", "kind", "slot")],
-            name="ready",
+            [
+                (key, ASCENDING)
+                for key in ("state", "provider", "model", "user_id", "job_id", "kind", "slot")
+            ],
+            name="waiting",
         ),
-        IndexModel([("state", ASCENDING), ("lease.until", ASCENDING)], name="leases"),
+        IndexModel(
+            [(key, ASCENDING) for key in ("state", "lease.until", "provider", "model")],
+            name="in_flight",
+        ),
+        IndexModel(
+            [("lease.owner", ASCENDING)],
+            name="to_cancel",
+            partialFilterExpression={"cancel_requested": True},
+        ),
         IndexModel(
             [
                 *((key, ASCENDING) for key in ("user_id", "kind", "state")),
@@ -105,6 +122,10 @@ INDEXES: Final[dict[str, list[IndexModel]]] = {
         ),
         IndexModel([("status", ASCENDING), ("due_at", ASCENDING)], name="due"),
     ],
+    "workers": [
+        IndexModel([("seen_at", ASCENDING)], name="gone", expireAfterSeconds=FORGET_WORKERS_SECONDS)
+    ],
+    "leader": [],
     "login_log": [IndexModel([("user_id", ASCENDING), ("time", DESCENDING)], name="of_user")],
     "view_log": [
         IndexModel([("user_id", ASCENDING), ("time", DESCENDING)], name="of_user"),
@@ -125,5 +146,7 @@ def ensure(database: Database[Document]) -> None:
                 database.command("collMod", name, validator=validator)
         else:
             database.command("collMod", name, validator=validator)
+        for former in set(FORMER_INDEXES.get(name, ())) & set(database[name].index_information()):
+            database[name].drop_index(former)
         if INDEXES[name]:
             database[name].create_indexes(INDEXES[name])

@@ -3,18 +3,24 @@
 Streamlit keeps `/media/` for itself, hence `/content/`. A preview or poster never changes and
 stays in the browser's cache. An original is asked for every time (and answered with 304 where
 the browser has it), because every look at content is logged.
+
+What lies in an object store is not sent through here: the browser is sent there, with an address
+that is signed for a short while.
 """
 
 import logging
 import re
 from collections.abc import Callable
+from http import HTTPStatus
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 from starlette.requests import Request
-from starlette.responses import FileResponse, PlainTextResponse, Response
+from starlette.responses import FileResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from core.media.storage import RemoteFile, StorageUnavailable
 from core.models import Asset, AssetState, Kind, ViewEntry, now
 from core.store import DatabaseError, DatabaseUnavailable
 from core.web.studio import Studio
@@ -26,6 +32,10 @@ _SAFE: Final = {
 _FOR_EVER: Final = {"Cache-Control": "private, immutable, max-age=31536000"}
 _NOT_KEPT: Final = {"Cache-Control": "no-store"}
 _NAME_CHARACTERS: Final = 48
+
+# Players come back to a signed address when somebody seeks or plays a clip again.
+_SIGNED_SECONDS: Final = 15 * 60
+_WHILE_SIGNED: Final = {"Cache-Control": f"private, max-age={_SIGNED_SECONDS - 5 * 60}"}
 
 _log = logging.getLogger(__name__)
 
@@ -78,38 +88,57 @@ def _answer(make: Callable[[], Response]) -> Response:
         _log.warning("content was not served: %s", error)
         sentence = "The database does not answer at the moment. Please try again in a minute."
         return PlainTextResponse(sentence, 503, _SAFE | _NOT_KEPT)
+    except StorageUnavailable as error:
+        _log.warning("content was not served: %s", error)
+        sentence = "The files cannot be reached at the moment. Please try again in a minute."
+        return PlainTextResponse(sentence, 503, _SAFE | _NOT_KEPT)
 
 
 def _original(request: Request, studio: Studio) -> Response:
     asset = _asset(request, studio)
-    path = _locate(studio, asset, asset.path)
+    place = _locate(studio, asset, asset.path)
     download = request.query_params.get("download") == "1"
-    headers = _SAFE | {"Cache-Control": "private, no-cache", "ETag": f'"{asset.sha256}"'}
-    fresh = headers["ETag"] in _tags(request.headers.get("if-none-match", ""))
+    prompt = studio.store.jobs.prompts([asset.job_id]).get(asset.job_id, "") if download else ""
+    name = file_name(prompt, asset, Path(place.name).suffix)
+    disposition = "attachment" if download else "inline"
+    if isinstance(place, RemoteFile):
+        answer = _redirect(request, place, name, disposition, _NOT_KEPT)
+    else:
+        answer = _file(request, place, name, disposition, f'"{asset.sha256}"')
+    fresh = answer.status_code == HTTPStatus.NOT_MODIFIED
     if request.method == "GET" and (fresh or _from_start(request)):
         look = "play" if asset.kind == Kind.VIDEO else "view"
         _log_view(studio, asset, "download" if download else look)
-    if fresh:
-        return Response(status_code=304, headers=headers)
-    prompt = studio.store.jobs.prompts([asset.job_id]).get(asset.job_id, "") if download else ""
-    return FileResponse(
-        path,
-        headers=headers,
-        filename=file_name(prompt, asset, path.suffix),
-        content_disposition_type="attachment" if download else "inline",
-    )
+    return answer
 
 
 def _still(request: Request, studio: Studio, which: str) -> Response:
     asset = _asset(request, studio)
-    path = _locate(studio, asset, asset.preview if which == "preview" else asset.poster)
+    place = _locate(studio, asset, asset.preview if which == "preview" else asset.poster)
+    if isinstance(place, RemoteFile):
+        return _redirect(request, place, place.name, "inline", _WHILE_SIGNED)
     return FileResponse(
-        path,
+        place,
         media_type="image/webp",
         headers=_SAFE | _FOR_EVER,
-        filename=path.name,
+        filename=place.name,
         content_disposition_type="inline",
     )
+
+
+def _file(request: Request, path: Path, name: str, disposition: str, tag: str) -> Response:
+    headers = _SAFE | {"Cache-Control": "private, no-cache", "ETag": tag}
+    if tag in _tags(request.headers.get("if-none-match", "")):
+        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
+    return FileResponse(path, headers=headers, filename=name, content_disposition_type=disposition)
+
+
+def _redirect(
+    request: Request, file: RemoteFile, name: str, disposition: str, kept: dict[str, str]
+) -> Response:
+    disposition = f"{disposition}; filename*=utf-8''{quote(name)}"
+    address = file.address(request.method, disposition, _SIGNED_SECONDS)
+    return RedirectResponse(address, HTTPStatus.TEMPORARY_REDIRECT, _SAFE | kept)
 
 
 def _asset(request: Request, studio: Studio) -> Asset:
@@ -122,7 +151,7 @@ def _asset(request: Request, studio: Studio) -> Asset:
     return asset
 
 
-def _locate(studio: Studio, asset: Asset, stored: str | None) -> Path:
+def _locate(studio: Studio, asset: Asset, stored: str | None) -> Path | RemoteFile:
     try:
         return studio.content.locate(asset.user_id, stored or "")
     except FileNotFoundError:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from core.generation.order import Order, plan
-from core.media.storage import ContentStore
+from core.media.storage import ContentStore, open_content
 from core.models import Job, Kind
 from core.providers.registry import Catalogue, configured
 from core.settings import Settings, load_settings
@@ -81,6 +81,6 @@ def studio() -> Studio:
     return Studio(
         settings=settings,
         store=open_store(settings),
-        content=ContentStore(settings.content_url),
+        content=open_content(settings.content_url),
         catalogue=configured(drawing_processes=settings.drawing_processes),
     )

@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from core.media.encoding import encode_clip, encode_png
 from core.models import Kind
-from core.providers.base import Capability, Provider, Report, Request, Submission
+from core.providers.base import Capability, Provider, Queue, Report, Request, Submission
 from core.providers.registry import Catalogue
 
 SIZE = {"1:1": (64, 64)}
@@ -21,43 +22,60 @@ class FakeProvider(Provider):
     name = "fake"
     title = "Fake"
 
-    def __init__(self, *, paid: bool = False, resumable: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        paid: bool = False,
+        resumable: bool = False,
+        limit: int = 50,
+        queue: Queue = "io",
+    ) -> None:
         self.paid = paid
+        self.each: dict[str, Any] = {"limit": limit, "queue": queue, "paid": paid}
         self.resumable = resumable
         self.submitted: list[str] = []
         self.cancelled: list[Submission] = []
         self.fail_submit: list[Exception] = []
         self.fail_follow: list[Exception] = []
         self.content: bytes | None = None
+        self.fail_cancel: list[Exception] = []
         self.hold = asyncio.Event()
         self.hold.set()
+        self.hold_submit = asyncio.Event()
+        self.hold_submit.set()
+        self.at_once = self.most_at_once = 0
 
     def capabilities(self) -> Sequence[Capability]:
         return (
-            Capability(kind=Kind.IMAGE, model="tiny", ratios=SIZE, limit=50, paid=self.paid),
+            Capability(kind=Kind.IMAGE, model="tiny", ratios=SIZE, **self.each),
             Capability(
                 kind=Kind.VIDEO,
                 model="tiny",
                 ratios=SIZE,
                 seconds=(1,),
                 default_seconds=1,
-                limit=50,
-                paid=self.paid,
+                **self.each,
             ),
         )
 
     async def submit(self, request: Request) -> Submission:
         self.submitted.append(request.asset_id)
+        await self.hold_submit.wait()
         if self.fail_submit:
             raise self.fail_submit.pop(0)
         return Submission(f"remote-{request.asset_id}" if self.resumable else None, request.kind)
 
     async def follow(self, submission: Submission, report: Report) -> None:
-        await report(0.5)
-        await self.hold.wait()
+        assert submission
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        try:
+            await report(0.5)
+            await self.hold.wait()
+        finally:
+            self.at_once -= 1
         if self.fail_follow:
             raise self.fail_follow.pop(0)
-        assert submission
 
     async def fetch(self, submission: Submission, destination: Path) -> None:
         remote_kind = Kind.VIDEO if "video" in (submission.remote_id or "") else Kind.IMAGE
@@ -72,6 +90,8 @@ class FakeProvider(Provider):
 
     async def cancel(self, submission: Submission) -> None:
         self.cancelled.append(submission)
+        if self.fail_cancel:
+            raise self.fail_cancel.pop(0)
 
     async def check(self) -> str:
         return "Fine."

@@ -14,34 +14,36 @@ from pymongo.errors import BulkWriteError, WriteError
 from core.models import (
     Asset,
     AssetError,
-    AssetState,
     JobStatus,
     Kind,
     LoginEntry,
     Notify,
     ViewEntry,
+    Worker,
     now,
 )
 from core.settings import Settings
 from core.store import DatabaseUnavailable, LeaseLost, Store, open_store
 from core.store.embedded import EmbeddedMongo
-from tests.conftest import stored_job
+from tests.conftest import claim, stored_job
+
+LANE = ("illustrator", "illustrator-1")
 
 
 def claimed(store: Store, asset_id: str, lease_seconds: float = 60) -> Asset:
-    asset = store.assets.claim(asset_id, "test:1", lease_seconds)
+    asset = claim(store, asset_id, lease_seconds)
     assert asset is not None
     return asset
 
 
 def finish(store: Store, asset_id: str) -> None:
     asset = claimed(store, asset_id)
-    store.assets.submitting(asset)
-    store.assets.running(asset, None)
-    store.assets.saving(asset)
+    store.leases.submitting(asset)
+    store.leases.running(asset, None)
+    store.leases.saving(asset)
     extension = "png" if asset.kind == Kind.IMAGE else "mp4"
     path = f"generated_content/ana/{asset.id}.{extension}"
-    store.assets.done(asset, {"path": path, "preview": "p.webp", "bytes": 1})
+    store.leases.done(asset, {"path": path, "preview": "p.webp", "bytes": 1})
 
 
 @pytest.fixture
@@ -111,7 +113,7 @@ def test_a_job_with_something_missing_is_failed_not_completed(store: Store) -> N
     job, assets = stored_job(store)
     for asset in assets[1:]:
         finish(store, asset.id)
-    store.assets.failed(claimed(store, assets[0].id), AssetError(code="x", message="It failed."))
+    store.leases.failed(claimed(store, assets[0].id), AssetError(code="x", message="It failed."))
     assert store.jobs.settle(job.id) == JobStatus.FAILED
 
 
@@ -151,48 +153,194 @@ def test_a_notice_is_not_due_before_the_time_the_user_chose(store: Store) -> Non
 def test_of_many_claims_one_wins(store: Store) -> None:
     _, assets = stored_job(store)
 
-    def claim(number: int) -> Asset | None:
-        return store.assets.claim(assets[0].id, f"worker:{number}", 60)
+    def show(number: int) -> Asset | None:
+        return store.leases.claim(assets[0].id, "ticket", f"worker:{number}", 60)
 
+    store.queue.hand_out([assets[0].id], "ticket", 60)
     with ThreadPoolExecutor(8) as pool:
-        claims = list(pool.map(claim, range(8)))
+        claims = list(pool.map(show, range(8)))
     assert sum(claim is not None for claim in claims) == 1
+
+
+def test_a_late_or_foreign_ticket_claims_nothing(store: Store) -> None:
+    _, assets = stored_job(store)
+    first, second = assets[0].id, assets[1].id
+    store.queue.hand_out([first], "late", -1)
+    assert store.leases.claim(first, "late", "w", 60) is None
+    store.queue.hand_out([second], "old", -1)
+    store.queue.hand_out([second], "new", 60)
+    assert store.leases.claim(second, "old", "w", 60) is None
+    assert store.leases.claim(second, "new", "w", 60) is not None
+
+
+def test_what_is_handed_out_or_worked_on_is_not_handed_out_again(store: Store) -> None:
+    _, assets = stored_job(store)
+    store.queue.hand_out([assets[0].id], "first", 60)
+    claimed(store, assets[1].id)
+    store.queue.hand_out([assets[0].id, assets[1].id], "second", 60)
+    assert store.leases.claim(assets[0].id, "second", "w", 60) is None
+    assert store.leases.claim(assets[1].id, "second", "w", 60) is None
+    assert store.queue.in_flight() == {LANE: 2}
+
+
+def test_a_message_that_could_not_be_sent_frees_its_item(store: Store) -> None:
+    _, assets = stored_job(store)
+    store.queue.hand_out([assets[0].id], "first", 60)
+    store.queue.take_back([assets[0].id], "first")
+    assert claim(store, assets[0].id) is not None
 
 
 def test_a_worker_that_lost_its_lease_can_change_nothing(store: Store) -> None:
     _, assets = stored_job(store)
     before = claimed(store, assets[0].id, lease_seconds=-1)  # it ran out at once
-    store.assets.submitting(before)
+    store.leases.submitting(before)
     after = claimed(store, assets[0].id)
+    error = AssetError(code="x", message="Late.")
     writes: list[Callable[[], None]] = [
-        lambda: store.assets.heartbeat(before, 60),
-        lambda: store.assets.progress(before, 0.5),
-        lambda: store.assets.running(before, "late"),
-        lambda: store.assets.done(before, {"path": "late"}),
-        lambda: store.assets.hand_back(before, now()),
-        lambda: store.assets.failed(before, AssetError(code="x", message="Late.")),
+        lambda: store.leases.submitting(before),
+        lambda: store.leases.progress(before, 0.5),
+        lambda: store.leases.running(before, "late"),
+        lambda: store.leases.resumed(before),
+        lambda: store.leases.saving(before),
+        lambda: store.leases.done(before, {"path": "late"}),
+        lambda: store.leases.hand_back(before, counted=True),
+        lambda: store.leases.failed(before, error),
+        lambda: store.leases.unknown(before, error),
+        lambda: store.leases.cancelled(before, None),
     ]
+    assert after.lease is not None
+    assert before.lease is not None
+    held = {assets[0].id: before.lease.token}
+    assert store.leases.renew(held, 60) == set()
+    assert store.leases.renew({assets[0].id: after.lease.token}, 60) == {assets[0].id}
+    after = store.assets.get(assets[0].id) or after
     for write in writes:
         with pytest.raises(LeaseLost):
             write()
     assert store.assets.get(assets[0].id) == after
 
 
-def test_ready_offers_abandoned_items_first_and_then_queued_ones_in_order(store: Store) -> None:
+def test_abandoned_items_are_found_and_queued_ones_come_in_order(store: Store) -> None:
     _, assets = stored_job(store)
-    abandoned = claimed(store, assets[4].id, lease_seconds=-1)
-    store.assets.submitting(abandoned)
-    held = claimed(store, assets[0].id)
-    store.assets.submitting(held)
-    ready = store.assets.ready(4)
-    assert ready == [assets[4].id, assets[1].id, assets[2].id, assets[3].id]
+    store.leases.submitting(claimed(store, assets[4].id, lease_seconds=-1))
+    store.leases.submitting(claimed(store, assets[0].id))
+    assert store.queue.abandoned(10) == [(assets[4].id, LANE)]
+    assert store.queue.lanes() == [LANE]
+    assert store.queue.users(LANE) == ["ana"]
+    assert store.queue.due(LANE, "ana", 3) == [assets[1].id, assets[2].id, assets[3].id]
 
 
 def test_an_item_that_was_handed_back_waits_for_its_time(store: Store) -> None:
     _, assets = stored_job(store)
-    store.assets.hand_back(claimed(store, assets[0].id), now() + timedelta(minutes=5))
-    assert assets[0].id not in store.assets.ready(100)
-    assert store.assets.claim(assets[0].id, "test:1", 60) is None
+    store.leases.hand_back(claimed(store, assets[0].id), 300, counted=True)
+    assert assets[0].id not in store.queue.due(LANE, "ana", 100)
+    assert claim(store, assets[0].id) is None
+
+
+def test_a_wrong_clock_on_a_worker_moves_no_lease(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, assets = stored_job(store)
+    store.leases.submitting(claimed(store, assets[0].id))
+    for hours in (-5, 5):
+        for module in ("leases", "jobs", "outbox"):
+            monkeypatch.setattr(f"core.store.{module}.now", lambda: now() + timedelta(hours=hours))  # noqa: B023
+        assert store.queue.abandoned(10) == []
+        assert len(store.queue.due(LANE, "ana", 100)) == 9
+        assert claim(store, assets[0].id) is None
+
+
+def test_one_worker_leads_until_its_lease_runs_out_or_it_leaves(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert store.workers.lead("a")
+    assert not store.workers.lead("b")
+    assert store.workers.lead("a")
+    assert store.workers.leader() == "a"
+    store.workers.leave("a")
+    assert store.workers.leader() is None
+    monkeypatch.setattr("core.store.workers.LEADER_SECONDS", -1)
+    assert store.workers.lead("b")
+    monkeypatch.undo()
+    assert store.workers.lead("a")
+    assert not store.workers.lead("b")
+
+
+def test_workers_are_there_while_they_announce_themselves(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = Worker(
+        id="h:1",
+        host="h",
+        pid=1,
+        broker="",
+        queues={"io": 5},
+        started_at=now(),
+        seen_at=now() - timedelta(days=1),
+    )
+    store.workers.announce(worker)
+    assert [each.queues for each in store.workers.alive()] == [{"io": 5}]
+    monkeypatch.setattr("core.store.workers.ALIVE_SECONDS", -1)
+    assert store.workers.alive() == []
+
+
+def states(store: Store, job_id: str) -> list[str]:
+    return [str(asset.state) for asset in store.assets.of_job(job_id)]
+
+
+def test_cancelling_ends_what_has_not_begun_and_marks_what_has(store: Store) -> None:
+    job, assets = stored_job(store)
+    finish(store, assets[0].id)
+    working = claimed(store, assets[1].id)
+    store.leases.submitting(working)
+    just_claimed = claimed(store, assets[2].id)
+    remote = claimed(store, assets[3].id)
+    store.leases.running(remote, "remote-1")
+    store.leases.hand_back(remote, counted=False)
+    assert store.jobs.cancel(job.id, "ben") == 0
+    assert store.jobs.cancel(job.id, "ana") == 9
+    assert states(store, job.id)[:4] == ["done", "submitting", "cancelled", "queued"]
+    assert set(states(store, job.id)[4:]) == {"cancelled"}
+    assert store.leases.to_cancel("test:1") == [assets[1].id]
+    with pytest.raises(LeaseLost):  # before it could spend anything
+        store.leases.submitting(just_claimed)
+    resumed = claimed(store, assets[3].id)
+    assert (resumed.remote_id, resumed.cancel_requested) == ("remote-1", True)
+    store.leases.cancelled(resumed, None)
+    store.leases.cancelled(working, None)
+    assert store.jobs.settle(job.id) == JobStatus.CANCELLED
+
+
+def test_retrying_opens_the_job_again_and_tells_no_second_time(store: Store) -> None:
+    job, assets = stored_job(store)
+    for asset in assets[2:]:
+        finish(store, asset.id)
+    error = AssetError(code="x", message="It failed.")
+    store.leases.failed(claimed(store, assets[0].id), error)
+    store.leases.unknown(claimed(store, assets[1].id), error)
+    assert store.jobs.settle(job.id) == JobStatus.FAILED
+    assert store.jobs.retry(job.id, "ben") == 0
+    assert store.jobs.retry(job.id, "ana") == 1
+    again = store.jobs.get(job.id)
+    assert again is not None
+    assert (again.status, again.generated_at) == (JobStatus.PROCESSING, None)
+    finish(store, assets[0].id)
+    assert store.jobs.settle(job.id) == JobStatus.FAILED
+    assert store.jobs.resend(job.id, "ana", assets[0].id) == 0
+    assert store.jobs.resend(job.id, "ana", assets[1].id) == 1
+    finish(store, assets[1].id)
+    assert store.jobs.settle(job.id) == JobStatus.COMPLETED
+    assert len(store.outbox.of_job(job.id)) == 1
+
+
+def test_an_answer_that_comes_late_makes_an_unknown_item_known(store: Store) -> None:
+    _, assets = stored_job(store)
+    late = claimed(store, assets[0].id, lease_seconds=-1)
+    store.leases.submitting(late)
+    store.leases.unknown(claimed(store, assets[0].id), AssetError(code="x", message="Unknown."))
+    assert store.leases.answered_late(late, "remote-1")
+    assert claimed(store, assets[0].id).remote_id == "remote-1"
+    assert not store.leases.answered_late(late, "remote-2")
 
 
 def test_nobody_reads_what_is_not_theirs(store: Store) -> None:
@@ -257,17 +405,20 @@ def test_the_schema_can_be_ensured_again(store: Store) -> None:
         ("assets", {"job_id": "x"}, [("kind", 1), ("slot", 1)]),
         (
             "assets",
-            {"state": "queued", "next_attempt_at": {"$lte": now()}},
-            [("next_attempt_at", 1), ("kind", 1), ("slot", 1)],
+            {"state": "queued", "provider": "p", "model": "m", "user_id": "ana"},
+            [("job_id", 1), ("kind", 1), ("slot", 1)],
         ),
         (
             "assets",
             {
                 "state": {"$in": ["submitting", "running", "saving"]},
-                "lease.until": {"$lt": now()},
+                "$expr": {"$lt": ["$lease.until", "$$NOW"]},
             },
             None,
         ),
+        ("assets", {"state": {"$in": ["queued", "running"]}}, None),
+        ("assets", {"cancel_requested": True, "lease.owner": "w"}, None),
+        ("workers", {"$expr": {"$gt": ["$seen_at", "$$NOW"]}}, None),
         (
             "assets",
             {"user_id": "ana", "kind": "image", "state": "done"},
@@ -324,7 +475,7 @@ def test_the_embedded_database_keeps_what_it_took_when_it_is_killed(tmp_path: Pa
     try:
         with open_store(settings) as store:
             assert store.jobs.get(job.id) is not None
-            assert len(store.assets.ready(100)) == 10
+            assert len(store.queue.due(LANE, "ana", 100)) == 10
     finally:
         mongo.stop()
 
@@ -343,8 +494,9 @@ def test_a_database_left_behind_by_a_killed_run_is_taken_over(tmp_path: Path) ->
         successor.stop()
 
 
-def test_states_count_in_the_queue(store: Store) -> None:
-    _, assets = stored_job(store)
-    store.assets.submitting(claimed(store, assets[0].id))
-    assert store.assets.queue() == {"queued": 9, "active": 1}
-    assert store.assets.get(assets[0].id).state == AssetState.SUBMITTING  # type: ignore[union-attr]
+def test_what_waits_and_what_is_in_flight_is_counted_by_lane(store: Store) -> None:
+    job, assets = stored_job(store)
+    store.leases.submitting(claimed(store, assets[0].id))
+    assert store.queue.in_flight() == {LANE: 1}
+    assert store.queue.waiting()[LANE].items == 9
+    assert abs(store.queue.waiting()[LANE].since - job.created_at) < timedelta(seconds=1)

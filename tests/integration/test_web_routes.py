@@ -6,7 +6,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.testclient import TestClient
 
-from core.media.storage import ContentStore
+from core.media.folder import FolderStore
 from core.models import Asset
 from core.providers.registry import configured
 from core.settings import Settings
@@ -15,14 +15,14 @@ from core.web.auth import auth_routes
 from core.web.content import content_routes
 from core.web.identity import Identity, IdentityMiddleware
 from core.web.studio import Studio
-from tests.conftest import stored_job
+from tests.conftest import claim, stored_job
 
 HOST = "http://studio.example.org"
 BYTES = bytes(range(256)) * 40
 
 
 @pytest.fixture
-def app(settings: Settings, store: Store, content: ContentStore) -> Starlette:
+def app(settings: Settings, store: Store, content: FolderStore) -> Starlette:
     studio = Studio(settings, store, content, configured())
     identity = Identity("key", days=30, secure=False)
     return Starlette(
@@ -44,11 +44,11 @@ def log_in(client: TestClient, user_id: str, **more: Any) -> Any:  # noqa: ANN40
 
 
 @pytest.fixture
-def done(store: Store, content: ContentStore) -> tuple[Asset, Asset]:
+def done(store: Store, content: FolderStore) -> tuple[Asset, Asset]:
     """Ana's first image and first video, saved."""
     _, assets = stored_job(store, "ana", "Ein Fuchs, grün & schön!")
     for asset, extension in ((assets[0], "png"), (assets[5], "mp4")):
-        claimed = store.assets.claim(asset.id, "test", 60)
+        claimed = claim(store, asset.id)
         assert claimed is not None
         saved: dict[str, Any] = {"width": 8, "height": 8, "seconds": None, "bytes": len(BYTES)}
         for field, name in (
@@ -59,7 +59,7 @@ def done(store: Store, content: ContentStore) -> tuple[Asset, Asset]:
             with content.draft("ana", asset.id) as draft:
                 draft.path.write_bytes(BYTES)
                 saved[field] = draft.commit(name)
-        store.assets.done(claimed, saved | {"sha256": f"digest-of-{asset.slot}-{extension}"})
+        store.leases.done(claimed, saved | {"sha256": f"digest-of-{asset.slot}-{extension}"})
     return assets[0], assets[5]
 
 
@@ -125,7 +125,7 @@ def test_nobody_else_gets_anything(
 
 
 def test_what_is_not_finished_or_not_there_is_not_found(
-    client: TestClient, content: ContentStore, store: Store, done: tuple[Asset, Asset]
+    client: TestClient, content: FolderStore, store: Store, done: tuple[Asset, Asset]
 ) -> None:
     log_in(client, "ana")
     assert client.get(f"/content/{done[0].job_id}-image-2").status_code == 404

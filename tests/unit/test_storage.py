@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -5,15 +7,16 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as checked
 from hypothesis import strategies as st
 
-from core.media.storage import PREVIEWS, ContentStore, InvalidContentUrl
+from core.media.folder import FolderStore
+from core.media.storage import PREVIEWS, InvalidContentUrl, open_content
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> ContentStore:
-    return ContentStore(str(tmp_path / "content"))
+def folder(tmp_path: Path) -> FolderStore:
+    return FolderStore(tmp_path / "content")
 
 
-def test_a_committed_draft_is_there_whole_and_nothing_else(folder: ContentStore) -> None:
+def test_a_committed_draft_is_there_whole_and_nothing_else(folder: FolderStore) -> None:
     with folder.draft("ana", "x-image-1") as draft:
         draft.path.write_bytes(b"picture")
         assert not list((folder.root / "ana").glob("[!.]*"))
@@ -23,31 +26,31 @@ def test_a_committed_draft_is_there_whole_and_nothing_else(folder: ContentStore)
     assert folder.locate("ana", path).read_bytes() == b"picture"
 
 
-def test_a_draft_that_fails_leaves_nothing(folder: ContentStore) -> None:
+def test_a_draft_that_fails_leaves_nothing(folder: FolderStore) -> None:
     with pytest.raises(OSError, match="full"), folder.draft("ana", "x") as draft:
         draft.path.write_bytes(b"half")
         raise OSError("full")
-    assert not list((folder.root / "ana").iterdir())
+    assert not list(folder.root.rglob("*.part"))
 
 
-def test_previews_have_a_folder_of_their_own(folder: ContentStore) -> None:
+def test_previews_have_a_folder_of_their_own(folder: FolderStore) -> None:
     with folder.draft("previews", "x.webp") as draft:
         draft.path.write_bytes(b"small")
         path = draft.commit(f"{PREVIEWS}/x.webp")
     assert folder.locate("previews", path).read_bytes() == b"small"
 
 
-def test_a_moved_content_folder_keeps_its_files(folder: ContentStore, tmp_path: Path) -> None:
+def test_a_moved_content_folder_keeps_its_files(folder: FolderStore, tmp_path: Path) -> None:
     with folder.draft("ana", "x") as draft:
         draft.path.write_bytes(b"picture")
         path = draft.commit("x.png")
     folder.root.rename(tmp_path / "moved")
-    assert ContentStore(str(tmp_path / "moved")).locate("ana", path).read_bytes() == b"picture"
+    assert FolderStore(tmp_path / "moved").locate("ana", path).read_bytes() == b"picture"
 
 
 @given(st.text(max_size=60) | st.sampled_from(["../../secret", "/etc/passwd", "..", "ana/../.."]))
 @checked(suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_no_stored_path_leads_out_of_the_users_folder(folder: ContentStore, path: str) -> None:
+def test_no_stored_path_leads_out_of_the_users_folder(folder: FolderStore, path: str) -> None:
     (folder.root / "ana").mkdir(parents=True, exist_ok=True)
     (folder.root / "secret").write_text("not yours")
     try:
@@ -58,9 +61,34 @@ def test_no_stored_path_leads_out_of_the_users_folder(folder: ContentStore, path
 
 
 def test_a_file_address_is_a_folder_too(tmp_path: Path) -> None:
-    assert ContentStore(f"file://{tmp_path}/a%20b").root == tmp_path / "a b"
+    content = open_content(f"file://{tmp_path}/a%20b")
+    assert isinstance(content, FolderStore)
+    assert content.root == tmp_path / "a b"
+    assert content.place == str(tmp_path / "a b")
 
 
-def test_an_address_that_is_not_a_folder_is_refused() -> None:
-    with pytest.raises(InvalidContentUrl, match="s3"):
-        ContentStore("s3://bucket/prefix")
+@pytest.mark.parametrize(
+    "address",
+    [
+        "ftp://host/folder",
+        "s3://",
+        "s3:bucket",
+        "s3:///prefix",
+        "s3://key:secret@bucket/prefix",
+        "s3://bucket/../prefix",
+        "s3://bucket//prefix//more",
+        "s3://bucket/prefix?region=x",
+        "s3://bucket/prefix#x",
+    ],
+)
+def test_an_address_of_no_folder_and_no_bucket_is_refused(address: str) -> None:
+    with pytest.raises(InvalidContentUrl, match="s3://bucket/prefix"):
+        open_content(address)
+
+
+def test_who_saves_in_a_folder_does_not_wait_for_the_object_stores_sdk() -> None:
+    script = (
+        "import sys; from core.media.storage import open_content; open_content('.');"
+        "sys.exit(bool({'s3fs', 'botocore'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0

@@ -65,9 +65,10 @@ class Illustrator(Provider):
     name: ClassVar[str] = "illustrator"
     title: ClassVar[str] = "Built-in illustrator"
     notice: ClassVar[str] = "Built-in illustrator, not an AI model: add a key for real generation."
+    local: ClassVar[bool] = True
 
     def __init__(self, processes: int = 0) -> None:
-        self._processes = processes or os.cpu_count() or 1
+        self._processes = self.limit = processes or os.cpu_count() or 1
         self._pool: ProcessPool | None = None
         self._progress = RawArray("d", _CELLS)
         self._free_cells = list(range(_CELLS))

@@ -1,0 +1,48 @@
+"""Being the one worker that hands out the work, or standing by to become it."""
+
+import asyncio
+import logging
+import time
+from typing import Final
+
+from core.store import DatabaseError, Store
+from core.store.workers import LEADER_SECONDS
+
+RENEW_SECONDS: Final = LEADER_SECONDS / 4
+
+_log = logging.getLogger(__name__)
+
+
+class Leadership:
+    """A lease in the database that at most one worker holds.
+
+    Args:
+        store: the database.
+        owner: this worker's name.
+    """
+
+    def __init__(self, store: Store, owner: str) -> None:
+        self._store = store
+        self._owner = owner
+        self._until = 0.0
+
+    @property
+    def held(self) -> bool:
+        """Whether this worker leads; it stops to before another one could begin."""
+        return time.monotonic() < self._until
+
+    async def run(self) -> None:
+        """Take the leadership when it is free, and keep it, until cancelled."""
+        led = None
+        while True:
+            asked = time.monotonic()
+            try:
+                leads = await asyncio.to_thread(self._store.workers.lead, self._owner)
+            except DatabaseError as error:
+                _log.warning("the leadership cannot be renewed: %s", error)
+            else:
+                self._until = asked + 0.75 * LEADER_SECONDS if leads else 0.0
+                if leads != led:
+                    _log.info("this worker hands out the work" if leads else "standing by")
+                    led = leads
+            await asyncio.sleep(RENEW_SECONDS)

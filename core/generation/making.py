@@ -1,0 +1,287 @@
+"""One claimed item on its way through its provider: submit, follow, fetch, save.
+
+What is found half done is carried on with, as far as the provider can. A paid call is never made
+twice: its intent is stored before it, and one whose answer is not known stays so.
+"""
+
+import asyncio
+import errno
+import logging
+import time
+from typing import Any, Final
+
+from core import telemetry
+from core.media.inspection import BrokenMedia, Inspection, inspect
+from core.media.previews import POSTER_PIXELS, save_preview
+from core.media.storage import PREVIEWS, ContentStore, Draft, StorageUnavailable
+from core.models import Asset, AssetState, Kind
+from core.providers.base import Capability, Provider, Request, Submission
+from core.providers.errors import (
+    GenerationFailed,
+    OutcomeUnknown,
+    ProviderError,
+    ProviderUnavailable,
+)
+from core.store import DatabaseError, LeaseLost, Store
+
+MAX_ATTEMPTS: Final = 5
+NOT_SAVED: Final = "not_saved"
+PROGRESS_SECONDS: Final = 1.0  # at most one write a while; nobody sees more
+
+_log = logging.getLogger(__name__)
+
+
+class Making:
+    """The steps of one item.
+
+    Args:
+        store: the database.
+        content: where files go.
+        provider: who makes it.
+        capability: the provider's model.
+        asset: the claimed item.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        content: ContentStore,
+        provider: Provider,
+        capability: Capability,
+        asset: Asset,
+    ) -> None:
+        self.asset = asset
+        self.provider = provider
+        self._store = store
+        self._content = content
+        self._paid = capability.paid
+        self._submission = None if asset.remote_id is None else Submission(asset.remote_id)
+        self._call: asyncio.Task[Submission] | None = None
+        self._written_at, self._written = 0.0, 0.0
+
+    @property
+    def resumable(self) -> bool:
+        """Whether another worker could carry on from here without asking for the item again."""
+        return self._submission is not None and self._submission.remote_id is not None
+
+    @property
+    def charged(self) -> bool:
+        """Whether a call that costs money is out, or may be."""
+        sent = self._call is not None or self.asset.state != AssetState.QUEUED
+        return self._paid and sent
+
+    async def run(self) -> None:
+        """Make the item, from wherever it stands, and store that it is done.
+
+        Raises:
+            ProviderError: the provider could not make it, or it could not be saved.
+            LeaseLost: the item is somebody else's now.
+        """
+        try:
+            submission = await self._submitted()
+            await self._follow(submission)
+            await asyncio.to_thread(self._store.leases.saving, self.asset)
+            await self._save(submission)
+        except ProviderError as error:
+            # Asking again for something that has been paid for would pay again.
+            taken = self._submission is not None and not self.resumable
+            if error.retryable and self._paid and taken:
+                raise GenerationFailed(error.message) from error
+            raise
+
+    async def abandon(self) -> None:
+        """Stop what nobody else could carry on with; what can be resumed goes on."""
+        if not self.resumable:
+            await self._stop()
+
+    async def cancel(self) -> ProviderError | None:
+        """Stop the item at its provider.
+
+        Returns:
+            what could not be undone, in a sentence for the user; None: nothing.
+        """
+        if self._call is not None and self._submission is None:
+            await asyncio.wait([self._call])  # only its answer tells what there is to stop
+        if self._submission is not None:
+            return await self._stop()
+        return OutcomeUnknown() if self.charged else None
+
+    async def _submitted(self) -> Submission:
+        """Return the request as the provider took it, now or earlier."""
+        if self._submission is not None:
+            await asyncio.to_thread(self._store.leases.resumed, self.asset)
+            return self._submission
+        if self.asset.state != AssetState.QUEUED and self._paid:
+            raise OutcomeUnknown
+        if self.asset.attempts > MAX_ATTEMPTS:
+            raise GenerationFailed(f"It was begun {MAX_ATTEMPTS} times and never finished.")
+        job = await asyncio.to_thread(self._store.jobs.get, self.asset.job_id)
+        if job is None:
+            raise LeaseLost(self.asset.id)
+        request = Request(
+            asset_id=self.asset.id,
+            kind=self.asset.kind,
+            prompt=job.prompt,
+            slot=self.asset.slot,
+            model=self.asset.model,
+            params=self.asset.params,
+        )
+        await asyncio.to_thread(self._store.leases.submitting, self.asset)
+        self._call = asyncio.create_task(self._submit(request))
+        self._call.add_done_callback(_noticed)
+        if not self._paid:
+            return await self._call
+        # Shielded: once a paid call is under way, its answer is stored whatever happens here.
+        return await asyncio.shield(self._call)
+
+    async def _submit(self, request: Request) -> Submission:
+        """Ask the provider and store its answer; a paid call's answer is not given up."""
+        try:
+            with telemetry.step_span("submit"):
+                async with asyncio.timeout(self.provider.deadlines.submit):
+                    self._submission = await self.provider.submit(request)
+        except ProviderError:
+            raise
+        except TimeoutError as error:
+            if self._paid:
+                raise OutcomeUnknown from error
+            raise ProviderUnavailable from error
+        except Exception as error:
+            if self._paid:
+                raise OutcomeUnknown from error
+            raise
+        while True:
+            try:
+                await self._store_answer(self._submission)
+            except DatabaseError as error:
+                if not self.resumable:
+                    raise
+                _log.warning("%s: its remote id is not stored yet (%s)", self.asset.id, error)
+                await asyncio.sleep(1)
+            else:
+                telemetry.item_started(self.asset)
+                _log.info("%s: taken by %s", self.asset.id, self.provider.name)
+                return self._submission
+
+    async def _store_answer(self, submission: Submission) -> None:
+        leases = self._store.leases
+        try:
+            await asyncio.to_thread(leases.running, self.asset, submission.remote_id)
+        except LeaseLost:
+            remote_id = submission.remote_id
+            if remote_id is not None:
+                if await asyncio.to_thread(leases.answered_late, self.asset, remote_id):
+                    await asyncio.to_thread(self._store.jobs.settle, self.asset.job_id)
+                else:
+                    await self._stop()
+            raise
+
+    async def _follow(self, submission: Submission) -> None:
+        deadline = self.provider.deadlines.follow
+        try:
+            with telemetry.step_span("follow"):
+                async with asyncio.timeout(deadline):
+                    await self.provider.follow(submission, self._report)
+        except TimeoutError:
+            await self._stop()
+            raise GenerationFailed(
+                f"{self.provider.title} did not finish it in {deadline / 60:.0f} minutes."
+            ) from None
+
+    async def _report(self, fraction: float) -> None:
+        moment = time.monotonic()
+        if fraction == self._written or moment - self._written_at < PROGRESS_SECONDS:
+            return
+        self._written_at, self._written = moment, fraction
+        try:
+            await asyncio.to_thread(self._store.leases.progress, self.asset, fraction)
+        except DatabaseError:
+            _log.debug("%s: its progress was not stored", self.asset.id)  # the next one may be
+
+    async def _save(self, submission: Submission) -> None:
+        try:
+            saved = await self._saved(submission)
+        except BrokenMedia as error:  # perhaps it broke on its way
+            raise ProviderError(str(error), code="broken_file", retryable=self.resumable) from error
+        except StorageUnavailable as error:
+            free = self.resumable or not self.charged
+            raise ProviderError(_sentence(error), code=NOT_SAVED, retryable=free) from error
+        except OSError as error:
+            raise ProviderError(_sentence(error), code=NOT_SAVED) from error
+        await asyncio.to_thread(self._store.leases.done, self.asset, saved)
+        _log.info("%s: saved as %s", self.asset.id, saved["path"])
+
+    async def _saved(self, submission: Submission) -> dict[str, Any]:
+        asset = self.asset
+        with self._content.draft(asset.user_id, asset.id) as draft:
+            with telemetry.step_span("fetch"):
+                try:
+                    async with asyncio.timeout(self.provider.deadlines.fetch):
+                        await self.provider.fetch(submission, draft.path)
+                except TimeoutError:
+                    raise ProviderUnavailable from None
+            with telemetry.step_span("save"):
+                found = await asyncio.to_thread(self._inspect, draft)
+                # Still ours? Somebody who slept through his lease must not replace a file.
+                await asyncio.to_thread(self._store.leases.saving, asset)
+                return await asyncio.to_thread(self._commit, draft, found)
+
+    def _inspect(self, draft: Draft) -> Inspection:
+        params = self.asset.params
+        return inspect(
+            draft.path,
+            self.asset.kind,
+            width=params.get("width"),
+            height=params.get("height"),
+            seconds=params.get("seconds"),
+        )
+
+    def _commit(self, draft: Draft, found: Inspection) -> dict[str, Any]:
+        asset = self.asset
+        preview = self._save_still(found, f"{asset.id}.webp")
+        poster = preview
+        if asset.kind == Kind.VIDEO:
+            poster = self._save_still(found, f"{asset.id}-poster.webp", POSTER_PIXELS)
+        return {
+            "path": draft.commit(f"{asset.id}.{found.extension}"),
+            "preview": preview,
+            "poster": poster,
+            "width": found.width,
+            "height": found.height,
+            "seconds": found.seconds,
+            "bytes": found.bytes,
+            "sha256": found.sha256,
+        }
+
+    def _save_still(self, found: Inspection, name: str, *pixels: int) -> str:
+        with self._content.draft(self.asset.user_id, name) as draft:
+            save_preview(found.still, draft.path, *pixels)
+            return draft.commit(f"{PREVIEWS}/{name}")
+
+    async def _stop(self) -> ProviderError | None:
+        """Stop what the provider works on; return what could not be stopped."""
+        if self._submission is None:
+            return None
+        try:
+            async with asyncio.timeout(self.provider.deadlines.cancel):
+                await self.provider.cancel(self._submission)
+        except Exception as error:  # noqa: BLE001  # whatever it is, the item must end
+            _log.warning("%s: not stopped at %s: %s", self.asset.id, self.provider.name, error)
+            return ProviderError(
+                f"{self.provider.title} could not be told to stop; it may go on and charge for it."
+            )
+        return None
+
+
+def _noticed(call: asyncio.Task[Submission]) -> None:
+    """Look at a call's error, which nobody may be waiting for any more."""
+    if not call.cancelled():
+        call.exception()
+
+
+def _sentence(error: OSError) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "The disk is full, so the file could not be saved."
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return "The content folder cannot be written to, so the file could not be saved."
+    return f"The file could not be saved: {error.strerror or error}."

@@ -1,0 +1,88 @@
+"""Files in a folder: `<folder>/<user_id>/<asset id>.<png|jpg|mp4>`."""
+
+import os
+import re
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from core.media.storage import ContentStore, Draft, OpenDraft, own_name
+
+DRAFTS: Final = ".drafts"  # no user_id starts with a dot
+_ASSET_ID: Final = re.compile(r"[0-9a-z]{26}-(image|video)-\d+")
+
+
+class FolderStore(ContentStore):
+    """The folder that generated files are saved in.
+
+    Args:
+        root: the folder; made where it is missing.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.place = str(root.resolve())
+
+    def check(self) -> str:
+        """Return where files go and how much room is left.
+
+        Raises:
+            OSError: files cannot be written there.
+        """
+        self.root.mkdir(parents=True, exist_ok=True)
+        probe = self.root / ".write-test"
+        probe.write_bytes(b"")
+        probe.unlink()
+        disk = os.statvfs(self.root)
+        return f"{self.place} ({disk.f_bavail * disk.f_frsize / 2**30:.1f} GiB free)"
+
+    def locate(self, user_id: str, stored_path: str) -> Path:
+        """Return where a stored file lies today.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+        """
+        place = self.root / user_id / own_name(stored_path)
+        if not place.is_file():
+            raise FileNotFoundError(stored_path)
+        return place
+
+    def drafts(self) -> list[OpenDraft]:
+        """Return the drafts that are there."""
+        found = [(_ASSET_ID.match(path.name), path) for path in (self.root / DRAFTS).glob("*.part")]
+        return [OpenDraft(named[0], path) for named, path in found if named]
+
+    @contextmanager
+    def draft(self, user_id: str, stem: str) -> Iterator[Draft]:
+        """Give a place to write a file to, on the same disk as its own.
+
+        Its name is one that no other attempt at the file uses.
+        """
+        folder = self.root / DRAFTS
+        folder.mkdir(parents=True, exist_ok=True)
+        part = folder / f"{stem}.{secrets.token_hex(4)}.part"
+        try:
+            yield Draft(part, partial(self._move, part, self.root / user_id))
+        finally:
+            part.unlink(missing_ok=True)
+
+    def _move(self, part: Path, folder: Path, name: str) -> str:
+        """Flush a draft to the disk and move it to its name."""
+        final = folder / name
+        final.parent.mkdir(parents=True, exist_ok=True)
+        with part.open("rb") as written:
+            os.fsync(written.fileno())
+        part.replace(final)
+        _flush_folder(final.parent)
+        return final.as_posix()
+
+
+def _flush_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,189 @@
+"""Moving an item through its states: the executor's side of the assets.
+
+Every write carries the token of the item's lease (fencing): who has lost it changes nothing and
+is told so. All times that decide anything are the database's own.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pymongo import ReturnDocument
+from pymongo.database import Database
+
+from core.models import Asset, AssetError, AssetState, new_id, now
+from core.store.queue import ACTIVE, QUEUED
+
+Document = dict[str, Any]
+
+
+class LeaseLost(Exception):
+    """The item was taken over, cancelled or deleted; its former holder must stop."""
+
+
+class LeaseStore:
+    """Claims items, keeps the claims, and stores what comes of the items."""
+
+    def __init__(self, database: Database[Document]) -> None:
+        self._assets = database["assets"]
+
+    def claim(self, asset_id: str, ticket: str, owner: str, lease_seconds: float) -> Asset | None:
+        """Take an item that was handed out.
+
+        Args:
+            asset_id: the item.
+            ticket: the token it was handed out with.
+            owner: who takes it.
+            lease_seconds: how long the lease lasts without being renewed.
+
+        Returns:
+            the asset with its new lease, its state still the one it was found in (an abandoned
+            one is to be resumed from there); None where the ticket is not valid (any more).
+        """
+        lease = {
+            "owner": {"$literal": owner},
+            "token": {"$literal": new_id()},
+            "until": _from_now(lease_seconds),
+        }
+        document = self._assets.find_one_and_update(
+            {
+                "_id": asset_id,
+                "lease.token": ticket,
+                "state": {"$in": [QUEUED, *ACTIVE]},
+                "$expr": {"$gte": ["$lease.until", "$$NOW"]},
+            },
+            [{"$set": {"lease": lease, "attempts": {"$add": ["$attempts", 1]}}}],
+            return_document=ReturnDocument.AFTER,
+        )
+        return None if document is None else Asset.from_document(document)
+
+    def renew(self, held: Mapping[str, str], lease_seconds: float) -> set[str]:
+        """Prolong leases.
+
+        Args:
+            held: tokens by asset id.
+            lease_seconds: how long they last from now on.
+
+        Returns:
+            the ids of those that are still held; the others are lost.
+        """
+        ours = {"_id": {"$in": list(held)}, "lease.token": {"$in": list(held.values())}}
+        self._assets.update_many(ours, [{"$set": {"lease.until": _from_now(lease_seconds)}}])
+        return {document["_id"] for document in self._assets.find(ours, {"_id": True})}
+
+    def to_cancel(self, owner: str) -> list[str]:
+        """Return the ids of an owner's items whose user wants them cancelled."""
+        query = {"cancel_requested": True, "lease.owner": owner}
+        return [document["_id"] for document in self._assets.find(query, {"_id": True})]
+
+    def submitting(self, asset: Asset) -> None:
+        """Store the intent to call the provider, before the call."""
+        state = str(AssetState.SUBMITTING)
+        self._write(
+            asset, {"state": state, "progress": 0.0, "error": None, "timings.submitted_at": now()}
+        )
+
+    def running(self, asset: Asset, remote_id: str | None) -> None:
+        """Store that the provider took the item, with the id to follow it by."""
+        changes = {"state": str(AssetState.RUNNING), "remote_id": remote_id, "error": None}
+        self._write(asset, changes | {"timings.started_at": now()})
+
+    def resumed(self, asset: Asset) -> None:
+        """Store that an item which the provider took earlier is being followed again."""
+        self._write(asset, {"state": str(AssetState.RUNNING), "error": None})
+
+    def answered_late(self, asset: Asset, remote_id: str) -> bool:
+        """Store an answer that came after its item had been called `unknown`.
+
+        Returns:
+            whether the item still waited for it; it is then queued, to be resumed by this id.
+        """
+        query = {"_id": asset.id, "state": str(AssetState.UNKNOWN), "remote_id": None}
+        changes = _requeued(0) | {"remote_id": {"$literal": remote_id}, "error": None}
+        return self._assets.update_one(query, [{"$set": changes}]).matched_count == 1
+
+    def progress(self, asset: Asset, fraction: float) -> None:
+        """Store how far the item is, from 0 to 1."""
+        self._write(asset, {"progress": min(max(fraction, 0.0), 1.0)})
+
+    def saving(self, asset: Asset) -> None:
+        """Store that the provider has finished and its file is being fetched."""
+        self._write(asset, {"state": str(AssetState.SAVING), "progress": 1.0})
+
+    def done(self, asset: Asset, saved: Document) -> None:
+        """Store the saved file's facts and end the item.
+
+        Args:
+            asset: the claimed asset.
+            saved: `path`, `preview`, `poster`, `width`, `height`, `seconds`, `bytes`, `sha256`.
+        """
+        ending = {"state": str(AssetState.DONE), "progress": 1.0, "lease": None, "error": None}
+        self._write(asset, saved | ending | {"timings.saved_at": now()})
+
+    def failed(self, asset: Asset, error: AssetError, *, resumable: bool = False) -> None:
+        """End the item with an error.
+
+        Args:
+            asset: the claimed asset.
+            error: what the user is told.
+            resumable: whether the provider still has what it made, so that a retry by the user
+                fetches that instead of paying for another.
+        """
+        forgotten = {} if resumable else {"remote_id": None}
+        self._end(asset, AssetState.FAILED, error, forgotten)
+
+    def unknown(self, asset: Asset, error: AssetError) -> None:
+        """End a paid item whose call's outcome is not known; only the user sends it again."""
+        self._end(asset, AssetState.UNKNOWN, error)
+
+    def cancelled(self, asset: Asset, note: AssetError | None) -> None:
+        """End an item as its user wished; the note says what could not be undone."""
+        self._end(asset, AssetState.CANCELLED, note, {"remote_id": None})
+
+    def hand_back(
+        self, asset: Asset, pause: float = 0.0, error: AssetError | None = None, *, counted: bool
+    ) -> None:
+        """Put the item back into the queue; a remote id that it has stays, to be resumed by.
+
+        Args:
+            asset: the claimed asset.
+            pause: seconds until it may be taken again.
+            error: what the user is told meanwhile.
+            counted: whether this was one of the attempts that an item has.
+        """
+        told = {"$literal": None if error is None else error.to_document()}
+        attempts = {"$subtract": ["$attempts", 0 if counted else 1]}
+        self._update(asset, [{"$set": _requeued(pause) | {"error": told, "attempts": attempts}}])
+
+    def _end(
+        self,
+        asset: Asset,
+        state: AssetState,
+        error: AssetError | None,
+        more: Document | None = None,
+    ) -> None:
+        ending = {
+            "state": str(state),
+            "lease": None,
+            "cancel_requested": False,
+            "error": None if error is None else error.to_document(),
+        }
+        self._write(asset, ending | (more or {}) | {"timings.failed_at": now()})
+
+    def _write(self, asset: Asset, changes: Document) -> None:
+        self._update(asset, {"$set": changes})
+
+    def _update(self, asset: Asset, update: Document | list[Document]) -> None:
+        if asset.lease is None:
+            raise LeaseLost(asset.id)
+        held = {"_id": asset.id, "lease.token": asset.lease.token}
+        if self._assets.update_one(held, update).matched_count == 0:
+            raise LeaseLost(asset.id)
+
+
+def _requeued(pause: float) -> Document:
+    """Return the fields of an item that goes back into the queue, for an update pipeline."""
+    return {"state": QUEUED, "progress": 0.0, "lease": None, "next_attempt_at": _from_now(pause)}
+
+
+def _from_now(seconds: float) -> Document:
+    return {"$add": ["$$NOW", round(1000 * seconds)]}

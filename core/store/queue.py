@@ -1,0 +1,151 @@
+"""What waits and what is in flight: the dispatcher's side of the assets.
+
+An item is handed out by putting a short lease on it whose token, the ticket, travels with the
+message. Only who shows the ticket while it is valid may claim the item, so that a message which
+was lost, doubled or late does no harm. All times here are the database's own.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from threading import Event
+from typing import Any, Final
+
+from pymongo import ASCENDING
+from pymongo.database import Database
+from pymongo.errors import PyMongoError
+from ulid import ULID
+
+from core.models import ACTIVE_STATES, ENDED_STATES, AssetState
+
+Document = dict[str, Any]
+Lane = tuple[str, str]
+"""A provider's name and one of its models: what limits count by."""
+
+QUEUED: Final = str(AssetState.QUEUED)
+ACTIVE: Final = [str(state) for state in ACTIVE_STATES]
+
+_IN_ORDER: Final = [(key, ASCENDING) for key in ("job_id", "kind", "slot")]
+_LANE: Final = {"provider": "$provider", "model": "$model"}
+_FREE: Final = {"$lt": [{"$ifNull": ["$lease.until", None]}, "$$NOW"]}
+_DUE: Final = {"state": QUEUED, "$expr": {"$and": [{"$lte": ["$next_attempt_at", "$$NOW"]}, _FREE]}}
+_ABANDONED: Final = {"state": {"$in": ACTIVE}, "$expr": {"$lt": ["$lease.until", "$$NOW"]}}
+_HANDED_OUT: Final = {"state": QUEUED, "$expr": {"$gte": ["$lease.until", "$$NOW"]}}
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """What waits in one lane, due or not.
+
+    Attributes:
+        items: how many.
+        since: when the oldest one's job was made.
+    """
+
+    items: int
+    since: datetime
+
+
+class QueueStore:
+    """Finds what is to be done next and hands it out. No query here scans a collection."""
+
+    def __init__(self, database: Database[Document]) -> None:
+        self._assets = database["assets"]
+
+    def lanes(self) -> list[Lane]:
+        """Return the lanes in which something waits."""
+        return [
+            (provider, model)
+            for provider in self._assets.distinct("provider", {"state": QUEUED})
+            for model in self._assets.distinct("model", {"state": QUEUED, "provider": provider})
+        ]
+
+    def users(self, lane: Lane) -> list[str]:
+        """Return whose items wait in a lane, in alphabetical order."""
+        found = self._assets.distinct("user_id", {"state": QUEUED} | _of(lane))
+        return sorted(found)
+
+    def due(self, lane: Lane, user_id: str, limit: int) -> list[str]:
+        """Return the ids of a user's next items in a lane, oldest job first."""
+        query = _DUE | _of(lane) | {"user_id": user_id}
+        found = self._assets.find(query, {"_id": True}).sort(_IN_ORDER).limit(limit)
+        return [document["_id"] for document in found]
+
+    def abandoned(self, limit: int) -> list[tuple[str, Lane]]:
+        """Return items that are being worked on by somebody whose lease ran out."""
+        found = self._assets.find(_ABANDONED, {"provider": True, "model": True}).limit(limit)
+        return [(each["_id"], (each["provider"], each["model"])) for each in found]
+
+    def in_flight(self) -> Counter[Lane]:
+        """Return how many items are handed out or being worked on, by lane."""
+        counts: Counter[Lane] = Counter()
+        # In this order an item that moves on meanwhile is counted twice, never missed.
+        for query in (_HANDED_OUT, {"state": {"$in": ACTIVE}}):
+            group = {"$group": {"_id": _LANE, "items": {"$sum": 1}}}
+            for found in self._assets.aggregate([{"$match": query}, group]):
+                counts[found["_id"]["provider"], found["_id"]["model"]] += found["items"]
+        return counts
+
+    def held(self, asset_ids: Sequence[str]) -> set[str]:
+        """Return those of the items that somebody holds a lease on."""
+        query = {"_id": {"$in": list(asset_ids)}, "$expr": {"$gte": ["$lease.until", "$$NOW"]}}
+        return {document["_id"] for document in self._assets.find(query, {"_id": True})}
+
+    def waiting(self) -> dict[Lane, Waiting]:
+        """Return how much waits, by lane; it counts, so it is for the eye, not for every round."""
+        group = {"_id": _LANE, "items": {"$sum": 1}, "oldest": {"$min": "$job_id"}}
+        found = self._assets.aggregate([{"$match": {"state": QUEUED}}, {"$group": group}])
+        return {
+            (each["_id"]["provider"], each["_id"]["model"]): Waiting(
+                each["items"], ULID.from_str(each["oldest"].upper()).datetime
+            )
+            for each in found
+        }
+
+    def hand_out(self, asset_ids: Sequence[str], ticket: str, seconds: float) -> None:
+        """Reserve items for whoever shows the ticket; what was taken meanwhile stays as it is."""
+        lease = {"owner": "dispatcher", "token": {"$literal": ticket}, "until": _from_now(seconds)}
+        self._assets.update_many(
+            {"_id": {"$in": list(asset_ids)}, "$or": [_DUE, _ABANDONED]},
+            [{"$set": {"lease": lease}}],
+        )
+
+    def take_back(self, asset_ids: Sequence[str], ticket: str) -> None:
+        """Free items again whose message could not be sent."""
+        self._assets.update_many(
+            {"_id": {"$in": list(asset_ids)}, "lease.token": ticket},
+            [{"$set": {"lease.until": "$$NOW"}}],
+        )
+
+    def watch(self, wake: Callable[[], None], stop: Event) -> None:
+        """Call `wake` whenever an item comes into the queue or ends, until `stop` is set. Blocks.
+
+        A change stream only saves waiting time: where it breaks it is opened again, and who
+        waits for `wake` must look from time to time anyway.
+        """
+        of_interest = [QUEUED, *(str(state) for state in ENDED_STATES)]
+        changed = {
+            "$or": [
+                {"operationType": "insert"},
+                {"updateDescription.updatedFields.state": {"$in": of_interest}},
+            ]
+        }
+        pipeline: Sequence[Document] = [{"$match": changed}, {"$project": {"_id": True}}]
+        while not stop.is_set():
+            try:
+                with self._assets.watch(pipeline, max_await_time_ms=500) as stream:
+                    while not stop.is_set():
+                        if stream.try_next() is not None:
+                            wake()
+            except PyMongoError:
+                stop.wait(1.0)
+
+
+def _of(lane: Lane) -> Document:
+    provider, model = lane
+    return {"provider": provider, "model": model}
+
+
+def _from_now(seconds: float) -> Document:
+    return {"$add": ["$$NOW", round(1000 * seconds)]}

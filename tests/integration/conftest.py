@@ -1,0 +1,20 @@
+"""Benches: a job, a provider, a worker."""
+
+from functools import partial
+
+import pytest
+
+from core.settings import Settings
+from core.store import Store
+from tests.contract.fakes import FakeProvider
+from tests.integration.bench import Bench, NewBench
+
+
+@pytest.fixture
+def new_bench(settings: Settings, store: Store) -> NewBench:
+    return partial(Bench, settings, store)
+
+
+@pytest.fixture
+def bench(new_bench: NewBench) -> Bench:
+    return new_bench(FakeProvider())

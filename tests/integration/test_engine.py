@@ -1,0 +1,296 @@
+"""Dispatcher, engine and worker: who is handed what, and what stops it."""
+
+import pytest
+
+from core.generation.order import Order, plan
+from core.models import Asset, AssetState, JobStatus
+from core.store import Store
+from tests.conftest import claim
+from tests.contract.fakes import FakeProvider
+from tests.integration.bench import Bench, NewBench, run, until
+
+
+def ordered(bench: Bench, user_id: str) -> list[Asset]:
+    """Store another job, of this user."""
+    job, assets = plan(Order(user_id=user_id, prompt="y"), bench.catalogue)
+    bench.store.jobs.create(job, assets)
+    return assets
+
+
+def test_an_orderly_stop_hands_back_what_is_unfinished(bench: Bench) -> None:
+    async def main() -> None:
+        bench.provider.hold.clear()
+        async with bench.worker(worker_concurrency=3):
+            await until(lambda: bench.states()[AssetState.RUNNING] == 3)
+
+    run(main())
+    assert bench.states() == {AssetState.QUEUED: 10}
+    assert [asset.attempts for asset in bench.store.assets.of_job(bench.job.id)] == [0] * 10
+    assert bench.store.workers.alive() == []
+    assert bench.store.workers.leader() is None
+
+
+def test_an_orderly_stop_lets_end_what_can(bench: Bench) -> None:
+    async def main() -> None:
+        bench.provider.hold.clear()
+        async with bench.worker(worker_concurrency=3) as (stop, _):
+            await until(lambda: bench.states()[AssetState.RUNNING] == 3)
+            stop.set()
+            await until(lambda: bench.store.workers.alive() == [])
+            bench.provider.hold.set()
+            await until(lambda: bench.states()[AssetState.DONE] == 3)
+
+    run(main())
+    assert bench.states() == {AssetState.QUEUED: 7, AssetState.DONE: 3}
+
+
+def test_what_a_provider_works_on_is_handed_back_to_be_resumed(new_bench: NewBench) -> None:
+    bench = new_bench(FakeProvider(paid=True, resumable=True))
+
+    async def main() -> None:
+        bench.provider.hold.clear()
+        async with bench.worker():
+            await until(lambda: bench.states()[AssetState.RUNNING] == 10)
+        bench.provider.hold.set()
+        async with bench.worker():
+            await until(lambda: bench.status == JobStatus.COMPLETED)
+
+    run(main())
+    assert len(bench.provider.submitted) == 10
+
+
+def test_a_new_job_is_begun_without_waiting_for_the_poll(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main() -> None:
+        async with bench.worker():
+            await until(lambda: len(bench.provider.submitted) == 10)
+            monkeypatch.setattr("core.generation.dispatcher.POLL_SECONDS", 3600)
+            await until(lambda: bench.states()[AssetState.DONE] == 10)
+            ordered(bench, "ben")
+            await until(lambda: len(bench.provider.submitted) == 20)
+
+    run(main())
+
+
+def test_a_job_whose_worker_died_before_settling_is_settled_by_the_next(bench: Bench) -> None:
+    async def main() -> None:
+        for asset in bench.assets:
+            claimed = claim(bench.store, asset.id, 60, "dead:1")
+            assert claimed is not None
+            bench.store.leases.done(claimed, {"path": f"generated_content/ana/{asset.id}"})
+        async with bench.worker():
+            await until(lambda: bench.status == JobStatus.COMPLETED)
+
+    run(main())
+
+
+def test_users_take_turns(bench: Bench) -> None:
+    async def main() -> None:
+        ordered(bench, "ana")
+        ordered(bench, "ben")
+        ordered(bench, "cleo")
+        async with bench.worker(worker_concurrency=1):
+            await until(lambda: len(bench.provider.submitted) >= 12)
+
+    run(main())
+    users = {
+        asset.id: asset.user_id for name in ("ana", "ben", "cleo") for asset in of(bench, name)
+    }
+    turns = [users[asset_id] for asset_id in bench.provider.submitted[:12]]
+    assert turns == ["ana", "ben", "cleo"] * 4
+
+
+def of(bench: Bench, user_id: str) -> list[Asset]:
+    jobs = bench.store.jobs.of_user(user_id)
+    return [asset for job in jobs for asset in bench.store.assets.of_job(job.id)]
+
+
+@pytest.mark.parametrize(
+    ("model_limit", "provider_limit", "concurrency", "expected"),
+    [(4, None, 50, 4), (9, 3, 50, 3), (9, 8, 2, 2)],
+)
+def test_no_more_is_in_flight_than_model_provider_and_workers_take(
+    new_bench: NewBench,
+    model_limit: int,
+    provider_limit: int | None,
+    concurrency: int,
+    expected: int,
+) -> None:
+    bench = new_bench(FakeProvider(limit=model_limit))
+    bench.provider.limit = provider_limit
+
+    async def main() -> None:
+        bench.provider.hold.clear()
+        async with bench.worker(worker_concurrency=concurrency):
+            await until(lambda: bench.states()[AssetState.RUNNING] == expected)
+            bench.provider.hold.set()
+            await until(lambda: bench.status == JobStatus.COMPLETED)
+
+    run(main())
+    assert bench.provider.most_at_once <= expected
+
+
+def test_work_of_a_queue_that_nobody_serves_waits(new_bench: NewBench) -> None:
+    bench = new_bench(FakeProvider(queue="gpu"))
+
+    async def main() -> None:
+        async with bench.worker():
+            await until(lambda: bench.store.workers.leader() is not None)
+            assert bench.states() == {AssetState.QUEUED: 10}
+        async with bench.worker(worker_queues="gpu"):
+            await until(lambda: bench.status == JobStatus.COMPLETED)
+
+    run(main())
+
+
+def test_a_lost_message_only_costs_time(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.generation.dispatcher.TICKET_SECONDS", 0.5)
+    bench.store.queue.hand_out([asset.id for asset in bench.assets], "lost", 1)
+
+    async def main() -> None:
+        async with bench.worker():
+            await until(lambda: bench.status == JobStatus.COMPLETED)
+
+    run(main())
+    assert len(bench.provider.submitted) == 10
+
+
+@pytest.mark.parametrize("paid", [True, False])
+def test_cancelling_reaches_what_is_running(new_bench: NewBench, *, paid: bool) -> None:
+    bench = new_bench(FakeProvider(paid=paid, resumable=paid))
+
+    async def main() -> None:
+        bench.provider.hold.clear()
+        async with bench.worker():
+            await until(lambda: bench.states()[AssetState.RUNNING] == 10)
+            bench.store.jobs.cancel(bench.job.id, "ana", bench.first)
+            await until(lambda: bench.asset().state == AssetState.CANCELLED)
+            assert len(bench.provider.cancelled) == 1
+            bench.store.jobs.cancel(bench.job.id, "ana")
+            await until(lambda: bench.status == JobStatus.CANCELLED)
+            assert len(bench.provider.cancelled) == 10
+
+    run(main())
+
+
+def test_cancelling_while_no_worker_is_there_takes_effect_with_the_next(
+    new_bench: NewBench,
+) -> None:
+    bench = new_bench(FakeProvider(paid=True, resumable=True))
+    bench.abandoned(AssetState.RUNNING, "remote-1")
+    bench.store.jobs.cancel(bench.job.id, "ana")
+    assert bench.states() == {AssetState.CANCELLED: 9, AssetState.RUNNING: 1}
+
+    async def main() -> None:
+        async with bench.worker():
+            await until(lambda: bench.status == JobStatus.CANCELLED)
+
+    run(main())
+    assert bench.provider.submitted == []
+    assert [each.remote_id for each in bench.provider.cancelled] == ["remote-1"]
+
+
+def test_cancelling_a_paid_call_that_is_out_waits_for_its_answer(new_bench: NewBench) -> None:
+    bench = new_bench(FakeProvider(paid=True, resumable=True))
+
+    async def main() -> None:
+        bench.provider.hold_submit.clear()
+        bench.provider.hold.clear()
+        async with bench.worker():
+            await until(lambda: len(bench.provider.submitted) == 10)
+            bench.store.jobs.cancel(bench.job.id, "ana", bench.first)
+            await until(lambda: not bench.provider.hold_submit.is_set())
+            bench.provider.hold_submit.set()
+            await until(lambda: bench.asset().state == AssetState.CANCELLED)
+
+    run(main())
+    assert [each.remote_id for each in bench.provider.cancelled] == [f"remote-{bench.first}"]
+
+
+def test_a_provider_that_cannot_be_told_to_stop_is_admitted(new_bench: NewBench) -> None:
+    bench = new_bench(FakeProvider(paid=True, resumable=True))
+    bench.provider.fail_cancel = [OSError("gone")]
+    bench.abandoned(AssetState.RUNNING, "remote-1")
+    bench.store.jobs.cancel(bench.job.id, "ana", bench.first)
+    run(bench.make())
+    asset = bench.asset()
+    assert asset.state == AssetState.CANCELLED
+    assert asset.error is not None
+    assert "may go on and charge" in asset.error.message
+
+
+def test_retry_makes_what_failed_and_resend_what_is_unknown(new_bench: NewBench) -> None:
+    bench = new_bench(FakeProvider(paid=True, resumable=True))
+    bench.provider.fail_submit = [ValueError("broke off"), RuntimeError("broke off")]
+
+    async def main() -> None:
+        async with bench.worker():
+            await until(lambda: bench.status == JobStatus.FAILED)
+            assert bench.states()[AssetState.UNKNOWN] == 2
+            assert bench.store.jobs.retry(bench.job.id, "ana") == 0
+            assert bench.store.jobs.resend(bench.job.id, "ana") == 2
+            await until(lambda: bench.status == JobStatus.COMPLETED)
+
+    run(main())
+    assert len(bench.provider.submitted) == 12
+
+
+def test_what_was_paid_for_and_only_not_saved_is_fetched_again(
+    new_bench: NewBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = new_bench(FakeProvider(paid=True, resumable=True))
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("core.media.folder.os.fsync", full)
+    run(bench.make())
+    assert bench.asset().state == AssetState.FAILED
+    monkeypatch.undo()
+    bench.store.jobs.retry(bench.job.id, "ana", bench.first)
+    run(bench.make())
+    assert bench.asset().state == AssetState.DONE
+    assert len(bench.provider.submitted) == 1
+
+
+def test_two_workers_without_a_broker_never_make_the_same_item_twice(bench: Bench) -> None:
+    async def main() -> None:
+        async with bench.worker(), bench.worker():
+            await until(lambda: bench.status == JobStatus.COMPLETED)
+
+    run(main())
+    assert len(bench.provider.submitted) == 10
+
+
+def test_a_leader_that_leaves_is_followed_by_another(bench: Bench, store: Store) -> None:
+    async def main() -> None:
+        async with bench.worker():
+            await until(lambda: store.workers.leader() is not None)
+            async with bench.worker():
+                await until(lambda: len(store.workers.alive()) == 2)
+        assert store.workers.leader() is None
+
+    run(main())
+
+
+def test_what_a_killed_worker_had_begun_to_write_is_removed(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.generation.sweeper.SWEEP_SECONDS", 0.1)
+    folder = bench.content.root / ".drafts"
+    folder.mkdir(parents=True)
+    left = folder / f"{bench.first}.0a0b0c0d.part"
+    left.write_bytes(b"half")
+    (folder / "something-else.part").write_bytes(b"not ours")
+    held = folder / f"{bench.assets[1].id}-poster.webp.0a0b0c0d.part"
+    held.write_bytes(b"being written")
+    claim(bench.store, bench.assets[1].id, 600)
+
+    async def main() -> None:
+        async with bench.worker():
+            await until(lambda: not left.exists())
+
+    run(main())
+    assert held.exists()
+    assert (folder / "something-else.part").exists()

@@ -1,0 +1,407 @@
+"""Files in a bucket: the store and the media route against a real S3 server on loopback."""
+
+import re
+import secrets
+import socket
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import httpx2
+import pytest
+from moto.server import ThreadedMotoServer
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.testclient import TestClient
+
+from core.media import bucket as bucket_module
+from core.media.bucket import BucketStore
+from core.media.storage import PREVIEWS, ContentStore, StorageUnavailable, open_content
+from core.models import Asset
+from core.providers.registry import configured
+from core.settings import Settings
+from core.store import Store
+from core.web.auth import auth_routes
+from core.web.content import content_routes
+from core.web.identity import Identity, IdentityMiddleware
+from core.web.studio import Studio
+from tests.conftest import claim, stored_job
+
+HOST = "http://studio.example.org"
+BYTES = bytes(range(256)) * 40
+PROMPT = "Ein Fuchs, grün & schön!"
+
+
+class Server:
+    """A real S3 server as another program sees it."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self.client = httpx2.Client(trust_env=False)
+
+    def make_bucket(self) -> str:
+        name = f"test-{secrets.token_hex(6)}"
+        self.client.put(f"{self.address}/{name}").raise_for_status()
+        return name
+
+    def keys(self, bucket: str) -> list[str]:
+        answer = self.client.get(f"{self.address}/{bucket}", params={"list-type": "2"})
+        return re.findall("<Key>([^<]*)</Key>", answer.raise_for_status().text)
+
+    def get(self, address: str, **more: Any) -> httpx2.Response:  # noqa: ANN401  # passed on
+        return self.client.get(address, **more)
+
+    def trust_nobody(self, *, after: float = 0) -> None:
+        """Check every request's credentials from now on; none are known."""
+        self.client.post(f"{self.address}/moto-api/reset-auth", content=str(after))
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    moto = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    moto.start()
+    host, port = moto.get_host_and_port()
+    seen = Server(f"http://{host}:{port}")
+    yield seen
+    seen.client.close()
+    moto.stop()
+
+
+@pytest.fixture(autouse=True)
+def environment(server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What the SDK reads, and a folder of its own for temporary files."""
+    for name, value in {
+        "AWS_ENDPOINT_URL": server.address,
+        "AWS_ACCESS_KEY_ID": "key",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_CONFIG_FILE": str(tmp_path / "none"),
+        "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "none"),
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }.items():
+        monkeypatch.setenv(name, value)
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+
+
+@pytest.fixture
+def bucket(server: Server) -> str:
+    return server.make_bucket()
+
+
+@pytest.fixture
+def content(bucket: str) -> ContentStore:
+    return open_content(f"s3://{bucket}/some/prefix/")
+
+
+def save(content: ContentStore, name: str, data: bytes = BYTES) -> str:
+    with content.draft("ana", Path(name).name) as draft:
+        draft.path.write_bytes(data)
+        return draft.commit(name)
+
+
+def address_of(content: ContentStore, path: str, disposition: str = "inline") -> str:
+    place = content.locate("ana", path)
+    assert not isinstance(place, Path)
+    return place.address("GET", disposition, 60)
+
+
+def test_a_committed_draft_is_an_object_and_nothing_is_left_here(
+    content: ContentStore, server: Server, bucket: str, tmp_path: Path
+) -> None:
+    with content.draft("ana", "x-image-1") as draft:
+        draft.path.write_bytes(BYTES)
+        assert server.keys(bucket) == []
+        path = draft.commit("x-image-1.png")
+    assert path == f"s3://{bucket}/some/prefix/ana/x-image-1.png"
+    assert save(content, f"{PREVIEWS}/x.webp") == f"s3://{bucket}/some/prefix/ana/.previews/x.webp"
+    assert server.keys(bucket) == [
+        "some/prefix/ana/.previews/x.webp",
+        "some/prefix/ana/x-image-1.png",
+    ]
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_a_draft_that_fails_leaves_nothing_anywhere(
+    content: ContentStore, server: Server, bucket: str, tmp_path: Path
+) -> None:
+    with pytest.raises(OSError, match="full"), content.draft("ana", "x") as draft:
+        draft.path.write_bytes(b"half")
+        raise OSError("full")
+    assert server.keys(bucket) == []
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_a_bucket_needs_no_prefix(server: Server, bucket: str) -> None:
+    content = open_content(f"s3://{bucket}")
+    assert content.place == f"s3://{bucket}"
+    assert save(content, "x.png") == f"s3://{bucket}/ana/x.png"
+    assert server.keys(bucket) == ["ana/x.png"]
+
+
+def test_a_large_file_is_sent_in_parts_and_whole(content: ContentStore, server: Server) -> None:
+    data = secrets.token_bytes(101 * 2**20)
+    assert server.get(address_of(content, save(content, "x.mp4", data))).content == data
+
+
+def test_many_threads_may_save_at_once(content: ContentStore, server: Server, bucket: str) -> None:
+    names = [f"{number:02}.png" for number in range(40)]
+    with ThreadPoolExecutor(20) as pool:
+        paths = list(pool.map(lambda name: save(content, name, name.encode()), names))
+    assert [path.rpartition("/")[2] for path in paths] == names
+    assert server.keys(bucket) == [f"some/prefix/ana/{name}" for name in names]
+    assert [server.get(address_of(content, path)).text for path in paths] == names
+
+
+@pytest.mark.parametrize(
+    ("name", "media_type"),
+    [("x.png", "image/png"), ("x.jpg", "image/jpeg"), ("x.mp4", "video/mp4")],
+)
+def test_a_signed_address_gives_the_file_to_anybody_for_a_while(
+    content: ContentStore, server: Server, name: str, media_type: str
+) -> None:
+    address = address_of(content, save(content, name), 'attachment; filename="a b.png"')
+    answer = server.get(address)
+    assert answer.content == BYTES
+    assert answer.headers["content-type"] == media_type
+    assert answer.headers["content-disposition"] == 'attachment; filename="a b.png"'
+    signed = parse_qs(urlsplit(address).query)
+    assert signed["X-Amz-Expires"] == ["60"]
+    assert signed["X-Amz-Algorithm"] == ["AWS4-HMAC-SHA256"]
+
+
+def test_only_the_name_of_a_stored_path_counts(content: ContentStore, server: Server) -> None:
+    save(content, "x.png", b"original")
+    save(content, f"{PREVIEWS}/x.webp", b"preview")
+    for path, data in (
+        ("/folder/of/old/ana/x.png", b"original"),
+        ("s3://elsewhere/eve/x.png", b"original"),
+        ("../../x.png", b"original"),
+        ("content/ana/.previews/x.webp", b"preview"),
+    ):
+        assert server.get(address_of(content, path)).content == data
+
+
+@pytest.mark.parametrize("path", ["", "/", "..", "ana/..", ".previews/.."])
+def test_a_path_that_names_no_file_is_not_found(content: ContentStore, path: str) -> None:
+    with pytest.raises(FileNotFoundError):
+        content.locate("ana", path)
+
+
+def test_the_check_writes_reads_and_deletes(
+    content: ContentStore, server: Server, bucket: str
+) -> None:
+    line = content.check()
+    assert line == f"s3://{bucket}/some/prefix (objects are written, read and deleted)"
+    assert server.keys(bucket) == []
+
+
+def test_a_missing_bucket_is_said(content: ContentStore, tmp_path: Path) -> None:
+    content = open_content("s3://no-such-bucket/x")
+    for use in (content.check, lambda: save(content, "x.png")):
+        with pytest.raises(StorageUnavailable, match=r"^there is no bucket “no-such-bucket”$"):
+            use()
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_refused_credentials_are_said(content: ContentStore, server: Server, bucket: str) -> None:
+    server.trust_nobody()
+    try:
+        with pytest.raises(StorageUnavailable) as refusal:
+            save(content, "x.png")
+    finally:
+        server.trust_nobody(after=float("inf"))
+    assert str(refusal.value) == (
+        f"access to the bucket “{bucket}” was refused "
+        "(The AWS Access Key Id you provided does not exist in our records)"
+    )
+
+
+def test_missing_credentials_are_said(
+    content: ContentStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = save(content, "x.png")
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    content = open_content(content.place)
+    for use in (content.check, lambda: address_of(content, path)):
+        with pytest.raises(StorageUnavailable, match="Unable to locate credentials"):
+            use()
+
+
+@pytest.mark.parametrize("endpoint", ["http://127.0.0.1:9", "nonsense"])
+def test_an_endpoint_that_is_not_there_is_said_soon(
+    bucket: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, endpoint: str
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+    content = open_content(f"s3://{bucket}")
+    begun = time.monotonic()
+    with pytest.raises(StorageUnavailable, match=f"^the object store .*{endpoint}") as refusal:
+        save(content, "x.png")
+    assert "\n" not in str(refusal.value)
+    assert time.monotonic() - begun < 10
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+@pytest.fixture
+def silent(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """An endpoint that takes connections and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{listening.getsockname()[1]}")
+        yield
+
+
+@pytest.mark.usefixtures("silent")
+@pytest.mark.parametrize("size", [10, 32 * 2**20])
+def test_an_endpoint_that_never_answers_is_given_up(
+    bucket: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, size: int
+) -> None:
+    monkeypatch.setattr(bucket_module, "ANSWER_SECONDS", 1)
+    monkeypatch.setattr(bucket_module, "SLOWEST_UPLOAD", 2**30)
+    begun = time.monotonic()
+    with pytest.raises(StorageUnavailable, match=r"does not answer \(it took too long\)"):
+        save(open_content(f"s3://{bucket}"), "x.mp4", bytes(size))
+    assert time.monotonic() - begun < 5
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_opening_asks_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    assert isinstance(open_content("s3://bucket/prefix"), BucketStore)
+
+
+# The media route
+
+
+@pytest.fixture
+def client(settings: Settings, store: Store, content: ContentStore) -> Iterator[TestClient]:
+    studio = Studio(settings, store, content, configured())
+    identity = Identity("key", days=30, secure=False)
+    app = Starlette(
+        routes=[*auth_routes(lambda: studio, identity), *content_routes(lambda: studio)],
+        middleware=[Middleware(IdentityMiddleware, identity=identity)],
+    )
+    with TestClient(app, HOST, headers={"Origin": HOST}, follow_redirects=False) as opened:
+        yield opened
+
+
+@pytest.fixture
+def done(store: Store, content: ContentStore) -> tuple[Asset, Asset]:
+    """Ana's first image and first video, saved."""
+    _, assets = stored_job(store, "ana", PROMPT)
+    for asset, extension in ((assets[0], "png"), (assets[5], "mp4")):
+        claimed = claim(store, asset.id)
+        assert claimed is not None
+        saved = {
+            "path": save(content, f"{asset.id}.{extension}"),
+            "preview": save(content, f"{PREVIEWS}/{asset.id}.webp", b"preview"),
+            "poster": save(content, f"{PREVIEWS}/{asset.id}-poster.webp", b"poster"),
+            "sha256": f"digest-of-{asset.slot}-{extension}",
+        }
+        facts = {"width": 8, "height": 8, "seconds": None, "bytes": len(BYTES)}
+        store.leases.done(claimed, saved | facts)
+    return assets[0], assets[5]
+
+
+def log_in(client: TestClient, user_id: str) -> None:
+    assert client.post("/auth/login", json={"user_id": user_id}).status_code == 200
+
+
+def actions(store: Store, user_id: str = "ana") -> list[tuple[str, str | None]]:
+    return [(entry.action, entry.asset_id) for entry in reversed(store.views.of_user(user_id))]
+
+
+def test_the_owner_is_sent_to_the_file_and_it_is_logged(
+    client: TestClient, server: Server, store: Store, done: tuple[Asset, Asset]
+) -> None:
+    log_in(client, "ana")
+    for asset, media_type in zip(done, ("image/png", "video/mp4"), strict=True):
+        answer = client.get(f"/content/{asset.id}")
+        assert (answer.status_code, answer.headers["cache-control"]) == (307, "no-store")
+        assert "etag" not in answer.headers
+        file = server.get(answer.headers["location"])
+        assert file.content == BYTES
+        assert file.headers["content-type"] == media_type
+        assert file.headers["content-disposition"].startswith("inline")
+    assert actions(store) == [("view", done[0].id), ("play", done[1].id)]
+
+
+def test_a_download_has_a_good_name(
+    client: TestClient, server: Server, store: Store, done: tuple[Asset, Asset]
+) -> None:
+    log_in(client, "ana")
+    answer = client.get(f"/content/{done[0].id}?download=1")
+    assert server.get(answer.headers["location"]).headers["content-disposition"] == (
+        "attachment; filename*=utf-8''ein-fuchs-gr%C3%BCn-sch%C3%B6n-image-1.png"
+    )
+    assert actions(store) == [("download", done[0].id)]
+
+
+def test_previews_and_posters_are_kept_for_less_than_their_address_is_good(
+    client: TestClient, server: Server, store: Store, done: tuple[Asset, Asset]
+) -> None:
+    log_in(client, "ana")
+    for which in ("preview", "poster"):
+        answer = client.get(f"/content/{done[1].id}/{which}")
+        assert answer.status_code == 307
+        kept = re.fullmatch(r"private, max-age=(\d+)", answer.headers["cache-control"])
+        signed = parse_qs(urlsplit(answer.headers["location"]).query)
+        assert kept is not None
+        assert 0 < int(kept[1]) < int(signed["X-Amz-Expires"][0])
+        file = server.get(answer.headers["location"])
+        assert (file.text, file.headers["content-type"]) == (which, "image/webp")
+    assert actions(store) == []
+
+
+def test_a_player_can_seek(
+    client: TestClient, server: Server, store: Store, done: tuple[Asset, Asset]
+) -> None:
+    log_in(client, "ana")
+    wanted = {"Range": "bytes=1000-1099"}
+    answer = client.get(f"/content/{done[1].id}", headers=wanted)
+    part = server.get(answer.headers["location"], headers=wanted)
+    assert (part.status_code, part.content) == (206, BYTES[1000:1100])
+    assert actions(store) == []
+
+
+def test_a_question_about_a_file_is_no_look_at_it(
+    client: TestClient, server: Server, store: Store, done: tuple[Asset, Asset]
+) -> None:
+    log_in(client, "ana")
+    answer = client.head(f"/content/{done[0].id}")
+    assert answer.status_code == 307
+    found = server.client.head(answer.headers["location"])
+    assert (found.status_code, found.headers["content-length"]) == (200, str(len(BYTES)))
+    assert actions(store) == []
+
+
+def test_nobody_else_gets_an_address(
+    client: TestClient, store: Store, done: tuple[Asset, Asset]
+) -> None:
+    for user_id, status in ((None, 401), ("eve", 404)):
+        if user_id:
+            log_in(client, user_id)
+        for path in ("", "/preview", "/poster", "?download=1"):
+            answer = client.get(f"/content/{done[0].id}{path}")
+            assert answer.status_code == status
+            assert "location" not in answer.headers
+            assert answer.headers["cache-control"] == "no-store"
+    assert actions(store) == actions(store, "eve") == []
+
+
+def test_what_cannot_be_signed_is_an_error_in_words_and_not_logged(
+    client: TestClient, store: Store, done: tuple[Asset, Asset], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> str:
+        raise PermissionError("Token expired.")
+
+    log_in(client, "ana")
+    monkeypatch.setattr("s3fs.S3FileSystem.sign", refuse)
+    answer = client.get(f"/content/{done[0].id}")
+    assert (answer.status_code, answer.headers["cache-control"]) == (503, "no-store")
+    assert answer.text.startswith("The files cannot be reached at the moment.")
+    assert actions(store) == []
