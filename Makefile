@@ -3,7 +3,7 @@
 VENV   := .venv
 PYTHON := $(VENV)/bin/python
 
-.PHONY: help run test lint lock clean
+.PHONY: help run test crash lint bench lock clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/'
@@ -14,11 +14,20 @@ run: $(VENV)/.installed  ## Install what is needed and start Fivefold
 test: lint  ## Prove that it works: checks, unit, integration and browser tests
 	$(PYTHON) -m pytest
 
+crash: ROUNDS ?= 100
+crash: BROKER ?=
+crash: SEED ?= 1
+crash: $(VENV)/.installed-dev  ## Kill it ROUNDS times (BROKER=redis|rabbitmq, SEED=1) and verify
+	$(PYTHON) -m tests.crash.harness --rounds $(ROUNDS) --broker "$(BROKER)" --seed $(SEED)
+
 lint: $(VENV)/.installed-dev  ## Check style, types and who imports whom
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
+
+bench: $(VENV)/.installed-dev  ## Measure, and write the table into docs/benchmarks.md (about half an hour)
+	$(PYTHON) -m benchmarks
 
 lock:  ## Make constraints.txt anew from a fresh virtual environment
 	./scripts/lock

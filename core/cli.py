@@ -24,6 +24,8 @@ from core.store import DatabaseError, DatabaseUnavailable, Store, open_store
 
 WATCH_SECONDS: Final = 0.5
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+_job_id = click.argument("job_id", metavar="JOB_ID")
+_item = click.argument("item", metavar="[ITEM]", required=False)
 
 
 def main() -> None:
@@ -141,9 +143,7 @@ def generate(prompt: str, user: str, *, wait: bool, as_json: bool, **chosen: Any
 def job(job_id: str, *, as_json: bool) -> None:
     """Show a job and its items."""
     with open_store(load_settings()) as store:
-        found = store.jobs.get(job_id.lower())
-        if found is None:
-            raise InvalidInput(f"There is no job {job_id!r}.")
+        found, _ = _find(store, job_id)
         assets = store.assets.of_job(found.id)
     if as_json:
         items = [asset.to_document() for asset in assets]
@@ -171,6 +171,33 @@ def jobs(user: str, limit: int, *, as_json: bool) -> None:
 
 
 @cli.command()
+@_job_id
+@_item
+def cancel(job_id: str, item: str | None) -> None:
+    """Stop a job, or one ITEM of it, such as image-3."""
+    with open_store(load_settings()) as store:
+        found, asset_id = _find(store, job_id, item)
+        number = store.jobs.cancel(found.id, found.user_id, asset_id)
+    click.echo(f"Cancelling {_counted(number)}.")
+
+
+@cli.command()
+@_job_id
+@_item
+@click.option("--unknown", is_flag=True, help="Also send again what may be charged twice by that.")
+def retry(job_id: str, item: str | None, *, unknown: bool) -> None:
+    """Make failed and cancelled items again: of a whole job, or one ITEM, such as image-3."""
+    with open_store(load_settings()) as store:
+        found, asset_id = _find(store, job_id, item)
+        number = store.jobs.retry(found.id, found.user_id, asset_id)
+        sent = store.jobs.resend(found.id, found.user_id, asset_id) if unknown else 0
+    if number or not sent:
+        click.echo(f"Making {_counted(number)} again.")
+    if sent:
+        click.echo(f"Sending {_counted(sent)} again; this may be charged twice.")
+
+
+@cli.command()
 @_json
 def doctor(*, as_json: bool) -> None:
     """Check that everything is in order."""
@@ -193,6 +220,25 @@ def _prepared(name: str, **chosen: Any) -> Settings:  # noqa: ANN401  # values o
     settings = load_settings(**chosen)
     prepare(name, settings.log_level, settings.log_format)
     return settings
+
+
+def _find(store: Store, job_id: str, item: str | None = None) -> tuple[Job, str | None]:
+    """Return a job and the id of its item of that name, such as `image-3`."""
+    found = store.jobs.get(job_id.lower())
+    if found is None:
+        raise InvalidInput(f"There is no job {job_id!r}.")
+    if item is None:
+        return found, None
+    for asset in store.assets.of_job(found.id):
+        if item.lower() == f"{asset.kind}-{asset.slot}":
+            return found, asset.id
+    raise InvalidInput(
+        f"The job has no item {item!r}; items are called image-1, video-1 and so on."
+    )
+
+
+def _counted(number: int) -> str:
+    return f"{number} item{'' if number == 1 else 's'}"
 
 
 def _wait(store: Store, job: Job, *, quiet: bool) -> Job:

@@ -22,10 +22,20 @@ from core import __version__, telemetry
 SUPERVISED: Final = "FIVEFOLD_SUPERVISED"
 """Environment variable that the supervisor sets for its children."""
 
-# Libraries that report every message, connection or upload at INFO.
-_TALKATIVE: Final = ("aio_pika", "aiobotocore", "aiormq", "botocore", "opentelemetry", "taskiq")
+TALKATIVE: Final = (
+    "aio_pika",
+    "aiobotocore",
+    "aiormq",
+    "botocore",
+    "httpx",
+    "httpx2",
+    "opentelemetry",
+    "taskiq",
+)
+"""Libraries that report every message, connection or upload at INFO."""
 
-_fields = LogfmtRenderer()
+# Bound fields come in no order of their own.
+_fields = LogfmtRenderer(sort_keys=True, key_order=["job", "asset"], drop_missing=True)
 
 
 def prepare(name: str, log_level: str, log_format: str) -> None:
@@ -41,11 +51,12 @@ def prepare(name: str, log_level: str, log_format: str) -> None:
     logging.basicConfig(level=log_level, handlers=[handler])
     if log_level != "DEBUG":
         least = max(logging.WARNING, logging.getLogger().level)
-        for library in _TALKATIVE:
+        for library in TALKATIVE:
             logging.getLogger(library).setLevel(least)
     telemetry.setup(name, __version__)
     if os.environ.get(SUPERVISED):
-        threading.Thread(target=_end_with_supervisor, daemon=True).start()
+        how = signal.SIGINT if name == "worker" else signal.SIGTERM  # with nobody left, at once
+        threading.Thread(target=_end_with_supervisor, args=[how], daemon=True).start()
 
 
 def _text(name: str) -> logging.Formatter:
@@ -87,8 +98,8 @@ def _with_fields(logger: WrappedLogger, method: str, event: EventDict) -> str:
     return f"{message} {_fields(logger, method, bound)}" if bound else message
 
 
-def _end_with_supervisor() -> None:
-    """Stop in order when the pipe from the supervisor closes, as it does even on SIGKILL."""
+def _end_with_supervisor(how: signal.Signals) -> None:
+    """Stop when the pipe from the supervisor closes, as it does even on SIGKILL."""
     while os.read(0, 1):  # unbuffered: a lock held here would break the interpreter's end
         pass
-    os.kill(os.getpid(), signal.SIGTERM)
+    os.kill(os.getpid(), how)

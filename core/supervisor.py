@@ -67,10 +67,11 @@ class Child:
             self._restart_at = 0.0
             self._start()
 
-    def stop(self, number: signal.Signals) -> None:
-        """Ask it to stop: in order on SIGTERM, at once on SIGINT."""
+    def stop(self, *, at_once: bool) -> None:
+        """Ask it to stop; only a worker has something to finish where there is time."""
         if self.process.poll() is None:
-            self.process.send_signal(number)
+            hurried = at_once and self.name == "worker"
+            self.process.send_signal(signal.SIGINT if hurried else signal.SIGTERM)
 
     def wait(self, deadline: float) -> None:
         """Wait until it has stopped, and kill it at the deadline."""
@@ -111,9 +112,8 @@ def supervise(settings: Settings) -> None:
         finally:
             _say("\n  Stopping …")
             # Somebody at the keyboard does not want to wait for what could still be finished.
-            how = signal.SIGINT if signal.SIGINT in asked else signal.SIGTERM
             for child in children:
-                child.stop(how)
+                child.stop(at_once=signal.SIGINT in asked)
             deadline = time.monotonic() + STOP_SECONDS
             for child in children:
                 child.wait(deadline)
@@ -131,7 +131,7 @@ def _restart(mongo: EmbeddedMongo, children: list[Child]) -> None:
         time.sleep(RESTART_PAUSES[-1])
     if mongo.uri != former:
         for child in children:
-            child.stop(signal.SIGINT)
+            child.stop(at_once=True)
 
 
 @contextmanager

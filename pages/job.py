@@ -1,5 +1,8 @@
 """One job: what is being made, and then what was made."""
 
+import json
+from functools import partial
+
 import streamlit as st
 
 from core.models import JobStatus, now
@@ -9,11 +12,14 @@ from core.web.studio import studio
 
 POLL_SECONDS = 1.0
 TROUBLE = "The database does not answer at the moment. What you see may be out of date."
+NOT_DONE = "The database does not answer. Nothing is lost; please try again in a minute."
 
 
 def live(user: str, job_id: str, *, was_active: bool) -> None:
     """Draw the job as it stands; as a fragment, this runs again every second while it is made."""
     session.leave_if_wanted()
+    if st.session_state.pop("not_done", False):
+        st.toast(NOT_DONE, duration="long")
     kept = st.session_state.setdefault("last_board", {})
     try:
         job = studio().store.jobs.get(job_id, user)
@@ -23,14 +29,36 @@ def live(user: str, job_id: str, *, was_active: bool) -> None:
             raise
         shown = kept["shown"] | {"trouble": TROUBLE}
     else:
-        if job is None or (was_active and job.status != JobStatus.PROCESSING):
-            st.session_state["just_ended"] = job_id
+        if job is None or was_active != (job.status == JobStatus.PROCESSING):
+            # Whether the fragment runs again by itself is decided by the page.
+            if was_active:
+                st.session_state["just_ended"] = job_id
             st.rerun()
         shown = board.snapshot(
             job, assets, zone=session.browser_zone(), today=now(), title_of=studio().title
         )
         kept.update(id=job_id, shown=shown)
-    components.board(f"job-{job_id}", shown, on_open=open_job, on_more=lambda _: None)
+    components.board(
+        f"job-{job_id}",
+        shown | {"heard": st.session_state.get("heard", 0)},
+        on_open=open_job,
+        on_more=lambda _: None,
+        on_ask=partial(carry_out, user, job_id),
+    )
+
+
+def carry_out(user: str, job_id: str, asked: str) -> None:
+    """Do what was asked for with the page's buttons; what is told again is not done again."""
+    jobs = studio().store.jobs
+    acts = {"cancel": jobs.cancel, "retry": jobs.retry, "resend": jobs.resend}
+    for each in json.loads(asked):
+        if each["at"] <= st.session_state.get("heard", 0):
+            continue
+        st.session_state["heard"] = each["at"]
+        try:
+            acts[each["name"]](job_id, user, each["on"] and str(each["on"]))
+        except DatabaseError:
+            st.session_state["not_done"] = True
 
 
 def open_job(job_id: str) -> None:

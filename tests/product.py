@@ -37,6 +37,7 @@ class Product:
         }
         self.output = ""
         self._heard = threading.Condition()
+        self._ended = False
 
     def start(self) -> "Product":
         self.process = subprocess.Popen(
@@ -56,7 +57,8 @@ class Product:
     def hear(self, text: str, seconds: float = 30) -> None:
         """Wait until the product has printed `text`."""
         with self._heard:
-            heard = self._heard.wait_for(lambda: text in self.output, seconds)
+            heard = self._heard.wait_for(lambda: text in self.output or self._ended, seconds)
+            heard = heard and text in self.output
         assert heard, f"{text!r} was not printed:\n{self.output}"
 
     def children(self) -> dict[str, psutil.Process]:
@@ -65,6 +67,8 @@ class Product:
         for child in psutil.Process(self.process.pid).children():
             with suppress(psutil.NoSuchProcess):  # it died a moment ago
                 command = child.cmdline()
+                if not command:
+                    continue  # likewise
                 found["mongod" if "--dbpath" in command else command[-1]] = child
         return found
 
@@ -96,3 +100,6 @@ class Product:
             with self._heard:
                 self.output += line
                 self._heard.notify_all()
+        with self._heard:
+            self._ended = True
+            self._heard.notify_all()

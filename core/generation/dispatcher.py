@@ -15,6 +15,7 @@ from typing import Final
 from core import telemetry
 from core.generation.engine import BrokerUnavailable, Engine
 from core.generation.leadership import Leadership
+from core.generation.threads import without_queueing
 from core.models import Worker, new_id
 from core.providers.registry import Catalogue
 from core.store import DatabaseError, Store
@@ -95,25 +96,25 @@ class Dispatcher:
     async def _hand_out(self) -> int:
         """Hand out all that may begin now, and return how many items that were."""
         queue = self._store.queue
-        workers = await asyncio.to_thread(self._store.workers.alive)
+        workers = await without_queueing(self._store.workers.alive)
         limits = _Limits(
             self._catalogue,
             [worker for worker in workers if worker.broker == self._me.broker],
-            await asyncio.to_thread(queue.in_flight),
+            await without_queueing(queue.in_flight),
         )
         handed_out = 0
         # What was left behind is in flight at its provider already: it goes first, unlimited.
-        abandoned = await asyncio.to_thread(queue.abandoned, 1000)
+        abandoned = await without_queueing(queue.abandoned, 1000)
         by_queue: dict[str, list[str]] = {}
         for asset_id, lane in abandoned:
             by_queue.setdefault(limits.queue(lane), []).append(asset_id)
         for name, asset_ids in by_queue.items():
             if limits.served(name):
                 handed_out += await self._send(name, asset_ids)
-        for lane in await asyncio.to_thread(queue.lanes):
+        for lane in await without_queueing(queue.lanes):
             free = limits.free(lane)
             if free > 0:
-                asset_ids = await asyncio.to_thread(self._next, lane, free)
+                asset_ids = await without_queueing(self._next, lane, free)
                 limits.take(lane, len(asset_ids))
                 handed_out += await self._send(limits.queue(lane), asset_ids)
         return handed_out
@@ -138,12 +139,12 @@ class Dispatcher:
         if not asset_ids:
             return 0
         ticket = new_id()
-        await asyncio.to_thread(self._store.queue.hand_out, asset_ids, ticket, TICKET_SECONDS)
+        await without_queueing(self._store.queue.hand_out, asset_ids, ticket, TICKET_SECONDS)
         try:
             await self._engine.send(queue, [(asset_id, ticket) for asset_id in asset_ids])
         except BrokerUnavailable:
             with suppress(DatabaseError):
-                await asyncio.to_thread(self._store.queue.take_back, asset_ids, ticket)
+                await without_queueing(self._store.queue.take_back, asset_ids, ticket)
             raise
         telemetry.handed_out(len(asset_ids))
         return len(asset_ids)

@@ -101,8 +101,8 @@ class Executor:
             sentence = f"“{asset.provider}” with {asset.model} is not configured any more."
             await self._fail(asset, ProviderError(sentence))
             return
-        making = Making(self._store, self._content, provider, capability, asset)
         with self._pulse.hold(asset) as hold:
+            making = Making(self._store, self._content, provider, capability, asset, hold)
             if asset.cancel_requested:
                 await self._cancel(making)
                 return

@@ -5,10 +5,10 @@ import logging
 import time
 from typing import Final
 
+from core.generation.threads import without_queueing
 from core.store import DatabaseError, Store
-from core.store.workers import LEADER_SECONDS
 
-RENEW_SECONDS: Final = LEADER_SECONDS / 4
+LONGEST_SECONDS: Final = 8.0  # a leader that has died is followed by another after this
 
 _log = logging.getLogger(__name__)
 
@@ -19,11 +19,13 @@ class Leadership:
     Args:
         store: the database.
         owner: this worker's name.
+        lease_seconds: how long it lasts without being renewed, and at most `LONGEST_SECONDS`.
     """
 
-    def __init__(self, store: Store, owner: str) -> None:
+    def __init__(self, store: Store, owner: str, lease_seconds: float) -> None:
         self._store = store
         self._owner = owner
+        self._seconds = min(lease_seconds, LONGEST_SECONDS)
         self._until = 0.0
 
     @property
@@ -37,12 +39,12 @@ class Leadership:
         while True:
             asked = time.monotonic()
             try:
-                leads = await asyncio.to_thread(self._store.workers.lead, self._owner)
+                leads = await without_queueing(self._store.workers.lead, self._owner, self._seconds)
             except DatabaseError as error:
                 _log.warning("the leadership cannot be renewed: %s", error)
             else:
-                self._until = asked + 0.75 * LEADER_SECONDS if leads else 0.0
+                self._until = asked + 0.75 * self._seconds if leads else 0.0
                 if leads != led:
                     _log.info("this worker hands out the work" if leads else "standing by")
                     led = leads
-            await asyncio.sleep(RENEW_SECONDS)
+            await asyncio.sleep(self._seconds / 4)

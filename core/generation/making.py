@@ -7,10 +7,10 @@ twice: its intent is stored before it, and one whose answer is not known stays s
 import asyncio
 import errno
 import logging
-import time
 from typing import Any, Final
 
 from core import telemetry
+from core.generation.pulse import Hold
 from core.media.inspection import BrokenMedia, Inspection, inspect
 from core.media.previews import POSTER_PIXELS, save_preview
 from core.media.storage import PREVIEWS, ContentStore, Draft, StorageUnavailable
@@ -26,7 +26,6 @@ from core.store import DatabaseError, LeaseLost, Store
 
 MAX_ATTEMPTS: Final = 5
 NOT_SAVED: Final = "not_saved"
-PROGRESS_SECONDS: Final = 1.0  # at most one write a while; nobody sees more
 
 _log = logging.getLogger(__name__)
 
@@ -40,24 +39,26 @@ class Making:
         provider: who makes it.
         capability: the provider's model.
         asset: the claimed item.
+        hold: its lease.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917  # what an item needs on its way, and no more
         self,
         store: Store,
         content: ContentStore,
         provider: Provider,
         capability: Capability,
         asset: Asset,
+        hold: Hold,
     ) -> None:
         self.asset = asset
+        self._hold = hold
         self.provider = provider
         self._store = store
         self._content = content
         self._paid = capability.paid
         self._submission = None if asset.remote_id is None else Submission(asset.remote_id)
         self._call: asyncio.Task[Submission] | None = None
-        self._written_at, self._written = 0.0, 0.0
 
     @property
     def resumable(self) -> bool:
@@ -189,14 +190,7 @@ class Making:
             ) from None
 
     async def _report(self, fraction: float) -> None:
-        moment = time.monotonic()
-        if fraction == self._written or moment - self._written_at < PROGRESS_SECONDS:
-            return
-        self._written_at, self._written = moment, fraction
-        try:
-            await asyncio.to_thread(self._store.leases.progress, self.asset, fraction)
-        except DatabaseError:
-            _log.debug("%s: its progress was not stored", self.asset.id)  # the next one may be
+        self._hold.progress = fraction  # stored with those of all other items
 
     async def _save(self, submission: Submission) -> None:
         try:

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Final
 
+from core.generation.threads import without_queueing
 from core.models import Asset
 from core.store import DatabaseError, LeaseLost, Store
 
-CANCEL_POLL_SECONDS: Final = 1.0
+LOOK_SECONDS: Final = 1.0  # for progress and cancellations; nobody sees more
 
 _log = logging.getLogger(__name__)
 
@@ -24,19 +25,22 @@ class Interruption(Enum):
     CANCEL = auto()
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Hold:
     """An item that this worker holds.
 
     Attributes:
         token: its lease's.
         interrupted: done when the work on it must stop.
+        progress: how far it is, from 0 to 1; written by who works on it.
     """
 
     token: str
     interrupted: asyncio.Future[Interruption] = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
+
+    progress: float = 0.0
 
     def interrupt(self, why: Interruption) -> None:
         """Stop the work; only the first reason counts."""
@@ -77,7 +81,7 @@ class Pulse:
 
     async def run(self) -> None:
         """Beat until cancelled."""
-        await asyncio.gather(self._beat(), self._listen())
+        await asyncio.gather(self._beat(), self._look())
 
     async def _beat(self) -> None:
         renewed = time.monotonic()
@@ -86,7 +90,7 @@ class Pulse:
             asked = time.monotonic()
             held = dict(self._held)
             try:
-                kept = await asyncio.to_thread(
+                kept = await without_queueing(
                     self._store.leases.renew,
                     {asset_id: hold.token for asset_id, hold in held.items()},
                     self.lease_seconds,
@@ -102,13 +106,27 @@ class Pulse:
                 if asset_id not in kept:
                     hold.interrupt(Interruption.LOST)
 
-    async def _listen(self) -> None:
-        """Hear of cancellations."""
+    async def _look(self) -> None:
+        """Hear of cancellations and tell how far the items are, all of them at once."""
+        told: dict[Hold, float] = {}
         while True:
-            await asyncio.sleep(CANCEL_POLL_SECONDS)
+            await asyncio.sleep(LOOK_SECONDS)
+            held = dict(self._held)
+            moved = {
+                (asset_id, hold.token): hold.progress
+                for asset_id, hold in held.items()
+                if hold.progress != told.get(hold, 0.0)
+            }
             try:
-                for asset_id in await asyncio.to_thread(self._store.leases.to_cancel, self.owner):
+                for asset_id in await without_queueing(self._store.leases.to_cancel, self.owner):
                     if asset_id in self._held:
                         self._held[asset_id].interrupt(Interruption.CANCEL)
+                if moved:
+                    await without_queueing(self._store.leases.progress, moved)
             except DatabaseError as error:
-                _log.warning("cancellations were not looked for: %s", error)
+                _log.warning("no look at the items: %s", error)
+            else:
+                told = {
+                    hold: moved.get((asset_id, hold.token), hold.progress)
+                    for asset_id, hold in held.items()
+                }

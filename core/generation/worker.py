@@ -15,6 +15,7 @@ from core.generation.executor import Executor
 from core.generation.leadership import Leadership
 from core.generation.pulse import Pulse
 from core.generation.sweeper import Sweeper
+from core.generation.threads import without_queueing
 from core.media.storage import open_content
 from core.models import Worker, new_id, now
 from core.providers.registry import Catalogue, configured
@@ -76,7 +77,7 @@ async def work(
         started_at=now(),
         seen_at=now(),
     )
-    leadership = Leadership(store, owner)
+    leadership = Leadership(store, owner, settings.lease_seconds)
     dispatcher = Dispatcher(store, engine, catalogue, me, leadership)
     _log.info("serving %s, %d items at once", settings.worker_queues, settings.worker_concurrency)
     async with asyncio.TaskGroup() as group:  # where one of them breaks, the process ends
@@ -96,7 +97,7 @@ async def work(
             task.cancel()
         await asyncio.wait(leading)
         with suppress(DatabaseError):  # it will be missed soon enough
-            await asyncio.to_thread(store.workers.leave, owner)
+            await without_queueing(store.workers.leave, owner)
         await _first(serving, hurry, timeout=DRAIN_SECONDS)
         executor.hand_back_all()
         await serving
@@ -108,7 +109,7 @@ async def work(
 async def _announce(store: Store, me: Worker) -> None:
     while True:
         try:
-            await asyncio.to_thread(store.workers.announce, me)
+            await without_queueing(store.workers.announce, me)
         except DatabaseError as error:
             _log.warning("this worker cannot be announced: %s", error)
         await asyncio.sleep(ANNOUNCE_SECONDS)

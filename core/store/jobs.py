@@ -88,6 +88,7 @@ class JobStore:
             "cancel_requested": begun,
             "state": {"$cond": [begun, "$state", str(AssetState.CANCELLED)]},
             "lease": {"$cond": [begun, "$lease", None]},
+            "error": {"$cond": [begun, "$error", None]},
             "next_attempt_at": AT_ONCE,
         }
         states = [str(state) for state in OPEN_STATES]

@@ -7,8 +7,9 @@ is told so. All times that decide anything are the database's own.
 from collections.abc import Mapping
 from typing import Any
 
-from pymongo import ReturnDocument
+from pymongo import ReturnDocument, UpdateOne, timeout
 from pymongo.database import Database
+from pymongo.write_concern import WriteConcern
 
 from core.models import Asset, AssetError, AssetState, new_id, now
 from core.store.queue import ACTIVE, QUEUED
@@ -67,8 +68,9 @@ class LeaseStore:
             the ids of those that are still held; the others are lost.
         """
         ours = {"_id": {"$in": list(held)}, "lease.token": {"$in": list(held.values())}}
-        self._assets.update_many(ours, [{"$set": {"lease.until": _from_now(lease_seconds)}}])
-        return {document["_id"] for document in self._assets.find(ours, {"_id": True})}
+        with timeout(lease_seconds / 3):  # a database that hangs must not make it look held
+            self._assets.update_many(ours, [{"$set": {"lease.until": _from_now(lease_seconds)}}])
+            return {document["_id"] for document in self._assets.find(ours, {"_id": True})}
 
     def to_cancel(self, owner: str) -> list[str]:
         """Return the ids of an owner's items whose user wants them cancelled."""
@@ -101,9 +103,22 @@ class LeaseStore:
         changes = _requeued(0) | {"remote_id": {"$literal": remote_id}, "error": None}
         return self._assets.update_one(query, [{"$set": changes}]).matched_count == 1
 
-    def progress(self, asset: Asset, fraction: float) -> None:
-        """Store how far the item is, from 0 to 1."""
-        self._write(asset, {"progress": min(max(fraction, 0.0), 1.0)})
+    def progress(self, held: Mapping[tuple[str, str], float]) -> None:
+        """Store how far items are, from 0 to 1, by asset id and token; lost leases are skipped.
+
+        It is only for the eye, so it waits for no other member of the replica set.
+        """
+        shown = self._assets.with_options(write_concern=WriteConcern(w=1, j=False))
+        shown.bulk_write(
+            [
+                UpdateOne(
+                    {"_id": asset_id, "lease.token": token, "state": str(AssetState.RUNNING)},
+                    {"$set": {"progress": min(max(fraction, 0.0), 1.0)}},
+                )
+                for (asset_id, token), fraction in held.items()
+            ],
+            ordered=False,
+        )
 
     def saving(self, asset: Asset) -> None:
         """Store that the provider has finished and its file is being fetched."""
@@ -116,7 +131,13 @@ class LeaseStore:
             asset: the claimed asset.
             saved: `path`, `preview`, `poster`, `width`, `height`, `seconds`, `bytes`, `sha256`.
         """
-        ending = {"state": str(AssetState.DONE), "progress": 1.0, "lease": None, "error": None}
+        ending = {
+            "state": str(AssetState.DONE),
+            "progress": 1.0,
+            "lease": None,
+            "cancel_requested": False,
+            "error": None,
+        }
         self._write(asset, saved | ending | {"timings.saved_at": now()})
 
     def failed(self, asset: Asset, error: AssetError, *, resumable: bool = False) -> None:

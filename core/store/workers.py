@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from pymongo import ReturnDocument
+from pymongo import ReturnDocument, timeout
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
@@ -11,7 +11,6 @@ from core.models import Worker
 Document = dict[str, Any]
 
 ALIVE_SECONDS: Final = 15.0  # a worker that has not been seen for so long is gone
-LEADER_SECONDS: Final = 8.0  # a leader that does not renew its lease is replaced after this
 _DISPATCHER: Final = "dispatcher"
 
 
@@ -43,10 +42,18 @@ class WorkerStore:
         found = self._workers.find({"$expr": {"$gt": ["$seen_at", since]}}).sort("_id")
         return [Worker.from_document(document) for document in found]
 
-    def lead(self, owner: str) -> bool:
-        """Take the leadership, or prolong it; return whether `owner` has it now."""
+    def lead(self, owner: str, seconds: float) -> bool:
+        """Take the leadership, or prolong it.
+
+        Args:
+            owner: the worker that asks.
+            seconds: how long it has it without asking again.
+
+        Returns:
+            whether `owner` has it now.
+        """
         me = {"$literal": owner}
-        until = {"$add": ["$$NOW", round(1000 * LEADER_SECONDS)]}
+        until = {"$add": ["$$NOW", round(1000 * seconds)]}
         free = {"$lt": [{"$ifNull": ["$until", None]}, "$$NOW"]}  # a new document has none
         mine = {"$or": [{"$eq": ["$owner", me]}, free]}
         taken = {
@@ -54,12 +61,13 @@ class WorkerStore:
             "until": {"$cond": [mine, until, "$until"]},
         }
         try:
-            found = self._leader.find_one_and_update(
-                {"_id": _DISPATCHER},
-                [{"$set": taken}],
-                upsert=True,
-                return_document=ReturnDocument.AFTER,
-            )
+            with timeout(seconds / 2):
+                found = self._leader.find_one_and_update(
+                    {"_id": _DISPATCHER},
+                    [{"$set": taken}],
+                    upsert=True,
+                    return_document=ReturnDocument.AFTER,
+                )
         except DuplicateKeyError:  # somebody else was the first ever, a moment ago
             return False
         return found is not None and bool(found["owner"] == owner)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta, tzinfo
 from typing import Any, Final
 
-from core.models import Asset, AssetState, Job, JobStatus, Kind
+from core.models import ENDED_STATES, OPEN_STATES, Asset, AssetState, Job, JobStatus, Kind
 from core.web.moments import moment_text, span_text
 
 Json = dict[str, Any]
@@ -23,9 +23,15 @@ _LOOKS: Final = {
     AssetState.SAVING: ("saving", "Saving"),
     AssetState.DONE: ("done", ""),
     AssetState.FAILED: ("failed", "Could not be made"),
-    AssetState.UNKNOWN: ("failed", "Outcome not known"),
-    AssetState.CANCELLED: ("failed", "Cancelled"),
+    AssetState.UNKNOWN: ("unknown", "Outcome not known"),
+    AssetState.CANCELLED: ("cancelled", "Cancelled"),
 }
+_CANCELLING: Final = ("drawing", "Cancelling …")
+_UNKNOWN: Final = (
+    "It was sent, but the answer never came; it may have been charged. "
+    "Only you can decide to send it again."
+)
+_TO_MAKE_AGAIN: Final = (AssetState.FAILED, AssetState.CANCELLED)
 _STATUS: Final = {
     JobStatus.PROCESSING: "In the making",
     JobStatus.COMPLETED: "Completed",
@@ -122,16 +128,22 @@ def ended_toast(job: Job) -> str:
         return "Your content could not be made."
     return {
         JobStatus.COMPLETED: "Your content is ready.",
-        JobStatus.CANCELLED: "The job was cancelled.",
+        JobStatus.CANCELLED: (
+            "The rest was cancelled."
+            if job.image_paths + job.video_paths
+            else "The job was cancelled."
+        ),
     }.get(job.status, "Your content is ready in part.")
 
 
 def item(asset: Asset, prompt: str) -> Json:
     """Return one tile."""
-    state, label = _LOOKS[asset.state]
+    cancelling = asset.cancel_requested and asset.state in OPEN_STATES
+    state, label = _CANCELLING if cancelling else _LOOKS[asset.state]
     name = f"{'Video' if asset.kind == Kind.VIDEO else 'Image'} {asset.slot}"
     width, height = asset.width or asset.params["width"], asset.height or asset.params["height"]
-    percent = round(100 * asset.progress) if asset.state == AssetState.RUNNING else None
+    drawing = asset.state == AssetState.RUNNING and not cancelling
+    percent = round(100 * asset.progress) if drawing else None
     tile: Json = {
         "id": asset.id,
         "kind": str(asset.kind),
@@ -139,12 +151,13 @@ def item(asset: Asset, prompt: str) -> Json:
         "state": state,
         "label": label if percent is None else f"{label} · {percent}%",
         "percent": percent,
-        "message": asset.error.message if asset.error else "",
+        "message": "" if cancelling else _message(asset),
         "width": width,
         "height": height,
         "prompt": prompt,
+        "acts": [] if cancelling else _acts(asset, name),
     }
-    if asset.state == AssetState.QUEUED and asset.error:
+    if asset.state == AssetState.QUEUED and asset.error and not cancelling:
         tile["label"] = "Trying again shortly"
     if asset.state == AssetState.DONE:
         address = f"/content/{asset.id}"
@@ -159,6 +172,76 @@ def item(asset: Asset, prompt: str) -> Json:
             "weight": _weight(asset.bytes),
         }
     return tile
+
+
+def _message(asset: Asset) -> str:
+    if asset.state == AssetState.UNKNOWN:
+        return _UNKNOWN
+    return asset.error.message if asset.error else ""
+
+
+def _acts(asset: Asset, name: str) -> list[Json]:
+    """Return what the user can do about one item, as buttons."""
+    if asset.state in OPEN_STATES:
+        return [_act("cancel", asset.id, "Cancel", f"Cancel {name}")]
+    if asset.state in _TO_MAKE_AGAIN:
+        return [_act("retry", asset.id, "Try again", f"Try again: {name}")]
+    if asset.state == AssetState.UNKNOWN:
+        again = _send_again(f"Send {name} again?", [asset])
+        return [_act("resend", asset.id, "Send again", f"Send again: {name}", again)]
+    return []
+
+
+def _job_acts(job: Job, assets: Sequence[Asset]) -> list[Json]:
+    """Return what the user can do about the whole job, as buttons."""
+    if job.status == JobStatus.PROCESSING:
+        if not any(each.state in OPEN_STATES and not each.cancel_requested for each in assets):
+            return []
+        question = {
+            "title": "Cancel this job?",
+            "text": (
+                "What is ready stays. What has not begun is not made, "
+                "and what is under way is stopped where that is possible."
+            ),
+            "yes": "Cancel the job",
+            "no": "Keep going",
+        }
+        return [_act("cancel", None, "Cancel", "Cancel the job", question)]
+    acts = []
+    if any(each.state in _TO_MAKE_AGAIN for each in assets):
+        missing = "Try the missing ones again"
+        acts.append(_act("retry", None, missing, missing))
+    if unknown := [each for each in assets if each.state == AssetState.UNKNOWN]:
+        again = _send_again(f"Send {_counted(unknown)} again?", unknown)
+        acts.append(_act("resend", None, "Send again", f"Send again: {_counted(unknown)}", again))
+    return acts
+
+
+def _act(name: str, on: str | None, text: str, label: str, question: Json | None = None) -> Json:
+    """Return a button.
+
+    Args:
+        name: what it asks for: `cancel`, `retry` or `resend`.
+        on: the item that it is about; None: the whole job.
+        text: what it says.
+        label: what it says to those who do not see where it is.
+        question: what is asked before it is done; None: it is done at once.
+    """
+    return {"name": name, "on": on, "text": text, "label": label, "question": question}
+
+
+def _send_again(title: str, assets: Sequence[Asset]) -> Json:
+    it = "It" if len(assets) == 1 else "They"
+    return {
+        "title": title,
+        "text": (
+            f"{it} may have been made and charged the first time. "
+            f"If you send {'it' if len(assets) == 1 else 'them'} again, "
+            f"{it.lower()} may be charged twice."
+        ),
+        "yes": "Send again",
+        "no": "Leave it" if len(assets) == 1 else "Leave them",
+    }
 
 
 def _label(job: Job) -> str:
@@ -176,18 +259,36 @@ def _heading(job: Job, assets: Sequence[Asset], zone: tzinfo, today: datetime) -
         "status": str(job.status),
         "label": _label(job),
         "active": active,
-        "sentence": GENERATING if active else _ending(job, assets),
+        "sentence": _going_on(assets) if active else _ending(job, assets),
         "percent": _percent(assets),
         "ready": f"{done} of {len(assets)} ready",
         "time": moment_text(job.created_at, zone, today),
+        "acts": _job_acts(job, assets),
     }
 
 
+def _going_on(assets: Sequence[Asset]) -> str:
+    left = [each for each in assets if each.state in OPEN_STATES]
+    cancelling = left and all(each.cancel_requested for each in left)
+    return "What is left is being cancelled." if cancelling else GENERATING
+
+
 def _ending(job: Job, assets: Sequence[Asset]) -> str:
-    """Return what came of an ended job, as one honest sentence."""
+    """Return what came of an ended job, in honest words."""
     if job.status == JobStatus.COMPLETED:
         return f"{_made(assets)} are ready."
-    begun = "The rest was cancelled" if job.status == JobStatus.CANCELLED else "Some are missing"
+    undecided = [each for each in assets if each.state == AssetState.UNKNOWN]
+    if not undecided:
+        return _what_is_missing(job, assets)
+    need = "needs" if len(undecided) == 1 else "need"
+    return f"{_what_is_missing(job, assets)} {_counted(undecided)} {need} your decision."
+
+
+def _what_is_missing(job: Job, assets: Sequence[Asset]) -> str:
+    cancelled = job.status == JobStatus.CANCELLED
+    if not any(each.state == AssetState.DONE for each in assets):
+        return "It was cancelled before anything was ready." if cancelled else "Nothing is ready."
+    begun = "The rest was cancelled" if cancelled else "Some are missing"
     counts = " and ".join(
         f"{sum(each.state == AssetState.DONE for each in of_kind)} of {len(of_kind)} {nouns[1]}"
         for kind, nouns in _NOUNS.items()
@@ -204,6 +305,14 @@ def _made(assets: Sequence[Asset]) -> str:
     return " and ".join(parts)
 
 
+def _counted(assets: Sequence[Asset]) -> str:
+    """Return how many there are, without the kinds of which there are none."""
+    numbers = {kind: sum(each.kind == kind for each in assets) for kind in _NOUNS}
+    return " and ".join(
+        f"{number} {_NOUNS[kind][number != 1]}" for kind, number in numbers.items() if number
+    )
+
+
 def _tally(assets: Sequence[Asset]) -> str:
     done = sum(each.state == AssetState.DONE for each in assets)
     return f"{done}" if done == len(assets) else f"{done} of {len(assets)}"
@@ -211,8 +320,7 @@ def _tally(assets: Sequence[Asset]) -> str:
 
 def _percent(assets: Sequence[Asset]) -> int:
     """Return how far a job is; 100 only when all of it has ended."""
-    ended = ("done", "failed")
-    shares = [1.0 if _LOOKS[each.state][0] in ended else 0.98 * each.progress for each in assets]
+    shares = [1.0 if each.state in ENDED_STATES else 0.98 * each.progress for each in assets]
     return int(100 * sum(shares) / max(len(shares), 1))
 
 

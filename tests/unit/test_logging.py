@@ -4,48 +4,63 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 
 import pytest
 from structlog.contextvars import bound_contextvars
 
-from core.process import prepare
+from core.process import TALKATIVE, prepare
 
 _log = logging.getLogger("core.generation.making")
 
 
-@pytest.fixture(autouse=True)
-def fresh_logging(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Logging as at a process's start; afterwards, as it was."""
+Start = Callable[[str, str, str], None]
+
+
+@pytest.fixture
+def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
+    """`prepare` as in a process of its own; afterwards, logging is as it was."""
     for name in list(os.environ):
         if name.startswith(("OTEL_", "FIVEFOLD_")):
             monkeypatch.delenv(name)
     root = logging.getLogger()
-    level, levels = root.level, {name: logging.getLogger(name).level for name in ("taskiq",)}
-    monkeypatch.setattr(root, "handlers", [])
-    yield
-    root.setLevel(level)
-    for name in ("aio_pika", "aiobotocore", "aiormq", "botocore", "opentelemetry", "taskiq"):
-        logging.getLogger(name).setLevel(levels.get(name, logging.NOTSET))
+    loggers = [root, *(logging.getLogger(name) for name in TALKATIVE)]
+    levels = [logger.level for logger in loggers]
+    ours: list[logging.Handler] = []
+
+    def start(name: str, log_level: str, log_format: str) -> None:
+        pytests = root.handlers[:]
+        root.handlers.clear()
+        prepare(name, log_level, log_format)
+        ours.extend(root.handlers)
+        root.handlers.extend(pytests)
+
+    yield start
+    for handler in ours:
+        root.removeHandler(handler)
+    for logger, level in zip(loggers, levels, strict=True):
+        logger.setLevel(level)
 
 
 def fail() -> None:
     raise ValueError("two\nlines")
 
 
-def test_a_line_is_readable_and_the_message_unchanged(capsys: pytest.CaptureFixture[str]) -> None:
-    prepare("worker", "INFO", "text")
+def test_a_line_is_readable_and_the_message_unchanged(
+    start: Start, capsys: pytest.CaptureFixture[str]
+) -> None:
+    start("worker", "INFO", "text")
     _log.info("%s: saved as %s", "01j-image-1", "/files/50%/a=b.png")
-    moment, line = capsys.readouterr().err[:23], None
+    moment = capsys.readouterr().err[:23]
     assert datetime.strptime(moment, "%Y-%m-%d %H:%M:%S,%f")  # noqa: DTZ007  # local, as it is shown
     _log.warning("%s: saved", "01j-image-1")
     line = capsys.readouterr().err[24:]
     assert line == "worker   WARNING 01j-image-1: saved\n"
 
 
-def test_bound_fields_follow_the_message(capsys: pytest.CaptureFixture[str]) -> None:
-    prepare("worker", "INFO", "text")
+def test_bound_fields_follow_the_message(start: Start, capsys: pytest.CaptureFixture[str]) -> None:
+    start("worker", "INFO", "text")
     with bound_contextvars(job="01j", asset="01j-image-1"):
         _log.info("100%% sure: %s", "two\nlines")
     _log.info("after")
@@ -55,8 +70,10 @@ def test_bound_fields_follow_the_message(capsys: pytest.CaptureFixture[str]) -> 
     assert after.endswith("after")
 
 
-def test_an_exception_stands_below_its_line(capsys: pytest.CaptureFixture[str]) -> None:
-    prepare("worker", "INFO", "text")
+def test_an_exception_stands_below_its_line(
+    start: Start, capsys: pytest.CaptureFixture[str]
+) -> None:
+    start("worker", "INFO", "text")
     try:
         fail()
     except ValueError:
@@ -69,8 +86,8 @@ def test_an_exception_stands_below_its_line(capsys: pytest.CaptureFixture[str]) 
     assert "".join(lines).count("Traceback") == 1
 
 
-def test_json_is_one_object_a_line(capsys: pytest.CaptureFixture[str]) -> None:
-    prepare("web", "INFO", "json")
+def test_json_is_one_object_a_line(start: Start, capsys: pytest.CaptureFixture[str]) -> None:
+    start("web", "INFO", "json")
     try:
         fail()
     except ValueError:
@@ -96,9 +113,10 @@ def test_json_is_one_object_a_line(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_what_cannot_be_written_as_json_is_written_somehow(
+    start: Start,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    prepare("web", "INFO", "json")
+    start("web", "INFO", "json")
     with bound_contextvars(thing=threading.main_thread()):
         _log.info("odd")
     assert "MainThread" in json.loads(capsys.readouterr().err)["thing"]
@@ -109,9 +127,9 @@ def test_what_cannot_be_written_as_json_is_written_somehow(
     [("INFO", "WARNING"), ("ERROR", "ERROR"), ("DEBUG", "DEBUG")],
 )
 def test_talkative_libraries_are_quiet_except_for_debugging(
-    log_level: str, taskiq_level: str
+    start: Start, log_level: str, taskiq_level: str
 ) -> None:
-    prepare("worker", log_level, "text")
+    start("worker", log_level, "text")
     level = logging.getLogger("taskiq.receiver").getEffectiveLevel()
     assert logging.getLevelName(level) == taskiq_level
 

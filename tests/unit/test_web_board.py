@@ -70,6 +70,96 @@ def test_each_state_has_its_words() -> None:
     assert tile(image, error=error)["label"] == "Trying again shortly"
 
 
+def acts(shown: dict[str, Any]) -> list[tuple[str, str | None, str, bool]]:
+    """Each button: what it asks for and about what, its label, whether it asks first."""
+    return [
+        (each["name"], each["on"], each["label"], each["question"] is not None)
+        for each in shown["acts"]
+    ]
+
+
+@pytest.mark.parametrize(
+    "state", [AssetState.QUEUED, AssetState.SUBMITTING, AssetState.RUNNING, AssetState.SAVING]
+)
+def test_what_goes_on_can_be_cancelled_once(state: AssetState) -> None:
+    image = planned()[1][2]
+    error = AssetError(code="x", message="The provider is busy.")
+    assert acts(tile(image, state=state)) == [("cancel", image.id, "Cancel Image 3", False)]
+    cancelling = tile(image, state=state, progress=0.4, cancel_requested=True, error=error)
+    assert (cancelling["label"], cancelling["percent"]) == ("Cancelling …", None)
+    assert (cancelling["message"], cancelling["acts"]) == ("", [])
+
+
+def test_what_failed_or_was_cancelled_can_be_tried_again_and_says_why() -> None:
+    image = planned()[1][2]
+    note = AssetError(code="x", message="It could not be told to stop.")
+    for state in (AssetState.FAILED, AssetState.CANCELLED):
+        found = tile(image, state=state, error=note)
+        assert acts(found) == [("retry", image.id, "Try again: Image 3", False)]
+        assert found["message"] == note.message
+    assert (found["state"], found["label"]) == ("cancelled", "Cancelled")
+    assert tile(finished(image))["acts"] == []
+
+
+def test_what_may_be_charged_twice_is_explained_and_asked_for() -> None:
+    image = planned()[1][2]
+    found = tile(image, state=AssetState.UNKNOWN)
+    assert found["message"] == (
+        "It was sent, but the answer never came; it may have been charged. "
+        "Only you can decide to send it again."
+    )
+    assert acts(found) == [("resend", image.id, "Send again: Image 3", True)]
+    question = found["acts"][0]["question"]
+    assert question["title"] == "Send Image 3 again?"
+    assert "it may be charged twice" in question["text"]
+
+
+def test_a_job_can_be_cancelled_until_all_that_is_left_is_being_cancelled() -> None:
+    job, assets = planned()
+    assert acts(shown(job, assets)["job"]) == [("cancel", None, "Cancel the job", True)]
+    some = [each.model_copy(update={"cancel_requested": True}) for each in assets[:9]]
+    found = shown(job, [*some, assets[9]])["job"]
+    assert (found["sentence"], len(found["acts"])) == (board.GENERATING, 1)
+    found = shown(job, [*some, finished(assets[9])])["job"]
+    assert (found["sentence"], found["acts"]) == ("What is left is being cancelled.", [])
+    assert found["active"]
+
+
+def test_an_ended_job_offers_what_its_items_need() -> None:
+    job, assets = planned(status=JobStatus.FAILED)
+    states = [AssetState.UNKNOWN, AssetState.FAILED, AssetState.CANCELLED]
+    ended = [
+        each.model_copy(update={"state": state})
+        for each, state in zip(assets[:3], states, strict=True)
+    ]
+    found = shown(job, ended + [finished(each) for each in assets[3:]])["job"]
+    assert found["sentence"] == (
+        "Some are missing: 5 of 5 videos and 2 of 5 images were made. 1 image needs your decision."
+    )
+    assert found["percent"] == 100
+    assert acts(found) == [
+        ("retry", None, "Try the missing ones again", False),
+        ("resend", None, "Send again: 1 image", True),
+    ]
+    unknown = [each.model_copy(update={"state": AssetState.UNKNOWN}) for each in assets[3:]]
+    found = shown(job, ended[1:] + unknown)["job"]
+    assert found["sentence"] == ("Nothing is ready. 5 videos and 2 images need your decision.")
+    assert found["acts"][1]["question"]["title"] == "Send 5 videos and 2 images again?"
+    assert "they may be charged twice" in found["acts"][1]["question"]["text"]
+    done = job.model_copy(update={"status": JobStatus.COMPLETED})
+    assert shown(done, [finished(each) for each in assets])["job"]["acts"] == []
+
+
+def test_a_job_cancelled_before_anything_was_ready_says_so() -> None:
+    job, assets = planned(status=JobStatus.CANCELLED)
+    cancelled = [each.model_copy(update={"state": AssetState.CANCELLED}) for each in assets]
+    found = shown(job, cancelled)["job"]
+    assert found["sentence"] == "It was cancelled before anything was ready."
+    assert board.ended_toast(job) == "The job was cancelled."
+    some = job.model_copy(update={"image_paths": ("one",)})
+    assert board.ended_toast(some) == "The rest was cancelled."
+
+
 def test_only_a_finished_item_has_addresses() -> None:
     _, assets = planned()
     assert "original" not in tile(assets[0], state=AssetState.SAVING)

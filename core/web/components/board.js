@@ -12,17 +12,20 @@ export default function ({ data, parentElement, setTriggerValue }) {
 
 class Board {
   constructor(parent) {
-    this.heading = new Heading();
+    this.asked = [];
+    this.question = new Question();
+    this.heading = new Heading(this);
     this.sections = el("div", { className: "sections" });
     this.facts = el("section", { className: "facts", "aria-label": "How it was made", hidden: true });
     this.lightbox = new Lightbox();
     this.root = el("div", { className: "ff board", "data-testid": "board" },
-      this.heading.node, this.sections, this.facts, this.lightbox.node);
+      this.heading.node, this.sections, this.facts, this.lightbox.node, this.question.node);
     parent.append(this.root);
   }
 
   update(data, send) {
     this.send = send;
+    this.asked = this.asked.filter((each) => each.at > (data.heard ?? 0));
     this.heading.update(data.job, data.trouble);
     reconcile(this.sections, data.sections.map((each) => ({ ...each, id: each.kind })),
       (section) => this.makeSection(section), (node, section) => this.changeSection(node, section));
@@ -53,6 +56,10 @@ class Board {
   }
 
   changeTile(tile, item, even) {
+    keepFocus(tile, () => this.showTile(tile, item, even), () => tile.querySelector(".facts-line"));
+  }
+
+  showTile(tile, item, even) {
     tile.style.setProperty("--ratio", even ? `${item.width} / ${item.height}` : item.kind === "video" ? "16 / 9" : "1");
     if (tile.dataset.state !== item.state) {
       const arrives = tile.dataset.state && item.state === "done";
@@ -69,17 +76,46 @@ class Board {
     setText(tile.querySelector(".label"), item.label);
     setText(tile.querySelector(".message"), item.message);
     const bar = tile.querySelector(".bar");
-    bar.hidden = item.state === "waiting" || item.state === "failed";
+    bar.hidden = !["drawing", "saving"].includes(item.state);
     bar.classList.toggle("unsure", item.percent === null);
     bar.firstElementChild.style.setProperty("--share", (item.percent ?? 100) / 100);
     if (item.percent === null) bar.removeAttribute("aria-valuenow");
     else bar.setAttribute("aria-valuenow", item.percent);
     bar.setAttribute("aria-label", `${item.name}: ${item.label}`);
+    this.changeActs(tile.querySelector(".acts"), item.acts);
+  }
+
+  /** Make a row hold these buttons. */
+  changeActs(row, acts) {
+    reconcile(row, acts.map((act) => ({ ...act, id: act.name })), (act) => this.makeAct(act), (button, act) => {
+      button.act = act;
+      button.classList.toggle("asked", this.asked.some((each) => each.name === act.name && each.on === act.on));
+    });
+  }
+
+  makeAct({ name, on, text, label }) {
+    const small = on !== null && name === "cancel";
+    const button = el("button", { type: "button", className: small ? "icon-button" : "button", title: small ? label : null, "aria-label": label },
+      small ? icon("close") : text);
+    button.addEventListener("click", () => {
+      const { question } = button.act;
+      if (question) this.question.open(question, button, () => this.ask(button));
+      else this.ask(button);
+    });
+    return button;
+  }
+
+  /** Tell what a button asks for, together with what has not been heard yet. */
+  ask(button) {
+    const { name, on } = button.act;
+    this.asked.push({ at: performance.now(), name, on });
+    button.classList.add("asked");
+    this.send("ask", JSON.stringify(this.asked));
   }
 
   finished(tile, item) {
     const frame = item.kind === "video" ? this.clip(item) : this.picture(tile, item);
-    const caption = el("div", { className: "caption" }, el("span", { className: "facts-line", text: `${item.name} · ${item.facts}` }));
+    const caption = el("div", { className: "caption" }, el("span", { className: "facts-line", tabIndex: -1, text: `${item.name} · ${item.facts}` }));
     if (item.job) {
       const words = item.prompt.trim().replace(/\s+/g, " ");
       caption.append(link(`/job?id=${item.job}`, () => this.send("open", item.job),
@@ -136,20 +172,23 @@ function unfinished() {
       el("div", { className: "bar", role: "progressbar", "aria-valuemin": 0, "aria-valuemax": 100 }, el("span"))),
     el("div", { className: "under" },
       el("div", { className: "caption" },
-        el("span", { className: "facts-line" }, el("span", { className: "name" }), " · ", el("span", { className: "label" })),
-        el("span", { className: "message" }))),
+        el("span", { className: "facts-line", tabIndex: -1 }, el("span", { className: "name" }), " · ", el("span", { className: "label" })),
+        el("span", { className: "message" })),
+      el("div", { className: "acts" })),
   ];
 }
 
-/** The top of a job's page: prompt, where it stands, how far it is. */
+/** The top of a job's page: prompt, where it stands, how far it is, what can be done. */
 class Heading {
-  constructor() {
+  constructor(board) {
+    this.board = board;
     this.chip = el("span", { className: "chip", "data-testid": "status" });
     this.time = el("span", { className: "time" });
     this.prompt = el("h1", { dir: "auto", "data-testid": "prompt" });
     this.whole = el("button", { type: "button", className: "whole", text: "Show the whole prompt", hidden: true,
       on: { click: () => { this.prompt.classList.remove("cut"); this.whole.hidden = true; } } });
-    this.sentence = el("p", { className: "sentence", role: "status" });
+    this.sentence = el("p", { className: "sentence", role: "status", tabIndex: -1 });
+    this.acts = el("div", { className: "acts" });
     this.bar = el("div", { className: "bar", role: "progressbar", "aria-label": "All items", "aria-valuemin": 0, "aria-valuemax": 100 }, el("span"));
     this.ready = el("span", { className: "ready" });
     this.meter = el("div", { className: "meter" }, this.bar, this.ready);
@@ -157,7 +196,7 @@ class Heading {
     this.turning = petals(40);
     this.job = el("header", { className: "heading", hidden: true },
       el("div", { className: "line" }, this.chip, this.time), this.prompt, this.whole,
-      el("div", { className: "state" }, this.turning, el("div", { className: "telling" }, this.sentence, this.meter)));
+      el("div", { className: "state" }, this.turning, el("div", { className: "telling" }, this.sentence, this.meter), this.acts));
     this.node = el("div", {}, this.trouble, this.job);
   }
 
@@ -183,6 +222,31 @@ class Heading {
     this.bar.setAttribute("aria-valuenow", job.percent);
     this.bar.firstElementChild.style.setProperty("--share", job.percent / 100);
     setText(this.ready, `${job.percent}% · ${job.ready}`);
+    keepFocus(this.job, () => this.board.changeActs(this.acts, job.acts), () => this.sentence);
+  }
+}
+
+/** A question before something that cannot be taken back; the answer that changes nothing has the focus. */
+class Question {
+  constructor() {
+    const answer = (className, act) => el("button", { type: "button", className, on: { click: act } });
+    this.title = el("h2", { id: "question-title" });
+    this.text = el("p", { id: "question-text" });
+    this.no = answer("button", () => this.node.close());
+    this.yes = answer("button primary", () => { this.node.close(); this.agree(); });
+    this.node = el("dialog", { className: "question", role: "alertdialog", "aria-labelledby": this.title.id, "aria-describedby": this.text.id },
+      this.title, this.text, el("div", { className: "answers" }, this.no, this.yes));
+    this.node.addEventListener("click", (event) => { if (event.target === this.node) this.node.close(); });
+    this.node.addEventListener("close", () => this.opener.focus({ preventScroll: true }));
+  }
+
+  open({ title, text, yes, no }, opener, agree) {
+    setText(this.title, title);
+    setText(this.text, text);
+    setText(this.no, no);
+    setText(this.yes, yes);
+    Object.assign(this, { opener, agree });
+    this.node.showModal();
   }
 }
 

@@ -84,6 +84,14 @@ function reconcile(parent, items, make, change) {
   for (const gone of known.values()) gone.remove();
 }
 
+/** Run `change`; where it removes what had the focus in `parent`, `refuge` finds what gets it. */
+function keepFocus(parent, change, refuge) {
+  const root = parent.getRootNode();
+  const focused = parent.contains(root.activeElement);
+  change();
+  if (focused && !parent.contains(root.activeElement)) refuge().focus({ preventScroll: true });
+}
+
 function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }

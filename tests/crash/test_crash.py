@@ -1,0 +1,104 @@
+"""Whatever is killed, whenever: nothing is lost, nothing is paid for twice."""
+
+from pathlib import Path
+
+import pytest
+
+from core.generation.order import Order, plan
+from core.media.folder import FolderStore
+from core.models import AssetState, JobStatus
+from core.providers.registry import Catalogue
+from tests.brokers import Broker
+from tests.crash.harness import Plan, Run
+from tests.crash.recorder import Recorder, names
+from tests.crash.verify import NOTHING, Outcome, violations
+from tests.standins.provider import Studio
+
+
+def crash(folder: Path, **plan: object) -> None:
+    chosen = {"seed": 3, "seconds": 90.0, "end_seconds": 90.0} | plan
+    with Run(folder, Plan(**chosen)) as run:  # type: ignore[arg-type]  # as the tests below say
+        run.run()
+    assert run.result.violations == [], run.result.summary()
+    assert run.result.kills.total() == chosen["rounds"], run.result.summary()
+
+
+@pytest.mark.timeout(240)
+def test_nothing_is_lost_or_paid_twice_when_anything_is_killed(tmp_path: Path) -> None:
+    crash(tmp_path, rounds=8, jobs=4)
+
+
+@pytest.mark.timeout(240)
+def test_the_same_over_redis_with_two_workers(tmp_path: Path, redis: Broker) -> None:
+    crash(tmp_path, rounds=6, jobs=3, server=redis)
+
+
+@pytest.mark.timeout(240)
+def test_the_same_over_rabbitmq_with_two_workers(tmp_path: Path, rabbitmq: Broker) -> None:
+    crash(tmp_path, rounds=6, jobs=3, server=rabbitmq)
+
+
+def test_the_recorder_knows_whose_items_were_left_behind() -> None:
+    recorder = Recorder(lambda: None)
+
+    def note(asset_id: str, **fields: object) -> None:
+        change = {"updateDescription": {"updatedFields": fields}}
+        recorder._note({"operationType": "update", "documentKey": {"_id": asset_id}, **change})  # noqa: SLF001
+
+    note("a", lease={"owner": "host:11:x", "token": "t1"})
+    note("b", lease={"owner": "host:12:y", "token": "t2"})
+    note("a", state="running")
+    note("c", lease={"owner": "host:11:x", "token": "t3"})
+    note("c", state="done")
+    killed = recorder.events[-1].at
+    assert recorder.orphans(killed, 11) == {"a"}
+    assert recorder.recovery("a", killed) is None
+    note("a", **{"lease.owner": "host:12:y", "lease.token": "t4"})
+    assert recorder.recovery("a", killed) is not None
+    assert recorder.states("c") == ["done"]
+    assert names("host:12:y", [1, 2, 12]) == 12
+
+
+def test_the_verification_names_every_breach(tmp_path: Path) -> None:
+    job, assets = plan(
+        Order(user_id="ana", prompt="x"), Catalogue({"studio": Studio("http://127.0.0.1:9")})
+    )
+    broken = job.model_copy(update={"status": JobStatus.COMPLETED})
+    states = [AssetState.DONE, AssetState.UNKNOWN, AssetState.FAILED, AssetState.RUNNING]
+    assets = [
+        asset.model_copy(update={"state": state})
+        for asset, state in zip(assets, states, strict=False)
+    ]
+    task = {"status": "SUCCEEDED", "followed": False, "cancelled": False, "downloads": 0}
+    (tmp_path / "ana").mkdir()
+    for name in ("x.part", "y.png", f"{assets[1].id}.png"):
+        (tmp_path / "ana" / name).touch()
+    found = violations(
+        Outcome(
+            jobs=[(broken, assets)],
+            notices=[],
+            ledger={
+                assets[0].id: NOTHING | {"charges": 2, "tasks": [task]},
+                assets[1].id: NOTHING | {"charges": 1, "tasks": [task]},
+                "stranger": NOTHING | {"charges": 1},
+            },
+            content=FolderStore(tmp_path),
+            states={assets[0].id: ["done", "queued"]},
+        )
+    )
+    for sentence in (
+        "is Completed, but items are",
+        "is Completed, but its items are",
+        "has files, but no time",
+        "has the notices []",
+        f"{assets[0].id}: was charged 2 times, 1 allowed",
+        f"{assets[0].id} (done): nobody followed",
+        f"{assets[0].id}: is done, but FileNotFoundError",
+        f"{assets[0].id}: was done and went on",
+        f"{assets[2].id}: failed by our own mistake",
+        "stranger: was charged, but is no item of ours",
+        "x.part: was left half written",
+        "y.png",
+    ):
+        assert any(sentence in each for each in found), (sentence, found)
+    assert len(found) == 12, found

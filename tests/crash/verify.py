@@ -1,0 +1,177 @@
+"""What must be true at the end, whatever was killed; every breach is one sentence."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from PIL import Image
+
+from core.generation.making import MAX_ATTEMPTS
+from core.media.folder import FolderStore
+from core.media.inspection import BrokenMedia, inspect
+from core.models import (
+    ENDED_STATES,
+    Asset,
+    AssetState,
+    Job,
+    JobStatus,
+    Kind,
+    Notice,
+)
+from tests.standins.provider import Sketch
+
+NOTHING: Final[dict[str, Any]] = {"charges": 0, "sketches": 0, "faults": [], "tasks": []}
+SPOILT: Final = {"truncate", "garbage"}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run left behind.
+
+    Attributes:
+        jobs: with their assets.
+        notices: the outbox.
+        ledger: the vendor's.
+        content: the files.
+        resent: how often the user sent an asset again, by its id.
+        states: the states that each asset went through, by its id.
+    """
+
+    jobs: Sequence[tuple[Job, Sequence[Asset]]]
+    notices: Sequence[Notice]
+    ledger: Mapping[str, Mapping[str, Any]]
+    content: FolderStore
+    resent: Counter[str] = field(default_factory=Counter)
+    states: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    def assets(self) -> Iterator[Asset]:
+        for _, assets in self.jobs:
+            yield from assets
+
+    def account(self, asset: Asset) -> Mapping[str, Any]:
+        return self.ledger.get(asset.id, NOTHING)
+
+
+def violations(outcome: Outcome) -> list[str]:
+    """Return every promise that was broken."""
+    found = [*_strangers(outcome), *_left_over(outcome)]
+    for job, assets in outcome.jobs:
+        found += _job(outcome, job, assets)
+        for asset in assets:
+            found += [*_ending(outcome, asset), *_money(outcome, asset)]
+            if asset.state == AssetState.DONE:
+                found += _files(outcome, asset)
+    return found
+
+
+def _job(outcome: Outcome, job: Job, assets: Sequence[Asset]) -> Iterator[str]:
+    states = {asset.state for asset in assets}
+    if job.status == JobStatus.PROCESSING:
+        yield f"{job.id}: has not ended; its items are {Counter(each.state for each in assets)}"
+        return
+    if not states <= set(ENDED_STATES):
+        yield f"{job.id}: is {job.status}, but items are {states}"
+    if (job.status == JobStatus.COMPLETED) != (states == {AssetState.DONE}):
+        yield f"{job.id}: is {job.status}, but its items are {states}"
+    for kind, paths in ((Kind.IMAGE, job.image_paths), (Kind.VIDEO, job.video_paths)):
+        saved = [asset.path for asset in assets if asset.kind == kind and asset.path]
+        if list(paths) != saved:
+            yield f"{job.id}: names the {kind}s {paths} instead of {saved}"
+    if AssetState.DONE in states and job.generated_at is None:
+        yield f"{job.id}: has files, but no time at which the last one was saved"
+    rows = [notice for notice in outcome.notices if notice.job_id == job.id]
+    if Counter(row.channel for row in rows) != Counter(job.notify.channels):
+        yield f"{job.id}: has the notices {[(row.channel, row.recipient) for row in rows]}"
+    for row in rows:
+        if row.status != "sent":
+            yield f"{job.id}: its notice over {row.channel} is {row.status} ({row.error})"
+
+
+def _ending(outcome: Outcome, asset: Asset) -> Iterator[str]:
+    met = outcome.account(asset)["faults"]
+    if asset.lease is not None and asset.state in ENDED_STATES:
+        yield f"{asset.id}: has ended, but is still held by {asset.lease.owner}"
+    if asset.state == AssetState.FAILED:
+        if asset.error is None or asset.error.code == "internal_error":
+            yield f"{asset.id}: failed by our own mistake: {asset.error}"
+        elif not met and asset.attempts < MAX_ATTEMPTS:
+            yield f"{asset.id}: failed without a fault of the vendor: {asset.error}"
+    states = outcome.states.get(asset.id, [])
+    if str(AssetState.DONE) in states[:-1]:
+        yield f"{asset.id}: was done and went on: {' '.join(states)}"
+
+
+def _money(outcome: Outcome, asset: Asset) -> Iterator[str]:
+    account = outcome.account(asset)
+    charges, met = account["charges"], account["faults"]
+    allowed = 0 if asset.provider == Sketch.name else 1 + outcome.resent[asset.id]
+    if charges > allowed:
+        yield f"{asset.id}: was charged {charges} times, {allowed} allowed"
+    if asset.state == AssetState.DONE and asset.provider != Sketch.name and charges == 0:
+        yield f"{asset.id}: is done, but was never charged"
+    if asset.state == AssetState.UNKNOWN and asset.remote_id is not None:
+        yield f"{asset.id}: is unknown, though its task is {asset.remote_id}"
+    if asset.state == AssetState.UNKNOWN and asset.provider == Sketch.name:
+        yield f"{asset.id}: is unknown, though it is free of charge"
+    for task in account["tasks"]:
+        taken = task["status"] == "SUCCEEDED" and task["followed"] and task["downloads"]
+        ended = task["cancelled"] or (task["status"] == "FAILED" and task["followed"])
+        never_heard_of = asset.state == AssetState.UNKNOWN or outcome.resent[asset.id]
+        if not (taken or ended or never_heard_of):
+            yield f"{asset.id} ({asset.state}): nobody followed {task}"
+        if taken and asset.state == AssetState.FAILED and not SPOILT & set(met):
+            yield f"{asset.id}: failed, though its file was fetched: {asset.error}"
+
+
+def _files(outcome: Outcome, asset: Asset) -> Iterator[str]:
+    try:
+        place = outcome.content.locate(asset.user_id, asset.path or "")
+        found = inspect(place, asset.kind, width=64, height=64, seconds=asset.seconds)
+        if (found.sha256, found.bytes) != (asset.sha256, asset.bytes):
+            yield f"{asset.id}: its file is not the one that was stored"
+        for name in (asset.preview, asset.poster):
+            with Image.open(outcome.content.locate(asset.user_id, name or "")) as picture:
+                picture.load()
+    except (FileNotFoundError, BrokenMedia, OSError) as error:
+        yield f"{asset.id}: is done, but {type(error).__name__}: {error}"
+
+
+def _strangers(outcome: Outcome) -> Iterator[str]:
+    known = {asset.id for asset in outcome.assets()}
+    for asset_id in outcome.ledger:
+        if asset_id not in known:
+            yield f"{asset_id}: was charged, but is no item of ours"
+
+
+def _left_over(outcome: Outcome) -> Iterator[str]:
+    for path in outcome.content.root.rglob("*.part"):
+        yield f"{path.name}: was left half written"
+    unfinished = set(strays(outcome))
+    for path in _nameless(outcome):
+        if path not in unfinished:
+            digest = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+            yield f"{path.name} ({digest}): nobody knows this file"
+
+
+def strays(outcome: Outcome) -> list[Path]:
+    """Return whole files of items that are not done: they ended another way after a kill.
+
+    They break no promise, but nobody needs them.
+    """
+    not_done = {asset.id for asset in outcome.assets() if asset.state != AssetState.DONE}
+    return [path for path in _nameless(outcome) if path.stem.removesuffix("-poster") in not_done]
+
+
+def _nameless(outcome: Outcome) -> list[Path]:
+    """Return the whole files that no document names."""
+    named = set()
+    for asset in outcome.assets():
+        for name in {asset.path, asset.preview, asset.poster} - {None, ""}:
+            with suppress(FileNotFoundError):  # `_files` says so
+                named.add(outcome.content.locate(asset.user_id, str(name)))
+    files = (path for path in outcome.content.root.rglob("*") if path.is_file())
+    return [path for path in files if path not in named and path.suffix != ".part"]

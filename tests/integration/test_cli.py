@@ -1,0 +1,94 @@
+"""The commands that act on a job, on a real database."""
+
+import sys
+
+import pytest
+
+from core import cli
+from core.models import Asset, AssetError, AssetState, Job, JobStatus
+from core.settings import Settings
+from core.store import Store
+from tests.conftest import claim, stored_job
+
+
+@pytest.fixture(autouse=True)
+def own_database(settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert store.ping()
+    monkeypatch.setenv("MONGODB_URI", settings.mongodb_uri.get_secret_value())
+    monkeypatch.setenv("MONGODB_DATABASE", settings.mongodb_database)
+    monkeypatch.setenv("DATA_DIR", str(settings.data_dir))
+
+
+@pytest.fixture
+def made(store: Store) -> tuple[Job, list[Asset]]:
+    return stored_job(store, "ana")
+
+
+class Command:
+    """`python -m core …` in this process."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        self._monkeypatch = monkeypatch
+        self._capsys = capsys
+
+    def __call__(self, *arguments: str) -> tuple[object, str]:
+        """Return what it exits with (0, or the sentence that goes with 1), and what it prints."""
+        self._monkeypatch.setattr(sys, "argv", ["core", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        return ended.value.code, self._capsys.readouterr().out
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    return Command(monkeypatch, capsys)
+
+
+def state(store: Store, asset: Asset) -> AssetState:
+    found = store.assets.get(asset.id)
+    assert found is not None
+    return found.state
+
+
+def status(store: Store, job: Job) -> JobStatus:
+    found = store.jobs.get(job.id)
+    assert found is not None
+    return found.status
+
+
+def test_one_item_or_the_whole_job_is_cancelled_and_tried_again(
+    store: Store, made: tuple[Job, list[Asset]], command: Command
+) -> None:
+    job, assets = made
+    assert command("cancel", job.id.upper(), "Image-3") == (0, "Cancelling 1 item.\n")
+    assert [each.slot for each in assets if state(store, each) == AssetState.CANCELLED] == [3]
+    assert command("cancel", job.id) == (0, "Cancelling 9 items.\n")
+    assert status(store, job) == JobStatus.CANCELLED
+    assert command("cancel", job.id) == (0, "Cancelling 0 items.\n")
+    assert command("retry", job.id, "video-1") == (0, "Making 1 item again.\n")
+    assert status(store, job) == JobStatus.PROCESSING
+    assert command("retry", job.id) == (0, "Making 9 items again.\n")
+    assert {state(store, each) for each in assets} == {AssetState.QUEUED}
+
+
+def test_what_may_be_charged_twice_is_sent_again_at_an_explicit_word_only(
+    store: Store, made: tuple[Job, list[Asset]], command: Command
+) -> None:
+    job, [first, *_] = made
+    claimed = claim(store, first.id)
+    assert claimed is not None
+    store.leases.unknown(claimed, AssetError(code="outcome_unknown", message="No answer."))
+    assert command("retry", job.id) == (0, "Making 0 items again.\n")
+    assert state(store, first) == AssetState.UNKNOWN
+    said = "Sending 1 item again; this may be charged twice.\n"
+    assert command("retry", job.id, "--unknown") == (0, said)
+    assert state(store, first) == AssetState.QUEUED
+
+
+@pytest.mark.parametrize("name", ["cancel", "retry"])
+def test_what_is_not_there_is_said_in_a_sentence(
+    made: tuple[Job, list[Asset]], command: Command, name: str
+) -> None:
+    assert command(name, "never-was") == ("fivefold: There is no job 'never-was'.", "")
+    sentence = "The job has no item 'image-6'; items are called image-1, video-1 and so on."
+    assert command(name, made[0].id, "image-6") == (f"fivefold: {sentence}", "")

@@ -1,0 +1,1 @@
+"""Servers and providers that stand in for the ones that cost money."""

@@ -1,0 +1,232 @@
+"""Providers over the stand-in vendor, each a kind of its own, added by a real entry point.
+
+`studio` is paid and can be resumed, `instant` is paid and cannot, `sketch` is free and cannot.
+"""
+
+import asyncio
+import os
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from pathlib import Path
+from typing import ClassVar, Self
+
+import httpx2
+
+from core.models import Cost, Kind
+from core.providers.base import Capability, Provider, Report, Request, Submission
+from core.providers.errors import (
+    GenerationFailed,
+    InvalidCredentials,
+    OutcomeUnknown,
+    ProviderUnavailable,
+    RateLimited,
+)
+from core.providers.registry import ENTRY_POINTS
+
+RATIOS = {"1:1": (64, 64)}
+PATIENCE = 5  # unanswered questions about a task in a row, until it is left for later
+_BEFORE_SENDING = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
+
+
+class StandIn(Provider):
+    """What the three have in common.
+
+    Args:
+        url: of the stand-in.
+        limit: items of one model in flight at once.
+        poll_seconds: how often a task is asked after.
+        timeout: seconds to wait for an answer.
+    """
+
+    kinds: ClassVar[Mapping[Kind, str]]
+    paid: ClassVar[bool] = True
+
+    def __init__(
+        self, url: str, *, limit: int = 50, poll_seconds: float = 0.2, timeout: float = 10.0
+    ) -> None:
+        self._limit = limit
+        self._poll_seconds = poll_seconds
+        self._client = httpx2.AsyncClient(
+            base_url=url,
+            timeout=timeout,
+            trust_env=False,
+            limits=httpx2.Limits(max_connections=None, max_keepalive_connections=None),
+        )
+
+    @classmethod
+    def from_environment(cls) -> Self | None:
+        """Return the provider where STANDIN_URL names the vendor."""
+        url = os.environ.get("STANDIN_URL")
+        if not url:
+            return None
+        return cls(
+            url,
+            limit=int(os.environ.get("STANDIN_LIMIT", "50")),
+            poll_seconds=float(os.environ.get("STANDIN_POLL_SECONDS", "0.2")),
+            timeout=float(os.environ.get("STANDIN_TIMEOUT_SECONDS", "10")),
+        )
+
+    def capabilities(self) -> Sequence[Capability]:
+        return [
+            Capability(
+                kind=kind,
+                model=model,
+                ratios=RATIOS,
+                seconds=(1,) if kind == Kind.VIDEO else (),
+                default_seconds=1 if kind == Kind.VIDEO else None,
+                limit=self._limit,
+                paid=self.paid,
+                cost=Cost(estimated=0.05 if self.paid else 0.0),
+            )
+            for kind, model in self.kinds.items()
+        ]
+
+    async def check(self) -> str:
+        await self._ask("GET", "/health")
+        return "The stand-in answers."
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+    async def _create(self, path: str, request: Request) -> httpx2.Response:
+        """Send the one request that costs money, once."""
+        order = {
+            "kind": request.kind,
+            "model": request.model,
+            "asset_id": request.asset_id,
+            **{name: request.params.get(name) for name in ("width", "height", "seconds")},
+        }
+        try:
+            answer = await self._client.post(path, json=order)
+        except _BEFORE_SENDING as error:
+            raise ProviderUnavailable from error
+        except httpx2.TransportError as error:
+            raise OutcomeUnknown if self.paid else ProviderUnavailable from error
+        return _checked(answer)
+
+    async def _ask(self, method: str, path: str) -> httpx2.Response:
+        """Send a request that is free of charge."""
+        try:
+            answer = await self._client.request(method, path)
+        except httpx2.TransportError as error:
+            raise ProviderUnavailable from error
+        return _checked(answer)
+
+
+class Studio(StandIn):
+    """Paid, by tasks that can be asked after by their ids."""
+
+    name = "studio"
+    title = "Studio"
+    kinds: ClassVar[Mapping[Kind, str]] = {Kind.IMAGE: "still-1", Kind.VIDEO: "clip-1"}
+
+    async def submit(self, request: Request) -> Submission:
+        return Submission(str((await self._create("/tasks", request)).json()["id"]))
+
+    async def follow(self, submission: Submission, report: Report) -> None:
+        unanswered = 0
+        while True:
+            try:
+                task = (await self._ask("GET", f"/tasks/{submission.remote_id}")).json()
+            except ProviderUnavailable:
+                unanswered += 1
+                if unanswered == PATIENCE:
+                    raise
+            else:
+                unanswered = 0
+                if task["status"] == "SUCCEEDED":
+                    return
+                if task["status"] in {"FAILED", "CANCELLED"}:
+                    raise GenerationFailed
+                await report(task["progress"])
+            await asyncio.sleep(self._poll_seconds)
+
+    async def fetch(self, submission: Submission, destination: Path) -> None:
+        try:
+            async with self._client.stream("GET", f"/tasks/{submission.remote_id}/file") as answer:
+                _checked(answer)
+                with destination.open("wb") as file:
+                    async for part in answer.aiter_bytes():
+                        file.write(part)
+        except (httpx2.TransportError, GenerationFailed) as error:
+            # Its task has ended well, so the file must turn up.
+            raise ProviderUnavailable from error
+
+    async def cancel(self, submission: Submission) -> None:
+        await self._ask("DELETE", f"/tasks/{submission.remote_id}")
+
+
+class AtOnce(StandIn):
+    """What it makes is the answer to the request."""
+
+    path: ClassVar[str]
+
+    async def submit(self, request: Request) -> Submission:
+        return Submission(handle=(await self._create(self.path, request)).content)
+
+    async def follow(self, submission: Submission, report: Report) -> None:
+        del submission
+        await report(1.0)
+
+    async def fetch(self, submission: Submission, destination: Path) -> None:
+        made: bytes = submission.handle
+        destination.write_bytes(made)
+
+    async def cancel(self, submission: Submission) -> None:
+        """Nothing is left to be stopped."""
+
+
+class Instant(AtOnce):
+    """Paid; images only."""
+
+    name = "instant"
+    title = "Instant"
+    path = "/images"
+    kinds: ClassVar[Mapping[Kind, str]] = {Kind.IMAGE: "instant-1"}
+
+
+class Sketch(AtOnce):
+    """Free of charge."""
+
+    name = "sketch"
+    title = "Sketch"
+    path = "/sketches"
+    paid = False
+    kinds: ClassVar[Mapping[Kind, str]] = {Kind.IMAGE: "sketch-1", Kind.VIDEO: "sketch-1"}
+
+
+studio = Studio.from_environment
+instant = Instant.from_environment
+sketch = Sketch.from_environment
+
+
+def install(folder: Path, *names: str, **others: str) -> Path:
+    """Make the providers known to whoever has the returned folder on the PYTHONPATH.
+
+    Args:
+        folder: where the installed package's metadata is written.
+        names: of the providers, the one to be preferred first.
+        others: more entry points, by their names.
+    """
+    entries = {f"{number}-{name}": f"{__name__}:{name}" for number, name in enumerate(names, 1)}
+    lines = [f"{name} = {value}" for name, value in (entries | others).items()]
+    metadata = folder / "fivefold_standin-1.0.dist-info"
+    metadata.mkdir(parents=True)
+    (metadata / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: fivefold-standin\nVersion: 1.0\n"
+    )
+    (metadata / "entry_points.txt").write_text("\n".join([f"[{ENTRY_POINTS}]", *lines, ""]))
+    return folder
+
+
+def _checked(answer: httpx2.Response) -> httpx2.Response:
+    """Return an answer of success; raise what any other means."""
+    if answer.is_success:
+        return answer
+    if answer.status_code == HTTPStatus.TOO_MANY_REQUESTS:
+        raise RateLimited(retry_after=float(answer.headers.get("Retry-After", 1)))
+    if answer.status_code in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+        raise InvalidCredentials
+    if answer.is_server_error:
+        raise ProviderUnavailable
+    raise GenerationFailed
