@@ -89,7 +89,9 @@ def worker(queues: str | None, concurrency: int | None) -> None:
     from core.generation.worker import run_worker  # noqa: PLC0415
 
     chosen = {"worker_queues": queues, "worker_concurrency": concurrency}
-    settings = _prepared("worker", **{key: value for key, value in chosen.items() if value})
+    settings = _prepared(
+        "worker", **{key: value for key, value in chosen.items() if value is not None}
+    )
     with open_store(settings) as store:
         asyncio.run(run_worker(settings, store))
 

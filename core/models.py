@@ -201,7 +201,11 @@ class Lease(Document):
 
 
 class Asset(Document):
-    """One item of a job, the unit of work. Its id is also the stem of its file name."""
+    """One item of a job, the unit of work. Its id is also the stem of its file name.
+
+    `attempts`: how often it was begun. `waits`: how often it was put off since, at no fault of its
+    own. `call`: the lease under which its provider was last called; it tells a late answer.
+    """
 
     id: str = Field(alias="_id")
     job_id: str
@@ -223,6 +227,8 @@ class Asset(Document):
     bytes: int | None = None
     sha256: str | None = None
     attempts: int = 0
+    waits: int = 0
+    call: str | None = None
     error: AssetError | None = None
     cost: Cost = Cost()
     lease: Lease | None = None

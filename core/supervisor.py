@@ -20,7 +20,7 @@ from core.store import open_store
 from core.store.embedded import EmbeddedMongo, EmbeddedUnavailable
 
 READY_SECONDS: Final = 60.0
-STOP_SECONDS: Final = 30.0  # more than a worker takes to end what it can
+STOP_SECONDS: Final = 60.0  # more than a worker takes to end what it can
 RESTART_PAUSES: Final = (0.5, 1.0, 2.0, 5.0, 10.0)  # seconds, after one death, two in a row, …
 STEADY_SECONDS: Final = 60.0  # a process that ran this long starts again from the first pause
 LOOK_SECONDS: Final = 0.2

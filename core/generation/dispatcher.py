@@ -10,21 +10,25 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import chain, islice, zip_longest
-from typing import Final
+from typing import Final, TypeVar
 
 from core import telemetry
 from core.generation.engine import BrokerUnavailable, Engine
 from core.generation.leadership import Leadership
 from core.generation.threads import without_queueing
 from core.models import Worker, new_id
+from core.providers.base import QUEUES
 from core.providers.registry import Catalogue
 from core.store import DatabaseError, Store
 from core.store.queue import Lane
 
 POLL_SECONDS: Final = 1.0  # where the change stream is silent or broken
 TICKET_SECONDS: Final = 10.0  # a message that has not arrived by then is taken for lost
-BROKER_PAUSE_SECONDS: Final = 1.0
+PAUSE_SECONDS: Final = 1.0
 
+BATCH: Final = 1000  # of what is handed out whatever the limits; the rest has the next round
+
+_T = TypeVar("_T", str, Lane)
 _log = logging.getLogger(__name__)
 
 
@@ -52,7 +56,8 @@ class Dispatcher:
         self._catalogue = catalogue
         self._me = me
         self._wake = asyncio.Event()
-        self._served: dict[Lane, str] = {}
+        self._served: dict[Lane, str] = {}  # whose turn was the last one in each lane
+        self._lane: Lane = ("", "")  # which lane's was
         self._leadership = leadership
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -90,7 +95,10 @@ class Dispatcher:
             _log.warning("the database does not answer: %s", error)
         except BrokerUnavailable as error:
             _log.warning("the broker does not take messages: %s", error)
-            await asyncio.sleep(BROKER_PAUSE_SECONDS)
+            await asyncio.sleep(PAUSE_SECONDS)
+        except Exception:  # noqa: BLE001  # whatever a provider says of itself, the others go on
+            _log.exception("nothing was handed out")
+            await asyncio.sleep(PAUSE_SECONDS)
         return 0
 
     async def _hand_out(self) -> int:
@@ -104,31 +112,31 @@ class Dispatcher:
         )
         handed_out = 0
         # What was left behind is in flight at its provider already: it goes first, unlimited.
-        abandoned = await without_queueing(queue.abandoned, 1000)
-        by_queue: dict[str, list[str]] = {}
-        for asset_id, lane in abandoned:
-            by_queue.setdefault(limits.queue(lane), []).append(asset_id)
-        for name, asset_ids in by_queue.items():
-            if limits.served(name):
-                handed_out += await self._send(name, asset_ids)
-        for lane in await without_queueing(queue.lanes):
+        for lane in limits.lanes():
+            if limits.served(limits.queue(lane)):
+                left = await without_queueing(queue.left_behind, lane, BATCH)
+                handed_out += await self._send(limits.queue(lane), left)
+        if limits.served(QUEUES[0]):  # any worker can tell a provider to stop
+            unwanted = await without_queueing(queue.to_cancel, BATCH)
+            handed_out += await self._send(QUEUES[0], unwanted)
+        for lane in _after(self._lane, await without_queueing(queue.lanes)):
             free = limits.free(lane)
-            if free > 0:
+            if free > 0 and self._leadership.held:
                 asset_ids = await without_queueing(self._next, lane, free)
                 limits.take(lane, len(asset_ids))
                 handed_out += await self._send(limits.queue(lane), asset_ids)
+                self._lane = lane if asset_ids else self._lane
         return handed_out
 
     def _next(self, lane: Lane, number: int) -> list[str]:
         """Return a lane's next items, one a user in turn, going on after who came last."""
-        users = self._store.queue.users(lane)
-        last = self._served.get(lane, "")
-        turn = [each for each in users if each > last] + [each for each in users if each <= last]
-        turn = turn[:number]
-        if not turn:
-            return []
-        each_at_most = -(-number // len(turn))
-        found = {user: self._store.queue.due(lane, user, each_at_most) for user in turn}
+        users = _after(self._served.get(lane, ""), self._store.queue.users(lane))
+        each_at_most = -(-number // max(len(users), 1))
+        found: dict[str, list[str]] = {}
+        for user in users:
+            if sum(map(len, found.values())) >= number:
+                break
+            found[user] = self._store.queue.due(lane, user, each_at_most)
         chosen = list(islice(_in_turn(list(found.values())), number))
         owners = {asset_id: user for user, ids in found.items() for asset_id in ids}
         if chosen:
@@ -167,9 +175,12 @@ class _Limits:
         for lane, number in in_flight.items():
             self.take(lane, number)
 
+    def lanes(self) -> list[Lane]:
+        return list(self._lanes)
+
     def queue(self, lane: Lane) -> str:
         found = self._catalogue.model(*lane)
-        return found.queue if found else "io"  # any worker can say that it is not configured
+        return found.queue if found else QUEUES[0]  # any worker can say that it is missing
 
     def served(self, queue: str) -> bool:
         return self._workers[queue] > 0
@@ -196,3 +207,9 @@ class _Limits:
 def _in_turn(lists: Sequence[Sequence[str]]) -> Iterator[str]:
     """Yield the first of each list, then the second of each, and so on."""
     return (each for each in chain.from_iterable(zip_longest(*lists)) if each is not None)
+
+
+def _after(last: _T, each: Sequence[_T]) -> list[_T]:
+    """Return what is sorted in turn, beginning after `last`."""
+    ordered = sorted(each)
+    return [one for one in ordered if one > last] + [one for one in ordered if one <= last]

@@ -6,13 +6,12 @@ So it is acknowledged on receipt, and one that is lost, doubled or late does no 
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from functools import partial
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlsplit
 
-from taskiq import AsyncBroker, AsyncTaskiqDecoratedTask, BrokerMessage
+from taskiq import AsyncBroker, BrokerMessage
 from taskiq.acks import AcknowledgeType
 from taskiq.receiver import Receiver
 
@@ -24,6 +23,8 @@ Run = Callable[[str, str], Awaitable[None]]
 CONNECT_SECONDS: Final = 10.0
 SEND_SECONDS: Final = 5.0
 RESTART_SECONDS: Final = 1.0
+CLOSE_SECONDS: Final = 1.0
+TASK: Final = "make"
 
 _log = logging.getLogger(__name__)
 
@@ -53,8 +54,7 @@ class Engine:
         self.broker = f"{parts.scheme}://{address}{parts.path}" if broker_url else ""
         self._serves = serves
         self._lines = {
-            queue: _Line(partial(_broker, broker_url, f"{namespace}.{queue}"), run)
-            for queue in QUEUES
+            queue: _Line(_factory(broker_url, f"{namespace}.{queue}"), run) for queue in QUEUES
         }
 
     async def send(self, queue: str, messages: Sequence[tuple[str, str]]) -> None:
@@ -78,7 +78,7 @@ class Engine:
 
 
 class _Line:
-    """One queue: its broker, connected when it is first needed and again after trouble."""
+    """One queue: a connection to send by and one to receive by, each made anew after trouble."""
 
     def __init__(self, new_broker: Callable[[], AsyncBroker], run: Run) -> None:
         async def make(asset_id: str, ticket: str) -> None:  # Taskiq wants a plain function
@@ -86,25 +86,25 @@ class _Line:
 
         self._new_broker = new_broker
         self._make = make
-        self._connecting = asyncio.Lock()
-        self._broker: AsyncBroker | None = None
-        self._task: AsyncTaskiqDecoratedTask[[str, str], Coroutine[Any, Any, None]] | None = None
+        self._sender: AsyncBroker | None = None
 
     async def send(self, messages: Sequence[tuple[str, str]]) -> None:
         try:
-            async with asyncio.timeout(CONNECT_SECONDS + SEND_SECONDS):
-                await self._connected()
-                assert self._task is not None  # noqa: S101  # for mypy: connected
-                await asyncio.gather(*(self._task.kiq(*message) for message in messages))
+            if self._sender is None:
+                self._sender = await self._connected(receives=False)
+            task = self._sender.register_task(self._make, task_name=TASK)
+            async with asyncio.timeout(SEND_SECONDS):
+                await asyncio.gather(*(task.kiq(*message) for message in messages))
         except Exception as error:
             await self.close()
-            raise BrokerUnavailable(str(error.__cause__ or error)) from error
+            raise BrokerUnavailable(_reason(error.__cause__ or error)) from error
 
     async def serve(self, at_once: int, stop: asyncio.Event) -> None:
         """Receive, in a loop: an error of the listener ends a receiver, and it begins anew."""
         while not stop.is_set():
+            broker = None
             try:
-                broker = await self._connected()
+                broker = await self._connected(receives=True)
                 receiver = Receiver(
                     broker,
                     max_async_tasks=at_once,
@@ -114,25 +114,31 @@ class _Line:
                 await receiver.listen(stop)
             except Exception as error:  # noqa: BLE001  # whatever it is, the next one may work
                 _log.warning("the broker is not heard (%s); trying again", _reason(error))
-                await self.close()
                 with suppress(TimeoutError):
                     await asyncio.wait_for(stop.wait(), RESTART_SECONDS)
+            finally:
+                await _closed(broker)
 
     async def close(self) -> None:
-        broker, self._broker = self._broker, None
-        if broker is not None:
-            with suppress(Exception):
-                await asyncio.wait_for(broker.shutdown(), SEND_SECONDS)
+        sender, self._sender = self._sender, None
+        await _closed(sender)
 
-    async def _connected(self) -> AsyncBroker:
-        async with self._connecting:
-            if self._broker is None:
-                broker = self._new_broker()
-                broker.is_worker_process = True
-                self._task = broker.register_task(self._make, task_name="make")
-                await asyncio.wait_for(broker.startup(), CONNECT_SECONDS)
-                self._broker = broker
-            return self._broker
+    async def _connected(self, *, receives: bool) -> AsyncBroker:
+        broker = self._new_broker()
+        broker.is_worker_process = receives
+        broker.register_task(self._make, task_name=TASK)
+        try:
+            await asyncio.wait_for(broker.startup(), CONNECT_SECONDS)
+        except BaseException:
+            await _closed(broker)  # a robust connection would go on trying by itself
+            raise
+        return broker
+
+
+async def _closed(broker: AsyncBroker | None) -> None:
+    if broker is not None:
+        with suppress(Exception):  # it is given up anyway
+            await asyncio.wait_for(broker.shutdown(), CLOSE_SECONDS)
 
 
 class _InProcessBroker(AsyncBroker):
@@ -150,23 +156,29 @@ class _InProcessBroker(AsyncBroker):
             yield await self._messages.get()
 
 
-def _broker(url: str, name: str) -> AsyncBroker:
-    """Return a broker whose messages go through the queue `name`."""
+def _factory(url: str, name: str) -> Callable[[], AsyncBroker]:
+    """Return what makes brokers whose messages go through the queue `name`."""
     scheme = urlsplit(url).scheme
     if not scheme:
-        return _InProcessBroker()
+        only = _InProcessBroker()
+        return lambda: only
     if scheme in ("redis", "rediss"):
         from taskiq_redis import ListQueueBroker  # noqa: PLC0415  # only where it is used
 
         # Waiting for a message takes as long as it takes.
-        return ListQueueBroker(url, queue_name=name, socket_timeout=None, socket_keepalive=True)
-    from taskiq_aio_pika import AioPikaBroker, Exchange, Queue  # noqa: PLC0415  # likewise
+        return lambda: ListQueueBroker(
+            url, queue_name=name, socket_timeout=None, socket_keepalive=True
+        )
+    from taskiq_aio_pika import AioPikaBroker, Exchange, Queue, QueueType  # noqa: PLC0415  # likewise
 
-    return AioPikaBroker(
+    # Classic: a quorum of one member takes minutes to find itself again after a crash.
+    queue = Queue(name=name, type=QueueType.CLASSIC)
+    return lambda: AioPikaBroker(
         url,
+        qos=1,  # what one worker has fetched and not begun, another cannot take
         exchange=Exchange(name=name),
-        task_queues=[Queue(name=name)],
-        dead_letter_queue=Queue(name=f"{name}.dead"),
+        task_queues=[queue],
+        dead_letter_queue=Queue(name=f"{name}.dead", type=QueueType.CLASSIC),
     )
 
 

@@ -12,17 +12,25 @@ from typing import Any, Final
 from structlog.contextvars import bound_contextvars
 
 from core import telemetry
-from core.generation.making import MAX_ATTEMPTS, NOT_SAVED, Making
+from core.generation.making import BROKEN, MAX_ATTEMPTS, Making
 from core.generation.pulse import Interruption, Pulse
+from core.generation.threads import without_queueing
 from core.media.storage import ContentStore
 from core.models import Asset, AssetError, AssetState, now
-from core.providers.errors import OutcomeUnknown, ProviderError, ProviderUnavailable, RateLimited
+from core.providers.base import Submission
+from core.providers.errors import (
+    GenerationFailed,
+    OutcomeUnknown,
+    PromptRejected,
+    ProviderError,
+    ProviderUnavailable,
+    RateLimited,
+)
 from core.providers.registry import Catalogue
 from core.store import DatabaseError, LeaseLost, Store
 
-STILL_THERE: Final = frozenset({ProviderUnavailable.code, RateLimited.code, NOT_SAVED})
-"""Codes of errors after which the provider still has what it made, to be fetched by a retry."""
 BACKOFF_SECONDS: Final = (5.0, 300.0)  # first and longest pause before an item is tried again
+LONGEST_WAIT_SECONDS: Final = 3600.0  # that a provider may ask for
 
 _log = logging.getLogger(__name__)
 
@@ -45,11 +53,13 @@ class Executor:
         self._content = content
         self._pulse = pulse
         self._running: set[asyncio.Task[None]] = set()
+        self._calls: set[asyncio.Task[Submission]] = set()
         # A machine's own models take turns here, should the broker send it more than its share.
         self._turns = {
-            provider.name: asyncio.Semaphore(provider.limit)
+            (provider.name, capability.model): asyncio.Semaphore(capability.limit)
             for provider in catalogue.providers.values()
-            if provider.local and provider.limit is not None
+            if provider.local
+            for capability in provider.capabilities()
         }
 
     async def run(self, asset_id: str, ticket: str) -> None:
@@ -66,14 +76,26 @@ class Executor:
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("%s: the executor broke", asset_id, exc_info=error)
 
-    def hand_back_all(self) -> None:
+    async def idle(self) -> None:
+        """Return when no item is being worked on."""
+        while self._running:
+            await asyncio.wait(self._running)
+
+    async def hand_back_all(self) -> None:
         """Stop working on all items, so that others can go on with them."""
         for task in self._running:
             task.cancel()
+        await self.idle()
+
+    async def answers(self, seconds: float) -> None:
+        """Wait for the answers to paid calls that are out, and at most so long."""
+        if self._calls:
+            _log.info("waiting for the answers to %d calls", len(self._calls))
+            await asyncio.wait(self._calls, timeout=seconds)
 
     async def _run(self, asset_id: str, ticket: str) -> None:
         try:
-            asset = await asyncio.to_thread(
+            asset = await without_queueing(
                 self._store.leases.claim,
                 asset_id,
                 ticket,
@@ -98,11 +120,12 @@ class Executor:
         provider = self._catalogue.providers.get(asset.provider)
         capability = self._catalogue.capability(asset.provider, asset.kind, asset.model)
         if provider is None or capability is None:
-            sentence = f"“{asset.provider}” with {asset.model} is not configured any more."
-            await self._fail(asset, ProviderError(sentence))
+            await self._pass_on(asset)
             return
         with self._pulse.hold(asset) as hold:
-            making = Making(self._store, self._content, provider, capability, asset, hold)
+            making = Making(
+                self._store, self._content, provider, capability, asset, hold, self._calls
+            )
             if asset.cancel_requested:
                 await self._cancel(making)
                 return
@@ -132,28 +155,44 @@ class Executor:
         """Bring a claimed item to an ending, or back into the queue."""
         asset = making.asset
         try:
-            async with self._turns.get(asset.provider, nullcontext()):
+            async with self._turns.get((asset.provider, asset.model), nullcontext()):
                 await making.run()
             telemetry.item_ended(asset, AssetState.DONE)
         except OutcomeUnknown as error:
-            await asyncio.to_thread(self._store.leases.unknown, asset, _as_error(error))
-            telemetry.item_ended(asset, AssetState.UNKNOWN)
+            await self._end_unknown(asset, error)
         except ProviderError as error:
             free = _waits_for_free(making, error)
             if error.retryable and (free or asset.attempts < MAX_ATTEMPTS):
                 await self._try_again(asset, error, counted=not free)
             else:
-                kept = making.resumable and error.code in STILL_THERE
-                await self._fail(asset, error, resumable=kept)
+                over = isinstance(error, GenerationFailed | PromptRejected) or error.code == BROKEN
+                await self._fail(asset, error, resumable=making.resumable and not over)
         except (LeaseLost, DatabaseError):
             raise
         except Exception:  # noqa: BLE001  # one item's mistake takes no other down
             _log.exception("%s: failed", asset.id)
             sentence = "Fivefold itself made a mistake here; its log says more."
-            await self._fail(asset, ProviderError(sentence, code="internal_error"))
+            mistake = ProviderError(sentence, code="internal_error")
+            await self._fail(asset, mistake, resumable=making.resumable)
+
+    async def _pass_on(self, asset: Asset) -> None:
+        """Leave an item, whose provider this worker does not know, to one that does."""
+        sentence = f"“{asset.provider}” with {asset.model} is not configured any more."
+        missing = ProviderError(sentence, code="not_configured")
+        if asset.state == AssetState.SUBMITTING and asset.remote_id is None:
+            await self._end_unknown(asset, OutcomeUnknown())
+        elif asset.attempts < MAX_ATTEMPTS:
+            await self._try_again(asset, missing, counted=True)
+        else:
+            await self._fail(asset, missing, resumable=asset.remote_id is not None)
+
+    async def _end_unknown(self, asset: Asset, error: OutcomeUnknown) -> None:
+        _log.warning("%s: not known whether it was made: %r", asset.id, error.__cause__ or error)
+        await asyncio.to_thread(self._store.leases.unknown, asset, _as_error(error))
+        telemetry.item_ended(asset, AssetState.UNKNOWN)
 
     async def _try_again(self, asset: Asset, error: ProviderError, *, counted: bool) -> None:
-        pause = _pause(error, asset.attempts)
+        pause = _pause(error, asset.attempts + asset.waits)
         _log.info("%s: again in %.0f s: %s", asset.id, pause, error.message)
         await asyncio.to_thread(
             self._store.leases.hand_back, asset, pause, _as_error(error), counted=counted
@@ -170,6 +209,9 @@ class Executor:
     async def _cancel(self, making: Making) -> None:
         """Do as the user wishes: stop the item at its provider and end it."""
         left = await making.cancel()
+        if isinstance(left, OutcomeUnknown):
+            await self._end_unknown(making.asset, left)  # only the user may send it again
+            return
         note = None if left is None else _as_error(left)
         await asyncio.to_thread(self._store.leases.cancelled, making.asset, note)
         telemetry.item_ended(making.asset, AssetState.CANCELLED)
@@ -204,8 +246,11 @@ def _waits_for_free(making: Making, error: ProviderError) -> bool:
     return isinstance(error, ProviderUnavailable) and making.resumable and young
 
 
-def _pause(error: ProviderError, attempts: int) -> float:
+def _pause(error: ProviderError, times: int) -> float:
     """Seconds to wait: what the provider asked for, else exponential backoff with jitter."""
     asked = error.retry_after if isinstance(error, RateLimited) else None
     first, longest = BACKOFF_SECONDS
-    return asked or min(first * 2 ** (attempts - 1), longest) * random.uniform(0.75, 1.25)
+    if asked is not None and 0 < asked <= LONGEST_WAIT_SECONDS:
+        return asked
+    backoff: float = first * 2 ** min(times - 1, 10)
+    return min(backoff, longest) * random.uniform(0.75, 1.25)

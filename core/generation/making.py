@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from core import telemetry
 from core.generation.pulse import Hold
+from core.generation.threads import without_queueing
 from core.media.inspection import BrokenMedia, Inspection, inspect
 from core.media.previews import POSTER_PIXELS, save_preview
 from core.media.storage import PREVIEWS, ContentStore, Draft, StorageUnavailable
@@ -26,6 +27,8 @@ from core.store import DatabaseError, LeaseLost, Store
 
 MAX_ATTEMPTS: Final = 5
 NOT_SAVED: Final = "not_saved"
+BROKEN: Final = "broken_file"
+SAVE_AGAIN: Final = (20, 15.0)  # times, seconds between: for what could not be fetched again
 
 _log = logging.getLogger(__name__)
 
@@ -40,6 +43,7 @@ class Making:
         capability: the provider's model.
         asset: the claimed item.
         hold: its lease.
+        calls: paid calls that are out are put here, for who must wait for their answers.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917  # what an item needs on its way, and no more
@@ -50,9 +54,11 @@ class Making:
         capability: Capability,
         asset: Asset,
         hold: Hold,
+        calls: set[asyncio.Task[Submission]],
     ) -> None:
         self.asset = asset
         self._hold = hold
+        self._calls = calls
         self.provider = provider
         self._store = store
         self._content = content
@@ -103,6 +109,9 @@ class Making:
         """
         if self._call is not None and self._submission is None:
             await asyncio.wait([self._call])  # only its answer tells what there is to stop
+            error = None if self._call.cancelled() else self._call.exception()
+            if isinstance(error, ProviderError) and not isinstance(error, OutcomeUnknown):
+                return None  # it was not taken, so it costs nothing
         if self._submission is not None:
             return await self._stop()
         return OutcomeUnknown() if self.charged else None
@@ -127,11 +136,13 @@ class Making:
             model=self.asset.model,
             params=self.asset.params,
         )
-        await asyncio.to_thread(self._store.leases.submitting, self.asset)
+        await without_queueing(self._store.leases.submitting, self.asset)
         self._call = asyncio.create_task(self._submit(request))
         self._call.add_done_callback(_noticed)
         if not self._paid:
             return await self._call
+        self._calls.add(self._call)
+        self._call.add_done_callback(self._calls.discard)
         # Shielded: once a paid call is under way, its answer is stored whatever happens here.
         return await asyncio.shield(self._call)
 
@@ -155,9 +166,9 @@ class Making:
             try:
                 await self._store_answer(self._submission)
             except DatabaseError as error:
-                if not self.resumable:
+                if not self._paid:
                     raise
-                _log.warning("%s: its remote id is not stored yet (%s)", self.asset.id, error)
+                _log.warning("%s: the answer is not stored yet (%s)", self.asset.id, error)
                 await asyncio.sleep(1)
             else:
                 telemetry.item_started(self.asset)
@@ -167,36 +178,39 @@ class Making:
     async def _store_answer(self, submission: Submission) -> None:
         leases = self._store.leases
         try:
-            await asyncio.to_thread(leases.running, self.asset, submission.remote_id)
+            await without_queueing(leases.running, self.asset, submission.remote_id)
         except LeaseLost:
             remote_id = submission.remote_id
             if remote_id is not None:
-                if await asyncio.to_thread(leases.answered_late, self.asset, remote_id):
-                    await asyncio.to_thread(self._store.jobs.settle, self.asset.job_id)
-                else:
+                if not await without_queueing(leases.answered_late, self.asset, remote_id):
                     await self._stop()
+                _log.warning("%s: the answer came after the lease was lost", self.asset.id)
             raise
 
     async def _follow(self, submission: Submission) -> None:
         deadline = self.provider.deadlines.follow
         try:
             with telemetry.step_span("follow"):
-                async with asyncio.timeout(deadline):
+                async with asyncio.timeout(deadline) as limit:
                     await self.provider.follow(submission, self._report)
         except TimeoutError:
+            if not limit.expired():  # one of the provider's own
+                raise ProviderUnavailable from None
             await self._stop()
             raise GenerationFailed(
                 f"{self.provider.title} did not finish it in {deadline / 60:.0f} minutes."
             ) from None
 
     async def _report(self, fraction: float) -> None:
-        self._hold.progress = fraction  # stored with those of all other items
+        share = float(fraction)
+        if 0.0 <= share <= 1.0:
+            self._hold.progress = share  # stored with those of all other items
 
     async def _save(self, submission: Submission) -> None:
         try:
-            saved = await self._saved(submission)
+            saved = await self._saved_in_the_end(submission)
         except BrokenMedia as error:  # perhaps it broke on its way
-            raise ProviderError(str(error), code="broken_file", retryable=self.resumable) from error
+            raise ProviderError(str(error), code=BROKEN, retryable=self.resumable) from error
         except StorageUnavailable as error:
             free = self.resumable or not self.charged
             raise ProviderError(_sentence(error), code=NOT_SAVED, retryable=free) from error
@@ -205,6 +219,17 @@ class Making:
         await asyncio.to_thread(self._store.leases.done, self.asset, saved)
         _log.info("%s: saved as %s", self.asset.id, saved["path"])
 
+    async def _saved_in_the_end(self, submission: Submission) -> dict[str, Any]:
+        """Save the file; one that was paid for and is only here is not given up soon."""
+        times, pause = SAVE_AGAIN if self.charged and not self.resumable else (1, 0.0)
+        for _ in range(times - 1):
+            try:
+                return await self._saved(submission)
+            except OSError as error:
+                _log.warning("%s: not saved yet: %s", self.asset.id, error)
+                await asyncio.sleep(pause)
+        return await self._saved(submission)
+
     async def _saved(self, submission: Submission) -> dict[str, Any]:
         asset = self.asset
         with self._content.draft(asset.user_id, asset.id) as draft:
@@ -212,7 +237,7 @@ class Making:
                 try:
                     async with asyncio.timeout(self.provider.deadlines.fetch):
                         await self.provider.fetch(submission, draft.path)
-                except TimeoutError:
+                except (TimeoutError, ConnectionError):
                     raise ProviderUnavailable from None
             with telemetry.step_span("save"):
                 found = await asyncio.to_thread(self._inspect, draft)

@@ -72,6 +72,8 @@ class Pulse:
         """
         if asset.lease is None:
             raise LeaseLost(asset.id)
+        if (former := self._held.get(asset.id)) is not None:
+            former.interrupt(Interruption.LOST)
         held = self._held[asset.id] = Hold(asset.lease.token)
         try:
             yield held
@@ -127,6 +129,6 @@ class Pulse:
                 _log.warning("no look at the items: %s", error)
             else:
                 told = {
-                    hold: moved.get((asset_id, hold.token), hold.progress)
+                    hold: moved.get((asset_id, hold.token), told.get(hold, 0.0))
                     for asset_id, hold in held.items()
                 }

@@ -37,6 +37,8 @@ class Sweeper:
                     await asyncio.to_thread(self._sweep)
                 except (DatabaseError, OSError) as error:
                     _log.warning("not swept: %s", error)
+                except Exception:  # noqa: BLE001  # one odd document must not stop the worker
+                    _log.exception("not swept")
             await asyncio.sleep(SWEEP_SECONDS)
 
     def _sweep(self) -> None:

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, Final, TypeVar
 
-THREADS: Final = 4
+THREADS: Final = 8
 
 _T = TypeVar("_T")
 _pool: Final = ThreadPoolExecutor(THREADS, "vital")

@@ -24,6 +24,8 @@ from core.store import DatabaseError, Store
 from core.store.workers import ALIVE_SECONDS
 
 DRAIN_SECONDS: Final = 20.0  # what can end in this time after SIGTERM does
+ANSWER_SECONDS: Final = 10.0  # more, for answers to paid calls: without them they are `unknown`
+HAND_OUT_SECONDS: Final = 5.0  # for a round of handing out to end
 ANNOUNCE_SECONDS: Final = ALIVE_SECONDS / 5
 THREADS: Final = 32  # that wait for the database and the disk
 
@@ -92,14 +94,16 @@ async def work(
         hurry = group.create_task(at_once.wait())
         await _first(hurry, group.create_task(stop.wait()))
         stop.set()
-        await handing_out
+        await _first(handing_out, timeout=HAND_OUT_SECONDS)
+        handing_out.cancel()
         for task in leading:
             task.cancel()
         await asyncio.wait(leading)
         with suppress(DatabaseError):  # it will be missed soon enough
             await without_queueing(store.workers.leave, owner)
-        await _first(serving, hurry, timeout=DRAIN_SECONDS)
-        executor.hand_back_all()
+        await _first(group.create_task(executor.idle()), hurry, timeout=DRAIN_SECONDS)
+        await executor.hand_back_all()
+        await executor.answers(ANSWER_SECONDS)
         await serving
         beating.cancel()
         hurry.cancel()

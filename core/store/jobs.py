@@ -63,11 +63,14 @@ class JobStore:
         return {document["_id"]: document["prompt"] for document in found}
 
     def unsettled(self) -> list[str]:
-        """Return the ids of jobs that are called `Processing` with nothing left to do."""
+        """Return the ids of jobs called `Processing` with nothing left to do, or the reverse."""
         states = [str(state) for state in OPEN_STATES]
         going_on = set(self._assets.distinct("job_id", {"state": {"$in": states}}))
-        found = self._jobs.find({"status": str(JobStatus.PROCESSING)}, {"_id": True})
-        return [document["_id"] for document in found if document["_id"] not in going_on]
+        processing = {
+            document["_id"]
+            for document in self._jobs.find({"status": str(JobStatus.PROCESSING)}, {"_id": True})
+        }
+        return list(processing ^ going_on)
 
     def cancel(self, job_id: str, user_id: str, asset_id: str | None = None) -> int:
         """Stop a job, or one item of it, from costing anything more.
@@ -97,7 +100,8 @@ class JobStore:
     def retry(self, job_id: str, user_id: str, asset_id: str | None = None) -> int:
         """Make failed and cancelled items again. Arguments and result are those of `cancel`.
 
-        An item that its provider has finished, and that only could not be saved, is fetched again.
+        An item that its provider still has, and that only could not be followed, fetched or saved,
+        is taken up from there.
         """
         states = [str(AssetState.FAILED), str(AssetState.CANCELLED)]
         return self._change(job_id, user_id, asset_id, states, _anew())
@@ -138,6 +142,9 @@ class JobStore:
         def write(session: ClientSession) -> int:
             found = self._assets.update_many(query, [{"$set": changes}], session=session)
             if found.matched_count:
+                # Written whatever comes of it, so that who settles beside this has to look again.
+                changed = {"$set": {"updated_at": now()}}
+                self._jobs.update_one({"_id": job_id}, changed, session=session)
                 self._settle(job_id, session)
             return found.matched_count
 
@@ -182,6 +189,8 @@ def _anew() -> Document:
         "state": QUEUED,
         "progress": 0.0,
         "attempts": 0,
+        "waits": 0,
+        "call": None,
         "error": None,
         "lease": None,
         "cancel_requested": False,

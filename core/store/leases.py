@@ -11,8 +11,8 @@ from pymongo import ReturnDocument, UpdateOne, timeout
 from pymongo.database import Database
 from pymongo.write_concern import WriteConcern
 
-from core.models import Asset, AssetError, AssetState, new_id, now
-from core.store.queue import ACTIVE, QUEUED
+from core.models import AT_ONCE, Asset, AssetError, AssetState, new_id, now
+from core.store.queue import ACTIVE, QUEUED, from_now
 
 Document = dict[str, Any]
 
@@ -43,7 +43,7 @@ class LeaseStore:
         lease = {
             "owner": {"$literal": owner},
             "token": {"$literal": new_id()},
-            "until": _from_now(lease_seconds),
+            "until": from_now(lease_seconds),
         }
         document = self._assets.find_one_and_update(
             {
@@ -69,7 +69,7 @@ class LeaseStore:
         """
         ours = {"_id": {"$in": list(held)}, "lease.token": {"$in": list(held.values())}}
         with timeout(lease_seconds / 3):  # a database that hangs must not make it look held
-            self._assets.update_many(ours, [{"$set": {"lease.until": _from_now(lease_seconds)}}])
+            self._assets.update_many(ours, [{"$set": {"lease.until": from_now(lease_seconds)}}])
             return {document["_id"] for document in self._assets.find(ours, {"_id": True})}
 
     def to_cancel(self, owner: str) -> list[str]:
@@ -79,29 +79,42 @@ class LeaseStore:
 
     def submitting(self, asset: Asset) -> None:
         """Store the intent to call the provider, before the call."""
-        state = str(AssetState.SUBMITTING)
-        self._write(
-            asset, {"state": state, "progress": 0.0, "error": None, "timings.submitted_at": now()}
-        )
+        intent = {"state": str(AssetState.SUBMITTING), "call": _token(asset)}
+        self._write(asset, intent | {"progress": 0.0, "error": None, "timings.submitted_at": now()})
 
     def running(self, asset: Asset, remote_id: str | None) -> None:
         """Store that the provider took the item, with the id to follow it by."""
-        changes = {"state": str(AssetState.RUNNING), "remote_id": remote_id, "error": None}
+        changes: Document = {"state": str(AssetState.RUNNING), "remote_id": remote_id}
+        changes |= {"error": None, "waits": 0}
         self._write(asset, changes | {"timings.started_at": now()})
 
     def resumed(self, asset: Asset) -> None:
         """Store that an item which the provider took earlier is being followed again."""
-        self._write(asset, {"state": str(AssetState.RUNNING), "error": None})
+        started = {"$ifNull": ["$timings.started_at", "$$NOW"]}
+        changes = {"state": str(AssetState.RUNNING), "error": None, "timings.started_at": started}
+        self._update(asset, [{"$set": changes}])
 
     def answered_late(self, asset: Asset, remote_id: str) -> bool:
-        """Store an answer that came after its item had been called `unknown`.
+        """Store an answer that came after the lease was lost.
 
         Returns:
-            whether the item still waited for it; it is then queued, to be resumed by this id.
+            whether the item still waits for the answer to this very call; it is then resumed by
+            this id, even where it was called `unknown` meanwhile. May be repeated.
         """
-        query = {"_id": asset.id, "state": str(AssetState.UNKNOWN), "remote_id": None}
-        changes = _requeued(0) | {"remote_id": {"$literal": remote_id}, "error": None}
-        return self._assets.update_one(query, [{"$set": changes}]).matched_count == 1
+        waits = {
+            "_id": asset.id,
+            "call": _token(asset),
+            "state": {"$in": [QUEUED, str(AssetState.SUBMITTING), str(AssetState.UNKNOWN)]},
+            "remote_id": {"$in": [None, remote_id]},
+        }
+        unknown = {"$eq": ["$state", str(AssetState.UNKNOWN)]}
+        changes = {
+            "remote_id": {"$literal": remote_id},
+            "state": {"$cond": [unknown, QUEUED, "$state"]},
+            "next_attempt_at": AT_ONCE,
+            "error": None,
+        }
+        return self._assets.update_one(waits, [{"$set": changes}]).matched_count == 1
 
     def progress(self, held: Mapping[tuple[str, str], float]) -> None:
         """Store how far items are, from 0 to 1, by asset id and token; lost leases are skipped.
@@ -153,8 +166,20 @@ class LeaseStore:
         self._end(asset, AssetState.FAILED, error, forgotten)
 
     def unknown(self, asset: Asset, error: AssetError) -> None:
-        """End a paid item whose call's outcome is not known; only the user sends it again."""
-        self._end(asset, AssetState.UNKNOWN, error)
+        """End a paid item whose call's outcome is not known; only the user sends it again.
+
+        Should the answer have come a moment ago, after all, the item is queued to be resumed.
+        """
+        known = {"$ne": ["$remote_id", None]}
+        changes = {
+            "state": {"$cond": [known, QUEUED, str(AssetState.UNKNOWN)]},
+            "cancel_requested": {"$cond": [known, "$cancel_requested", False]},
+            "error": {"$cond": [known, None, {"$literal": error.to_document()}]},
+            "next_attempt_at": AT_ONCE,
+            "lease": None,
+            "timings.failed_at": now(),
+        }
+        self._update(asset, [{"$set": changes}])
 
     def cancelled(self, asset: Asset, note: AssetError | None) -> None:
         """End an item as its user wished; the note says what could not be undone."""
@@ -171,9 +196,17 @@ class LeaseStore:
             error: what the user is told meanwhile.
             counted: whether this was one of the attempts that an item has.
         """
-        told = {"$literal": None if error is None else error.to_document()}
-        attempts = {"$subtract": ["$attempts", 0 if counted else 1]}
-        self._update(asset, [{"$set": _requeued(pause) | {"error": told, "attempts": attempts}}])
+        changes = {
+            "state": QUEUED,
+            "progress": 0.0,
+            "lease": None,
+            "error": {"$literal": None if error is None else error.to_document()},
+            "attempts": {"$subtract": ["$attempts", 0 if counted else 1]},
+            "waits": {"$add": [{"$ifNull": ["$waits", 0]}, 1 if pause and not counted else 0]},
+            # Who wants it cancelled does not wait for it.
+            "next_attempt_at": {"$cond": ["$cancel_requested", AT_ONCE, from_now(pause)]},
+        }
+        self._update(asset, [{"$set": changes}])
 
     def _end(
         self,
@@ -194,17 +227,12 @@ class LeaseStore:
         self._update(asset, {"$set": changes})
 
     def _update(self, asset: Asset, update: Document | list[Document]) -> None:
-        if asset.lease is None:
-            raise LeaseLost(asset.id)
-        held = {"_id": asset.id, "lease.token": asset.lease.token}
+        held = {"_id": asset.id, "lease.token": _token(asset)}
         if self._assets.update_one(held, update).matched_count == 0:
             raise LeaseLost(asset.id)
 
 
-def _requeued(pause: float) -> Document:
-    """Return the fields of an item that goes back into the queue, for an update pipeline."""
-    return {"state": QUEUED, "progress": 0.0, "lease": None, "next_attempt_at": _from_now(pause)}
-
-
-def _from_now(seconds: float) -> Document:
-    return {"$add": ["$$NOW", round(1000 * seconds)]}
+def _token(asset: Asset) -> str:
+    if asset.lease is None:
+        raise LeaseLost(asset.id)
+    return asset.lease.token

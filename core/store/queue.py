@@ -26,12 +26,18 @@ Lane = tuple[str, str]
 QUEUED: Final = str(AssetState.QUEUED)
 ACTIVE: Final = [str(state) for state in ACTIVE_STATES]
 
-_IN_ORDER: Final = [(key, ASCENDING) for key in ("job_id", "kind", "slot")]
+_IN_ORDER: Final = [(key, ASCENDING) for key in ("next_attempt_at", "job_id", "kind", "slot")]
 _LANE: Final = {"provider": "$provider", "model": "$model"}
 _FREE: Final = {"$lt": [{"$ifNull": ["$lease.until", None]}, "$$NOW"]}
 _DUE: Final = {"state": QUEUED, "$expr": {"$and": [{"$lte": ["$next_attempt_at", "$$NOW"]}, _FREE]}}
 _ABANDONED: Final = {"state": {"$in": ACTIVE}, "$expr": {"$lt": ["$lease.until", "$$NOW"]}}
-_HANDED_OUT: Final = {"state": QUEUED, "$expr": {"$gte": ["$lease.until", "$$NOW"]}}
+_HANDED_OUT: Final = {
+    "state": QUEUED,
+    "remote_id": None,
+    "$expr": {"$gte": ["$lease.until", "$$NOW"]},
+}
+_AT_PROVIDER: Final = {"state": QUEUED, "remote_id": {"$type": "string"}}
+"""Put back, while the provider goes on with it: in flight, and to be followed before new work."""
 
 
 @dataclass(frozen=True)
@@ -72,16 +78,26 @@ class QueueStore:
         found = self._assets.find(query, {"_id": True}).sort(_IN_ORDER).limit(limit)
         return [document["_id"] for document in found]
 
-    def abandoned(self, limit: int) -> list[tuple[str, Lane]]:
-        """Return items that are being worked on by somebody whose lease ran out."""
-        found = self._assets.find(_ABANDONED, {"provider": True, "model": True}).limit(limit)
-        return [(each["_id"], (each["provider"], each["model"])) for each in found]
+    def left_behind(self, lane: Lane, limit: int) -> list[str]:
+        """Return a lane's items that a provider may be working on while nobody follows them."""
+        ids = []
+        for query in (_ABANDONED, _DUE | _AT_PROVIDER):
+            found = self._assets.find(query | _of(lane), {"_id": True}).limit(limit)
+            ids += [document["_id"] for document in found]
+        return ids[:limit]
+
+    def to_cancel(self, limit: int) -> list[str]:
+        """Return items that are to be cancelled and that nobody holds."""
+        query = {"cancel_requested": True, "$or": [_DUE, _ABANDONED]}
+        return [
+            document["_id"] for document in self._assets.find(query, {"_id": True}).limit(limit)
+        ]
 
     def in_flight(self) -> Counter[Lane]:
-        """Return how many items are handed out or being worked on, by lane."""
+        """Return how many items are handed out, at their provider or being worked on, by lane."""
         counts: Counter[Lane] = Counter()
         # In this order an item that moves on meanwhile is counted twice, never missed.
-        for query in (_HANDED_OUT, {"state": {"$in": ACTIVE}}):
+        for query in (_HANDED_OUT, _AT_PROVIDER, {"state": {"$in": ACTIVE}}):
             group = {"$group": {"_id": _LANE, "items": {"$sum": 1}}}
             for found in self._assets.aggregate([{"$match": query}, group]):
                 counts[found["_id"]["provider"], found["_id"]["model"]] += found["items"]
@@ -105,7 +121,7 @@ class QueueStore:
 
     def hand_out(self, asset_ids: Sequence[str], ticket: str, seconds: float) -> None:
         """Reserve items for whoever shows the ticket; what was taken meanwhile stays as it is."""
-        lease = {"owner": "dispatcher", "token": {"$literal": ticket}, "until": _from_now(seconds)}
+        lease = {"owner": "dispatcher", "token": {"$literal": ticket}, "until": from_now(seconds)}
         self._assets.update_many(
             {"_id": {"$in": list(asset_ids)}, "$or": [_DUE, _ABANDONED]},
             [{"$set": {"lease": lease}}],
@@ -147,5 +163,6 @@ def _of(lane: Lane) -> Document:
     return {"provider": provider, "model": model}
 
 
-def _from_now(seconds: float) -> Document:
+def from_now(seconds: float) -> Document:
+    """Return the database's time in so many seconds, for an update pipeline."""
     return {"$add": ["$$NOW", round(1000 * seconds)]}

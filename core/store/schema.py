@@ -11,7 +11,9 @@ from core.models import AssetState, JobStatus, Kind
 Document = dict[str, Any]
 
 FORGET_WORKERS_SECONDS: Final = 3600
-FORMER_INDEXES: Final = {"assets": ("ready", "leases")}  # of earlier versions; not used any more
+FORMER_INDEXES: Final = {
+    "assets": ("ready", "leases", "waiting")
+}  # of earlier versions; not used any more
 _TEXT: Final = {"bsonType": "string"}
 _DATE: Final = {"bsonType": "date"}
 _NUMBER: Final = {"bsonType": ["int", "long", "double"]}
@@ -93,9 +95,17 @@ INDEXES: Final[dict[str, list[IndexModel]]] = {
         IndexModel(
             [
                 (key, ASCENDING)
-                for key in ("state", "provider", "model", "user_id", "job_id", "kind", "slot")
+                for key in (
+                    *("state", "provider", "model", "user_id"),
+                    *("next_attempt_at", "job_id", "kind", "slot"),
+                )
             ],
-            name="waiting",
+            name="due",
+        ),
+        IndexModel(
+            [(key, ASCENDING) for key in ("state", "provider", "model")],
+            name="at_provider",
+            partialFilterExpression={"remote_id": {"$type": "string"}},
         ),
         IndexModel(
             [(key, ASCENDING) for key in ("state", "lease.until", "provider", "model")],

@@ -7,6 +7,7 @@ from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
 from core.models import Worker
+from core.store.queue import from_now
 
 Document = dict[str, Any]
 
@@ -38,7 +39,7 @@ class WorkerStore:
 
     def alive(self) -> list[Worker]:
         """Return the workers that were seen a moment ago."""
-        since = {"$subtract": ["$$NOW", round(1000 * ALIVE_SECONDS)]}
+        since = from_now(-ALIVE_SECONDS)
         found = self._workers.find({"$expr": {"$gt": ["$seen_at", since]}}).sort("_id")
         return [Worker.from_document(document) for document in found]
 
@@ -53,7 +54,7 @@ class WorkerStore:
             whether `owner` has it now.
         """
         me = {"$literal": owner}
-        until = {"$add": ["$$NOW", round(1000 * seconds)]}
+        until = from_now(seconds)
         free = {"$lt": [{"$ifNull": ["$until", None]}, "$$NOW"]}  # a new document has none
         mine = {"$or": [{"$eq": ["$owner", me]}, free]}
         taken = {

@@ -43,6 +43,8 @@ class FakeProvider(Provider):
         self.hold.set()
         self.hold_submit = asyncio.Event()
         self.hold_submit.set()
+        self.hold_fetch = asyncio.Event()
+        self.hold_fetch.set()
         self.at_once = self.most_at_once = 0
 
     def capabilities(self) -> Sequence[Capability]:
@@ -78,6 +80,7 @@ class FakeProvider(Provider):
             raise self.fail_follow.pop(0)
 
     async def fetch(self, submission: Submission, destination: Path) -> None:
+        await self.hold_fetch.wait()
         remote_kind = Kind.VIDEO if "video" in (submission.remote_id or "") else Kind.IMAGE
         kind = submission.handle or remote_kind
         if self.content is not None:

@@ -91,7 +91,7 @@ class Plan:
     broker: str = ""
     seed: int = 1
     seconds: float = 3600.0
-    end_seconds: float = 120.0
+    end_seconds: float = 900.0
     server: Broker | None = None
 
 

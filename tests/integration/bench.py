@@ -42,8 +42,7 @@ class Bench:
         try:
             await executor.run(asset_id, "ticket")
         except asyncio.CancelledError:
-            executor.hand_back_all()
-            await asyncio.gather(*executor._running, return_exceptions=True)  # noqa: SLF001
+            await executor.hand_back_all()
             raise
         finally:
             beating.cancel()
@@ -92,8 +91,8 @@ class Bench:
 NewBench = Callable[[FakeProvider], Bench]
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
+async def until(condition: Callable[[], bool], seconds: float = 20) -> None:
+    async with asyncio.timeout(seconds):
         while not condition():
             await asyncio.sleep(0.01)
 

@@ -6,8 +6,11 @@ import pytest
 
 from core.settings import Settings
 from core.store import Store
+from tests.brokers import rabbitmq, redis
 from tests.contract.fakes import FakeProvider
 from tests.integration.bench import Bench, NewBench
+
+__all__ = ["rabbitmq", "redis"]
 
 
 @pytest.fixture

@@ -52,6 +52,7 @@ class Item:
     expired: bool = False
     remote: bool = False
     to_cancel: bool = False
+    call: str | None = None  # the lease under which it was last called
     calls: int = 0
     allowed: int = 1  # calls that the user's words allow
 
@@ -203,10 +204,14 @@ class LifeCycle:
                 item.state, holder.next_step = AssetState.RUNNING, "save"
         elif asset.state != AssetState.QUEUED:
             if self._writes(holder, leases.unknown, asset, ERROR):
-                item.end(AssetState.UNKNOWN)
+                if item.remote:  # the answer came late, but it came
+                    item.state, item.token = AssetState.QUEUED, None
+                else:
+                    item.end(AssetState.UNKNOWN)
                 self.holders.remove(holder)
         elif self._writes(holder, leases.submitting, asset):
             item.state, holder.next_step = AssetState.SUBMITTING, "call"
+            item.call = item.token
 
     def _call(self, holder: Holder) -> None:
         """Call the provider: this is what costs money."""
@@ -216,14 +221,21 @@ class LifeCycle:
     def _answer(self, holder: Holder) -> None:
         """Store the provider's answer, even where it comes too late."""
         item = self.model[holder.index]
-        remote_id = f"remote-{item.calls}"
+        assert holder.asset.lease is not None
+        remote_id = f"remote-{holder.asset.lease.token}"
         if self._writes(holder, self.store.leases.running, holder.asset, remote_id):
             item.state, item.remote, holder.next_step = AssetState.RUNNING, True, "save"
         else:
-            awaited = item.state == AssetState.UNKNOWN and not item.remote
-            assert self.store.leases.answered_late(holder.asset, remote_id) == awaited
+            waits = (AssetState.QUEUED, AssetState.SUBMITTING, AssetState.UNKNOWN)
+            awaited = (
+                item.call == holder.asset.lease.token and not item.remote and item.state in waits
+            )
+            for _ in range(2):  # an answer whose storing was not acknowledged is stored again
+                assert self.store.leases.answered_late(holder.asset, remote_id) == awaited
             if awaited:
-                item.state, item.remote, item.token = AssetState.QUEUED, True, None
+                item.remote = True
+                if item.state == AssetState.UNKNOWN:
+                    item.state = AssetState.QUEUED
 
     def _save(self, holder: Holder) -> None:
         if self._writes(holder, self.store.leases.saving, holder.asset):
@@ -265,6 +277,7 @@ class LifeCycle:
     @staticmethod
     def _anew(item: Item) -> None:
         item.state, item.token, item.to_cancel = AssetState.QUEUED, None, False
+        item.call = None
         item.allowed += not item.remote
 
     # ── What always holds ────────────────────────────────────────────────────────────────────

@@ -14,6 +14,7 @@ from pymongo.errors import BulkWriteError, WriteError
 from core.models import (
     Asset,
     AssetError,
+    AssetState,
     JobStatus,
     Kind,
     LoginEntry,
@@ -224,7 +225,7 @@ def test_abandoned_items_are_found_and_queued_ones_come_in_order(store: Store) -
     _, assets = stored_job(store)
     store.leases.submitting(claimed(store, assets[4].id, lease_seconds=-1))
     store.leases.submitting(claimed(store, assets[0].id))
-    assert store.queue.abandoned(10) == [(assets[4].id, LANE)]
+    assert store.queue.left_behind(LANE, 10) == [assets[4].id]
     assert store.queue.lanes() == [LANE]
     assert store.queue.users(LANE) == ["ana"]
     assert store.queue.due(LANE, "ana", 3) == [assets[1].id, assets[2].id, assets[3].id]
@@ -245,7 +246,7 @@ def test_a_wrong_clock_on_a_worker_moves_no_lease(
     for hours in (-5, 5):
         for module in ("leases", "jobs", "outbox"):
             monkeypatch.setattr(f"core.store.{module}.now", lambda: now() + timedelta(hours=hours))  # noqa: B023
-        assert store.queue.abandoned(10) == []
+        assert store.queue.left_behind(LANE, 10) == []
         assert len(store.queue.due(LANE, "ana", 100)) == 9
         assert claim(store, assets[0].id) is None
 
@@ -332,12 +333,72 @@ def test_retrying_opens_the_job_again_and_tells_no_second_time(store: Store) -> 
 
 def test_an_answer_that_comes_late_makes_an_unknown_item_known(store: Store) -> None:
     _, assets = stored_job(store)
+    error = AssetError(code="x", message="Unknown.")
     late = claimed(store, assets[0].id, lease_seconds=-1)
     store.leases.submitting(late)
-    store.leases.unknown(claimed(store, assets[0].id), AssetError(code="x", message="Unknown."))
+    store.leases.unknown(claimed(store, assets[0].id), error)
     assert store.leases.answered_late(late, "remote-1")
+    assert store.leases.answered_late(late, "remote-1")  # its acknowledgement was lost
     assert claimed(store, assets[0].id).remote_id == "remote-1"
     assert not store.leases.answered_late(late, "remote-2")
+
+
+def test_an_answer_between_the_end_of_a_lease_and_the_next_is_kept(store: Store) -> None:
+    _, assets = stored_job(store)
+    late = claimed(store, assets[0].id, lease_seconds=-1)
+    store.leases.submitting(late)
+    successor = claimed(store, assets[0].id)  # has read the item before the answer came
+    assert store.leases.answered_late(late, "remote-1")
+    store.leases.unknown(successor, AssetError(code="x", message="Unknown."))
+    resumed = claimed(store, assets[0].id)
+    assert (resumed.state, resumed.remote_id) == (AssetState.QUEUED, "remote-1")
+
+
+def test_an_old_answer_is_not_taken_for_that_of_a_newer_call(store: Store) -> None:
+    job, assets = stored_job(store)
+    old = claimed(store, assets[0].id, lease_seconds=-1)
+    store.leases.submitting(old)
+    store.leases.unknown(claimed(store, assets[0].id), AssetError(code="x", message="Unknown."))
+    store.jobs.resend(job.id, "ana")
+    assert not store.leases.answered_late(old, "remote-1")
+    store.leases.submitting(claimed(store, assets[0].id))
+    assert not store.leases.answered_late(old, "remote-1")
+
+
+def test_what_goes_on_at_its_provider_is_in_flight_and_comes_first(store: Store) -> None:
+    _, assets = stored_job(store)
+    remote = claimed(store, assets[3].id)
+    store.leases.submitting(remote)
+    store.leases.running(remote, "remote-1")
+    store.leases.hand_back(remote, counted=False)
+    assert store.queue.in_flight() == {LANE: 1}
+    assert store.queue.left_behind(LANE, 10) == [assets[3].id]
+
+
+def test_a_wish_to_cancel_does_not_wait_for_a_pause(store: Store) -> None:
+    job, assets = stored_job(store)
+    working = claimed(store, assets[0].id)
+    store.leases.submitting(working)
+    store.jobs.cancel(job.id, "ana", assets[0].id)
+    store.leases.hand_back(working, 3600, counted=False)
+    assert store.queue.to_cancel(10) == [assets[0].id]
+
+
+def test_a_retry_beside_a_settling_leaves_the_job_open(store: Store) -> None:
+    job, assets = stored_job(store)
+    for asset in assets[1:]:
+        finish(store, asset.id)
+    store.leases.failed(claimed(store, assets[0].id), AssetError(code="x", message="No."))
+    with ThreadPoolExecutor(2) as pool:
+        for _ in range(10):
+            settling = pool.submit(store.jobs.settle, job.id)
+            store.jobs.retry(job.id, "ana")
+            settling.result()
+            found = store.jobs.get(job.id)
+            assert found is not None
+            assert found.status == JobStatus.PROCESSING
+            store.leases.failed(claimed(store, assets[0].id), AssetError(code="x", message="No."))
+    assert store.jobs.unsettled() == [job.id]
 
 
 def test_nobody_reads_what_is_not_theirs(store: Store) -> None:
@@ -403,7 +464,7 @@ def test_the_schema_can_be_ensured_again(store: Store) -> None:
         (
             "assets",
             {"state": "queued", "provider": "p", "model": "m", "user_id": "ana"},
-            [("job_id", 1), ("kind", 1), ("slot", 1)],
+            [("next_attempt_at", 1), ("job_id", 1), ("kind", 1), ("slot", 1)],
         ),
         (
             "assets",
@@ -414,6 +475,16 @@ def test_the_schema_can_be_ensured_again(store: Store) -> None:
             None,
         ),
         ("assets", {"state": {"$in": ["queued", "running"]}}, None),
+        (
+            "assets",
+            {
+                "state": "queued",
+                "remote_id": {"$type": "string"},
+                "provider": "p",
+                "model": "m",
+            },
+            None,
+        ),
         ("assets", {"cancel_requested": True, "lease.owner": "w"}, None),
         ("workers", {"$expr": {"$gt": ["$seen_at", "$$NOW"]}}, None),
         (

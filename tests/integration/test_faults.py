@@ -1,0 +1,201 @@
+"""What the world can do to a worker: each fault ends in the right state, with a sentence."""
+
+import asyncio
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from core.models import AssetState, JobStatus, now
+from core.providers.base import Deadlines
+from core.settings import Settings
+from core.store import DatabaseError, Store, open_store
+from core.store.embedded import EmbeddedMongo
+from tests.brokers import Broker, start_broker
+from tests.contract.fakes import FakeProvider
+from tests.integration.bench import Bench, NewBench, run, until
+
+GONE_SECONDS = 8
+
+
+@pytest.fixture
+def mongo(tmp_path: Path) -> Iterator[EmbeddedMongo]:
+    """A database of the test's own, to be broken."""
+    running = EmbeddedMongo(tmp_path / "mongo")
+    running.start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def fragile(mongo: EmbeddedMongo, settings: Settings) -> Iterator[Store]:
+    own = settings.model_copy(update={"mongodb_uri": SecretStr(mongo.uri or "")})
+    with open_store(own) as store:
+        store.ensure_schema()
+        yield store
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_database_that_is_gone_or_hangs_for_half_a_minute_loses_nothing(
+    mongo: EmbeddedMongo, fragile: Store, settings: Settings, how: signal.Signals
+) -> None:
+    bench = Bench(settings, fragile, FakeProvider(paid=True, resumable=True))
+
+    async def main() -> None:
+        bench.provider.hold.clear()
+        async with bench.worker(lease_seconds=3):
+            await until(lambda: bench.states()[AssetState.RUNNING] == 10)
+            assert mongo.process is not None
+            mongo.process.send_signal(how)
+            bench.provider.hold.set()  # the provider has finished; nobody can store it
+            await asyncio.sleep(GONE_SECONDS)
+            if how == signal.SIGKILL:
+                mongo.process.wait()
+                await asyncio.to_thread(mongo.start)
+            else:
+                mongo.process.send_signal(signal.SIGCONT)
+            await until(completed, 60)
+
+    def completed() -> bool:
+        with suppress(DatabaseError):  # it may still be starting
+            return bench.status == JobStatus.COMPLETED
+        return False
+
+    run(main())
+    assert len(bench.provider.submitted) == 10
+
+
+@pytest.mark.parametrize("name", ["redis", "rabbitmq"])
+def test_a_broker_that_is_gone_for_half_a_minute_only_costs_time(
+    new_bench: NewBench, tmp_path: Path, name: str
+) -> None:
+    bench = new_bench(FakeProvider(limit=2))
+    broker: Broker = start_broker(name, tmp_path / name)
+
+    async def main() -> None:
+        bench.provider.hold.clear()
+        async with bench.worker(broker_url=SecretStr(broker.url), lease_seconds=3):
+            await until(lambda: bench.states()[AssetState.RUNNING] == 2)
+            broker.kill()
+            bench.provider.hold.set()
+            await asyncio.sleep(GONE_SECONDS)
+            assert bench.status == JobStatus.PROCESSING
+            await asyncio.to_thread(broker.start)
+            await until(lambda: bench.status == JobStatus.COMPLETED, 60)
+
+    try:
+        run(main())
+    finally:
+        broker.stop()
+    assert len(bench.provider.submitted) == 10
+
+
+def test_a_worker_whose_clock_is_wrong_keeps_what_it_holds_and_gets_what_is_due(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main() -> None:
+        bench.provider.hold.clear()
+        async with bench.worker(lease_seconds=2, worker_concurrency=5):
+            await until(lambda: bench.states()[AssetState.RUNNING] == 5)
+            for module in ("models", "store.leases", "store.jobs", "generation.executor"):
+                monkeypatch.setattr(f"core.{module}.now", lambda: now() + timedelta(hours=-5))
+            bench.provider.hold.set()
+            await until(lambda: bench.status == JobStatus.COMPLETED)
+
+    run(main())
+    assert len(bench.provider.submitted) == 10
+
+
+@pytest.mark.parametrize("paid", [True, False])
+def test_a_provider_that_never_answers_a_request_is_given_up(
+    new_bench: NewBench, *, paid: bool
+) -> None:
+    bench = new_bench(FakeProvider(paid=paid))
+    bench.provider.deadlines = Deadlines(submit=0.1)
+    bench.provider.hold_submit.clear()
+    run(bench.make())
+    asset = bench.asset()
+    assert asset.error is not None
+    if paid:
+        assert asset.state == AssetState.UNKNOWN
+        assert "may have been charged" in asset.error.message
+    else:
+        assert (asset.state, asset.attempts) == (AssetState.QUEUED, 1)
+        assert "tried again shortly" in asset.error.message
+
+
+def test_a_provider_that_never_finishes_is_stopped_and_given_up(new_bench: NewBench) -> None:
+    bench = new_bench(FakeProvider(paid=True, resumable=True))
+    bench.provider.deadlines = Deadlines(follow=0.1)
+    bench.provider.hold.clear()
+    run(bench.make())
+    asset = bench.asset()
+    assert asset.state == AssetState.FAILED
+    assert asset.error is not None
+    assert "did not finish it" in asset.error.message
+    assert len(bench.provider.cancelled) == 1
+    assert asset.remote_id is None
+
+
+def test_a_file_that_never_comes_is_asked_for_again_and_not_paid_again(
+    new_bench: NewBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.generation.executor.BACKOFF_SECONDS", (0.0, 0.0))
+    bench = new_bench(FakeProvider(paid=True, resumable=True))
+    bench.provider.deadlines = Deadlines(fetch=0.1)
+    bench.provider.hold_fetch.clear()
+    run(bench.make())
+    assert bench.asset().state == AssetState.QUEUED
+    bench.provider.hold_fetch.set()
+    bench.provider.deadlines = Deadlines()
+    run(bench.make())
+    assert bench.asset().state == AssetState.DONE
+    assert len(bench.provider.submitted) == 1
+
+
+@pytest.fixture
+def small_disk(settings: Settings) -> Iterator[Path]:
+    """A real disk of 256 KiB under the content folder."""
+    place = Path(settings.content_url)
+    place.mkdir()
+    mount = ["/bin/mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(place)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("only root can mount a disk")
+    yield place
+    subprocess.run(["/bin/umount", str(place)], check=True)
+
+
+def test_a_disk_that_is_really_full_is_said_and_mended_by_a_retry(
+    new_bench: NewBench, small_disk: Path
+) -> None:
+    bench = new_bench(FakeProvider(paid=True, resumable=True))
+    filler = small_disk / "filler"
+    with pytest.raises(OSError, match="No space"):
+        filler.write_bytes(bytes(1024**2))
+    run(bench.make())
+    asset = bench.asset()
+    assert asset.state == AssetState.FAILED
+    assert asset.error is not None
+    assert asset.error.message == "The disk is full, so the file could not be saved."
+    filler.unlink()
+    assert list(small_disk.rglob("*.part")) == []
+    bench.store.jobs.retry(bench.job.id, "ana", bench.first)
+    run(bench.make())
+    assert bench.asset().state == AssetState.DONE
+    assert len(bench.provider.submitted) == 1
+
+
+def test_a_folder_that_cannot_be_written_to_is_said(new_bench: NewBench, small_disk: Path) -> None:
+    subprocess.run(["/bin/mount", "-o", "remount,ro", str(small_disk)], check=True)
+    bench = new_bench(FakeProvider())
+    run(bench.make())
+    error = bench.asset().error
+    assert error is not None
+    assert (
+        error.message == "The content folder cannot be written to, so the file could not be saved."
+    )
