@@ -24,7 +24,7 @@ from core.store.queue import QUEUED
 
 Document = dict[str, Any]
 
-STORE_SECONDS: Final = 10  # a person waits; the driver alone would try for two minutes
+STORE_SECONDS: Final = 10  # somebody waits; the driver alone would try for two minutes
 
 
 class JobStore:
@@ -123,7 +123,7 @@ class JobStore:
         Raises:
             KeyError: there is no such job.
         """
-        with self._client.start_session() as session:
+        with timeout(STORE_SECONDS), self._client.start_session() as session:
             return session.with_transaction(lambda session: self._settle(job_id, session))
 
     def _change(

@@ -20,7 +20,7 @@ from tests.brokers import Broker, start_broker
 from tests.contract.fakes import FakeProvider
 from tests.integration.bench import Bench, NewBench, run, until
 
-GONE_SECONDS = 8
+GONE_SECONDS = 30
 
 
 @pytest.fixture
