@@ -42,7 +42,8 @@ def send_due(store: Store, link_base: str) -> int:
                 store.outbox.gave_up(notice.id, "the job or the channel does not exist any more")
                 continue
             if job.status == JobStatus.PROCESSING:
-                continue  # tried again since it ended; its end is told when it comes
+                store.outbox.put_off(notice.id)  # tried again since it ended: not yet, then
+                continue
             try:
                 channel.send(notice.recipient, write_message(job, link_base))
             except DeliveryFailed as error:

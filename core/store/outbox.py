@@ -11,6 +11,7 @@ from core.models import Notice, now
 Document = dict[str, Any]
 
 LONGEST_PAUSE_SECONDS: Final = 300
+PUT_OFF_SECONDS: Final = 5
 
 
 class Outbox:
@@ -41,6 +42,13 @@ class Outbox:
         self._rows.update_one(
             {"_id": notice.id, "status": "due"},
             {"$set": {"error": reason, "due_at": now() + pause}, "$inc": {"attempts": 1}},
+        )
+
+    def put_off(self, notice_id: str) -> None:
+        """Let a row wait a little, so that it is in nobody's way."""
+        self._rows.update_one(
+            {"_id": notice_id, "status": "due"},
+            {"$set": {"due_at": now() + timedelta(seconds=PUT_OFF_SECONDS)}},
         )
 
     def gave_up(self, notice_id: str, reason: str) -> None:

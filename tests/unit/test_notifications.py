@@ -45,10 +45,10 @@ def test_a_prompt_cannot_write_control_characters_to_the_terminal() -> None:
     assert len(message.title) < 100
 
 
-def a_store(*notices: Notice) -> Store:
+def a_store(*notices: Notice, status: JobStatus = JobStatus.COMPLETED) -> Store:
     client: Any = mongomock.MongoClient(tz_aware=True)
     store = Store(client, "unit")
-    client["unit"]["jobs"].insert_one(ended_job().to_document())
+    client["unit"]["jobs"].insert_one(ended_job(status=status).to_document())
     for notice in notices:
         client["unit"]["outbox"].insert_one(notice.to_document())
     return store
@@ -87,6 +87,17 @@ def test_a_channel_that_fails_holds_back_no_other(monkeypatch: pytest.MonkeyPatc
     assert rows["broken"].due_at > MOMENT
     assert rows["gone"].status == "failed"
     assert "does not exist" in str(rows["gone"].error)
+
+
+def test_a_job_that_is_tried_again_is_announced_when_that_has_ended(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    store = a_store(a_notice(), status=JobStatus.PROCESSING)
+    assert send_due(store, "http://x") == 0
+    (row,) = store.outbox.of_job("01j")
+    assert (row.status, row.attempts) == ("due", 0)
+    assert row.due_at > MOMENT
+    assert capsys.readouterr().out == ""
 
 
 def test_a_channel_with_a_mistake_in_it_holds_back_no_other(
