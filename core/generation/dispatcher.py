@@ -9,6 +9,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from itertools import chain, islice, zip_longest
 from typing import Final, TypeVar
 
@@ -30,6 +31,15 @@ BATCH: Final = 1000  # of what is handed out whatever the limits; the rest has t
 
 _T = TypeVar("_T", str, Lane)
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Items that were handed out together."""
+
+    queue: str
+    asset_ids: list[str]
+    ticket: str
 
 
 class Dispatcher:
@@ -103,30 +113,47 @@ class Dispatcher:
 
     async def _hand_out(self) -> int:
         """Hand out all that may begin now, and return how many items that were."""
+        batches = await without_queueing(self._reserve)
+        for number, batch in enumerate(batches):
+            messages = [(asset_id, batch.ticket) for asset_id in batch.asset_ids]
+            try:
+                await self._engine.send(batch.queue, messages)
+            except BrokerUnavailable:
+                with suppress(DatabaseError):
+                    await without_queueing(self._take_back, batches[number:])
+                raise
+            telemetry.handed_out(len(messages))
+        return sum(len(batch.asset_ids) for batch in batches)
+
+    def _reserve(self) -> list[_Batch]:
+        """Put a ticket on all that may begin now. In one thread: each hop to one costs a wait."""
         queue = self._store.queue
-        workers = await without_queueing(self._store.workers.alive)
-        limits = _Limits(
-            self._catalogue,
-            [worker for worker in workers if worker.broker == self._me.broker],
-            await without_queueing(queue.in_flight),
-        )
-        handed_out = 0
+        workers = [each for each in self._store.workers.alive() if each.broker == self._me.broker]
+        limits = _Limits(self._catalogue, workers, queue.in_flight())
         # What was left behind is in flight at its provider already: it goes first, unlimited.
-        for lane in limits.lanes():
-            if limits.served(limits.queue(lane)):
-                left = await without_queueing(queue.left_behind, lane, BATCH)
-                handed_out += await self._send(limits.queue(lane), left)
+        chosen = [
+            (limits.queue(lane), queue.left_behind(lane, BATCH))
+            for lane in limits.lanes()
+            if limits.served(limits.queue(lane))
+        ]
         if limits.served(QUEUES[0]):  # any worker can tell a provider to stop
-            unwanted = await without_queueing(queue.to_cancel, BATCH)
-            handed_out += await self._send(QUEUES[0], unwanted)
-        for lane in _after(self._lane, await without_queueing(queue.lanes)):
+            chosen.append((QUEUES[0], queue.to_cancel(BATCH)))
+        for lane in _after(self._lane, queue.lanes()):
             free = limits.free(lane)
-            if free > 0 and self._leadership.held:
-                asset_ids = await without_queueing(self._next, lane, free)
+            if free > 0:
+                asset_ids = self._next(lane, free)
                 limits.take(lane, len(asset_ids))
-                handed_out += await self._send(limits.queue(lane), asset_ids)
+                chosen.append((limits.queue(lane), asset_ids))
                 self._lane = lane if asset_ids else self._lane
-        return handed_out
+        batches = [_Batch(name, asset_ids, new_id()) for name, asset_ids in chosen if asset_ids]
+        for batch in batches:
+            if self._leadership.held:
+                queue.hand_out(batch.asset_ids, batch.ticket, TICKET_SECONDS)
+        return batches if self._leadership.held else []
+
+    def _take_back(self, batches: Sequence[_Batch]) -> None:
+        for batch in batches:
+            self._store.queue.take_back(batch.asset_ids, batch.ticket)
 
     def _next(self, lane: Lane, number: int) -> list[str]:
         """Return a lane's next items, one a user in turn, going on after who came last."""
@@ -142,20 +169,6 @@ class Dispatcher:
         if chosen:
             self._served[lane] = owners[chosen[-1]]
         return chosen
-
-    async def _send(self, queue: str, asset_ids: Sequence[str]) -> int:
-        if not asset_ids:
-            return 0
-        ticket = new_id()
-        await without_queueing(self._store.queue.hand_out, asset_ids, ticket, TICKET_SECONDS)
-        try:
-            await self._engine.send(queue, [(asset_id, ticket) for asset_id in asset_ids])
-        except BrokerUnavailable:
-            with suppress(DatabaseError):
-                await without_queueing(self._store.queue.take_back, asset_ids, ticket)
-            raise
-        telemetry.handed_out(len(asset_ids))
-        return len(asset_ids)
 
 
 class _Limits:

@@ -50,7 +50,7 @@ class StandIn(Provider):
             base_url=url,
             timeout=timeout,
             trust_env=False,
-            limits=httpx2.Limits(max_connections=None, max_keepalive_connections=None),
+            limits=httpx2.Limits(max_connections=None, max_keepalive_connections=20),
         )
 
     @classmethod
