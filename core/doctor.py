@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from core.generation.engine import address, check
 from core.media.encoding import encode_clip
 from core.media.inspection import inspect
 from core.media.storage import open_content
@@ -46,6 +47,7 @@ def examine(settings: Settings) -> list[Finding]:
         _finding("database", lambda: _database(settings)),
         _finding("workers", lambda: _workers(settings)),
         _finding("queue", lambda: _queue(settings)),
+        _finding("broker", lambda: _broker(settings)),
         _finding("data folder", lambda: _data_folder(settings)),
         _finding("files", lambda: open_content(settings.content_url).check()),
         _finding("encoder", _encoder),
@@ -69,6 +71,7 @@ def overview(settings: Settings) -> list[tuple[str, str]]:
         *makers,
         ("told by", ", ".join(CHANNELS)),
         ("database", f"{database}, database “{settings.mongodb_database}”"),
+        ("broker", address(settings.broker_url.get_secret_value()) or "none: one worker"),
         ("data", str(settings.data_dir.resolve())),
         ("files", open_content(settings.content_url).place),
     ]
@@ -116,6 +119,11 @@ def _queue(settings: Settings) -> str:
     lanes = ", ".join(f"{each.items} {'/'.join(lane)}" for lane, each in waiting.items())
     items = sum(each.items for each in waiting.values())
     return f"{text}{items} wait, the oldest for {lag:.0f} s: {lanes}"
+
+
+def _broker(settings: Settings) -> str:
+    url = settings.broker_url.get_secret_value()
+    return asyncio.run(check(url)) if url else "none: one worker makes everything"
 
 
 def _data_folder(settings: Settings) -> str:

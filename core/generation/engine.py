@@ -49,9 +49,7 @@ class Engine:
     def __init__(
         self, broker_url: str, namespace: str, serves: Mapping[str, int], run: Run
     ) -> None:
-        parts = urlsplit(broker_url)
-        address = f"{parts.hostname}:{parts.port}" if parts.port else parts.hostname
-        self.broker = f"{parts.scheme}://{address}{parts.path}" if broker_url else ""
+        self.broker = address(broker_url)
         self._serves = serves
         self._lines = {
             queue: _Line(_factory(broker_url, f"{namespace}.{queue}"), run) for queue in QUEUES
@@ -75,6 +73,36 @@ class Engine:
         """Close the connections."""
         for line in self._lines.values():
             await line.close()
+
+
+def address(broker_url: str) -> str:
+    """Return a broker's address without credentials; empty where there is none."""
+    parts = urlsplit(broker_url)
+    host = f"{parts.hostname}:{parts.port}" if parts.port else parts.hostname
+    return f"{parts.scheme}://{host}{parts.path}" if broker_url else ""
+
+
+async def check(broker_url: str) -> str:
+    """Return which broker answers.
+
+    Raises:
+        BrokerUnavailable: it does not; the text says why.
+    """
+    try:
+        async with asyncio.timeout(CONNECT_SECONDS):
+            if urlsplit(broker_url).scheme.startswith("redis"):
+                from redis.asyncio import Redis  # noqa: PLC0415  # only where it is used
+
+                async with Redis.from_url(broker_url) as connection:
+                    await connection.ping()
+            else:
+                import aio_pika  # noqa: PLC0415  # likewise
+
+                await (await aio_pika.connect(broker_url)).close()
+    except Exception as error:
+        reason = str(error) or type(error).__name__
+        raise BrokerUnavailable(f"{address(broker_url)} does not answer: {reason}") from error
+    return f"{address(broker_url)} answers"
 
 
 class _Line:

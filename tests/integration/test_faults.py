@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from pydantic import SecretStr
 
+from core.generation.engine import BrokerUnavailable, check
 from core.models import AssetState, JobStatus, now
 from core.providers.base import Deadlines
 from core.settings import Settings
@@ -93,6 +95,18 @@ def test_a_broker_that_is_gone_for_half_a_minute_only_costs_time(
     finally:
         broker.stop()
     assert len(bench.provider.submitted) == 10
+
+
+@pytest.mark.parametrize("name", ["redis", "rabbitmq"])
+def test_the_doctor_says_whether_the_broker_answers(
+    request: pytest.FixtureRequest, name: str
+) -> None:
+    broker: Broker = request.getfixturevalue(name)
+    assert asyncio.run(check(broker.url)).endswith("answers")
+    port = urlsplit(broker.url).port
+    with pytest.raises(BrokerUnavailable, match="does not answer") as refused:
+        asyncio.run(check(broker.url.replace(f":{port}", ":1")))
+    assert "guest:guest" not in str(refused.value)
 
 
 def test_a_worker_whose_clock_is_wrong_keeps_what_it_holds_and_gets_what_is_due(
