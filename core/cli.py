@@ -180,7 +180,7 @@ def cancel(job_id: str, item: str | None) -> None:
     with open_store(load_settings()) as store:
         found, asset_id = _find(store, job_id, item)
         number = store.jobs.cancel(found.id, found.user_id, asset_id)
-    click.echo(f"Cancelling {_counted(number)}.")
+    click.echo(f"Cancelling {_counted(number)}." if number else "There is nothing to cancel.")
 
 
 @cli.command()
@@ -193,8 +193,10 @@ def retry(job_id: str, item: str | None, *, unknown: bool) -> None:
         found, asset_id = _find(store, job_id, item)
         number = store.jobs.retry(found.id, found.user_id, asset_id)
         sent = store.jobs.resend(found.id, found.user_id, asset_id) if unknown else 0
-    if number or not sent:
+    if number:
         click.echo(f"Making {_counted(number)} again.")
+    elif not sent:
+        click.echo("There is nothing to make again.")
     if sent:
         click.echo(f"Sending {_counted(sent)} again; this may be charged twice.")
 

@@ -64,7 +64,7 @@ def test_one_item_or_the_whole_job_is_cancelled_and_tried_again(
     assert [each.slot for each in assets if state(store, each) == AssetState.CANCELLED] == [3]
     assert command("cancel", job.id) == (0, "Cancelling 9 items.\n")
     assert status(store, job) == JobStatus.CANCELLED
-    assert command("cancel", job.id) == (0, "Cancelling 0 items.\n")
+    assert command("cancel", job.id) == (0, "There is nothing to cancel.\n")
     assert command("retry", job.id, "video-1") == (0, "Making 1 item again.\n")
     assert status(store, job) == JobStatus.PROCESSING
     assert command("retry", job.id) == (0, "Making 9 items again.\n")
@@ -78,7 +78,7 @@ def test_what_may_be_charged_twice_is_sent_again_at_an_explicit_word_only(
     claimed = claim(store, first.id)
     assert claimed is not None
     store.leases.unknown(claimed, AssetError(code="outcome_unknown", message="No answer."))
-    assert command("retry", job.id) == (0, "Making 0 items again.\n")
+    assert command("retry", job.id) == (0, "There is nothing to make again.\n")
     assert state(store, first) == AssetState.UNKNOWN
     said = "Sending 1 item again; this may be charged twice.\n"
     assert command("retry", job.id, "--unknown") == (0, said)
