@@ -129,7 +129,7 @@ class Dispatcher:
         """Put a ticket on all that may begin now. In one thread: each hop to one costs a wait."""
         queue = self._store.queue
         workers = [each for each in self._store.workers.alive() if each.broker == self._me.broker]
-        limits = _Limits(self._catalogue, workers, queue.in_flight())
+        limits = _Limits(self._catalogue, workers, queue.in_flight(), queue.saving())
         # What was left behind is in flight at its provider already: it goes first, unlimited.
         chosen = [
             (limits.queue(lane), queue.left_behind(lane, BATCH))
@@ -172,10 +172,17 @@ class Dispatcher:
 
 
 class _Limits:
-    """How many more items of each lane may begin."""
+    """How many more items of each lane may begin.
+
+    A provider has room again as soon as it has made an item; a worker, when that is saved.
+    """
 
     def __init__(
-        self, catalogue: Catalogue, workers: Sequence[Worker], in_flight: Counter[Lane]
+        self,
+        catalogue: Catalogue,
+        workers: Sequence[Worker],
+        in_flight: Counter[Lane],
+        saving: Counter[Lane],
     ) -> None:
         self._catalogue = catalogue
         self._workers: Counter[str] = Counter()
@@ -187,6 +194,9 @@ class _Limits:
         self._providers: Counter[str] = Counter()
         for lane, number in in_flight.items():
             self.take(lane, number)
+        for lane, number in saving.items():
+            self._lanes[lane] -= number
+            self._providers[lane[0]] -= number
 
     def lanes(self) -> list[Lane]:
         return list(self._lanes)

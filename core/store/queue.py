@@ -25,6 +25,7 @@ Lane = tuple[str, str]
 
 QUEUED: Final = str(AssetState.QUEUED)
 ACTIVE: Final = [str(state) for state in ACTIVE_STATES]
+_SAVING: Final = str(AssetState.SAVING)
 
 _IN_ORDER: Final = [(key, ASCENDING) for key in ("next_attempt_at", "job_id", "kind", "slot")]
 _LANE: Final = {"provider": "$provider", "model": "$model"}
@@ -95,13 +96,12 @@ class QueueStore:
 
     def in_flight(self) -> Counter[Lane]:
         """Return how many items are handed out, at their provider or being worked on, by lane."""
-        counts: Counter[Lane] = Counter()
         # In this order an item that moves on meanwhile is counted twice, never missed.
-        for query in (_HANDED_OUT, _AT_PROVIDER, {"state": {"$in": ACTIVE}}):
-            group = {"$group": {"_id": _LANE, "items": {"$sum": 1}}}
-            for found in self._assets.aggregate([{"$match": query}, group]):
-                counts[found["_id"]["provider"], found["_id"]["model"]] += found["items"]
-        return counts
+        return self._count(_HANDED_OUT, _AT_PROVIDER, {"state": {"$in": ACTIVE}})
+
+    def saving(self) -> Counter[Lane]:
+        """Return how many of the items in flight are being saved, and so need no provider now."""
+        return self._count({"state": _SAVING})
 
     def held(self, asset_ids: Sequence[str]) -> set[str]:
         """Return those of the items that somebody holds a lease on."""
@@ -134,13 +134,21 @@ class QueueStore:
             [{"$set": {"lease.until": "$$NOW"}}],
         )
 
+    def _count(self, *queries: Document) -> Counter[Lane]:
+        counts: Counter[Lane] = Counter()
+        for query in queries:
+            group = {"$group": {"_id": _LANE, "items": {"$sum": 1}}}
+            for found in self._assets.aggregate([{"$match": query}, group]):
+                counts[found["_id"]["provider"], found["_id"]["model"]] += found["items"]
+        return counts
+
     def watch(self, wake: Callable[[], None], stop: Event) -> None:
-        """Call `wake` whenever an item comes into the queue or ends, until `stop` is set. Blocks.
+        """Call `wake` when an item is queued, made or ended, until `stop` is set. Blocks.
 
         A change stream only saves waiting time: where it breaks it is opened again, and who
         waits for `wake` must look from time to time anyway.
         """
-        of_interest = [QUEUED, *(str(state) for state in ENDED_STATES)]
+        of_interest = [QUEUED, _SAVING, *(str(state) for state in ENDED_STATES)]
         changed = {
             "$or": [
                 {"operationType": "insert"},

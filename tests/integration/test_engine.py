@@ -160,6 +160,20 @@ def test_no_more_is_in_flight_than_model_provider_and_workers_take(  # noqa: PLR
     assert bench.provider.most_at_once <= expected
 
 
+def test_a_provider_has_room_again_while_its_file_is_being_saved(new_bench: NewBench) -> None:
+    bench = new_bench(FakeProvider(limit=1))
+
+    async def main() -> None:
+        bench.provider.hold_fetch.clear()
+        async with bench.worker(worker_concurrency=3):
+            await until(lambda: bench.states()[AssetState.SAVING] == 3)
+            bench.provider.hold_fetch.set()
+            await until(lambda: bench.status == JobStatus.COMPLETED)
+
+    run(main())
+    assert bench.provider.most_at_once == 1
+
+
 def test_work_of_a_queue_that_nobody_serves_waits(
     new_bench: NewBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:

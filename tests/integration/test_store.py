@@ -566,5 +566,10 @@ def test_what_waits_and_what_is_in_flight_is_counted_by_lane(store: Store) -> No
     job, assets = stored_job(store)
     store.leases.submitting(claimed(store, assets[0].id))
     assert store.queue.in_flight() == {LANE: 1}
+    assert store.queue.saving() == {}
+    saving = claimed(store, assets[1].id)
+    store.leases.saving(saving)
+    assert (store.queue.in_flight(), store.queue.saving()) == ({LANE: 2}, {LANE: 1})
+    store.leases.hand_back(saving, counted=False)
     assert store.queue.waiting()[LANE].items == 9
     assert abs(store.queue.waiting()[LANE].since - job.created_at) < timedelta(seconds=1)
