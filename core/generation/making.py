@@ -154,13 +154,11 @@ class Making:
                     self._submission = await self.provider.submit(request)
         except ProviderError:
             raise
-        except TimeoutError as error:
-            if self._paid:
-                raise OutcomeUnknown from error
-            raise ProviderUnavailable from error
         except Exception as error:
             if self._paid:
                 raise OutcomeUnknown from error
+            if isinstance(error, TimeoutError):
+                raise ProviderUnavailable from error
             raise
         while True:
             try:

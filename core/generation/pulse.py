@@ -39,7 +39,6 @@ class Hold:
     interrupted: asyncio.Future[Interruption] = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
-
     progress: float = 0.0
 
     def interrupt(self, why: Interruption) -> None:
@@ -91,6 +90,9 @@ class Pulse:
             await asyncio.sleep(self.lease_seconds / 3)
             asked = time.monotonic()
             held = dict(self._held)
+            if not held:  # an idle worker asks the database nothing
+                renewed = asked
+                continue
             try:
                 kept = await without_queueing(
                     self._store.leases.renew,

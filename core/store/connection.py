@@ -6,7 +6,7 @@ from typing import Any, Self
 
 from pymongo import MongoClient
 from pymongo.database import Database
-from pymongo.errors import ConfigurationError, ConnectionFailure, PyMongoError
+from pymongo.errors import ConnectionFailure, PyMongoError
 
 from core.models import LoginEntry, ViewEntry
 from core.settings import Settings
@@ -96,7 +96,7 @@ def translated_errors() -> Iterator[None]:
             "The database does not answer. Is Fivefold running (`make run`), "
             "or is MONGODB_URI right?"
         ) from None
-    except (ConfigurationError, PyMongoError) as error:
+    except PyMongoError as error:
         reason = str(error).split(", full error", 1)[0]
         raise DatabaseUnavailable(f"The database refuses to work: {reason}") from None
 
