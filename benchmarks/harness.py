@@ -26,7 +26,7 @@ from core.providers.registry import Catalogue
 from core.settings import Settings
 from core.store import Store, open_store
 from tests.product import ROOT, free_port
-from tests.standins.provider import install
+from tests.servers.provider import install
 
 START_SECONDS: Final = 60
 PYTHON: Final = (sys.executable, "-m")

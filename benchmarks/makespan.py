@@ -120,7 +120,9 @@ async def _make(provider: BenchmarkProvider, request: Request, folder: Path) -> 
     await provider.fetch(submission, folder / request.asset_id)
 
 
-async def _ignore(_: float) -> None:
+async def _ignore(
+    share: float | None = None, *, waiting: str = "", preview: bytes | None = None
+) -> None:
     """Progress is of no interest to a plain script."""
 
 

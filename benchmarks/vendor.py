@@ -18,9 +18,9 @@ from starlette.routing import Route
 
 from core.models import Kind
 from core.providers.base import Capability
-from tests.standins.provider import Studio as StudioProvider
-from tests.standins.studio import application
-from tests.standins.vendor import Fault, Latency, Order, Studio, Task
+from tests.servers.provider import Studio as StudioProvider
+from tests.servers.studio import application
+from tests.servers.vendor import Fault, Latency, Order, Studio, Task
 
 SUBMIT_SECONDS: Final = 0.15
 JITTER: Final = 0.3

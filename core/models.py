@@ -147,6 +147,7 @@ class Options(Document):
     ratio: str
     seconds: int | None = None
     seed: int
+    style: str | None = None
 
 
 class Notify(Document):
@@ -185,11 +186,20 @@ class AssetError(Document):
 
 
 class Cost(Document):
-    """What an item costs, in `unit` ("USD", "credits"); None where it is not known."""
+    """What an item costs, in `unit` ("USD", "credits"); None where it is not known.
+
+    `earlier`: what it cost before it was made again.
+    """
 
     estimated: float | None = None
     actual: float | None = None
+    earlier: float = 0.0
     unit: str = "USD"
+
+    @property
+    def spent(self) -> float:
+        """What it has cost so far, as far as that is known."""
+        return self.earlier + (self.actual or 0.0)
 
 
 class Lease(Document):
@@ -203,8 +213,12 @@ class Lease(Document):
 class Asset(Document):
     """One item of a job, the unit of work. Its id is also the stem of its file name.
 
-    `attempts`: how often it was begun. `waits`: how often it was put off since, at no fault of its
-    own. `call`: the lease under which its provider was last called; it tells a late answer.
+    `prompt`: what it is made of, where that is not the job's prompt. `source`: the id of the image
+    that it is a clip of. `attempts`: how often it was begun. `waits`: how often it was put off
+    since, at no fault of its own. `waiting`: what it waits for at its provider. `call`: the lease
+    under which its provider was last called; it tells a late answer. `called_at`: when its
+    provider was called. `partial`: how many pictures of it half done have come. `details`: what
+    its provider said of it.
     """
 
     id: str = Field(alias="_id")
@@ -215,8 +229,12 @@ class Asset(Document):
     provider: str
     model: str
     params: dict[str, Any]
+    prompt: str | None = None
+    source: str | None = None
     state: AssetState = AssetState.QUEUED
     progress: float = 0.0
+    waiting: str = ""
+    partial: int = 0
     remote_id: str | None = None
     path: str | None = None
     preview: str | None = None
@@ -229,6 +247,8 @@ class Asset(Document):
     attempts: int = 0
     waits: int = 0
     call: str | None = None
+    called_at: tuple[datetime, ...] = ()
+    details: dict[str, Any] = {}
     error: AssetError | None = None
     cost: Cost = Cost()
     lease: Lease | None = None
@@ -241,7 +261,8 @@ class Worker(Document):
     """A worker process as it announces itself. Its id is the `owner` of its leases.
 
     `broker`: where it hears of work; only workers with the same one share work.
-    `queues`: what it serves, and how many items of each at once.
+    `queues`: what it serves, and how many items of each at once. `accounts`: a line on the
+    account at each provider that says one.
     """
 
     id: str = Field(alias="_id")
@@ -249,6 +270,7 @@ class Worker(Document):
     pid: int
     broker: str
     queues: dict[str, int]
+    accounts: dict[str, str] = {}
     started_at: datetime
     seen_at: datetime
 

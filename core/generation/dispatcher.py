@@ -21,12 +21,14 @@ from core.models import Worker, new_id
 from core.providers.base import QUEUES
 from core.providers.registry import Catalogue
 from core.store import DatabaseError, Store
-from core.store.queue import Lane
+from core.store.queue import Lane, QueueStore
 
 POLL_SECONDS: Final = 1.0  # where the change stream is silent or broken
 TICKET_SECONDS: Final = 10.0  # a message that has not arrived by then is taken for lost
 PAUSE_SECONDS: Final = 1.0
 
+MINUTE: Final = 60
+DAY: Final = 24 * 3600
 BATCH: Final = 1000  # of what is handed out whatever the limits; the rest has the next round
 
 _T = TypeVar("_T", str, Lane)
@@ -129,7 +131,7 @@ class Dispatcher:
         """Put a ticket on all that may begin now. In one thread: each hop to one costs a wait."""
         queue = self._store.queue
         workers = [each for each in self._store.workers.alive() if each.broker == self._me.broker]
-        limits = _Limits(self._catalogue, workers, queue.in_flight(), queue.saving())
+        limits = _Limits(self._catalogue, workers, queue)
         # What was left behind is in flight at its provider already: it goes first, unlimited.
         chosen = [
             (limits.queue(lane), queue.left_behind(lane, BATCH))
@@ -181,10 +183,10 @@ class _Limits:
         self,
         catalogue: Catalogue,
         workers: Sequence[Worker],
-        in_flight: Counter[Lane],
-        saving: Counter[Lane],
+        queue: QueueStore,
     ) -> None:
         self._catalogue = catalogue
+        self._queue = queue
         self._workers: Counter[str] = Counter()
         self._room: Counter[str] = Counter()
         for worker in workers:
@@ -192,9 +194,11 @@ class _Limits:
             self._room.update(worker.queues)
         self._lanes: Counter[Lane] = Counter()
         self._providers: Counter[str] = Counter()
-        for lane, number in in_flight.items():
-            self.take(lane, number)
-        for lane, number in saving.items():
+        # Those on their way count as begun; asked first, so that none is missed.
+        self._beginning = queue.handed_out()
+        for lane, number in queue.in_flight().items():
+            self._hold(lane, number)
+        for lane, number in queue.saving().items():
             self._lanes[lane] -= number
             self._providers[lane[0]] -= number
 
@@ -216,12 +220,32 @@ class _Limits:
         if provider is None or found is None:
             return room
         machines = self._workers[queue] if provider.local else 1
-        bounds = [room, found.limit * machines - self._lanes[lane]]
-        if provider.limit is not None:
-            bounds.append(provider.limit * machines - self._providers[name])
+        bounds = [room]
+        for limits, which, in_flight in (
+            (self._catalogue.limits(name, model), model, self._lanes[lane]),
+            (self._catalogue.limits(name), None, self._providers[name]),
+        ):
+            if limits.at_once is not None:
+                bounds.append(limits.at_once * machines - in_flight)
+            for number, seconds in ((limits.per_minute, MINUTE), (limits.per_day, DAY)):
+                if number is not None:
+                    bounds.append(number - self._begun(name, which, seconds))
         return max(0, min(bounds))
 
     def take(self, lane: Lane, number: int) -> None:
+        self._hold(lane, number)
+        self._beginning[lane] += number
+
+    def _begun(self, provider: str, model: str | None, seconds: int) -> int:
+        """Return how many items a provider, or one of its models, began lately or is about to."""
+        beginning = sum(
+            number
+            for (name, each), number in self._beginning.items()
+            if name == provider and model in (None, each)
+        )
+        return beginning + self._queue.called(provider, model, seconds)
+
+    def _hold(self, lane: Lane, number: int) -> None:
         self._lanes[lane] += number
         self._providers[lane[0]] += number
         self._room[self.queue(lane)] -= number

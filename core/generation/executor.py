@@ -12,16 +12,14 @@ from typing import Any, Final
 from structlog.contextvars import bound_contextvars
 
 from core import telemetry
-from core.generation.making import BROKEN, MAX_ATTEMPTS, Making
+from core.generation.making import BROKEN, MAX_ATTEMPTS, Making, learnt
 from core.generation.pulse import Interruption, Pulse
 from core.generation.threads import without_queueing
 from core.media.storage import ContentStore
 from core.models import Asset, AssetError, AssetState, now
 from core.providers.base import Submission
 from core.providers.errors import (
-    GenerationFailed,
     OutcomeUnknown,
-    PromptRejected,
     ProviderError,
     ProviderUnavailable,
     RateLimited,
@@ -30,6 +28,7 @@ from core.providers.registry import Catalogue
 from core.store import DatabaseError, LeaseLost, Store
 
 BACKOFF_SECONDS: Final = (5.0, 300.0)  # first and longest pause before an item is tried again
+MAX_WAITS: Final = 300  # for one's turn: a day, where the provider does not say how long
 LONGEST_WAIT_SECONDS: Final = 3600.0  # that a provider may ask for
 
 _log = logging.getLogger(__name__)
@@ -118,7 +117,9 @@ class Executor:
 
     async def _run_claimed(self, asset: Asset) -> None:
         provider = self._catalogue.providers.get(asset.provider)
-        capability = self._catalogue.capability(asset.provider, asset.kind, asset.model)
+        capability = self._catalogue.capability(
+            asset.provider, asset.kind, asset.model, animates=asset.source is not None
+        )
         if provider is None or capability is None:
             await self._pass_on(asset)
             return
@@ -165,7 +166,7 @@ class Executor:
             if error.retryable and (free or asset.attempts < MAX_ATTEMPTS):
                 await self._try_again(asset, error, counted=not free)
             else:
-                over = isinstance(error, GenerationFailed | PromptRejected) or error.code == BROKEN
+                over = error.ended or error.code == BROKEN
                 await self._fail(asset, error, resumable=making.resumable and not over)
         except (LeaseLost, DatabaseError):
             raise
@@ -195,14 +196,23 @@ class Executor:
         pause = _pause(error, asset.attempts + asset.waits)
         _log.info("%s: again in %.0f s: %s", asset.id, pause, error.message)
         await asyncio.to_thread(
-            self._store.leases.hand_back, asset, pause, _as_error(error), counted=counted
+            self._store.leases.hand_back,
+            asset,
+            pause,
+            _as_error(error),
+            counted=counted,
+            anew=error.ended,
         )
         telemetry.item_retried(asset)
 
     async def _fail(self, asset: Asset, error: ProviderError, *, resumable: bool = False) -> None:
         _log.warning("%s: failed: %s", asset.id, error.message)
         await asyncio.to_thread(
-            self._store.leases.failed, asset, _as_error(error), resumable=resumable
+            self._store.leases.failed,
+            asset,
+            _as_error(error),
+            resumable=resumable,
+            learnt=learnt(error),
         )
         telemetry.item_ended(asset, AssetState.FAILED)
 
@@ -239,7 +249,7 @@ def _as_error(error: ProviderError) -> AssetError:
 def _waits_for_free(making: Making, error: ProviderError) -> bool:
     """Whether trying again is only waiting: for one's turn, or for what is being made."""
     if isinstance(error, RateLimited):
-        return True
+        return making.asset.waits < MAX_WAITS
     started = making.asset.timings.get("started_at", now())
     waited = (now() - started).total_seconds()
     young = waited < making.provider.deadlines.follow
@@ -248,7 +258,7 @@ def _waits_for_free(making: Making, error: ProviderError) -> bool:
 
 def _pause(error: ProviderError, times: int) -> float:
     """Seconds to wait: what the provider asked for, else exponential backoff with jitter."""
-    asked = error.retry_after if isinstance(error, RateLimited) else None
+    asked = error.retry_after
     first, longest = BACKOFF_SECONDS
     if asked is not None and 0 < asked <= LONGEST_WAIT_SECONDS:
         return asked

@@ -7,21 +7,25 @@ twice: its intent is stored before it, and one whose answer is not known stays s
 import asyncio
 import errno
 import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, Final
 
 from core import telemetry
 from core.generation.pulse import Hold
 from core.generation.threads import without_queueing
 from core.media.inspection import BrokenMedia, Inspection, inspect
-from core.media.previews import POSTER_PIXELS, save_preview
+from core.media.previews import POSTER_PIXELS, preview_of, save_preview
 from core.media.storage import PREVIEWS, ContentStore, Draft, StorageUnavailable
-from core.models import Asset, AssetState, Kind
-from core.providers.base import Capability, Provider, Request, Submission
+from core.models import Asset, AssetState, Job, Kind
+from core.providers.base import Capability, Outcome, Provider, Request, Submission
 from core.providers.errors import (
     GenerationFailed,
     OutcomeUnknown,
     ProviderError,
     ProviderUnavailable,
+    RequestRejected,
 )
 from core.store import DatabaseError, LeaseLost, Store
 
@@ -63,8 +67,10 @@ class Making:
         self._store = store
         self._content = content
         self._paid = capability.paid
+        self._exact = capability.exact
         self._submission = None if asset.remote_id is None else Submission(asset.remote_id)
         self._call: asyncio.Task[Submission] | None = None
+        self._shown: asyncio.Task[None] | None = None
 
     @property
     def resumable(self) -> bool:
@@ -86,8 +92,8 @@ class Making:
         """
         try:
             submission = await self._submitted()
-            await self._follow(submission)
-            await asyncio.to_thread(self._store.leases.saving, self.asset)
+            outcome = await self._follow(submission)
+            await asyncio.to_thread(self._store.leases.saving, self.asset, learnt(outcome))
             await self._save(submission)
         except ProviderError as error:
             # Asking again for something that has been paid for would pay again.
@@ -128,16 +134,8 @@ class Making:
         job = await asyncio.to_thread(self._store.jobs.get, self.asset.job_id)
         if job is None:
             raise LeaseLost(self.asset.id)
-        request = Request(
-            asset_id=self.asset.id,
-            kind=self.asset.kind,
-            prompt=job.prompt,
-            slot=self.asset.slot,
-            model=self.asset.model,
-            params=self.asset.params,
-        )
         await without_queueing(self._store.leases.submitting, self.asset)
-        self._call = asyncio.create_task(self._submit(request))
+        self._call = asyncio.create_task(self._submit(job))
         self._call.add_done_callback(_noticed)
         if not self._paid:
             return await self._call
@@ -146,12 +144,51 @@ class Making:
         # Shielded: once a paid call is under way, its answer is stored whatever happens here.
         return await asyncio.shield(self._call)
 
-    async def _submit(self, request: Request) -> Submission:
+    async def _submit(self, job: Job) -> Submission:
         """Ask the provider and store its answer; a paid call's answer is not given up."""
+        async with self._source() as source:
+            request = Request(
+                asset_id=self.asset.id,
+                kind=self.asset.kind,
+                prompt=self.asset.prompt or job.prompt,
+                slot=self.asset.slot,
+                model=self.asset.model,
+                params=self.asset.params,
+                source=source,
+                end_user=await asyncio.to_thread(self._store.users.pseudonym, job.user_id),
+            )
+            self._submission = await self._sent(request)
+        return await self._kept(self._submission)
+
+    @asynccontextmanager
+    async def _source(self) -> AsyncIterator[Path | None]:
+        """Give the image that a clip is made of as a file, while the block runs."""
+        if self.asset.source is None:
+            yield None
+            return
+        user_id = self.asset.user_id
+        found = await asyncio.to_thread(self._store.assets.get, self.asset.source, user_id)
+        gone = "The image that this clip was to be made of is not there any more."
+        if found is None or found.path is None:
+            raise RequestRejected(gone)
+        opened = self._content.opened(user_id, found.path)
+        try:
+            path = await asyncio.to_thread(opened.__enter__)
+        except FileNotFoundError:
+            raise RequestRejected(gone) from None
+        except OSError as error:
+            raise ProviderUnavailable(f"The image cannot be read at the moment: {error}") from error
+        try:
+            yield path
+        finally:
+            await asyncio.to_thread(opened.__exit__, None, None, None)
+
+    async def _sent(self, request: Request) -> Submission:
+        """Ask the provider for the item."""
         try:
             with telemetry.step_span("submit"):
                 async with asyncio.timeout(self.provider.deadlines.submit):
-                    self._submission = await self.provider.submit(request)
+                    return await self.provider.submit(request)
         except ProviderError:
             raise
         except Exception as error:
@@ -160,9 +197,12 @@ class Making:
             if isinstance(error, TimeoutError):
                 raise ProviderUnavailable from error
             raise
+
+    async def _kept(self, submission: Submission) -> Submission:
+        """Store the provider's answer, however long that takes where it was paid for."""
         while True:
             try:
-                await self._store_answer(self._submission)
+                await self._store_answer(submission)
             except DatabaseError as error:
                 if not self._paid:
                     raise
@@ -171,12 +211,14 @@ class Making:
             else:
                 telemetry.item_started(self.asset)
                 _log.info("%s: taken by %s", self.asset.id, self.provider.name)
-                return self._submission
+                return submission
 
     async def _store_answer(self, submission: Submission) -> None:
         leases = self._store.leases
         try:
-            await without_queueing(leases.running, self.asset, submission.remote_id)
+            await without_queueing(
+                leases.running, self.asset, submission.remote_id, learnt(submission)
+            )
         except LeaseLost:
             remote_id = submission.remote_id
             if remote_id is not None:
@@ -185,12 +227,12 @@ class Making:
                 _log.warning("%s: the answer came after the lease was lost", self.asset.id)
             raise
 
-    async def _follow(self, submission: Submission) -> None:
+    async def _follow(self, submission: Submission) -> Outcome:
         deadline = self.provider.deadlines.follow
         try:
             with telemetry.step_span("follow"):
                 async with asyncio.timeout(deadline) as limit:
-                    await self.provider.follow(submission, self._report)
+                    return await self.provider.follow(submission, self._report)
         except TimeoutError:
             if not limit.expired():  # one of the provider's own
                 raise ProviderUnavailable from None
@@ -198,11 +240,26 @@ class Making:
             raise GenerationFailed(
                 f"{self.provider.title} did not finish it in {deadline / 60:.0f} minutes."
             ) from None
+        finally:
+            if self._shown is not None:
+                await asyncio.wait([self._shown])
 
-    async def _report(self, fraction: float) -> None:
-        share = float(fraction)
-        if 0.0 <= share <= 1.0:
-            self._hold.progress = share  # stored with those of all other items
+    async def _report(
+        self, share: float | None = None, *, waiting: str = "", preview: bytes | None = None
+    ) -> None:
+        if share is not None and 0.0 <= float(share) <= 1.0:
+            self._hold.progress = float(share)  # stored with those of all other items
+        self._hold.waiting = waiting
+        if preview is not None and (self._shown is None or self._shown.done()):
+            self._shown = asyncio.create_task(self._show(preview))
+
+    async def _show(self, preview: bytes) -> None:
+        """Store a picture of what is there so far; it is only for the eye."""
+        try:
+            webp = await asyncio.to_thread(preview_of, preview)
+            await asyncio.to_thread(self._store.leases.partial, self.asset, webp)
+        except (DatabaseError, LeaseLost, OSError) as error:
+            _log.info("%s: a preview is not shown: %s", self.asset.id, error)
 
     async def _save(self, submission: Submission) -> None:
         try:
@@ -244,7 +301,7 @@ class Making:
                 return await asyncio.to_thread(self._commit, draft, found)
 
     def _inspect(self, draft: Draft) -> Inspection:
-        params = self.asset.params
+        params = self.asset.params if self._exact else {}
         return inspect(
             draft.path,
             self.asset.kind,
@@ -288,6 +345,15 @@ class Making:
                 f"{self.provider.title} could not be told to stop; it may go on and charge for it."
             )
         return None
+
+
+def learnt(said: Submission | Outcome | ProviderError) -> dict[str, Any]:
+    """Return what a provider said as fields to store: details, and what it costs."""
+    fields = {f"details.{name}": value for name, value in said.details.items()}
+    if said.cost is not None:
+        expected = isinstance(said, Submission)
+        fields["cost.estimated" if expected else "cost.actual"] = said.cost
+    return fields
 
 
 def _noticed(call: asyncio.Task[Submission]) -> None:

@@ -15,6 +15,8 @@ from core.store import DatabaseError, LeaseLost, Store
 
 LOOK_SECONDS: Final = 1.0  # for progress and cancellations; nobody sees more
 
+_NEW: Final = (0.0, "")
+
 _log = logging.getLogger(__name__)
 
 
@@ -33,6 +35,7 @@ class Hold:
         token: its lease's.
         interrupted: done when the work on it must stop.
         progress: how far it is, from 0 to 1; written by who works on it.
+        waiting: what it waits for at its provider, in words; likewise.
     """
 
     token: str
@@ -40,6 +43,12 @@ class Hold:
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
     progress: float = 0.0
+    waiting: str = ""
+
+    @property
+    def standing(self) -> tuple[float, str]:
+        """How it stands, to be told."""
+        return self.progress, self.waiting
 
     def interrupt(self, why: Interruption) -> None:
         """Stop the work; only the first reason counts."""
@@ -112,14 +121,14 @@ class Pulse:
 
     async def _look(self) -> None:
         """Hear of cancellations and tell how far the items are, all of them at once."""
-        told: dict[Hold, float] = {}
+        told: dict[Hold, tuple[float, str]] = {}
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             held = dict(self._held)
             moved = {
-                (asset_id, hold.token): hold.progress
+                (asset_id, hold.token): hold.standing
                 for asset_id, hold in held.items()
-                if hold.progress != told.get(hold, 0.0)
+                if hold.standing != told.get(hold, _NEW)
             }
             try:
                 for asset_id in await without_queueing(self._store.leases.to_cancel, self.owner):
@@ -131,6 +140,6 @@ class Pulse:
                 _log.warning("no look at the items: %s", error)
             else:
                 told = {
-                    hold: moved.get((asset_id, hold.token), told.get(hold, 0.0))
+                    hold: moved.get((asset_id, hold.token), told.get(hold, _NEW))
                     for asset_id, hold in held.items()
                 }

@@ -38,6 +38,8 @@ _MEDIA_TYPES: Final = {
     ".mp4": "video/mp4",
 }
 
+_TROUBLE: Final = (OSError, BotoCoreError, ValueError)  # ValueError: an endpoint that is no URL
+
 
 class BucketStore(ContentStore):
     """The part of a bucket that generated files are saved in. Asks nothing before its first use.
@@ -94,6 +96,26 @@ class BucketStore(ContentStore):
             PurePosixPath(name).name, partial(self._sign, f"{self.place}/{user_id}/{name}")
         )
 
+    @contextmanager
+    def opened(self, user_id: str, stored_path: str) -> Iterator[Path]:
+        """Give a local copy of a stored file.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            StorageUnavailable: it could not be copied.
+        """
+        name = self.locate(user_id, stored_path).name
+        with tempfile.TemporaryDirectory(prefix="fivefold-") as folder:
+            copy = Path(folder) / name
+            path = f"{self.place}/{user_id}/{own_name(stored_path)}"
+            try:
+                self._files.get_file(path, str(copy), timeout=ANSWER_SECONDS)
+            except FileNotFoundError:
+                raise
+            except _TROUBLE as error:
+                raise StorageUnavailable(_sentence(self._bucket, error)) from error
+            yield copy
+
     def drafts(self) -> list[OpenDraft]:
         """Return none: they lie among the machine's temporary files, which it tidies itself."""
         return []
@@ -132,7 +154,7 @@ def _in_words(bucket: str) -> Iterator[None]:
     """Raise what goes wrong as `StorageUnavailable`, with a sentence."""
     try:
         yield
-    except (OSError, BotoCoreError, ValueError) as error:  # ValueError: an endpoint that is no URL
+    except _TROUBLE as error:
         raise StorageUnavailable(_sentence(bucket, error)) from error
 
 

@@ -50,6 +50,15 @@ class FolderStore(ContentStore):
             raise FileNotFoundError(stored_path)
         return place
 
+    @contextmanager
+    def opened(self, user_id: str, stored_path: str) -> Iterator[Path]:
+        """Give a stored file as it lies there.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+        """
+        yield self.locate(user_id, stored_path)
+
     def drafts(self) -> list[OpenDraft]:
         """Return the drafts that are there."""
         found = [(_ASSET_ID.match(path.name), path) for path in (self.root / DRAFTS).glob("*.part")]

@@ -118,6 +118,15 @@ class ContentStore(ABC):
         """
 
     @abstractmethod
+    def opened(self, user_id: str, stored_path: str) -> AbstractContextManager[Path]:
+        """Give a stored file as a file of this machine, for as long as the block lasts.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            StorageUnavailable: it cannot be had at the moment.
+        """
+
+    @abstractmethod
     def draft(self, user_id: str, stem: str) -> AbstractContextManager[Draft]:
         """Give a place to write a file to that shows up whole, or not at all.
 

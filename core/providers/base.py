@@ -1,19 +1,33 @@
 """The contract that every generator keeps: what it can do, and how it is asked."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Final, Literal, get_args
+from typing import Any, Final, Literal, Protocol, get_args
 
-from core.models import PROMPT_MAX_CHARACTERS, Cost, Kind
-
-Report = Callable[[float], Awaitable[None]]
-"""Called with the share that is done, from 0 to 1."""
-
+from core.models import PROMPT_MAX_CHARACTERS, Cost, InvalidInput, Kind
 
 Queue = Literal["io", "gpu"]
 QUEUES: Final = get_args(Queue)
+
+AUTO: Final = "auto"
+"""The aspect ratio that a model chooses itself; for a clip of an image, mostly the image's."""
+
+
+class Report(Protocol):
+    """Tells how an item is getting on. What is not given stays as it was told last."""
+
+    async def __call__(
+        self, share: float | None = None, *, waiting: str = "", preview: bytes | None = None
+    ) -> None:
+        """Tell.
+
+        Args:
+            share: how much of it is done, from 0 to 1.
+            waiting: what it waits for, in words for the user; empty: it is being made.
+            preview: an image of what is there so far, as a file's content.
+        """
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,33 +41,159 @@ class Deadlines:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Limits:
+    """How much may be asked for over the whole installation; None: as much as wanted.
+
+    Attributes:
+        at_once: items in flight; for a `local` provider, on each worker.
+        per_minute: items begun in any 60 seconds.
+        per_day: items begun in any 24 hours.
+    """
+
+    at_once: int | None = None
+    per_minute: int | None = None
+    per_day: int | None = None
+
+    def narrowed(self, other: "Limits") -> "Limits":
+        """Return the stricter of two, each by each."""
+        return Limits(
+            at_once=_least(self.at_once, other.at_once),
+            per_minute=_least(self.per_minute, other.per_minute),
+            per_day=_least(self.per_day, other.per_day),
+        )
+
+
+def _least(*numbers: int | None) -> int | None:
+    return min((each for each in numbers if each is not None), default=None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Option:
+    """Something that can be chosen for a model beside shape, length and seed.
+
+    An option called `size` has choices such as `1536x1024` and replaces the ratio's pixels.
+
+    Attributes:
+        name: as it is written on the command line and kept with the item.
+        title: as it is written in the form.
+        type: of its value.
+        default: what applies where nothing is chosen; None: it is left to the model.
+        choices: what can be chosen; empty: anything of the type.
+        minimum: the least number.
+        maximum: the greatest number, or the most characters of a text.
+        help: a sentence about it.
+    """
+
+    name: str
+    title: str
+    type: Literal["text", "integer", "number", "flag"] = "text"
+    default: str | float | bool | None = None
+    choices: Sequence[str] = ()
+    minimum: float | None = None
+    maximum: float | None = None
+    help: str = ""
+
+    def parse(self, value: object) -> str | float | bool | None:
+        """Return a value as the provider takes it; None where nothing is chosen.
+
+        Args:
+            value: as the form has it, or as it was typed.
+
+        Raises:
+            InvalidInput: it cannot be used; the text says why.
+        """
+        text = str(value).strip()
+        if value is None or not text:
+            return self.default
+        if self.choices and text not in self.choices:
+            offered = ", ".join(self.choices)
+            raise InvalidInput(f"“{self.title}” is one of {offered}, not “{text}”.")
+        if self.type == "flag":
+            return self._flag(text)
+        if self.type == "text":
+            if self.maximum is not None and len(text) > self.maximum:
+                raise InvalidInput(f"“{self.title}” has at most {self.maximum:g} characters.")
+            return text
+        return self._number(text)
+
+    def _flag(self, text: str) -> bool:
+        words = {"true": True, "yes": True, "on": True, "1": True}
+        words |= {"false": False, "no": False, "off": False, "0": False}
+        if text.lower() not in words:
+            raise InvalidInput(f"“{self.title}” is yes or no, not “{text}”.")
+        return words[text.lower()]
+
+    def _number(self, text: str) -> float:
+        try:
+            number = int(text) if self.type == "integer" else float(text)
+        except ValueError:
+            raise InvalidInput(f"“{self.title}” is a number, not “{text}”.") from None
+        above = self.minimum is None or number >= self.minimum
+        below = self.maximum is None or number <= self.maximum
+        if not (above and below):  # also for what is no number at all (NaN)
+            least, most = self.minimum, self.maximum
+            raise InvalidInput(f"“{self.title}” goes from {least:g} to {most:g}, not {text}.")
+        return number
+
+
+@dataclass(frozen=True, kw_only=True)
 class Capability:
     """What one model can do. Forms, validation and estimates are drawn from it.
 
     Attributes:
         kind: what it makes.
         model: its name at the provider.
-        ratios: aspect ratio → (width, height) in pixels, the preferred one first.
+        animates: whether it makes a clip of an image (`Request.source`) instead of a text alone.
+        ratios: aspect ratio → (width, height) in pixels, the preferred one first; the pixels are
+            about right where `exact` is not set, or where the ratio is `AUTO`.
         seconds: the clip lengths it can make, in seconds; empty for images.
         default_seconds: the clip length where the user chose none.
+        options: what else can be chosen.
+        exact: whether its files have exactly the size and length that was asked for. Where not,
+            what comes is kept as it is, for it has been paid for.
+        seed: `item`: each item gets a seed of its own; `job`: all items of a job get the same,
+            and the provider varies them by `Request.slot`; `none`: it takes no seed.
         max_prompt: the longest prompt it takes, in characters.
+        prompt_units: what its characters are: those of Python, or UTF-16 code units.
         limit: items of this model in flight at once: over the whole installation, or, for a
             `local` provider, on each worker.
+        per_minute: items of it begun in any minute; None: any number.
+        per_day: items of it begun in any day; None: any number.
         queue: which workers serve it: `io`, or `gpu` for what needs one.
         paid: whether a call costs money.
         cost: what one item is expected to cost.
+        price: returns what one item with given `Request.params` is expected to cost, where that
+            depends on them.
     """
 
     kind: Kind
     model: str
+    animates: bool = False
     ratios: Mapping[str, tuple[int, int]]
     seconds: Sequence[int] = ()
     default_seconds: int | None = None
+    options: Sequence[Option] = ()
+    exact: bool = True
+    seed: Literal["item", "job", "none"] = "item"
     max_prompt: int = PROMPT_MAX_CHARACTERS
+    prompt_units: Literal["characters", "utf-16"] = "characters"
     limit: int = 1
+    per_minute: int | None = None
+    per_day: int | None = None
     queue: Queue = "io"
     paid: bool = True
     cost: Cost = field(default_factory=Cost)
+    price: Callable[[Mapping[str, Any]], Cost] | None = None
+
+    def estimate(self, params: Mapping[str, Any]) -> Cost:
+        """Return what one item with these `Request.params` is expected to cost."""
+        return self.cost if self.price is None else self.price(params)
+
+    def prompt_length(self, prompt: str) -> int:
+        """Return how long a prompt is, as this model counts."""
+        if self.prompt_units == "utf-16":
+            return len(prompt.encode("utf-16-le")) // 2
+        return len(prompt)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,10 +203,14 @@ class Request:
     Attributes:
         asset_id: unique, and the same on every attempt.
         kind: what to make.
-        prompt: the text, as typed.
+        prompt: the text to make it of.
         slot: which of the job's items of this kind it is, from 1.
         model: one of the provider's models.
-        params: what was chosen: `width`, `height` (pixels), `seed`, for clips `seconds`, `fps`.
+        params: what was chosen: `width`, `height` (pixels), `seed` where it takes one, for clips
+            `seconds`, `fps`, and the capability's options that are not left to the model.
+        source: for `Capability.animates`: the image, a PNG or JPEG file, there until `submit`
+            returns.
+        end_user: tells users apart without saying who they are; the same for all of a user's items.
     """
 
     asset_id: str
@@ -75,6 +219,8 @@ class Request:
     slot: int
     model: str
     params: Mapping[str, Any]
+    source: Path | None = None
+    end_user: str = ""
 
 
 @dataclass(frozen=True)
@@ -84,25 +230,55 @@ class Submission:
     Attributes:
         remote_id: what to resume it by; None where the provider cannot resume.
         handle: the provider's own, for this process only.
+        details: what came back that is worth keeping, such as `request_id`; plain JSON, no secrets.
+        cost: what the provider now expects it to cost, in the capability's unit; None: not said.
     """
 
     remote_id: str | None = None
     handle: Any = field(default=None, repr=False)
+    details: Mapping[str, Any] = field(default_factory=dict)
+    cost: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What a provider says of an item that it has made.
+
+    Attributes:
+        cost: what it cost, in the capability's unit; None: not said.
+        details: what came back that is worth keeping, such as `revised_prompt`, `seed`, `usage`.
+    """
+
+    cost: float | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Provider(ABC):
     """A generator of images or clips.
 
     Every method may raise a `ProviderError`, whose text is fit for the user. An instance
-    belongs to one event loop and is closed at its end.
+    belongs to one event loop and is closed at its end; what `capabilities` says may be asked from
+    any thread.
+
+    Attributes:
+        name: as it is kept with every item, and written on the command line.
+        title: for people.
+        notice: what users must know about it; shown wherever it is used.
+        consent: what users must accept before anything is sent to it; empty: nothing.
+        local: whether it works on the worker's own machine.
+        limits: of all its models together.
+        deadlines: how long its steps may take.
+        status: one line on its account, such as its balance; kept up to date by `refresh`.
     """
 
-    name: ClassVar[str]
-    title: ClassVar[str]
-    notice: ClassVar[str] = ""  # what users must know about it; shown wherever it is used
-    local: ClassVar[bool] = False  # whether it works on the worker's own machine
-    limit: int | None = None  # items of all its models in flight at once, as `Capability.limit`
+    name: str
+    title: str
+    notice: str = ""
+    consent: str = ""
+    local: bool = False
+    limits: Limits = Limits()
     deadlines: Deadlines = Deadlines()
+    status: str = ""
 
     @abstractmethod
     def capabilities(self) -> Sequence[Capability]:
@@ -113,8 +289,8 @@ class Provider(ABC):
         """Ask for one item. A paid call happens here and nowhere else."""
 
     @abstractmethod
-    async def follow(self, submission: Submission, report: Report) -> None:
-        """Return when the item is made; report how far it is meanwhile."""
+    async def follow(self, submission: Submission, report: Report) -> Outcome:
+        """Return when the item is made; report how it is getting on meanwhile."""
 
     @abstractmethod
     async def fetch(self, submission: Submission, destination: Path) -> None:
@@ -127,6 +303,10 @@ class Provider(ABC):
     @abstractmethod
     async def check(self) -> str:
         """Return one line on its health, at no cost; raise a `ProviderError` where it is ill."""
+
+    async def refresh(self) -> None:
+        """Learn what changes at the provider: limits, balance. Each worker asks every minute."""
+        return
 
     async def close(self) -> None:
         """Free what it holds. The default has nothing to free."""

@@ -2,7 +2,9 @@
 
     ProviderError
     ├── PromptRejected        the provider refuses this prompt; asking again will not help
+    ├── RequestRejected       it does not take such a request; asking again will not help
     ├── InvalidCredentials    the key is missing, wrong or not allowed
+    ├── BalanceSpent          the account has no money left
     ├── RateLimited           too many requests; carries `retry_after`
     ├── ProviderUnavailable   it is down or broken; nothing was charged
     ├── GenerationFailed      it tried and failed; asking again may or may not help
@@ -11,19 +13,42 @@
 Each text is a sentence for the user.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 
 class ProviderError(Exception):
-    """The provider could not make this item."""
+    """The provider could not make this item.
+
+    Args:
+        message: the sentence for the user.
+        code: for programs.
+        retryable: whether Fivefold itself may try again, free of charge.
+        retry_after: seconds until then, as the provider said.
+        cost: what it cost all the same, in the capability's unit.
+        details: what is worth keeping about it; plain JSON, no secrets.
+    """
 
     code = "provider_error"
-    retryable = False  # whether Fivefold itself may try again, free of charge
+    retryable = False
+    ended = False  # whether the provider's task is over; trying again then means a new one
 
-    def __init__(
-        self, message: str | None = None, *, code: str | None = None, retryable: bool | None = None
+    def __init__(  # noqa: PLR0913  # each is a fact of its own, and all but the first are rare
+        self,
+        message: str | None = None,
+        *,
+        code: str | None = None,
+        retryable: bool | None = None,
+        retry_after: float | None = None,
+        cost: float | None = None,
+        details: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(message or (type(self).__doc__ or "").strip())
         self.code = code or self.code
         self.retryable = self.retryable if retryable is None else retryable
+        self.retry_after = retry_after
+        self.cost = cost
+        self.details = details or {}
 
     @property
     def message(self) -> str:
@@ -35,6 +60,14 @@ class PromptRejected(ProviderError):
     """The provider does not accept this prompt. Please put it in other words."""
 
     code = "prompt_rejected"
+    ended = True
+
+
+class RequestRejected(ProviderError):
+    """The provider does not take such a request. Please choose other settings."""
+
+    code = "request_rejected"
+    ended = True
 
 
 class InvalidCredentials(ProviderError):
@@ -43,15 +76,17 @@ class InvalidCredentials(ProviderError):
     code = "invalid_credentials"
 
 
+class BalanceSpent(ProviderError):
+    """The account at the provider has no money left. Please top it up, then try again."""
+
+    code = "balance_spent"
+
+
 class RateLimited(ProviderError):
     """The provider is busy; this item is tried again shortly."""
 
     code = "rate_limited"
     retryable = True
-
-    def __init__(self, message: str | None = None, *, retry_after: float | None = None) -> None:
-        super().__init__(message)
-        self.retry_after = retry_after  # seconds, as the provider said
 
 
 class ProviderUnavailable(ProviderError):
@@ -65,6 +100,7 @@ class GenerationFailed(ProviderError):
     """The provider could not make this item."""
 
     code = "generation_failed"
+    ended = True
 
 
 class OutcomeUnknown(ProviderError):

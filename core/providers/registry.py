@@ -1,12 +1,13 @@
 """Which providers there are, and which one makes what."""
 
 import logging
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from typing import Final
 
 from core.models import Kind
-from core.providers.base import Capability, Provider
+from core.providers.base import Capability, Limits, Provider
 from core.providers.illustrator.provider import Illustrator
 
 ENTRY_POINTS: Final = "fivefold.providers"
@@ -24,29 +25,67 @@ class Catalogue:
         providers: by their names.
         broken: providers that could not be made, by the names of their entry points, with the
             reason.
+        narrowed: limits chosen for this installation, by `provider` or `provider/model`.
     """
 
     providers: dict[str, Provider]
     broken: dict[str, str] = field(default_factory=dict)
+    narrowed: Mapping[str, Limits] = field(default_factory=dict)
 
-    def choose(self, kind: Kind) -> tuple[Provider, Capability]:
-        """Return the provider and model that make a kind where the user chose none.
-
-        Raises:
-            LookupError: no configured provider makes it.
-        """
+    def offers(
+        self, kind: Kind, *, animates: bool = False
+    ) -> Iterator[tuple[Provider, Capability]]:
+        """Yield every provider and model that makes a kind, those to be preferred first."""
         for provider in self.providers.values():
             for capability in provider.capabilities():
-                if capability.kind == kind:
-                    return provider, capability
-        raise LookupError(f"No configured provider makes {kind}s.")
+                if (capability.kind, capability.animates) == (kind, animates):
+                    yield provider, capability
 
-    def capability(self, provider: str, kind: Kind, model: str) -> Capability | None:
+    def choose(
+        self,
+        kind: Kind,
+        provider: str | None = None,
+        model: str | None = None,
+        *,
+        animates: bool = False,
+    ) -> tuple[Provider, Capability]:
+        """Return the provider and model that make a kind.
+
+        Args:
+            kind: what is to be made.
+            provider: the chosen provider's name; None: the first that makes it. One that wants
+                consent is taken only where it is named.
+            model: the chosen model; None: the first.
+            animates: whether clips are to be made of an image.
+
+        Raises:
+            LookupError: there is none; the text says so.
+        """
+        for found, capability in self.offers(kind, animates=animates):
+            if provider is None and found.consent:
+                continue
+            if provider in (None, found.name) and model in (None, capability.model):
+                return found, capability
+        what = f"{kind}s" if not animates else "clips of an image"
+        if provider is not None and provider not in self.providers:
+            there = ", ".join(self.providers)
+            raise LookupError(f"There is no provider “{provider}” here; there are: {there}.")
+        who = self.providers[provider].title if provider is not None else "No configured provider"
+        how = f" with a model “{model}”" if model is not None else ""
+        verb = "makes no" if provider is not None else "makes"
+        raise LookupError(f"{who} {verb} {what}{how}.")
+
+    def capability(
+        self, provider: str, kind: Kind, model: str, *, animates: bool = False
+    ) -> Capability | None:
         """Return what a provider's model can do; None where it is not configured (any more)."""
-        found = self.providers.get(provider)
-        capabilities = () if found is None else found.capabilities()
         return next(
-            (each for each in capabilities if (each.kind, each.model) == (kind, model)), None
+            (
+                capability
+                for found, capability in self.offers(kind, animates=animates)
+                if (found.name, capability.model) == (provider, model)
+            ),
+            None,
         )
 
     def model(self, provider: str, model: str) -> Capability | None:
@@ -55,28 +94,58 @@ class Catalogue:
         capabilities = () if found is None else found.capabilities()
         return next((each for each in capabilities if each.model == model), None)
 
+    def limits(self, provider: str, model: str | None = None) -> Limits:
+        """Return how much may be asked of a provider, or of one of its models.
+
+        What the provider declares is narrowed by what was chosen for this installation.
+        """
+        if model is None:
+            found = self.providers.get(provider)
+            declared, name = Limits() if found is None else found.limits, provider
+        else:
+            capability, name = self.model(provider, model), f"{provider}/{model}"
+            declared = (
+                Limits()
+                if capability is None
+                else Limits(
+                    at_once=capability.limit,
+                    per_minute=capability.per_minute,
+                    per_day=capability.per_day,
+                )
+            )
+        return declared.narrowed(self.narrowed.get(name, Limits()))
+
     async def close(self) -> None:
         """Close every provider."""
         for provider in self.providers.values():
             await provider.close()
 
 
-def configured(*, drawing_processes: int = 0) -> Catalogue:
+def configured(
+    hosted: Sequence[Provider] = (),
+    on_request: Sequence[Provider] = (),
+    *,
+    drawing_processes: int = 0,
+    narrowed: Mapping[str, Limits] | None = None,
+) -> Catalogue:
     """Return the providers that are switched on.
 
     Args:
+        hosted: those with keys or addresses, the one to be preferred first. What installed
+            packages add goes before them, and the built-in illustrator fills what is left.
+        on_request: those that only make what they are chosen for.
         drawing_processes: processes that the built-in illustrator draws in; 0: one a CPU core.
+        narrowed: limits chosen for this installation, by `provider` or `provider/model`.
     """
-    providers: dict[str, Provider] = {}
+    added: list[Provider] = []
     broken: dict[str, str] = {}
     for entry in sorted(entry_points(group=ENTRY_POINTS), key=lambda each: each.name):
         try:
-            added = entry.load()()
+            provider = entry.load()()
         except Exception as error:  # noqa: BLE001  # one package's mistake takes no other down
             _log.exception("the provider “%s” cannot be used", entry.name)
             broken[entry.name] = f"{type(error).__name__}: {error}"
         else:
-            if added is not None:
-                providers[added.name] = added
-    illustrator = Illustrator(drawing_processes)
-    return Catalogue(providers | {illustrator.name: illustrator}, broken)
+            added += [] if provider is None else [provider]
+    all_of_them = [*added, *hosted, Illustrator(drawing_processes), *on_request]
+    return Catalogue({each.name: each for each in all_of_them}, broken, narrowed or {})

@@ -1,6 +1,6 @@
 """Assets as pages and people see them. The engine's side: `queue.py` and `leases.py`."""
 
-from typing import Any
+from typing import Any, Final
 
 from pymongo import ASCENDING, DESCENDING
 from pymongo.database import Database
@@ -9,12 +9,16 @@ from core.models import Asset, AssetState, Kind
 
 Document = dict[str, Any]
 
+_WHAT_COSTS: Final = ("width", "height", "seconds", "quality", "audio", "resolution")
+_LAST: Final = 10
+
 
 class AssetStore:
     """Reads assets."""
 
     def __init__(self, database: Database[Document]) -> None:
         self._assets = database["assets"]
+        self._partials = database["partials"]
 
     def get(self, asset_id: str, user_id: str | None = None) -> Asset | None:
         """Return an asset, or None where there is none (or, with `user_id`, none of that user)."""
@@ -27,6 +31,34 @@ class AssetStore:
         order = [("kind", ASCENDING), ("slot", ASCENDING)]
         found = self._assets.find({"job_id": job_id}).sort(order)
         return [Asset.from_document(document) for document in found]
+
+    def partial(self, asset_id: str) -> bytes | None:
+        """Return the latest picture (WebP) of an item half done; None where there is none."""
+        document = self._partials.find_one({"_id": asset_id})
+        return None if document is None else bytes(document["webp"])
+
+    def typical_cost(self, like: Asset) -> float | None:
+        """Return what the last finished items like one cost on average; None: none is known.
+
+        Args:
+            like: of the same provider, model, kind, size, length and quality.
+        """
+        query: Document = {
+            "state": str(AssetState.DONE),
+            "provider": like.provider,
+            "model": like.model,
+            "kind": str(like.kind),
+            "cost.actual": {"$type": "number"},
+            "source": {"$ne": None} if like.source else None,
+        }
+        for name in _WHAT_COSTS:
+            query[f"params.{name}"] = like.params.get(name)
+        found = self._assets.find(query, {"cost.actual": True})
+        costs = [
+            document["cost"]["actual"]
+            for document in found.sort("timings.saved_at", DESCENDING).limit(_LAST)
+        ]
+        return sum(costs) / len(costs) if costs else None
 
     def gallery(self, user_id: str, kind: Kind, limit: int = 60) -> list[Asset]:
         """Return a user's finished assets of a kind, newest first."""

@@ -165,8 +165,9 @@ class JobStore:
             "video_paths": _paths(assets, Kind.VIDEO),
             "status": str(status),
             "generated_at": _last_saved(assets) if status != JobStatus.PROCESSING else None,
+            "cost": _spent(assets),
         }
-        if any(document[name] != value for name, value in changes.items()):
+        if any(document.get(name) != value for name, value in changes.items()):
             self._jobs.update_one(
                 {"_id": job_id}, {"$set": changes | {"updated_at": moment}}, session=session
             )
@@ -194,6 +195,13 @@ def _anew() -> Document:
         "error": None,
         "lease": None,
         "cancel_requested": False,
+        "waiting": "",
+        "partial": 0,
+        "details": {"$literal": {}},
+        "cost.earlier": {
+            "$add": [{"$ifNull": ["$cost.earlier", 0.0]}, {"$ifNull": ["$cost.actual", 0.0]}]
+        },
+        "cost.actual": None,
         "next_attempt_at": AT_ONCE,
         "timings": {"$literal": {"queued_at": now()}},
     }
@@ -212,6 +220,15 @@ def _status(assets: Sequence[Asset]) -> JobStatus:
 
 def _paths(assets: Sequence[Asset], kind: Kind) -> list[str]:
     return [asset.path for asset in assets if asset.kind == kind and asset.path is not None]
+
+
+def _spent(assets: Sequence[Asset]) -> dict[str, float]:
+    """Return what the items have cost, by unit."""
+    spent: dict[str, float] = {}
+    for asset in assets:
+        if asset.cost.spent:
+            spent[asset.cost.unit] = spent.get(asset.cost.unit, 0.0) + asset.cost.spent
+    return {unit: round(amount, 6) for unit, amount in spent.items()}
 
 
 def _last_saved(assets: Sequence[Asset]) -> datetime | None:

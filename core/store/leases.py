@@ -5,7 +5,7 @@ is told so. All times that decide anything are the database's own.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from pymongo import ReturnDocument, UpdateOne, timeout
 from pymongo.database import Database
@@ -15,6 +15,8 @@ from core.models import AT_ONCE, Asset, AssetError, AssetState, new_id, now
 from core.store.queue import ACTIVE, QUEUED, from_now
 
 Document = dict[str, Any]
+
+CALLS_KEPT: Final = 100  # times of calls that an item remembers
 
 
 class LeaseLost(Exception):
@@ -26,6 +28,7 @@ class LeaseStore:
 
     def __init__(self, database: Database[Document]) -> None:
         self._assets = database["assets"]
+        self._partials = database["partials"]
 
     def claim(self, asset_id: str, ticket: str, owner: str, lease_seconds: float) -> Asset | None:
         """Take an item that was handed out.
@@ -79,13 +82,30 @@ class LeaseStore:
 
     def submitting(self, asset: Asset) -> None:
         """Store the intent to call the provider, before the call."""
-        intent = {"state": str(AssetState.SUBMITTING), "call": _token(asset)}
-        self._write(asset, intent | {"progress": 0.0, "error": None, "timings.submitted_at": now()})
+        called_at = {"$concatArrays": [{"$ifNull": ["$called_at", []]}, ["$$NOW"]]}
+        intent = {
+            "state": str(AssetState.SUBMITTING),
+            "call": _token(asset),
+            "called_at": {"$slice": [called_at, -CALLS_KEPT]},
+            "progress": 0.0,
+            "waiting": "",
+            "error": None,
+            "timings.submitted_at": "$$NOW",
+        }
+        self._update(asset, [{"$set": intent}])
 
-    def running(self, asset: Asset, remote_id: str | None) -> None:
-        """Store that the provider took the item, with the id to follow it by."""
+    def running(
+        self, asset: Asset, remote_id: str | None, learnt: Mapping[str, Any] | None = None
+    ) -> None:
+        """Store that the provider took the item, with the id to follow it by.
+
+        Args:
+            asset: the claimed asset.
+            remote_id: what to resume it by.
+            learnt: more fields to store, such as `details.request_id`.
+        """
         changes: Document = {"state": str(AssetState.RUNNING), "remote_id": remote_id}
-        changes |= {"error": None, "waits": 0}
+        changes |= {"error": None, "waits": 0, **(learnt or {})}
         self._write(asset, changes | {"timings.started_at": now()})
 
     def resumed(self, asset: Asset) -> None:
@@ -116,8 +136,10 @@ class LeaseStore:
         }
         return self._assets.update_one(waits, [{"$set": changes}]).matched_count == 1
 
-    def progress(self, held: Mapping[tuple[str, str], float]) -> None:
-        """Store how far items are, from 0 to 1, by asset id and token; lost leases are skipped.
+    def progress(self, held: Mapping[tuple[str, str], tuple[float, str]]) -> None:
+        """Store how far items are, from 0 to 1, and what they wait for; lost leases are skipped.
+
+        Both go by asset id and token.
 
         It is only for the eye, so it waits for no other member of the replica set.
         """
@@ -126,16 +148,28 @@ class LeaseStore:
             [
                 UpdateOne(
                     {"_id": asset_id, "lease.token": token, "state": str(AssetState.RUNNING)},
-                    {"$set": {"progress": min(max(fraction, 0.0), 1.0)}},
+                    {"$set": {"progress": min(max(fraction, 0.0), 1.0), "waiting": waiting}},
                 )
-                for (asset_id, token), fraction in held.items()
+                for (asset_id, token), (fraction, waiting) in held.items()
             ],
             ordered=False,
         )
 
-    def saving(self, asset: Asset) -> None:
-        """Store that the provider has finished and its file is being fetched."""
-        self._write(asset, {"state": str(AssetState.SAVING), "progress": 1.0})
+    def partial(self, asset: Asset, webp: bytes) -> None:
+        """Store a small picture (WebP) of an item half done."""
+        self._update(asset, {"$inc": {"partial": 1}})
+        picture = {"webp": webp, "at": now()}
+        self._partials.replace_one({"_id": asset.id}, picture, upsert=True)
+
+    def saving(self, asset: Asset, learnt: Mapping[str, Any] | None = None) -> None:
+        """Store that the provider has finished and its file is being fetched.
+
+        Args:
+            asset: the claimed asset.
+            learnt: more fields to store, such as `cost.actual`.
+        """
+        changes: Document = {"state": str(AssetState.SAVING), "progress": 1.0, "waiting": ""}
+        self._write(asset, changes | {**(learnt or {})})
 
     def done(self, asset: Asset, saved: Document) -> None:
         """Store the saved file's facts and end the item.
@@ -153,7 +187,14 @@ class LeaseStore:
         }
         self._write(asset, saved | ending | {"timings.saved_at": now()})
 
-    def failed(self, asset: Asset, error: AssetError, *, resumable: bool = False) -> None:
+    def failed(
+        self,
+        asset: Asset,
+        error: AssetError,
+        *,
+        resumable: bool = False,
+        learnt: Mapping[str, Any] | None = None,
+    ) -> None:
         """End the item with an error.
 
         Args:
@@ -161,9 +202,10 @@ class LeaseStore:
             error: what the user is told.
             resumable: whether the provider still has what it made, so that a retry by the user
                 fetches that instead of paying for another.
+            learnt: more fields to store, such as `cost.actual`.
         """
         forgotten = {} if resumable else {"remote_id": None}
-        self._end(asset, AssetState.FAILED, error, forgotten)
+        self._end(asset, AssetState.FAILED, error, forgotten | {**(learnt or {})})
 
     def unknown(self, asset: Asset, error: AssetError) -> None:
         """End a paid item whose call's outcome is not known; only the user sends it again.
@@ -186,7 +228,13 @@ class LeaseStore:
         self._end(asset, AssetState.CANCELLED, note, {"remote_id": None})
 
     def hand_back(
-        self, asset: Asset, pause: float = 0.0, error: AssetError | None = None, *, counted: bool
+        self,
+        asset: Asset,
+        pause: float = 0.0,
+        error: AssetError | None = None,
+        *,
+        counted: bool,
+        anew: bool = False,
     ) -> None:
         """Put the item back into the queue; a remote id that it has stays, to be resumed by.
 
@@ -195,10 +243,13 @@ class LeaseStore:
             pause: seconds until it may be taken again.
             error: what the user is told meanwhile.
             counted: whether this was one of the attempts that an item has.
+            anew: whether its remote id is of no use any more.
         """
         changes = {
             "state": QUEUED,
             "progress": 0.0,
+            "waiting": "",
+            "remote_id": None if anew else "$remote_id",
             "lease": None,
             "error": {"$literal": None if error is None else error.to_document()},
             "attempts": {"$subtract": ["$attempts", 0 if counted else 1]},

@@ -8,7 +8,7 @@ was lost, doubled or late does no harm. All times here are the database's own.
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from threading import Event
 from typing import Any, Final
 
@@ -17,11 +17,13 @@ from pymongo.database import Database
 from pymongo.errors import PyMongoError
 from ulid import ULID
 
-from core.models import ACTIVE_STATES, ENDED_STATES, AssetState
+from core.models import ACTIVE_STATES, ENDED_STATES, AssetState, now
 
 Document = dict[str, Any]
 Lane = tuple[str, str]
 """A provider's name and one of its models: what limits count by."""
+
+CLOCKS_DIFFER_SECONDS: Final = 600
 
 QUEUED: Final = str(AssetState.QUEUED)
 ACTIVE: Final = [str(state) for state in ACTIVE_STATES]
@@ -102,6 +104,33 @@ class QueueStore:
     def saving(self) -> Counter[Lane]:
         """Return how many of the items in flight are being saved, and so need no provider now."""
         return self._count({"state": _SAVING})
+
+    def handed_out(self) -> Counter[Lane]:
+        """Return how many items are on their way to a provider that was not called yet."""
+        return self._count(_HANDED_OUT)
+
+    def called(self, provider: str, model: str | None, seconds: int) -> int:
+        """Return how often a provider was called lately.
+
+        Args:
+            provider: its name.
+            model: one of its models; None: all.
+            seconds: how far back to look.
+        """
+        # The index gets along with this machine's clock, give or take; what counts is the
+        # database's.
+        about = now() - timedelta(seconds=seconds + CLOCKS_DIFFER_SECONDS)
+        lately = {"$gte": ["$$this", from_now(-seconds)]}
+        calls = {"$filter": {"input": "$called_at", "as": "this", "cond": lately}}
+        query: Document = {"provider": provider, "called_at": {"$gte": about}}
+        query |= {} if model is None else {"model": model}
+        found = self._assets.aggregate(
+            [
+                {"$match": query},
+                {"$group": {"_id": None, "calls": {"$sum": {"$size": calls}}}},
+            ]
+        )
+        return sum(document["calls"] for document in found)
 
     def held(self, asset_ids: Sequence[str]) -> set[str]:
         """Return those of the items that somebody holds a lease on."""

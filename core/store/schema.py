@@ -62,6 +62,8 @@ VALIDATORS: Final[dict[str, Document]] = {
             "next_attempt_at": _DATE,
         },
     ),
+    "partials": _object(["webp", "at"], {"at": _DATE}),
+    "installation": _object(["value"], {}),
     "outbox": _object(
         ["job_id", "user_id", "channel", "recipient", "status", "due_at"],
         {"status": {"enum": ["due", "sent", "failed", "cancelled"]}, "due_at": _DATE},
@@ -123,7 +125,17 @@ INDEXES: Final[dict[str, list[IndexModel]]] = {
             ],
             name="gallery",
         ),
+        IndexModel([(key, ASCENDING) for key in ("provider", "model", "called_at")], name="called"),
+        IndexModel(
+            [
+                *((key, ASCENDING) for key in ("provider", "model", "state", "kind")),
+                ("timings.saved_at", DESCENDING),
+            ],
+            name="costs",
+        ),
     ],
+    "partials": [IndexModel([("at", ASCENDING)], name="old", expireAfterSeconds=3600)],
+    "installation": [],
     "outbox": [
         IndexModel(
             [("job_id", ASCENDING), ("channel", ASCENDING), ("recipient", ASCENDING)],

@@ -1,5 +1,7 @@
 """Accounts."""
 
+import hmac
+import secrets
 from typing import Any
 
 from pymongo import ReturnDocument
@@ -15,6 +17,8 @@ class UserStore:
 
     def __init__(self, database: Database[Document]) -> None:
         self._users = database["users"]
+        self._installation = database["installation"]
+        self._key: bytes | None = None
 
     def get(self, user_id: str) -> User | None:
         """Return an account, or None where there is none."""
@@ -26,6 +30,23 @@ class UserStore:
         self._users.update_one(
             {"_id": user_id}, {"$setOnInsert": {"created_at": now()}}, upsert=True
         )
+
+    def pseudonym(self, user_id: str) -> str:
+        """Return what tells a user apart without saying who it is: a keyed hash, in hex.
+
+        Nobody who lacks this installation's key can find out by trying user_ids.
+        """
+        if self._key is None:
+            document = self._installation.find_one_and_update(
+                {"_id": "pseudonym_key"},
+                {"$setOnInsert": {"value": secrets.token_bytes(32)}},
+                upsert=True,
+                return_document=ReturnDocument.AFTER,
+            )
+            if document is None:  # an upsert always answers; the driver's types do not know
+                raise KeyError("pseudonym_key")
+            self._key = bytes(document["value"])
+        return hmac.new(self._key, user_id.encode(), "sha256").hexdigest()
 
     def login(self, user_id: str) -> tuple[User, bool]:
         """Note a login, making the account where there was none.

@@ -10,7 +10,15 @@ from PIL import Image
 
 from core.media.encoding import encode_clip, encode_png
 from core.models import Kind
-from core.providers.base import Capability, Provider, Queue, Report, Request, Submission
+from core.providers.base import (
+    Capability,
+    Outcome,
+    Provider,
+    Queue,
+    Report,
+    Request,
+    Submission,
+)
 from core.providers.registry import Catalogue
 
 SIZE = {"1:1": (64, 64)}
@@ -38,6 +46,8 @@ class FakeProvider(Provider):
         self.fail_submit: list[Exception] = []
         self.fail_follow: list[Exception] = []
         self.content: bytes | None = None
+        self.outcome = Outcome()
+        self.requests: list[Request] = []
         self.fail_cancel: list[Exception] = []
         self.hold = asyncio.Event()
         self.hold.set()
@@ -62,12 +72,13 @@ class FakeProvider(Provider):
 
     async def submit(self, request: Request) -> Submission:
         self.submitted.append(request.asset_id)
+        self.requests.append(request)
         await self.hold_submit.wait()
         if self.fail_submit:
             raise self.fail_submit.pop(0)
         return Submission(f"remote-{request.asset_id}" if self.resumable else None, request.kind)
 
-    async def follow(self, submission: Submission, report: Report) -> None:
+    async def follow(self, submission: Submission, report: Report) -> Outcome:
         assert submission
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
@@ -78,6 +89,7 @@ class FakeProvider(Provider):
             self.at_once -= 1
         if self.fail_follow:
             raise self.fail_follow.pop(0)
+        return self.outcome
 
     async def fetch(self, submission: Submission, destination: Path) -> None:
         await self.hold_fetch.wait()
@@ -98,6 +110,25 @@ class FakeProvider(Provider):
 
     async def check(self) -> str:
         return "Fine."
+
+
+class Reports:
+    """A `Report` that remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.shares: list[float] = []
+        self.waiting: list[str] = []
+        self.previews: list[bytes] = []
+
+    async def __call__(
+        self, share: float | None = None, *, waiting: str = "", preview: bytes | None = None
+    ) -> None:
+        if share is not None:
+            self.shares.append(share)
+        if waiting:
+            self.waiting.append(waiting)
+        if preview is not None:
+            self.previews.append(preview)
 
 
 def catalogue_of(provider: Provider) -> Catalogue:

@@ -10,10 +10,10 @@ import pytest
 
 from core.media.inspection import inspect
 from core.models import Kind
-from core.providers.base import Provider, Request
+from core.providers.base import AUTO, Provider, Request
 from core.providers.errors import GenerationFailed, ProviderUnavailable
 from core.providers.illustrator.provider import Illustrator
-from tests.contract.fakes import FakeProvider
+from tests.contract.fakes import FakeProvider, Reports
 
 Make = Callable[[], Provider]
 
@@ -55,6 +55,8 @@ def test_what_it_declares_is_coherent(make: Make) -> None:
         assert capability.ratios
         assert capability.limit >= 1
         for ratio, (width, height) in capability.ratios.items():
+            if ratio == AUTO:
+                continue
             across, down = map(int, ratio.split(":"))
             assert width % 2 == height % 2 == 0
             assert abs(width * down - height * across) < 0.02 * width * down
@@ -69,10 +71,7 @@ def test_what_it_declares_is_coherent(make: Make) -> None:
 def test_it_makes_what_it_promised_and_reports_progress(
     make: Make, kind: Kind, tmp_path: Path
 ) -> None:
-    reported: list[float] = []
-
-    async def report(fraction: float) -> None:
-        reported.append(fraction)
+    report = Reports()
 
     async def main() -> None:
         async with opened(make) as provider:
@@ -91,17 +90,13 @@ def test_it_makes_what_it_promised_and_reports_progress(
             assert found.extension == ("png" if kind == Kind.IMAGE else "mp4")
 
     asyncio.run(main())
-    assert reported == sorted(reported)
-    assert all(0 <= fraction <= 1 for fraction in reported)
+    assert report.shares == sorted(report.shares)
+    assert all(0 <= fraction <= 1 for fraction in report.shares)
 
 
 @every_provider
 def test_it_says_how_it_is_at_no_cost(make: Make) -> None:
     assert asyncio.run(make().check())
-
-
-async def ignore(_: float) -> None:
-    pass
 
 
 def test_a_cancelled_drawing_ends_its_process_and_the_pool_draws_on(tmp_path: Path) -> None:
@@ -114,7 +109,7 @@ def test_a_cancelled_drawing_ends_its_process_and_the_pool_draws_on(tmp_path: Pa
             await provider.cancel(clip)
             image = await provider.submit(a_request(provider, Kind.IMAGE))
             async with asyncio.timeout(60):
-                await provider.follow(image, ignore)
+                await provider.follow(image, Reports())
             await provider.fetch(image, tmp_path / "image.png")
 
     asyncio.run(main())
@@ -144,9 +139,9 @@ def test_a_drawing_whose_process_dies_fails_alone(tmp_path: Path) -> None:
             for process in drawing_processes():
                 process.kill()
             with pytest.raises(GenerationFailed, match="ended from outside"):
-                await provider.follow(clip, ignore)
+                await provider.follow(clip, Reports())
             image = await provider.submit(a_request(provider, Kind.IMAGE))
-            await provider.follow(image, ignore)
+            await provider.follow(image, Reports())
             await provider.fetch(image, tmp_path / "image.png")
 
     asyncio.run(main())
@@ -160,7 +155,7 @@ def test_a_pool_whose_processes_died_idle_is_replaced(
 
     async def draw(provider: Provider, name: str) -> None:
         image = await provider.submit(a_request(provider, Kind.IMAGE))
-        await provider.follow(image, ignore)
+        await provider.follow(image, Reports())
         await provider.fetch(image, tmp_path / name)
 
     async def main() -> None:
@@ -183,7 +178,7 @@ def test_the_same_request_is_drawn_the_same_way(tmp_path: Path) -> None:
     async def draw(name: str) -> bytes:
         async with opened(lambda: Illustrator(1)) as provider:
             submission = await provider.submit(a_request(provider, Kind.IMAGE))
-            await provider.follow(submission, ignore)
+            await provider.follow(submission, Reports())
             await provider.fetch(submission, tmp_path / name)
         return (tmp_path / name).read_bytes()
 

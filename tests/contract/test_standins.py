@@ -23,9 +23,10 @@ from core.providers.errors import (
     RateLimited,
 )
 from core.providers.registry import Catalogue, configured
+from tests.contract.fakes import Reports
 from tests.product import ROOT, free_port
-from tests.standins.process import StudioProcess
-from tests.standins.provider import Instant, Sketch, StandIn, Studio, install
+from tests.servers.process import StudioProcess
+from tests.servers.provider import Instant, Sketch, StandIn, Studio, install
 
 
 @pytest.fixture(scope="module")
@@ -51,10 +52,7 @@ def a_request(provider: Provider, kind: Kind, asset_id: str) -> Request:
 
 def make(provider: StandIn, kind: Kind, asset_id: str, path: Path) -> list[float]:
     """Let a provider make one item to its end; return the progress it reported."""
-    reported: list[float] = []
-
-    async def report(fraction: float) -> None:
-        reported.append(fraction)
+    report = Reports()
 
     async def run() -> None:
         try:
@@ -65,7 +63,7 @@ def make(provider: StandIn, kind: Kind, asset_id: str, path: Path) -> list[float
             await provider.close()
 
     asyncio.run(run())
-    return reported
+    return report.shares
 
 
 MAKES = [
@@ -155,7 +153,7 @@ def test_a_file_that_is_missing_at_first_can_be_fetched_again(
         provider = Studio(vendor.url, poll_seconds=0.02)
         submission = await provider.submit(a_request(provider, Kind.IMAGE, "missing"))
         resumed = Submission(submission.remote_id)
-        await provider.follow(resumed, lambda _: asyncio.sleep(0))
+        await provider.follow(resumed, Reports())
         with pytest.raises(ProviderUnavailable):
             await provider.fetch(resumed, tmp_path / "x")
         await provider.fetch(resumed, tmp_path / "x")
@@ -174,7 +172,7 @@ def test_a_cancelled_task_ends_cancelled(vendor: StudioProcess) -> None:
         submission = await provider.submit(a_request(provider, Kind.VIDEO, "cancelled"))
         await provider.cancel(submission)
         with pytest.raises(GenerationFailed):
-            await provider.follow(submission, lambda _: asyncio.sleep(0))
+            await provider.follow(submission, Reports())
         await provider.cancel(submission)
         await provider.close()
 
@@ -219,7 +217,7 @@ def test_hundreds_of_tasks_at_once_are_carried_and_counted(vendor: StudioProcess
         async def one(number: int) -> None:
             request = a_request(provider, Kind.IMAGE, f"load-{number}")
             submission = await provider.submit(request)
-            await provider.follow(submission, lambda _: asyncio.sleep(0))
+            await provider.follow(submission, Reports())
 
         await asyncio.gather(*(one(number) for number in range(300)))
         await provider.close()
@@ -271,7 +269,7 @@ def test_a_broken_entry_point_is_named_and_does_no_harm(
         monkeypatch,
         tmp_path,
         "studio",
-        absent="tests.standins.provider:absent",
+        absent="tests.servers.provider:absent",
         gone="no_such_module:provider",
     )
     asyncio.run(catalogue.close())

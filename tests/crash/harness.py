@@ -33,8 +33,8 @@ from tests.brokers import Broker, start_broker
 from tests.crash.recorder import Event, Recorder, names
 from tests.crash.verify import Outcome, strays, violations
 from tests.product import ROOT, Product
-from tests.standins.process import StudioProcess
-from tests.standins.provider import Instant, Sketch, StandIn, Studio, install
+from tests.servers.process import StudioProcess
+from tests.servers.provider import Instant, Sketch, StandIn, Studio, install
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ from tests.brokers import Broker
 from tests.crash.harness import Plan, Run
 from tests.crash.recorder import Recorder, names
 from tests.crash.verify import NOTHING, Outcome, violations
-from tests.standins.provider import Studio
+from tests.servers.provider import Studio
 
 
 def crash(folder: Path, **plan: object) -> None:

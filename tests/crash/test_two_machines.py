@@ -26,8 +26,8 @@ from tests.brokers import Redis, require
 from tests.crash.network import Machine, Network
 from tests.crash.verify import Outcome, violations
 from tests.product import ROOT, free_port
-from tests.standins.process import StudioProcess
-from tests.standins.provider import Studio, install
+from tests.servers.process import StudioProcess
+from tests.servers.provider import Studio, install
 
 
 def until(condition: Callable[[], bool], seconds: float, what: str) -> None:

@@ -22,7 +22,7 @@ from core.models import (
     Kind,
     Notice,
 )
-from tests.standins.provider import Sketch
+from tests.servers.provider import Sketch
 
 NOTHING: Final[dict[str, Any]] = {"charges": 0, "sketches": 0, "faults": [], "tasks": []}
 SPOILT: Final = {"truncate", "garbage"}

@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from core.generation.making import Making
 from core.generation.order import Order, plan
 from core.models import Asset, AssetState, JobStatus
+from core.providers.base import Limits
 from core.providers.errors import InvalidCredentials, PromptRejected, ProviderError
 from core.providers.registry import Catalogue
 from core.store import Store
@@ -141,7 +142,7 @@ def test_no_more_is_in_flight_than_model_provider_and_workers_take(  # noqa: PLR
     expected: int,
 ) -> None:
     bench = new_bench(FakeProvider(limit=model_limit))
-    bench.provider.limit = provider_limit
+    bench.provider.limits = Limits(at_once=provider_limit)
 
     async def main() -> None:
         bench.provider.hold.clear()
@@ -364,7 +365,7 @@ def test_who_waits_for_a_pause_holds_up_nobody(bench: Bench) -> None:
 
 def test_lanes_take_turns(bench: Bench) -> None:
     other = FakeProvider()
-    other.name = "zebra"  # type: ignore[misc]  # an instance's own
+    other.name = "zebra"
     bench.catalogue.providers["zebra"] = other
     job, assets = plan(Order(user_id="ben", prompt="y"), Catalogue({"zebra": other}))
     bench.store.jobs.create(job, assets)

@@ -212,7 +212,7 @@ def test_a_worker_that_lost_its_lease_can_change_nothing(store: Store) -> None:
     assert before.lease is not None
     held = {assets[0].id: before.lease.token}
     assert store.leases.renew(held, 60) == set()
-    store.leases.progress({(assets[0].id, before.lease.token): 0.5})
+    store.leases.progress({(assets[0].id, before.lease.token): (0.5, "its turn")})
     assert store.leases.renew({assets[0].id: after.lease.token}, 60) == {assets[0].id}
     after = store.assets.get(assets[0].id) or after
     for write in writes:

@@ -16,12 +16,20 @@ from multiprocessing import connection, get_context, parent_process
 from multiprocessing.sharedctypes import RawArray
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 from pebble import ProcessExpired, ProcessPool
 
 from core.models import Kind
-from core.providers.base import Capability, Provider, Report, Request, Submission
+from core.providers.base import (
+    Capability,
+    Limits,
+    Outcome,
+    Provider,
+    Report,
+    Request,
+    Submission,
+)
 from core.providers.errors import GenerationFailed, ProviderUnavailable
 
 DRAWING_SECONDS: Final = 600.0  # a drawing that takes longer hangs
@@ -62,13 +70,14 @@ class Illustrator(Provider):
         processes: how many drawings at once; 0: one a CPU core.
     """
 
-    name: ClassVar[str] = "illustrator"
-    title: ClassVar[str] = "Built-in illustrator"
-    notice: ClassVar[str] = "Built-in illustrator, not an AI model: add a key for real generation."
-    local: ClassVar[bool] = True
+    name = "illustrator"
+    title = "Built-in illustrator"
+    notice = "Built-in illustrator, not an AI model: add a key for real generation."
+    local = True
 
     def __init__(self, processes: int = 0) -> None:
-        self._processes = self.limit = processes or os.cpu_count() or 1
+        self._processes = processes or os.cpu_count() or 1
+        self.limits = Limits(at_once=self._processes)
         self._pool: ProcessPool | None = None
         self._progress = RawArray("d", _CELLS)
         self._free_cells = list(range(_CELLS))
@@ -80,6 +89,7 @@ class Illustrator(Provider):
                 kind=Kind.IMAGE,
                 model="illustrator-1",
                 ratios=IMAGE_RATIOS,
+                seed="job",
                 limit=self._processes,
                 paid=False,
             ),
@@ -89,6 +99,7 @@ class Illustrator(Provider):
                 ratios=VIDEO_RATIOS,
                 seconds=range(3, 11),
                 default_seconds=5,
+                seed="job",
                 limit=self._processes,
                 paid=False,
             ),
@@ -117,7 +128,7 @@ class Illustrator(Provider):
         result = asyncio.wrap_future(future)
         return Submission(handle=_Drawing(result, future.running, time.monotonic(), cell))
 
-    async def follow(self, submission: Submission, report: Report) -> None:
+    async def follow(self, submission: Submission, report: Report) -> Outcome:
         """Wait for the drawing.
 
         Raises:
@@ -146,6 +157,7 @@ class Illustrator(Provider):
             ) from None
         except BrokenProcessPool:
             raise ProviderUnavailable(_ANEW) from None
+        return Outcome(cost=0.0)
 
     async def fetch(self, submission: Submission, destination: Path) -> None:
         """Write the drawing's file."""

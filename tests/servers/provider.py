@@ -13,7 +13,7 @@ from typing import ClassVar, Self
 import httpx2
 
 from core.models import Cost, Kind
-from core.providers.base import Capability, Provider, Report, Request, Submission
+from core.providers.base import Capability, Outcome, Provider, Report, Request, Submission
 from core.providers.errors import (
     GenerationFailed,
     InvalidCredentials,
@@ -123,7 +123,7 @@ class Studio(StandIn):
     async def submit(self, request: Request) -> Submission:
         return Submission(str((await self._create("/tasks", request)).json()["id"]))
 
-    async def follow(self, submission: Submission, report: Report) -> None:
+    async def follow(self, submission: Submission, report: Report) -> Outcome:
         unanswered = 0
         while True:
             try:
@@ -135,7 +135,7 @@ class Studio(StandIn):
             else:
                 unanswered = 0
                 if task["status"] == "SUCCEEDED":
-                    return
+                    return Outcome()
                 if task["status"] in {"FAILED", "CANCELLED"}:
                     raise GenerationFailed
                 await report(task["progress"])
@@ -164,9 +164,10 @@ class AtOnce(StandIn):
     async def submit(self, request: Request) -> Submission:
         return Submission(handle=(await self._create(self.path, request)).content)
 
-    async def follow(self, submission: Submission, report: Report) -> None:
+    async def follow(self, submission: Submission, report: Report) -> Outcome:
         del submission
         await report(1.0)
+        return Outcome()
 
     async def fetch(self, submission: Submission, destination: Path) -> None:
         made: bytes = submission.handle

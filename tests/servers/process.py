@@ -14,7 +14,7 @@ START_SECONDS = 30
 
 
 class StudioProcess:
-    """`python -m tests.standins.studio`, for as long as the `with` block lasts.
+    """`python -m tests.servers.studio`, for as long as the `with` block lasts.
 
     Args:
         folder: its charges and its log are written there.
@@ -35,7 +35,7 @@ class StudioProcess:
         self._client = httpx2.Client(base_url=self.url, trust_env=False, timeout=30)
 
     def __enter__(self) -> Self:
-        command = [sys.executable, "-m", "tests.standins.studio", "--address", self._address]
+        command = [sys.executable, "-m", "tests.servers.studio", "--address", self._address]
         command += ["--port", str(self.port), "--ledger", str(self._folder / "charges.jsonl")]
         with (self._folder / "studio.log").open("w") as log:
             self.process = subprocess.Popen(
@@ -58,7 +58,7 @@ class StudioProcess:
             self.process.wait()
 
     def fault(self, what: str, **details: float) -> None:
-        """Let the next creations meet a fault; see `tests.standins.vendor.Fault`."""
+        """Let the next creations meet a fault; see `tests.servers.vendor.Fault`."""
         self._client.post("/faults", json={"what": what, **details}).raise_for_status()
 
     def ledger(self) -> dict[str, dict[str, Any]]:

@@ -1,6 +1,6 @@
 """A paid generation vendor's server: it charges on creation, has faults, and keeps a ledger.
 
-python -m tests.standins.studio --port 9000 --ledger charges.jsonl --image 0.2 1 --video 0.3 3
+python -m tests.servers.studio --port 9000 --ledger charges.jsonl --image 0.2 1 --video 0.3 3
 
 POST /tasks       {kind, model, asset_id, width, height, seconds} → {id}; charged, not idempotent
 GET /tasks/ID     → {status, progress, eta}
@@ -24,18 +24,10 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from core.models import Kind
-from tests.standins.vendor import Fault, Latency, Order, Studio
-
-
-class DroppableProtocol(H11Protocol):
-    """Lets a handler close its connection without an answer."""
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        self.app_state = {**self.app_state, "transport": transport}
+from tests.servers.vendor import Fault, Latency, Order, Studio
+from tests.servers.wire import DroppableProtocol
 
 
 class Counter:
