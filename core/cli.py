@@ -5,6 +5,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -114,18 +115,45 @@ def notifier() -> None:
 @click.option("--ratio", help="Aspect ratio, such as 16:9.")
 @click.option("--seconds", type=int, help="Length of each clip.")
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), help="Repeat what this seed made.")
+@click.option("--style", help="A style preset, such as watercolour.")
+@click.option("--image-provider", help="Who makes the images.  [default: the preferred one]")
+@click.option("--image-model", help="With which of its models.")
+@click.option("--video-provider", help="Who makes the videos.  [default: the preferred one]")
+@click.option("--video-model", help="With which of its models.")
+@click.option(
+    "--option",
+    "options",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="An option of the model, such as quality=high; image.NAME or video.NAME for one kind.",
+)
+@click.option("--animate", metavar="ITEM_ID", help="Make clips of this finished image instead.")
+@click.option("--accept", multiple=True, metavar="PROVIDER", help="Accept its conditions.")
 @click.option("--wait", is_flag=True, help="Wait until the job has ended.")
 @_json
 def generate(prompt: str, user: str, *, wait: bool, as_json: bool, **chosen: Any) -> None:  # noqa: ANN401  # the options above, as click gives them
     """Make images and videos of PROMPT."""
-    from core.generation.order import Order, plan  # noqa: PLC0415
-    from core.providers.registry import configured  # noqa: PLC0415
+    from core.generation.generators import open_catalogue  # noqa: PLC0415
+    from core.generation.order import Makers, Order, plan  # noqa: PLC0415
 
     settings = load_settings()
-    order = Order(user_id=parse_user_id(user), prompt=prompt, **chosen)
-    catalogue = configured(drawing_processes=settings.drawing_processes)
-    planned, assets = plan(order, catalogue)
+    catalogue = open_catalogue(settings)
+    animate, accepted = chosen.pop("animate"), frozenset(chosen.pop("accept"))
+    makers = Makers(**{field.name: chosen.pop(field.name) for field in fields(Makers)})
+    order = Order(
+        user_id=parse_user_id(user),
+        prompt=prompt,
+        choices=makers.choices(catalogue, animates=animate is not None),
+        accepted=accepted,
+        **chosen,
+    )
     with open_store(settings) as store:
+        if animate is not None:
+            source = store.assets.get(animate.lower(), order.user_id)
+            if source is None:
+                raise InvalidInput(f"{order.user_id} has no item {animate!r}.")
+            order = replace(order, source=source)
+        planned, assets = plan(order, catalogue)
         store.users.ensure(planned.user_id)
         store.jobs.create(planned, assets)
         if not as_json:
@@ -199,6 +227,29 @@ def retry(job_id: str, item: str | None, *, unknown: bool) -> None:
         click.echo("There is nothing to make again.")
     if sent:
         click.echo(f"Sending {_counted(sent)} again; this may be charged twice.")
+
+
+@cli.command()
+@_json
+def models(*, as_json: bool) -> None:
+    """List what can be generated with: providers, models, shapes, lengths, options."""
+    from core.generation.generators import open_catalogue  # noqa: PLC0415
+
+    rows = open_catalogue(load_settings()).to_json()
+    if as_json:
+        click.echo(_to_json(rows))
+        return
+    for row in rows:
+        what = "clips of an image" if row["animates"] else f"{row['kind']}s"
+        lengths = [f"{min(row['seconds'])} to {max(row['seconds'])} s"] if row["seconds"] else []
+        options = ", ".join(each["name"] for each in row["options"])
+        click.echo(
+            f"{row['provider']:<12} {row['model']:<28} {what:<18} "
+            f"{'paid' if row['paid'] else 'free'}  "
+            + "; ".join(
+                [", ".join(row["ratios"]), *lengths, *([", ".join(options)] * bool(options))]
+            )
+        )
 
 
 @cli.command()

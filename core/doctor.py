@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 
 from core.generation.engine import address, check
+from core.generation.generators import open_catalogue
 from core.media.encoding import encode_clip
 from core.media.inspection import inspect
 from core.media.storage import open_content
 from core.models import Kind, now
 from core.notifications.channels import CHANNELS
 from core.providers.base import Provider
-from core.providers.registry import configured
 from core.settings import Settings
 from core.store import open_store
 
@@ -52,15 +52,19 @@ def examine(settings: Settings) -> list[Finding]:
         _finding("files", lambda: open_content(settings.content_url).check()),
         _finding("encoder", _encoder),
     ]
-    providers = configured(drawing_processes=settings.drawing_processes).providers.values()
-    findings += [_finding(provider.title, partial(_health, provider)) for provider in providers]
+    catalogue = open_catalogue(settings)
+    findings += [
+        _finding(provider.title, partial(_health, provider))
+        for provider in catalogue.providers.values()
+    ]
+    findings += [Finding(name, ok=False, text=why) for name, why in catalogue.broken.items()]
     findings.append(Finding("notifications", ok=True, text=", ".join(CHANNELS)))
     return findings
 
 
 def overview(settings: Settings) -> list[tuple[str, str]]:
     """Return what `make run` prints: providers, channels and where the data lies."""
-    catalogue = configured(drawing_processes=settings.drawing_processes)
+    catalogue = open_catalogue(settings)
     makers = [
         (f"{kind}s by", f"{provider.title} ({capability.model}). {provider.notice}")
         for kind in Kind
@@ -85,7 +89,13 @@ def _finding(name: str, check: Callable[[], str]) -> Finding:
 
 
 def _health(provider: Provider) -> str:
-    return asyncio.run(provider.check())
+    async def check() -> str:
+        try:
+            return await provider.check()
+        finally:
+            await provider.close()
+
+    return asyncio.run(check())
 
 
 def _database(settings: Settings) -> str:

@@ -1,10 +1,19 @@
 """Every setting of Fivefold, typed, with its default. Nothing else reads the environment."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+)
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
 
 class InvalidSetting(Exception):
@@ -20,6 +29,50 @@ def _known_broker(value: SecretStr) -> SecretStr:
     if url and not url.startswith(("redis://", "rediss://", "amqp://", "amqps://")):
         raise ValueError("it starts with redis://, rediss://, amqp:// or amqps://")
     return value
+
+
+def _listed(value: object) -> object:
+    if isinstance(value, str):
+        return [each.strip() for each in value.split(",") if each.strip()]
+    return value
+
+
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
+"""Names with commas between them."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class TokenPrice(_Part):
+    """US dollars for a million tokens."""
+
+    text_in: float = 0.0
+    image_in: float = 0.0
+    image_out: float = 0.0
+
+
+class OpenAIServer(_Part):
+    """One more server that speaks OpenAI's language; fields as `core.providers.openai.Server`."""
+
+    base_url: str = Field(pattern=r"^https?://.+")
+    title: str = ""
+    api_key: SecretStr = SecretStr("")
+    image_models: tuple[str, ...] = ()
+    video_models: tuple[str, ...] = ()
+    animate_models: tuple[str, ...] = ()
+    paid: bool = False
+    limit: int = Field(4, ge=1)
+    extra: dict[str, Any] = {}
+
+
+class LimitSetting(_Part):
+    """How much may be asked of a provider or model over the whole installation."""
+
+    at_once: int | None = Field(None, ge=0)
+    per_minute: int | None = Field(None, ge=0)
+    per_day: int | None = Field(None, ge=0)
 
 
 class Settings(BaseSettings):
@@ -83,6 +136,76 @@ class Settings(BaseSettings):
         le=64,
         description="Processes that the built-in illustrator draws in; `0`: one a CPU core.",
     )
+    openai_api_key: SecretStr = Field(SecretStr(""), description="Key for OpenAI; switches it on.")
+    openai_base_url: str = Field(
+        "",
+        pattern=r"^(https?://.+)?$",
+        description="Address of a server that speaks OpenAI's language, up to `/v1`, "
+        "instead of OpenAI's own; switches it on, with or without a key.",
+    )
+    openai_image_models: Names = Field(
+        ("gpt-image-2.6-sunburst", "gpt-image-2.6-flare"),
+        description="Image models there, the preferred one first.",
+    )
+    openai_video_models: Names = Field(
+        (), description="Video models there; OpenAI itself has none any more."
+    )
+    openai_chat_model: str = Field(
+        "", description="Chat model there that suggests variations of a prompt; empty: none does."
+    )
+    openai_moderation: bool = Field(
+        default=False,
+        description="Whether OpenAI's free moderation looks at each prompt before it is paid for.",
+    )
+    openai_partial_images: int = Field(
+        2,
+        ge=0,
+        le=3,
+        description="Previews of an image in the making; each costs about 100 tokens more.",
+    )
+    openai_prices: dict[str, TokenPrice] = Field(
+        {}, description="Prices of models that Fivefold does not know, as JSON."
+    )
+    openai_servers: dict[str, OpenAIServer] = Field(
+        {}, description="More servers that speak OpenAI's language, by name, as JSON."
+    )
+    runwayml_api_secret: SecretStr = Field(
+        SecretStr(""), description="Key for RunwayML; switches it on."
+    )
+    runwayml_base_url: str = Field(
+        "", pattern=r"^(https?://.+)?$", description="Address to use instead of RunwayML's own."
+    )
+    diffusers_image_models: Names = Field(
+        (),
+        description="Stable Diffusion models (names or folders) that workers of the queue `gpu` "
+        "run themselves.",
+    )
+    diffusers_video_models: Names = Field(
+        (), description="Text-to-video models (names or folders) for the same workers."
+    )
+    diffusers_device: str = Field(
+        "",
+        pattern=r"^(cuda(:\d+)?|mps|cpu)?$",
+        description="What they run on: `cuda`, `mps` or `cpu`; empty: the best there is.",
+    )
+    diffusers_batch: int = Field(
+        4, ge=1, le=64, description="Items of one kind that a GPU makes together."
+    )
+    ai_horde: bool = Field(
+        default=False,
+        description="Whether users may choose the AI Horde, where volunteers' computers draw.",
+    )
+    ai_horde_api_key: SecretStr = Field(
+        SecretStr("0000000000"), description="Key for the AI Horde; the default is anonymous."
+    )
+    ai_horde_base_url: str = Field(
+        "https://aihorde.net", pattern=r"^https?://.+", description="Address of the AI Horde."
+    )
+    limits: dict[str, LimitSetting] = Field(
+        {},
+        description="Stricter limits by `provider` or `provider/model`, as JSON with `at_once`, "
+        "`per_minute` and `per_day`, over the whole installation.",
+    )
     lease_seconds: float = Field(
         15.0,
         ge=2,
@@ -108,7 +231,7 @@ class Settings(BaseSettings):
 
 SECRETS: Final = frozenset(
     name for name, field in Settings.model_fields.items() if field.annotation is SecretStr
-)
+) | {"openai_servers"}  # it holds keys
 
 
 def _shown(name: str, value: object) -> str:
@@ -133,3 +256,7 @@ def load_settings(**chosen: Any) -> Settings:  # noqa: ANN401  # values of setti
             for name in [str(item["loc"][0])]
         )
         raise InvalidSetting(f"These settings cannot be used: {reasons}") from None
+    except SettingsError as error:  # a setting that is no JSON; it may hold a key, so not chained
+        name = re.search(r'field "(\w+)"', str(error))
+        which = name[1].upper() if name else "One of them"
+        raise InvalidSetting(f"These settings cannot be used: {which}: it is no JSON") from None

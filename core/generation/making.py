@@ -280,7 +280,7 @@ class Making:
         for _ in range(times - 1):
             try:
                 return await self._saved(submission)
-            except OSError as error:
+            except (OSError, ProviderUnavailable) as error:
                 _log.warning("%s: not saved yet: %s", self.asset.id, error)
                 await asyncio.sleep(pause)
         return await self._saved(submission)

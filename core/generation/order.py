@@ -47,6 +47,56 @@ class Choice:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Makers:
+    """Who makes what, as it is typed on the command line.
+
+    Attributes:
+        image_provider: who makes the images; None: the preferred one.
+        image_model: with which model.
+        video_provider: who makes the clips.
+        video_model: with which model.
+        options: `NAME=VALUE` for each kind that has the option, `image.NAME=VALUE` for one.
+    """
+
+    image_provider: str | None = None
+    image_model: str | None = None
+    video_provider: str | None = None
+    video_model: str | None = None
+    options: Sequence[str] = ()
+
+    def choices(self, catalogue: Catalogue, *, animates: bool = False) -> dict[Kind, Choice]:
+        """Return the choice for each kind that is made.
+
+        Raises:
+            InvalidInput: nobody makes that, or nothing has such an option.
+        """
+        makers = {
+            Kind.IMAGE: (self.image_provider, self.image_model),
+            Kind.VIDEO: (self.video_provider, self.video_model),
+        }
+        if animates:
+            del makers[Kind.IMAGE]
+        known = {
+            kind: {option.name for option in _chosen(catalogue, kind, *maker, animates)[1].options}
+            for kind, maker in makers.items()
+        }
+        values: dict[Kind, dict[str, str]] = {kind: {} for kind in makers}
+        for typed in self.options:
+            name, equals, value = typed.partition("=")
+            which, _, plain = name.rpartition(".")
+            having = [kind for kind in makers if which in ("", kind) and plain in known[kind]]
+            if not equals or not having:
+                there = ", ".join(f"{kind}.{each}" for kind in known for each in known[kind])
+                raise InvalidInput(f"“{typed}” is no NAME=VALUE of: {there or 'none'}.")
+            for kind in having:
+                values[kind][plain] = value
+        return {
+            kind: Choice(provider=provider, model=model, options=values[kind])
+            for kind, (provider, model) in makers.items()
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
 class Order:
     """What a user asks for, not yet checked.
 
@@ -162,18 +212,27 @@ def _parts(order: Order, catalogue: Catalogue) -> list[_Part]:
     parts = []
     for kind, number in wanted:
         choice = order.choices.get(kind, Choice())
-        try:
-            provider, capability = catalogue.choose(
-                kind, choice.provider, choice.model, animates=order.source is not None
-            )
-        except LookupError as error:
-            raise InvalidInput(str(error)) from None
+        animates = order.source is not None
+        provider, capability = _chosen(catalogue, kind, choice.provider, choice.model, animates)
         if provider.consent and provider.name not in order.accepted:
             raise InvalidInput(
                 f"{provider.title} can be used only if you accept this: {provider.consent}"
             )
         parts.append(_Part(kind, number, provider, capability))
     return parts
+
+
+def _chosen(
+    catalogue: Catalogue,
+    kind: Kind,
+    provider: str | None,
+    model: str | None,
+    animates: bool,  # noqa: FBT001  # handed on
+) -> tuple[Provider, Capability]:
+    try:
+        return catalogue.choose(kind, provider, model, animates=animates)
+    except LookupError as error:
+        raise InvalidInput(str(error)) from None
 
 
 def _prompts(order: Order, part: _Part) -> list[str]:

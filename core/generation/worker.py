@@ -12,13 +12,15 @@ from typing import Any, Final
 from core.generation.dispatcher import Dispatcher
 from core.generation.engine import Engine
 from core.generation.executor import Executor
+from core.generation.generators import open_catalogue
 from core.generation.leadership import Leadership
 from core.generation.pulse import Pulse
 from core.generation.sweeper import Sweeper
 from core.generation.threads import without_queueing
 from core.media.storage import open_content
 from core.models import Worker, new_id, now
-from core.providers.registry import Catalogue, configured
+from core.providers.errors import ProviderError
+from core.providers.registry import Catalogue
 from core.settings import Settings
 from core.store import DatabaseError, Store
 from core.store.workers import ALIVE_SECONDS
@@ -27,6 +29,7 @@ DRAIN_SECONDS: Final = 20.0  # what can end in this time after SIGTERM does
 ANSWER_SECONDS: Final = 10.0  # more, for answers to paid calls: without them they are `unknown`
 HAND_OUT_SECONDS: Final = 5.0  # for a round of handing out to end
 ANNOUNCE_SECONDS: Final = ALIVE_SECONDS / 5
+REFRESH_SECONDS: Final = 60.0  # between two looks at limits and balances
 THREADS: Final = 32  # that wait for the database and the disk
 
 _log = logging.getLogger(__name__)
@@ -39,7 +42,7 @@ async def run_worker(settings: Settings, store: Store) -> None:
     stop, at_once = asyncio.Event(), asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     loop.add_signal_handler(signal.SIGINT, at_once.set)
-    catalogue = configured(drawing_processes=settings.drawing_processes)
+    catalogue = open_catalogue(settings)
     try:
         await work(settings, store, catalogue, stop, at_once)
     finally:
@@ -85,7 +88,8 @@ async def work(
     async with asyncio.TaskGroup() as group:  # where one of them breaks, the process ends
         beating = group.create_task(pulse.run())
         leading = [
-            group.create_task(_announce(store, me)),
+            group.create_task(_refresh(catalogue)),
+            group.create_task(_announce(store, me, catalogue)),
             group.create_task(leadership.run()),
             group.create_task(Sweeper(store, content, leadership).run()),
         ]
@@ -110,10 +114,26 @@ async def work(
     await engine.close()
 
 
-async def _announce(store: Store, me: Worker) -> None:
+async def _refresh(catalogue: Catalogue) -> None:
+    """Learn of limits and balances, now and then."""
     while True:
+        for provider in catalogue.providers.values():
+            try:
+                async with asyncio.timeout(REFRESH_SECONDS / 2):
+                    await provider.refresh()
+            except (ProviderError, TimeoutError) as error:
+                _log.warning("%s does not say its limits: %s", provider.title, error)
+            except Exception:  # noqa: BLE001  # one provider's mistake takes no other down
+                _log.exception("%s cannot be asked for its limits", provider.title)
+        await asyncio.sleep(REFRESH_SECONDS)
+
+
+async def _announce(store: Store, me: Worker, catalogue: Catalogue) -> None:
+    while True:
+        accounts = {each.name: each.status for each in catalogue.providers.values() if each.status}
+        present = me.model_copy(update={"accounts": accounts})
         try:
-            await without_queueing(store.workers.announce, me)
+            await without_queueing(store.workers.announce, present)
         except DatabaseError as error:
             _log.warning("this worker cannot be announced: %s", error)
         await asyncio.sleep(ANNOUNCE_SECONDS)

@@ -93,7 +93,7 @@ class Vendor:
                 "Please look it over."
             )
         return self._trouble(status, headers, creating=creating) or RequestRejected(
-            f"{self.title} does not take this request ({status}){said}"
+            f"{self.title} does not take this request ({status}){said}", details={"status": status}
         )
 
     def _trouble(
@@ -163,6 +163,20 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         return None
     at = at if at.tzinfo else at.replace(tzinfo=UTC)
     return max(0.0, (at - datetime.now(UTC)).total_seconds())
+
+
+def http_client(base_url: str | None = None) -> httpx2.AsyncClient:
+    """Return a client for a vendor: it goes nowhere by itself, and keeps few connections.
+
+    Args:
+        base_url: the vendor's address. The proxy that the environment may name is for vendors on
+            the internet; it does not reach what runs on this machine.
+    """
+    return httpx2.AsyncClient(
+        follow_redirects=False,
+        trust_env=urlsplit(base_url or "").hostname not in {"localhost", "127.0.0.1", "::1"},
+        limits=httpx2.Limits(max_connections=None, max_keepalive_connections=KEPT_ALIVE),
+    )
 
 
 async def download(  # noqa: PLR0913  # where from, where to, and what it must be

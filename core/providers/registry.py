@@ -2,9 +2,9 @@
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import entry_points
-from typing import Final
+from typing import Any, Final
 
 from core.models import Kind
 from core.providers.base import Capability, Limits, Provider
@@ -114,6 +114,30 @@ class Catalogue:
                 )
             )
         return declared.narrowed(self.narrowed.get(name, Limits()))
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """Return every model of every provider, for programs."""
+        return [
+            {
+                "provider": provider.name,
+                "title": provider.title,
+                "consent": provider.consent,
+                "kind": each.kind,
+                "model": each.model,
+                "animates": each.animates,
+                "ratios": {name: list(size) for name, size in each.ratios.items()},
+                "seconds": list(each.seconds),
+                "default_seconds": each.default_seconds,
+                "options": [asdict(option) for option in each.options],
+                "max_prompt": each.max_prompt,
+                "paid": each.paid,
+                "cost": each.cost.to_document(),
+                "queue": each.queue,
+                "limits": asdict(self.limits(provider.name, each.model)),
+            }
+            for provider in self.providers.values()
+            for each in provider.capabilities()
+        ]
 
     async def close(self) -> None:
         """Close every provider."""

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 import streamlit as st
 
+from core.generation.generators import open_catalogue
 from core.generation.order import Order, plan
 from core.media.storage import ContentStore, open_content
 from core.models import Job, Kind
-from core.providers.registry import Catalogue, configured
+from core.providers.registry import Catalogue
 from core.settings import Settings, load_settings
 from core.store import Store, open_store
 
@@ -82,5 +83,5 @@ def studio() -> Studio:
         settings=settings,
         store=open_store(settings),
         content=open_content(settings.content_url),
-        catalogue=configured(drawing_processes=settings.drawing_processes),
+        catalogue=open_catalogue(settings),
     )

@@ -108,7 +108,7 @@ class Recorder:
                     if change is not None:
                         self._note(change)
 
-    def _note(self, change: Any) -> None:  # noqa: ANN401  # a change document
+    def _note(self, change: Any) -> None:  # a change document
         asset_id = change["documentKey"]["_id"]
         if change["operationType"] == "insert":
             changed = change["fullDocument"]

@@ -50,7 +50,7 @@ class Bench:
     @asynccontextmanager
     async def worker(
         self,
-        **changed: Any,  # noqa: ANN401  # values of settings
+        **changed: Any,  # values of settings
     ) -> AsyncIterator[tuple[asyncio.Event, asyncio.Event]]:
         """Run a whole worker beside the block; yield the events that stop it, soon or at once."""
         stop, at_once = asyncio.Event(), asyncio.Event()

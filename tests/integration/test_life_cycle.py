@@ -178,7 +178,7 @@ class LifeCycle:
         if holder in self.holders:
             self.holders.remove(holder)
 
-    def _writes(self, holder: Holder, write: Any, *args: Any, **more: Any) -> bool:  # noqa: ANN401
+    def _writes(self, holder: Holder, write: Any, *args: Any, **more: Any) -> bool:
         """Try a write; it must succeed exactly where the model says that the lease is held."""
         assert holder.asset.lease is not None
         held = self.model[holder.index].token == holder.asset.lease.token

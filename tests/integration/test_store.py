@@ -503,7 +503,7 @@ def test_every_query_has_its_index(
     raw: Database[dict[str, Any]],
     collection: str,
     query: dict[str, Any],
-    order: Any,  # noqa: ANN401  # as pymongo takes it
+    order: Any,  # as pymongo takes it
 ) -> None:
     stored_job(store)
     cursor = raw[collection].find(query)

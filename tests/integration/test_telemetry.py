@@ -146,7 +146,7 @@ def process(code: str, **variables: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def plain(attributes: Any) -> dict[str, Any]:  # noqa: ANN401  # protobuf's repeated fields
+def plain(attributes: Any) -> dict[str, Any]:  # protobuf's repeated fields
     def value(pair: KeyValue) -> object:
         return getattr(pair.value, pair.value.WhichOneof("value") or "")
 

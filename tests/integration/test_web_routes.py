@@ -37,7 +37,7 @@ def client(app: Starlette) -> Iterator[TestClient]:
         yield opened
 
 
-def log_in(client: TestClient, user_id: str, **more: Any) -> Any:  # noqa: ANN401  # JSON
+def log_in(client: TestClient, user_id: str, **more: Any) -> Any:  # JSON
     answer = client.post("/auth/login", json={"user_id": user_id} | more)
     assert answer.status_code == 200
     return answer.json()

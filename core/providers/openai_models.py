@@ -1,0 +1,192 @@
+"""What image and video models behind OpenAI's endpoints can do, and how each is asked.
+
+Parameters and sizes are those of OpenAI's API reference as the SDK (openai 3.54) documents them.
+Servers of others know a model under any name; what is not known to be one of OpenAI's is asked
+the way such servers understand (vLLM-Omni, SGLang, LocalAI, stable-diffusion.cpp).
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from core.models import Cost, Kind
+from core.providers.base import AUTO, Capability, Option
+
+PARTIAL_IMAGES: Final = 2
+_STANDARD: Final = {"1:1": (1024, 1024), "3:2": (1536, 1024), "2:3": (1024, 1536)}
+_ANY_SIZE: Final = {  # from gpt-image-2 on: any whose sides are multiples of 16
+    "1:1": (1024, 1024),
+    "16:9": (1536, 864),
+    "9:16": (864, 1536),
+    "4:3": (1280, 960),
+    "3:4": (960, 1280),
+    "3:2": (1536, 1024),
+    "2:3": (1024, 1536),
+}
+_DIFFUSION: Final = {  # near a megapixel, in multiples of 64, as Stable Diffusion XL was trained
+    "1:1": (1024, 1024),
+    "16:9": (1344, 768),
+    "9:16": (768, 1344),
+    "4:3": (1152, 864),
+    "3:4": (864, 1152),
+}
+_CLIPS: Final = {
+    "16:9": (1280, 720),
+    "9:16": (720, 1280),
+    "1:1": (720, 720),
+    "4:3": (960, 720),
+    "3:4": (720, 960),
+}
+_DIFFUSION_OPTIONS: Final = (
+    Option(name="steps", title="Steps", type="integer", minimum=1, maximum=150),
+    Option(name="guidance", title="Guidance", type="number", minimum=0, maximum=30),
+    Option(name="negative_prompt", title="Negative prompt", maximum=2000),
+)
+_AS_SERVERS_SAY: Final = {"steps": "num_inference_steps", "guidance": "guidance_scale"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Price:
+    """US dollars for a million tokens."""
+
+    text_in: float = 0.0
+    image_in: float = 0.0
+    image_out: float = 0.0
+
+
+# From the vendor's page of the model, November 2026. What is not here has no known price.
+PRICES: Final = {"gpt-image-2.6-sunburst": Price(text_in=5.0, image_in=8.0, image_out=30.0)}
+
+
+def cost_of(usage: Mapping[str, Any] | None, price: Price | None) -> float | None:
+    """Return what an image cost in US dollars; None where the usage or the price is not known."""
+    if usage is None or price is None:
+        return None
+    given = usage.get("input_tokens_details") or {}
+    image_in = given.get("image_tokens", 0)
+    text_in = given.get("text_tokens", usage.get("input_tokens", 0) - image_in)
+    tokens = (
+        (text_in, price.text_in),
+        (image_in, price.image_in),
+        (usage.get("output_tokens", 0), price.image_out),
+    )
+    return round(float(sum(number * each for number, each in tokens)) / 1e6, 6)
+
+
+def is_gpt_image(model: str) -> bool:
+    """Whether a model is one of OpenAI's own of today: streams, reports tokens, takes no seed."""
+    return model.startswith(("gpt-image", "chatgpt-image"))
+
+
+def image_capability(model: str, *, limit: int, paid: bool) -> Capability:
+    """Return what an image model can do.
+
+    Args:
+        model: its name.
+        limit: items of it in flight at once.
+        paid: whether a call costs money.
+    """
+    shared: dict[str, Any] = {
+        "kind": Kind.IMAGE,
+        "model": model,
+        "exact": False,
+        "limit": limit,
+        "paid": paid,
+        "cost": Cost(estimated=None if paid else 0.0),
+    }
+    if is_gpt_image(model):
+        sizes = _STANDARD if _version(model) < (2, 0) else _ANY_SIZE
+        return Capability(
+            **shared,
+            seed="none",
+            ratios=sizes | {AUTO: (1024, 1024)},
+            options=_gpt_image_options(model),
+            max_prompt=32_000,
+        )
+    if model == "dall-e-3":
+        return Capability(
+            **shared,
+            seed="none",
+            ratios={"1:1": (1024, 1024), "16:9": (1792, 1024), "9:16": (1024, 1792)},
+            options=(
+                Option(name="quality", title="Quality", choices=("standard", "hd")),
+                Option(name="style", title="Style", choices=("vivid", "natural")),
+            ),
+        )
+    if model == "dall-e-2":
+        sizes_2 = ("256x256", "512x512", "1024x1024")
+        size = Option(name="size", title="Exact size", choices=sizes_2)
+        ratios = {"1:1": (1024, 1024)}
+        return Capability(**shared, seed="none", ratios=ratios, options=(size,), max_prompt=1000)
+    return Capability(**shared, ratios=_DIFFUSION, options=_DIFFUSION_OPTIONS)
+
+
+def image_body(model: str, params: Mapping[str, Any], end_user: str) -> dict[str, Any]:
+    """Return the arguments of `images.generate` for one image, without prompt and streaming.
+
+    Args:
+        model: its name.
+        params: `Request.params`.
+        end_user: `Request.end_user`.
+    """
+    size = f"{params['width']}x{params['height']}"
+    if is_gpt_image(model):
+        chosen = {name: params[name] for name in ("quality", "background") if name in params}
+        chosen |= {"output_format": params.get("format", "png")}
+        chosen |= {"moderation": params["moderation"]} if "moderation" in params else {}
+        chosen |= {"size": AUTO if params.get("ratio") == AUTO else size}
+        return {"model": model, "n": 1, "safety_identifier": end_user} | chosen
+    if model.startswith("dall-e"):
+        chosen = {name: params[name] for name in ("quality", "style") if name in params}
+        legacy = {"response_format": "b64_json", "user": end_user}
+        return {"model": model, "n": 1, "size": size} | legacy | chosen
+    return {"model": model, "n": 1, "size": size, "extra_body": diffusion_body(params)}
+
+
+def video_capability(model: str, *, limit: int, paid: bool, animates: bool) -> Capability:
+    """Return what a video model of a `/v1/videos` server can do; arguments as above."""
+    return Capability(
+        kind=Kind.VIDEO,
+        model=model,
+        animates=animates,
+        ratios=_CLIPS,
+        seconds=range(1, 16),
+        default_seconds=5,
+        options=_DIFFUSION_OPTIONS,
+        exact=False,
+        limit=limit,
+        paid=paid,
+        cost=Cost(estimated=None if paid else 0.0),
+    )
+
+
+def diffusion_body(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what goes beside the SDK's own arguments to a server of diffusion models."""
+    names = ("seed", *(option.name for option in _DIFFUSION_OPTIONS))
+    return {_AS_SERVERS_SAY.get(name, name): params[name] for name in names if name in params}
+
+
+def _gpt_image_options(model: str) -> tuple[Option, ...]:
+    qualities = ("low", "medium", "high") + (("xhigh", "max") if _version(model) >= (2, 5) else ())
+    return (
+        Option(
+            name="quality",
+            title="Quality",
+            choices=qualities,
+            help="More costs more; without a choice the model decides.",
+        ),
+        Option(name="background", title="Background", choices=("opaque", "transparent")),
+        Option(name="format", title="File format", choices=("png", "jpeg"), default="png"),
+        Option(
+            name="moderation",
+            title="Moderation",
+            choices=("auto", "low"),
+            help="How strictly OpenAI filters what is made.",
+        ),
+    )
+
+
+def _version(model: str) -> tuple[int, int]:
+    found = re.search(r"-(\d+)(?:\.(\d+))?", model)
+    return (0, 0) if found is None else (int(found[1]), int(found[2] or 0))
