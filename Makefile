@@ -3,7 +3,7 @@
 VENV   := .venv
 PYTHON := $(VENV)/bin/python
 
-.PHONY: help run test crash lint bench lock clean
+.PHONY: help run test crash stand-ins lint bench lock clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/'
@@ -19,6 +19,10 @@ crash: BROKER ?=
 crash: SEED ?= 1
 crash: $(VENV)/.installed-dev  ## Kill it ROUNDS times (BROKER=redis|rabbitmq, SEED=1) and verify
 	$(PYTHON) -m tests.crash.harness --rounds $(ROUNDS) --broker "$(BROKER)" --seed $(SEED)
+
+stand-ins: SECONDS ?= 6
+stand-ins: $(VENV)/.installed-dev  ## Start servers that speak the vendors' language, to try without keys
+	@exec $(PYTHON) -m tests.servers --seconds $(SECONDS)
 
 lint: $(VENV)/.installed-dev  ## Check style, types and who imports whom
 	$(VENV)/bin/ruff check .

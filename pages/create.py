@@ -5,15 +5,14 @@ import time
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from core.models import MAX_ITEMS, MIN_ITEMS, InvalidInput, JobStatus, now
+from core.models import Asset, AssetState, InvalidInput, JobStatus
 from core.store import DatabaseError
-from core.web import board, components, session
-from core.web.studio import Choices, Order, studio
+from core.web import board, components, form, session
+from core.web.studio import Order, studio
 
 CARDS = 8
 POLL_SECONDS = 2.0
 DOUBLE_CLICK_SECONDS = 3.0
-ANY_RATIO = "Best for each"
 NOT_STORED = (
     "The database does not answer. Your prompt is still here; in a minute, look whether it is "
     "among your recent work, and if not, try again."
@@ -24,48 +23,6 @@ EXAMPLES = (
     "Hot-air balloons over green hills on a summer morning",
     "A quiet city street in the rain at night",
 )
-
-
-def order_form(user: str, choices: Choices) -> tuple[Order | None, DeltaGenerator]:
-    """Draw the form.
-
-    Returns:
-        what it asks for where it was sent just now, and the place below the prompt where a
-        refusal is told.
-    """
-    with st.form("order", border=False):
-        prompt = st.text_area(
-            "Prompt",
-            key="prompt",
-            height=132,
-            placeholder="A scene, as you would tell it: what is there, where, in which light …",
-            label_visibility="collapsed",
-        )
-        refusal = st.empty()
-        with st.container(key="choices", horizontal=True):
-            images = st.number_input("Images", MIN_ITEMS, MAX_ITEMS)
-            videos = st.number_input("Videos", MIN_ITEMS, MAX_ITEMS)
-            ratio = st.selectbox("Aspect ratio", [ANY_RATIO, *choices.ratios])
-            seconds = st.selectbox(
-                "Clip length",
-                choices.seconds,
-                list(choices.seconds).index(choices.default_seconds or choices.seconds[0]),
-                lambda number: f"{number} seconds",
-            )
-        sent = st.form_submit_button("Create", type="primary", width="stretch")
-    for notice in choices.notices:
-        st.caption(f"{notice} [More about it](/providers)")
-    if not sent:
-        return None, refusal
-    order = Order(
-        user_id=user,
-        prompt=prompt,
-        images=images,
-        videos=videos,
-        ratio=None if ratio == ANY_RATIO else ratio,
-        seconds=seconds,
-    )
-    return order, refusal
 
 
 def place(order: Order, refusal: DeltaGenerator) -> None:
@@ -104,11 +61,9 @@ def recent(user: str) -> None:
 def draw_cards(user: str) -> None:
     """Draw the cards as they stand."""
     limit = st.session_state.get("cards", CARDS)
-    store, zone, today = studio().store, session.browser_zone(), now()
+    store, view = studio().store, session.view()
     jobs = store.jobs.of_user(user, limit + 1)
-    cards = [
-        board.card(job, store.assets.of_job(job.id), zone=zone, today=today) for job in jobs[:limit]
-    ]
+    cards = [board.card(job, store.assets.of_job(job.id), view) for job in jobs[:limit]]
     active = any(job.status == JobStatus.PROCESSING for job in jobs[:limit])
     if st.session_state.get("cards_active", active) != active:
         st.session_state["cards_active"] = active
@@ -130,16 +85,41 @@ def examples() -> None:
                 st.button(text, on_click=take_example, args=(text,))
 
 
+def image_to_animate(user: str) -> Asset | None:
+    """Return the user's image that the address names, to make clips of."""
+    asset_id = st.query_params.get("animate")
+    if asset_id is None or not studio().animates():
+        return None
+    found = studio().store.assets.get(asset_id, user)
+    return found if found is not None and found.state == AssetState.DONE else None
+
+
+def ask_for(user: str, source: Asset | None) -> None:
+    """Draw what is asked, and carry it out where it was sent."""
+    if source is None:
+        st.title("What would you like to see?", anchor=False)
+    else:
+        st.title("What should happen in this image?", anchor=False)
+        st.html(f'<img class="source" src="/content/{source.id}/preview" alt="The image">')
+    sent = form.order_form(user, source)
+    if sent.create:
+        place(sent.order, sent.refusal)
+    if sent.vary:
+        try:
+            form.suggest(sent)
+        except InvalidInput as error:
+            sent.refusal.error(str(error))
+        else:
+            st.rerun()
+
+
 def main() -> None:
     """Draw the page."""
     user = session.require_user()
     session.note_visit(user, None)
     ask = st.container(key="ask")
     with ask:
-        st.title("What would you like to see?", anchor=False)
-        order, refusal = order_form(user, studio().choices())
-    if order is not None:
-        place(order, refusal)
+        ask_for(user, image_to_animate(user))
     with session.apologies():  # the form above keeps what was typed, whatever happens here
         jobs = studio().store.jobs.of_user(user, st.session_state.get("cards", CARDS))
         if not jobs:

@@ -14,6 +14,11 @@ def open_job(job_id: str) -> None:
     session.want("/job", id=job_id)
 
 
+def animate(asset_id: str) -> None:
+    """Go where clips are made of an image."""
+    session.want("/", animate=asset_id)
+
+
 def show_more(kind: str) -> None:
     """Show another page of a kind."""
     st.session_state["gallery_limits"][Kind(kind)] += PAGE_SIZES[Kind(kind)]
@@ -36,9 +41,10 @@ def main() -> None:
         return
     found = {kind: store.assets.gallery(user, kind, limits[kind]) for kind in Kind}
     job_ids = {asset.job_id for assets in found.values() for asset in assets}
-    shown = board.gallery(found, counts, store.jobs.prompts(list(job_ids)))
+    prompts = store.jobs.prompts(list(job_ids))
+    shown = board.gallery(found, counts, prompts, session.view())
     st.title("Gallery", anchor=False)
-    components.board("gallery", shown, open_job, show_more)
+    components.board("gallery", shown, open_job, show_more, on_animate=animate)
 
 
 main()

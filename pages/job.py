@@ -5,7 +5,7 @@ from functools import partial
 
 import streamlit as st
 
-from core.models import JobStatus, now
+from core.models import JobStatus
 from core.store import DatabaseError
 from core.web import board, components, session
 from core.web.studio import studio
@@ -34,9 +34,7 @@ def live(user: str, job_id: str, *, was_active: bool) -> None:
             if was_active:
                 st.session_state["just_ended"] = job_id
             st.rerun()
-        shown = board.snapshot(
-            job, assets, zone=session.browser_zone(), today=now(), title_of=studio().title
-        )
+        shown = board.snapshot(job, assets, session.view())
         kept.update(id=job_id, shown=shown)
     components.board(
         f"job-{job_id}",
@@ -44,6 +42,7 @@ def live(user: str, job_id: str, *, was_active: bool) -> None:
         on_open=open_job,
         on_more=lambda _: None,
         on_ask=partial(carry_out, user, job_id),
+        on_animate=animate,
     )
 
 
@@ -59,6 +58,11 @@ def carry_out(user: str, job_id: str, asked: str) -> None:
             acts[each["name"]](job_id, user, each["on"] and str(each["on"]))
         except DatabaseError:
             st.session_state["not_done"] = True
+
+
+def animate(asset_id: str) -> None:
+    """Go where clips are made of an image."""
+    session.want("/", animate=asset_id)
 
 
 def open_job(job_id: str) -> None:

@@ -4,11 +4,22 @@ The front end decides nothing: every word it shows stands here.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from typing import Any, Final
 
-from core.models import ENDED_STATES, OPEN_STATES, Asset, AssetState, Job, JobStatus, Kind
+from core.models import (
+    ENDED_STATES,
+    OPEN_STATES,
+    Asset,
+    AssetState,
+    Cost,
+    Job,
+    JobStatus,
+    Kind,
+)
 from core.web.moments import moment_text, span_text
+from core.web.money import amount_text, amounts_text
 
 Json = dict[str, Any]
 
@@ -38,40 +49,54 @@ _STATUS: Final = {
     JobStatus.FAILED: "Completed in part",
     JobStatus.CANCELLED: "Cancelled",
 }
+_TIMES: Final = {"submitted_at": "Sent", "started_at": "Taken", "saved_at": "Saved"}
 _ALT_CHARACTERS: Final = 140
 _KIB: Final = 1024
 
 
-def snapshot(
-    job: Job,
-    assets: Sequence[Asset],
-    *,
-    zone: tzinfo,
-    today: datetime,
-    title_of: Callable[[str], str] = str,
-) -> Json:
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """Who looks, and when: what the words depend on beside what they are about.
+
+    Attributes:
+        zone: the browser's zone.
+        today: the present time.
+        title_of: turns a provider's name into one for people.
+        animates: whether an image can be made clips of.
+    """
+
+    zone: tzinfo
+    today: datetime
+    title_of: Callable[[str], str] = str
+    animates: bool = False
+
+    def moment(self, moment: datetime) -> str:
+        """Return a time in words."""
+        return moment_text(moment, self.zone, self.today)
+
+
+def snapshot(job: Job, assets: Sequence[Asset], view: View) -> Json:
     """Return everything that a job's page shows.
 
     Args:
         job: the job.
         assets: its items.
-        zone: the browser's zone.
-        today: the present time.
-        title_of: turns a provider's name into one for people.
+        view: who looks, and when.
     """
     return {
-        "job": _heading(job, assets, zone, today),
+        "job": _heading(job, assets, view),
         "sections": [
             {
                 "kind": str(kind),
                 "title": title,
                 "count": _tally([each for each in assets if each.kind == kind]),
-                "items": [item(each, job.prompt) for each in assets if each.kind == kind],
+                "items": [item(each, job.prompt, view) for each in assets if each.kind == kind],
                 "more": False,
             }
             for kind, title in _TITLES.items()
+            if any(each.kind == kind for each in assets)
         ],
-        "facts": _facts(job, assets, zone, today, title_of),
+        "facts": _facts(job, assets, view),
     }
 
 
@@ -79,6 +104,7 @@ def gallery(
     found: Mapping[Kind, Sequence[Asset]],
     counts: Mapping[Kind, int],
     prompts: Mapping[str, str],
+    view: View,
 ) -> Json:
     """Return everything that the gallery shows.
 
@@ -86,6 +112,7 @@ def gallery(
         found: the finished items to show, by kind, newest first.
         counts: how many there are in all.
         prompts: the prompts, by job id.
+        view: who looks, and when.
     """
     return {
         "sections": [
@@ -94,7 +121,7 @@ def gallery(
                 "title": title,
                 "count": f"{counts[kind]:,}",
                 "items": [
-                    item(each, prompts.get(each.job_id, "")) | {"job": each.job_id}
+                    item(each, prompts.get(each.job_id, ""), view) | {"job": each.job_id}
                     for each in found[kind]
                 ],
                 "more": counts[kind] > len(found[kind]),
@@ -105,7 +132,7 @@ def gallery(
     }
 
 
-def card(job: Job, assets: Sequence[Asset], *, zone: tzinfo, today: datetime) -> Json:
+def card(job: Job, assets: Sequence[Asset], view: View) -> Json:
     """Return a job as a card of the list of recent jobs."""
     made = [each for each in assets if each.state == AssetState.DONE]
     active = job.status == JobStatus.PROCESSING
@@ -117,7 +144,7 @@ def card(job: Job, assets: Sequence[Asset], *, zone: tzinfo, today: datetime) ->
         "label": _label(job),
         "percent": _percent(assets) if active else None,
         "summary": f"{len(made)} of {len(assets)} ready" if active else _made(assets),
-        "time": moment_text(job.created_at, zone, today),
+        "time": view.moment(job.created_at),
         "stills": [f"/content/{each.id}/preview" for each in made][:4],
     }
 
@@ -136,13 +163,21 @@ def ended_toast(job: Job) -> str:
     }.get(job.status, "Your content is ready in part.")
 
 
-def item(asset: Asset, prompt: str) -> Json:
-    """Return one tile."""
+def item(asset: Asset, prompt: str, view: View) -> Json:
+    """Return one tile.
+
+    Args:
+        asset: the item.
+        prompt: its job's prompt.
+        view: who looks, and when.
+    """
     cancelling = asset.cancel_requested and asset.state in OPEN_STATES
     state, label = _CANCELLING if cancelling else _LOOKS[asset.state]
+    if asset.state == AssetState.RUNNING and asset.waiting and not cancelling:
+        state, label = _LOOKS[AssetState.QUEUED]
     name = f"{'Video' if asset.kind == Kind.VIDEO else 'Image'} {asset.slot}"
     width, height = asset.width or asset.params["width"], asset.height or asset.params["height"]
-    drawing = asset.state == AssetState.RUNNING and not cancelling
+    drawing = state == "drawing" and asset.state == AssetState.RUNNING and not cancelling
     percent = round(100 * asset.progress) if drawing else None
     tile: Json = {
         "id": asset.id,
@@ -156,7 +191,10 @@ def item(asset: Asset, prompt: str) -> Json:
         "height": height,
         "prompt": prompt,
         "acts": [] if cancelling else _acts(asset, name),
+        "made": made_by(asset, prompt, view),
     }
+    if asset.partial and asset.state in OPEN_STATES:
+        tile["partial"] = f"/content/{asset.id}/partial?number={asset.partial}"
     if asset.state == AssetState.QUEUED and asset.error and not cancelling:
         tile["label"] = "Trying again shortly"
     if asset.state == AssetState.DONE:
@@ -171,12 +209,16 @@ def item(asset: Asset, prompt: str) -> Json:
             "facts": _file_facts(asset),
             "weight": _weight(asset.bytes),
         }
+        if view.animates and asset.kind == Kind.IMAGE:
+            tile["animate"] = f"/?animate={asset.id}"
     return tile
 
 
 def _message(asset: Asset) -> str:
     if asset.state == AssetState.UNKNOWN:
         return _UNKNOWN
+    if asset.state == AssetState.RUNNING:
+        return asset.waiting[:1].upper() + asset.waiting[1:]
     return asset.error.message if asset.error else ""
 
 
@@ -250,7 +292,7 @@ def _label(job: Job) -> str:
     return _STATUS[job.status]
 
 
-def _heading(job: Job, assets: Sequence[Asset], zone: tzinfo, today: datetime) -> Json:
+def _heading(job: Job, assets: Sequence[Asset], view: View) -> Json:
     active = job.status == JobStatus.PROCESSING
     done = sum(each.state == AssetState.DONE for each in assets)
     return {
@@ -262,7 +304,7 @@ def _heading(job: Job, assets: Sequence[Asset], zone: tzinfo, today: datetime) -
         "sentence": _going_on(assets) if active else _ending(job, assets),
         "percent": _percent(assets),
         "ready": f"{done} of {len(assets)} ready",
-        "time": moment_text(job.created_at, zone, today),
+        "time": view.moment(job.created_at),
         "acts": _job_acts(job, assets),
     }
 
@@ -276,7 +318,7 @@ def _going_on(assets: Sequence[Asset]) -> str:
 def _ending(job: Job, assets: Sequence[Asset]) -> str:
     """Return what came of an ended job, in honest words."""
     if job.status == JobStatus.COMPLETED:
-        return f"{_made(assets)} are ready."
+        return f"{_made(assets)} {'is' if len(assets) == 1 else 'are'} ready."
     undecided = [each for each in assets if each.state == AssetState.UNKNOWN]
     if not undecided:
         return _what_is_missing(job, assets)
@@ -300,6 +342,8 @@ def _what_is_missing(job: Job, assets: Sequence[Asset]) -> str:
 def _made(assets: Sequence[Asset]) -> str:
     parts = []
     for kind, (one, many) in _NOUNS.items():
+        if not any(each.kind == kind for each in assets):
+            continue
         number = sum(each.kind == kind and each.state == AssetState.DONE for each in assets)
         parts.append(f"{number} {one if number == 1 else many}")
     return " and ".join(parts)
@@ -324,31 +368,72 @@ def _percent(assets: Sequence[Asset]) -> int:
     return int(100 * sum(shares) / max(len(shares), 1))
 
 
-def _facts(
-    job: Job,
-    assets: Sequence[Asset],
-    zone: tzinfo,
-    today: datetime,
-    title_of: Callable[[str], str],
-) -> list[tuple[str, str]]:
+def _facts(job: Job, assets: Sequence[Asset], view: View) -> list[tuple[str, str]]:
     """Return how the job was made, as label and text."""
-    makers = dict.fromkeys(f"{title_of(each.provider)} ({each.model})" for each in assets)
+    makers = dict.fromkeys(f"{view.title_of(each.provider)} ({each.model})" for each in assets)
     facts = [("Made by", ", ".join(makers))]
     for kind, title in _TITLES.items():
+        if not any(each.kind == kind for each in assets):
+            continue
         sizes = dict.fromkeys(
             f"{each.params['width']} × {each.params['height']}"
             for each in assets
             if each.kind == kind
         )
         facts.append((title, ", ".join(sizes)))
-    if job.options.seconds:
+    if job.options.seconds and job.requested.videos:
         facts.append(("Clip length", f"{job.options.seconds} s"))
     facts.append(("Seed", str(job.options.seed)))
-    facts.append(("Requested", moment_text(job.created_at, zone, today)))
+    facts.append(("Requested", view.moment(job.created_at)))
+    if job.options.style:
+        facts.append(("Style", job.options.style))
+    if cost := amounts_text(job.cost):
+        facts.append(("Cost", cost))
     if job.generated_at:
-        facts.append(("Ready", moment_text(job.generated_at, zone, today)))
+        facts.append(("Ready", view.moment(job.generated_at)))
         facts.append(("Took", span_text(max(job.generated_at - job.created_at, timedelta(0)))))
     return facts
+
+
+def made_by(asset: Asset, prompt: str, view: View) -> list[tuple[str, str]]:
+    """Return how one item was made, as label and text: what was sent, and what came back."""
+    times = asset.timings
+    facts = [
+        ("Prompt", asset.prompt or prompt),
+        ("Made by", f"{view.title_of(asset.provider)} ({asset.model})"),
+        *((_words(name), str(value)) for name, value in asset.params.items()),
+        *((_words(name), _flat(value)) for name, value in asset.details.items()),
+        ("Image it is made of", asset.source or ""),
+        ("Id at the provider", asset.remote_id or ""),
+        ("Cost", _cost(asset.cost)),
+        ("Attempts", str(asset.attempts) if asset.attempts > 1 else ""),
+        *((label, view.moment(times[name])) for name, label in _TIMES.items() if name in times),
+    ]
+    if {"submitted_at", "saved_at"} <= set(times):
+        took = times["saved_at"] - times["submitted_at"]
+        facts.append(("Took", span_text(max(took, timedelta(0)))))
+    return [(label, text) for label, text in facts if text]
+
+
+def _cost(cost: Cost) -> str:
+    if cost.actual is not None or cost.earlier:
+        return amount_text(cost.spent, cost.unit) if cost.spent else "nothing"
+    return "" if cost.estimated is None else f"about {amount_text(cost.estimated, cost.unit)}"
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ").capitalize()
+
+
+def _flat(value: object) -> str:
+    """Return a value that a provider sent as one line."""
+    if isinstance(value, Mapping):
+        return ", ".join(
+            f"{_words(str(name)).lower()} {_flat(each)}"
+            for name, each in value.items()
+            if each not in (None, {}, [])
+        )
+    return str(value)
 
 
 def _file_facts(asset: Asset) -> str:

@@ -49,7 +49,7 @@ class _Refused(Exception):
 
 
 def content_routes(open_studio: Callable[[], Studio]) -> list[Route]:
-    """Return `GET /content/{asset_id}` and its `/preview` and `/poster`.
+    """Return `GET /content/{asset_id}` and its `/preview`, `/poster` and `/partial`.
 
     Args:
         open_studio: returns the shared studio; may raise `DatabaseUnavailable`.
@@ -65,8 +65,12 @@ def content_routes(open_studio: Callable[[], Studio]) -> list[Route]:
     def poster(request: Request) -> Response:
         return _answer(lambda: _still(request, open_studio(), "poster"))
 
+    def partial(request: Request) -> Response:
+        return _answer(lambda: _partial(request, open_studio()))
+
     return [
         Route("/content/{asset_id}", original),
+        Route("/content/{asset_id}/partial", partial),
         Route("/content/{asset_id}/preview", preview),
         Route("/content/{asset_id}/poster", poster),
     ]
@@ -126,6 +130,15 @@ def _still(request: Request, studio: Studio, which: str) -> Response:
     )
 
 
+def _partial(request: Request, studio: Studio) -> Response:
+    """Return the latest picture of an item half done."""
+    asset = _own(request, studio)
+    webp = None if asset is None else studio.store.assets.partial(asset.id)
+    if webp is None:
+        raise _Refused(404, "There is no such file.")
+    return Response(webp, media_type="image/webp", headers=_SAFE | _NOT_KEPT)
+
+
 def _file(request: Request, path: Path, name: str, disposition: str, tag: str) -> Response:
     headers = _SAFE | {"Cache-Control": "private, no-cache", "ETag": tag}
     if tag in _tags(request.headers.get("if-none-match", "")):
@@ -141,11 +154,15 @@ def _redirect(
     return RedirectResponse(address, HTTPStatus.TEMPORARY_REDIRECT, _SAFE | kept)
 
 
-def _asset(request: Request, studio: Studio) -> Asset:
+def _own(request: Request, studio: Studio) -> Asset | None:
     user_id = request.state.user_id
     if user_id is None:
         raise _Refused(401, "Please log in.")
-    asset = studio.store.assets.get(request.path_params["asset_id"], user_id)
+    return studio.store.assets.get(request.path_params["asset_id"], user_id)
+
+
+def _asset(request: Request, studio: Studio) -> Asset:
+    asset = _own(request, studio)
     if asset is None or asset.state != AssetState.DONE:
         raise _Refused(404, "There is no such file.")
     return asset

@@ -13,6 +13,7 @@ from streamlit.navigation.page import Page
 
 from core.models import ViewEntry, now
 from core.store import DatabaseError, DatabaseUnavailable
+from core.web.board import View
 from core.web.moments import zone_of
 from core.web.studio import studio
 
@@ -51,6 +52,16 @@ def require_user() -> str:
 def browser_zone() -> tzinfo:
     """Return the browser's time zone."""
     return zone_of(st.context.timezone)
+
+
+def view() -> View:
+    """Return who looks, and when."""
+    return View(
+        zone=browser_zone(),
+        today=now(),
+        title_of=studio().title,
+        animates=studio().animates(),
+    )
 
 
 def address(path: str) -> str:

@@ -1,36 +1,44 @@
 """What every page and route shares: settings, database, files, providers."""
 
+import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import streamlit as st
 
 from core.generation.generators import open_catalogue
-from core.generation.order import Order, plan
+from core.generation.order import Choice, Order, plan
+from core.generation.styles import STYLES
 from core.media.storage import ContentStore, open_content
-from core.models import Job, Kind
+from core.models import Asset, InvalidInput, Job, Kind
+from core.providers.base import Capability, Provider
+from core.providers.errors import ProviderError
 from core.providers.registry import Catalogue
 from core.settings import Settings, load_settings
 from core.store import Store, open_store
+from core.web.money import amounts_text
 
-__all__ = ["Choices", "Order", "Studio", "studio"]
+__all__ = ["STYLES", "Choice", "Maker", "Order", "Studio", "studio"]
 
 
 @dataclass(frozen=True)
-class Choices:
-    """What the form on the first page offers, as the providers say.
+class Maker:
+    """A provider with one of its models, as it can be chosen."""
 
-    Attributes:
-        ratios: aspect ratios that both images and videos can have.
-        seconds: the clip lengths.
-        default_seconds: the clip length that is chosen beforehand.
-        notices: what users must know about the providers in use.
-    """
+    provider: Provider
+    capability: Capability
 
-    ratios: Sequence[str]
-    seconds: Sequence[int]
-    default_seconds: int | None
-    notices: Sequence[str]
+    @property
+    def label(self) -> str:
+        """What it is called in the form."""
+        return f"{self.provider.title} · {self.capability.model}"
+
+    @property
+    def key(self) -> str:
+        """What tells it from the others that make the same kind."""
+        return f"{self.provider.name}/{self.capability.model}"
 
 
 @dataclass(frozen=True)
@@ -42,22 +50,84 @@ class Studio:
     content: ContentStore
     catalogue: Catalogue
 
-    def choices(self) -> Choices:
-        """Return what can be chosen for the next job."""
-        images_by, images = self.catalogue.choose(Kind.IMAGE)
-        videos_by, videos = self.catalogue.choose(Kind.VIDEO)
-        notices = dict.fromkeys(each.notice for each in (images_by, videos_by) if each.notice)
-        return Choices(
-            ratios=[ratio for ratio in images.ratios if ratio in videos.ratios],
-            seconds=list(videos.seconds),
-            default_seconds=videos.default_seconds,
-            notices=list(notices),
-        )
+    def makers(self, kind: Kind, *, animates: bool = False) -> list[Maker]:
+        """Return who makes a kind, the preferred one first."""
+        return [Maker(*each) for each in self.catalogue.offers(kind, animates=animates)]
+
+    def animates(self) -> bool:
+        """Return whether any provider makes clips of an image."""
+        return any(True for _ in self.catalogue.offers(Kind.VIDEO, animates=True))
 
     def title(self, provider: str) -> str:
         """Return a provider's name for people; its plain name where it is not configured."""
         found = self.catalogue.providers.get(provider)
         return provider if found is None else found.title
+
+    def accounts(self, makers: Sequence[Maker]) -> list[str]:
+        """Return what the workers last heard of these makers' accounts, such as balances."""
+        heard: dict[str, str] = {}
+        for worker in self.store.workers.alive():
+            heard |= worker.accounts
+        chosen = {maker.provider.name: maker.provider.title for maker in makers}
+        return [f"{title}: {heard[name]}" for name, title in chosen.items() if name in heard]
+
+    def unserved(self, makers: Sequence[Maker]) -> list[str]:
+        """Return the queues of these makers that no worker serves at the moment."""
+        served = {queue for worker in self.store.workers.alive() for queue in worker.queues}
+        return sorted({maker.capability.queue for maker in makers} - served)
+
+    def estimate(self, order: Order) -> str:
+        """Return what an order is expected to cost, in a sentence; empty where it costs nothing.
+
+        What a provider does not say beforehand is taken from what the last ones like it cost.
+        """
+        try:
+            _, assets = plan(order, self.catalogue)
+        except InvalidInput:
+            return ""
+        known: Counter[str] = Counter()
+        unknown = []
+        for _, group in groupby(assets, key=lambda each: each.kind):
+            alike = list(group)
+            one = alike[0]
+            if not self._paid(one):
+                continue
+            each = one.cost.estimated
+            if each is None:
+                each = self.store.assets.typical_cost(one)
+            if each is None:
+                unknown.append(f"what the {one.kind}s cost is not known beforehand")
+            else:
+                known[one.cost.unit] += each * len(alike)  # type: ignore[assignment]  # floats too
+        about = [f"about {amounts_text(known)}"] if any(known.values()) else []
+        text = "; ".join(about + unknown)
+        return f"{text[:1].upper()}{text[1:]}." if text else ""
+
+    def can_vary(self) -> bool:
+        """Return whether a chat model is there to rewrite prompts."""
+        return bool(self.settings.openai_chat_model)
+
+    def vary(self, prompt: str, kind: Kind, number: int) -> list[str]:
+        """Have a chat model rewrite a prompt into one for each item.
+
+        Raises:
+            InvalidInput: it did not; the text says why.
+        """
+        from core.providers.variations import vary  # noqa: PLC0415  # loads an SDK
+
+        settings = self.settings
+        asking = vary(
+            prompt,
+            kind,
+            number,
+            model=settings.openai_chat_model,
+            api_key=settings.openai_api_key.get_secret_value(),
+            base_url=settings.openai_base_url or None,
+        )
+        try:
+            return asyncio.run(asking)
+        except (ProviderError, TimeoutError) as error:
+            raise InvalidInput(str(error) or "The chat model did not answer in time.") from None
 
     def order(self, order: Order) -> Job:
         """Check an order and store it; the worker takes it from there.
@@ -69,6 +139,13 @@ class Studio:
         job, assets = plan(order, self.catalogue)
         self.store.jobs.create(job, assets)
         return job
+
+    def _paid(self, asset: Asset) -> bool:
+        animates = asset.source is not None
+        found = self.catalogue.capability(
+            asset.provider, asset.kind, asset.model, animates=animates
+        )
+        return found is not None and found.paid
 
 
 @st.cache_resource(show_spinner=False)

@@ -13,6 +13,7 @@ from core.web.moments import moment_text, span_text, zone_of
 from tests.conftest import MOMENT
 
 BERLIN = ZoneInfo("Europe/Berlin")
+VIEW = board.View(zone=BERLIN, today=MOMENT, title_of=str.upper)
 PROMPT = "A <b>fox</b> & **stars** שלום 🦊\nsecond line"
 
 
@@ -28,13 +29,13 @@ def finished(asset: Asset) -> Asset:
 
 
 def shown(job: Job, assets: list[Asset]) -> dict[str, Any]:
-    found = board.snapshot(job, assets, zone=BERLIN, today=MOMENT, title_of=str.upper)
+    found = board.snapshot(job, assets, VIEW)
     plain: dict[str, Any] = json.loads(json.dumps(found))  # the browser gets nothing but JSON
     return plain
 
 
 def tile(asset: Asset, **changes: object) -> dict[str, Any]:
-    return board.item(asset.model_copy(update=changes), PROMPT)
+    return board.item(asset.model_copy(update=changes), PROMPT, VIEW)
 
 
 def test_a_new_job_says_that_it_is_being_made() -> None:
@@ -163,7 +164,7 @@ def test_a_job_cancelled_before_anything_was_ready_says_so() -> None:
 def test_only_a_finished_item_has_addresses() -> None:
     _, assets = planned()
     assert "original" not in tile(assets[0], state=AssetState.SAVING)
-    video = board.item(finished(assets[5]), PROMPT)
+    video = board.item(finished(assets[5]), PROMPT, VIEW)
     assert video["original"] == f"/content/{assets[5].id}"
     assert video["poster"] == f"/content/{assets[5].id}/poster"
     assert video["download"] == f"/content/{assets[5].id}?download=1"
@@ -222,10 +223,10 @@ def test_a_job_that_ended_with_something_missing_says_what(
 def test_a_card_shows_what_is_there_so_far() -> None:
     job, assets = planned()
     begun = [finished(each) for each in assets[:6]] + assets[6:]
-    card = board.card(job, begun, zone=BERLIN, today=MOMENT)
+    card = board.card(job, begun, VIEW)
     assert (card["summary"], card["percent"], len(card["stills"])) == ("6 of 10 ready", 60, 4)
     done = job.model_copy(update={"status": JobStatus.COMPLETED})
-    card = board.card(done, [finished(each) for each in assets], zone=BERLIN, today=MOMENT)
+    card = board.card(done, [finished(each) for each in assets], VIEW)
     assert (card["summary"], card["percent"]) == ("5 videos and 5 images", None)
 
 
@@ -235,13 +236,13 @@ def test_a_gallery_shows_each_kind_and_whether_there_is_more() -> None:
         Kind.VIDEO: [finished(each) for each in assets[5:]],
         Kind.IMAGE: [finished(assets[0])],
     }
-    gallery = board.gallery(found, {Kind.VIDEO: 5, Kind.IMAGE: 1_200}, {job.id: PROMPT})
+    gallery = board.gallery(found, {Kind.VIDEO: 5, Kind.IMAGE: 1_200}, {job.id: PROMPT}, VIEW)
     videos, images = gallery["sections"]
     assert (videos["count"], videos["more"], len(videos["items"])) == ("5", False, 5)
     assert (images["count"], images["more"], len(images["items"])) == ("1,200", True, 1)
     assert images["items"][0]["prompt"] == PROMPT
     assert images["items"][0]["job"] == job.id
-    only = board.gallery({Kind.VIDEO: [], Kind.IMAGE: []}, {Kind.VIDEO: 0, Kind.IMAGE: 0}, {})
+    only = board.gallery({Kind.VIDEO: [], Kind.IMAGE: []}, {Kind.VIDEO: 0, Kind.IMAGE: 0}, {}, VIEW)
     assert only["sections"] == []
 
 

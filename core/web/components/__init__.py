@@ -58,8 +58,14 @@ def login_form(target: str) -> None:
     _mount(_login, "login", {"next": target})
 
 
-def board(
-    key: str, shown: dict[str, Any], on_open: Act, on_more: Act, on_ask: Act | None = None
+def board(  # noqa: PLR0913  # one argument an act
+    key: str,
+    shown: dict[str, Any],
+    on_open: Act,
+    on_more: Act,
+    *,
+    on_animate: Act,
+    on_ask: Act | None = None,
 ) -> None:
     """Draw a job or a gallery; what is on the screen already is changed, never made anew.
 
@@ -68,13 +74,14 @@ def board(
         shown: from `core.web.board.snapshot` or `gallery`.
         on_open: called with the id of a job to go to.
         on_more: called with the kind (`image`, `video`) to show more of.
+        on_animate: called with the id of an image to make clips of.
         on_ask: called with what was asked for by its buttons and has not been heard yet, as a
             JSON list in the order of the clicks: `at` (a number that rises), `name` and `on` of
             the button. It tells each until `heard` in what is shown has reached its `at`, because
             Streamlit drops a click that another one follows before the script runs.
     """
     acts = {} if on_ask is None else {"ask": on_ask}
-    _mount(_board, key, shown, open=on_open, more=on_more, **acts)
+    _mount(_board, key, shown, open=on_open, more=on_more, animate=on_animate, **acts)
 
 
 def shelf(shown: dict[str, Any], on_open: Act, on_more: Act) -> None:

@@ -18,8 +18,9 @@ class Board {
     this.sections = el("div", { className: "sections" });
     this.facts = el("section", { className: "facts", "aria-label": "How it was made", hidden: true });
     this.lightbox = new Lightbox();
+    this.made = new Made();
     this.root = el("div", { className: "ff board", "data-testid": "board" },
-      this.heading.node, this.sections, this.facts, this.lightbox.node, this.question.node);
+      this.heading.node, this.sections, this.facts, this.lightbox.node, this.made.node, this.question.node);
     parent.append(this.root);
   }
 
@@ -65,13 +66,14 @@ class Board {
       const arrives = tile.dataset.state && item.state === "done";
       tile.dataset.state = item.state;
       tile.classList.toggle("arrives", Boolean(arrives));
-      tile.replaceChildren(...(item.state === "done" ? this.finished(tile, item) : unfinished()));
+      tile.replaceChildren(...(item.state === "done" ? this.finished(tile, item) : unfinished(this.info(tile, item))));
       tile.setAttribute("aria-label", item.name);
     }
-    if (item.state === "done") {
-      tile.item = item;
-      return;
-    }
+    tile.item = item;
+    if (item.state === "done") return;
+    const partial = tile.querySelector(".partial");
+    partial.hidden = !item.partial;
+    if (item.partial && partial.getAttribute("src") !== item.partial) partial.src = item.partial;
     setText(tile.querySelector(".name"), item.name);
     setText(tile.querySelector(".label"), item.label);
     setText(tile.querySelector(".message"), item.message);
@@ -121,9 +123,19 @@ class Board {
       caption.append(link(`/job?id=${item.job}`, () => this.send("open", item.job),
         { className: "from", dir: "auto", text: words, title: words.slice(0, 300) }));
     }
-    const row = el("div", { className: "under" }, caption,
+    const animate = item.animate && link(item.animate, () => this.send("animate", item.id),
+      { className: "icon-button", title: "Animate", "aria-label": `Animate ${item.name}` }, icon("animate"));
+    const row = el("div", { className: "under" }, caption, animate, this.info(tile, item),
       el("a", { className: "icon-button", href: item.download, download: "", title: `Download (${item.weight})`, "aria-label": `Download ${item.name}` }, icon("download")));
     return [frame, row];
+  }
+
+  /** A button that tells how an item was made. */
+  info(tile, item) {
+    const about = `How ${item.name} was made`;
+    const button = el("button", { type: "button", className: "icon-button info", title: "How it was made", "aria-label": about }, icon("info"));
+    button.addEventListener("click", () => this.made.open(about, tile.item.made, button));
+    return button;
   }
 
   picture(tile, item) {
@@ -165,16 +177,17 @@ class Board {
   }
 }
 
-function unfinished() {
+function unfinished(info) {
   return [
     el("div", { className: "frame" },
+      el("img", { className: "partial", alt: "", hidden: true }),
       el("div", { className: "veil" }, petals(44)),
       el("div", { className: "bar", role: "progressbar", "aria-valuemin": 0, "aria-valuemax": 100 }, el("span"))),
     el("div", { className: "under" },
       el("div", { className: "caption" },
         el("span", { className: "facts-line", tabIndex: -1 }, el("span", { className: "name" }), " · ", el("span", { className: "label" })),
         el("span", { className: "message" })),
-      el("div", { className: "acts" })),
+      el("div", { className: "acts" }), info),
   ];
 }
 
@@ -246,6 +259,25 @@ class Question {
     setText(this.no, no);
     setText(this.yes, yes);
     Object.assign(this, { opener, agree });
+    this.node.showModal();
+  }
+}
+
+/** How an item was made. */
+class Made {
+  constructor() {
+    this.title = el("h2", { id: "made-title" });
+    this.list = el("dl", {});
+    const close = el("button", { type: "button", className: "icon-button", title: "Close", "aria-label": "Close", on: { click: () => this.node.close() } }, icon("close"));
+    this.node = el("dialog", { className: "made", "aria-labelledby": this.title.id }, el("div", { className: "top" }, this.title, close), this.list);
+    this.node.addEventListener("click", (event) => { if (event.target === this.node) this.node.close(); });
+    this.node.addEventListener("close", () => this.opener.focus({ preventScroll: true }));
+  }
+
+  open(title, facts, opener) {
+    setText(this.title, title);
+    this.list.replaceChildren(...facts.map(([label, text]) => el("div", {}, el("dt", { text: label }), el("dd", { text, dir: "auto" }))));
+    this.opener = opener;
     this.node.showModal();
   }
 }

@@ -45,6 +45,8 @@ const ICONS = {
   close: "M6 6l12 12M18 6 6 18",
   previous: "M15 5l-7 7 7 7",
   next: "M9 5l7 7-7 7",
+  info: "M12 11v6M12 7.2v.1M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18",
+  animate: "M4 6h9v12H4zM13 10l7-4v12l-7-4",
   alert: "M12 8v5m0 3.2v.1M12 3.5l9 16H3z",
 };
 

@@ -1,0 +1,58 @@
+"""All stand-ins at once, to try the real SDKs' paths by hand (`make stand-ins`)."""
+
+import argparse
+import asyncio
+import contextlib
+
+import uvicorn
+
+from tests.servers import horde, openai, runway
+from tests.servers.wire import Books, DroppableProtocol
+
+KEY = "key_stand-in"
+
+
+async def serve(first_port: int, seconds: float) -> None:
+    """Serve OpenAI, RunwayML and the AI Horde on three ports from `first_port` on."""
+    applications = [
+        openai.application(Books(KEY), seconds=seconds),
+        runway.application(Books(KEY), seconds=seconds),
+        horde.application(Books(KEY), seconds=seconds),
+    ]
+    servers = [
+        uvicorn.Server(
+            uvicorn.Config(
+                application,
+                port=first_port + number,
+                http=DroppableProtocol,
+                log_level="warning",
+                access_log=False,
+            )
+        )
+        for number, application in enumerate(applications)
+    ]
+    first, second, third = (f"http://127.0.0.1:{first_port + number}" for number in range(3))
+    print(  # noqa: T201  # for the person at the terminal
+        "Stand-ins are running; they cost nothing and draw only what was asked for, in words.\n"
+        "In another terminal:\n\n"
+        f"  OPENAI_BASE_URL={first}/v1 OPENAI_API_KEY={KEY} \\\n"
+        "  OPENAI_VIDEO_MODELS=wan-2.2 OPENAI_CHAT_MODEL=chat \\\n"
+        f"  RUNWAYML_BASE_URL={second} RUNWAYML_API_SECRET={KEY} \\\n"
+        f"  AI_HORDE=true AI_HORDE_BASE_URL={third} AI_HORDE_API_KEY={KEY} make run\n",
+        flush=True,
+    )
+    await asyncio.gather(*(server.serve() for server in servers))
+
+
+def main() -> None:
+    """Serve until Ctrl-C."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--port", type=int, default=9101, help="the first of three")
+    parser.add_argument("--seconds", type=float, default=6.0, help="that a piece of work takes")
+    chosen = parser.parse_args()
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(serve(chosen.port, chosen.seconds))
+
+
+if __name__ == "__main__":
+    main()
