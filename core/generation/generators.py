@@ -28,7 +28,7 @@ def _openai(settings: Settings) -> list[Provider]:
     if key or base_url:
         servers.append(
             Server(
-                title="OpenAI" if base_url is None else "OpenAI-compatible server",
+                title="OpenAI" if base_url is None else "OpenAI-compatible",
                 base_url=base_url,
                 api_key=key,
                 image_models=settings.openai_image_models,

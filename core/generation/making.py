@@ -99,7 +99,9 @@ class Making:
             # Asking again for something that has been paid for would pay again.
             taken = self._submission is not None and not self.resumable
             if error.retryable and self._paid and taken:
-                raise GenerationFailed(error.message) from error
+                raise GenerationFailed(
+                    error.message, cost=error.cost, details=error.details
+                ) from error
             raise
 
     async def abandon(self) -> None:
@@ -258,7 +260,7 @@ class Making:
         try:
             webp = await asyncio.to_thread(preview_of, preview)
             await asyncio.to_thread(self._store.leases.partial, self.asset, webp)
-        except (DatabaseError, LeaseLost, OSError) as error:
+        except Exception as error:  # noqa: BLE001  # whatever a vendor sends, the item goes on
             _log.info("%s: a preview is not shown: %s", self.asset.id, error)
 
     async def _save(self, submission: Submission) -> None:

@@ -63,9 +63,10 @@ def order_form(user: str, source: Asset | None = None) -> Sent:
             label_visibility="collapsed",
         )
         refusal = st.empty()
-        create = st.form_submit_button("Create", type="primary", width="stretch")
         varying = studio().can_vary() and source is None
-        vary = varying and st.form_submit_button("Suggest variations", type="tertiary")
+        with st.container(key="sending", horizontal=True):
+            create = st.form_submit_button("Create", type="primary", width="stretch")
+            vary = varying and st.form_submit_button("Suggest variations")
     estimate = st.empty()
     chosen = _Chosen()
     kinds = [Kind.IMAGE, Kind.VIDEO] if source is None else [Kind.VIDEO]
@@ -190,17 +191,20 @@ def _draw_options(kind: Kind, maker: Maker) -> dict[str, Any]:
                     help=about,
                 )
             elif option.type == "text":
-                most = None if option.maximum is None else int(option.maximum)
-                value = st.text_input(option.title, max_chars=most, key=key, help=about)
+                characters = None if option.maximum is None else int(option.maximum)
+                value = st.text_input(option.title, max_chars=characters, key=key, help=about)
             else:
-                whole = option.type == "integer"
-                least, most_number = option.minimum, option.maximum
+                number = int if option.type == "integer" else float
+                least, most = (
+                    None if bound is None else number(bound)
+                    for bound in (option.minimum, option.maximum)
+                )
                 value = st.number_input(
                     option.title,
-                    None if least is None else (int(least) if whole else float(least)),
-                    None if most_number is None else (int(most_number) if whole else most_number),
+                    least,
+                    most,
                     None,
-                    step=1 if whole else 0.5,
+                    step=number(1),
                     placeholder=MODELS_CHOICE,
                     key=key,
                     help=about,

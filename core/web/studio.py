@@ -33,7 +33,7 @@ class Maker:
     @property
     def label(self) -> str:
         """What it is called in the form."""
-        return f"{self.provider.title} · {self.capability.model}"
+        return f"{self.capability.model} · {self.provider.title}"
 
     @property
     def key(self) -> str:
@@ -96,12 +96,12 @@ class Studio:
             if each is None:
                 each = self.store.assets.typical_cost(one)
             if each is None:
-                unknown.append(f"what the {one.kind}s cost is not known beforehand")
+                unknown.append(f"{one.kind}s")
             else:
                 known[one.cost.unit] += each * len(alike)  # type: ignore[assignment]  # floats too
-        about = [f"about {amounts_text(known)}"] if any(known.values()) else []
-        text = "; ".join(about + unknown)
-        return f"{text[:1].upper()}{text[1:]}." if text else ""
+        about = f"About {amounts_text(known)}." if any(known.values()) else ""
+        rest = f"What the {' and '.join(unknown)} cost is not known beforehand." if unknown else ""
+        return f"{about} {rest}".strip()
 
     def can_vary(self) -> bool:
         """Return whether a chat model is there to rewrite prompts."""

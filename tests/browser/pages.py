@@ -37,7 +37,7 @@ def log_out(page: Page) -> None:
 
 def write_prompt(page: Page, prompt: str) -> None:
     """Type a prompt into the box on the first page."""
-    box = page.get_by_role("textbox", name="Prompt")
+    box = page.get_by_role("textbox", name="Prompt", exact=True)
     expect(box).to_be_visible(timeout=DRAWN_MS)
     box.fill(prompt)
 
