@@ -159,22 +159,29 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         return seconds if 0 <= seconds < float("inf") else None
     try:
         at = parsedate_to_datetime(headers.get("retry-after", ""))
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     at = at if at.tzinfo else at.replace(tzinfo=UTC)
     return max(0.0, (at - datetime.now(UTC)).total_seconds())
+
+
+def may_use_proxy(base_url: str | None) -> bool:
+    """Whether the proxy that the environment may name is for this address, too.
+
+    It is for vendors on the internet, and does not reach what runs on this machine.
+    """
+    return urlsplit(base_url or "").hostname not in {"localhost", "127.0.0.1", "::1"}
 
 
 def http_client(base_url: str | None = None) -> httpx2.AsyncClient:
     """Return a client for a vendor: it goes nowhere by itself, and keeps few connections.
 
     Args:
-        base_url: the vendor's address. The proxy that the environment may name is for vendors on
-            the internet; it does not reach what runs on this machine.
+        base_url: the vendor's address; None: the SDK knows it.
     """
     return httpx2.AsyncClient(
         follow_redirects=False,
-        trust_env=urlsplit(base_url or "").hostname not in {"localhost", "127.0.0.1", "::1"},
+        trust_env=may_use_proxy(base_url),
         limits=httpx2.Limits(max_connections=None, max_keepalive_connections=KEPT_ALIVE),
     )
 
@@ -202,7 +209,7 @@ async def download(  # noqa: PLR0913  # where from, where to, and what it must b
         ProviderUnavailable: it did not come whole, or not at all; it may be asked for again.
         ProviderError: what is there is not such a file.
     """
-    if urlsplit(address).scheme not in {"http", "https"}:
+    if _scheme(address) not in {"http", "https"}:
         raise ProviderError(f"{vendor.title} gave an address that no file can be fetched from.")
     timeout = httpx2.Timeout(_SILENT_SECONDS)
     try:
@@ -223,6 +230,13 @@ async def download(  # noqa: PLR0913  # where from, where to, and what it must b
         raise ProviderUnavailable(
             f"{vendor.title}'s file did not come whole; it is asked for again shortly."
         ) from error
+
+
+def _scheme(address: str) -> str:
+    try:
+        return urlsplit(address).scheme
+    except ValueError:  # no address at all
+        return ""
 
 
 def check_type(content_type: str, kind: Kind, vendor: Vendor) -> None:
@@ -262,12 +276,15 @@ def as_image_file(content: bytes) -> bytes:
     Raises:
         OSError: it is no image.
     """
-    with Image.open(BytesIO(content)) as image:
-        if image.format in {"PNG", "JPEG"}:
-            return content
-        buffer = BytesIO()
-        image.save(buffer, "PNG")
-        return buffer.getvalue()
+    try:
+        with Image.open(BytesIO(content)) as image:
+            if image.format in {"PNG", "JPEG"}:
+                return content
+            buffer = BytesIO()
+            image.save(buffer, "PNG")
+            return buffer.getvalue()
+    except Image.DecompressionBombError as error:
+        raise OSError(str(error)) from error
 
 
 @asynccontextmanager

@@ -186,6 +186,8 @@ class JobStore:
 
 def _anew() -> Document:
     """Return what an item is when it begins again, for an update pipeline."""
+    taken_up = {"$eq": [{"$type": "$remote_id"}, "string"]}  # from its provider, not paid anew
+    actual = {"$ifNull": ["$cost.actual", 0.0]}
     return {
         "state": QUEUED,
         "progress": 0.0,
@@ -197,11 +199,11 @@ def _anew() -> Document:
         "cancel_requested": False,
         "waiting": "",
         "partial": 0,
-        "details": {"$literal": {}},
+        "details": {"$cond": [taken_up, "$details", {"$literal": {}}]},
         "cost.earlier": {
-            "$add": [{"$ifNull": ["$cost.earlier", 0.0]}, {"$ifNull": ["$cost.actual", 0.0]}]
+            "$add": [{"$ifNull": ["$cost.earlier", 0.0]}, {"$cond": [taken_up, 0.0, actual]}]
         },
-        "cost.actual": None,
+        "cost.actual": {"$cond": [taken_up, "$cost.actual", None]},
         "next_attempt_at": AT_ONCE,
         "timings": {"$literal": {"queued_at": now()}},
     }

@@ -1,5 +1,6 @@
 """The form on the first page, drawn from what the providers declare."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -8,6 +9,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from core.models import MAX_ITEMS, MIN_ITEMS, Asset, InvalidInput, Kind
+from core.providers.base import AUTO
 from core.store import DatabaseError
 from core.web.studio import STYLES, Choice, Maker, Order, studio
 
@@ -74,7 +76,7 @@ def order_form(user: str, source: Asset | None = None) -> Sent:
         for kind in kinds:
             _draw_maker(kind, chosen, animates=source is not None)
     with st.container(key="shape", horizontal=True):
-        ratio = _draw_ratio(chosen)
+        ratio = _draw_ratio(chosen, source)
         seconds = _draw_seconds(chosen.makers[Kind.VIDEO])
         style = st.selectbox(
             "Style",
@@ -153,13 +155,24 @@ def _draw_maker(kind: Kind, chosen: _Chosen, *, animates: bool) -> None:
         chosen.accepted.add(provider.name)
 
 
-def _draw_ratio(chosen: _Chosen) -> str | None:
+def _draw_ratio(chosen: _Chosen, source: Asset | None) -> str | None:
     shapes = [maker.capability.ratios for maker in chosen.makers.values()]
     common = [ratio for ratio in shapes[0] if all(ratio in shape for shape in shapes)]
-    if len(shapes) == 1 and common:
-        return st.selectbox("Aspect ratio", common)
-    picked = st.selectbox("Aspect ratio", [ANY_RATIO, *common])
+    if source is not None:
+        return st.selectbox("Aspect ratio", common, _nearest(source, shapes[0]), _ratio_words)
+    picked = st.selectbox("Aspect ratio", [ANY_RATIO, *common], format_func=_ratio_words)
     return None if picked == ANY_RATIO else picked
+
+
+def _nearest(source: Asset, shape: Mapping[str, tuple[int, int]]) -> int:
+    """Return which ratio is the most like an image's own."""
+    own = (source.width or 1) / (source.height or 1)
+    away = [abs(math.log(width / height / own)) for width, height in shape.values()]
+    return away.index(min(away))
+
+
+def _ratio_words(ratio: str) -> str:
+    return "Automatic" if ratio == AUTO else ratio
 
 
 def _draw_seconds(maker: Maker) -> int | None:

@@ -1,0 +1,304 @@
+"""What RunwayML's models can do, read from the types of its SDK.
+
+The SDK has a `TypedDict` for each model of each endpoint, with its ratios, lengths and settings as
+`Literal`s; longest prompts and ranges stand in the docstrings of its fields. So an upgraded SDK
+brings its models with it. What is said nowhere is left to RunwayML, which refuses at no cost.
+"""
+
+import ast
+import inspect
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from math import log, sqrt
+from types import ModuleType
+from typing import Any, Final, Literal, Required, get_args, get_origin, get_type_hints
+
+from core.models import PROMPT_MAX_CHARACTERS, Cost, Kind
+from core.providers.base import AUTO, Capability, Option
+from core.providers.errors import RequestRejected
+
+ENDPOINTS: Final = {
+    "text_to_image": (Kind.IMAGE, False),
+    "text_to_video": (Kind.VIDEO, False),
+    "image_to_video": (Kind.VIDEO, True),
+}
+"""Endpoint → what it makes, and whether it makes it of an image."""
+
+_RECOMMENDED: Final = {
+    "text_to_image": ("gen4_image",),
+    "text_to_video": ("gen4.5",),
+    "image_to_video": ("gen4_turbo", "gen4.5"),
+}
+_OF_NO_USE: Final = frozenset({"vector", "edit"})  # parts of names: no pixels, or not from text
+_OURS: Final = frozenset({"model", "prompt_text", "prompt_image", "ratio", "duration", "seed"})
+# Files that we cannot show, and what needs reference images.
+_NOT_OFFERED: Final = frozenset({"output_format", "prores_profile", "edit", "precise_edit"})
+_TEXTS: Final = frozenset({"negative_prompt"})
+_SECONDS: Final = (5, 10)  # where a model does not say: what nearly all take
+_USUAL_SECONDS: Final = 5
+_AREA: Final = 1280 * 720
+_SQUARE: Final = (1024, 1024)
+_ASPECTS: Final = ("16:9", "9:16", "1:1", "4:3", "3:4", "3:2", "2:3", "21:9", "9:21", "5:4", "4:5")
+_ODD_ASPECTS: Final = ("2:1", "1:2", "20:9", "9:20", "4:1", "1:4", "8:1", "1:8")
+_TOLERANCE: Final = 0.03  # the vendors themselves call 1152x896 5:4 and 1536x672 21:9
+_FEWEST_PIXELS: Final = 100  # a literal with smaller numbers is an aspect ratio, such as "16:9"
+
+_Size = tuple[int, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """A model at one endpoint.
+
+    Attributes:
+        endpoint: one of `ENDPOINTS`, and the SDK's resource of that name.
+        capability: what it can do, without the limits of the account.
+        ratios: what the argument `ratio` may be; empty: it takes none.
+        takes: the other arguments that are passed on from `Request.params` as they are.
+        positions: whether the image has to be called the first frame.
+    """
+
+    endpoint: str
+    capability: Capability
+    ratios: Sequence[str]
+    takes: frozenset[str]
+    positions: bool
+
+    def arguments(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the arguments of the SDK's `create`, without prompt and image.
+
+        Args:
+            params: `Request.params`.
+
+        Raises:
+            RequestRejected: the model does not make this size.
+        """
+        arguments = {"model": self.capability.model}
+        if self.ratios:
+            arguments["ratio"] = self._ratio(params)
+        if "seconds" in params:
+            arguments["duration"] = params["seconds"]
+        return arguments | {name: params[name] for name in sorted(self.takes) if name in params}
+
+    def image(self, uri: str) -> Any:  # noqa: ANN401  # the SDK takes a text or a list
+        """Return the argument `prompt_image` for the image that a clip begins with."""
+        return [{"uri": uri, "position": "first"}] if self.positions else uri
+
+    def _ratio(self, params: Mapping[str, Any]) -> str:
+        wanted = [f"{params['width']}:{params['height']}", str(params.get("ratio"))]
+        if params.get("ratio") == AUTO and "size" not in params:
+            wanted = [f"{AUTO}_{params.get('resolution')}", *_words(self.ratios)]
+        for each in wanted:
+            if each in self.ratios:
+                return each
+        raise RequestRejected(f"{self.capability.model} does not make {wanted[0]}.")
+
+
+@cache
+def models() -> tuple[Model, ...]:
+    """Return all models that Fivefold can use, by endpoint, the recommended ones first."""
+    return tuple(
+        model
+        for endpoint in ENDPOINTS
+        for model in models_of(endpoint, import_module(f"runwayml.types.{endpoint}_create_params"))
+    )
+
+
+def models_of(endpoint: str, types: ModuleType) -> list[Model]:
+    """Return the models of an endpoint.
+
+    Args:
+        endpoint: one of `ENDPOINTS`.
+        types: the SDK's module with its parameters.
+    """
+    union = getattr(types, f"{endpoint.title().replace('_', '')}CreateParams")
+    docs = _docs(types)
+    found = [
+        model
+        for each in get_args(union) or (union,)
+        for model in _models(endpoint, each, docs[each.__name__])
+    ]
+    first = _RECOMMENDED[endpoint]
+
+    def place(model: Model) -> tuple[int, str]:
+        name = model.capability.model
+        return (first.index(name) if name in first else len(first), name)
+
+    return sorted(found, key=place)
+
+
+def _models(endpoint: str, params: type, docs: Mapping[str, str]) -> Iterator[Model]:
+    """Yield the models that a `TypedDict` describes, mostly one."""
+    kind, animates = ENDPOINTS[endpoint]
+    hints = get_type_hints(params)
+    hints_with_extras = get_type_hints(params, include_extras=True)
+    required = {name for name, hint in hints_with_extras.items() if get_origin(hint) is Required}
+    options = [
+        option
+        for name, hint in hints.items()
+        if name not in _OURS | _NOT_OFFERED
+        and (option := _option(name, hint, docs.get(name, ""), required=name in required))
+    ]
+    takes = {option.name for option in options} | ({"seed"} & hints.keys())
+    needed = {"prompt_text"} if kind == Kind.IMAGE else {"prompt_text", "duration"}
+    if required - _OURS - takes or needed - hints.keys():
+        return
+    ratios = [each for each in _literals(hints.get("ratio")) if isinstance(each, str)]
+    shapes, shape_options = _shapes(ratios, kind, animates=animates)
+    prompt = docs.get("prompt_text", "")
+    longest = re.search(r"up to ([\d,]+) characters", prompt)
+    length = docs.get("duration", "")
+    seconds = () if kind == Kind.IMAGE else _seconds(hints["duration"], length)
+    for name in _literals(hints["model"]):
+        if _OF_NO_USE & set(re.split(r"\W|_", name)):
+            continue
+        capability = Capability(
+            kind=kind,
+            model=name,
+            animates=animates,
+            ratios=shapes,
+            seconds=seconds,
+            default_seconds=_default_seconds(seconds, length),
+            options=(*shape_options, *options),
+            exact=False,  # RunwayML documents neither the frame rate nor the exact length
+            seed="item" if "seed" in takes else "none",
+            max_prompt=int(longest[1].replace(",", "")) if longest else PROMPT_MAX_CHARACTERS,
+            prompt_units="utf-16" if "UTF-16" in prompt else "characters",
+            cost=Cost(unit="credits"),
+        )
+        yield Model(
+            endpoint=endpoint,
+            capability=capability,
+            ratios=ratios,
+            takes=frozenset(takes),
+            # These take an image without a position for something to go by, not to begin with.
+            positions="position" in docs.get("prompt_image", ""),
+        )
+
+
+def _option(name: str, hint: object, doc: str, *, required: bool) -> Option | None:
+    """Return a setting as an option; None where it is not as simple as that."""
+    told: dict[str, Any] = {
+        "name": name,
+        "title": name.replace("_", " ").capitalize(),
+        "help": doc.partition("\n\n")[0].replace("`", ""),
+    }
+    if hint is bool:
+        return Option(**told, type="flag", default=False if required else None)
+    literals = _literals(hint)
+    if literals and all(isinstance(each, str) for each in literals):
+        unlike: dict[str, str] = {}  # some are there twice: "768p", and "768P" as deprecated
+        for each in literals:
+            unlike.setdefault(each.lower(), each)
+        choices = tuple(unlike.values())
+        return Option(**told, choices=choices, default=choices[0] if required else None)
+    return Option(**told) if name in _TEXTS and not required else None
+
+
+def _shapes(
+    literals: Sequence[str], kind: Kind, *, animates: bool
+) -> tuple[dict[str, _Size], list[Option]]:
+    """Return aspect ratios with their pixels, and options for what these leave open."""
+    words = _words(literals)
+    tiers = [word.removeprefix(f"{AUTO}_") for word in words if word.startswith(f"{AUTO}_")]
+    auto = _SQUARE if kind == Kind.IMAGE else _size(16 / 9)
+    options = []
+    if len(tiers) > 1 and (animates or kind == Kind.IMAGE):
+        usual = "720p" if "720p" in tiers else tiers[0]
+        note = "Applies where the ratio is chosen automatically."
+        options.append(
+            Option(name="resolution", title="Resolution", choices=tiers, default=usual, help=note)
+        )
+    # A clip of an image follows its image where it can, and a clip of a text has none to follow.
+    if (animates and words) or not literals:
+        return {AUTO: auto}, options
+    by_aspect: dict[str, list[_Size]] = defaultdict(list)
+    sizes: list[_Size] = []
+    for literal in literals:
+        if literal in words:
+            continue
+        width, height = map(int, literal.split(":"))
+        if max(width, height) < _FEWEST_PIXELS:
+            by_aspect[literal].append(_size(width / height))
+        else:
+            sizes.append((width, height))
+            by_aspect[_aspect(width, height)].append((width, height))
+    preferred = (*(("1:1",) if kind == Kind.IMAGE else ()), *_ASPECTS, *_ODD_ASPECTS)
+    shapes = {
+        aspect: min(by_aspect[aspect], key=lambda size: abs(log(size[0] * size[1] / _AREA)))
+        for aspect in (*preferred, *by_aspect)
+        if aspect in by_aspect and aspect
+    }
+    if words and kind == Kind.IMAGE:
+        shapes[AUTO] = auto
+    if set(sizes) - set(shapes.values()):
+        choices = [f"{width}x{height}" for width, height in sizes]
+        options.insert(0, Option(name="size", title="Exact size", choices=choices))
+    return shapes, options
+
+
+def _words(ratios: Sequence[str]) -> list[str]:
+    """Return those ratios that are no numbers: `auto`, `auto_720p`, `adaptive`."""
+    return [each for each in ratios if re.fullmatch(r"\d+:\d+", each) is None]
+
+
+def _aspect(width: int, height: int) -> str:
+    """Return the simple aspect ratio that pixels have, about; empty where they have none."""
+
+    def distance(aspect: str) -> float:
+        across, down = map(int, aspect.split(":"))
+        return abs(log(width * down / (height * across)))
+
+    nearest = min(_ASPECTS + _ODD_ASPECTS, key=distance)
+    return nearest if distance(nearest) <= _TOLERANCE else ""
+
+
+def _size(shape: float) -> _Size:
+    """Return even pixels of a shape (width by height) with the area of 1280x720."""
+    return 2 * round(sqrt(_AREA * shape) / 2), 2 * round(sqrt(_AREA / shape) / 2)
+
+
+def _seconds(hint: object, doc: str) -> Sequence[int]:
+    numbers = [each for each in _literals(hint) if isinstance(each, int)]
+    if numbers:
+        return tuple(sorted(numbers))
+    said = re.search(r"(?:from|between) (\d+) (?:to|and) (\d+)", doc)
+    return _SECONDS if said is None else range(int(said[1]), int(said[2]) + 1)
+
+
+def _default_seconds(seconds: Sequence[int], doc: str) -> int | None:
+    said = re.search(r"Defaults to (\d+)", doc)
+    usual = _USUAL_SECONDS if said is None else int(said[1])
+    return min(seconds, key=lambda each: abs(each - usual), default=None)
+
+
+def _literals(hint: object) -> list[Any]:
+    """Return the values of a `Literal`, also of one inside a union."""
+    if get_origin(hint) is Literal:
+        return list(get_args(hint))
+    return [value for each in get_args(hint) for value in _literals(each)]
+
+
+def _docs(module: ModuleType) -> Mapping[str, Mapping[str, str]]:
+    """Return the docstrings of a module's fields, by class and field, paragraphs as lines."""
+    docs: dict[str, dict[str, str]] = defaultdict(dict)
+    try:
+        tree = ast.parse(inspect.getsource(module))
+    except OSError:  # installed without its source
+        return docs
+    for each in tree.body:
+        if not isinstance(each, ast.ClassDef):
+            continue
+        for field, doc in zip(each.body, each.body[1:], strict=False):
+            match field, doc:
+                case (
+                    ast.AnnAssign(target=ast.Name(id=name)),
+                    ast.Expr(value=ast.Constant(value=str(text))),
+                ):
+                    paragraphs = inspect.cleandoc(text).split("\n\n")
+                    docs[each.name][name] = "\n\n".join(" ".join(p.split()) for p in paragraphs)
+    return docs

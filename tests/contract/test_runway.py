@@ -1,0 +1,551 @@
+"""RunwayML's SDK, unpatched, against a stand-in that counts what it would have charged."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from PIL import Image
+
+from core.generation.order import Choice, Order, plan
+from core.media.encoding import encode_png
+from core.media.inspection import BrokenMedia, Inspection, inspect
+from core.models import Asset, AssetState, Kind
+from core.providers.base import Capability, Outcome, Provider, Request, Submission
+from core.providers.errors import (
+    BalanceSpent,
+    GenerationFailed,
+    InvalidCredentials,
+    OutcomeUnknown,
+    PromptRejected,
+    ProviderError,
+    ProviderUnavailable,
+    RateLimited,
+    RequestRejected,
+)
+from core.providers.runway import UNANSWERED, UNLIMITED, Runway
+from core.settings import Settings
+from core.store import Store
+from tests.contract.fakes import Reports, catalogue_of
+from tests.integration.bench import Bench
+from tests.product import free_port
+from tests.servers.runway import PRICE, VERSION, Account, application
+from tests.servers.wire import Books, Fault, serving
+
+KEY = "key_a-very-secret-key-for-tests"
+
+
+class World:
+    """A stand-in, and the provider that asks it."""
+
+    def __init__(self, url: str, books: Books, account: Account) -> None:
+        self.url = url
+        self.books = books
+        self.account = account
+
+    @asynccontextmanager
+    async def provider(self, **changed: Any) -> AsyncIterator[Runway]:
+        chosen: dict[str, Any] = {"base_url": self.url, "poll_seconds": 0.02} | changed
+        made = Runway(chosen.pop("key", KEY), **chosen)
+        try:
+            yield made
+        finally:
+            await made.close()
+
+    def make(
+        self, request: Request, path: Path, **changed: Any
+    ) -> tuple[Submission, Outcome, Reports]:
+        async def run() -> tuple[Submission, Outcome, Reports]:
+            reports = Reports()
+            async with self.provider(**changed) as provider:
+                submission = await provider.submit(request)
+                outcome = await provider.follow(submission, reports)
+                await provider.fetch(submission, path)
+            return submission, outcome, reports
+
+        return asyncio.run(run())
+
+    def error(self, request: Request, path: Path, **changed: Any) -> ProviderError:
+        """What making an item ends with; no text of it may hold the key."""
+        with pytest.raises(ProviderError) as caught:
+            self.make(request, path, **changed)
+        assert KEY not in f"{caught.value!r} {caught.value.details} {caught.value.__cause__!r}"
+        return caught.value
+
+    def asked(self, method: str, path: str) -> httpx2.Response:
+        """Ask as somebody else with the same key does."""
+        headers = {"Authorization": f"Bearer {KEY}", "X-Runway-Version": VERSION}
+        return httpx2.request(method, f"{self.url}{path}", headers=headers, trust_env=False)
+
+
+def world_of(**changed: Any) -> Iterator[World]:
+    books, account = Books(KEY), Account()
+    with serving(application(books, account=account, **changed)) as url:
+        yield World(url, books, account)
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    yield from world_of(seconds=0.15)
+
+
+@pytest.fixture
+def busy() -> Iterator[World]:
+    """A stand-in that lets every task wait for its turn."""
+    yield from world_of(seconds=0.1, throttled=0.2)
+
+
+@pytest.fixture
+def slow() -> Iterator[World]:
+    """A stand-in whose tasks end in none of these tests."""
+    yield from world_of(seconds=3600.0)
+
+
+def image(model: str = "gen4_image", width: int = 720, height: int = 720, **params: Any) -> Request:
+    return Request(
+        asset_id="a",
+        kind=Kind.IMAGE,
+        prompt="a fox",
+        slot=1,
+        model=model,
+        params={"width": width, "height": height, "ratio": "1:1", "seed": 7} | params,
+    )
+
+
+def video(source: Path | None = None, model: str = "gen4.5", **params: Any) -> Request:
+    sizes = {"width": 1280, "height": 720, "ratio": "16:9", "seconds": 2, "fps": 24, "seed": 7}
+    return Request(
+        asset_id="a",
+        kind=Kind.VIDEO,
+        prompt="a fox",
+        slot=1,
+        model=model,
+        params=sizes | params,
+        source=source,
+    )
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    path = tmp_path / "source.png"
+    path.write_bytes(encode_png(Image.new("RGB", (64, 64), "teal")))
+    return path
+
+
+def looked_over(path: Path, kind: Kind) -> Inspection:
+    return inspect(path, kind, width=None, height=None, seconds=None)
+
+
+def test_an_image_is_made(world: World, tmp_path: Path) -> None:
+    submission, outcome, reports = world.make(image(), tmp_path / "x")
+    assert looked_over(tmp_path / "x", Kind.IMAGE).width == 720
+    assert submission.remote_id == "task-000001"
+    request = {"model": "gen4_image", "ratio": "720:720", "seed": 7}
+    assert submission.details == {"request": request, "request_id": "req-task-000001"}
+    assert submission.cost == outcome.cost == PRICE
+    assert reports.shares[-1] == 1.0
+    sent = {"endpoint": "text_to_image", "promptText": "a fox"} | request
+    assert world.books.asked == [sent]
+    assert world.books.charges["a fox"] == 1
+
+
+def test_a_clip_is_made_and_tells_how_it_is_getting_on(world: World, tmp_path: Path) -> None:
+    _, outcome, reports = world.make(video(), tmp_path / "x")
+    found = looked_over(tmp_path / "x", Kind.VIDEO)
+    assert (found.width, found.height, found.seconds) == (1280, 720, 2.0)
+    assert len(reports.shares) > 2
+    assert reports.shares == sorted(reports.shares)
+    assert not reports.waiting
+    assert outcome.cost == 2 * PRICE
+    assert world.books.asked[0]["duration"] == 2
+    assert world.books.charges["a fox"] == 1
+
+
+@pytest.mark.parametrize(
+    ("model", "params", "ratio"),
+    [
+        ("gen4_turbo", {}, "1280:720"),
+        ("seedance2_fast", {}, "1280:720"),
+        ("wan3", {"ratio": "auto", "resolution": "480p"}, "auto_480p"),
+        ("grok_imagine_1_5", {"ratio": "auto", "resolution": "480p"}, None),
+    ],
+)
+def test_an_image_is_animated(  # noqa: PLR0913, PLR0917  # fixtures, and a case of three parts
+    world: World, tmp_path: Path, source: Path, model: str, params: dict[str, Any], ratio: str
+) -> None:
+    submission, _, _ = world.make(video(source, model, **params), tmp_path / "x")
+    looked_over(tmp_path / "x", Kind.VIDEO)
+    (asked,) = world.books.asked
+    assert asked["endpoint"] == "image_to_video"
+    assert asked.get("ratio") == ratio
+    assert "runway://" not in str(submission.details)
+    assert world.books.charges["a fox"] == 1
+
+
+def test_a_webp_becomes_a_png_and_a_png_stays_as_it_is(world: World, tmp_path: Path) -> None:
+    square = {"width": 1024, "height": 1024}
+    world.make(image("recraft_v4_1_flash", **square), tmp_path / "x")
+    with Image.open(tmp_path / "x") as found:
+        assert found.format == "PNG"
+    world.make(image(), tmp_path / "y")
+    address = world.asked("GET", "/v1/tasks/task-000002").json()["output"][0]
+    made = httpx2.get(address, trust_env=False).content
+    assert (tmp_path / "y").read_bytes() == made
+
+
+def test_waiting_for_ones_turn_is_told(busy: World, tmp_path: Path) -> None:
+    _, _, reports = busy.make(image(), tmp_path / "x")
+    assert set(reports.waiting) == {"waiting for its turn at RunwayML"}
+
+
+@pytest.mark.parametrize("request_of", [image, video])
+def test_an_item_is_resumed_by_its_id_alone(world: World, tmp_path: Path, request_of: Any) -> None:
+    async def run() -> None:
+        async with world.provider() as first:
+            submission = await first.submit(request_of())
+        async with world.provider() as second:
+            resumed = Submission(submission.remote_id)
+            await second.follow(resumed, Reports())
+            await second.fetch(resumed, tmp_path / "x")
+
+    asyncio.run(run())
+    looked_over(tmp_path / "x", request_of().kind)
+    assert world.books.charges["a fox"] == 1
+
+
+def test_an_item_is_cancelled_and_a_cancelled_one_is_told_apart(slow: World) -> None:
+    async def run() -> GenerationFailed:
+        async with slow.provider() as provider:
+            submission = await provider.submit(image())
+            await provider.cancel(submission)
+            await provider.cancel(submission)
+            await provider.cancel(Submission("task-of-nobody"))
+            with pytest.raises(GenerationFailed, match="was cancelled") as caught:
+                await provider.follow(submission, Reports())
+            return caught.value
+
+    error = asyncio.run(run())
+    assert (error.code, error.cost, error.retryable) == ("cancelled_at_provider", 0, False)
+
+
+def test_a_finished_file_that_was_deleted_there_is_gone(world: World, tmp_path: Path) -> None:
+    async def run() -> None:
+        async with world.provider() as provider:
+            submission = await provider.submit(image())
+            await provider.follow(submission, Reports())
+            await provider.cancel(submission)
+            with pytest.raises(GenerationFailed, match="no longer knows"):
+                await provider.fetch(submission, tmp_path / "x")
+            with pytest.raises(GenerationFailed, match="no longer knows"):
+                await provider.follow(Submission("task-of-nobody"), Reports())
+
+    asyncio.run(run())
+
+
+def test_an_unfinished_task_has_no_file(slow: World, tmp_path: Path) -> None:
+    async def run() -> None:
+        async with slow.provider() as provider:
+            submission = await provider.submit(image())
+            with pytest.raises(GenerationFailed, match="no file"):
+                await provider.fetch(submission, tmp_path / "x")
+
+    asyncio.run(run())
+
+
+FAILED: list[tuple[str, bool, type[ProviderError], bool]] = [
+    ("SAFETY.INPUT.TEXT", True, PromptRejected, False),
+    ("SAFETY.OUTPUT.VIDEO", True, PromptRejected, False),
+    ("INPUT_PREPROCESSING.SAFETY.TEXT", False, PromptRejected, False),
+    ("ASSET.INVALID", False, RequestRejected, False),
+    ("INTERNAL.BAD_OUTPUT.CODE01", True, GenerationFailed, False),
+    ("INTERNAL.BAD_OUTPUT.CODE01", False, GenerationFailed, False),
+    ("INTERNAL", False, GenerationFailed, True),
+    ("INTERNAL", True, GenerationFailed, False),
+    ("INPUT_PREPROCESSING.INTERNAL", False, GenerationFailed, True),
+    ("THIRD_PARTY.UNAVAILABLE", False, GenerationFailed, True),
+    ("SOMETHING.NEW", False, GenerationFailed, False),
+    ("", False, GenerationFailed, False),
+]
+
+
+@pytest.mark.parametrize(("code", "charged", "expected", "retryable"), FAILED)
+def test_a_failed_task_says_what_it_means_and_what_it_cost(  # noqa: PLR0913, PLR0917  # as above
+    world: World,
+    tmp_path: Path,
+    code: str,
+    charged: bool,  # noqa: FBT001  # a value of the case
+    expected: type[Exception],
+    retryable: bool,  # noqa: FBT001  # likewise
+) -> None:
+    fault = Fault(what="fail", code=code, charged=charged, message=f"It is about {KEY}.")
+    world.books.faults.append(fault)
+    error = world.error(image(), tmp_path / "x")
+    assert type(error) is expected
+    assert error.retryable is retryable
+    assert error.ended
+    assert error.cost == (PRICE if charged else 0)
+    assert error.details["failure_code"] == code
+    assert world.books.charges["a fox"] == 1
+
+
+REFUSED: list[tuple[dict[str, Any], type[ProviderError]]] = [
+    ({"status": 429}, RateLimited),
+    ({"status": 502}, ProviderUnavailable),
+    ({"status": 503}, ProviderUnavailable),
+    ({"status": 504}, ProviderUnavailable),
+    ({"status": 500}, OutcomeUnknown),
+    ({"status": 400, "message": f"No such ratio; {KEY}"}, RequestRejected),
+    ({"status": 404}, RequestRejected),
+    ({"status": 403}, InvalidCredentials),
+]
+
+
+@pytest.mark.parametrize("request_of", [image, video])
+@pytest.mark.parametrize(("fault", "expected"), REFUSED)
+def test_a_refusal_says_what_it_means(
+    world: World, tmp_path: Path, request_of: Any, fault: dict[str, Any], expected: type[Exception]
+) -> None:
+    world.books.faults.append(Fault(what="refuse", **fault))
+    error = world.error(request_of(), tmp_path / "x")
+    assert type(error) is expected
+    assert not world.books.charges
+    world.make(request_of(), tmp_path / "x")
+    assert world.books.charges["a fox"] == 1
+
+
+@pytest.mark.parametrize(("said", "seconds"), [("7", 7.0), (None, None), ("nonsense", None)])
+def test_the_pause_that_is_asked_for_is_handed_on(
+    world: World, tmp_path: Path, said: str | None, seconds: float | None
+) -> None:
+    world.books.faults.append(Fault(what="refuse", status=429, retry_after=said))
+    assert world.error(image(), tmp_path / "x").retry_after == seconds
+
+
+def test_a_wrong_key_is_not_quoted(world: World, tmp_path: Path, source: Path) -> None:
+    world.books.key = "another"
+    for request in (image(), video(source)):
+        error = world.error(request, tmp_path / "x")
+        assert isinstance(error, InvalidCredentials)
+        assert "RUNWAYML_API_SECRET" in error.message
+
+
+def test_a_spent_balance_is_told_and_then_known_before_a_call(world: World, tmp_path: Path) -> None:
+    world.account.credits = 0
+    assert isinstance(world.error(image(), tmp_path / "x"), BalanceSpent)
+    assert len(world.books.asked) == 1
+
+    async def run() -> None:
+        async with world.provider() as provider:
+            await provider.refresh()
+            with pytest.raises(BalanceSpent, match="no credits left"):
+                await provider.submit(image())
+            world.account.credits = PRICE
+            await provider.refresh()
+            await provider.submit(image())
+
+    asyncio.run(run())
+    assert len(world.books.asked) == 2
+    assert world.books.charges["a fox"] == 1
+
+
+@pytest.mark.parametrize("request_of", [image, video])
+@pytest.mark.parametrize(
+    ("what", "charges"),
+    [("cut_before", 0), ("slow_before", 0), ("cut_after", 1), ("slow_after", 1)],
+)
+def test_a_paid_call_without_an_answer_is_unknown(
+    world: World, tmp_path: Path, request_of: Any, what: Any, charges: int
+) -> None:
+    world.books.faults.append(Fault(what=what, seconds=1.0))
+    error = world.error(request_of(), tmp_path / "x", timeout=0.3)
+    assert isinstance(error, OutcomeUnknown)
+    assert world.books.charges["a fox"] == charges
+
+
+def test_nobody_there_costs_nothing(world: World, tmp_path: Path) -> None:
+    nowhere = f"http://127.0.0.1:{free_port()}"
+    error = world.error(image(), tmp_path / "x", base_url=nowhere)
+    assert isinstance(error, ProviderUnavailable)
+
+
+def test_a_task_is_left_for_later_where_nobody_answers(slow: World) -> None:
+    async def run() -> None:
+        async with slow.provider() as first:
+            submission = await first.submit(image())
+        async with slow.provider(base_url=f"http://127.0.0.1:{free_port()}") as provider:
+            with pytest.raises(ProviderUnavailable):
+                await provider.follow(submission, Reports())
+
+    asyncio.run(run())
+
+
+UPSET = [(429, ""), (500, ""), (503, ""), (200, "{")]
+
+
+def test_polls_without_an_answer_are_made_again(world: World, tmp_path: Path) -> None:
+    assert len(UPSET) < UNANSWERED
+    world.account.upset.extend(UPSET)
+    world.make(image(), tmp_path / "x")
+    assert not world.account.upset
+    assert world.books.charges["a fox"] == 1
+
+
+def test_too_many_polls_without_an_answer_leave_a_task_for_later(
+    world: World, tmp_path: Path
+) -> None:
+    world.account.upset.extend([(200, "[]"), (200, "{}")] * UNANSWERED)
+    assert isinstance(world.error(image(), tmp_path / "x"), ProviderUnavailable)
+
+
+def test_an_answer_without_a_task_is_unknown(world: World, tmp_path: Path) -> None:
+    world.books.faults.append(Fault(what="refuse", status=200))  # with nothing but an error
+    assert isinstance(world.error(image(), tmp_path / "x"), OutcomeUnknown)
+
+
+@pytest.mark.parametrize("request_of", [image, video])
+def test_a_page_instead_of_a_file_is_asked_for_again(
+    world: World, tmp_path: Path, request_of: Any
+) -> None:
+    world.books.faults.append(Fault(what="garbage"))
+
+    async def run() -> None:
+        async with world.provider() as provider:
+            submission = await provider.submit(request_of())
+            await provider.follow(submission, Reports())
+            with pytest.raises(ProviderUnavailable, match="text/html"):
+                await provider.fetch(submission, tmp_path / "x")
+            await provider.fetch(submission, tmp_path / "x")
+
+    asyncio.run(run())
+    looked_over(tmp_path / "x", request_of().kind)
+    assert world.books.charges["a fox"] == 1
+
+
+@pytest.mark.parametrize("request_of", [image, video])
+def test_a_file_that_is_cut_short_is_found_out(
+    world: World, tmp_path: Path, request_of: Any
+) -> None:
+    world.books.faults.append(Fault(what="truncate"))
+    world.make(request_of(), tmp_path / "x")
+    with pytest.raises(BrokenMedia):
+        looked_over(tmp_path / "x", request_of().kind)
+
+
+def test_an_expired_address_is_asked_for_anew(world: World, tmp_path: Path) -> None:
+    world.books.faults.append(Fault(what="expire"))
+    world.make(image(), tmp_path / "x")
+    looked_over(tmp_path / "x", Kind.IMAGE)
+    assert world.books.charges["a fox"] == 1
+
+
+def capability(provider: Provider, model: str) -> Capability:
+    return next(each for each in provider.capabilities() if each.model == model)
+
+
+def test_the_accounts_limits_and_balance_are_taken_over(world: World) -> None:
+    async def run() -> None:
+        async with world.provider() as provider:
+            assert capability(provider, "gen4.5").limit == 1
+            world.account.credits = 1240
+            assert await provider.check() == "1,240 credits left; tier limits known for 3 models"
+            assert provider.status == "1,240 credits left"
+            before = provider.capabilities()
+            for model, limit, per_day in [
+                ("gen4.5", 2, 50),
+                ("gen4_image", 5, None),
+                ("veo3.1", UNLIMITED, 0),
+                ("wan3", 1, None),
+            ]:
+                found = capability(provider, model)
+                assert (found.limit, found.per_day) == (limit, per_day)
+            world.account.limits = {"gen4.5": (7, None)}
+            await provider.refresh()
+            assert capability(provider, "gen4.5").limit == 7
+            assert capability(provider, "gen4_image").limit == 1
+            assert len(before) == len(provider.capabilities())
+        async with world.provider(key="wrong") as provider:
+            with pytest.raises(InvalidCredentials):
+                await provider.check()
+
+    asyncio.run(run())
+    assert not world.books.charges
+
+
+def test_what_a_user_chooses_is_what_is_asked_for(world: World) -> None:
+    veo = {"size": "1080x1920", "audio": "yes", "negative_prompt": "rain"}
+    order = Order(
+        user_id="ana",
+        prompt="a fox",
+        choices={
+            Kind.VIDEO: Choice(model="veo3.1", options=veo),
+            Kind.IMAGE: Choice(model="gpt_image_2", options={"quality": "low"}),
+        },
+        ratio="16:9",
+        seconds=4,
+    )
+
+    async def run() -> list[Asset]:
+        async with world.provider() as provider:
+            _, assets = plan(order, catalogue_of(provider))
+            for asset in (assets[0], assets[-1]):
+                request = Request(
+                    asset_id=asset.id,
+                    kind=asset.kind,
+                    prompt="a fox",
+                    slot=asset.slot,
+                    model=asset.model,
+                    params=asset.params,
+                )
+                await provider.submit(request)
+            return assets
+
+    assets = asyncio.run(run())
+    asked = world.books.asked
+    assert asked[0] == {
+        "endpoint": "text_to_image",
+        "model": "gpt_image_2",
+        "promptText": "a fox",
+        "quality": "low",
+        "ratio": "1920:1088",
+    }
+    assert asked[1] == {
+        "endpoint": "text_to_video",
+        "model": "veo3.1",
+        "promptText": "a fox",
+        "ratio": "1080:1920",
+        "duration": 4,
+        "audio": True,
+        "negativePrompt": "rain",
+        "seed": assets[-1].params["seed"],
+    }
+
+
+def test_what_it_cannot_make_is_refused_before_any_call(world: World, tmp_path: Path) -> None:
+    requests: Sequence[Request] = (image(width=100), image(model="gone"), video(model="gen4_turbo"))
+    for request in requests:
+        assert isinstance(world.error(request, tmp_path / "x"), RequestRejected)
+    assert not world.books.asked
+
+
+def test_the_engine_keeps_what_an_item_cost_and_what_it_was_asked_with(
+    world: World, settings: Settings, store: Store
+) -> None:
+    world.books.faults.append(Fault(what="fail", code="INTERNAL"))
+
+    async def run() -> None:
+        async with world.provider() as provider:
+            obeys: Any = provider
+            bench = Bench(settings, store, obeys)
+            await bench.make()
+            assert bench.asset().state == AssetState.QUEUED  # again, for nothing was charged
+            await bench.make(bench.assets[1].id)
+            done = bench.asset(bench.assets[1].id)
+            assert done.state == AssetState.DONE
+            assert (done.cost.estimated, done.cost.actual, done.cost.unit) == (5, 5, "credits")
+            assert done.details["request"]["model"] == "gen4_image"
+
+    asyncio.run(run())
+    assert world.books.charges["x"] == 2  # one each

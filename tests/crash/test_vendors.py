@@ -1,0 +1,73 @@
+"""The vendors' own SDKs in real processes that are killed: nothing is paid for twice."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.product import Product
+from tests.servers import openai, runway
+from tests.servers.wire import Books, serving
+
+KEY = "key_for-tests-and-nobody-else"
+ANY_NUMBER = {"gen4.5": (None, None), "gen4_image": (None, None)}
+
+
+@pytest.fixture
+def books() -> dict[str, Books]:
+    return {"openai": Books(KEY), "runwayml": Books(KEY)}
+
+
+@pytest.fixture
+def product(tmp_path: Path, books: dict[str, Books]) -> Iterator[Product]:
+    account = runway.Account(limits=ANY_NUMBER)
+    with (
+        serving(openai.application(books["openai"], seconds=6)) as first,
+        serving(runway.application(books["runwayml"], account=account, seconds=6)) as second,
+    ):
+        running = Product(
+            tmp_path,
+            LEASE_SECONDS="3",
+            OPENAI_BASE_URL=f"{first}/v1",
+            OPENAI_API_KEY=KEY,
+            RUNWAYML_BASE_URL=second,
+            RUNWAYML_API_SECRET=KEY,
+        )
+        running.start()
+        yield running
+        running.stop()
+        assert KEY not in running.output
+
+
+def states(product: Product, job_id: str) -> dict[str, str]:
+    job = json.loads(product.command("job", job_id, "--json").stdout)
+    assert KEY not in json.dumps(job)
+    return {f"{each['kind']}-{each['slot']}": each["state"] for each in job["assets"]}
+
+
+def test_a_killed_worker_pays_for_nothing_twice(product: Product, books: dict[str, Books]) -> None:
+    arguments = ("a fox", "--user", "ana", "--seconds", "2", "--json")
+    job_id = json.loads(product.command("generate", *arguments).stdout)["_id"]
+    for name in ("image-1", "image-5", "video-1", "video-5"):
+        product.hear(f"{job_id}-{name}: taken by")
+    product.children()["worker"].kill()
+    product.hear(f"/job?id={job_id}", 110)
+    found = states(product, job_id)
+    # A task is followed by its id; a picture that was on its way cannot be asked for again.
+    assert {found[f"video-{slot}"] for slot in range(1, 6)} == {"done"}
+    assert {found[f"image-{slot}"] for slot in range(1, 6)} <= {"done", "unknown"}
+    assert books["runwayml"].charges == {"a fox": 5}
+    assert books["openai"].charges == {"a fox": 5}
+
+
+def test_the_doctor_asks_every_generator_and_pays_nothing(
+    product: Product, books: dict[str, Books]
+) -> None:
+    said = product.command("doctor")
+    assert "The key is accepted" in said.stdout
+    assert "credits left" in said.stdout
+    assert KEY not in said.stdout + said.stderr
+    models = json.loads(product.command("models", "--json").stdout)
+    assert {each["provider"] for each in models} == {"openai", "runwayml", "illustrator"}
+    assert not books["openai"].charges + books["runwayml"].charges
