@@ -241,15 +241,11 @@ def models(*, as_json: bool) -> None:
         return
     for row in rows:
         what = "clips of an image" if row["animates"] else f"{row['kind']}s"
-        lengths = [f"{min(row['seconds'])} to {max(row['seconds'])} s"] if row["seconds"] else []
+        lengths = f"{', '.join(map(str, row['seconds']))} s" if row["seconds"] else ""
         options = ", ".join(each["name"] for each in row["options"])
-        click.echo(
-            f"{row['provider']:<12} {row['model']:<28} {what:<18} "
-            f"{'paid' if row['paid'] else 'free'}  "
-            + "; ".join(
-                [", ".join(row["ratios"]), *lengths, *([", ".join(options)] * bool(options))]
-            )
-        )
+        facts = "; ".join(filter(None, [", ".join(row["ratios"]), lengths, options]))
+        bill = "paid" if row["paid"] else "free"
+        click.echo(f"{row['provider']:<12} {row['model']:<28} {what:<18} {bill}  {facts}")
 
 
 @cli.command()

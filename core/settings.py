@@ -198,6 +198,10 @@ class Settings(BaseSettings):
     ai_horde_api_key: SecretStr = Field(
         SecretStr("0000000000"), description="Key for the AI Horde; the default is anonymous."
     )
+    ai_horde_models: Names = Field(
+        ("stable_diffusion", "AlbedoBase XL (SDXL)"),
+        description="Models of the AI Horde to offer; `any` is whichever is free.",
+    )
     ai_horde_base_url: str = Field(
         "https://aihorde.net", pattern=r"^https?://.+", description="Address of the AI Horde."
     )

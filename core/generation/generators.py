@@ -76,4 +76,5 @@ def _horde(settings: Settings) -> list[Provider]:
     from core.providers.horde import Horde  # noqa: PLC0415
 
     key = settings.ai_horde_api_key.get_secret_value()
-    return [Horde(key, base_url=settings.ai_horde_base_url)]
+    models = settings.ai_horde_models
+    return [Horde(key, base_url=settings.ai_horde_base_url, models=models)]

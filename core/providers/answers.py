@@ -226,7 +226,7 @@ async def download(  # noqa: PLR0913  # where from, where to, and what it must b
                 )
             check_type(answer.headers.get("content-type", ""), kind, vendor)
             await save(answer.aiter_bytes(), destination, kind, vendor)
-    except (httpx2.TransportError, httpx2.DecodingError, httpx2.InvalidURL) as error:
+    except (httpx2.RequestError, httpx2.InvalidURL) as error:
         raise ProviderUnavailable(
             f"{vendor.title}'s file did not come whole; it is asked for again shortly."
         ) from error
@@ -299,7 +299,7 @@ async def asking(vendor: Vendor, *, creating: bool = False) -> AsyncIterator[Non
         raise vendor.answer(
             answer.status_code, answer.headers, _body(answer), creating=creating
         ) from None
-    except httpx2.TransportError as error:
+    except httpx2.RequestError as error:
         raise vendor.no_answer(error, creating=creating) from error
     except Exception as error:
         if not _of_an_sdk(error):

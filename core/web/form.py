@@ -75,6 +75,10 @@ def order_form(user: str, source: Asset | None = None) -> Sent:
     with st.container(key="choices", horizontal=True):
         for kind in kinds:
             _draw_maker(kind, chosen, animates=source is not None)
+    for maker in chosen.makers.values():
+        provider = maker.provider
+        if provider.consent and st.checkbox(provider.consent, key=f"accept-{provider.name}"):
+            chosen.accepted.add(provider.name)
     with st.container(key="shape", horizontal=True):
         ratio = _draw_ratio(chosen, source)
         seconds = _draw_seconds(chosen.makers[Kind.VIDEO])
@@ -149,10 +153,7 @@ def _draw_maker(kind: Kind, chosen: _Chosen, *, animates: bool) -> None:
     key = st.selectbox(
         f"{noun} by", list(makers), format_func=lambda each: makers[each].label, width="stretch"
     )
-    maker = chosen.makers[kind] = makers[key]
-    provider = maker.provider
-    if provider.consent and st.checkbox(provider.consent, key=f"accept-{provider.name}-{kind}"):
-        chosen.accepted.add(provider.name)
+    chosen.makers[kind] = makers[key]
 
 
 def _draw_ratio(chosen: _Chosen, source: Asset | None) -> str | None:
@@ -253,7 +254,8 @@ def _draw_variations(numbers: Mapping[Kind, int]) -> dict[Kind, list[str]]:
 
 def _draw_facts(estimate: DeltaGenerator, order: Order, makers: list[Maker]) -> None:
     """Say what it costs, and what else is to be known about who makes it."""
-    plain = order if order.prompt.strip() else replace(order, prompt="x")
+    accepted = frozenset(maker.provider.name for maker in makers)  # it is only looked at
+    plain = replace(order, prompt=order.prompt.strip() or "x", accepted=accepted)
     try:
         lines = [studio().estimate(plain), *studio().accounts(makers)]
         unserved = studio().unserved(makers)

@@ -1,0 +1,223 @@
+"""A stand-in for the AI Horde: a queue that moves, WebP files, and a `charge` for each image asked.
+
+python -m tests.servers.horde --port 9104 --seconds 10
+"""
+
+import argparse
+import base64
+import math
+import time
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any
+
+import uvicorn
+from PIL import Image
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from tests.servers.wire import (
+    Books,
+    DroppableProtocol,
+    Fault,
+    control_routes,
+    cut,
+    picture,
+    spoilt,
+)
+
+ANONYMOUS = "0000000000"
+PLACES = 3  # before an image in the queue
+
+
+@dataclass
+class Task:
+    """An image that was asked for; its state follows from the time.
+
+    A fault `fail` has the code `faulted`, `censored`, `impossible` or `base64`.
+    """
+
+    id: str
+    asked: dict[str, Any]
+    begun_at: float
+    seconds: float
+    fault: Fault | None
+    cancelled: bool = False
+    looks: int = 0
+    run_out: str | None = None  # which look's address
+
+    @property
+    def trouble(self) -> str:
+        fails = self.fault is not None and self.fault.what == "fail"
+        return self.fault.code if fails and self.fault is not None else ""
+
+    def to_json(self) -> dict[str, Any]:
+        share = min((time.monotonic() - self.begun_at) / max(self.seconds, 0.001), 1.0)
+        faulted = share == 1.0 and self.trouble == "faulted"
+        impossible = self.trouble == "impossible"
+        done = self.cancelled or (share == 1.0 and not faulted and not impossible)
+        waits = not done and (share < 0.6 or impossible)
+        finished = done and not self.cancelled
+        return {
+            "finished": int(finished),
+            "processing": int(not done and not waits),
+            "restarted": 0,
+            "waiting": int(waits),
+            "done": done,
+            "faulted": faulted,
+            "wait_time": math.ceil((1 - share) * self.seconds),
+            "queue_position": math.ceil(PLACES * (0.6 - share) / 0.6) if waits else 0,
+            "kudos": 12.5 * finished,
+            "is_possible": not impossible,
+        }
+
+
+class Vendor:
+    """The stand-in.
+
+    Args:
+        books: what it remembers; its key and everybody's are accepted.
+        seconds: from when an image is asked for until it is there.
+    """
+
+    def __init__(self, books: Books, seconds: float) -> None:
+        self.books = books
+        self.seconds = seconds
+        self.tasks: dict[str, Task] = {}
+
+    async def create(self, request: Request) -> Response:
+        fault = self.books.next_fault()
+        if self._user(request) is None:
+            return _error(401, "InvalidAPIKey", f"No user matching {request.headers['apikey']}.")
+        if fault is not None and fault.what == "refuse":
+            headers = {} if fault.retry_after is None else {"Retry-After": fault.retry_after}
+            return _error(fault.status, fault.code, fault.message, headers)
+        if fault is not None and fault.what in {"cut_before", "slow_before"}:
+            return await cut(request, fault.seconds if fault.what == "slow_before" else 0.0)
+        asked = await request.json()
+        if asked["params"]["width"] % 64 or asked["params"]["height"] % 64:
+            return _error(400, "InvalidSize", "Image dimensions have to be multiples of 64.")
+        agent = request.headers.get("client-agent")
+        self.books.asked.append(asked | {"agent": agent})
+        self.books.charges[asked["prompt"]] += 1
+        task = Task(f"task-{len(self.tasks)}", asked, time.monotonic(), self.seconds, fault)
+        self.tasks[task.id] = task
+        if fault is not None and fault.what in {"cut_after", "slow_after"}:
+            return await cut(request, fault.seconds if fault.what == "slow_after" else 0.0)
+        return JSONResponse({"id": task.id, "kudos": 12.5}, 202)
+
+    async def check(self, request: Request) -> Response:
+        task = self.tasks.get(request.path_params["id"])
+        return _unknown() if task is None else JSONResponse(task.to_json())
+
+    async def status(self, request: Request) -> Response:
+        task = self.tasks.get(request.path_params["id"])
+        if task is None:
+            return _unknown()
+        if request.method == "DELETE":
+            task.cancelled = True
+        said = task.to_json()
+        said["shared"] = request.headers.get("apikey") == ANONYMOUS
+        said["generations"] = [self._generation(request, task)] if said["finished"] else []
+        return JSONResponse(said)
+
+    async def file(self, request: Request) -> Response:
+        task = self.tasks[request.path_params["id"]]
+        look = request.query_params["look"]
+        if "apikey" in request.headers:  # a key has no business here
+            return Response(status_code=400)
+        expires = task.fault is not None and task.fault.what == "expire"
+        if expires and task.run_out in {None, look}:
+            task.run_out = look
+            return Response("<Error>Request has expired</Error>", 403, media_type="text/xml")
+        made = spoilt(_webp(task), task.fault)
+        page = task.fault is not None and task.fault.what == "garbage"
+        return Response(made, media_type="text/html" if page else "image/webp")
+
+    async def heartbeat(self, _: Request) -> Response:
+        return JSONResponse({"message": "OK", "version": "4.47.2"})
+
+    async def find_user(self, request: Request) -> Response:
+        user = self._user(request)
+        if user is None:
+            sent = request.headers["apikey"]
+            return _error(404, "UserNotFound", f"User with api_key '{sent}' not found.")
+        return JSONResponse({"username": user, "kudos": 1234.0, "concurrency": 30})
+
+    def _user(self, request: Request) -> str | None:
+        names = {ANONYMOUS: "Anonymous#0", self.books.key: "ana#1"}
+        return names.get(request.headers.get("apikey", ""))
+
+    def _generation(self, request: Request, task: Task) -> dict[str, Any]:
+        task.looks += 1
+        image = f"{request.base_url}files/{task.id}?look={task.looks}"
+        if task.trouble == "base64":
+            image = base64.b64encode(_webp(task)).decode()
+        censored = task.trouble == "censored"
+        return {
+            "img": image,
+            "seed": task.asked["params"]["seed"],
+            "worker_id": "w-1",
+            "worker_name": "A kind volunteer",
+            "model": (task.asked["models"] or ["Deliberate"])[0],
+            "state": "censored" if censored else "ok",
+            "censored": censored,
+            "gen_metadata": [{"type": "censorship", "value": "nsfw"}] if censored else [],
+            "id": f"generation-{task.id}",
+        }
+
+
+def application(books: Books, *, seconds: float = 0.3) -> Starlette:
+    """Return the Horde's web application."""
+    vendor = Vendor(books, seconds)
+    api = "/api/v2"
+    return Starlette(
+        routes=[
+            Route(f"{api}/generate/async", vendor.create, methods=["POST"]),
+            Route(f"{api}/generate/check/{{id}}", vendor.check, methods=["GET"]),
+            Route(f"{api}/generate/status/{{id}}", vendor.status, methods=["GET", "DELETE"]),
+            Route(f"{api}/status/heartbeat", vendor.heartbeat, methods=["GET"]),
+            Route(f"{api}/find_user", vendor.find_user, methods=["GET"]),
+            Route("/files/{id}", vendor.file, methods=["GET"]),
+            *control_routes(books),
+        ]
+    )
+
+
+def _webp(task: Task) -> bytes:
+    params = task.asked["params"]
+    with Image.open(
+        BytesIO(picture(task.asked["prompt"], params["width"], params["height"]))
+    ) as image:
+        buffer = BytesIO()
+        image.save(buffer, "WEBP", quality=90)
+    return buffer.getvalue()
+
+
+def _error(status: int, code: str, message: str, headers: dict[str, str] | None = None) -> Response:
+    return JSONResponse({"message": message, "rc": code}, status, headers)
+
+
+def _unknown() -> Response:
+    return _error(404, "RequestNotFound", "Image Waiting Prompt with that ID not found.")
+
+
+def main() -> None:
+    """Serve until SIGTERM or SIGINT."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--seconds", type=float, default=10.0)
+    chosen = parser.parse_args()
+    uvicorn.run(
+        application(Books(), seconds=chosen.seconds),
+        port=chosen.port,
+        http=DroppableProtocol,
+        log_level="warning",
+        access_log=False,
+    )
+
+
+if __name__ == "__main__":
+    main()
