@@ -77,7 +77,7 @@ class Makers:
         if animates:
             del makers[Kind.IMAGE]
         known = {
-            kind: {option.name for option in _chosen(catalogue, kind, *maker, animates)[1].options}
+            kind: [option.name for option in _chosen(catalogue, kind, *maker, animates)[1].options]
             for kind, maker in makers.items()
         }
         values: dict[Kind, dict[str, str]] = {kind: {} for kind in makers}

@@ -157,9 +157,11 @@ class LeaseStore:
 
     def partial(self, asset: Asset, webp: bytes) -> None:
         """Store a small picture (WebP) of an item half done."""
-        self._update(asset, {"$inc": {"partial": 1}})
+        if self._assets.count_documents({"_id": asset.id, "lease.token": _token(asset)}) == 0:
+            raise LeaseLost(asset.id)
         picture = {"webp": webp, "at": now()}
         self._partials.replace_one({"_id": asset.id}, picture, upsert=True)
+        self._update(asset, {"$inc": {"partial": 1}})  # told of when it is there
 
     def saving(self, asset: Asset, learnt: Mapping[str, Any] | None = None) -> None:
         """Store that the provider has finished and its file is being fetched.

@@ -11,7 +11,7 @@ from tests.servers import openai, runway
 from tests.servers.wire import Books, serving
 
 KEY = "key_for-tests-and-nobody-else"
-ANY_NUMBER = {"gen4.5": (None, None), "gen4_image": (None, None)}
+ANY_NUMBER: dict[str, tuple[int | None, int | None]] = {"gen4.5": (None, None)}
 
 
 @pytest.fixture
