@@ -27,6 +27,9 @@ from tests.contract.fakes import Reports
 from tests.contract.tiny_pipelines import tiny_stable_diffusion, tiny_wan
 
 SECONDS = 60
+
+# Diffusers still passes an argument that the hub's client has given up.
+pytestmark = pytest.mark.filterwarnings("ignore:The `local_dir_use_symlinks` argument:UserWarning")
 # The hub's client warns of what diffusers passes on.
 pytestmark = pytest.mark.filterwarnings("ignore:The `local_dir_use_symlinks`:UserWarning")
 
