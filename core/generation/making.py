@@ -7,7 +7,7 @@ twice: its intent is stored before it, and one whose answer is not known stays s
 import asyncio
 import errno
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -32,6 +32,8 @@ from core.store import DatabaseError, LeaseLost, Store
 MAX_ATTEMPTS: Final = 5
 NOT_SAVED: Final = "not_saved"
 BROKEN: Final = "broken_file"
+DETAIL_CHARACTERS: Final = 4000
+DETAIL_ITEMS: Final = 100
 SAVE_AGAIN: Final = (20, 15.0)  # times, seconds between: for what could not be fetched again
 
 _log = logging.getLogger(__name__)
@@ -70,6 +72,7 @@ class Making:
         self._exact = capability.exact
         self._submission = None if asset.remote_id is None else Submission(asset.remote_id)
         self._call: asyncio.Task[Submission] | None = None
+        self._out = False  # whether the provider was called
         self._shown: asyncio.Task[None] | None = None
 
     @property
@@ -80,8 +83,7 @@ class Making:
     @property
     def charged(self) -> bool:
         """Whether a call that costs money is out, or may be."""
-        sent = self._call is not None or self.asset.state != AssetState.QUEUED
-        return self._paid and sent
+        return self._paid and (self._out or self.asset.state != AssetState.QUEUED)
 
     async def run(self) -> None:
         """Make the item, from wherever it stands, and store that it is done.
@@ -136,7 +138,6 @@ class Making:
         job = await asyncio.to_thread(self._store.jobs.get, self.asset.job_id)
         if job is None:
             raise LeaseLost(self.asset.id)
-        await without_queueing(self._store.leases.submitting, self.asset)
         self._call = asyncio.create_task(self._submit(job))
         self._call.add_done_callback(_noticed)
         if not self._paid:
@@ -147,7 +148,10 @@ class Making:
         return await asyncio.shield(self._call)
 
     async def _submit(self, job: Job) -> Submission:
-        """Ask the provider and store its answer; a paid call's answer is not given up."""
+        """Ask the provider and store its answer; a paid call's answer is not given up.
+
+        The intent is stored last of all before the call: what fails before it cost nothing.
+        """
         async with self._source() as source:
             request = Request(
                 asset_id=self.asset.id,
@@ -159,6 +163,8 @@ class Making:
                 source=source,
                 end_user=await asyncio.to_thread(self._store.users.pseudonym, job.user_id),
             )
+            await without_queueing(self._store.leases.submitting, self.asset)
+            self._out = True
             self._submission = await self._sent(request)
         return await self._kept(self._submission)
 
@@ -350,12 +356,32 @@ class Making:
 
 
 def learnt(said: Submission | Outcome | ProviderError) -> dict[str, Any]:
-    """Return what a provider said as fields to store: details, and what it costs."""
-    fields = {f"details.{name}": value for name, value in said.details.items()}
+    """Return what a provider said as fields to store: details, and what it costs.
+
+    Whatever that is, storing it must not fail: an answer that was paid for depends on it.
+    """
+    fields = {
+        f"details.{name}": _plain(value)
+        for name, value in said.details.items()
+        if name.isidentifier()
+    }
     if said.cost is not None:
         expected = isinstance(said, Submission)
         fields["cost.estimated" if expected else "cost.actual"] = said.cost
     return fields
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401  # of any type, and then of one that can be stored
+    """Return a value as MongoDB can store it, and not too much of it."""
+    if isinstance(value, Mapping):
+        return {str(name).replace("\x00", ""): _plain(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value[:DETAIL_ITEMS]]
+    if value is None or isinstance(value, bool | float):
+        return value
+    if isinstance(value, int) and abs(value) < 2**63:
+        return value
+    return str(value)[:DETAIL_CHARACTERS].encode(errors="replace").decode()
 
 
 def _noticed(call: asyncio.Task[Submission]) -> None:

@@ -1,5 +1,6 @@
 """The contract that every generator keeps: what it can do, and how it is asked."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -128,11 +129,15 @@ class Option:
             number = int(text) if self.type == "integer" else float(text)
         except ValueError:
             raise InvalidInput(f"“{self.title}” is a number, not “{text}”.") from None
-        above = self.minimum is None or number >= self.minimum
-        below = self.maximum is None or number <= self.maximum
-        if not (above and below):  # also for what is no number at all (NaN)
-            least, most = self.minimum, self.maximum
-            raise InvalidInput(f"“{self.title}” goes from {least:g} to {most:g}, not {text}.")
+        least = -math.inf if self.minimum is None else self.minimum
+        most = math.inf if self.maximum is None else self.maximum
+        if not (least <= number <= most and math.isfinite(number)):
+            words = [f"from {least:g}"] * math.isfinite(least) + [f"to {most:g}"] * math.isfinite(
+                most
+            )
+            raise InvalidInput(
+                f"“{self.title}” goes {' '.join(words) or 'not so far'}, not {text}."
+            )
         return number
 
 

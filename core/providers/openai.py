@@ -286,10 +286,10 @@ class OpenAI(Provider):
             answer = ImagesResponse.model_validate_json(content)
             image = (answer.data or [])[0]
         except (ValueError, IndexError):
-            raise self._lost("has no image in its answer") from None
+            raise self._lost("gave an answer without an image") from None
         picture.encoded, picture.address = image.b64_json, image.url
         if not (image.b64_json or image.url):
-            raise self._lost("has no image in its answer")
+            raise self._lost("gave an answer without an image")
         usage = None if answer.usage is None else answer.usage.to_dict()
         said = {"revised_prompt": image.revised_prompt, "quality": answer.quality}
         picture.outcome = self._outcome(picture.model, usage, said)
@@ -333,7 +333,7 @@ class OpenAI(Provider):
         """Return the error of an answer without an image, though the call came through."""
         if not self._server.paid:
             return ProviderUnavailable(f"{self.title} {how}; this item is tried again shortly.")
-        return OutcomeUnknown(f"{self.title} {how}; the image may have been charged.")
+        return OutcomeUnknown(f"{self.title} {how}; it may have been charged.")
 
     async def _submit_video(self, request: Request) -> Submission:
         params = request.params
@@ -346,8 +346,10 @@ class OpenAI(Provider):
         if request.source is not None:
             body["input_reference"] = request.source
         answer = await self._client.videos.with_raw_response.create(prompt=request.prompt, **body)
-        task = answer.parse()
-        return Submission(task.id, details=_request_id(answer.headers))
+        remote_id = getattr(answer.parse(), "id", None)  # None where it is no such answer
+        if not remote_id:
+            raise self._lost("gave an answer without an id")
+        return Submission(remote_id, details=_request_id(answer.headers))
 
     async def _follow_video(self, remote_id: str, report: Report) -> Outcome:
         unanswered = 0

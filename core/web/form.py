@@ -263,7 +263,7 @@ def _draw_facts(estimate: DeltaGenerator, order: Order, makers: list[Maker]) -> 
         return
     with estimate.container(key="estimate"):
         if said := " ".join(line for line in lines if line):
-            st.caption(said)
+            st.caption(said.replace("$", r"\$"))  # two of them would be read as a formula
         for queue in unserved:
             st.warning(
                 f"No worker serves the queue “{queue}” at the moment, so this would wait. "

@@ -16,6 +16,7 @@ from zlib import crc32
 import pytest
 from moto.server import ThreadedMotoServer
 from PIL import Image
+from pymongo.errors import AutoReconnect
 
 from core.generation.executor import BACKOFF_SECONDS, LONGEST_WAIT_SECONDS
 from core.generation.making import MAX_ATTEMPTS
@@ -807,3 +808,30 @@ def test_a_clip_is_followed_by_the_next_worker_and_paid_once(
     with serving(application(books, seconds=0.5)) as url:
         run(main(url))
     assert books.charges == {"a fox": 1}
+
+
+def test_whatever_a_provider_says_can_be_stored(vendors: NewVendors) -> None:
+    bench = vendors(Vendor(paid=True, resumable=True))
+    odd = {"seed": 2**70, "a.b": 1, "$x": 2, "usage": {"$y": (1, {2, 3})}, "words": "\ud800" * 9000}
+    bench.provider.outcome = Outcome(details=odd)
+    run(bench.make())
+    asset = bench.asset()
+    assert asset.state == AssetState.DONE
+    assert asset.details["seed"] == str(2**70)
+    assert set(asset.details) == {"seed", "usage", "words"}
+    assert len(asset.details["words"]) == 4000
+
+
+def test_what_fails_before_the_call_leaves_nothing_unknown(
+    vendors: NewVendors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = vendors(Vendor(paid=True))
+
+    def broken(_: str) -> str:
+        raise AutoReconnect
+
+    with monkeypatch.context() as while_it_lasts:
+        while_it_lasts.setattr(bench.store.users, "pseudonym", broken)
+        run(bench.make(lease_seconds=2.0))
+    assert bench.asset().state == AssetState.QUEUED
+    assert not bench.provider.submitted

@@ -411,3 +411,15 @@ def test_what_is_no_option_is_answered_with_those_that_are(typed: str) -> None:
     assert str(caught.value) == f"“{typed}” is no NAME=VALUE of: {there}."
     with pytest.raises(InvalidInput, match=r"of: none\.$"):
         Makers(options=[typed]).choices(catalogue(*_plain()))
+
+
+@pytest.mark.parametrize(
+    ("minimum", "maximum", "typed"),
+    [(1, None, "0"), (None, 3, "4"), (None, None, "nan"), (None, None, "inf"), (1, 3, "-inf")],
+)
+def test_a_number_out_of_bounds_is_refused_whichever_bounds_there_are(
+    minimum: float | None, maximum: float | None, typed: str
+) -> None:
+    option = Option(name="n", title="N", type="number", minimum=minimum, maximum=maximum)
+    with pytest.raises(InvalidInput, match=r"^“N” goes .+, not .+\.$"):
+        option.parse(typed)
