@@ -11,7 +11,7 @@ import pytest
 from core.generation.order import Choice, Order, plan
 from core.media.inspection import BrokenMedia, Inspection, inspect
 from core.models import InvalidInput, Kind
-from core.providers.base import Outcome, Request, Submission
+from core.providers.base import Request, Submission
 from core.providers.errors import (
     GenerationFailed,
     InvalidCredentials,
@@ -24,6 +24,7 @@ from core.providers.errors import (
 from core.providers.horde import ANONYMOUS, ANY, IMPOSSIBLE, UNANSWERED, Horde
 from core.providers.registry import configured
 from tests.contract.fakes import Reports
+from tests.contract.world import World as Wired
 from tests.product import free_port
 from tests.servers.horde import application
 from tests.servers.wire import Books, Fault, serving
@@ -31,12 +32,8 @@ from tests.servers.wire import Books, Fault, serving
 KEY = "a-very-secret-horde-key"
 
 
-class World:
+class World(Wired):
     """A stand-in, and the provider that asks it."""
-
-    def __init__(self, url: str, books: Books) -> None:
-        self.url = url
-        self.books = books
 
     @asynccontextmanager
     async def provider(self, api_key: str = KEY, **changed: Any) -> AsyncIterator[Horde]:
@@ -46,27 +43,6 @@ class World:
             yield made
         finally:
             await made.close()
-
-    def make(
-        self, request: Request, path: Path, **changed: Any
-    ) -> tuple[Submission, Outcome, Reports]:
-        async def run() -> tuple[Submission, Outcome, Reports]:
-            reports = Reports()
-            async with self.provider(**changed) as provider:
-                submission = await provider.submit(request)
-                outcome = await provider.follow(submission, reports)
-                await provider.fetch(submission, path)
-            return submission, outcome, reports
-
-        return asyncio.run(run())
-
-    def error(self, request: Request, path: Path, **changed: Any) -> ProviderError:
-        """What making an item ends with; no text of it may hold the key."""
-        with pytest.raises(ProviderError) as caught:
-            self.make(request, path, **changed)
-        error = caught.value
-        assert KEY not in f"{error!r} {error.details} {error.__cause__!r} {error.__context__!r}"
-        return error
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from PIL import Image
 from core.media.encoding import encode_png
 from core.media.inspection import BrokenMedia, Inspection, inspect
 from core.models import Kind
-from core.providers.base import Capability, Outcome, Provider, Request, Submission
+from core.providers.base import Capability, Provider, Request, Submission
 from core.providers.errors import (
     BalanceSpent,
     GenerationFailed,
@@ -28,6 +28,7 @@ from core.providers.errors import (
 from core.providers.openai import OpenAI, Server
 from core.providers.variations import vary
 from tests.contract.fakes import Reports
+from tests.contract.world import World as Wired
 from tests.product import free_port
 from tests.servers.openai import Answer, application
 from tests.servers.wire import Books, Fault, serving
@@ -42,12 +43,8 @@ OURS = Server(
 )
 
 
-class World:
+class World(Wired):
     """A stand-in, and the provider that asks it."""
-
-    def __init__(self, url: str, books: Books) -> None:
-        self.url = url
-        self.books = books
 
     @asynccontextmanager
     async def provider(self, seconds: float = 10.0, **changed: Any) -> AsyncIterator[OpenAI]:
@@ -57,26 +54,6 @@ class World:
             yield made
         finally:
             await made.close()
-
-    def make(
-        self, request: Request, path: Path, **changed: Any
-    ) -> tuple[Submission, Outcome, Reports]:
-        async def run() -> tuple[Submission, Outcome, Reports]:
-            reports = Reports()
-            async with self.provider(**changed) as provider:
-                submission = await provider.submit(request)
-                outcome = await provider.follow(submission, reports)
-                await provider.fetch(submission, path)
-            return submission, outcome, reports
-
-        return asyncio.run(run())
-
-    def error(self, request: Request, path: Path, **changed: Any) -> ProviderError:
-        """What making an item ends with; no text of it may hold the key."""
-        with pytest.raises(ProviderError) as caught:
-            self.make(request, path, **changed)
-        assert KEY not in f"{caught.value!r} {caught.value.details} {caught.value.__cause__!r}"
-        return caught.value
 
 
 def world_of(answer: Answer) -> Iterator[World]:

@@ -14,7 +14,7 @@ from core.generation.order import Choice, Order, plan
 from core.media.encoding import encode_png
 from core.media.inspection import BrokenMedia, Inspection, inspect
 from core.models import Asset, AssetState, Kind
-from core.providers.base import Capability, Outcome, Provider, Request, Submission
+from core.providers.base import Capability, Provider, Request, Submission
 from core.providers.errors import (
     BalanceSpent,
     GenerationFailed,
@@ -30,6 +30,7 @@ from core.providers.runway import UNANSWERED, UNLIMITED, Runway
 from core.settings import Settings
 from core.store import Store
 from tests.contract.fakes import Reports, catalogue_of
+from tests.contract.world import World as Wired
 from tests.integration.bench import Bench
 from tests.product import free_port
 from tests.servers.runway import PRICE, VERSION, Account, application
@@ -38,12 +39,11 @@ from tests.servers.wire import Books, Fault, serving
 KEY = "key_a-very-secret-key-for-tests"
 
 
-class World:
+class World(Wired):
     """A stand-in, and the provider that asks it."""
 
     def __init__(self, url: str, books: Books, account: Account) -> None:
-        self.url = url
-        self.books = books
+        super().__init__(url, books)
         self.account = account
 
     @asynccontextmanager
@@ -54,26 +54,6 @@ class World:
             yield made
         finally:
             await made.close()
-
-    def make(
-        self, request: Request, path: Path, **changed: Any
-    ) -> tuple[Submission, Outcome, Reports]:
-        async def run() -> tuple[Submission, Outcome, Reports]:
-            reports = Reports()
-            async with self.provider(**changed) as provider:
-                submission = await provider.submit(request)
-                outcome = await provider.follow(submission, reports)
-                await provider.fetch(submission, path)
-            return submission, outcome, reports
-
-        return asyncio.run(run())
-
-    def error(self, request: Request, path: Path, **changed: Any) -> ProviderError:
-        """What making an item ends with; no text of it may hold the key."""
-        with pytest.raises(ProviderError) as caught:
-            self.make(request, path, **changed)
-        assert KEY not in f"{caught.value!r} {caught.value.details} {caught.value.__cause__!r}"
-        return caught.value
 
     def asked(self, method: str, path: str) -> httpx2.Response:
         """Ask as somebody else with the same key does."""

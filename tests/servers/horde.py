@@ -1,9 +1,5 @@
-"""A stand-in for the AI Horde: a queue that moves, WebP files, and a `charge` for each image asked.
+"""A stand-in for the AI Horde: a queue that moves, WebP files, a `charge` for each image."""
 
-python -m tests.servers.horde --port 9104 --seconds 10
-"""
-
-import argparse
 import base64
 import math
 import time
@@ -11,7 +7,6 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
 
-import uvicorn
 from PIL import Image
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -20,7 +15,6 @@ from starlette.routing import Route
 
 from tests.servers.wire import (
     Books,
-    DroppableProtocol,
     Fault,
     control_routes,
     cut,
@@ -202,22 +196,3 @@ def _error(status: int, code: str, message: str, headers: dict[str, str] | None 
 
 def _unknown() -> Response:
     return _error(404, "RequestNotFound", "Image Waiting Prompt with that ID not found.")
-
-
-def main() -> None:
-    """Serve until SIGTERM or SIGINT."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--seconds", type=float, default=10.0)
-    chosen = parser.parse_args()
-    uvicorn.run(
-        application(Books(), seconds=chosen.seconds),
-        port=chosen.port,
-        http=DroppableProtocol,
-        log_level="warning",
-        access_log=False,
-    )
-
-
-if __name__ == "__main__":
-    main()

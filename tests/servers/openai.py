@@ -1,9 +1,5 @@
-"""A stand-in for OpenAI and for servers that speak its language; asked by the real SDK.
+"""A stand-in for OpenAI and for servers that speak its language; asked by the real SDK."""
 
-python -m tests.servers.openai --port 9101 --seconds 2
-"""
-
-import argparse
 import asyncio
 import base64
 import json
@@ -12,7 +8,6 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
@@ -20,7 +15,6 @@ from starlette.routing import Route
 
 from tests.servers.wire import (
     Books,
-    DroppableProtocol,
     Fault,
     clip,
     control_routes,
@@ -280,22 +274,3 @@ def _error(status: int, code: str, message: str, headers: dict[str, str] | None 
 
 def _event(said: dict[str, Any]) -> str:
     return f"event: {said['type']}\ndata: {json.dumps(said)}\n\n"
-
-
-def main() -> None:
-    """Serve until SIGTERM or SIGINT."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--seconds", type=float, default=2.0)
-    chosen = parser.parse_args()
-    uvicorn.run(
-        application(Books(), seconds=chosen.seconds),
-        port=chosen.port,
-        http=DroppableProtocol,
-        log_level="warning",
-        access_log=False,
-    )
-
-
-if __name__ == "__main__":
-    main()

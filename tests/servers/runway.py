@@ -1,9 +1,5 @@
-"""A stand-in for RunwayML; asked by the real SDK.
+"""A stand-in for RunwayML; asked by the real SDK."""
 
-python -m tests.servers.runway --port 9102 --seconds 2
-"""
-
-import argparse
 import asyncio
 import time
 from collections import deque
@@ -14,7 +10,6 @@ from itertools import count
 from typing import Any
 from urllib.parse import urlencode
 
-import uvicorn
 from PIL import Image
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -24,7 +19,6 @@ from starlette.routing import Route
 from core.models import Kind
 from tests.servers.wire import (
     Books,
-    DroppableProtocol,
     Fault,
     clip,
     control_routes,
@@ -309,22 +303,3 @@ def _pixels(ratio: str) -> tuple[int, int]:
         return 320, 180
     across, down = int(width), int(height)
     return (across, down) if max(across, down) >= 100 else (20 * across, 20 * down)
-
-
-def main() -> None:
-    """Serve until SIGTERM or SIGINT."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--seconds", type=float, default=2.0)
-    chosen = parser.parse_args()
-    uvicorn.run(
-        application(Books(), seconds=chosen.seconds),
-        port=chosen.port,
-        http=DroppableProtocol,
-        log_level="warning",
-        access_log=False,
-    )
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,52 @@
+"""A stand-in for a vendor, and the provider that asks it."""
+
+import asyncio
+from abc import ABC, abstractmethod
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.providers.base import Outcome, Provider, Request, Submission
+from core.providers.errors import ProviderError
+from tests.contract.fakes import Reports
+from tests.servers.wire import Books
+
+
+class World(ABC):
+    """A vendor's address and books, and what is asked of it."""
+
+    def __init__(self, url: str, books: Books) -> None:
+        self.url = url
+        self.books = books
+        self.key = books.key  # before a test lets the vendor want another one
+
+    @abstractmethod
+    def provider(self, **changed: Any) -> AbstractAsyncContextManager[Provider]:
+        """Open a provider that asks this vendor."""
+
+    def make(
+        self, request: Request, path: Path, **changed: Any
+    ) -> tuple[Submission, Outcome, Reports]:
+        """Make one item from submission to file."""
+
+        async def run() -> tuple[Submission, Outcome, Reports]:
+            reports = Reports()
+            async with self.provider(**changed) as provider:
+                submission = await provider.submit(request)
+                outcome = await provider.follow(submission, reports)
+                await provider.fetch(submission, path)
+            return submission, outcome, reports
+
+        return asyncio.run(run())
+
+    def error(self, request: Request, path: Path, **changed: Any) -> ProviderError:
+        """What making an item ends with; no text of it may hold the key."""
+        with pytest.raises(ProviderError) as caught:
+            self.make(request, path, **changed)
+        error = caught.value
+        assert (
+            self.key not in f"{error!r} {error.details} {error.__cause__!r} {error.__context__!r}"
+        )
+        return error
