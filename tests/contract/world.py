@@ -1,6 +1,7 @@
 """A stand-in for a vendor, and the provider that asks it."""
 
 import asyncio
+import traceback
 from abc import ABC, abstractmethod
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
