@@ -47,7 +47,6 @@ class World(ABC):
         with pytest.raises(ProviderError) as caught:
             self.make(request, path, **changed)
         error = caught.value
-        assert (
-            self.key not in f"{error!r} {error.details} {error.__cause__!r} {error.__context__!r}"
-        )
+        logged = "".join(traceback.format_exception(error))
+        assert self.key not in f"{error!r} {error.details} {error.__cause__!r} {logged}"
         return error
