@@ -538,9 +538,10 @@ def test_an_item_that_is_put_back_waits_for_nothing_at_its_provider(vendors: New
     assert (bench.asset().state, bench.asset().waiting) == (AssetState.QUEUED, "")
 
 
-def shown(bench: Bench) -> tuple[str | None, tuple[int, int]]:
+def shown(bench: Bench) -> tuple[str | None, tuple[int, int]] | None:
     webp = bench.store.assets.partial(bench.first)
-    assert webp is not None
+    if webp is None:
+        return None
     with Image.open(BytesIO(webp)) as image:
         return image.format, image.size
 
@@ -548,22 +549,21 @@ def shown(bench: Bench) -> tuple[str | None, tuple[int, int]]:
 def test_half_done_pictures_are_shown_small_and_counted(vendors: NewVendors) -> None:
     bench = vendors(Vendor())
 
-    def was_shown(count: int) -> bool:
-        return bench.asset().partial == count and bool(bench.store.assets.partial(bench.first))
-
     async def script(report: Report) -> None:
-        for number, size in enumerate([(960, 480), (64, 64)], 1):
-            await report(preview=encode_png(Image.new("RGB", size, "teal")))
-            await until(partial(was_shown, number))
-            kind, found = shown(bench)
-            assert kind == "WEBP"
-            assert found == ((480, 240) if size[0] > 480 else size)
+        for size, small in [((960, 480), (480, 240)), ((64, 64), (64, 64))]:
+            picture = encode_png(Image.new("RGB", size, "teal"))
+            async with asyncio.timeout(20):
+                while shown(bench) != ("WEBP", small):
+                    await report(preview=picture)  # left out while another is being stored
+                    await asyncio.sleep(0.01)
 
     bench.provider.script = script
     run(bench.make())
-    assert (bench.asset().state, bench.asset().partial) == (AssetState.DONE, 2)
+    asset = bench.asset()
+    assert asset.state == AssetState.DONE
+    assert asset.partial >= 2
     bench.store.jobs.retry(bench.job.id, "ana")
-    assert bench.asset().partial == 2  # only what is made again begins without
+    assert bench.asset().partial == asset.partial  # only what is made again begins without
 
 
 def of_size(pixels: int) -> bytes:
