@@ -16,6 +16,9 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
 
+LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
+
+
 class InvalidSetting(Exception):
     """A setting in the environment or `.env` cannot be used."""
 
@@ -210,11 +213,33 @@ class Settings(BaseSettings):
         description="Stricter limits by `provider` or `provider/model`, as JSON with `at_once`, "
         "`per_minute` and `per_day`, over the whole installation.",
     )
+    smtp_host: str = Field("", description="Mail server; empty: Gmail's, where SMTP_USER is set.")
+    smtp_port: int = Field(
+        0, ge=0, le=65535, description="Its port; `0`: the usual one, 465, 587 or 25 by SMTP_TLS."
+    )
+    smtp_user: str = Field("", description="Who logs in there; empty: nobody does.")
+    smtp_password: SecretStr = Field(
+        SecretStr(""), description="The password; for Gmail an app password."
+    )
+    smtp_oauth2_file: Annotated[Path | None, BeforeValidator(_expanded)] = Field(
+        None, description="File with yagmail's OAuth2 credentials for Gmail, instead of a password."
+    )
+    smtp_tls: str = Field(
+        "ssl",
+        pattern=r"^(ssl|starttls|none)$",
+        description="`ssl`: encrypted from the start; `starttls`; or `none`.",
+    )
+    smtp_connections: int = Field(4, ge=1, le=50, description="Connections to it at once.")
+    mail_from: str = Field("", description="Sender of the mail; empty: SMTP_USER.")
+    webhook_private: bool = Field(
+        default=False,
+        description="Whether webhooks may lead to addresses of this machine and of private networks.",
+    )
     lease_seconds: float = Field(
         15.0,
         ge=2,
         le=600,
-        description="Seconds after which an item of a dead worker is taken over.",
+        description="Seconds after which an item or message of a dead process is taken over.",
     )
     log_level: str = Field(
         "INFO",
@@ -226,6 +251,16 @@ class Settings(BaseSettings):
         pattern=r"^(text|json)$",
         description="`text`, or `json` for one JSON object a line.",
     )
+
+    @property
+    def mails(self) -> bool:
+        """Whether mail can be sent."""
+        return bool(self.smtp_host or self.smtp_user or self.smtp_oauth2_file)
+
+    @property
+    def local(self) -> bool:
+        """Whether the pages can be opened on this machine only."""
+        return self.bind_address in LOOPBACK
 
     @property
     def link_base(self) -> str:

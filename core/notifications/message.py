@@ -1,65 +1,128 @@
-"""What a user is told when a job has ended."""
+"""What a user is told, the same for every channel."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
 from typing import Final
 
-from core.models import Job, JobStatus
+from core.models import Asset, AssetState, Job, JobStatus, Notice, NoticeKind
+from core.outcome import ending, headline
 
 _TITLE_CHARACTERS: Final = 60
 
-_TITLES: Final = {
-    JobStatus.COMPLETED: "Your content is ready",
-    JobStatus.FAILED: "Your content is ready in part",
-    JobStatus.CANCELLED: "Your request was cancelled",
-}
 
-
-_NOTHING_MADE: Final = "Your content could not be made"
-
-
-@dataclass(frozen=True)
-class Message:
-    """A message, the same for every channel.
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """What a message says of one job.
 
     Attributes:
-        title: what happened, with the prompt's beginning.
-        text: what there is to see, in a sentence.
-        link: the job's page.
+        job_id: the job.
+        prompt: its prompt, as typed.
+        status: where it stands.
+        title: what happened, in a few words.
+        text: what there is to see, in a sentence or two.
+        link: its page.
+        assets: what was made, in the order in which it is shown; for pictures in the message.
     """
 
+    job_id: str
+    prompt: str
+    status: JobStatus
     title: str
     text: str
     link: str
+    assets: tuple[Asset, ...] = ()
 
 
-def write_message(job: Job, link_base: str) -> Message:
-    """Write the message for a job that has ended.
+@dataclass(frozen=True, kw_only=True)
+class Message:
+    """A message to one recipient.
+
+    Attributes:
+        id: the same whenever this is sent again; letters, digits and hyphens.
+        kind: what it is about.
+        title: what happened, on one line of printable characters, with the prompt's beginning.
+        text: a sentence or two.
+        link: where it leads: the job's page, or the link that confirms an address.
+        created_at: when there was something to tell.
+        jobs: the jobs it is about: one, or those of a digest.
+    """
+
+    id: str
+    kind: NoticeKind
+    title: str
+    text: str
+    link: str
+    created_at: datetime
+    jobs: tuple[Told, ...] = ()
+
+
+def write_message(
+    notices: Sequence[Notice],
+    found: Sequence[tuple[Job, Sequence[Asset]]],
+    link_base: str,
+    *,
+    link: str = "",
+) -> Message:
+    """Write what rows of the outbox say.
 
     Args:
-        job: a job whose status is not `Processing`.
+        notices: one row, or those of a digest.
+        found: the jobs that they announce, with their assets.
         link_base: what links start with, such as `https://studio.example.org`.
+        link: where it leads, where it announces no job.
     """
-    images, videos = len(job.image_paths), len(job.video_paths)
-    made = f"{_counted(images, 'image')} and {_counted(videos, 'video')}"
-    title = _TITLES[job.status]
-    text = f"{made} are waiting for you."
-    if not images + videos:
-        title = _NOTHING_MADE
-        text = "Nothing was made; the page says why."
-    elif job.status != JobStatus.COMPLETED:
-        asked = job.requested
+    first = notices[0]
+    told = tuple(_tell(job, assets, link_base) for job, assets in found)
+    if first.kind == NoticeKind.CONFIRM:
+        title = "Please confirm your e-mail address"
         text = (
-            f"{made} of {asked.images} and {asked.videos} were made; "
-            "the page says what became of the others."
+            f"{first.user_id} would like to be told at this address when images and videos are "
+            "ready. Nothing else is sent here before you agree."
         )
-    return Message(f"{title}: “{_shortened(job.prompt)}”", text, f"{link_base}/job?id={job.id}")
+    elif first.kind == NoticeKind.TEST:
+        title, text = "This is a test", "Messages from Fivefold reach you here."
+        link = f"{link_base}/notifications"
+    elif len(told) == 1:
+        [one] = told
+        title, text, link = f"{one.title}: “{shortened(one.prompt)}”", one.text, one.link
+    else:
+        title = f"{len(told)} of your requests have ended"
+        text = "; ".join(f"“{shortened(each.prompt)}”: {each.text}" for each in told)
+        link = f"{link_base}/"
+    return Message(
+        id=_stable(notices),
+        kind=first.kind,
+        title=title,
+        text=text,
+        link=link,
+        created_at=first.created_at,
+        jobs=told,
+    )
 
 
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
-def _shortened(prompt: str) -> str:
+def shortened(prompt: str, characters: int = _TITLE_CHARACTERS) -> str:
     """One line without control characters, so that a prompt cannot write to the terminal."""
     line = " ".join("".join(c if c.isprintable() else " " for c in prompt).split())
-    return line if len(line) <= _TITLE_CHARACTERS else line[: _TITLE_CHARACTERS - 1] + "…"
+    return line if len(line) <= characters else line[: characters - 1] + "…"
+
+
+def _tell(job: Job, assets: Sequence[Asset], link_base: str) -> Told:
+    return Told(
+        job_id=job.id,
+        prompt=job.prompt,
+        status=job.status,
+        title=headline(job, assets),
+        text=ending(job, assets),
+        link=f"{link_base}/job?id={job.id}",
+        assets=tuple(each for each in assets if each.state == AssetState.DONE),
+    )
+
+
+def _stable(notices: Sequence[Notice]) -> str:
+    """Return the same id for the same rows, so that receivers know what was sent again."""
+    if len(notices) == 1:
+        return notices[0].id
+    rows = "\n".join(sorted(notice.id for notice in notices))
+    return f"digest-{sha256(rows.encode()).hexdigest()[:32]}"

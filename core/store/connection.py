@@ -11,6 +11,7 @@ from pymongo.errors import ConnectionFailure, PyMongoError
 from core.models import LoginEntry, ViewEntry
 from core.settings import Settings
 from core.store import embedded, schema
+from core.store.addresses import AddressStore
 from core.store.assets import AssetStore
 from core.store.jobs import JobStore
 from core.store.leases import LeaseStore
@@ -43,6 +44,7 @@ class Store:
         self.leases = LeaseStore(self._database)
         self.workers = WorkerStore(self._database)
         self.users = UserStore(self._database)
+        self.addresses = AddressStore(self._database)
         self.outbox = Outbox(self._database)
         self.logins = Log(self._database["login_log"], LoginEntry)
         self.views = Log(self._database["view_log"], ViewEntry)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from pymongo import ASCENDING, DESCENDING, MongoClient, timeout
+from pymongo import ASCENDING, DESCENDING, MongoClient, ReturnDocument, timeout
 from pymongo.client_session import ClientSession
 from pymongo.database import Database
 
@@ -14,12 +14,18 @@ from core.models import (
     OPEN_STATES,
     Asset,
     AssetState,
+    ChannelName,
     Job,
     JobStatus,
     Kind,
     Notice,
+    NoticeStatus,
+    Notify,
+    User,
+    When,
     now,
 )
+from core.models.notices import ALWAYS
 from core.store.queue import QUEUED
 
 Document = dict[str, Any]
@@ -35,6 +41,7 @@ class JobStore:
         self._jobs = database["jobs"]
         self._assets = database["assets"]
         self._outbox = database["outbox"]
+        self._users = database["users"]
 
     def create(self, job: Job, assets: Sequence[Asset]) -> None:
         """Store a job together with its assets: all of it or nothing (a transaction)."""
@@ -126,6 +133,57 @@ class JobStore:
         with timeout(STORE_SECONDS), self._client.start_session() as session:
             return session.with_transaction(lambda session: self._settle(job_id, session))
 
+    def announce(self, job_id: str, user_id: str, notify: Notify) -> None:
+        """Change where and when a user is told of a job; what was sent stays sent.
+
+        Args:
+            job_id: the job.
+            user_id: whose it is; another's is left alone.
+            notify: the new wish; no channels: the user is not told.
+        """
+        waiting = {"job_id": job_id, "status": str(NoticeStatus.DUE), "lease": None}
+
+        def write(session: ClientSession) -> None:
+            wish = {"$set": {"notify": notify.to_document(), "updated_at": now()}}
+            document = self._jobs.find_one_and_update(
+                {"_id": job_id, "user_id": user_id},
+                wish,
+                session=session,
+                return_document=ReturnDocument.AFTER,
+            )
+            if document is None or document["status"] == str(JobStatus.PROCESSING):
+                return
+            given_up = {"status": str(NoticeStatus.CANCELLED)}
+            self._outbox.update_many(waiting, {"$set": given_up}, session=session)
+            for notice in self._notices(Job.from_document(document), now(), session):
+                row = notice.to_document()
+                key = {"_id": row["_id"]}
+                self._outbox.delete_one(key | given_up, session=session)
+                self._outbox.update_one(key, {"$setOnInsert": row}, upsert=True, session=session)
+
+        with timeout(STORE_SECONDS), self._client.start_session() as session:
+            session.with_transaction(write)
+
+    def _notices(self, job: Job, ended_at: datetime, session: ClientSession) -> list[Notice]:
+        """Return what announces a job, one row a channel."""
+        document = self._users.find_one({"_id": job.user_id}, session=session)
+        user = None if document is None else User.from_document(document)
+        due_at = job.notify.due_at(ended_at)
+        return [
+            Notice(
+                id=f"{job.id}-{channel}",
+                job_id=job.id,
+                user_id=job.user_id,
+                channel=channel,
+                recipient=recipient,
+                digest=job.notify.when == When.DAILY,
+                due_at=due_at,
+                created_at=ended_at,
+            )
+            for channel in dict.fromkeys((ALWAYS, *job.notify.channels))
+            if (recipient := _recipient(job, channel, user)) is not None
+        ]
+
     def _change(
         self,
         job_id: str,
@@ -172,15 +230,11 @@ class JobStore:
                 {"_id": job_id}, {"$set": changes | {"updated_at": moment}}, session=session
             )
         if job.status == JobStatus.PROCESSING and status != JobStatus.PROCESSING:
-            for channel in job.notify.channels:
-                notice = _notice(job, channel, moment).to_document()
-                # A job that ended before and was tried again has its notice already.
-                self._outbox.update_one(
-                    {"_id": notice.pop("_id")},
-                    {"$setOnInsert": notice},
-                    upsert=True,
-                    session=session,
-                )
+            # A job that ended before and was tried again has its notices already.
+            for notice in self._notices(job, moment, session):
+                row = notice.to_document()
+                key = {"_id": row.pop("_id")}
+                self._outbox.update_one(key, {"$setOnInsert": row}, upsert=True, session=session)
         return status
 
 
@@ -238,14 +292,10 @@ def _last_saved(assets: Sequence[Asset]) -> datetime | None:
     return max(saved, default=None)
 
 
-def _notice(job: Job, channel: str, moment: datetime) -> Notice:
-    recipient = (job.notify.email if channel == "email" else None) or job.user_id
-    return Notice(
-        id=f"{job.id}-{channel}",
-        job_id=job.id,
-        user_id=job.user_id,
-        channel=channel,
-        recipient=recipient,
-        due_at=max(moment, job.notify.at or moment),
-        created_at=moment,
-    )
+def _recipient(job: Job, channel: str, user: User | None) -> str | None:
+    """Return who a channel tells; None where it leads nowhere (any more)."""
+    if channel == ChannelName.EMAIL:
+        return job.notify.email or (None if user is None else user.email)
+    if channel == ChannelName.WEBHOOK:
+        return user.webhook.url if user is not None and user.webhook is not None else None
+    return job.user_id

@@ -1,17 +1,27 @@
-"""The outbox: one row a message to be sent, unique on job, channel and recipient."""
+"""The outbox: one row a message to one recipient; of a job, one for each channel and recipient.
 
-from datetime import timedelta
-from typing import Any, Final
+Several notifiers may share it: who sends a row holds a lease on it, and every write that says
+what came of it carries the lease's token. A row whose holder died is claimed again when its lease
+has run out. All times that decide anything are the database's own, unless a test names another.
+"""
 
-from pymongo import ASCENDING
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final, Literal
+
+from pymongo import ASCENDING, DESCENDING
 from pymongo.database import Database
 
-from core.models import Notice, now
+from core.models import AT_ONCE, Notice, NoticeKind, NoticeStatus, new_id, now
 
 Document = dict[str, Any]
+Moment = datetime | Literal["$$NOW"]
 
-LONGEST_PAUSE_SECONDS: Final = 300
-PUT_OFF_SECONDS: Final = 5
+NOW: Final = "$$NOW"
+DUE: Final = str(NoticeStatus.DUE)
+FIRST_PAUSE_SECONDS: Final = 5
+LONGEST_PAUSE_SECONDS: Final = 900
+TRY_FOR: Final = timedelta(days=1)
 
 
 class Outbox:
@@ -20,39 +30,203 @@ class Outbox:
     def __init__(self, database: Database[Document]) -> None:
         self._rows = database["outbox"]
 
-    def due(self, limit: int = 100) -> list[Notice]:
-        """Return rows whose time has come, oldest first."""
-        found = self._rows.find({"status": "due", "due_at": {"$lte": now()}})
-        return [Notice.from_document(row) for row in found.sort("due_at", ASCENDING).limit(limit)]
+    # What the notifier does.
+
+    def claim(
+        self, channel: str, owner: str, lease_seconds: float, moment: Moment = NOW
+    ) -> list[Notice]:
+        """Take what is to be sent next over a channel.
+
+        Args:
+            channel: the channel's name.
+            owner: who takes it.
+            lease_seconds: how long the lease lasts without being renewed.
+            moment: the present time.
+
+        Returns:
+            one row, or all due rows of one recipient's digest, oldest first; nothing where nothing
+            is due.
+        """
+        due = {"status": DUE, "channel": channel}
+        free = {"$expr": {"$and": [_arrived(moment), _free(moment)]}}
+        lease = {"owner": owner, "token": new_id(), "until": _later(moment, lease_seconds)}
+        take = [{"$set": {"lease": lease}}]
+        candidates = self._rows.find(due | free, {"digest": True} | dict.fromkeys(_GROUP, True))
+        # Others may be claiming beside us: what one of them was faster with is passed over.
+        for row in candidates.sort("due_at", ASCENDING).limit(_CANDIDATES):
+            if not row["digest"]:
+                taken = self._rows.update_one({"_id": row["_id"]} | due | free, take)
+            else:
+                # Two notifiers would share a digest: who holds its first row takes all of it.
+                group = due | {"digest": True} | {name: row[name] for name in _GROUP}
+                arrived = {"$expr": _arrived(moment)}
+                first = self._rows.find_one(
+                    group | arrived, {"_id": True}, sort=[("_id", ASCENDING)]
+                )
+                if first is None:
+                    continue
+                taken = self._rows.update_one(first | group | free, take)
+                if taken.modified_count:
+                    self._rows.update_many(group | free, take)
+            if taken.modified_count:
+                held = self._rows.find({"lease.token": lease["token"]}).sort("due_at", ASCENDING)
+                return [Notice.from_document(each) for each in held]
+        return []
+
+    def renew(self, owner: str, lease_seconds: float) -> None:
+        """Prolong all leases of an owner."""
+        until = _later(NOW, lease_seconds)
+        held = {"status": DUE, "lease.owner": owner}
+        self._rows.update_many(held, [{"$set": {"lease.until": until}}])
+
+    def sent(self, notices: Sequence[Notice], title: str, text: str) -> None:
+        """Store that rows were sent, and what they said.
+
+        This is so whoever holds them now: a lease that ran out does not make it untrue.
+        """
+        done = {"status": str(NoticeStatus.SENT), "sent_at": NOW, "error": None, "lease": None}
+        said = {"title": {"$literal": title}, "text": {"$literal": text}}
+        these = {"_id": {"$in": [notice.id for notice in notices]}, "status": DUE}
+        self._rows.update_many(these, [{"$set": done | said}])
+
+    def failed(
+        self, notices: Sequence[Notice], reason: str, retry_in: float | None, moment: Moment = NOW
+    ) -> None:
+        """Store that sending claimed rows failed.
+
+        Args:
+            notices: the rows.
+            reason: why, in a sentence for their user.
+            retry_in: seconds until they are due again; None: they are given up.
+            moment: the present time. Rows that have been tried for `TRY_FOR` are given up.
+        """
+        since = {"$ifNull": ["$tried_since", moment]}
+        over = {"$gte": [{"$subtract": [moment, since]}, TRY_FOR // timedelta(milliseconds=1)]}
+        given_up = True if retry_in is None else over
+        changes = {
+            "status": {"$cond": [given_up, str(NoticeStatus.FAILED), DUE]},
+            "due_at": _later(moment, retry_in or 0),
+            "tried_since": since,
+            "attempts": {"$add": ["$attempts", 1]},
+            "error": {"$literal": reason},
+            "lease": None,
+        }
+        self._write(notices, changes)
+
+    def put_off(
+        self, notices: Sequence[Notice], seconds: float, reason: str | None, moment: Moment = NOW
+    ) -> None:
+        """Let claimed rows wait, at no fault of their channel."""
+        changes = {"due_at": _later(moment, seconds), "lease": None}
+        self._write(notices, changes | {"error": {"$literal": reason}})
+
+    # What users see and do. Another user's rows are never touched.
+
+    def get(self, notice_id: str, user_id: str) -> Notice | None:
+        """Return a user's row, or None where there is none."""
+        row = self._rows.find_one({"_id": notice_id, "user_id": user_id})
+        return None if row is None else Notice.from_document(row)
 
     def of_job(self, job_id: str) -> list[Notice]:
         """Return all rows of a job."""
         return [Notice.from_document(row) for row in self._rows.find({"job_id": job_id})]
 
-    def sent(self, notice_id: str) -> None:
-        """Store that a row was sent."""
-        self._rows.update_one(
-            {"_id": notice_id, "status": "due"},
-            {"$set": {"status": "sent", "sent_at": now(), "error": None}, "$inc": {"attempts": 1}},
-        )
+    def of_user(
+        self, user_id: str, statuses: Sequence[NoticeStatus], limit: int = 50
+    ) -> list[Notice]:
+        """Return a user's rows that stand so: the next due first, or the last sent first."""
+        query = {"user_id": user_id, "status": {"$in": [str(each) for each in statuses]}}
+        order = ASCENDING if NoticeStatus.DUE in statuses else DESCENDING
+        rows = self._rows.find(query).sort("due_at", order).limit(limit)
+        return [Notice.from_document(row) for row in rows]
 
-    def failed(self, notice: Notice, reason: str) -> None:
-        """Store that sending failed; the row is due again after a pause that grows."""
-        pause = timedelta(seconds=min(2**notice.attempts, LONGEST_PAUSE_SECONDS))
-        self._rows.update_one(
-            {"_id": notice.id, "status": "due"},
-            {"$set": {"error": reason, "due_at": now() + pause}, "$inc": {"attempts": 1}},
-        )
+    def in_app(self, user_id: str, limit: int = 10) -> list[Notice]:
+        """Return what the app tells a user, newest first: messages sent to it, and failures."""
+        rows = self._rows.find(_told(user_id)).sort("due_at", DESCENDING).limit(limit)
+        return [Notice.from_document(row) for row in rows]
 
-    def put_off(self, notice_id: str) -> None:
-        """Let a row wait a little, so that it is in nobody's way."""
-        self._rows.update_one(
-            {"_id": notice_id, "status": "due"},
-            {"$set": {"due_at": now() + timedelta(seconds=PUT_OFF_SECONDS)}},
-        )
+    def unread(self, user_id: str) -> int:
+        """Return how much of that the user has not seen."""
+        return self._rows.count_documents(_told(user_id) | {"read_at": None})
 
-    def gave_up(self, notice_id: str, reason: str) -> None:
-        """Store that a row can never be sent."""
-        self._rows.update_one(
-            {"_id": notice_id, "status": "due"}, {"$set": {"status": "failed", "error": reason}}
+    def mark_read(self, user_id: str, job_id: str | None = None) -> None:
+        """Store that a user has seen what the app tells: of one job, or all."""
+        query = _told(user_id) | {"read_at": None} | ({} if job_id is None else {"job_id": job_id})
+        self._rows.update_many(query, {"$set": {"read_at": now()}})
+
+    def add(self, user_id: str, kind: NoticeKind, channel: str, recipient: str) -> Notice:
+        """Store a message that announces no job, due at once."""
+        notice = Notice(
+            id=new_id(),
+            kind=kind,
+            user_id=user_id,
+            channel=channel,
+            recipient=recipient,
+            due_at=now(),
+            created_at=now(),
         )
+        self._rows.insert_one(notice.to_document())
+        return notice
+
+    def send_now(self, notice_id: str, user_id: str) -> bool:
+        """Make a row due at once, also one that failed; return whether it could be."""
+        states = [DUE, str(NoticeStatus.FAILED)]
+        again = {"status": DUE, "tried_since": None, "attempts": 0, "read_at": None}
+        return self._change(notice_id, user_id, states, again | {"due_at": AT_ONCE})
+
+    def reschedule(self, notice_id: str, user_id: str, due_at: datetime) -> bool:
+        """Let a row that was not sent be due at another time; return whether it could be."""
+        return self._change(notice_id, user_id, [DUE], {"due_at": due_at, "digest": False})
+
+    def cancel(self, notice_id: str, user_id: str) -> bool:
+        """Let a row never be sent; return whether it could be."""
+        return self._change(notice_id, user_id, [DUE], {"status": str(NoticeStatus.CANCELLED)})
+
+    def hurry(self, user_id: str, recipient: str) -> None:
+        """Let rows that waited for their recipient's address to be confirmed be tried at once."""
+        waited = {"user_id": user_id, "status": DUE, "recipient": recipient}
+        self._rows.update_many(waited | {"error": {"$ne": None}}, {"$set": {"due_at": AT_ONCE}})
+
+    def _change(
+        self, notice_id: str, user_id: str, statuses: Sequence[str], changes: Document
+    ) -> bool:
+        query = {"_id": notice_id, "user_id": user_id, "status": {"$in": list(statuses)}}
+        free = {"$expr": _free(NOW)}  # one that is being sent cannot be changed any more
+        return bool(self._rows.update_one(query | free, {"$set": changes}).modified_count)
+
+    def _write(self, notices: Sequence[Notice], changes: Document) -> None:
+        for token in {each.lease.token for each in notices if each.lease is not None}:
+            held = {"status": DUE, "lease.token": token}
+            self._rows.update_many(held, [{"$set": changes}])
+
+
+def pause(attempts: int) -> float:
+    """Return after how many seconds a row that failed so often is tried again."""
+    return float(min(FIRST_PAUSE_SECONDS * 2 ** min(attempts, 16), LONGEST_PAUSE_SECONDS))
+
+
+_GROUP: Final = ("user_id", "channel", "recipient")
+_CANDIDATES: Final = 32
+
+
+def _arrived(moment: Moment) -> Document:
+    return {"$lte": ["$due_at", moment]}
+
+
+def _free(moment: Moment) -> Document:
+    return {"$lt": [{"$ifNull": ["$lease.until", None]}, moment]}
+
+
+def _later(moment: Moment, seconds: float) -> Document:
+    return {"$add": [moment, round(1000 * seconds)]}
+
+
+def _told(user_id: str) -> Document:
+    """Rows that the app tells of: what was sent to it, and what could not be sent elsewhere."""
+    return {
+        "user_id": user_id,
+        "$or": [
+            {"status": str(NoticeStatus.SENT), "channel": "app"},
+            {"status": str(NoticeStatus.FAILED)},
+        ],
+    }

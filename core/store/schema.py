@@ -6,13 +6,14 @@ from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.database import Database
 from pymongo.errors import CollectionInvalid
 
-from core.models import AssetState, JobStatus, Kind
+from core.models import AssetState, JobStatus, Kind, NoticeStatus
 
 Document = dict[str, Any]
 
 FORGET_WORKERS_SECONDS: Final = 3600
 FORMER_INDEXES: Final = {
-    "assets": ("ready", "leases", "waiting")
+    "assets": ("ready", "leases", "waiting"),
+    "outbox": ("once", "due"),
 }  # of earlier versions; not used any more
 _TEXT: Final = {"bsonType": "string"}
 _DATE: Final = {"bsonType": "date"}
@@ -65,8 +66,11 @@ VALIDATORS: Final[dict[str, Document]] = {
     "partials": _object(["webp", "at"], {"at": _DATE}),
     "installation": _object(["value"], {}),
     "outbox": _object(
-        ["job_id", "user_id", "channel", "recipient", "status", "due_at"],
-        {"status": {"enum": ["due", "sent", "failed", "cancelled"]}, "due_at": _DATE},
+        ["user_id", "channel", "recipient", "status", "due_at"],
+        {"status": {"enum": [str(status) for status in NoticeStatus]}, "due_at": _DATE},
+    ),
+    "addresses": _object(
+        ["user_id", "address", "unsubscribe_token"], {"user_id": _TEXT, "address": _TEXT}
     ),
     "workers": _object(
         ["host", "pid", "broker", "queues", "started_at", "seen_at"], {"seen_at": _DATE}
@@ -139,10 +143,20 @@ INDEXES: Final[dict[str, list[IndexModel]]] = {
     "outbox": [
         IndexModel(
             [("job_id", ASCENDING), ("channel", ASCENDING), ("recipient", ASCENDING)],
-            name="once",
+            name="once_a_job",
             unique=True,
+            partialFilterExpression={"job_id": {"$type": "string"}},
         ),
-        IndexModel([("status", ASCENDING), ("due_at", ASCENDING)], name="due"),
+        IndexModel([(key, ASCENDING) for key in ("status", "channel", "due_at")], name="to_send"),
+        IndexModel([("lease.token", ASCENDING)], name="held", sparse=True),
+        IndexModel([("lease.owner", ASCENDING)], name="holders", sparse=True),
+        IndexModel([(key, ASCENDING) for key in ("user_id", "status", "due_at")], name="of_user"),
+    ],
+    "addresses": [
+        IndexModel([("address", ASCENDING)], name="of_address"),
+        IndexModel([("user_id", ASCENDING)], name="of_user"),
+        IndexModel([("confirm_token", ASCENDING)], name="to_confirm", sparse=True),
+        IndexModel([("unsubscribe_token", ASCENDING)], name="to_unsubscribe", unique=True),
     ],
     "workers": [
         IndexModel([("seen_at", ASCENDING)], name="gone", expireAfterSeconds=FORGET_WORKERS_SECONDS)

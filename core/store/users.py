@@ -31,6 +31,13 @@ class UserStore:
             {"_id": user_id}, {"$setOnInsert": {"created_at": now()}}, upsert=True
         )
 
+    def choose(self, user_id: str, **chosen: Any) -> None:  # noqa: ANN401  # fields of `User`
+        """Store what a user has chosen: `notify`, `zone`, `email`, `webhook`."""
+        document = User(id=user_id, created_at=now(), **chosen).to_document()
+        self._users.update_one(
+            {"_id": user_id}, {"$set": {name: document[name] for name in chosen}}
+        )
+
     def pseudonym(self, user_id: str) -> str:
         """Return what tells a user apart without saying who it is: a keyed hash, in hex.
 

@@ -18,6 +18,7 @@ from core.models import (
     JobStatus,
     Kind,
 )
+from core.outcome import counted, ending, made_text
 from core.web.moments import moment_text, span_text
 from core.web.money import amount_text, amounts_text
 
@@ -26,7 +27,6 @@ Json = dict[str, Any]
 GENERATING: Final = "Your content is being generated. Please check back later."
 
 _TITLES: Final = {Kind.VIDEO: "Videos", Kind.IMAGE: "Images"}  # in the order they are shown
-_NOUNS: Final = {Kind.VIDEO: ("video", "videos"), Kind.IMAGE: ("image", "images")}
 _LOOKS: Final = {
     AssetState.QUEUED: ("waiting", "Waiting"),
     AssetState.SUBMITTING: ("drawing", "Starting"),
@@ -143,7 +143,7 @@ def card(job: Job, assets: Sequence[Asset], view: View) -> Json:
         "status": str(job.status),
         "label": _label(job),
         "percent": _percent(assets) if active else None,
-        "summary": f"{len(made)} of {len(assets)} ready" if active else _made(assets),
+        "summary": f"{len(made)} of {len(assets)} ready" if active else made_text(assets),
         "time": view.moment(job.created_at),
         "stills": [f"/content/{each.id}/preview" for each in made][:4],
     }
@@ -254,8 +254,8 @@ def _job_acts(job: Job, assets: Sequence[Asset]) -> list[Json]:
         missing = "Try the missing ones again"
         acts.append(_act("retry", None, missing, missing))
     if unknown := [each for each in assets if each.state == AssetState.UNKNOWN]:
-        again = _send_again(f"Send {_counted(unknown)} again?", unknown)
-        acts.append(_act("resend", None, "Send again", f"Send again: {_counted(unknown)}", again))
+        again = _send_again(f"Send {counted(unknown)} again?", unknown)
+        acts.append(_act("resend", None, "Send again", f"Send again: {counted(unknown)}", again))
     return acts
 
 
@@ -301,7 +301,7 @@ def _heading(job: Job, assets: Sequence[Asset], view: View) -> Json:
         "status": str(job.status),
         "label": _label(job),
         "active": active,
-        "sentence": _going_on(assets) if active else _ending(job, assets),
+        "sentence": _going_on(assets) if active else ending(job, assets),
         "percent": _percent(assets),
         "ready": f"{done} of {len(assets)} ready",
         "time": view.moment(job.created_at),
@@ -313,48 +313,6 @@ def _going_on(assets: Sequence[Asset]) -> str:
     left = [each for each in assets if each.state in OPEN_STATES]
     cancelling = left and all(each.cancel_requested for each in left)
     return "What is left is being cancelled." if cancelling else GENERATING
-
-
-def _ending(job: Job, assets: Sequence[Asset]) -> str:
-    """Return what came of an ended job, in honest words."""
-    if job.status == JobStatus.COMPLETED:
-        return f"{_made(assets)} {'is' if len(assets) == 1 else 'are'} ready."
-    undecided = [each for each in assets if each.state == AssetState.UNKNOWN]
-    if not undecided:
-        return _what_is_missing(job, assets)
-    need = "needs" if len(undecided) == 1 else "need"
-    return f"{_what_is_missing(job, assets)} {_counted(undecided)} {need} your decision."
-
-
-def _what_is_missing(job: Job, assets: Sequence[Asset]) -> str:
-    cancelled = job.status == JobStatus.CANCELLED
-    if not any(each.state == AssetState.DONE for each in assets):
-        return "It was cancelled before anything was ready." if cancelled else "Nothing is ready."
-    begun = "The rest was cancelled" if cancelled else "Some are missing"
-    counts = " and ".join(
-        f"{sum(each.state == AssetState.DONE for each in of_kind)} of {len(of_kind)} {nouns[1]}"
-        for kind, nouns in _NOUNS.items()
-        if (of_kind := [each for each in assets if each.kind == kind])
-    )
-    return f"{begun}: {counts} were made."
-
-
-def _made(assets: Sequence[Asset]) -> str:
-    parts = []
-    for kind, (one, many) in _NOUNS.items():
-        if not any(each.kind == kind for each in assets):
-            continue
-        number = sum(each.kind == kind and each.state == AssetState.DONE for each in assets)
-        parts.append(f"{number} {one if number == 1 else many}")
-    return " and ".join(parts)
-
-
-def _counted(assets: Sequence[Asset]) -> str:
-    """Return how many there are, without the kinds of which there are none."""
-    numbers = {kind: sum(each.kind == kind for each in assets) for kind in _NOUNS}
-    return " and ".join(
-        f"{number} {_NOUNS[kind][number != 1]}" for kind, number in numbers.items() if number
-    )
 
 
 def _tally(assets: Sequence[Asset]) -> str:

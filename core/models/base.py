@@ -1,0 +1,100 @@
+"""What all documents share, and how what users type is read."""
+
+import re
+from datetime import UTC, datetime
+from typing import Any, Final, Self
+
+from pydantic import BaseModel, ConfigDict
+from ulid import ULID
+
+PROMPT_MAX_CHARACTERS: Final = 4000
+USER_ID_MAX_CHARACTERS: Final = 64
+AT_ONCE: Final = datetime(1970, 1, 1, tzinfo=UTC)  # due whatever any machine's clock says
+
+_USER_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
+# File names that Windows keeps for devices, whatever follows the first dot:
+# https://learn.microsoft.com/windows/win32/fileio/naming-a-file
+_RESERVED = frozenset(
+    ["con", "prn", "aux", "nul"]
+    + [f"{device}{digit}" for device in ("com", "lpt") for digit in range(10)]
+)
+
+
+class InvalidInput(ValueError):
+    """What the user typed cannot be used; the text says why and what to do."""
+
+
+def now() -> datetime:
+    """Return the present time in UTC, cut to the milliseconds that MongoDB keeps."""
+    moment = datetime.now(UTC)
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+def new_id() -> str:
+    """Return a new unique id that sorts by its time of making (a ULID in lower case)."""
+    return str(ULID()).lower()
+
+
+def parse_user_id(text: str) -> str:
+    """Return the one spelling (lower case) under which a user_id is stored and compared.
+
+    Args:
+        text: what was typed; blanks around it are dropped.
+
+    Raises:
+        InvalidInput: it is empty, too long, has other characters, or is a reserved file name.
+    """
+    typed = text.strip()
+    if not typed:
+        raise InvalidInput("Please type a user id.")
+    if len(typed) > USER_ID_MAX_CHARACTERS:
+        raise InvalidInput(f"A user id has at most {USER_ID_MAX_CHARACTERS} characters.")
+    if not _USER_ID.fullmatch(typed):
+        raise InvalidInput(
+            "A user id has letters, digits, dots, underscores and hyphens, "
+            "and starts with a letter or a digit."
+        )
+    if typed.lower().split(".", 1)[0] in _RESERVED:
+        raise InvalidInput(f"“{typed}” is a reserved file name; please choose another user id.")
+    return typed.lower()
+
+
+def parse_prompt(text: str) -> str:
+    """Return the prompt as typed.
+
+    Raises:
+        InvalidInput: it is empty, only blanks, or longer than `PROMPT_MAX_CHARACTERS`.
+    """
+    if not text.strip():
+        raise InvalidInput("Please describe what you would like to see.")
+    if len(text) > PROMPT_MAX_CHARACTERS:
+        raise InvalidInput(
+            f"A prompt has at most {PROMPT_MAX_CHARACTERS:,} characters; "
+            f"this one has {len(text):,}."
+        )
+    if "\x00" in text or any("\ud800" <= character <= "\udfff" for character in text):
+        raise InvalidInput("The prompt has a character that is not text; please remove it.")
+    return text
+
+
+class Document(BaseModel):
+    """A stored document; unknown fields of a newer version are ignored."""
+
+    model_config = ConfigDict(extra="ignore", populate_by_name=True, frozen=True)
+
+    def to_document(self) -> dict[str, Any]:
+        """Return the document as MongoDB stores it."""
+        return self.model_dump(by_alias=True)
+
+    @classmethod
+    def from_document(cls, document: dict[str, Any]) -> Self:
+        """Read a stored document."""
+        return cls.model_validate(document)
+
+
+class Lease(Document):
+    """Who works on an item, until when; the token fences off everybody else's writes."""
+
+    owner: str
+    token: str
+    until: datetime

@@ -1,0 +1,176 @@
+"""Jobs, their items, and the workers that make them."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final
+
+from pydantic import Field
+
+from core.models.base import Document, Lease
+from core.models.notices import Notify
+
+MIN_ITEMS: Final = 5
+MAX_ITEMS: Final = 20
+
+
+class Kind(StrEnum):
+    """What an asset is."""
+
+    IMAGE = "image"
+    VIDEO = "video"
+
+
+class JobStatus(StrEnum):
+    """Where a job stands. `FAILED`: it ended and something is missing."""
+
+    PROCESSING = "Processing"
+    COMPLETED = "Completed"
+    FAILED = "Failed"
+    CANCELLED = "Cancelled"
+
+
+class AssetState(StrEnum):
+    """Where an asset stands; see the state picture in `docs/architecture.md`."""
+
+    QUEUED = "queued"
+    SUBMITTING = "submitting"
+    RUNNING = "running"
+    SAVING = "saving"
+    DONE = "done"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    CANCELLED = "cancelled"
+
+
+ACTIVE_STATES: Final = (AssetState.SUBMITTING, AssetState.RUNNING, AssetState.SAVING)
+OPEN_STATES: Final = (AssetState.QUEUED, *ACTIVE_STATES)
+ENDED_STATES: Final = (
+    AssetState.DONE,
+    AssetState.FAILED,
+    AssetState.UNKNOWN,
+    AssetState.CANCELLED,
+)
+
+
+class Requested(Document):
+    """How many items a job asks for."""
+
+    images: int
+    videos: int
+
+
+class Options(Document):
+    """What the user chose for the whole job."""
+
+    ratio: str
+    seconds: int | None = None
+    seed: int
+    style: str | None = None
+
+
+class Job(Document):
+    """One prompt and what came of it. Field names are the assignment's."""
+
+    id: str = Field(alias="_id")
+    user_id: str
+    prompt: str
+    video_paths: tuple[str, ...] = ()
+    image_paths: tuple[str, ...] = ()
+    status: JobStatus = JobStatus.PROCESSING
+    generated_at: datetime | None = None
+    created_at: datetime
+    updated_at: datetime
+    requested: Requested
+    options: Options
+    notify: Notify = Notify()
+    cost: dict[str, float] = {}
+
+
+class AssetError(Document):
+    """Why an item failed: a code for programs, a sentence for the user."""
+
+    code: str
+    message: str
+    retryable: bool = False
+
+
+class Cost(Document):
+    """What an item costs, in `unit` ("USD", "credits"); None where it is not known.
+
+    `earlier`: what it cost before it was made again.
+    """
+
+    estimated: float | None = None
+    actual: float | None = None
+    earlier: float = 0.0
+    unit: str = "USD"
+
+    @property
+    def spent(self) -> float:
+        """What it has cost so far, as far as that is known."""
+        return self.earlier + (self.actual or 0.0)
+
+
+class Asset(Document):
+    """One item of a job, the unit of work. Its id is also the stem of its file name.
+
+    `prompt`: what it is made of, where that is not the job's prompt. `source`: the id of the image
+    that it is a clip of. `attempts`: how often it was begun. `waits`: how often it was put off
+    since, at no fault of its own. `waiting`: what it waits for at its provider. `call`: the lease
+    under which its provider was last called; it tells a late answer. `called_at`: when its
+    provider was called. `partial`: how many pictures of it half done have come. `details`: what
+    its provider said of it.
+    """
+
+    id: str = Field(alias="_id")
+    job_id: str
+    user_id: str
+    kind: Kind
+    slot: int
+    provider: str
+    model: str
+    params: dict[str, Any]
+    prompt: str | None = None
+    source: str | None = None
+    state: AssetState = AssetState.QUEUED
+    progress: float = 0.0
+    waiting: str = ""
+    partial: int = 0
+    remote_id: str | None = None
+    path: str | None = None
+    preview: str | None = None
+    poster: str | None = None
+    width: int | None = None
+    height: int | None = None
+    seconds: float | None = None
+    bytes: int | None = None
+    sha256: str | None = None
+    attempts: int = 0
+    waits: int = 0
+    call: str | None = None
+    called_at: tuple[datetime, ...] = ()
+    details: dict[str, Any] = {}
+    error: AssetError | None = None
+    cost: Cost = Cost()
+    lease: Lease | None = None
+    cancel_requested: bool = False
+    next_attempt_at: datetime
+    timings: dict[str, datetime] = {}
+
+
+class Worker(Document):
+    """A worker process as it announces itself. Its id is the `owner` of its leases.
+
+    `broker`: where it hears of work; only workers with the same one share work.
+    `queues`: what it serves, and how many items of each at once. `accounts`: a line on the
+    account at each provider that says one.
+    """
+
+    id: str = Field(alias="_id")
+    host: str
+    pid: int
+    broker: str
+    queues: dict[str, int]
+    accounts: dict[str, str] = {}
+    started_at: datetime
+    seen_at: datetime

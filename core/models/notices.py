@@ -1,0 +1,204 @@
+"""What users are told: their wishes, the rows of the outbox, and where messages may go."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Final, Self
+
+from pydantic import Field
+
+from core.models.base import Document, InvalidInput, Lease
+from core.models.times import next_daily, parse_clock, parse_moment, parse_zone
+
+ALWAYS: Final = "terminal"
+"""The channel that is used whatever the user chose."""
+
+
+class ChannelName(StrEnum):
+    """The ways in which a message reaches a user."""
+
+    APP = "app"
+    EMAIL = "email"
+    DESKTOP = "desktop"
+    WEBHOOK = "webhook"
+    TERMINAL = ALWAYS
+
+
+class When(StrEnum):
+    """When a user wants to be told of a job that has ended."""
+
+    READY = "ready"
+    AT = "at"
+    DAILY = "daily"
+
+
+class Notify(Document):
+    """Where and when a user wants to be told of a job.
+
+    Attributes:
+        channels: by their names; the terminal is told besides.
+        when: as soon as it is ready, at a time, or in a daily digest.
+        at: that time (UTC).
+        daily: the digest's time of day (`HH:MM`), on a clock in `timezone`.
+        timezone: the zone that the user's times are meant in.
+        email: where mail goes; None: the address of the user's settings.
+    """
+
+    channels: tuple[str, ...] = (ChannelName.APP,)
+    when: When = When.READY
+    at: datetime | None = None
+    daily: str | None = None
+    timezone: str = "UTC"
+    email: str | None = None
+
+    @classmethod
+    def read(
+        cls,
+        channels: Sequence[str],
+        *,
+        at: str | None = None,
+        daily: str | None = None,
+        timezone: str = "UTC",
+        email: str | None = None,
+    ) -> Self:
+        """Return the wish that was typed; without a time it is: as soon as it is ready.
+
+        Args:
+            channels: names of channels.
+            at: a local date and time, such as `2026-12-01T09:00`.
+            daily: a time of day, such as `08:00`.
+            timezone: the zone of both.
+            email: an address.
+
+        Raises:
+            InvalidInput: something in it cannot be; the text says what.
+        """
+        zone = parse_zone(timezone)
+        if at is not None and daily is not None:
+            raise InvalidInput("Please choose one: a time, or the daily digest.")
+        known = [str(each) for each in ChannelName]
+        for name in channels:
+            if name not in known:
+                raise InvalidInput(f"There is no channel “{name}”; there are {', '.join(known)}.")
+        when = When.AT if at is not None else When.DAILY if daily is not None else When.READY
+        return cls(
+            channels=tuple(dict.fromkeys(channels)),
+            when=when,
+            at=None if at is None else parse_moment(at, zone),
+            daily=None if daily is None else f"{parse_clock(daily):%H:%M}",
+            timezone=timezone,
+            email=email,
+        )
+
+    def due_at(self, ended_at: datetime) -> datetime:
+        """Return when a job that ended is to be announced: never before it ended."""
+        if self.when == When.AT and self.at is not None:
+            return max(self.at, ended_at)
+        if self.when == When.DAILY and self.daily is not None:
+            return next_daily(ended_at, parse_clock(self.daily), parse_zone(self.timezone))
+        return ended_at
+
+
+class NoticeKind(StrEnum):
+    """What a message is about."""
+
+    JOB = "job"
+    CONFIRM = "confirm"
+    TEST = "test"
+
+
+class NoticeStatus(StrEnum):
+    """Where a row of the outbox stands."""
+
+    DUE = "due"
+    SENT = "sent"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class Notice(Document):
+    """One row of the outbox: what one recipient is told over one channel.
+
+    Attributes:
+        kind: what it is about.
+        job_id: the job that it announces.
+        channel: how it is sent.
+        recipient: an e-mail address, a webhook's address, or the user_id.
+        digest: whether it goes together with what else is due for the same recipient.
+        due_at: when it is to be sent, or tried again.
+        tried_since: when it was first tried.
+        attempts: how often it was tried in vain.
+        error: why it was not sent.
+        title: what it said, once it was sent.
+        text: the sentence below the title.
+        read_at: when the user saw it in the app.
+    """
+
+    id: str = Field(alias="_id")
+    kind: NoticeKind = NoticeKind.JOB
+    job_id: str | None = None
+    user_id: str
+    channel: str
+    recipient: str
+    status: NoticeStatus = NoticeStatus.DUE
+    digest: bool = False
+    due_at: datetime
+    created_at: datetime
+    sent_at: datetime | None = None
+    read_at: datetime | None = None
+    tried_since: datetime | None = None
+    attempts: int = 0
+    error: str | None = None
+    title: str = ""
+    text: str = ""
+    lease: Lease | None = None
+
+
+class WebhookFormat(StrEnum):
+    """What a webhook's receiver understands."""
+
+    FIVEFOLD = "fivefold"
+    SLACK = "slack"
+    DISCORD = "discord"
+
+
+class Webhook(Document):
+    """Where a user's webhook is.
+
+    Attributes:
+        url: its address; for Slack and Discord it is a secret.
+        secret: signs what is sent, in Standard Webhooks' form (`whsec_` and Base64).
+        format: what its receiver understands.
+    """
+
+    url: str
+    secret: str
+    format: WebhookFormat = WebhookFormat.FIVEFOLD
+
+
+class Address(Document):
+    """An e-mail address of a user; mail goes there only while it is confirmed.
+
+    Attributes:
+        confirmed_at: when its owner said yes.
+        unsubscribed_at: when its owner said no; a later confirmation takes that back.
+        confirm_token: what the link in the mail that asks carries, until it was used.
+        confirm_until: when that link ends.
+        unsubscribe_token: what the link in every mail carries.
+        asked_at: when the owner was asked.
+    """
+
+    id: str = Field(alias="_id")
+    user_id: str
+    address: str
+    confirmed_at: datetime | None = None
+    unsubscribed_at: datetime | None = None
+    confirm_token: str | None = None
+    confirm_until: datetime | None = None
+    unsubscribe_token: str
+    asked_at: tuple[datetime, ...] = ()
+
+    @property
+    def takes_mail(self) -> bool:
+        """Whether mail may be sent there."""
+        return self.confirmed_at is not None and self.unsubscribed_at is None

@@ -1,0 +1,124 @@
+"""E-mail addresses, and whether their owners want mail there."""
+
+import secrets
+from datetime import timedelta
+from typing import Any, Final
+
+from pymongo import ReturnDocument
+from pymongo.database import Database
+
+from core.models import Address, InvalidInput, now
+
+Document = dict[str, Any]
+
+LINK_DAYS: Final = 7
+ASKS_AN_ADDRESS: Final = 3
+ASKS_A_USER: Final = 10
+_DAY: Final = timedelta(days=1)
+
+
+class AddressStore:
+    """Keeps one document a user and address."""
+
+    def __init__(self, database: Database[Document]) -> None:
+        self._addresses = database["addresses"]
+
+    def get(self, user_id: str, address: str) -> Address | None:
+        """Return a user's address, or None where it was never given."""
+        document = self._addresses.find_one({"_id": _id(user_id, address)})
+        return None if document is None else Address.from_document(document)
+
+    def ask(self, user_id: str, address: str) -> Address:
+        """Make a new link by which an address is confirmed; an earlier one ends.
+
+        Raises:
+            InvalidInput: its owner, or owners in this user's name, were asked often enough today.
+        """
+        moment = now()
+        today = {"$gte": moment - _DAY}
+        asked = {
+            "of this address": (self._asked({"address": address}, today), ASKS_AN_ADDRESS),
+            "by you": (self._asked({"user_id": user_id}, today), ASKS_A_USER),
+        }
+        for whose, (number, most) in asked.items():
+            if number >= most:
+                raise InvalidInput(
+                    f"Confirmation was asked for {number} times {whose} within a day; "
+                    "please look into the spam folder, or try again tomorrow."
+                )
+        changes = {
+            "confirm_token": secrets.token_urlsafe(24),
+            "confirm_until": moment + timedelta(days=LINK_DAYS),
+        }
+        return self._upsert(
+            user_id,
+            address,
+            {"$set": changes, "$push": {"asked_at": {"$each": [moment], "$slice": -ASKS_A_USER}}},
+        )
+
+    def confirm(self, token: str) -> Address | None:
+        """Store that the owner of an address said yes, by the link; None: it leads nowhere."""
+        document = self._addresses.find_one_and_update(
+            {"confirm_token": token, "confirm_until": {"$gte": now()}},
+            {"$set": _YES | {"confirmed_at": now()}},
+            return_document=ReturnDocument.AFTER,
+        )
+        return None if document is None else Address.from_document(document)
+
+    def vouch(self, user_id: str, address: str) -> Address:
+        """Store that an address was given on this machine's own command line.
+
+        Raises:
+            InvalidInput: its owner wants no mail any more.
+        """
+        found = self.get(user_id, address)
+        if found is not None and found.unsubscribed_at is not None:
+            raise InvalidInput(
+                f"The owner of {address} wants no more mail from here; only a new confirmation "
+                "on the page “Notifications” changes that."
+            )
+        if found is not None and found.takes_mail:
+            return found
+        return self._upsert(user_id, address, {"$set": _YES | {"confirmed_at": now()}})
+
+    def unsubscribe(self, token: str) -> Address | None:
+        """Store that the owner of an address wants no more mail; None: the link leads nowhere."""
+        document = self._addresses.find_one_and_update(
+            {"unsubscribe_token": token},
+            {"$set": {"unsubscribed_at": now(), "confirm_token": None}},
+            return_document=ReturnDocument.AFTER,
+        )
+        return None if document is None else Address.from_document(document)
+
+    def of_link(self, token: str) -> Address | None:
+        """Return the address that a link (to confirm or to unsubscribe) is about."""
+        either = [{"confirm_token": token}, {"unsubscribe_token": token}]
+        document = self._addresses.find_one({"$or": either})
+        return None if document is None else Address.from_document(document)
+
+    def _asked(self, query: Document, today: Document) -> int:
+        found = self._addresses.find(query | {"asked_at": today}, {"asked_at": True})
+        return sum(time >= today["$gte"] for each in found for time in each["asked_at"])
+
+    def _upsert(self, user_id: str, address: str, changes: Document) -> Address:
+        first = {
+            "user_id": user_id,
+            "address": address,
+            "unsubscribe_token": secrets.token_urlsafe(24),
+        }
+        document = self._addresses.find_one_and_update(
+            {"_id": _id(user_id, address)},
+            {**changes, "$setOnInsert": first},
+            upsert=True,
+            return_document=ReturnDocument.AFTER,
+        )
+        if document is None:  # an upsert always answers; the driver's types do not know
+            raise KeyError(address)
+        return Address.from_document(document)
+
+
+_YES: Final = {"unsubscribed_at": None, "confirm_token": None, "confirm_until": None}
+
+
+def _id(user_id: str, address: str) -> str:
+    return f"{user_id} {address}"  # a user_id has no blanks
