@@ -101,10 +101,12 @@ def worker(queues: str | None, concurrency: int | None) -> None:
 def notifier() -> None:
     """Send notifications when they are due."""
     from core.notifications.notifier import run_notifier  # noqa: PLC0415
+    from core.notifications.registry import open_channels  # noqa: PLC0415
 
     settings = _prepared("notifier")
+    channels = open_channels(settings, open_content(settings.content_url))
     with open_store(settings) as store:
-        run_notifier(settings, store)
+        run_notifier(settings, store, channels)
 
 
 @cli.command()
@@ -129,17 +131,24 @@ def notifier() -> None:
 )
 @click.option("--animate", metavar="ITEM_ID", help="Make clips of this finished image instead.")
 @click.option("--accept", multiple=True, metavar="PROVIDER", help="Accept its conditions.")
+@click.option("--email", metavar="ADDRESS", help="Where mail goes; it counts as confirmed.")
+@click.option("--notify", metavar="CHANNELS", help="Such as email,app.  [default: the user's]")
+@click.option("--notify-at", metavar="TIME", help="Not before, such as 2026-12-01T09:00.")
+@click.option("--notify-daily", metavar="HH:MM", help="In the daily digest at that time.")
+@click.option("--timezone", help="Of these times, such as Europe/Berlin.  [default: the user's]")
 @click.option("--wait", is_flag=True, help="Wait until the job has ended.")
 @_json
 def generate(prompt: str, user: str, *, wait: bool, as_json: bool, **chosen: Any) -> None:  # noqa: ANN401  # the options above, as click gives them
     """Make images and videos of PROMPT."""
     from core.generation.generators import open_catalogue  # noqa: PLC0415
     from core.generation.order import Makers, Order, plan  # noqa: PLC0415
+    from core.notifications.wishes import Typed, vouched_wish  # noqa: PLC0415
 
     settings = load_settings()
     catalogue = open_catalogue(settings)
     animate, accepted = chosen.pop("animate"), frozenset(chosen.pop("accept"))
     makers = Makers(**{field.name: chosen.pop(field.name) for field in fields(Makers)})
+    typed = Typed(**{field.name: chosen.pop(field.name) for field in fields(Typed)})
     order = Order(
         user_id=parse_user_id(user),
         prompt=prompt,
@@ -153,8 +162,9 @@ def generate(prompt: str, user: str, *, wait: bool, as_json: bool, **chosen: Any
             if source is None:
                 raise InvalidInput(f"{order.user_id} has no item {animate!r}.")
             order = replace(order, source=source)
+        store.users.ensure(order.user_id)
+        order = replace(order, notify=vouched_wish(typed, order.user_id, store, settings))
         planned, assets = plan(order, catalogue)
-        store.users.ensure(planned.user_id)
         store.jobs.create(planned, assets)
         if not as_json:
             click.echo(f"Job {planned.id}: {settings.link_base}/job?id={planned.id}")

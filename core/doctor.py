@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import numpy as np
 
 from core.generation.engine import address, check
@@ -16,7 +17,8 @@ from core.media.encoding import encode_clip
 from core.media.inspection import inspect
 from core.media.storage import open_content
 from core.models import Kind, now
-from core.notifications.channels import CHANNELS
+from core.notifications.channels import Channel
+from core.notifications.registry import offered, open_channels
 from core.providers.base import Provider
 from core.settings import Settings
 from core.store import open_store
@@ -58,7 +60,12 @@ def examine(settings: Settings) -> list[Finding]:
         for provider in catalogue.providers.values()
     ]
     findings += [Finding(name, ok=False, text=why) for name, why in catalogue.broken.items()]
-    findings.append(Finding("notifications", ok=True, text=", ".join(CHANNELS)))
+    findings.append(_finding("links", lambda: _links(settings)))
+    try:
+        channels = open_channels(settings, open_content(settings.content_url))
+    except Exception as error:  # noqa: BLE001  # whatever it is, it is the finding
+        return [*findings, Finding("notifications", ok=False, text=str(error))]
+    findings += [_finding(f"told by {each.name}", partial(_reach, each)) for each in channels]
     return findings
 
 
@@ -73,7 +80,7 @@ def overview(settings: Settings) -> list[tuple[str, str]]:
     database = "MONGODB_URI" if settings.mongodb_uri.get_secret_value() else "embedded MongoDB"
     return [
         *makers,
-        ("told by", ", ".join(CHANNELS)),
+        ("told by", ", ".join(offered(settings))),
         ("database", f"{database}, database “{settings.mongodb_database}”"),
         ("broker", address(settings.broker_url.get_secret_value()) or "none: one worker"),
         ("data", str(settings.data_dir.resolve())),
@@ -134,6 +141,40 @@ def _queue(settings: Settings) -> str:
 def _broker(settings: Settings) -> str:
     url = settings.broker_url.get_secret_value()
     return asyncio.run(check(url)) if url else "none: one worker makes everything"
+
+
+def _links(settings: Settings) -> str:
+    """See that what links in messages start with leads here."""
+    base = settings.link_base
+    try:
+        # Not through the proxy that the environment may name: it does not reach our loopback.
+        answer = httpx2.get(f"{base}/health", timeout=5, trust_env=False)
+        found = answer.json()["installation"]
+    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+        raise LookupError(
+            f"{base} cannot be reached from here ({type(error).__name__}). Is Fivefold running, "
+            "and is PUBLIC_URL right?"
+        ) from None
+    except (ValueError, LookupError, TypeError):
+        found = None
+    with open_store(settings) as store:
+        if found != store.installation():
+            raise LookupError(f"{base} does not lead to this Fivefold. Is PUBLIC_URL right?")
+    if settings.public_url:
+        return f"start with {base}, which leads here"
+    if settings.mails or not settings.local:
+        raise LookupError(
+            f"Links in messages start with {base}, which only this machine can open. "
+            "Set PUBLIC_URL to the address that users open Fivefold by."
+        )
+    return f"start with {base}: for this machine only, which is what is served"
+
+
+def _reach(channel: Channel) -> str:
+    try:
+        return channel.check()
+    finally:
+        channel.close()
 
 
 def _data_folder(settings: Settings) -> str:

@@ -15,7 +15,6 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
-
 LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 
 
@@ -233,7 +232,7 @@ class Settings(BaseSettings):
     mail_from: str = Field("", description="Sender of the mail; empty: SMTP_USER.")
     webhook_private: bool = Field(
         default=False,
-        description="Whether webhooks may lead to addresses of this machine and of private networks.",
+        description="Whether webhooks may lead to this machine and to private networks.",
     )
     lease_seconds: float = Field(
         15.0,

@@ -113,6 +113,7 @@ class Order:
         variations: prompts to make single items of, by kind and in slot order, instead of `prompt`.
         source: a finished image of the user's, to make clips of.
         accepted: names of the providers whose conditions the user accepts.
+        notify: where and when the user wants to be told that it has ended.
     """
 
     user_id: str
@@ -127,6 +128,7 @@ class Order:
     variations: Mapping[Kind, Sequence[str]] = field(default_factory=dict)
     source: Asset | None = None
     accepted: frozenset[str] = frozenset()
+    notify: Notify = field(default_factory=Notify)
 
 
 @dataclass(frozen=True)
@@ -139,9 +141,7 @@ class _Part:
     capability: Capability
 
 
-def plan(
-    order: Order, catalogue: Catalogue, notify: Notify | None = None
-) -> tuple[Job, list[Asset]]:
+def plan(order: Order, catalogue: Catalogue) -> tuple[Job, list[Asset]]:
     """Check an order and return the job and the assets to store.
 
     Raises:
@@ -166,7 +166,7 @@ def plan(
             seed=seed,
             style=order.style,
         ),
-        notify=notify or Notify(),
+        notify=order.notify,
     )
     assets = []
     for part in parts:

@@ -39,6 +39,7 @@ from core.models.notices import (
     Webhook,
     WebhookFormat,
     When,
+    parse_address,
 )
 from core.models.people import LoginEntry, User, ViewEntry
 
@@ -78,6 +79,7 @@ __all__ = [
     "Worker",
     "new_id",
     "now",
+    "parse_address",
     "parse_prompt",
     "parse_user_id",
 ]

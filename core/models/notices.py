@@ -5,10 +5,15 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final, Self
 
+from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
 from pydantic import Field
 
 from core.models.base import Document, InvalidInput, Lease
 from core.models.times import next_daily, parse_clock, parse_moment, parse_zone
+
+# Names of a network of one's own; this list is what the library offers to change.
+for _name in ("local", "localhost"):
+    SPECIAL_USE_DOMAIN_NAMES.remove(_name)
 
 ALWAYS: Final = "terminal"
 """The channel that is used whatever the user chose."""
@@ -87,7 +92,7 @@ class Notify(Document):
             at=None if at is None else parse_moment(at, zone),
             daily=None if daily is None else f"{parse_clock(daily):%H:%M}",
             timezone=timezone,
-            email=email,
+            email=None if email is None else parse_address(email),
         )
 
     def due_at(self, ended_at: datetime) -> datetime:
@@ -97,6 +102,19 @@ class Notify(Document):
         if self.when == When.DAILY and self.daily is not None:
             return next_daily(ended_at, parse_clock(self.daily), parse_zone(self.timezone))
         return ended_at
+
+
+def parse_address(text: str) -> str:
+    """Return the one spelling under which an e-mail address is stored and written to.
+
+    Raises:
+        InvalidInput: it is none. Whether it exists only a mail can tell.
+    """
+    try:
+        found = validate_email(text.strip(), check_deliverability=False, globally_deliverable=False)
+    except EmailNotValidError as error:
+        raise InvalidInput(f"“{text.strip()[:80]}” is no e-mail address: {error}") from None
+    return found.ascii_email or found.normalized
 
 
 class NoticeKind(StrEnum):
@@ -123,7 +141,7 @@ class Notice(Document):
         kind: what it is about.
         job_id: the job that it announces.
         channel: how it is sent.
-        recipient: an e-mail address, a webhook's address, or the user_id.
+        recipient: an e-mail address; over any other channel the user_id.
         digest: whether it goes together with what else is due for the same recipient.
         due_at: when it is to be sent, or tried again.
         tried_since: when it was first tried.

@@ -34,6 +34,11 @@ class Told:
     link: str
     assets: tuple[Asset, ...] = ()
 
+    @property
+    def headline(self) -> str:
+        """The title with the prompt's beginning, on one line of printable characters."""
+        return f"{self.title}: “{shortened(self.prompt)}”"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Message:
@@ -86,7 +91,7 @@ def write_message(
         link = f"{link_base}/notifications"
     elif len(told) == 1:
         [one] = told
-        title, text, link = f"{one.title}: “{shortened(one.prompt)}”", one.text, one.link
+        title, text, link = one.headline, one.text, one.link
     else:
         title = f"{len(told)} of your requests have ended"
         text = "; ".join(f"“{shortened(each.prompt)}”: {each.text}" for each in told)

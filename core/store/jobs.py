@@ -1,7 +1,7 @@
 """Jobs: what users asked for and how it stands."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from pymongo import ASCENDING, DESCENDING, MongoClient, ReturnDocument, timeout
@@ -155,7 +155,7 @@ class JobStore:
                 return
             given_up = {"status": str(NoticeStatus.CANCELLED)}
             self._outbox.update_many(waiting, {"$set": given_up}, session=session)
-            for notice in self._notices(Job.from_document(document), now(), session):
+            for notice in self._notices(Job.from_document(document), session):
                 row = notice.to_document()
                 key = {"_id": row["_id"]}
                 self._outbox.delete_one(key | given_up, session=session)
@@ -164,8 +164,10 @@ class JobStore:
         with timeout(STORE_SECONDS), self._client.start_session() as session:
             session.with_transaction(write)
 
-    def _notices(self, job: Job, ended_at: datetime, session: ClientSession) -> list[Notice]:
-        """Return what announces a job, one row a channel."""
+    def _notices(self, job: Job, session: ClientSession) -> list[Notice]:
+        """Return what announces a job that has ended now, one row a channel."""
+        # By the clock that sends them; what a command returns has no zone.
+        ended_at = self._client.admin.command("hello")["localTime"].replace(tzinfo=UTC)
         document = self._users.find_one({"_id": job.user_id}, session=session)
         user = None if document is None else User.from_document(document)
         due_at = job.notify.due_at(ended_at)
@@ -231,7 +233,7 @@ class JobStore:
             )
         if job.status == JobStatus.PROCESSING and status != JobStatus.PROCESSING:
             # A job that ended before and was tried again has its notices already.
-            for notice in self._notices(job, moment, session):
+            for notice in self._notices(job, session):
                 row = notice.to_document()
                 key = {"_id": row.pop("_id")}
                 self._outbox.update_one(key, {"$setOnInsert": row}, upsert=True, session=session)
@@ -296,6 +298,6 @@ def _recipient(job: Job, channel: str, user: User | None) -> str | None:
     """Return who a channel tells; None where it leads nowhere (any more)."""
     if channel == ChannelName.EMAIL:
         return job.notify.email or (None if user is None else user.email)
-    if channel == ChannelName.WEBHOOK:
-        return user.webhook.url if user is not None and user.webhook is not None else None
+    if channel == ChannelName.WEBHOOK and (user is None or user.webhook is None):
+        return None
     return job.user_id

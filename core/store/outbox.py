@@ -5,11 +5,11 @@ what came of it carries the lease's token. A row whose holder died is claimed ag
 has run out. All times that decide anything are the database's own, unless a test names another.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
-from pymongo import ASCENDING, DESCENDING
+from pymongo import ASCENDING, DESCENDING, UpdateOne
 from pymongo.database import Database
 
 from core.models import AT_ONCE, Notice, NoticeKind, NoticeStatus, new_id, now
@@ -79,15 +79,23 @@ class Outbox:
         held = {"status": DUE, "lease.owner": owner}
         self._rows.update_many(held, [{"$set": {"lease.until": until}}])
 
-    def sent(self, notices: Sequence[Notice], title: str, text: str) -> None:
-        """Store that rows were sent, and what they said.
+    def sent(self, said: Mapping[str, tuple[str, str]]) -> None:
+        """Store that rows were sent.
 
         This is so whoever holds them now: a lease that ran out does not make it untrue.
+
+        Args:
+            said: title and text of what was told, by the row's id.
         """
         done = {"status": str(NoticeStatus.SENT), "sent_at": NOW, "error": None, "lease": None}
-        said = {"title": {"$literal": title}, "text": {"$literal": text}}
-        these = {"_id": {"$in": [notice.id for notice in notices]}, "status": DUE}
-        self._rows.update_many(these, [{"$set": done | said}])
+        updates = [
+            UpdateOne(
+                {"_id": notice_id, "status": DUE},
+                [{"$set": {**done, "title": {"$literal": title}, "text": {"$literal": text}}}],
+            )
+            for notice_id, (title, text) in said.items()
+        ]
+        self._rows.bulk_write(updates)
 
     def failed(
         self, notices: Sequence[Notice], reason: str, retry_in: float | None, moment: Moment = NOW

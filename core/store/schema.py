@@ -147,6 +147,7 @@ INDEXES: Final[dict[str, list[IndexModel]]] = {
             unique=True,
             partialFilterExpression={"job_id": {"$type": "string"}},
         ),
+        IndexModel([("job_id", ASCENDING)], name="of_job"),  # the partial one is not used for that
         IndexModel([(key, ASCENDING) for key in ("status", "channel", "due_at")], name="to_send"),
         IndexModel([("lease.token", ASCENDING)], name="held", sparse=True),
         IndexModel([("lease.owner", ASCENDING)], name="holders", sparse=True),

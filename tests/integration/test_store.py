@@ -20,6 +20,7 @@ from core.models import (
     LoginEntry,
     Notify,
     ViewEntry,
+    When,
     Worker,
     now,
 )
@@ -132,13 +133,14 @@ def test_settling_at_the_same_time_loses_no_path_and_tells_the_user_once(store: 
     assert found.status == JobStatus.COMPLETED
     assert (len(found.image_paths), len(found.video_paths)) == (5, 5)
     store.jobs.settle(job.id)
-    assert [notice.channel for notice in store.outbox.of_job(job.id)] == ["terminal"]
+    assert {notice.channel for notice in store.outbox.of_job(job.id)} == {"terminal", "app"}
 
 
 def test_a_notice_is_not_due_before_the_time_the_user_chose(store: Store) -> None:
     job, assets = stored_job(store)
     later = now() + timedelta(hours=1)
-    planned = job.model_copy(update={"id": "later", "notify": Notify(at=later)})
+    wish = Notify(channels=("terminal",), when=When.AT, at=later)
+    planned = job.model_copy(update={"id": "later", "notify": wish})
     moved = [
         asset.model_copy(update={"id": f"later-{index}", "job_id": "later"})
         for index, asset in enumerate(assets)
@@ -147,7 +149,7 @@ def test_a_notice_is_not_due_before_the_time_the_user_chose(store: Store) -> Non
     for asset in moved:
         finish(store, asset.id)
     store.jobs.settle("later")
-    assert store.outbox.due() == []
+    assert store.outbox.claim("terminal", "x", 60) == []
     assert [notice.due_at for notice in store.outbox.of_job("later")] == [later]
 
 
@@ -328,7 +330,7 @@ def test_retrying_opens_the_job_again_and_tells_no_second_time(store: Store) -> 
     assert store.jobs.resend(job.id, "ana", assets[1].id) == 1
     finish(store, assets[1].id)
     assert store.jobs.settle(job.id) == JobStatus.COMPLETED
-    assert len(store.outbox.of_job(job.id)) == 1
+    assert len(store.outbox.of_job(job.id)) == 2, "one in the app, one in the terminal"
 
 
 def test_an_answer_that_comes_late_makes_an_unknown_item_known(store: Store) -> None:
@@ -492,8 +494,23 @@ def test_the_schema_can_be_ensured_again(store: Store) -> None:
             {"user_id": "ana", "kind": "image", "state": "done"},
             [("timings.saved_at", -1)],
         ),
-        ("outbox", {"status": "due", "due_at": {"$lte": now()}}, [("due_at", 1)]),
+        (
+            "outbox",
+            {"status": "due", "channel": "app", "$expr": {"$lte": ["$due_at", "$$NOW"]}},
+            [("due_at", 1)],
+        ),
+        ("outbox", {"lease.token": "x"}, None),
+        ("outbox", {"status": "due", "lease.owner": "x"}, None),
+        ("outbox", {"user_id": "ana", "status": {"$in": ["due"]}}, [("due_at", 1)]),
+        (
+            "outbox",
+            {"user_id": "ana", "$or": [{"status": "failed"}, {"status": "sent", "channel": "app"}]},
+            [("due_at", -1)],
+        ),
         ("outbox", {"job_id": "x"}, None),
+        ("addresses", {"confirm_token": "x"}, None),
+        ("addresses", {"$or": [{"confirm_token": "x"}, {"unsubscribe_token": "x"}]}, None),
+        ("addresses", {"user_id": "ana", "asked_at": {"$gte": now()}}, None),
         ("login_log", {"user_id": "ana"}, [("time", -1)]),
         ("view_log", {"user_id": "ana"}, [("time", -1)]),
     ],

@@ -1,14 +1,35 @@
-from typing import Any
+"""What messages say, and when they are due."""
 
-import mongomock
+from datetime import UTC, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from core.models import Job, JobStatus, Notice, Options, Requested
-from core.notifications.channels import CHANNELS, DeliveryFailed, Terminal
+from core.models import (
+    Asset,
+    AssetState,
+    ChannelName,
+    InvalidInput,
+    Job,
+    JobStatus,
+    Kind,
+    Notice,
+    NoticeKind,
+    Notify,
+    Options,
+    Requested,
+    When,
+    parse_address,
+)
+from core.models.times import next_daily, parse_moment, zone_names
+from core.notifications.channels import Recipient
+from core.notifications.channels.terminal import Terminal
 from core.notifications.message import Message, write_message
-from core.notifications.notifier import send_due
-from core.store import Store
 from tests.conftest import MOMENT
+
+ONE, TWO = AssetState.DONE, AssetState.FAILED
 
 
 def ended_job(prompt: str = "the sea", status: JobStatus = JobStatus.COMPLETED) -> Job:
@@ -17,8 +38,6 @@ def ended_job(prompt: str = "the sea", status: JobStatus = JobStatus.COMPLETED) 
         user_id="ana",
         prompt=prompt,
         status=status,
-        image_paths=("a.png", "b.png"),
-        video_paths=("a.mp4",),
         created_at=MOMENT,
         updated_at=MOMENT,
         requested=Requested(images=5, videos=5),
@@ -26,92 +45,194 @@ def ended_job(prompt: str = "the sea", status: JobStatus = JobStatus.COMPLETED) 
     )
 
 
-def test_a_message_carries_the_link_and_what_there_is() -> None:
-    message = write_message(ended_job(), "http://localhost:8501")
-    assert message.title == "Your content is ready: “the sea”"
-    assert message.text == "2 images and 1 video are waiting for you."
-    assert message.link == "http://localhost:8501/job?id=01j"
+def items(*states: AssetState) -> list[Asset]:
+    """Images in these states."""
+    return [
+        Asset(
+            id=f"01j-image-{slot}",
+            job_id="01j",
+            user_id="ana",
+            kind=Kind.IMAGE,
+            slot=slot,
+            provider="fake",
+            model="m",
+            params={},
+            state=state,
+            next_attempt_at=MOMENT,
+        )
+        for slot, state in enumerate(states, 1)
+    ]
 
 
-def test_a_job_with_something_missing_says_so() -> None:
-    message = write_message(ended_job(status=JobStatus.FAILED), "http://x")
-    assert "in part" in message.title
-    assert "2 images and 1 video of 5 and 5 were made" in message.text
-
-
-def test_a_prompt_cannot_write_control_characters_to_the_terminal() -> None:
-    message = write_message(ended_job("a\x1b[2J\nb" + "c" * 200), "http://x")
-    assert message.title.isprintable()
-    assert len(message.title) < 100
-
-
-def a_store(*notices: Notice, status: JobStatus = JobStatus.COMPLETED) -> Store:
-    client: Any = mongomock.MongoClient(tz_aware=True)
-    store = Store(client, "unit")
-    client["unit"]["jobs"].insert_one(ended_job(status=status).to_document())
-    for notice in notices:
-        client["unit"]["outbox"].insert_one(notice.to_document())
-    return store
-
-
-def a_notice(channel: str = "terminal", number: int = 1) -> Notice:
+def a_notice(kind: NoticeKind = NoticeKind.JOB, number: int = 1) -> Notice:
     return Notice(
         id=f"n{number}",
+        kind=kind,
         job_id="01j",
         user_id="ana",
-        channel=channel,
+        channel="terminal",
         recipient="ana",
         due_at=MOMENT,
         created_at=MOMENT,
     )
 
 
-def test_a_due_message_is_printed_once(capsys: pytest.CaptureFixture[str]) -> None:
-    store = a_store(a_notice())
-    assert (send_due(store, "http://x"), send_due(store, "http://x")) == (1, 0)
-    assert capsys.readouterr().out.count("http://x/job?id=01j") == 1
+def message(job: Job, *states: AssetState) -> Message:
+    return write_message([a_notice()], [(job, items(*states))], "http://localhost:8501")
 
 
-def test_a_channel_that_fails_holds_back_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Broken(Terminal):
-        def send(self, recipient: str, message: Message) -> None:
-            raise DeliveryFailed(f"{recipient} cannot hear “{message.title}”")
-
-    monkeypatch.setitem(CHANNELS, "broken", Broken())
-    store = a_store(a_notice("broken", 1), a_notice("gone", 2), a_notice("terminal", 3))
-    assert send_due(store, "http://x") == 1
-    rows = {row.channel: row for row in store.outbox.of_job("01j")}
-    assert rows["terminal"].status == "sent"
-    assert rows["broken"].status == "due"
-    assert "cannot hear" in str(rows["broken"].error)
-    assert rows["broken"].due_at > MOMENT
-    assert rows["gone"].status == "failed"
-    assert "does not exist" in str(rows["gone"].error)
+def test_a_message_carries_the_link_and_what_there_is() -> None:
+    said = message(ended_job(), AssetState.DONE, AssetState.DONE)
+    assert said.title == "Your content is ready: “the sea”"
+    assert said.text == "2 images are ready."
+    assert said.link == "http://localhost:8501/job?id=01j"
+    assert [each.id for each in said.jobs[0].assets] == ["01j-image-1", "01j-image-2"]
 
 
-def test_a_job_that_is_tried_again_is_announced_when_that_has_ended(
+@pytest.mark.parametrize(
+    ("status", "states", "title", "text"),
+    [
+        (
+            JobStatus.FAILED,
+            (AssetState.DONE, AssetState.FAILED),
+            "Your content is ready in part",
+            "Some are missing: 1 of 2 images were made.",
+        ),
+        (
+            JobStatus.FAILED,
+            (AssetState.FAILED,),
+            "Your content could not be made",
+            "Nothing is ready.",
+        ),
+        (
+            JobStatus.FAILED,
+            (AssetState.DONE, AssetState.UNKNOWN),
+            "Your decision is needed",
+            "Some are missing: 1 of 2 images were made. 1 image needs your decision.",
+        ),
+        (
+            JobStatus.CANCELLED,
+            (AssetState.CANCELLED,),
+            "Your request was cancelled",
+            "It was cancelled before anything was ready.",
+        ),
+    ],
+)
+def test_every_ending_is_announced_in_its_own_words(
+    status: JobStatus, states: tuple[AssetState, ...], title: str, text: str
+) -> None:
+    said = message(ended_job(status=status), *states)
+    assert said.title == f"{title}: “the sea”"
+    assert said.text == text
+
+
+def test_a_digest_tells_of_every_job_and_has_the_same_id_whenever_it_is_sent() -> None:
+    pair = [a_notice(number=1), a_notice(number=2)]
+    found = [(ended_job("the sea"), items(ONE)), (ended_job("a fox"), items(ONE))]
+    said = write_message(pair, found, "http://x")
+    assert said.title == "2 of your requests have ended"
+    assert "the sea" in said.text
+    assert "a fox" in said.text
+    assert write_message(pair[::-1], found, "http://x").id == said.id
+    assert write_message([*pair, a_notice(number=3)], found, "http://x").id != said.id
+
+
+def test_a_prompt_cannot_write_control_characters_to_the_terminal(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    store = a_store(a_notice(), status=JobStatus.PROCESSING)
-    assert send_due(store, "http://x") == 0
-    (row,) = store.outbox.of_job("01j")
-    assert (row.status, row.attempts) == ("due", 0)
-    assert row.due_at > MOMENT
-    assert capsys.readouterr().out == ""
+    said = message(ended_job("a\x1b[2J\nb" + "c" * 200), ONE)
+    assert said.title.isprintable()
+    assert len(said.title) < 100
+    Terminal().send(Recipient(user_id="ana", address="ana"), said)
+    printed = capsys.readouterr().out
+    assert "\x1b" not in printed
+    assert "http://localhost:8501/job?id=01j" in printed
 
 
-def test_a_channel_with_a_mistake_in_it_holds_back_no_other(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize(
+    ("typed", "stored"),
+    [
+        (" Ana@Example.ORG ", "Ana@example.org"),
+        ("ana@exämple.org", "ana@xn--exmple-cua.org"),
+        ("ana@localhost", "ana@localhost"),
+    ],
+)
+def test_an_address_has_one_spelling(typed: str, stored: str) -> None:
+    assert parse_address(typed) == stored
+
+
+@pytest.mark.parametrize(
+    "typed", ["", "ana", "a b@example.org", "a@b@c", "a@x.org\r\nBcc: b@x.org", "<a@x.org>"]
+)
+def test_what_is_no_address_is_refused(typed: str) -> None:
+    with pytest.raises(InvalidInput, match="is no e-mail address"):
+        parse_address(typed)
+
+
+def test_a_wish_is_read_as_it_is_typed() -> None:
+    wish = Notify.read(
+        ["email", "app", "email"], at="2026-12-01T09:00", timezone="Europe/Berlin", email="A@X.org"
+    )
+    assert wish.channels == ("email", "app")
+    assert (wish.when, wish.at) == (When.AT, datetime(2026, 12, 1, 8, 0, tzinfo=UTC))
+    assert wish.email == "A@x.org"
+    assert Notify.read([ChannelName.APP], daily="8:05").daily == "08:05"
+    assert parse_moment("2026-12-01 09:00+03:00", ZoneInfo("Asia/Tokyo")).hour == 6
+
+
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        ({"at": "tomorrow"}, "is no date and time"),
+        ({"at": "0001-01-01T00:00", "timezone": "Asia/Tokyo"}, "is no date and time"),
+        ({"daily": "25:00"}, "is no time of day"),
+        ({"timezone": "Mars/Base"}, "There is no time zone"),
+        ({"timezone": "../etc/passwd"}, "There is no time zone"),
+        ({"channels": ["pigeon"]}, "There is no channel “pigeon”"),
+        ({"at": "2026-12-01T09:00", "daily": "09:00"}, "choose one"),
+        ({"email": "nobody"}, "is no e-mail address"),
+    ],
+)
+def test_what_cannot_be_wished_is_said(wrong: dict[str, str], why: str) -> None:
+    with pytest.raises(InvalidInput, match=why):
+        Notify.read(**{"channels": ["app"], **wrong})  # type: ignore[arg-type]  # as typed
+
+
+ZONES = st.sampled_from(zone_names())
+MOMENTS = st.datetimes(
+    datetime(1990, 1, 1), datetime(2040, 1, 1), timezones=st.just(UTC), allow_imaginary=False
+)
+CLOCKS = st.times().map(lambda clock: clock.replace(second=0, microsecond=0))
+
+
+@given(MOMENTS, CLOCKS, ZONES)
+def test_the_daily_time_is_the_next_one_on_the_users_clock(
+    ended: datetime, clock: time, name: str
 ) -> None:
-    class Mistaken(Terminal):
-        def send(self, recipient: str, message: Message) -> None:
-            raise UnicodeEncodeError("latin-1", recipient, 0, 1, message.title)
+    zone = ZoneInfo(name)
+    due = next_daily(ended, clock, zone)
+    assert due >= ended
+    # A day of 26 hours and one that a zone left out (Samoa did) are the longest there are.
+    assert due - ended <= timedelta(hours=50)
+    shown = due.astimezone(zone)
+    if shown.time() != clock:  # skipped by a change of the clock: then it is that much later
+        just_before = (due - timedelta(hours=25)).astimezone(zone)
+        assert just_before.utcoffset() != shown.utcoffset()
+    # There is none in between: every minute of the day has been passed over.
+    day_before = due - timedelta(hours=24)
+    if day_before >= ended and day_before.astimezone(zone).utcoffset() == shown.utcoffset():
+        assert day_before.astimezone(zone).time() != clock
 
-    monkeypatch.setitem(CHANNELS, "mistaken", Mistaken())
-    assert send_due(a_store(a_notice("mistaken", 1), a_notice("terminal", 2)), "http://x") == 1
 
-
-def test_a_job_of_which_nothing_was_made_is_not_called_ready() -> None:
-    job = ended_job(status=JobStatus.FAILED)
-    nothing = job.model_copy(update={"image_paths": (), "video_paths": ()})
-    assert "could not be made" in write_message(nothing, "http://x").title
+@given(MOMENTS, st.datetimes(datetime(1990, 1, 1), datetime(2040, 1, 1)), ZONES)
+def test_a_job_is_never_announced_before_it_ended_nor_before_the_chosen_time(
+    ended: datetime, local: datetime, name: str
+) -> None:
+    wish = Notify.read(["app"], at=local.isoformat(timespec="minutes"), timezone=name)
+    assert wish.at is not None
+    due = wish.due_at(ended)
+    assert due == max(ended, wish.at)
+    shown = wish.at.astimezone(ZoneInfo(name)).replace(tzinfo=None)
+    typed = local.replace(second=0, microsecond=0)
+    assert shown >= typed, "a time that the clock skips is read as later, never as earlier"
+    assert Notify.read(["app"]).due_at(ended) == ended

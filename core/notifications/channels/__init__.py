@@ -14,9 +14,9 @@ class Recipient:
 
     Attributes:
         user_id: whose message it is.
-        address: an e-mail address, a webhook's address, or the user_id.
+        address: an e-mail address; over any other channel the user_id.
         unsubscribe: the link by which mail is put an end to; empty: the message needs none.
-        webhook: how a webhook is signed and formed.
+        webhook: where the user's webhook is, and how it is signed and formed.
     """
 
     user_id: str
@@ -70,8 +70,8 @@ class Channel(ABC):
             DeliveryFailed: it does not; the text says why and what to do.
         """
 
-    def rest(self) -> None:
+    def rest(self) -> None:  # noqa: B027  # most hold nothing
         """Called by a thread for which there is nothing more to send: end idle connections."""
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027  # likewise
         """Give up everything that is held."""

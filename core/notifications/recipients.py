@@ -1,0 +1,61 @@
+"""Who may be told: nobody gets mail who has not agreed to it."""
+
+from datetime import timedelta
+from typing import Final
+
+from core.models import ChannelName, Notice, NoticeKind, now
+from core.notifications.channels import DeliveryFailed, Recipient
+from core.store import Store
+from core.store.addresses import LINK_DAYS
+
+LOOK_AGAIN_SECONDS: Final = 60.0
+
+
+class NotConfirmed(Exception):
+    """The address has not been confirmed yet; the row waits for that."""
+
+
+def confirm_link(link_base: str, token: str) -> str:
+    """Return the link by which an address is confirmed."""
+    return f"{link_base}/mail/confirm/{token}"
+
+
+def unsubscribe_link(link_base: str, token: str) -> str:
+    """Return the link by which mail to an address is put an end to."""
+    return f"{link_base}/mail/unsubscribe/{token}"
+
+
+def find_recipient(store: Store, notice: Notice, link_base: str) -> tuple[Recipient, str]:
+    """Return who a row of the outbox goes to, and the link of a message that announces no job.
+
+    Raises:
+        NotConfirmed: not now; the text says why, for the user.
+        DeliveryFailed: never; the text says why.
+    """
+    if notice.channel == ChannelName.EMAIL:
+        return _mailbox(store, notice, link_base)
+    user = store.users.get(notice.user_id)
+    webhook = None if user is None else user.webhook
+    if notice.channel == ChannelName.WEBHOOK and webhook is None:
+        raise DeliveryFailed("The webhook was taken away from the settings.", permanent=True)
+    return Recipient(user_id=notice.user_id, address=notice.recipient, webhook=webhook), ""
+
+
+def _mailbox(store: Store, notice: Notice, link_base: str) -> tuple[Recipient, str]:
+    found = store.addresses.get(notice.user_id, notice.recipient)
+    if notice.kind == NoticeKind.CONFIRM:
+        if found is None or found.confirm_token is None or (found.confirm_until or now()) <= now():
+            raise DeliveryFailed("The link in it has been used or has ended.", permanent=True)
+        plain = Recipient(user_id=notice.user_id, address=notice.recipient)
+        return plain, confirm_link(link_base, found.confirm_token)
+    if found is not None and found.unsubscribed_at is not None:
+        raise DeliveryFailed(
+            f"The owner of {notice.recipient} wants no more mail from here.", permanent=True
+        )
+    if found is None or not found.takes_mail:
+        waited = now() - notice.created_at
+        if waited > timedelta(days=LINK_DAYS):
+            raise DeliveryFailed(f"{notice.recipient} was never confirmed.", permanent=True)
+        raise NotConfirmed(f"Waits until {notice.recipient} is confirmed by the link in the mail.")
+    unsubscribe = unsubscribe_link(link_base, found.unsubscribe_token)
+    return Recipient(user_id=notice.user_id, address=notice.recipient, unsubscribe=unsubscribe), ""

@@ -1,0 +1,212 @@
+"""Sending what is due: each channel by itself, so that a broken one holds back no other."""
+
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from core.models import Asset, Job, JobStatus, Notice, NoticeKind
+from core.notifications.channels import Channel, ChannelDown, DeliveryFailed
+from core.notifications.message import Message, write_message
+from core.notifications.recipients import LOOK_AGAIN_SECONDS, NotConfirmed, find_recipient
+from core.store import DatabaseError, Store
+from core.store.outbox import NOW, Moment, pause
+
+JOB_GOES_ON_SECONDS: Final = 5.0
+STORE_AGAIN_SECONDS: Final = 0.1
+LONGEST_DOWN_SECONDS: Final = 60.0
+OUR_FAULT: Final = "It could not be sent because of a fault in Fivefold, which its log describes."
+
+_log = logging.getLogger(__name__)
+
+
+class Sender:
+    """Takes due rows from the outbox and sends them; several may share one outbox.
+
+    A row is stored as sent right after its channel took it. Only dying between the two (or being
+    cut off from the database there for longer than a lease) lets a message be sent twice.
+
+    Args:
+        store: the database.
+        channels: what can be sent over.
+        link_base: what links start with.
+        owner: the name of its leases; no other sender has it.
+        lease_seconds: after how long a row of a sender that died is taken over.
+        clock: returns the present time; the database's own unless a test names another.
+    """
+
+    def __init__(  # noqa: PLR0913  # one keyword each
+        self,
+        store: Store,
+        channels: Sequence[Channel],
+        link_base: str,
+        *,
+        owner: str,
+        lease_seconds: float,
+        clock: Callable[[], Moment] = lambda: NOW,
+    ) -> None:
+        self._store = store
+        self._channels = channels
+        self._link_base = link_base
+        self._owner = owner
+        self._lease_seconds = lease_seconds
+        self._clock = clock
+        self._lock = threading.Condition()
+        self._sending: Counter[str] = Counter()  # threads by channel
+        self._downs: Counter[str] = Counter()  # in a row, by channel
+        self._down_until: dict[str, float] = {}
+        self._owing: set[str] = set()  # was taken, and could not be stored as sent yet
+        self._stopping = False
+
+    def look(self) -> None:
+        """Begin to send what is due over each channel that is not at it already."""
+        for channel in self._channels:
+            if time.monotonic() >= self._down_until.get(channel.name, 0.0):
+                self._begin(channel, beside=0)
+
+    def renew(self) -> None:
+        """Prolong the leases of what is being sent; to be called several times a lease."""
+        if not self._sending.total():
+            return
+        try:
+            self._store.outbox.renew(self._owner, self._lease_seconds)
+        except DatabaseError as error:
+            _log.warning("the outbox cannot be reached: %s", error)
+
+    def stop(self, seconds: float) -> bool:
+        """Begin nothing more and wait for what is being sent; return whether all of it ended."""
+        with self._lock:
+            self._stopping = True
+            return self._lock.wait_for(lambda: not self._sending.total(), seconds)
+
+    def send_due(self, channel: Channel) -> int:
+        """Send over a channel until nothing is due any more, and return how many rows were sent.
+
+        Raises:
+            DatabaseError: the outbox cannot be reached.
+        """
+        sent = 0
+        while not (self._stopping or self._owing):
+            claimed_at = time.monotonic()
+            notices = self._store.outbox.claim(
+                channel.name, self._owner, self._lease_seconds, self._clock()
+            )
+            if not notices:
+                break
+            if channel.at_once > 1:
+                self._begin(channel, beside=channel.at_once - 1)
+            sent += self._deliver(channel, notices, claimed_at)
+            if time.monotonic() < self._down_until.get(channel.name, 0.0):
+                break
+        return sent
+
+    def _begin(self, channel: Channel, beside: int) -> None:
+        """Start one more thread for a channel where no more than `beside` are at it."""
+        with self._lock:
+            if self._stopping or self._sending[channel.name] > beside:
+                return
+            self._sending[channel.name] += 1
+        threading.Thread(
+            target=self._run, args=[channel], name=f"send-{channel.name}", daemon=True
+        ).start()
+
+    def _run(self, channel: Channel) -> None:
+        try:
+            self.send_due(channel)
+        except DatabaseError as error:
+            _log.warning("the outbox cannot be reached: %s", error)
+        except Exception:  # noqa: BLE001  # the next look begins anew
+            _log.exception("sending over %s broke off", channel.name)
+        finally:
+            channel.rest()
+            with self._lock:
+                self._sending[channel.name] -= 1
+                self._lock.notify_all()
+
+    def _deliver(self, channel: Channel, claimed: Sequence[Notice], claimed_at: float) -> int:
+        """Send claimed rows as one message and store what came of it; return how many were sent."""
+        notices, found = self._to_tell(claimed)
+        if not notices:
+            return 0
+        outbox, moment = self._store.outbox, self._clock()
+        try:
+            recipient, link = find_recipient(self._store, notices[0], self._link_base)
+            message = write_message(notices, found, self._link_base, link=link)
+            if not self._holds(claimed_at):
+                _log.warning("%s: too late to be sent by this process", message.id)
+                return 0
+            channel.send(recipient, message)
+        except NotConfirmed as reason:
+            outbox.put_off(notices, LOOK_AGAIN_SECONDS, str(reason), moment)
+        except DeliveryFailed as error:
+            _log.info("%s was not sent over %s: %s", notices[0].id, channel.name, error)
+            wait = max(error.retry_after or 0.0, pause(notices[0].attempts))
+            outbox.failed(notices, str(error), None if error.permanent else wait, moment)
+            if isinstance(error, ChannelDown):
+                self._note_down(channel)
+        except DatabaseError:
+            raise
+        except Exception:  # noqa: BLE001  # one row's failure holds back no other
+            _log.exception("%s was not sent over %s", notices[0].id, channel.name)
+            outbox.failed(notices, OUR_FAULT, pause(notices[0].attempts), moment)
+        else:
+            self._downs[channel.name] = 0
+            self._store_sent(_said(notices, message))
+            return len(notices)
+        return 0
+
+    def _to_tell(
+        self, claimed: Sequence[Notice]
+    ) -> tuple[list[Notice], list[tuple[Job, list[Asset]]]]:
+        """Return those of claimed rows that can be told now, and the jobs they are about."""
+        notices, found = [], []
+        for notice in claimed:
+            if notice.kind != NoticeKind.JOB:
+                notices.append(notice)
+                continue
+            job = None if notice.job_id is None else self._store.jobs.get(notice.job_id)
+            if job is None:
+                self._store.outbox.failed([notice], "The job was deleted.", None, self._clock())
+            elif job.status == JobStatus.PROCESSING:  # tried again since it ended: not yet, then
+                self._store.outbox.put_off([notice], JOB_GOES_ON_SECONDS, None, self._clock())
+            else:
+                notices.append(notice)
+                found.append((job, self._store.assets.of_job(job.id)))
+        return notices, found
+
+    def _holds(self, claimed_at: float) -> bool:
+        """Whether nobody else can have taken over, with a third of the lease to spare."""
+        return time.monotonic() - claimed_at < self._lease_seconds * 2 / 3
+
+    def _store_sent(self, said: Mapping[str, tuple[str, str]]) -> None:
+        """Store that a message was taken, however long the database does not answer."""
+        key = next(iter(said))
+        while True:
+            try:
+                self._store.outbox.sent(said)
+            except DatabaseError as error:
+                _log.warning("%s was sent, which cannot be stored: %s", key, error)
+                self._owing.add(key)  # nothing is claimed meanwhile: it might be this very message
+                time.sleep(STORE_AGAIN_SECONDS)
+            else:
+                self._owing.discard(key)
+                return
+
+    def _note_down(self, channel: Channel) -> None:
+        """Leave a channel that takes nothing alone for a while, ever longer."""
+        with self._lock:
+            self._downs[channel.name] += 1
+            wait = min(2.0 ** self._downs[channel.name], LONGEST_DOWN_SECONDS)
+            self._down_until[channel.name] = time.monotonic() + wait
+
+
+def _said(notices: Sequence[Notice], message: Message) -> dict[str, tuple[str, str]]:
+    """Return title and text by row: in a digest, each row's own."""
+    if len(message.jobs) != len(notices):
+        return {notice.id: (message.title, message.text) for notice in notices}
+    return {
+        notice.id: (told.headline, told.text)
+        for notice, told in zip(notices, message.jobs, strict=True)
+    }

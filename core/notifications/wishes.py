@@ -1,0 +1,94 @@
+"""Checking what users wish to be told, against what there is here."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from zoneinfo import ZoneInfoNotFoundError
+
+from tzlocal import get_localzone_name
+
+from core.models import ChannelName, InvalidInput, Notify, User, When
+from core.notifications.registry import offered
+from core.settings import Settings
+from core.store import Store
+
+
+@dataclass(frozen=True, kw_only=True)
+class Typed:
+    """A wish as it is typed on the command line; None: as the user's settings say.
+
+    Attributes:
+        email: where mail goes.
+        notify: names of channels, with commas between them.
+        notify_at: a local date and time.
+        notify_daily: a local time of day.
+        timezone: the zone of both.
+    """
+
+    email: str | None = None
+    notify: str | None = None
+    notify_at: str | None = None
+    notify_daily: str | None = None
+    timezone: str | None = None
+
+
+def check_wish(notify: Notify, user: User | None, channels: Collection[str]) -> None:
+    """See that a wish can be fulfilled.
+
+    Args:
+        notify: the wish.
+        user: who has it; None: somebody without settings.
+        channels: the names of those that are offered here.
+
+    Raises:
+        InvalidInput: it cannot; the text says what to do.
+    """
+    missing = [name for name in notify.channels if name not in channels]
+    if ChannelName.EMAIL in missing:
+        raise InvalidInput(
+            "Mail is not set up here. SMTP_HOST, or SMTP_USER for Gmail, switches it on."
+        )
+    if missing:
+        raise InvalidInput(
+            f"“{missing[0]}” is not available here; there are {', '.join(channels)}."
+        )
+    if ChannelName.EMAIL in notify.channels and not (notify.email or (user and user.email)):
+        raise InvalidInput("Please give the e-mail address that mail goes to.")
+    if ChannelName.WEBHOOK in notify.channels and (user is None or user.webhook is None):
+        raise InvalidInput("Please set up a webhook on the page “Notifications” first.")
+
+
+def vouched_wish(typed: Typed, user_id: str, store: Store, settings: Settings) -> Notify:
+    """Return what was typed on this machine's own command line, as a wish that can be fulfilled.
+
+    An address that is given there counts as confirmed.
+
+    Raises:
+        InvalidInput: something in it cannot be; the text says what.
+    """
+    user = store.users.get(user_id)
+    usual = Notify() if user is None else user.notify
+    chosen = usual.channels if typed.notify is None else _names(typed.notify)
+    if typed.email is not None and ChannelName.EMAIL not in chosen:
+        chosen = (*chosen, ChannelName.EMAIL)
+    zone = typed.timezone or (user and user.zone) or _zone_here()
+    daily = typed.notify_daily
+    if daily is None and typed.notify_at is None and usual.when == When.DAILY:
+        daily, zone = usual.daily, typed.timezone or usual.timezone
+    notify = Notify.read(chosen, at=typed.notify_at, daily=daily, timezone=zone, email=typed.email)
+    if typed != Typed():  # what is only the user's own settings is not found fault with here
+        check_wish(notify, user, offered(settings))
+    if notify.email is not None:
+        store.addresses.vouch(user_id, notify.email)
+    return notify
+
+
+def _zone_here() -> str:
+    """Return the name of this machine's zone; UTC where it says none that is known."""
+    try:
+        return get_localzone_name()
+    except (ZoneInfoNotFoundError, ValueError):
+        return "UTC"
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip().lower() for name in text.split(",") if name.strip())

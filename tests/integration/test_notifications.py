@@ -1,0 +1,498 @@
+"""From an ended job to a message: the outbox and its sender, on a real MongoDB."""
+
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime, time, timedelta
+from typing import Any, ClassVar
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pymongo.errors import AutoReconnect
+
+from core.models import (
+    AT_ONCE,
+    AssetError,
+    ChannelName,
+    InvalidInput,
+    Job,
+    Notice,
+    NoticeKind,
+    NoticeStatus,
+    Notify,
+    Webhook,
+    When,
+    now,
+)
+from core.models.times import zone_names
+from core.notifications.channels import Channel, ChannelDown, DeliveryFailed, Recipient
+from core.notifications.message import Message
+from core.notifications.sender import OUR_FAULT, Sender
+from core.store import Store
+from core.store.outbox import TRY_FOR, Moment
+from tests.conftest import claim, stored_job
+
+LINKS = "http://studio.example.org"
+
+
+class Recorder(Channel):
+    """Takes every message, or fails as it is told to."""
+
+    name: ClassVar[ChannelName] = ChannelName.APP
+
+    def __init__(self, *failures: Exception) -> None:
+        self.taken: list[tuple[Recipient, Message]] = []
+        self.failures = list(failures)
+
+    def send(self, recipient: Recipient, message: Message) -> None:
+        if self.failures:
+            raise self.failures.pop(0)
+        self.taken.append((recipient, message))
+
+    def check(self) -> str:
+        return "recorded"
+
+
+class Mailbox(Recorder):
+    name: ClassVar[ChannelName] = ChannelName.EMAIL
+
+
+def sender(store: Store, *channels: Channel, owner: str = "test:1", **chosen: Any) -> Sender:
+    return Sender(store, channels, LINKS, owner=owner, **({"lease_seconds": 15.0} | chosen))
+
+
+def end(store: Store, job: Job) -> None:
+    """Let all items of a job fail, and with them the job."""
+    for asset in store.assets.of_job(job.id):
+        claimed = claim(store, asset.id)
+        assert claimed is not None
+        store.leases.failed(claimed, AssetError(code="x", message="No."))
+    store.jobs.settle(job.id)
+
+
+def ended_job(store: Store, notify: Notify, user_id: str = "ana") -> Job:
+    job, _ = stored_job(store, user_id)
+    store.jobs.announce(job.id, user_id, notify)
+    end(store, job)
+    return job
+
+
+def rows(store: Store, job: Job) -> dict[str, Notice]:
+    return {row.channel: row for row in store.outbox.of_job(job.id)}
+
+
+EMAIL = Notify(channels=("email",), email="ana@example.org")
+
+
+def test_an_ended_job_is_announced_once_over_each_channel_and_always_in_the_terminal(
+    store: Store,
+) -> None:
+    job = ended_job(store, Notify(channels=("app",)))
+    assert set(rows(store, job)) == {"app", "terminal"}
+    app = Recorder()
+    assert sender(store, app).send_due(app) == 1
+    assert sender(store, app, owner="test:2").send_due(app) == 0
+    [(recipient, message)] = app.taken
+    assert recipient.user_id == "ana"
+    assert message.link == f"{LINKS}/job?id={job.id}"
+    row = rows(store, job)["app"]
+    assert (row.status, row.title, row.text) == ("sent", message.title, message.text)
+    assert row.sent_at is not None
+    store.jobs.settle(job.id)
+    assert sender(store, app).send_due(app) == 0
+
+
+def test_nothing_is_sent_before_the_chosen_time_and_all_of_it_after_a_time_of_downtime(
+    store: Store,
+) -> None:
+    at = now() + timedelta(hours=2)
+    job = ended_job(store, Notify(channels=("app",), when=When.AT, at=at))
+    app = Recorder()
+    early = sender(store, app, clock=lambda: at - timedelta(milliseconds=1))
+    assert early.send_due(app) == 0
+    assert sender(store, app, clock=lambda: at).send_due(app) == 1
+    past = ended_job(store, Notify(channels=("app",), when=When.AT, at=AT_ONCE))
+    late = sender(store, app, clock=lambda: now() + timedelta(days=9))
+    assert late.send_due(app) == 1
+    assert {row.status for row in (*rows(store, job).values(), *rows(store, past).values())} == {
+        "sent",
+        "due",  # in the terminal
+    }
+
+
+def test_a_daily_digest_is_one_message_and_takes_only_what_is_due(store: Store) -> None:
+    daily = Notify(channels=("app",), when=When.DAILY, daily="08:00", timezone="Asia/Tokyo")
+    jobs = [ended_job(store, daily) for _ in range(3)]
+    due_at = rows(store, jobs[0])["app"].due_at
+    assert due_at.astimezone(ZoneInfo("Asia/Tokyo")).time() == time(8)
+    ended_job(store, daily, "ben")
+    app = Recorder()
+    assert sender(store, app, clock=lambda: due_at - timedelta(seconds=1)).send_due(app) == 0
+    assert sender(store, app, clock=lambda: due_at).send_due(app) == 4
+    [ana] = [message for recipient, message in app.taken if recipient.user_id == "ana"]
+    assert [told.job_id for told in ana.jobs] == [job.id for job in jobs]
+    assert len(app.taken) == 2
+    row = rows(store, jobs[0])["app"]
+    assert row.title == "Your content could not be made: “the sea”", "each row says its own"
+
+
+def test_two_senders_share_no_digest(store: Store) -> None:
+    daily = Notify(channels=("app",), when=When.DAILY, daily="08:00")
+    for _ in range(3):
+        ended_job(store, daily)
+    later = now() + timedelta(days=2)
+    first = store.outbox.claim("app", "one", 60, later)
+    assert len(first) == 3
+    assert store.outbox.claim("app", "two", 60, later) == []
+    straggler = ended_job(store, daily)
+    assert store.outbox.claim("app", "two", 60, later) == [], "it waits for the next message"
+    assert rows(store, straggler)["app"].lease is None
+
+
+def test_a_row_of_a_sender_that_died_is_taken_over_when_its_lease_has_run_out(
+    store: Store,
+) -> None:
+    job = ended_job(store, Notify(channels=("app",)))
+    assert len(store.outbox.claim("app", "dead", 60)) == 1
+    app = Recorder()
+    assert sender(store, app).send_due(app) == 0
+    store.outbox.renew("dead", -1)
+    assert sender(store, app).send_due(app) == 1
+    assert rows(store, job)["app"].status == "sent"
+
+
+def test_a_lease_that_is_renewed_is_not_taken_over(store: Store) -> None:
+    ended_job(store, Notify(channels=("app",)))
+    assert len(store.outbox.claim("app", "slow", 0.0)) == 1
+    store.outbox.renew("slow", 60)
+    assert store.outbox.claim("app", "other", 60) == []
+
+
+def test_who_lost_its_lease_cannot_call_a_row_failed(store: Store) -> None:
+    job = ended_job(store, Notify(channels=("app",)))
+    slow = store.outbox.claim("app", "slow", -1)
+    assert store.outbox.claim("app", "other", 60)
+    store.outbox.failed(slow, "Too late.", None)
+    assert rows(store, job)["app"].status == "due"
+
+
+def test_a_failure_is_tried_again_ever_later_for_a_day_and_then_given_up(store: Store) -> None:
+    job = ended_job(store, Notify(channels=("app",)))
+    moment, app = now(), Recorder()
+    pauses, began = [], moment
+    while rows(store, job)["app"].status == "due":
+        app.failures = [DeliveryFailed("451 come back later")]
+        assert sender(store, app, clock=lambda: moment).send_due(app) == 0  # noqa: B023  # called at once
+        row = rows(store, job)["app"]
+        assert row.error == "451 come back later"
+        pauses.append((row.due_at - moment).total_seconds())
+        moment = row.due_at
+    assert pauses[:4] == [5, 10, 20, 40]
+    assert max(pauses) == 900
+    assert TRY_FOR <= moment - began < TRY_FOR + timedelta(minutes=31)
+    assert rows(store, job)["app"].status == "failed"
+    assert app.taken == []
+
+
+def test_a_refusal_for_good_is_not_tried_again_unless_the_user_says_so(store: Store) -> None:
+    job = ended_job(store, Notify(channels=("app",)))
+    app = Recorder(DeliveryFailed("550 no such user", permanent=True))
+    assert sender(store, app).send_due(app) == 0
+    row = rows(store, job)["app"]
+    assert (row.status, row.error) == ("failed", "550 no such user")
+    assert not store.outbox.send_now(row.id, "ben")
+    assert store.outbox.send_now(row.id, "ana")
+    assert sender(store, app).send_due(app) == 1
+
+
+def test_a_receiver_that_asks_to_wait_is_waited_for(store: Store) -> None:
+    job = ended_job(store, Notify(channels=("app",)))
+    app, moment = Recorder(DeliveryFailed("429", retry_after=600)), now() + timedelta(minutes=1)
+    assert sender(store, app, clock=lambda: moment).send_due(app) == 0
+    assert rows(store, job)["app"].due_at == moment + timedelta(seconds=600)
+
+
+def test_a_broken_channel_holds_back_no_other_and_is_left_alone_for_a_while(store: Store) -> None:
+    store.addresses.vouch("ana", "ana@example.org")
+    jobs = [ended_job(store, EMAIL.model_copy(update={"channels": ("email", "app")})) for _ in "ab"]
+    mail, app = Mailbox(*[ChannelDown("The mail server is off.")] * 9), Recorder()
+    both = sender(store, mail, app)
+    assert (both.send_due(mail), both.send_due(app)) == (0, 2)
+    found = [rows(store, job)["email"] for job in jobs]
+    assert sorted(row.attempts for row in found) == [0, 1], "one try tells that it is off"
+    assert {row.error for row in found} == {None, "The mail server is off."}
+
+
+def test_a_mistake_in_a_channel_holds_back_no_other_row(store: Store) -> None:
+    jobs = [ended_job(store, Notify(channels=("app",))) for _ in "ab"]
+    app = Recorder(UnicodeEncodeError("latin-1", "x", 0, 1, "no"))
+    assert sender(store, app).send_due(app) == 1
+    found = [rows(store, job)["app"] for job in jobs]
+    assert sorted(row.status for row in found) == ["due", "sent"]
+    assert {row.error for row in found} == {None, OUR_FAULT}
+
+
+def test_a_job_that_is_tried_again_is_announced_when_that_has_ended(store: Store) -> None:
+    job = ended_job(store, Notify(channels=("app",)))
+    assert store.jobs.retry(job.id, "ana") == 10
+    app = Recorder()
+    assert sender(store, app).send_due(app) == 0
+    row = rows(store, job)["app"]
+    assert (row.status, row.attempts) == ("due", 0)
+    assert row.due_at > now()
+    end(store, job)
+    assert sender(store, app, clock=lambda: row.due_at).send_due(app) == 1
+    assert len(store.outbox.of_job(job.id)) == 2
+
+
+def test_mail_waits_until_its_address_is_confirmed(store: Store) -> None:
+    job = ended_job(store, EMAIL)
+    mail = Mailbox()
+    assert sender(store, mail).send_due(mail) == 0
+    row = rows(store, job)["email"]
+    assert row.status == "due"
+    assert "until ana@example.org is confirmed" in str(row.error)
+    asked = store.addresses.ask("ana", "ana@example.org")
+    store.outbox.add("ana", NoticeKind.CONFIRM, "email", "ana@example.org")
+    assert sender(store, mail).send_due(mail) == 1
+    [(recipient, question)] = mail.taken
+    assert question.link == f"{LINKS}/mail/confirm/{asked.confirm_token}"
+    assert recipient.unsubscribe == ""
+    assert store.addresses.confirm(str(asked.confirm_token)) is not None
+    store.outbox.hurry("ana", "ana@example.org")
+    assert sender(store, mail).send_due(mail) == 1
+    recipient, message = mail.taken[-1]
+    assert message.jobs[0].job_id == job.id
+    assert recipient.unsubscribe.startswith(f"{LINKS}/mail/unsubscribe/")
+
+
+def test_another_users_confirmation_counts_for_that_user_only(store: Store) -> None:
+    store.addresses.vouch("ben", "ana@example.org")
+    ended_job(store, EMAIL)
+    mail = Mailbox()
+    assert sender(store, mail).send_due(mail) == 0
+
+
+def test_who_unsubscribed_gets_nothing_more_until_the_address_is_confirmed_again(
+    store: Store,
+) -> None:
+    address = store.addresses.vouch("ana", "ana@example.org")
+    assert store.addresses.unsubscribe(address.unsubscribe_token) is not None
+    job, mail = ended_job(store, EMAIL), Mailbox()
+    assert sender(store, mail).send_due(mail) == 0
+    row = rows(store, job)["email"]
+    assert row.status == "failed"
+    assert "wants no more mail" in str(row.error)
+    with pytest.raises(InvalidInput, match="wants no more mail"):
+        store.addresses.vouch("ana", "ana@example.org")
+    asked = store.addresses.ask("ana", "ana@example.org")
+    again = store.addresses.confirm(str(asked.confirm_token))
+    assert again is not None
+    assert again.takes_mail
+
+
+def test_an_owner_is_not_asked_again_and_again(store: Store) -> None:
+    for _ in range(3):
+        store.addresses.ask("ana", "ben@example.org")
+    with pytest.raises(InvalidInput, match="of this address"):
+        store.addresses.ask("eva", "ben@example.org")
+    for number in range(7):
+        store.addresses.ask("ana", f"x{number}@example.org")
+    with pytest.raises(InvalidInput, match="by you"):
+        store.addresses.ask("ana", "y@example.org")
+
+
+def test_a_link_to_confirm_works_once(store: Store) -> None:
+    asked = store.addresses.ask("ana", "ana@example.org")
+    assert store.addresses.confirm(str(asked.confirm_token)) is not None
+    assert store.addresses.confirm(str(asked.confirm_token)) is None
+    assert store.addresses.confirm("") is None
+
+
+def test_a_webhook_that_was_taken_away_is_said(store: Store) -> None:
+    class Hook(Recorder):
+        name: ClassVar[ChannelName] = ChannelName.WEBHOOK
+
+    store.users.ensure("ana")
+    store.users.choose("ana", webhook=Webhook(url="https://x.example.org/secret", secret="whsec_x"))
+    job, hook = ended_job(store, Notify(channels=("webhook",))), Hook()
+    assert rows(store, job)["webhook"].recipient == "ana"
+    store.users.choose("ana", webhook=None)
+    assert sender(store, hook).send_due(hook) == 0
+    assert rows(store, job)["webhook"].status == "failed"
+
+
+def test_a_wish_can_be_changed_until_the_message_was_sent(store: Store) -> None:
+    later = Notify(channels=("app",), when=When.AT, at=now() + timedelta(days=3))
+    job = ended_job(store, later)
+    row = rows(store, job)["app"]
+    sooner = now() + timedelta(hours=1)
+    assert not store.outbox.reschedule(row.id, "ben", sooner)
+    assert store.outbox.reschedule(row.id, "ana", sooner)
+    assert rows(store, job)["app"].due_at == sooner
+    store.jobs.announce(job.id, "ben", Notify(channels=()))
+    assert rows(store, job)["app"].status == "due"
+    store.jobs.announce(job.id, "ana", Notify(channels=()))
+    assert rows(store, job)["app"].status == "cancelled"
+    store.jobs.announce(job.id, "ana", Notify(channels=("app",)))
+    app = Recorder()
+    assert sender(store, app).send_due(app) == 1
+    store.jobs.announce(job.id, "ana", later)
+    assert rows(store, job)["app"].status == "sent"
+    assert not store.outbox.cancel(row.id, "ana")
+    assert len(store.outbox.of_job(job.id)) == 2
+
+
+def test_what_is_being_sent_can_be_neither_cancelled_nor_moved(store: Store) -> None:
+    job = ended_job(store, Notify(channels=("app",)))
+    [row] = store.outbox.claim("app", "sender", 60)
+    assert not store.outbox.cancel(row.id, "ana")
+    assert not store.outbox.reschedule(row.id, "ana", now())
+    store.jobs.announce(job.id, "ana", Notify(channels=()))
+    assert rows(store, job)["app"].status == "due"
+
+
+def test_a_message_that_was_taken_is_not_sent_again_when_the_database_fails_then(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, app = ended_job(store, Notify(channels=("app",))), Recorder()
+    stored, failures = store.outbox.sent, [AutoReconnect("gone"), AutoReconnect("gone")]
+
+    def unsteady(said: Mapping[str, tuple[str, str]]) -> None:
+        if failures:
+            raise failures.pop()
+        stored(said)
+
+    monkeypatch.setattr(store.outbox, "sent", unsteady)
+    assert sender(store, app).send_due(app) == 1
+    assert rows(store, job)["app"].status == "sent"
+    assert len(app.taken) == 1
+
+
+def test_many_are_sent_side_by_side_and_each_once(store: Store) -> None:
+    class Gate(Recorder):
+        """Takes nothing before three threads are at it."""
+
+        at_once = 3
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.together = threading.Barrier(3, timeout=20)
+
+        def send(self, recipient: Recipient, message: Message) -> None:
+            if len(self.taken) < 3:
+                self.together.wait()
+            super().send(recipient, message)
+
+    for _ in range(6):
+        ended_job(store, Notify(channels=("app",)))
+    gate = Gate()
+    sending = sender(store, gate)
+    sending.look()
+    with deadline() as over:
+        while len(gate.taken) < 6:
+            assert not over.is_set()
+    assert sending.stop(20)
+    assert len({message.id for _, message in gate.taken}) == len(gate.taken) == 6
+
+
+@contextmanager
+def deadline(seconds: float = 20) -> Iterator[threading.Event]:
+    over = threading.Event()
+    timer = threading.Timer(seconds, over.set)
+    timer.start()
+    yield over
+    timer.cancel()
+
+
+ZONES = st.sampled_from(zone_names())
+DAYS = st.datetimes(datetime(2026, 3, 1), datetime(2026, 11, 30), timezones=st.just(UTC))
+CLOCKS = st.times().map(lambda clock: f"{clock:%H:%M}")
+STEPS = st.lists(st.integers(1, 60 * 30), min_size=3, max_size=8)  # minutes
+
+
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    DAYS,
+    st.lists(st.tuples(st.integers(0, 72), st.sampled_from(When), CLOCKS), min_size=1, max_size=4),
+    ZONES,
+    STEPS,
+    st.randoms(use_true_random=False),
+)
+def test_over_zones_and_changes_of_the_clock_each_is_sent_once_and_never_early(
+    store: Store,
+    start: datetime,
+    wishes: list[tuple[int, When, str]],
+    zone: str,
+    steps: list[int],
+    chance: Any,
+) -> None:
+    """Time passes in leaps, two senders look now and then, and some of them die before sending."""
+    user = f"u{now().timestamp():.0f}-{chance.randrange(2**40)}"
+    moment: datetime = start
+    due: dict[str, datetime] = {}
+    for hours, when, clock in wishes:
+        at = start + timedelta(hours=hours)
+        wish = Notify(channels=("app",), when=when, at=at, daily=clock, timezone=zone)
+        job, _ = stored_job(store, user)
+        notice = Notice(
+            id=f"{job.id}-app",
+            job_id=job.id,
+            user_id=user,
+            channel="app",
+            recipient=user,
+            digest=when == When.DAILY,
+            due_at=wish.due_at(start),
+            created_at=start,
+        )
+        store.jobs.announce(job.id, user, Notify(channels=()))
+        end(store, job)
+        store.outbox._rows.insert_one(notice.to_document())  # noqa: SLF001  # ended at a time of ours
+        due[job.id] = notice.due_at
+        if when == When.DAILY:
+            shown = notice.due_at.astimezone(ZoneInfo(zone))
+            assert f"{shown:%H:%M}" == clock or shown.dst() is not None
+
+    def clock_now() -> Moment:
+        return moment
+
+    app, told = Recorder(), {}
+    last = max(due.values())
+    for minutes in [*steps, None, None]:
+        if minutes is None:
+            moment = max(moment, last) + timedelta(minutes=2)
+        else:
+            moment += timedelta(minutes=minutes)
+        if minutes is not None and chance.random() < 0.3:
+            store.outbox.claim("app", "dies", 60, moment)
+            continue
+        owner = f"sender:{chance.randrange(2)}"
+        sender(store, app, owner=owner, clock=clock_now, lease_seconds=60.0).send_due(app)
+        for recipient, message in app.taken:
+            if recipient.user_id == user:
+                for each in message.jobs:
+                    told.setdefault(each.job_id, []).append(moment)
+        app.taken.clear()
+    assert {job_id: len(times) for job_id, times in told.items()} == dict.fromkeys(due, 1)
+    for job_id, [sent_at] in told.items():
+        assert sent_at >= due[job_id]
+
+
+def test_what_failed_and_what_was_sent_to_the_app_is_what_the_app_tells(store: Store) -> None:
+    store.addresses.vouch("ana", "ana@example.org")
+    ended_job(store, Notify(channels=("app", "email"), email="ana@example.org"))
+    mail, app = Mailbox(DeliveryFailed("550", permanent=True)), Recorder()
+    both = sender(store, mail, app)
+    both.send_due(mail)
+    both.send_due(app)
+    assert {row.channel for row in store.outbox.in_app("ana")} == {"app", "email"}
+    assert store.outbox.unread("ana") == 2
+    store.outbox.mark_read("ana", "another-job")
+    assert store.outbox.unread("ana") == 2
+    store.outbox.mark_read("ana")
+    assert (store.outbox.unread("ana"), store.outbox.unread("ben")) == (0, 0)
+    assert [row.status for row in store.outbox.of_user("ana", [NoticeStatus.FAILED])] == ["failed"]
