@@ -1,12 +1,22 @@
-"""What came of a job, in words: the same on its page and in every message."""
+"""What came of a job and how users are told, in words: the same on pages and in messages."""
 
 from collections.abc import Sequence
 from typing import Final
 
-from core.models import Asset, AssetState, Job, JobStatus, Kind
+from core.models import Asset, AssetState, ChannelName, Job, JobStatus, Kind
 
 NOUNS: Final = {Kind.VIDEO: ("video", "videos"), Kind.IMAGE: ("image", "images")}
 """Both kinds, in the order in which they are shown."""
+
+
+CHANNEL_TITLES: Final = {
+    ChannelName.APP: "App",
+    ChannelName.EMAIL: "E-mail",
+    ChannelName.DESKTOP: "Desktop",
+    ChannelName.WEBHOOK: "Webhook",
+    ChannelName.TERMINAL: "Terminal",
+}
+"""What the ways of being told are called."""
 
 
 def headline(job: Job, assets: Sequence[Asset]) -> str:

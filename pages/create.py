@@ -61,7 +61,7 @@ def recent(user: str) -> None:
 def draw_cards(user: str) -> None:
     """Draw the cards as they stand."""
     limit = st.session_state.get("cards", CARDS)
-    store, view = studio().store, session.view()
+    store, view = studio().store, session.view(session.account(user))
     jobs = store.jobs.of_user(user, limit + 1)
     cards = [board.card(job, store.assets.of_job(job.id), view) for job in jobs[:limit]]
     active = any(job.status == JobStatus.PROCESSING for job in jobs[:limit])
@@ -101,7 +101,7 @@ def ask_for(user: str, source: Asset | None) -> None:
     else:
         st.title("What should happen in this image?", anchor=False)
         st.html(f'<img class="source" src="/content/{source.id}/preview" alt="The image">')
-    sent = form.order_form(user, source)
+    sent = form.order_form(session.account(user), source)
     if sent.create:
         place(sent.order, sent.refusal)
     if sent.vary:

@@ -42,7 +42,7 @@ def main() -> None:
     found = {kind: store.assets.gallery(user, kind, limits[kind]) for kind in Kind}
     job_ids = {asset.job_id for assets in found.values() for asset in assets}
     prompts = store.jobs.prompts(list(job_ids))
-    shown = board.gallery(found, counts, prompts, session.view())
+    shown = board.gallery(found, counts, prompts, session.view(session.account(user)))
     st.title("Gallery", anchor=False)
     components.board("gallery", shown, open_job, show_more, on_animate=animate)
 

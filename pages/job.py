@@ -34,7 +34,7 @@ def live(user: str, job_id: str, *, was_active: bool) -> None:
             if was_active:
                 st.session_state["just_ended"] = job_id
             st.rerun()
-        shown = board.snapshot(job, assets, session.view())
+        shown = board.snapshot(job, assets, session.view(session.account(user)))
         kept.update(id=job_id, shown=shown)
     components.board(
         f"job-{job_id}",

@@ -6,7 +6,15 @@ from zoneinfo import ZoneInfoNotFoundError
 
 from tzlocal import get_localzone_name
 
-from core.models import ChannelName, InvalidInput, Notify, User, When
+from core.models import (
+    ChannelName,
+    InvalidInput,
+    NoticeKind,
+    Notify,
+    User,
+    When,
+    parse_address,
+)
 from core.notifications.registry import offered
 from core.settings import Settings
 from core.store import Store
@@ -55,6 +63,45 @@ def check_wish(notify: Notify, user: User | None, channels: Collection[str]) -> 
         raise InvalidInput("Please give the e-mail address that mail goes to.")
     if ChannelName.WEBHOOK in notify.channels and (user is None or user.webhook is None):
         raise InvalidInput("Please set up a webhook on the page “Notifications” first.")
+
+
+def choose_email(store: Store, user_id: str, typed: str) -> str:
+    """Store where a user's mail goes, and ask its owner where that is needed.
+
+    Args:
+        store: the database.
+        user_id: whose mail.
+        typed: an address; empty: none any more.
+
+    Returns:
+        what to tell the user.
+
+    Raises:
+        InvalidInput: it is no address, or its owner was asked often enough.
+    """
+    if not typed.strip():
+        store.users.choose(user_id, email=None)
+        return "No mail is sent to you any more."
+    address = parse_address(typed)
+    known = store.addresses.get(user_id, address)
+    if known is None or not known.takes_mail:
+        store.addresses.ask(user_id, address)
+        store.outbox.add(user_id, NoticeKind.CONFIRM, ChannelName.EMAIL, address)
+    store.users.choose(user_id, email=address)
+    if known is not None and known.takes_mail:
+        return f"Mail goes to {address}."
+    return f"Please follow the link in the mail that is sent to {address} now."
+
+
+def send_test(store: Store, user: User, channel: ChannelName) -> None:
+    """Let a test be sent to a user over a channel.
+
+    Raises:
+        InvalidInput: it leads nowhere yet.
+    """
+    check_wish(Notify(channels=(channel,)), user, list(ChannelName))
+    recipient = user.email if channel == ChannelName.EMAIL else None
+    store.outbox.add(user.id, NoticeKind.TEST, channel, recipient or user.id)
 
 
 def vouched_wish(typed: Typed, user_id: str, store: Store, settings: Settings) -> Notify:

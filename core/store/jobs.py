@@ -64,6 +64,12 @@ class JobStore:
         found = self._jobs.find({"user_id": user_id}).sort("created_at", DESCENDING)
         return [Job.from_document(document) for document in found.limit(limit)]
 
+    def processing(self, user_id: str, limit: int = 50) -> list[Job]:
+        """Return a user's jobs that are being made, newest first."""
+        going_on = {"user_id": user_id, "status": str(JobStatus.PROCESSING)}
+        found = self._jobs.find(going_on).sort("created_at", DESCENDING).limit(limit)
+        return [Job.from_document(document) for document in found]
+
     def prompts(self, job_ids: Sequence[str]) -> dict[str, str]:
         """Return the prompts of the given jobs, by job id."""
         found = self._jobs.find({"_id": {"$in": list(job_ids)}}, {"prompt": True})

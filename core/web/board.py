@@ -13,12 +13,16 @@ from core.models import (
     OPEN_STATES,
     Asset,
     AssetState,
+    ChannelName,
     Cost,
     Job,
     JobStatus,
     Kind,
+    Notify,
+    When,
 )
-from core.outcome import counted, ending, made_text
+from core.models.notices import ALWAYS
+from core.outcome import CHANNEL_TITLES, counted, ending, made_text
 from core.web.moments import moment_text, span_text
 from core.web.money import amount_text, amounts_text
 
@@ -345,12 +349,31 @@ def _facts(job: Job, assets: Sequence[Asset], view: View) -> list[tuple[str, str
     facts.append(("Requested", view.moment(job.created_at)))
     if job.options.style:
         facts.append(("Style", job.options.style))
+    if job.status == JobStatus.PROCESSING:
+        facts.append(
+            ("You are told", f"{wish_text(job.notify, view)}: {channels_text(job.notify)}")
+        )
     if cost := amounts_text(job.cost):
         facts.append(("Cost", cost))
     if job.generated_at:
         facts.append(("Ready", view.moment(job.generated_at)))
         facts.append(("Took", span_text(max(job.generated_at - job.created_at, timedelta(0)))))
     return facts
+
+
+def wish_text(wish: Notify, view: View) -> str:
+    """Return when a job in the making is to be announced, in words."""
+    if wish.when == When.AT and wish.at is not None:
+        return f"When it is ready, not before {view.moment(wish.at)}"
+    if wish.when == When.DAILY:
+        return f"In the daily digest at {wish.daily} ({wish.timezone})"
+    return "As soon as it is ready"
+
+
+def channels_text(wish: Notify) -> str:
+    """Return by what a job is to be announced, in words."""
+    channels = dict.fromkeys((*wish.channels, ALWAYS))
+    return ", ".join(CHANNEL_TITLES[ChannelName(name)] for name in channels)
 
 
 def made_by(asset: Asset, prompt: str, view: View) -> list[tuple[str, str]]:

@@ -8,10 +8,11 @@ from typing import Any, Final
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from core.models import MAX_ITEMS, MIN_ITEMS, Asset, InvalidInput, Kind
+from core.models import MAX_ITEMS, MIN_ITEMS, Asset, InvalidInput, Kind, Notify, User
 from core.providers.base import AUTO
 from core.store import DatabaseError
 from core.web.studio import STYLES, Choice, Maker, Order, studio
+from core.web.telling import draw_wish
 
 ANY_RATIO: Final = "Best for each"
 NO_STYLE: Final = "As the prompt says"
@@ -47,7 +48,7 @@ class _Chosen:
     accepted: set[str] = field(default_factory=set)
 
 
-def order_form(user: str, source: Asset | None = None) -> Sent:
+def order_form(user: User, source: Asset | None = None) -> Sent:
     """Draw the form.
 
     Args:
@@ -87,6 +88,11 @@ def order_form(user: str, source: Asset | None = None) -> Sent:
             [None, *STYLES],
             format_func=lambda name: NO_STYLE if name is None else STYLES[name][0],
         )
+    notify = Notify()
+    try:
+        notify = draw_wish(user, "wish")
+    except InvalidInput as error:
+        refusal.error(str(error))
     with st.expander("More options"):
         seed = st.number_input(
             "Seed",
@@ -99,7 +105,7 @@ def order_form(user: str, source: Asset | None = None) -> Sent:
         for kind in kinds:
             chosen.options[kind] = _draw_options(kind, chosen.makers[kind])
     order = Order(
-        user_id=user,
+        user_id=user.id,
         prompt=prompt,
         images=chosen.numbers.get(Kind.IMAGE, MIN_ITEMS),
         videos=chosen.numbers[Kind.VIDEO],
@@ -109,6 +115,7 @@ def order_form(user: str, source: Asset | None = None) -> Sent:
         style=style,
         source=source,
         accepted=frozenset(chosen.accepted),
+        notify=notify,
         choices={
             kind: Choice(
                 provider=maker.provider.name,

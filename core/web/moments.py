@@ -13,7 +13,7 @@ def zone_of(name: str | None) -> tzinfo:
 
 
 def moment_text(moment: datetime, zone: tzinfo, today: datetime) -> str:
-    """Return a time such as `today, 14:05`, `yesterday, 09:30` or `3 Nov 2026, 18:00`.
+    """Return a time such as `today, 14:05`, `tomorrow, 09:30` or `3 Nov 2026, 18:00`.
 
     Args:
         moment: the time, with its zone.
@@ -22,7 +22,7 @@ def moment_text(moment: datetime, zone: tzinfo, today: datetime) -> str:
     """
     local = moment.astimezone(zone)
     days = (today.astimezone(zone).date() - local.date()).days
-    day = {0: "today", 1: "yesterday"}.get(days, f"{local.day} {local:%b %Y}")
+    day = {-1: "tomorrow", 0: "today", 1: "yesterday"}.get(days, f"{local.day} {local:%b %Y}")
     return f"{day}, {local:%H:%M}"
 
 

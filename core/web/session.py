@@ -3,15 +3,14 @@
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import tzinfo
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import streamlit as st
 from streamlit.navigation.page import Page
 
-from core.models import ViewEntry, now
+from core.models import User, ViewEntry, now
 from core.store import DatabaseError, DatabaseUnavailable
 from core.web.board import View
 from core.web.moments import zone_of
@@ -20,6 +19,7 @@ from core.web.studio import studio
 _PAGES: Final = Path(__file__).parents[2] / "pages"
 _WANTED: Final = "wanted_page"
 _VISIT: Final = "visit"
+_ACCOUNT: Final = "account"
 
 _log = logging.getLogger(__name__)
 
@@ -29,6 +29,7 @@ def all_pages() -> dict[str, Page]:
     return {
         "/": st.Page(_PAGES / "create.py", title="Fivefold", default=True),
         "/gallery": st.Page(_PAGES / "gallery.py", title="Gallery · Fivefold"),
+        "/notifications": st.Page(_PAGES / "notifications.py", title="Notifications · Fivefold"),
         "/job": st.Page(_PAGES / "job.py", title="Your content · Fivefold"),
         "/login": st.Page(_PAGES / "login.py", title="Log in · Fivefold"),
         "/providers": st.Page(_PAGES / "providers.py", title="Providers · Fivefold"),
@@ -49,15 +50,25 @@ def require_user() -> str:
     return found
 
 
-def browser_zone() -> tzinfo:
-    """Return the browser's time zone."""
-    return zone_of(st.context.timezone)
+def account(user_id: str) -> User:
+    """Return the account of who is logged in; as last seen, while the database does not answer."""
+    try:
+        found = studio().store.users.get(user_id)
+    except DatabaseError:
+        found = st.session_state.get(_ACCOUNT)
+    st.session_state[_ACCOUNT] = found = found or User(id=user_id, created_at=now())
+    return found
 
 
-def view() -> View:
+def zone_name(user: User) -> str:
+    """Return the zone that a user's times are shown and meant in: chosen, or the browser's."""
+    return user.zone or str(zone_of(st.context.timezone))
+
+
+def view(user: User) -> View:
     """Return who looks, and when."""
     return View(
-        zone=browser_zone(),
+        zone=zone_of(zone_name(user)),
         today=now(),
         title_of=studio().title,
         animates=studio().animates(),
@@ -73,6 +84,12 @@ def address(path: str) -> str:
 def want(path: str, **query: str) -> None:
     """Ask for another page, from a click's callback; `leave_if_wanted` then goes there."""
     st.session_state[_WANTED] = (path, query)
+
+
+def want_address(href: str) -> None:
+    """Ask for the page of ours that an address with its query names."""
+    parts = urlsplit(href)
+    want(parts.path, **dict(parse_qsl(parts.query)))
 
 
 def leave_if_wanted() -> None:

@@ -12,7 +12,9 @@ from core.generation.generators import open_catalogue
 from core.generation.order import Choice, Order, plan
 from core.generation.styles import STYLES
 from core.media.storage import ContentStore, open_content
-from core.models import Asset, InvalidInput, Job, Kind
+from core.models import Asset, ChannelName, InvalidInput, Job, Kind
+from core.notifications.registry import offered
+from core.notifications.wishes import check_wish
 from core.providers.base import Capability, Provider
 from core.providers.errors import ProviderError
 from core.providers.registry import Catalogue
@@ -53,6 +55,10 @@ class Studio:
     def makers(self, kind: Kind, *, animates: bool = False) -> list[Maker]:
         """Return who makes a kind, the preferred one first."""
         return [Maker(*each) for each in self.catalogue.offers(kind, animates=animates)]
+
+    def channels(self) -> list[ChannelName]:
+        """Return the ways in which users can be told here."""
+        return offered(self.settings)
 
     def animates(self) -> bool:
         """Return whether any provider makes clips of an image."""
@@ -136,6 +142,7 @@ class Studio:
             InvalidInput: something in it cannot be made; the text says what.
             DatabaseError: it was not stored.
         """
+        check_wish(order.notify, self.store.users.get(order.user_id), self.channels())
         job, assets = plan(order, self.catalogue)
         self.store.jobs.create(job, assets)
         return job

@@ -1,11 +1,12 @@
 """The commands that act on a job, on a real database."""
 
 import sys
+from datetime import UTC, datetime
 
 import pytest
 
 from core import cli
-from core.models import Asset, AssetError, AssetState, Job, JobStatus
+from core.models import Asset, AssetError, AssetState, Job, JobStatus, Notify, When
 from core.settings import Settings
 from core.store import Store
 from tests.conftest import claim, stored_job
@@ -92,3 +93,66 @@ def test_what_is_not_there_is_said_in_a_sentence(
     assert command(name, "never-was") == ("fivefold: There is no job 'never-was'.", "")
     sentence = "The job has no item 'image-6'; items are called image-1, video-1 and so on."
     assert command(name, made[0].id, "image-6") == (f"fivefold: {sentence}", "")
+
+
+def generated(store: Store, command: Command, *arguments: str) -> Notify:
+    """Generate with these arguments and return the wish that was stored."""
+    code, said = command("generate", "a fox", "--user", "Ana", *arguments)
+    assert code == 0, code
+    assert "/job?id=" in said
+    return store.jobs.of_user("ana")[0].notify
+
+
+def test_an_address_on_the_command_line_counts_as_confirmed(
+    store: Store, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SMTP_HOST", "mail.example.org")
+    monkeypatch.setenv("MAIL_FROM", "studio@example.org")
+    when = ("--notify-at", "2026-12-01T09:00", "--timezone", "Europe/Berlin")
+    wish = generated(store, command, "--email", "Ana@X.org", "--notify", "email,terminal", *when)
+    assert (wish.channels, wish.email) == (("email", "terminal"), "Ana@x.org")
+    assert (wish.when, wish.at) == (When.AT, datetime(2026, 12, 1, 8, 0, tzinfo=UTC))
+    address = store.addresses.get("ana", "Ana@x.org")
+    assert address is not None
+    assert address.takes_mail
+    wish = generated(store, command, "--email", "ana@x.org")
+    assert wish.channels == ("app", "email"), "the address is for something"
+
+
+def test_without_a_wish_the_users_own_settings_hold(store: Store, command: Command) -> None:
+    store.users.ensure("ana")
+    usual = Notify.read(["app"], daily="07:30", timezone="Asia/Tokyo")
+    store.users.choose("ana", notify=usual)
+    assert generated(store, command) == usual
+    wish = generated(store, command, "--notify-daily", "18:00", "--timezone", "Europe/Berlin")
+    assert (wish.daily, wish.timezone) == ("18:00", "Europe/Berlin")
+    assert generated(store, command, "--notify-at", "2027-01-01T00:00").when == When.AT
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--email", "ana@x.org"), "Mail is not set up here"),
+        (("--email", "nobody"), "is no e-mail address"),
+        (("--notify", "pigeon"), "There is no channel “pigeon”"),
+        (("--notify", "webhook"), "set up a webhook"),
+        (("--notify", "desktop"), "is not available here"),
+        (("--notify-at", "tomorrow"), "is no date and time"),
+        (("--notify-daily", "9"), "is no time of day"),
+        (("--notify-at", "2027-01-01T00:00", "--notify-daily", "09:00"), "choose one"),
+        (("--timezone", "Mars/Base"), "There is no time zone"),
+    ],
+)
+def test_a_wish_that_cannot_be_is_said_and_nothing_is_made(
+    store: Store,
+    command: Command,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: tuple[str, ...],
+    sentence: str,
+) -> None:
+    monkeypatch.delenv("DBUS_SESSION_BUS_ADDRESS", raising=False)
+    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
+    code, _ = command("generate", "a fox", "--user", "ana", *arguments)
+    assert sentence in str(code)
+    assert store.jobs.of_user("ana") == []
+    assert store.addresses.get("ana", "ana@x.org") is None

@@ -33,6 +33,7 @@ _masthead = _component("masthead")
 _login = _component("login")
 _board = _component("board")
 _shelf = _component("shelf")
+_notices = _component("notices")
 FAVICON: Final = str(_FOLDER / "mark.svg")
 PAGE_STYLE: Final = _read("page.css")
 """What Streamlit's own elements look like beyond the theme."""
@@ -93,6 +94,17 @@ def shelf(shown: dict[str, Any], on_open: Act, on_more: Act) -> None:
         on_more: called when more are asked for.
     """
     _mount(_shelf, "shelf", shown, open=on_open, more=on_more)
+
+
+def notices(shown: dict[str, Any], on_open: Act, on_act: Act) -> None:
+    """Draw what is due, what failed and what was sent.
+
+    Args:
+        shown: from `core.web.notices.overview`.
+        on_open: called with the address of a page to go to.
+        on_act: called with what a button asks for, as JSON; see `core.web.notices.carry_out`.
+    """
+    _mount(_notices, "notices", shown, open=on_open, act=on_act)
 
 
 def _mount(component: Callable[..., Any], key: str, shown: dict[str, Any], **acts: Act) -> None:

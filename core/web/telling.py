@@ -1,0 +1,168 @@
+"""Where and when a user is told: the controls for it, on Create and on Notifications."""
+
+from collections.abc import Sequence
+from datetime import datetime, time, timedelta
+from typing import Final
+
+import streamlit as st
+
+from core.models import (
+    ChannelName,
+    InvalidInput,
+    Notify,
+    User,
+    Webhook,
+    WebhookFormat,
+    When,
+)
+from core.models.notices import ALWAYS
+from core.models.times import zone_names
+from core.notifications.channels.webhook import parse_webhook
+from core.notifications.wishes import check_wish, choose_email, send_test
+from core.outcome import CHANNEL_TITLES
+from core.web.moments import zone_of
+from core.web.notices import address_text, webhook_place
+from core.web.session import zone_name
+from core.web.studio import studio
+
+WHENS: Final = {
+    When.READY: "As soon as it is ready",
+    When.AT: "Not before a time",
+    When.DAILY: "In my daily digest",
+}
+FORMATS: Final = {
+    WebhookFormat.FIVEFOLD: "JSON, signed",
+    WebhookFormat.SLACK: "Slack",
+    WebhookFormat.DISCORD: "Discord",
+}
+BROWSERS_ZONE: Final = "As the browser says"
+MORNING: Final = time(9)
+MINUTES: Final = timedelta(minutes=5)
+
+
+def draw_wish(user: User, key: str, *, whens: Sequence[When] = tuple(When)) -> Notify:
+    """Draw the choice of when and how to be told, and return it.
+
+    Args:
+        user: whose settings it begins with.
+        key: tells it from the same choice elsewhere.
+        whens: what can be chosen.
+
+    Raises:
+        InvalidInput: what is chosen cannot be.
+    """
+    usual = user.notify
+    zone = zone_name(user)
+    at = daily = None
+    with st.container(key=f"{key}-when", horizontal=True):
+        index = whens.index(usual.when) if usual.when in whens else 0
+        when = st.selectbox("Tell me", whens, index, WHENS.__getitem__, key=f"{key}-choice")
+        if when == When.AT:
+            tomorrow = datetime.now(zone_of(zone)).date() + timedelta(days=1)
+            typed = st.datetime_input(
+                f"Not before ({zone})",
+                datetime.combine(tomorrow, MORNING),
+                key=f"{key}-at",
+                step=MINUTES,
+            )
+            at = None if typed is None else typed.isoformat(timespec="minutes")
+        if when == When.DAILY:
+            clock = time.fromisoformat(usual.daily) if usual.daily else MORNING
+            chosen = st.time_input(
+                f"Every day at ({zone})", clock, key=f"{key}-daily", step=MINUTES
+            )
+            daily = None if chosen is None else f"{chosen:%H:%M}"
+        names = [name for name in studio().channels() if name != ALWAYS]
+        channels = st.pills(
+            "By",
+            names,
+            selection_mode="multi",
+            default=[name for name in names if name in usual.channels],
+            format_func=CHANNEL_TITLES.__getitem__,
+            key=f"{key}-channels",
+            width="content",
+        )
+    return Notify.read(channels, at=at, daily=daily, timezone=zone)
+
+
+def draw_settings(user: User) -> None:
+    """Draw how a user is told unless something else is chosen for a job, and store changes."""
+    with st.container(key="telling"):
+        st.subheader("How you are told", anchor=False)
+        for draw in (_draw_defaults, _draw_email, _draw_webhook, _draw_test):
+            try:
+                draw(user)
+            except InvalidInput as error:
+                st.error(str(error))
+
+
+def _draw_defaults(user: User) -> None:
+    zones = [None, *zone_names()]
+    zone = st.selectbox(
+        "Time zone",
+        zones,
+        zones.index(user.zone) if user.zone in zones else 0,
+        format_func=lambda name: name or f"{BROWSERS_ZONE} ({zone_of(st.context.timezone)})",
+        key="told-zone",
+    )
+    wish = draw_wish(user.model_copy(update={"zone": zone}), "told", whens=(When.READY, When.DAILY))
+    if st.button("Save", key="told-save", type="primary"):
+        check_wish(wish, user, studio().channels())
+        _done("Saved.", notify=wish, zone=zone, user=user)
+
+
+def _draw_email(user: User) -> None:
+    if ChannelName.EMAIL not in studio().channels():
+        st.caption("Mail is not set up here: whoever runs Fivefold can set SMTP_HOST.")
+        return
+    typed = st.text_input("E-mail address", user.email or "", key="told-email", max_chars=254)
+    found = studio().store.addresses.get(user.id, user.email) if user.email else None
+    if said := address_text(found):
+        st.caption(said)
+    asks = found is not None and not found.takes_mail and typed.strip() == user.email
+    if st.button("Send the link again" if asks else "Save the address", key="told-email-save"):
+        _done(choose_email(studio().store, user.id, typed))
+
+
+def _draw_webhook(user: User) -> None:
+    with st.expander("Webhook", expanded=False):
+        if user.webhook is not None:
+            place = webhook_place(user.webhook)
+            st.text(f"It leads to {place} ({FORMATS[user.webhook.format]}).")
+            if user.webhook.format == WebhookFormat.FIVEFOLD:
+                st.caption("It is signed as Standard Webhooks (standardwebhooks.com) say, with:")
+                st.code(user.webhook.secret, language=None)
+            if st.button("Remove the webhook", key="told-webhook-remove"):
+                _done("Removed.", webhook=None, user=user)
+            return
+        url = st.text_input("Address", key="told-webhook", type="password", max_chars=2000)
+        form = st.selectbox(
+            "Its receiver understands",
+            [None, *WebhookFormat],
+            format_func=lambda each: "What its address suggests" if each is None else FORMATS[each],
+            key="told-webhook-format",
+        )
+        if st.button("Save the webhook", key="told-webhook-save"):
+            _done("Saved.", webhook=parse_webhook(url, form), user=user)
+
+
+def _draw_test(user: User) -> None:
+    with st.container(key="told-test", horizontal=True, vertical_alignment="bottom"):
+        names = studio().channels()
+        channel = st.selectbox(
+            "Send me a test by",
+            names,
+            format_func=CHANNEL_TITLES.__getitem__,
+            key="told-test-channel",
+        )
+        if st.button("Send", key="told-test-send"):
+            send_test(studio().store, user, channel)
+            _done("On its way; see the list.")
+
+
+def _done(said: str, *, user: User | None = None, **chosen: Notify | str | Webhook | None) -> None:
+    """Store what was chosen, and draw everything anew with what there is to say."""
+    if user is not None:
+        studio().store.users.choose(user.id, **chosen)
+    st.session_state["told"] = said
+    st.rerun()

@@ -1,0 +1,57 @@
+"""Notifications: what is on its way, what was sent, what was not, and how the user is told."""
+
+import json
+
+import streamlit as st
+
+from core.models import InvalidInput, User
+from core.store import DatabaseError
+from core.web import components, notices, session, telling
+from core.web.studio import studio
+
+NOT_DONE = "The database does not answer. Please try again in a minute."
+
+
+def carry_out(user: User, asked: str) -> None:
+    """Do what a row's button asks for."""
+    try:
+        told = notices.carry_out(studio().store, user, json.loads(asked), session.zone_name(user))
+    except InvalidInput as error:
+        told = str(error)
+    except DatabaseError:
+        told = NOT_DONE
+    if told:
+        st.session_state["told"] = told
+
+
+def open_page(href: str) -> None:
+    """Go to the job that a row is about."""
+    session.want_address(href)
+
+
+def live(user: User) -> None:
+    """Draw the rows as they stand; as a fragment, this runs again while something is due."""
+    session.leave_if_wanted()
+    if told := st.session_state.pop("told", None):
+        st.toast(told, duration="long")
+    with session.apologies():
+        shown = notices.overview(studio().store, user, session.view(user))
+        if st.session_state.get("notices_pace") != shown["pace"]:
+            st.session_state["notices_pace"] = shown["pace"]
+            st.rerun()  # how often the fragment runs again is decided by the page
+        components.notices(shown, open_page, lambda asked: carry_out(user, asked))
+
+
+def main() -> None:
+    """Draw the page."""
+    user = session.account(session.require_user())
+    session.note_visit(user.id, None)
+    st.title("Notifications", anchor=False)
+    rows, settings = st.columns([5, 3], gap="large")
+    with rows:
+        st.fragment(live, run_every=st.session_state.get("notices_pace"))(user)
+    with settings:
+        telling.draw_settings(user)
+
+
+main()
