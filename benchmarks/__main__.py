@@ -20,6 +20,7 @@ import psutil
 
 from benchmarks.capacity import in_flight, stored
 from benchmarks.harness import Bench, Options, Row
+from benchmarks.mails import mails
 from benchmarks.makespan import fifty, one
 from benchmarks.steps import database, first_call
 from core.store.embedded import EmbeddedMongo
@@ -32,6 +33,7 @@ PARTS: Final[dict[str, Callable[[Bench, Options], Iterator[Row]]]] = {
     "database": database,
     "in-flight": in_flight,
     "stored": stored,
+    "mails": mails,
 }
 DOCUMENT: Final = ROOT / "docs" / "benchmarks.md"
 BEGIN, END = "<!-- table -->\n", "<!-- end of table -->"

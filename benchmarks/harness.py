@@ -78,6 +78,7 @@ class Fivefold:
     """One installation: a database of its own, its jobs, and at most one running worker.
 
     Attributes:
+        folder: what it writes lies here.
         worker: the running one.
         looks: how many queries `await_end` has cost.
     """
@@ -89,15 +90,24 @@ class Fivefold:
         self.database = database
         self.worker = psutil.Process()
         self.looks = 0
-        self._folder = folder
+        self.folder = folder
         self._settings = settings
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What its processes find their way by."""
+        return {
+            "MONGODB_URI": self._settings.mongodb_uri.get_secret_value(),
+            "MONGODB_DATABASE": self._settings.mongodb_database,
+            "CONTENT_URL": self._settings.content_url,
+        }
 
     @contextmanager
     def working(
         self, vendor: Vendor, *, limits: Sequence[int], poll_seconds: float, broker: str = ""
     ) -> Iterator[None]:
         """Run a worker, ready to begin, beside the block."""
-        package = self._folder / "package"
+        package = self.folder / "package"
         if not package.exists():
             install(package, benchmark="benchmarks.vendor:provider")
         environment = os.environ | {
@@ -105,16 +115,14 @@ class Fivefold:
             "BENCHMARK_LIMITS": " ".join(map(str, limits)),
             "BENCHMARK_POLL_SECONDS": str(poll_seconds),
             "PYTHONPATH": os.pathsep.join([str(package), os.environ.get("PYTHONPATH", "")]),
-            "MONGODB_URI": self._settings.mongodb_uri.get_secret_value(),
-            "MONGODB_DATABASE": self._settings.mongodb_database,
-            "CONTENT_URL": self._settings.content_url,
+            **self.environment,
             "BROKER_URL": broker,
             "WORKER_CONCURRENCY": str(sum(limits)),
             "DRAWING_PROCESSES": "1",
         }
         command = [*PYTHON, "core", "worker"]
-        with started(command, self._folder / "worker.log", environment) as process:
-            _await(lambda: bool(self.store.workers.leader()), process, self._folder / "worker.log")
+        with started(command, self.folder / "worker.log", environment) as process:
+            _await(lambda: bool(self.store.workers.leader()), process, self.folder / "worker.log")
             time.sleep(1)  # until it has come to rest
             self.worker = psutil.Process(process.pid)
             yield

@@ -88,8 +88,8 @@ class Site:
     def submit(self, user_id: str) -> str:
         provider = Studio(self.vendor.url)
         catalogue = Catalogue({provider.name: provider})
-        order = Order(user_id=user_id, prompt="the sea at dusk")
-        job, assets = plan(order, catalogue, Notify(channels=()))
+        order = Order(user_id=user_id, prompt="the sea at dusk", notify=Notify(channels=()))
+        job, assets = plan(order, catalogue)
         self.store.jobs.create(job, assets)
         return job.id
 

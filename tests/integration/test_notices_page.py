@@ -225,7 +225,7 @@ def test_a_test_goes_where_it_is_asked_to_or_says_what_is_missing(store: Store) 
 def test_an_order_says_when_and_how(store: Store) -> None:
     app = opened("create")
     app.selectbox(key="wish-choice").set_value(When.AT).run()
-    app.datetime_input(key="wish-at").set_value(datetime(2027, 1, 2, 9, 0)).run()  # noqa: DTZ001  # as the field gives it
+    app.datetime_input(key="wish-at").set_value(datetime(2027, 1, 2, 9, 0)).run()
     send(app, "a fox")
     [job] = store.jobs.of_user("ana")
     assert (job.notify.when, job.notify.channels) == (When.AT, ("app",))

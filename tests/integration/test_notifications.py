@@ -3,13 +3,11 @@
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime, time, timedelta
+from datetime import time, timedelta
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from pymongo.errors import AutoReconnect
 
 from core.models import (
@@ -26,12 +24,11 @@ from core.models import (
     When,
     now,
 )
-from core.models.times import zone_names
 from core.notifications.channels import Channel, ChannelDown, DeliveryFailed, Recipient
 from core.notifications.message import Message
 from core.notifications.sender import OUR_FAULT, Sender
 from core.store import Store
-from core.store.outbox import TRY_FOR, Moment
+from core.store.outbox import TRY_FOR
 from tests.conftest import claim, stored_job
 
 LINKS = "http://studio.example.org"
@@ -316,7 +313,7 @@ def test_a_webhook_that_was_taken_away_is_said(store: Store) -> None:
         name: ClassVar[ChannelName] = ChannelName.WEBHOOK
 
     store.users.ensure("ana")
-    store.users.choose("ana", webhook=Webhook(url="https://x.example.org/secret", secret="whsec_x"))
+    store.users.choose("ana", webhook=Webhook(url="https://x.example.org/secret", secret="whsec_x"))  # noqa: S106
     job, hook = ended_job(store, Notify(channels=("webhook",))), Hook()
     assert rows(store, job)["webhook"].recipient == "ana"
     store.users.choose("ana", webhook=None)
@@ -405,81 +402,6 @@ def deadline(seconds: float = 20) -> Iterator[threading.Event]:
     timer.start()
     yield over
     timer.cancel()
-
-
-ZONES = st.sampled_from(zone_names())
-DAYS = st.datetimes(datetime(2026, 3, 1), datetime(2026, 11, 30), timezones=st.just(UTC))
-CLOCKS = st.times().map(lambda clock: f"{clock:%H:%M}")
-STEPS = st.lists(st.integers(1, 60 * 30), min_size=3, max_size=8)  # minutes
-
-
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-@given(
-    DAYS,
-    st.lists(st.tuples(st.integers(0, 72), st.sampled_from(When), CLOCKS), min_size=1, max_size=4),
-    ZONES,
-    STEPS,
-    st.randoms(use_true_random=False),
-)
-def test_over_zones_and_changes_of_the_clock_each_is_sent_once_and_never_early(
-    store: Store,
-    start: datetime,
-    wishes: list[tuple[int, When, str]],
-    zone: str,
-    steps: list[int],
-    chance: Any,
-) -> None:
-    """Time passes in leaps, two senders look now and then, and some of them die before sending."""
-    user = f"u{now().timestamp():.0f}-{chance.randrange(2**40)}"
-    moment: datetime = start
-    due: dict[str, datetime] = {}
-    for hours, when, clock in wishes:
-        at = start + timedelta(hours=hours)
-        wish = Notify(channels=("app",), when=when, at=at, daily=clock, timezone=zone)
-        job, _ = stored_job(store, user)
-        notice = Notice(
-            id=f"{job.id}-app",
-            job_id=job.id,
-            user_id=user,
-            channel="app",
-            recipient=user,
-            digest=when == When.DAILY,
-            due_at=wish.due_at(start),
-            created_at=start,
-        )
-        store.jobs.announce(job.id, user, Notify(channels=()))
-        end(store, job)
-        store.outbox._rows.insert_one(notice.to_document())  # noqa: SLF001  # ended at a time of ours
-        due[job.id] = notice.due_at
-        if when == When.DAILY:
-            shown = notice.due_at.astimezone(ZoneInfo(zone))
-            assert f"{shown:%H:%M}" == clock or shown.dst() is not None
-
-    def clock_now() -> Moment:
-        return moment
-
-    app, told = Recorder(), {}
-    last = max(due.values())
-    for minutes in [*steps, None, None]:
-        if minutes is None:
-            moment = max(moment, last) + timedelta(minutes=2)
-        else:
-            moment += timedelta(minutes=minutes)
-        if minutes is not None and chance.random() < 0.3:
-            store.outbox.claim("app", "dies", 60, moment)
-            continue
-        owner = f"sender:{chance.randrange(2)}"
-        sender(store, app, owner=owner, clock=clock_now, lease_seconds=60.0).send_due(app)
-        for recipient, message in app.taken:
-            if recipient.user_id == user:
-                for each in message.jobs:
-                    told.setdefault(each.job_id, []).append(moment)
-        app.taken.clear()
-    assert {job_id: len(times) for job_id, times in told.items()} == dict.fromkeys(due, 1)
-    for job_id, [sent_at] in told.items():
-        assert sent_at >= due[job_id]
 
 
 def test_what_failed_and_what_was_sent_to_the_app_is_what_the_app_tells(store: Store) -> None:
