@@ -10,6 +10,7 @@ from core.models import Asset, AssetState, Job, JobStatus, Notice, NoticeKind
 from core.outcome import ending, headline
 
 _TITLE_CHARACTERS: Final = 60
+_JOINERS: Final = "\u200c\u200d"  # of emoji, and within words of some languages
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,7 +110,8 @@ def write_message(
 
 def shortened(prompt: str, characters: int = _TITLE_CHARACTERS) -> str:
     """One line without control characters, so that a prompt cannot write to the terminal."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in prompt).split())
+    plain = (c if c.isprintable() or c in _JOINERS else " " for c in prompt)
+    line = " ".join("".join(plain).split())
     return line if len(line) <= characters else line[: characters - 1] + "…"
 
 

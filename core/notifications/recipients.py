@@ -49,13 +49,11 @@ def _mailbox(store: Store, notice: Notice, link_base: str) -> tuple[Recipient, s
         plain = Recipient(user_id=notice.user_id, address=notice.recipient)
         return plain, confirm_link(link_base, found.confirm_token)
     if found is not None and found.unsubscribed_at is not None:
-        raise DeliveryFailed(
-            f"The owner of {notice.recipient} wants no more mail from here.", permanent=True
-        )
+        raise DeliveryFailed("Its owner wants no more mail from here.", permanent=True)
     if found is None or not found.takes_mail:
         waited = now() - notice.created_at
         if waited > timedelta(days=LINK_DAYS):
-            raise DeliveryFailed(f"{notice.recipient} was never confirmed.", permanent=True)
-        raise NotConfirmed(f"Waits until {notice.recipient} is confirmed by the link in the mail.")
+            raise DeliveryFailed("The address was never confirmed.", permanent=True)
+        raise NotConfirmed("Waits until the address is confirmed by the link in the mail.")
     unsubscribe = unsubscribe_link(link_base, found.unsubscribe_token)
     return Recipient(user_id=notice.user_id, address=notice.recipient, unsubscribe=unsubscribe), ""

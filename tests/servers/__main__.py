@@ -6,18 +6,21 @@ import contextlib
 
 import uvicorn
 
-from tests.servers import horde, openai, runway
+from tests.servers import horde, inbox, openai, runway
+from tests.servers.mail import MailServer
 from tests.servers.wire import Books, DroppableProtocol
 
 KEY = "key_stand-in"
 
 
 async def serve(first_port: int, seconds: float) -> None:
-    """Serve OpenAI, RunwayML and the AI Horde on three ports from `first_port` on."""
+    """Serve OpenAI, RunwayML, the AI Horde, an inbox and its mail server from `first_port` on."""
+    mails = MailServer(port=first_port + 4)
     applications = [
         openai.application(Books(KEY), seconds=seconds),
         runway.application(Books(KEY), seconds=seconds),
         horde.application(Books(KEY), seconds=seconds),
+        inbox.application(mails),
     ]
     servers = [
         uvicorn.Server(
@@ -31,23 +34,29 @@ async def serve(first_port: int, seconds: float) -> None:
         )
         for number, application in enumerate(applications)
     ]
-    first, second, third = (f"http://127.0.0.1:{first_port + number}" for number in range(3))
+    first, second, third, fourth = (
+        f"http://127.0.0.1:{first_port + number}" for number in range(4)
+    )
     print(  # noqa: T201  # for the person at the terminal
         "Stand-ins are running; they cost nothing and draw only what was asked for, in words.\n"
         "In another terminal:\n\n"
         f"  OPENAI_BASE_URL={first}/v1 OPENAI_API_KEY={KEY} \\\n"
         "  OPENAI_VIDEO_MODELS=wan-2.2 OPENAI_CHAT_MODEL=chat \\\n"
         f"  RUNWAYML_BASE_URL={second} RUNWAYML_API_SECRET={KEY} \\\n"
-        f"  AI_HORDE=true AI_HORDE_BASE_URL={third} AI_HORDE_API_KEY={KEY} make run\n",
+        f"  AI_HORDE=true AI_HORDE_BASE_URL={third} AI_HORDE_API_KEY={KEY} \\\n"
+        f"  SMTP_HOST=127.0.0.1 SMTP_PORT={mails.port} SMTP_TLS=none \\\n"
+        "  MAIL_FROM=studio@example.org make run\n\n"
+        f"Mails are shown at {fourth}\n",
         flush=True,
     )
-    await asyncio.gather(*(server.serve() for server in servers))
+    with mails:
+        await asyncio.gather(*(server.serve() for server in servers))
 
 
 def main() -> None:
     """Serve until Ctrl-C."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--port", type=int, default=9101, help="the first of three")
+    parser.add_argument("--port", type=int, default=9101, help="the first of five")
     parser.add_argument("--seconds", type=float, default=6.0, help="that a piece of work takes")
     chosen = parser.parse_args()
     with contextlib.suppress(KeyboardInterrupt):
