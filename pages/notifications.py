@@ -46,6 +46,7 @@ def main() -> None:
     """Draw the page."""
     user = session.account(session.require_user())
     session.note_visit(user.id, None)
+    studio().store.outbox.mark_read(user.id)  # all of it is shown here
     st.title("Notifications", anchor=False)
     rows, settings = st.columns([5, 3], gap="large")
     with rows:

@@ -87,7 +87,8 @@ class Outbox:
         Args:
             said: title and text of what was told, by the row's id.
         """
-        done = {"status": str(NoticeStatus.SENT), "sent_at": NOW, "error": None, "lease": None}
+        done = {"status": str(NoticeStatus.SENT), "sent_at": NOW, "due_at": NOW}  # for its order
+        done |= {"error": None, "lease": None}
         updates = [
             UpdateOne(
                 {"_id": notice_id, "status": DUE},

@@ -16,7 +16,7 @@ from core.store import DatabaseError, DatabaseUnavailable
 from core.web.identity import Identity
 from core.web.studio import Studio
 
-PAGES: Final = ("/", "/gallery", "/job")
+PAGES: Final = ("/", "/gallery", "/job", "/notifications")
 """Where a login may lead to."""
 
 _BODY_BYTES: Final = 8_192
@@ -96,8 +96,8 @@ def auth_routes(open_studio: Callable[[], Studio], identity: Identity) -> list[R
     ]
 
 
-def _check_origin(request: Request) -> None:
-    """Refuse what another site's page sends.
+def same_origin(request: Request) -> bool:
+    """Return whether a page of ours sent a request, and not another site's.
 
     Browsers say where a request comes from in `Sec-Fetch-Site`; on plain HTTP beyond
     localhost only `Origin` tells. A request with neither comes from no page of ours.
@@ -105,8 +105,11 @@ def _check_origin(request: Request) -> None:
     site = request.headers.get("sec-fetch-site")
     origin = urlsplit(request.headers.get("origin", ""))
     host = request.headers.get("host")
-    ours = site == "same-origin" if site else bool(host) and origin.netloc == host
-    if not ours:
+    return site == "same-origin" if site else bool(host) and origin.netloc == host
+
+
+def _check_origin(request: Request) -> None:
+    if not same_origin(request):
         raise _Refused(403, "cross-site", "Please log in on Fivefold's own page.")
 
 

@@ -22,7 +22,7 @@ def main() -> None:
     if user is not None:
         if path == "/login":
             st.switch_page(pages["/"])
-        masthead(user, path, session.want)
+        masthead(user, path, session.want_address)
     elif path == "/login":
         login_form(own_page(st.query_params.get("next", "/")))
         return

@@ -56,7 +56,7 @@ def as_page(mail: Mail) -> str:
 
     def inline(found: re.Match[str]) -> str:
         part = pictures[found[1]]
-        coded = part.get_payload().replace("\n", "")  # as it travels: in Base64
+        coded = str(part.get_payload()).replace("\n", "")  # as it travels: in Base64
         return f"data:{part.get_content_type()};base64,{coded}"
 
     return re.sub(r"cid:([^\"']+)", inline, body.get_content())

@@ -45,7 +45,7 @@ def masthead(user_id: str, current: str, on_go: Act) -> None:
     Args:
         user_id: who is logged in.
         current: the path of the page it is drawn on.
-        on_go: called with the path of the page to go to.
+        on_go: called with the address of the page to go to, with its query.
     """
     _mount(_masthead, "masthead", {"user": user_id, "current": current}, go=on_go)
 

@@ -1,0 +1,141 @@
+"""The bell: what the app tells whoever is logged in, for the masthead's script."""
+
+import json
+import logging
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from core.models import ChannelName, Notice, NoticeStatus
+from core.store import DatabaseError, DatabaseUnavailable, Store
+from core.web.auth import same_origin
+from core.web.studio import Studio
+
+ALL_NOTICES: Final = "/notifications"
+"""The page of what was sent and what was not."""
+
+_FAILED: Final[dict[str, str]] = {
+    ChannelName.EMAIL: "An e-mail could not be sent",
+    ChannelName.DESKTOP: "A desktop notification could not be shown",
+    ChannelName.WEBHOOK: "A message to your webhook could not be sent",
+}
+_FAILED_ELSEWHERE: Final = "A message could not be sent"
+_SORRY: Final = "The database does not answer at the moment. Please try again in a minute."
+_HEADERS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+_BODY_BYTES: Final = 1_024
+
+_log = logging.getLogger(__name__)
+
+
+class _Refused(Exception):
+    """A request that is not answered, with its HTTP status."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+def bell_routes(open_studio: Callable[[], Studio]) -> list[Route]:
+    """Return `GET /bell` and `POST /bell/read`.
+
+    Both answer with `user`, `unread` and at most ten `notices`, the newest first. The second
+    first stores that they were read: those of the `job_id` in its JSON body, all without a body.
+
+    Args:
+        open_studio: returns the shared studio; may raise `DatabaseUnavailable`.
+    """
+
+    def bell(request: Request) -> Response:
+        return _answer(lambda: _told(open_studio().store, _user(request)))
+
+    async def read(request: Request) -> Response:
+        try:
+            user_id, job_id = _user(request), await _job_read(request)
+        except _Refused as refusal:
+            return _refuse(refusal)
+
+        def mark() -> dict[str, Any]:
+            store = open_studio().store
+            store.outbox.mark_read(user_id, job_id)
+            return _told(store, user_id)
+
+        return await run_in_threadpool(_answer, mark)
+
+    return [Route("/bell", bell), Route("/bell/read", read, methods=["POST"])]
+
+
+def _answer(make: Callable[[], dict[str, Any]]) -> Response:
+    try:
+        return JSONResponse(make(), headers=_HEADERS)
+    except _Refused as refusal:
+        return _refuse(refusal)
+    except (DatabaseError, DatabaseUnavailable) as error:
+        _log.warning("the bell was not answered: %s", error)
+        return _refuse(_Refused(503, _SORRY))
+
+
+def _refuse(refusal: _Refused) -> Response:
+    return JSONResponse({"message": str(refusal)}, refusal.status, _HEADERS)
+
+
+def _user(request: Request) -> str:
+    user_id: str | None = request.state.user_id
+    if user_id is None:
+        raise _Refused(401, "Please log in.")
+    return user_id
+
+
+async def _job_read(request: Request) -> str | None:
+    """Return the job whose notices were read; None: all were."""
+    if not same_origin(request):
+        raise _Refused(403, "Notifications are marked as read on Fivefold's own pages only.")
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > _BODY_BYTES:
+            raise _Refused(413, "That is no job's id.")
+    try:
+        job_id = json.loads(body).get("job_id") if body else None
+    except (ValueError, AttributeError, RecursionError):
+        raise _Refused(400, "That is not JSON with a job's id.") from None
+    if job_id is not None and not isinstance(job_id, str):
+        raise _Refused(400, "That is no job's id.")
+    return job_id
+
+
+def _told(store: Store, user_id: str) -> dict[str, Any]:
+    notices = sorted(store.outbox.in_app(user_id), key=_time, reverse=True)
+    return {
+        "user": user_id,
+        "unread": store.outbox.unread(user_id),
+        "notices": [_shown(notice) for notice in notices],
+    }
+
+
+def _shown(notice: Notice) -> dict[str, Any]:
+    failed = notice.status == NoticeStatus.FAILED
+    if failed:
+        title, text = _FAILED.get(notice.channel, _FAILED_ELSEWHERE), notice.error or ""
+    else:
+        title, text = notice.title, notice.text
+    to_job = notice.job_id is not None and not failed
+    return {
+        "id": notice.id,
+        "title": title,
+        "text": text,
+        "href": f"/job?{urlencode({'id': notice.job_id})}" if to_job else ALL_NOTICES,
+        "time": _time(notice).isoformat(),
+        "unread": notice.read_at is None,
+        "failed": failed,
+    }
+
+
+def _time(notice: Notice) -> datetime:
+    """Return when a message was sent, or given up."""
+    return notice.sent_at or notice.due_at

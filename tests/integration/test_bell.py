@@ -1,0 +1,270 @@
+import json
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any, NoReturn
+
+import pytest
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.testclient import TestClient
+
+from core.media.folder import FolderStore
+from core.models import ChannelName, Notice, NoticeKind, now
+from core.providers.registry import configured
+from core.settings import Settings
+from core.store import DatabaseUnavailable, Store
+from core.web.auth import auth_routes
+from core.web.bell import bell_routes
+from core.web.identity import Identity, IdentityMiddleware
+from core.web.studio import Studio
+from tests.conftest import stored_job
+
+HOST = "http://studio.example.org"
+HOSTILE = "</script><img src=x onerror=alert(1)> \u2028 \"'\u202e 🦊"
+
+
+@pytest.fixture
+def studio(settings: Settings, store: Store, content: FolderStore) -> Studio:
+    return Studio(settings, store, content, configured())
+
+
+@pytest.fixture
+def client(studio: Studio) -> Iterator[TestClient]:
+    identity = Identity("key", days=30, secure=False)
+    app = Starlette(
+        routes=[*auth_routes(lambda: studio, identity), *bell_routes(lambda: studio)],
+        middleware=[Middleware(IdentityMiddleware, identity=identity)],
+    )
+    with TestClient(app, HOST, headers={"Origin": HOST}) as opened:
+        yield opened
+
+
+def log_in(client: TestClient, user_id: str) -> None:
+    assert client.post("/auth/login", json={"user_id": user_id}).status_code == 200
+
+
+def told(client: TestClient) -> dict[str, Any]:
+    answer = client.get("/bell")
+    assert answer.status_code == 200
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.headers["content-type"] == "application/json"
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def added(store: Store, user_id: str, channel: str) -> Notice:
+    """Store a test message and claim it, as a notifier does."""
+    notice = store.outbox.add(user_id, NoticeKind.TEST, channel, user_id)
+    [claimed] = store.outbox.claim(channel, "test:1", 60)
+    assert claimed.id == notice.id
+    return claimed
+
+
+def sent(store: Store, user_id: str = "ana", title: str = "This is a test") -> Notice:
+    notice = added(store, user_id, ChannelName.APP)
+    store.outbox.sent({notice.id: (title, "It reaches you.")})
+    return notice
+
+
+def failed(store: Store, channel: str, reason: str, user_id: str = "ana") -> Notice:
+    notice = added(store, user_id, channel)
+    store.outbox.failed([notice], reason, None)
+    return notice
+
+
+def announced(store: Store, user_id: str = "ana", prompt: str = "the sea") -> str:
+    """Store a job that was cancelled, and that the app has told so; return its id."""
+    job, _ = stored_job(store, user_id, prompt)
+    store.jobs.cancel(job.id, user_id)
+    store.jobs.settle(job.id)
+    [notice] = store.outbox.claim(ChannelName.APP, "test:1", 60)
+    assert notice.job_id == job.id
+    store.outbox.sent({notice.id: ("Your request was cancelled", f"“{prompt}”")})
+    return job.id
+
+
+def test_the_bell_tells_what_was_sent_to_the_app_the_newest_first(
+    client: TestClient, store: Store
+) -> None:
+    before = now()
+    job_id, test = announced(store), sent(store)
+    log_in(client, "ana")
+    shown = told(client)
+    assert (shown["user"], shown["unread"]) == ("ana", 2)
+    first, second = shown["notices"]
+    assert first | {"time": ""} == {
+        "id": test.id,
+        "title": "This is a test",
+        "text": "It reaches you.",
+        "href": "/notifications",
+        "time": "",
+        "unread": True,
+        "failed": False,
+    }
+    assert second["href"] == f"/job?id={job_id}"
+    assert second["title"] == "Your request was cancelled"
+    times = [datetime.fromisoformat(each["time"]) for each in (second, first)]
+    assert before - timedelta(seconds=1) < times[0] <= times[1]
+    assert times[0].utcoffset() == timedelta()
+
+
+def test_what_was_sent_ahead_of_its_time_is_the_newest(client: TestClient, store: Store) -> None:
+    usual = sent(store)
+    early = store.outbox.add("ana", NoticeKind.TEST, ChannelName.APP, "ana")
+    store.outbox.send_now(early.id, "ana")
+    [claimed] = store.outbox.claim(ChannelName.APP, "test:1", 60)
+    store.outbox.sent({claimed.id: ("This is a test", "")})
+    log_in(client, "ana")
+    assert [each["id"] for each in told(client)["notices"]] == [early.id, usual.id]
+
+
+@pytest.mark.parametrize(
+    ("channel", "words"),
+    [
+        (ChannelName.EMAIL, "An e-mail"),
+        (ChannelName.DESKTOP, "A desktop notification"),
+        (ChannelName.WEBHOOK, "your webhook"),
+        ("carrier pigeon", "A message"),
+    ],
+)
+def test_what_could_not_be_sent_elsewhere_is_told_in_words(
+    client: TestClient, store: Store, channel: str, words: str
+) -> None:
+    failed(store, channel, "Nobody is there.")
+    log_in(client, "ana")
+    [notice] = told(client)["notices"]
+    assert words in notice["title"]
+    assert "could not be" in notice["title"]
+    assert (notice["text"], notice["href"]) == ("Nobody is there.", "/notifications")
+    assert (notice["failed"], notice["unread"]) == (True, True)
+
+
+def test_what_is_due_or_was_mailed_is_not_told(client: TestClient, store: Store) -> None:
+    mail = added(store, "ana", ChannelName.EMAIL)
+    store.outbox.sent({mail.id: ("Your content is ready", "")})
+    waiting = added(store, "ana", ChannelName.WEBHOOK)
+    store.outbox.failed([waiting], "Not now.", 60)
+    store.outbox.add("ana", NoticeKind.TEST, ChannelName.APP, "ana")
+    log_in(client, "ana")
+    assert told(client) == {"user": "ana", "unread": 0, "notices": []}
+
+
+def test_ten_are_shown_and_all_are_counted(client: TestClient, store: Store) -> None:
+    notices = [sent(store, title=f"Test {number}") for number in range(12)]
+    log_in(client, "ana")
+    shown = told(client)
+    assert shown["unread"] == 12
+    assert {each["id"] for each in shown["notices"]} <= {each.id for each in notices}
+    assert len(shown["notices"]) == 10
+    times = [each["time"] for each in shown["notices"]]
+    assert times == sorted(times, reverse=True)
+
+
+def test_nobody_is_told_what_is_anothers(client: TestClient, store: Store) -> None:
+    announced(store, "ana")
+    failed(store, ChannelName.EMAIL, "Nobody is there.")
+    assert client.get("/bell").status_code == 401
+    assert client.post("/bell/read").status_code == 401
+    log_in(client, "eve")
+    assert told(client) == {"user": "eve", "unread": 0, "notices": []}
+
+
+def test_a_jobs_notices_are_read_and_no_others(client: TestClient, store: Store) -> None:
+    job_id, other = announced(store), announced(store)
+    log_in(client, "ana")
+    answer = client.post("/bell/read", json={"job_id": job_id})
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.json() == told(client)
+    assert answer.json()["unread"] == 1
+    unread = {each["href"]: each["unread"] for each in answer.json()["notices"]}
+    assert unread == {f"/job?id={job_id}": False, f"/job?id={other}": True}
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b'{"job_id": null}'])
+def test_without_a_job_all_are_read(client: TestClient, store: Store, body: bytes) -> None:
+    announced(store)
+    failed(store, ChannelName.EMAIL, "Nobody is there.")
+    sent(store, "ben")
+    log_in(client, "ana")
+    shown = client.post("/bell/read", content=body).json()
+    assert shown["unread"] == 0
+    assert [each["unread"] for each in shown["notices"]] == [False, False]
+    assert store.outbox.unread("ben") == 1
+
+
+def test_nobody_reads_what_is_anothers(client: TestClient, store: Store) -> None:
+    job_id = announced(store, "ana")
+    log_in(client, "eve")
+    for body in ({"job_id": job_id}, {}):
+        answer = client.post("/bell/read", json=body)
+        assert answer.json() == {"user": "eve", "unread": 0, "notices": []}
+    assert store.outbox.unread("ana") == 1
+
+
+@pytest.mark.parametrize(
+    "headers", [{"Origin": "http://evil.example.org"}, {"Sec-Fetch-Site": "cross-site"}]
+)
+def test_another_sites_page_marks_nothing_as_read(
+    client: TestClient, store: Store, headers: dict[str, str]
+) -> None:
+    sent(store)
+    log_in(client, "ana")
+    assert client.post("/bell/read", headers=headers).status_code == 403
+    assert told(client)["unread"] == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b'{"job_id": {"$ne": null}}', 400),
+        (b'{"job_id": 7}', 400),
+        (b"[]", 400),
+        (b"{", 400),
+        (b"\xff", 400),
+        (b"[" * 1000, 400),
+        (b" " * 1025, 413),
+    ],
+)
+def test_what_names_no_job_marks_nothing_as_read(
+    client: TestClient, store: Store, body: bytes, status: int
+) -> None:
+    announced(store)
+    log_in(client, "ana")
+    answer = client.post("/bell/read", content=body)
+    assert answer.status_code == status
+    assert answer.json()["message"].endswith(".")
+    assert told(client)["unread"] == 1
+
+
+def test_looking_marks_nothing_as_read(client: TestClient, store: Store) -> None:
+    sent(store)
+    log_in(client, "ana")
+    assert client.get("/bell/read").status_code == 405
+    assert client.head("/bell").content == b""
+    assert told(client)["unread"] == told(client)["unread"] == 1
+
+
+def test_whatever_a_prompt_says_stays_a_text_in_json(client: TestClient, store: Store) -> None:
+    sent(store, title=HOSTILE)
+    log_in(client, "ana")
+    answer = client.get("/bell")
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert json.loads(answer.content)["notices"][0]["title"] == HOSTILE
+
+
+def test_a_database_that_is_down_gives_a_sentence() -> None:
+    def down() -> NoReturn:
+        raise DatabaseUnavailable("mongodb.internal:27017 does not answer")
+
+    identity = Identity("key", days=30, secure=False)
+    app = Starlette(
+        routes=bell_routes(down),
+        middleware=[Middleware(IdentityMiddleware, identity=identity)],
+    )
+    client = TestClient(app, HOST, headers={"Origin": HOST})
+    client.cookies.set("fivefold_session", identity._signer.sign("ana").decode())  # noqa: SLF001
+    for answer in (client.get("/bell"), client.post("/bell/read")):
+        assert answer.status_code == 503
+        assert "try again" in answer.json()["message"]
+        assert "internal" not in answer.text
+        assert answer.headers["cache-control"] == "no-store"

@@ -1,0 +1,222 @@
+import logging
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import NoReturn
+
+import pytest
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+
+from core.media.folder import FolderStore
+from core.models import Address, ChannelName, NoticeKind, now
+from core.providers.registry import configured
+from core.settings import Settings
+from core.store import DatabaseUnavailable, Store
+from core.web.mail_links import mail_link_routes
+from core.web.studio import Studio
+
+HOST = "http://studio.example.org"
+WRONG = "no-such-token"
+ONE_CLICK = "List-Unsubscribe=One-Click"  # RFC 8058, section 3.1
+MULTIPART = (
+    '--x\r\nContent-Disposition: form-data; name="List-Unsubscribe"\r\n\r\nOne-Click\r\n--x--\r\n'
+)
+
+
+@pytest.fixture
+def client(settings: Settings, store: Store, content: FolderStore) -> Iterator[TestClient]:
+    """A browser that is not logged in and sends neither a cookie nor where it comes from."""
+    studio = Studio(settings, store, content, configured())
+    with TestClient(Starlette(routes=mail_link_routes(lambda: studio)), HOST) as opened:
+        yield opened
+
+
+@pytest.fixture
+def asked(store: Store) -> Address:
+    """Ana's address, whose owner was asked and has not answered."""
+    return store.addresses.ask("ana", "a&b@example.org")
+
+
+@pytest.fixture
+def confirmed(store: Store, asked: Address) -> Address:
+    found = store.addresses.confirm(asked.confirm_token or "")
+    assert found is not None
+    return found
+
+
+def stored(store: Store) -> Address:
+    found = store.addresses.get("ana", "a&b@example.org")
+    assert found is not None
+    return found
+
+
+def test_a_link_asks_whose_address_it_is_and_changes_nothing(
+    client: TestClient, store: Store, asked: Address
+) -> None:
+    path = f"/mail/confirm/{asked.confirm_token}"
+    answer = client.get(path)
+    assert answer.status_code == 200
+    assert "ana would like to be told at a&amp;b@example.org" in answer.text
+    assert '<form method="post"><button class="button">Yes' in answer.text
+    head = client.head(path)
+    assert (head.status_code, head.content) == (200, b"")
+    assert stored(store) == asked
+
+
+def test_the_button_confirms_and_what_waited_is_due_at_once(
+    client: TestClient, store: Store, asked: Address
+) -> None:
+    waiting = store.outbox.add("ana", NoticeKind.JOB, ChannelName.EMAIL, asked.address)
+    [claimed] = store.outbox.claim(ChannelName.EMAIL, "test:1", 60)
+    store.outbox.put_off([claimed], 3600, "It is not confirmed yet.")
+    assert store.outbox.claim(ChannelName.EMAIL, "test:1", 60) == []
+
+    answer = client.post(f"/mail/confirm/{asked.confirm_token}")
+    assert answer.status_code == 200
+    assert "From now on ana is told at a&amp;b@example.org." in answer.text
+    assert 'href="/"' in answer.text
+    assert stored(store).takes_mail
+    assert [each.id for each in store.outbox.claim(ChannelName.EMAIL, "t", 60)] == [waiting.id]
+
+
+def test_a_link_confirms_once(client: TestClient, store: Store, asked: Address) -> None:
+    path = f"/mail/confirm/{asked.confirm_token}"
+    client.post(path)
+    store.addresses.unsubscribe(asked.unsubscribe_token)
+    for answer in (client.post(path), client.get(path)):
+        assert answer.status_code == 404
+        assert "used before" in answer.text
+    assert not stored(store).takes_mail
+
+
+def test_a_link_that_ended_confirms_nothing_and_says_so(
+    client: TestClient, store: Store, asked: Address
+) -> None:
+    ended = {"$set": {"confirm_until": now() - timedelta(seconds=1)}}
+    store.addresses._addresses.update_one({"_id": asked.id}, ended)  # noqa: SLF001  # time passes
+    for method in ("GET", "POST"):
+        answer = client.request(method, f"/mail/confirm/{asked.confirm_token}")
+        assert answer.status_code == 410
+        assert "ask for a new one" in answer.text
+        assert 'href="/notifications"' in answer.text
+    assert stored(store).confirmed_at is None
+
+
+def test_a_newer_link_takes_the_place_of_an_older(
+    client: TestClient, store: Store, asked: Address
+) -> None:
+    newer = store.addresses.ask("ana", asked.address)
+    assert client.post(f"/mail/confirm/{asked.confirm_token}").status_code == 404
+    assert stored(store).confirmed_at is None
+    assert client.post(f"/mail/confirm/{newer.confirm_token}").status_code == 200
+
+
+def test_each_link_does_its_own_thing_only(
+    client: TestClient, store: Store, asked: Address
+) -> None:
+    for method in ("GET", "POST"):
+        for path in (
+            f"/mail/confirm/{asked.unsubscribe_token}",
+            f"/mail/unsubscribe/{asked.confirm_token}",
+            f"/mail/confirm/{WRONG}",
+            f"/mail/unsubscribe/{WRONG}",
+            "/mail/confirm/%00%ff%3Cscript%3E",
+        ):
+            answer = client.request(method, path)
+            assert answer.status_code == 404
+            assert "leads nowhere" in answer.text
+            assert "example.org" not in answer.text
+            assert "<script" not in answer.text
+    assert stored(store) == asked
+
+
+def test_looking_at_the_link_in_a_mail_ends_no_mail(
+    client: TestClient, store: Store, confirmed: Address
+) -> None:
+    path = f"/mail/unsubscribe/{confirmed.unsubscribe_token}"
+    answer = client.get(path)
+    assert answer.status_code == 200
+    assert "no longer write to a&amp;b@example.org about what ana makes" in answer.text
+    assert '<form method="post"><button class="button">Unsubscribe' in answer.text
+    assert client.head(path).status_code == 200
+    assert stored(store) == confirmed
+
+
+@pytest.mark.parametrize(
+    ("content", "headers"),
+    [
+        (ONE_CLICK, {"Content-Type": "application/x-www-form-urlencoded"}),
+        (MULTIPART, {"Content-Type": "multipart/form-data; boundary=x"}),
+        ("", {}),
+        ("what \x00 ever" * 1000, {"Content-Type": "multipart/form-data"}),
+        (ONE_CLICK, {"Origin": "https://mail.example.com", "Sec-Fetch-Site": "cross-site"}),
+    ],
+)
+def test_one_click_from_anywhere_ends_the_mail(
+    client: TestClient, store: Store, confirmed: Address, content: str, headers: dict[str, str]
+) -> None:
+    path = f"/mail/unsubscribe/{confirmed.unsubscribe_token}"
+    answer = client.post(path, content=content, headers=headers)
+    assert answer.status_code == 200
+    assert "no longer writes to a&amp;b@example.org" in answer.text
+    assert "set-cookie" not in answer.headers
+    assert not stored(store).takes_mail
+
+
+def test_a_second_click_changes_nothing(
+    client: TestClient, store: Store, confirmed: Address
+) -> None:
+    path = f"/mail/unsubscribe/{confirmed.unsubscribe_token}"
+    client.post(path, content=ONE_CLICK)
+    for method in ("POST", "GET"):
+        answer = client.request(method, path)
+        assert answer.status_code == 200
+        assert "You will get no more mail" in answer.text
+        assert "<form" not in answer.text
+    assert not stored(store).takes_mail
+
+
+def test_no_page_loads_anything_can_be_framed_or_gives_its_address_away(
+    client: TestClient, asked: Address
+) -> None:
+    for path in (
+        f"/mail/confirm/{asked.confirm_token}",
+        f"/mail/unsubscribe/{asked.unsubscribe_token}",
+        f"/mail/confirm/{WRONG}",
+    ):
+        answer = client.get(path)
+        policy = dict(
+            part.strip().split(" ", 1)
+            for part in answer.headers["content-security-policy"].split(";")
+        )
+        assert policy == {
+            "default-src": "'none'",
+            "style-src": "'unsafe-inline'",
+            "form-action": "'self'",
+            "frame-ancestors": "'none'",
+            "base-uri": "'none'",
+        }
+        assert answer.headers["referrer-policy"] == "no-referrer"
+        assert answer.headers["cache-control"] == "no-store"
+        assert answer.headers["content-type"] == "text/html; charset=utf-8"
+        assert '<html lang="en">' in answer.text
+        assert "src=" not in answer.text
+        assert "http" not in answer.text.replace("http://www.w3.org/2000/svg", "")
+
+
+def test_a_database_that_is_down_gives_a_page_and_no_token_in_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def down() -> NoReturn:
+        raise DatabaseUnavailable("mongodb.internal:27017 does not answer")
+
+    client = TestClient(Starlette(routes=mail_link_routes(down)), HOST)
+    with caplog.at_level(logging.DEBUG, logger="core"):
+        for path in ("/mail/confirm/secret-token", "/mail/unsubscribe/secret-token"):
+            for method in ("GET", "POST"):
+                answer = client.request(method, path)
+                assert answer.status_code == 503
+                assert "Please try again in a minute" in answer.text
+                assert "internal" not in answer.text
+    assert "does not answer" in caplog.text
+    assert "secret-token" not in caplog.text
