@@ -4,7 +4,7 @@ All nodes are made with `createElement` and `textContent`, never from HTML, so t
 typed stays text. `dom.js` and `base.css` are put before every component's own.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -21,15 +21,16 @@ def _read(name: str) -> str:
     return (_FOLDER / name).read_text(encoding="utf-8")
 
 
-def _component(name: str) -> Callable[..., Any]:
+def _component(name: str, *, js: Sequence[str] = (), css: Sequence[str] = ()) -> Callable[..., Any]:
+    """Make a component of its own files, after those that others have too and those it names."""
     return st.components.v2.component(
         f"fivefold_{name}",
-        css=_read("base.css") + _read(f"{name}.css"),
-        js=_read("dom.js") + _read(f"{name}.js"),
+        css="".join(_read(f"{each}.css") for each in ("base", *css, name)),
+        js="".join(_read(f"{each}.js") for each in ("dom", *js, name)),
     )
 
 
-_masthead = _component("masthead")
+_masthead = _component("masthead", js=("toasts", "bell"), css=("bell",))
 _login = _component("login")
 _board = _component("board")
 _shelf = _component("shelf")
