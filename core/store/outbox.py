@@ -87,8 +87,8 @@ class Outbox:
         Args:
             said: title and text of what was told, by the row's id.
         """
-        done = {"status": str(NoticeStatus.SENT), "sent_at": NOW, "due_at": NOW}  # for its order
-        done |= {"error": None, "lease": None}
+        done: Document = {"sent_at": NOW, "due_at": NOW}  # the second for its place among others
+        done |= {"status": str(NoticeStatus.SENT), "error": None, "lease": None}
         updates = [
             UpdateOne(
                 {"_id": notice_id, "status": DUE},
@@ -163,8 +163,8 @@ class Outbox:
         query = _told(user_id) | {"read_at": None} | ({} if job_id is None else {"job_id": job_id})
         self._rows.update_many(query, {"$set": {"read_at": now()}})
 
-    def add(self, user_id: str, kind: NoticeKind, channel: str, recipient: str) -> Notice:
-        """Store a message that announces no job, due at once."""
+    def add(self, user_id: str, kind: NoticeKind, channel: str, recipient: str) -> None:
+        """Store a message that announces no job, due at once; one that waits already is hurried."""
         notice = Notice(
             id=new_id(),
             kind=kind,
@@ -174,8 +174,11 @@ class Outbox:
             due_at=now(),
             created_at=now(),
         )
-        self._rows.insert_one(notice.to_document())
-        return notice
+        row = notice.to_document()
+        same = {name: row[name] for name in ("kind", *_GROUP)} | {"status": DUE, "lease": None}
+        hurried = self._rows.update_one(same, {"$set": {"due_at": AT_ONCE}})
+        if not hurried.matched_count:
+            self._rows.insert_one(row)
 
     def send_now(self, notice_id: str, user_id: str) -> bool:
         """Make a row due at once, also one that failed; return whether it could be."""

@@ -26,7 +26,7 @@ from core.web.board import View, channels_text, wish_text
 Json = dict[str, Any]
 
 _KINDS: Final = {
-    NoticeKind.CONFIRM: "The question whether this address wants mail",
+    NoticeKind.CONFIRM: "The mail that asks whether this address wants others",
     NoticeKind.TEST: "A test",
 }
 _TOO_LATE: Final = "It was just sent, or is being sent."

@@ -81,6 +81,7 @@ def draw_wish(user: User, key: str, *, whens: Sequence[When] = tuple(When)) -> N
             format_func=CHANNEL_TITLES.__getitem__,
             key=f"{key}-channels",
             width="content",
+            wrap=True,
         )
     return Notify.read(channels, at=at, daily=daily, timezone=zone)
 
@@ -97,14 +98,15 @@ def draw_settings(user: User) -> None:
 
 
 def _draw_defaults(user: User) -> None:
-    zones = [None, *zone_names()]
-    zone = st.selectbox(
+    zones = ["", *zone_names()]
+    named = st.selectbox(
         "Time zone",
         zones,
         zones.index(user.zone) if user.zone in zones else 0,
         format_func=lambda name: name or f"{BROWSERS_ZONE} ({zone_of(st.context.timezone)})",
         key="told-zone",
     )
+    zone = named or None
     wish = draw_wish(user.model_copy(update={"zone": zone}), "told", whens=(When.READY, When.DAILY))
     if st.button("Save", key="told-save", type="primary"):
         check_wish(wish, user, studio().channels())
@@ -119,9 +121,11 @@ def _draw_email(user: User) -> None:
     found = studio().store.addresses.get(user.id, user.email) if user.email else None
     if said := address_text(found):
         st.caption(said)
-    asks = found is not None and not found.takes_mail and typed.strip() == user.email
-    if st.button("Send the link again" if asks else "Save the address", key="told-email-save"):
-        _done(choose_email(studio().store, user.id, typed))
+    with st.container(key="told-email-acts", horizontal=True):
+        if st.button("Save the address", key="told-email-save"):
+            _done(choose_email(studio().store, user.id, typed))
+        if found is not None and not found.takes_mail and st.button("Send the link again"):
+            _done(choose_email(studio().store, user.id, found.address))
 
 
 def _draw_webhook(user: User) -> None:
@@ -138,12 +142,12 @@ def _draw_webhook(user: User) -> None:
         url = st.text_input("Address", key="told-webhook", type="password", max_chars=2000)
         form = st.selectbox(
             "Its receiver understands",
-            [None, *WebhookFormat],
-            format_func=lambda each: "What its address suggests" if each is None else FORMATS[each],
+            ["", *WebhookFormat],
+            format_func=lambda each: FORMATS[each] if each else "What its address suggests",
             key="told-webhook-format",
         )
         if st.button("Save the webhook", key="told-webhook-save"):
-            _done("Saved.", webhook=parse_webhook(url, form), user=user)
+            _done("Saved.", webhook=parse_webhook(url, form or None), user=user)
 
 
 def _draw_test(user: User) -> None:
