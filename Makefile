@@ -11,8 +11,9 @@ help:  ## Show this list
 run: $(VENV)/.installed  ## Install what is needed and start Fivefold
 	@exec $(PYTHON) -m core run
 
-test: lint  ## Prove that it works: checks, unit, integration and browser tests
-	$(PYTHON) -m pytest
+test: WORKERS ?= 2
+test: lint  ## Prove that it works: checks, unit, integration and browser tests (WORKERS=2 at once)
+	$(PYTHON) -m pytest -n $(WORKERS) --dist loadfile
 
 crash: ROUNDS ?= 100
 crash: BROKER ?=

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
-from pymongo import ASCENDING, DESCENDING, UpdateOne
+from pymongo import ASCENDING, DESCENDING, ReturnDocument, UpdateOne
 from pymongo.database import Database
 
 from core.models import AT_ONCE, Notice, NoticeKind, NoticeStatus, new_id, now
@@ -163,7 +163,7 @@ class Outbox:
         query = _told(user_id) | {"read_at": None} | ({} if job_id is None else {"job_id": job_id})
         self._rows.update_many(query, {"$set": {"read_at": now()}})
 
-    def add(self, user_id: str, kind: NoticeKind, channel: str, recipient: str) -> None:
+    def add(self, user_id: str, kind: NoticeKind, channel: str, recipient: str) -> Notice:
         """Store a message that announces no job, due at once; one that waits already is hurried."""
         notice = Notice(
             id=new_id(),
@@ -171,14 +171,16 @@ class Outbox:
             user_id=user_id,
             channel=channel,
             recipient=recipient,
-            due_at=now(),
+            due_at=AT_ONCE,
             created_at=now(),
         )
         row = notice.to_document()
-        same = {name: row[name] for name in ("kind", *_GROUP)} | {"status": DUE, "lease": None}
-        hurried = self._rows.update_one(same, {"$set": {"due_at": AT_ONCE}})
-        if not hurried.matched_count:
-            self._rows.insert_one(row)
+        same = {name: row.pop(name) for name in ("kind", *_GROUP, "status", "lease")}
+        hurried = {"$set": {"due_at": row.pop("due_at")}, "$setOnInsert": row}
+        found = self._rows.find_one_and_update(
+            same, hurried, upsert=True, return_document=ReturnDocument.AFTER
+        )
+        return notice if found is None else Notice.from_document(found)
 
     def send_now(self, notice_id: str, user_id: str) -> bool:
         """Make a row due at once, also one that failed; return whether it could be."""

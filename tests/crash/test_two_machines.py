@@ -217,7 +217,7 @@ def test_a_machine_that_is_cut_off_changes_nothing_and_the_other_finishes(
     found = [site.store.jobs.get(job_id) for job_id in jobs + later]
     outcome = Outcome(
         jobs=[(job, site.store.assets.of_job(job.id)) for job in found if job is not None],
-        notices=[],
+        notices=None,
         ledger=site.vendor.ledger(),
         content=site.content,
     )

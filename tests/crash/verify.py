@@ -35,7 +35,7 @@ class Outcome:
 
     Attributes:
         jobs: with their assets.
-        notices: the outbox.
+        notices: the outbox; None: nobody looked after it.
         ledger: the vendor's.
         content: the files.
         resent: how often the user sent an asset again, by its id.
@@ -43,7 +43,7 @@ class Outcome:
     """
 
     jobs: Sequence[tuple[Job, Sequence[Asset]]]
-    notices: Sequence[Notice]
+    notices: Sequence[Notice] | None
     ledger: Mapping[str, Mapping[str, Any]]
     content: FolderStore
     resent: Counter[str] = field(default_factory=Counter)
@@ -84,7 +84,11 @@ def _job(outcome: Outcome, job: Job, assets: Sequence[Asset]) -> Iterator[str]:
             yield f"{job.id}: names the {kind}s {paths} instead of {saved}"
     if AssetState.DONE in states and job.generated_at is None:
         yield f"{job.id}: has files, but no time at which the last one was saved"
-    rows = [notice for notice in outcome.notices if notice.job_id == job.id]
+    if outcome.notices is not None:
+        yield from _told(job, [notice for notice in outcome.notices if notice.job_id == job.id])
+
+
+def _told(job: Job, rows: Sequence[Notice]) -> Iterator[str]:
     if Counter(row.channel for row in rows) != Counter({ALWAYS, *job.notify.channels}):
         yield f"{job.id}: has the notices {[(row.channel, row.recipient) for row in rows]}"
     for row in rows:

@@ -285,14 +285,12 @@ def _why_not(error: Exception, server: Server) -> str:
             why = f"speaks no TLS there, or another version of it. {_LOOK_OVER_PORT}"
         case socket.gaierror():
             why = "cannot be found by its name. Please look over SMTP_HOST."
-        case ConnectionRefusedError():
-            why = f"is not there: nothing listens on that port. {_LOOK_OVER_PORT}"
-        case TimeoutError():
-            why = f"did not answer in time. {_LOOK_OVER_PORT}"
         case UnicodeError():
             why = (
                 "can only be given ASCII: SMTP_HOST, SMTP_USER or SMTP_PASSWORD has other letters."
             )
         case _:
-            why = f"does not answer as one: {said}. {_LOOK_OVER_PORT}"
+            silent = isinstance(error, ConnectionRefusedError | TimeoutError)
+            how = "is not there, or says nothing in time" if silent else "does not answer as one"
+            why = f"{how}: {said}. {_LOOK_OVER_PORT}"
     return f"The mail server {server.host}:{server.port} {why}"
