@@ -142,7 +142,7 @@ def generate(prompt: str, user: str, *, wait: bool, as_json: bool, **chosen: Any
     """Make images and videos of PROMPT."""
     from core.generation.generators import open_catalogue  # noqa: PLC0415
     from core.generation.order import Makers, Order, plan  # noqa: PLC0415
-    from core.notifications.wishes import Typed, vouched_wish  # noqa: PLC0415
+    from core.notifications.wishes import Typed, read_wish  # noqa: PLC0415
 
     settings = load_settings()
     catalogue = open_catalogue(settings)
@@ -162,9 +162,11 @@ def generate(prompt: str, user: str, *, wait: bool, as_json: bool, **chosen: Any
             if source is None:
                 raise InvalidInput(f"{order.user_id} has no item {animate!r}.")
             order = replace(order, source=source)
-        store.users.ensure(order.user_id)
-        order = replace(order, notify=vouched_wish(typed, order.user_id, store, settings))
-        planned, assets = plan(order, catalogue)
+        wish = read_wish(typed, store.users.get(order.user_id), settings)
+        planned, assets = plan(replace(order, notify=wish), catalogue)
+        store.users.ensure(planned.user_id)
+        if wish.email is not None:
+            store.addresses.vouch(planned.user_id, wish.email)
         store.jobs.create(planned, assets)
         if not as_json:
             click.echo(f"Job {planned.id}: {settings.link_base}/job?id={planned.id}")

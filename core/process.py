@@ -49,6 +49,7 @@ def prepare(name: str, log_level: str, log_format: str) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(_json(name) if log_format == "json" else _text(name))
     logging.basicConfig(level=log_level, handlers=[handler])
+    logging.getLogger("pymongo").setLevel(logging.WARNING)  # at DEBUG it writes whole documents
     if log_level != "DEBUG":
         least = max(logging.WARNING, logging.getLogger().level)
         for library in TALKATIVE:

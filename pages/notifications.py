@@ -1,7 +1,5 @@
 """Notifications: what is on its way, what was sent, what was not, and how the user is told."""
 
-import json
-
 import streamlit as st
 
 from core.models import InvalidInput, User
@@ -15,7 +13,7 @@ NOT_DONE = "The database does not answer. Please try again in a minute."
 def carry_out(user: User, asked: str) -> None:
     """Do what a row's button asks for."""
     try:
-        told = notices.carry_out(studio().store, user, json.loads(asked), session.zone_name(user))
+        told = notices.carry_out(studio().store, user, asked, session.zone_name(user))
     except InvalidInput as error:
         told = str(error)
     except DatabaseError:
@@ -35,7 +33,10 @@ def live(user: User) -> None:
     if told := st.session_state.pop("told", None):
         st.toast(told, duration="long")
     with session.apologies():
-        shown = notices.overview(studio().store, user, session.view(user))
+        store = studio().store
+        shown = notices.overview(store, user, session.view(user))
+        if store.outbox.unread(user.id):
+            store.outbox.mark_read(user.id)  # all of it is shown here
         if st.session_state.get("notices_pace") != shown["pace"]:
             st.session_state["notices_pace"] = shown["pace"]
             st.rerun()  # how often the fragment runs again is decided by the page
@@ -46,7 +47,6 @@ def main() -> None:
     """Draw the page."""
     user = session.account(session.require_user())
     session.note_visit(user.id, None)
-    studio().store.outbox.mark_read(user.id)  # all of it is shown here
     st.title("Notifications", anchor=False)
     rows, settings = st.columns([5, 3], gap="large")
     with rows:

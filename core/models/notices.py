@@ -204,6 +204,7 @@ class Address(Document):
         confirm_until: when that link ends.
         unsubscribe_token: what the link in every mail carries.
         asked_at: when the owner was asked.
+        mailbox: the same for every spelling that leads to one mailbox.
     """
 
     id: str = Field(alias="_id")
@@ -215,6 +216,7 @@ class Address(Document):
     confirm_until: datetime | None = None
     unsubscribe_token: str
     asked_at: tuple[datetime, ...] = ()
+    mailbox: str = ""
 
     @property
     def takes_mail(self) -> bool:

@@ -10,6 +10,8 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from core.models.base import InvalidInput
 
+FIRST_YEAR, LAST_YEAR = 1970, 2999
+
 
 @cache
 def zone_names() -> tuple[str, ...]:
@@ -52,11 +54,13 @@ def parse_moment(text: str, zone: ZoneInfo) -> datetime:
     """
     try:
         local = datetime.fromisoformat(text.strip())
-        return instant(local, zone) if local.tzinfo is None else local.astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise InvalidInput(
-            f"“{text}” is no date and time; one is written as 2026-12-01T09:00."
-        ) from None
+    except ValueError:
+        local = None
+    if (
+        local is None or not FIRST_YEAR <= local.year <= LAST_YEAR
+    ):  # so that no zone leads beyond the calendar
+        raise InvalidInput(f"“{text}” is no date and time; one is written as 2026-12-01T09:00.")
+    return instant(local, zone) if local.tzinfo is None else local.astimezone(UTC)
 
 
 def instant(local: datetime, zone: ZoneInfo) -> datetime:

@@ -18,6 +18,7 @@ from core.models import NoticeKind
 from core.notifications.channels import Recipient
 from core.notifications.message import Message, Told, shortened
 from core.notifications.thumbnails import Thumbnail, make_thumbnail
+from core.outcome import NOUNS
 from core.store.addresses import LINK_DAYS
 
 _HERE: Final = Path(__file__).parent
@@ -25,7 +26,7 @@ _MARK: Final = (_HERE / "mark.png").read_bytes()
 
 _ROW: Final = 562  # CSS pixels that a row of pictures has
 _SPACE: Final = 12  # of these, around each picture
-_ALONE: Final = 8  # pictures of a job that has the mail to itself
+_OF_A_KIND: Final = 4  # pictures of a job that has the mail to itself, of images and of videos
 _OF_EACH: Final = 3  # pictures of a job in a digest
 _ALTOGETHER: Final = 12  # pictures in a digest
 _PICTURE_BYTES: Final = 360_000  # of all in a mail; Base64 makes it a third more
@@ -37,7 +38,7 @@ _PREHEADER_CHARACTERS: Final = 120
 _ENCODING: Final = "quoted-printable"  # for servers that take neither eight bits nor long lines
 
 _BUTTONS: Final = {
-    NoticeKind.JOB: "Open it in Fivefold",
+    NoticeKind.JOB: "Open Fivefold",
     NoticeKind.CONFIRM: "Confirm this address",
     NoticeKind.TEST: "Open “Notifications”",
 }
@@ -69,7 +70,12 @@ class _Section:
     told: Told
     prompt: str
     columns: int
-    pictures: Sequence[Thumbnail]
+    groups: Sequence[Sequence[Thumbnail]]
+
+    @property
+    def pictures(self) -> list[Thumbnail]:
+        """All pictures; each group begins a row of its own, so that none leaves a hole."""
+        return [picture for group in self.groups for picture in group]
 
     @property
     def more(self) -> int:
@@ -148,17 +154,21 @@ def _attach(html: EmailMessage, name: str, picture: bytes, subtype: str) -> None
 def _sections(jobs: Sequence[Told], content: ContentStore) -> list[_Section]:
     """Return what is said of the jobs, with pictures until there are enough of them."""
     alone = len(jobs) == 1
-    left, of_each = (_ALONE, _ALONE) if alone else (_ALTOGETHER, _OF_EACH)
+    left = _OF_A_KIND * len(NOUNS) if alone else _ALTOGETHER
     bytes_each = _PICTURE_BYTES // left
     sections = []
     for told in jobs:
         columns = 2 if alone and not _is_upright(told) else 3
         width = _ROW // columns - _SPACE
-        made = (make_thumbnail(asset, content, width, bytes_each) for asset in told.assets)
-        pictures = list(islice(filter(None, made), min(left, of_each)))
-        left -= len(pictures)
+        groups = []
+        for kind in NOUNS if alone else [None]:
+            assets = [each for each in told.assets if kind in (each.kind, None)]
+            made = (make_thumbnail(asset, content, width, bytes_each) for asset in assets)
+            most = min(left, _OF_A_KIND if alone else _OF_EACH)
+            groups.append(list(islice(filter(None, made), most)))
+            left -= len(groups[-1])
         prompt = shortened(told.prompt, _PROMPT_CHARACTERS)
-        sections.append(_Section(told=told, prompt=prompt, columns=columns, pictures=pictures))
+        sections.append(_Section(told=told, prompt=prompt, columns=columns, groups=groups))
     return sections
 
 

@@ -84,8 +84,8 @@ def write_message(
     if first.kind == NoticeKind.CONFIRM:
         title = "Please confirm your e-mail address"
         text = (
-            f"{first.user_id} would like to be told at this address when images and videos are "
-            "ready. Nothing else is sent here before you agree."
+            f"“{_unlinked(first.user_id)}” would like to be told at this address when images and "
+            "videos are ready. Nothing else is sent here before you agree."
         )
     elif first.kind == NoticeKind.TEST:
         title, text = "This is a test", "Messages from Fivefold reach you here."
@@ -112,7 +112,14 @@ def shortened(prompt: str, characters: int = _TITLE_CHARACTERS) -> str:
     """One line without control characters, so that a prompt cannot write to the terminal."""
     plain = (c if c.isprintable() or c in _JOINERS else " " for c in prompt)
     line = " ".join("".join(plain).split())
+    if not line.strip(_JOINERS):
+        return "…"
     return line if len(line) <= characters else line[: characters - 1] + "…"
+
+
+def _unlinked(user_id: str) -> str:
+    """Return a user_id, which strangers choose, so that no mail program makes a link of it."""
+    return user_id.replace(".", "\u2060.\u2060")
 
 
 def _tell(job: Job, assets: Sequence[Asset], link_base: str) -> Told:

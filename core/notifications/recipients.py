@@ -46,8 +46,8 @@ def _mailbox(store: Store, notice: Notice, link_base: str) -> tuple[Recipient, s
     if notice.kind == NoticeKind.CONFIRM:
         if found is None or found.confirm_token is None or (found.confirm_until or now()) <= now():
             raise DeliveryFailed("The link in it has been used or has ended.", permanent=True)
-        plain = Recipient(user_id=notice.user_id, address=notice.recipient)
-        return plain, confirm_link(link_base, found.confirm_token)
+        link = confirm_link(link_base, found.confirm_token)
+        return _to(notice, unsubscribe_link(link_base, found.unsubscribe_token)), link
     if found is not None and found.unsubscribed_at is not None:
         raise DeliveryFailed("Its owner wants no more mail from here.", permanent=True)
     if found is None or not found.takes_mail:
@@ -55,5 +55,8 @@ def _mailbox(store: Store, notice: Notice, link_base: str) -> tuple[Recipient, s
         if waited > timedelta(days=LINK_DAYS):
             raise DeliveryFailed("The address was never confirmed.", permanent=True)
         raise NotConfirmed("Waits until the address is confirmed by the link in the mail.")
-    unsubscribe = unsubscribe_link(link_base, found.unsubscribe_token)
-    return Recipient(user_id=notice.user_id, address=notice.recipient, unsubscribe=unsubscribe), ""
+    return _to(notice, unsubscribe_link(link_base, found.unsubscribe_token)), ""
+
+
+def _to(notice: Notice, unsubscribe: str) -> Recipient:
+    return Recipient(user_id=notice.user_id, address=notice.recipient, unsubscribe=unsubscribe)

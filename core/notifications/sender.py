@@ -91,7 +91,11 @@ class Sender:
         while not (self._stopping or self._owing):
             claimed_at = time.monotonic()
             notices = self._store.outbox.claim(
-                channel.name, self._owner, self._lease_seconds, self._clock()
+                channel.name,
+                self._owner,
+                self._lease_seconds,
+                self._clock(),
+                in_turn=channel.in_turn,
             )
             if not notices:
                 break
@@ -161,19 +165,21 @@ class Sender:
         self, claimed: Sequence[Notice]
     ) -> tuple[list[Notice], list[tuple[Job, list[Asset]]]]:
         """Return those of claimed rows that can be told now, and the jobs they are about."""
+        job_ids = [notice.job_id for notice in claimed if notice.job_id is not None]
+        jobs, assets = self._store.jobs.named(job_ids), self._store.assets.of_jobs(job_ids)
         notices, found = [], []
         for notice in claimed:
             if notice.kind != NoticeKind.JOB:
                 notices.append(notice)
                 continue
-            job = None if notice.job_id is None else self._store.jobs.get(notice.job_id)
+            job = jobs.get(notice.job_id or "")
             if job is None:
                 self._store.outbox.failed([notice], "The job was deleted.", None, self._clock())
             elif job.status == JobStatus.PROCESSING:  # tried again since it ended: not yet, then
                 self._store.outbox.put_off([notice], JOB_GOES_ON_SECONDS, None, self._clock())
             else:
                 notices.append(notice)
-                found.append((job, self._store.assets.of_job(job.id)))
+                found.append((job, assets[job.id]))
         return notices, found
 
     def _holds(self, claimed_at: float) -> bool:

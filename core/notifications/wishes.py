@@ -2,6 +2,8 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
 from zoneinfo import ZoneInfoNotFoundError
 
 from tzlocal import get_localzone_name
@@ -13,11 +15,14 @@ from core.models import (
     Notify,
     User,
     When,
+    now,
     parse_address,
 )
 from core.notifications.registry import offered
 from core.settings import Settings
 from core.store import Store
+
+TESTS_AN_HOUR: Final = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,17 +65,17 @@ def check_wish(notify: Notify, user: User | None, channels: Collection[str]) -> 
             f"“{missing[0]}” is not available here; there are {', '.join(channels)}."
         )
     if ChannelName.EMAIL in notify.channels and not (notify.email or (user and user.email)):
-        raise InvalidInput("Please give the e-mail address that mail goes to.")
+        raise InvalidInput("Please save your e-mail address on the page “Notifications” first.")
     if ChannelName.WEBHOOK in notify.channels and (user is None or user.webhook is None):
-        raise InvalidInput("Please set up a webhook on the page “Notifications” first.")
+        raise InvalidInput("Please save a webhook on the page “Notifications” first.")
 
 
-def choose_email(store: Store, user_id: str, typed: str) -> str:
-    """Store where a user's mail goes, and ask its owner where that is needed.
+def choose_email(store: Store, user: User, typed: str) -> str:
+    """Store where a user's mail goes, switch it on, and ask its owner where that is needed.
 
     Args:
         store: the database.
-        user_id: whose mail.
+        user: whose mail.
         typed: an address; empty: none any more.
 
     Returns:
@@ -79,15 +84,19 @@ def choose_email(store: Store, user_id: str, typed: str) -> str:
     Raises:
         InvalidInput: it is no address, or its owner was asked often enough.
     """
+    others = tuple(name for name in user.notify.channels if name != ChannelName.EMAIL)
     if not typed.strip():
-        store.users.choose(user_id, email=None)
+        without = user.notify.model_copy(update={"channels": others})
+        store.users.choose(user.id, email=None, notify=without)
+        store.outbox.cancel_channel(user.id, ChannelName.EMAIL)
         return "No mail is sent to you any more."
     address = parse_address(typed)
-    known = store.addresses.get(user_id, address)
+    known = store.addresses.get(user.id, address)
     if known is None or not known.takes_mail:
-        store.addresses.ask(user_id, address)
-        store.outbox.add(user_id, NoticeKind.CONFIRM, ChannelName.EMAIL, address)
-    store.users.choose(user_id, email=address)
+        store.addresses.ask(user.id, address)
+        store.outbox.add(user.id, NoticeKind.CONFIRM, ChannelName.EMAIL, address)
+    switched_on = user.notify.model_copy(update={"channels": (*others, ChannelName.EMAIL)})
+    store.users.choose(user.id, email=address, notify=switched_on)
     if known is not None and known.takes_mail:
         return f"Mail goes to {address}."
     return f"Please follow the link in the mail that is sent to {address} now."
@@ -97,22 +106,26 @@ def send_test(store: Store, user: User, channel: ChannelName) -> None:
     """Let a test be sent to a user over a channel.
 
     Raises:
-        InvalidInput: it leads nowhere yet.
+        InvalidInput: it leads nowhere yet, or there were many tests.
     """
     check_wish(Notify(channels=(channel,)), user, list(ChannelName))
+    if store.outbox.added(user.id, NoticeKind.TEST, now() - timedelta(hours=1)) >= TESTS_AN_HOUR:
+        raise InvalidInput(f"You had {TESTS_AN_HOUR} tests within an hour; please wait a while.")
     recipient = user.email if channel == ChannelName.EMAIL else None
     store.outbox.add(user.id, NoticeKind.TEST, channel, recipient or user.id)
 
 
-def vouched_wish(typed: Typed, user_id: str, store: Store, settings: Settings) -> Notify:
+def read_wish(typed: Typed, user: User | None, settings: Settings) -> Notify:
     """Return what was typed on this machine's own command line, as a wish that can be fulfilled.
 
-    An address that is given there counts as confirmed.
+    Args:
+        typed: the wish.
+        user: whose settings fill it up; None: somebody without.
+        settings: say which channels there are.
 
     Raises:
         InvalidInput: something in it cannot be; the text says what.
     """
-    user = store.users.get(user_id)
     usual = Notify() if user is None else user.notify
     chosen = usual.channels if typed.notify is None else _names(typed.notify)
     if typed.email is not None and ChannelName.EMAIL not in chosen:
@@ -124,8 +137,6 @@ def vouched_wish(typed: Typed, user_id: str, store: Store, settings: Settings) -
     notify = Notify.read(chosen, at=typed.notify_at, daily=daily, timezone=zone, email=typed.email)
     if typed != Typed():  # what is only the user's own settings is not found fault with here
         check_wish(notify, user, offered(settings))
-    if notify.email is not None:
-        store.addresses.vouch(user_id, notify.email)
     return notify
 
 

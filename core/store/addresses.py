@@ -14,6 +14,7 @@ Document = dict[str, Any]
 LINK_DAYS: Final = 7
 ASKS_AN_ADDRESS: Final = 3
 ASKS_A_USER: Final = 10
+NO_MEANS_NO: Final = timedelta(days=180)
 _DAY: Final = timedelta(days=1)
 
 
@@ -32,12 +33,18 @@ class AddressStore:
         """Make a new link by which an address is confirmed; an earlier one ends.
 
         Raises:
-            InvalidInput: its owner, or owners in this user's name, were asked often enough today.
+            InvalidInput: its owner does not want to be asked, or was asked often enough today, or
+                owners in this user's name were.
         """
         moment = now()
         today = {"$gte": moment - _DAY}
+        mailbox = {"mailbox": _mailbox(address)}
+        # Who says no to the question itself, and never said yes, is not asked by anybody.
+        refused = {"confirmed_at": None, "unsubscribed_at": {"$gte": moment - NO_MEANS_NO}}
+        if self._addresses.find_one(mailbox | refused, {"_id": True}) is not None:
+            raise InvalidInput("The owner of this address does not want to be asked.")
         asked = {
-            "of this address": (self._asked({"address": address}, today), ASKS_AN_ADDRESS),
+            "of this address": (self._asked(mailbox, today), ASKS_AN_ADDRESS),
             "by you": (self._asked({"user_id": user_id}, today), ASKS_A_USER),
         }
         for whose, (number, most) in asked.items():
@@ -104,6 +111,7 @@ class AddressStore:
         first = {
             "user_id": user_id,
             "address": address,
+            "mailbox": _mailbox(address),
             "unsubscribe_token": secrets.token_urlsafe(24),
         }
         document = self._addresses.find_one_and_update(
@@ -118,6 +126,15 @@ class AddressStore:
 
 
 _YES: Final = {"unsubscribed_at": None, "confirm_token": None, "confirm_until": None}
+
+
+def _mailbox(address: str) -> str:
+    """Return what all spellings of an address have in common that lead to one mailbox.
+
+    Capitals hardly ever tell mailboxes apart, nor does what follows a plus sign (RFC 5233).
+    """
+    local_part, _, domain = address.casefold().rpartition("@")
+    return f"{local_part.partition('+')[0]}@{domain}"
 
 
 def _id(user_id: str, address: str) -> str:

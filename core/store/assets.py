@@ -1,5 +1,6 @@
 """Assets as pages and people see them. The engine's side: `queue.py` and `leases.py`."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from pymongo import ASCENDING, DESCENDING
@@ -28,9 +29,15 @@ class AssetStore:
 
     def of_job(self, job_id: str) -> list[Asset]:
         """Return a job's assets: images, then videos, each in slot order."""
-        order = [("kind", ASCENDING), ("slot", ASCENDING)]
-        found = self._assets.find({"job_id": job_id}).sort(order)
-        return [Asset.from_document(document) for document in found]
+        return self.of_jobs([job_id])[job_id]
+
+    def of_jobs(self, job_ids: Sequence[str]) -> dict[str, list[Asset]]:
+        """Return the assets of several jobs, by job id, each in the order of `of_job`."""
+        order = [("job_id", ASCENDING), ("kind", ASCENDING), ("slot", ASCENDING)]
+        assets: dict[str, list[Asset]] = {job_id: [] for job_id in job_ids}
+        for document in self._assets.find({"job_id": {"$in": list(job_ids)}}).sort(order):
+            assets[document["job_id"]].append(Asset.from_document(document))
+        return assets
 
     def partial(self, asset_id: str) -> bytes | None:
         """Return the latest picture (WebP) of an item half done; None where there is none."""

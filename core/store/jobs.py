@@ -64,6 +64,11 @@ class JobStore:
         found = self._jobs.find({"user_id": user_id}).sort("created_at", DESCENDING)
         return [Job.from_document(document) for document in found.limit(limit)]
 
+    def named(self, job_ids: Sequence[str]) -> dict[str, Job]:
+        """Return the given jobs, by id; those that there are."""
+        found = self._jobs.find({"_id": {"$in": list(job_ids)}})
+        return {document["_id"]: Job.from_document(document) for document in found}
+
     def processing(self, user_id: str, limit: int = 50) -> list[Job]:
         """Return a user's jobs that are being made, newest first."""
         going_on = {"user_id": user_id, "status": str(JobStatus.PROCESSING)}

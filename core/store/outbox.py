@@ -21,6 +21,7 @@ NOW: Final = "$$NOW"
 DUE: Final = str(NoticeStatus.DUE)
 FIRST_PAUSE_SECONDS: Final = 5
 LONGEST_PAUSE_SECONDS: Final = 900
+DIGEST_ROWS: Final = 100
 TRY_FOR: Final = timedelta(days=1)
 
 
@@ -33,7 +34,13 @@ class Outbox:
     # What the notifier does.
 
     def claim(
-        self, channel: str, owner: str, lease_seconds: float, moment: Moment = NOW
+        self,
+        channel: str,
+        owner: str,
+        lease_seconds: float,
+        moment: Moment = NOW,
+        *,
+        in_turn: bool = False,
     ) -> list[Notice]:
         """Take what is to be sent next over a channel.
 
@@ -42,12 +49,18 @@ class Outbox:
             owner: who takes it.
             lease_seconds: how long the lease lasts without being renewed.
             moment: the present time.
+            in_turn: whether nothing more is taken of users of whom something is being sent.
 
         Returns:
-            one row, or all due rows of one recipient's digest, oldest first; nothing where nothing
-            is due.
+            one row, or the due rows of one recipient's digest (at most `DIGEST_ROWS`), oldest
+            first; nothing where nothing is due.
         """
-        due = {"status": DUE, "channel": channel}
+        due: Document = {"status": DUE, "channel": channel}
+        if in_turn:
+            sending = {"lease.owner": {"$exists": True}, "$expr": {"$not": _free(moment)}}
+            # `distinct` does not know the present time.
+            held = self._rows.find(due | sending, {"user_id": True})
+            due["user_id"] = {"$nin": [row["user_id"] for row in held]}
         free = {"$expr": {"$and": [_arrived(moment), _free(moment)]}}
         lease = {"owner": owner, "token": new_id(), "until": _later(moment, lease_seconds)}
         take = [{"$set": {"lease": lease}}]
@@ -67,10 +80,12 @@ class Outbox:
                     continue
                 taken = self._rows.update_one(first | group | free, take)
                 if taken.modified_count:
-                    self._rows.update_many(group | free, take)
+                    rest = self._rows.find(group | free, {"_id": True}).limit(DIGEST_ROWS - 1)
+                    others = {"_id": {"$in": [each["_id"] for each in rest]}}
+                    self._rows.update_many(others | group | free, take)
             if taken.modified_count:
-                held = self._rows.find({"lease.token": lease["token"]}).sort("due_at", ASCENDING)
-                return [Notice.from_document(each) for each in held]
+                ours = self._rows.find({"lease.token": lease["token"]}).sort("due_at", ASCENDING)
+                return [Notice.from_document(each) for each in ours]
         return []
 
     def renew(self, owner: str, lease_seconds: float) -> None:
@@ -186,15 +201,27 @@ class Outbox:
         """Make a row due at once, also one that failed; return whether it could be."""
         states = [DUE, str(NoticeStatus.FAILED)]
         again = {"status": DUE, "tried_since": None, "attempts": 0, "read_at": None}
-        return self._change(notice_id, user_id, states, again | {"due_at": AT_ONCE})
+        return self._change(notice_id, user_id, states, again | {"due_at": now()})
 
     def reschedule(self, notice_id: str, user_id: str, due_at: datetime) -> bool:
         """Let a row that was not sent be due at another time; return whether it could be."""
         return self._change(notice_id, user_id, [DUE], {"due_at": due_at, "digest": False})
 
     def cancel(self, notice_id: str, user_id: str) -> bool:
-        """Let a row never be sent; return whether it could be."""
-        return self._change(notice_id, user_id, [DUE], {"status": str(NoticeStatus.CANCELLED)})
+        """Let a row never be sent, or put one that failed away; return whether it could be."""
+        states = [DUE, str(NoticeStatus.FAILED)]
+        return self._change(notice_id, user_id, states, {"status": str(NoticeStatus.CANCELLED)})
+
+    def cancel_channel(self, user_id: str, channel: str) -> None:
+        """Let nothing that is due over a channel be sent to a user, but what is being sent."""
+        query = {"user_id": user_id, "status": DUE, "channel": channel, "lease": None}
+        self._rows.update_many(query, {"$set": {"status": str(NoticeStatus.CANCELLED)}})
+
+    def added(self, user_id: str, kind: NoticeKind, since: datetime) -> int:
+        """Return how many messages of a kind a user has had since a time."""
+        statuses = {"$in": [str(each) for each in NoticeStatus]}  # the index begins with them
+        query = {"user_id": user_id, "status": statuses, "kind": str(kind)}
+        return self._rows.count_documents(query | {"created_at": {"$gte": since}})
 
     def hurry(self, user_id: str, recipient: str) -> None:
         """Let rows that waited for their recipient's address to be confirmed be tried at once."""
@@ -209,9 +236,11 @@ class Outbox:
         return bool(self._rows.update_one(query | free, {"$set": changes}).modified_count)
 
     def _write(self, notices: Sequence[Notice], changes: Document) -> None:
-        for token in {each.lease.token for each in notices if each.lease is not None}:
-            held = {"status": DUE, "lease.token": token}
-            self._rows.update_many(held, [{"$set": changes}])
+        """Change rows of which the caller still holds the lease."""
+        tokens = {each.lease.token for each in notices if each.lease is not None}
+        ids = [each.id for each in notices]
+        held = {"_id": {"$in": ids}, "status": DUE, "lease.token": {"$in": list(tokens)}}
+        self._rows.update_many(held, [{"$set": changes}])
 
 
 def pause(attempts: int) -> float:

@@ -154,7 +154,7 @@ INDEXES: Final[dict[str, list[IndexModel]]] = {
         IndexModel([(key, ASCENDING) for key in ("user_id", "status", "due_at")], name="of_user"),
     ],
     "addresses": [
-        IndexModel([("address", ASCENDING)], name="of_address"),
+        IndexModel([("mailbox", ASCENDING)], name="of_mailbox"),
         IndexModel([("user_id", ASCENDING)], name="of_user"),
         IndexModel([("confirm_token", ASCENDING)], name="to_confirm", sparse=True),
         IndexModel([("unsubscribe_token", ASCENDING)], name="to_unsubscribe", unique=True),

@@ -104,7 +104,7 @@ async def _job_read(request: Request) -> str | None:
         job_id = json.loads(body).get("job_id") if body else None
     except (ValueError, AttributeError, RecursionError):
         raise _Refused(400, "That is not JSON with a job's id.") from None
-    if job_id is not None and not isinstance(job_id, str):
+    if job_id is not None and not (isinstance(job_id, str) and job_id.isascii()):
         raise _Refused(400, "That is no job's id.")
     return job_id
 

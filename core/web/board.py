@@ -372,7 +372,7 @@ def wish_text(wish: Notify, view: View) -> str:
 
 def channels_text(wish: Notify) -> str:
     """Return by what a job is to be announced, in words."""
-    channels = dict.fromkeys((*wish.channels, ALWAYS))
+    channels = wish.channels or (ALWAYS,)
     return ", ".join(CHANNEL_TITLES[ChannelName(name)] for name in channels)
 
 

@@ -19,7 +19,9 @@ def health_routes(open_studio: Callable[[], Studio]) -> list[Route]:
 
     def health(_: Request) -> Response:
         try:
-            found = open_studio().store.installation()
+            store = open_studio().store
+            store.ping()  # what it is called is remembered
+            found = store.installation()
         except (DatabaseError, DatabaseUnavailable):
             return JSONResponse({"database": "does not answer"}, 503)
         return JSONResponse({"installation": found}, headers={"Cache-Control": "no-store"})

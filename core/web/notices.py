@@ -1,5 +1,6 @@
 """What the page “Notifications” shows, as plain JSON, and what its buttons do."""
 
+import json
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -18,7 +19,9 @@ from core.models import (
     When,
     now,
 )
+from core.models.notices import ALWAYS
 from core.models.times import parse_moment, parse_zone
+from core.notifications.message import shortened
 from core.outcome import CHANNEL_TITLES
 from core.store import Store
 from core.web.board import View, channels_text, wish_text
@@ -29,8 +32,11 @@ _KINDS: Final = {
     NoticeKind.CONFIRM: "The mail that asks whether this address wants others",
     NoticeKind.TEST: "A test",
 }
+_SEND_NOW: Final = ("send_now", "Send now")
+_RESCHEDULE: Final = ("reschedule", "Another time")
+_TITLE_CHARACTERS: Final = 200
 _TOO_LATE: Final = "It was just sent, or is being sent."
-_SHOWN: Final = 50
+_SHOWN: Final = 40
 _SOON_SECONDS: Final = 60.0
 _BUSY_SECONDS: Final = 2.0
 
@@ -48,6 +54,8 @@ def overview(store: Store, user: User, view: View) -> Json:
     due = store.outbox.of_user(user.id, [NoticeStatus.DUE], _SHOWN)
     failed = store.outbox.of_user(user.id, [NoticeStatus.FAILED], _SHOWN)
     sent = store.outbox.of_user(user.id, [NoticeStatus.SENT], _SHOWN)
+    # Who does not sit at the terminal has nothing from what is printed there.
+    due, sent = ([each for each in rows if each.channel != ALWAYS] for rows in (due, sent))
     making = store.jobs.processing(user.id)
     job_ids = {notice.job_id for notice in (*due, *failed, *sent) if notice.job_id}
     prompts = store.jobs.prompts(list(job_ids))
@@ -93,16 +101,17 @@ def row(notice: Notice, prompts: Mapping[str, str], view: View) -> Json:
     sending = notice.lease is not None and notice.lease.until > view.today
     acts = []
     if notice.status == NoticeStatus.DUE and not sending:
-        acts = ["send_now", "reschedule", "cancel"]
+        acts = [_SEND_NOW, _RESCHEDULE, ("cancel", "Do not send")]
     if notice.status == NoticeStatus.FAILED:
-        acts = ["send_now"]
+        acts = [_SEND_NOW, ("cancel", "Put away")]
+    what = shortened(prompts.get(notice.job_id or "", ""), _TITLE_CHARACTERS)
     return {
         "id": notice.id,
         "on": "notice",
         "state": str(notice.status),
         "channel": CHANNEL_TITLES[ChannelName(notice.channel)],
         "to": notice.recipient if notice.channel == ChannelName.EMAIL else "",
-        "title": notice.title or _KINDS.get(notice.kind) or prompts.get(notice.job_id or "", ""),
+        "title": notice.title or _KINDS.get(notice.kind) or what,
         "href": f"/job?id={notice.job_id}" if notice.job_id else None,
         "label": _label(notice, view, sending=sending),
         "error": notice.error or "",
@@ -121,12 +130,12 @@ def planned(job: Job, user: User, view: View) -> Json:
         "state": "planned",
         "channel": channels_text(wish),
         "to": to or "",
-        "title": job.prompt,
+        "title": shortened(job.prompt, _TITLE_CHARACTERS),
         "href": f"/job?id={job.id}",
         "label": wish_text(wish, view),
         "error": "",
         "local": "",
-        "acts": ["reschedule", "cancel"] if wish.channels else ["reschedule"],
+        "acts": [_RESCHEDULE, *([("cancel", "Do not tell me")] if wish.channels else [])],
     }
 
 
@@ -138,7 +147,9 @@ def address_text(address: Address | None) -> str:
         return "Its owner wants no more mail. A new confirmation changes that."
     if address.takes_mail:
         return "Confirmed."
-    return "Please follow the link in the mail that was sent there. Until then nothing else is."
+    return (
+        f"Please follow the link in the mail to {address.address}. Until then nothing else comes."
+    )
 
 
 def webhook_place(webhook: Webhook) -> str:
@@ -146,23 +157,30 @@ def webhook_place(webhook: Webhook) -> str:
     return urlsplit(webhook.url).hostname or ""
 
 
-def carry_out(store: Store, user: User, asked: Mapping[str, Any], zone: str) -> str:
+def carry_out(store: Store, user: User, asked: str, zone: str) -> str:
     """Do what a button asks for, and return what to tell; nothing where all went well.
 
     Args:
         store: the database.
         user: who asks; another's notices and jobs are left alone.
-        asked: `name` of the button, `id` and `on` of its row, and `local`: a date and time.
+        asked: JSON: `name` of the button, `id` and `on` of its row, `local`: a date and time.
         zone: whose clock that is read on.
 
     Raises:
         InvalidInput: there is no such button, or no such time.
     """
-    name, key = str(asked.get("name")), str(asked.get("id"))
+    try:
+        parsed = json.loads(asked)
+        name, key, on = (str(parsed[each]) for each in ("name", "id", "on"))
+    except (ValueError, LookupError, TypeError, RecursionError):
+        name = key = on = ""
+    acts_on = {"notice": ("send_now", "reschedule", "cancel"), "job": ("reschedule", "cancel")}
+    if name not in acts_on.get(on, ()) or not key.isascii():
+        raise InvalidInput("There is no such button.")
     due_at = None
     if name == "reschedule":
-        due_at = parse_moment(str(asked.get("local", "")), parse_zone(zone))
-    if asked.get("on") == "job":
+        due_at = parse_moment(str(parsed.get("local", "")), parse_zone(zone))
+    if on == "job":
         _change_plan(store, user, key, due_at, zone)
         return ""
     acts = {
@@ -170,8 +188,6 @@ def carry_out(store: Store, user: User, asked: Mapping[str, Any], zone: str) -> 
         "cancel": lambda: store.outbox.cancel(key, user.id),
         "reschedule": lambda: store.outbox.reschedule(key, user.id, due_at or now()),
     }
-    if name not in acts:
-        raise InvalidInput("There is no such button.")
     return "" if acts[name]() else _TOO_LATE
 
 

@@ -14,12 +14,14 @@ from core.models import (
     Webhook,
     WebhookFormat,
     When,
+    now,
 )
 from core.models.notices import ALWAYS
 from core.models.times import zone_names
 from core.notifications.channels.webhook import parse_webhook
 from core.notifications.wishes import check_wish, choose_email, send_test
 from core.outcome import CHANNEL_TITLES
+from core.store import DatabaseError
 from core.web.moments import zone_of
 from core.web.notices import address_text, webhook_place
 from core.web.session import zone_name
@@ -36,6 +38,8 @@ FORMATS: Final = {
     WebhookFormat.DISCORD: "Discord",
 }
 BROWSERS_ZONE: Final = "As the browser says"
+NO_ANSWER: Final = "The database does not answer. Please try again in a minute."
+PASSED: Final = "That time has passed, so you are told as soon as it is ready."
 MORNING: Final = time(9)
 MINUTES: Final = timedelta(minutes=5)
 
@@ -83,7 +87,10 @@ def draw_wish(user: User, key: str, *, whens: Sequence[When] = tuple(When)) -> N
             width="content",
             wrap=True,
         )
-    return Notify.read(channels, at=at, daily=daily, timezone=zone)
+    wish = Notify.read(channels, at=at, daily=daily, timezone=zone)
+    if wish.at is not None and wish.at < now():
+        st.caption(PASSED)
+    return wish
 
 
 def draw_settings(user: User) -> None:
@@ -95,6 +102,8 @@ def draw_settings(user: User) -> None:
                 draw(user)
             except InvalidInput as error:
                 st.error(str(error))
+            except DatabaseError:
+                st.error(NO_ANSWER)
 
 
 def _draw_defaults(user: User) -> None:
@@ -123,9 +132,9 @@ def _draw_email(user: User) -> None:
         st.caption(said)
     with st.container(key="told-email-acts", horizontal=True):
         if st.button("Save the address", key="told-email-save"):
-            _done(choose_email(studio().store, user.id, typed))
+            _done(choose_email(studio().store, user, typed))
         if found is not None and not found.takes_mail and st.button("Send the link again"):
-            _done(choose_email(studio().store, user.id, found.address))
+            _done(choose_email(studio().store, user, found.address))
 
 
 def _draw_webhook(user: User) -> None:
@@ -169,4 +178,5 @@ def _done(said: str, *, user: User | None = None, **chosen: Notify | str | Webho
     if user is not None:
         studio().store.users.choose(user.id, **chosen)
     st.session_state["told"] = said
+    st.session_state.pop("told-channels", None)  # begins anew with what is stored
     st.rerun()

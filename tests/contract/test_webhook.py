@@ -652,4 +652,4 @@ def test_its_check_says_where_webhooks_may_lead() -> None:
     sender = WebhookSender(private=False)
     assert "may not lead to this machine" in sender.check()
     assert "may lead to this machine" in WebhookSender(private=True).check()
-    assert (sender.name, sender.at_once) == (ChannelName.WEBHOOK, 4)
+    assert (sender.name, sender.at_once) == (ChannelName.WEBHOOK, 16)

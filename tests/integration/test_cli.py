@@ -135,7 +135,7 @@ def test_without_a_wish_the_users_own_settings_hold(store: Store, command: Comma
         (("--email", "ana@x.org"), "Mail is not set up here"),
         (("--email", "nobody"), "is no e-mail address"),
         (("--notify", "pigeon"), "There is no channel “pigeon”"),
-        (("--notify", "webhook"), "set up a webhook"),
+        (("--notify", "webhook"), "save a webhook"),
         (("--notify", "desktop"), "is not available here"),
         (("--notify-at", "tomorrow"), "is no date and time"),
         (("--notify-daily", "9"), "is no time of day"),

@@ -79,7 +79,9 @@ def test_every_way_to_be_told_is_tried(settings: Settings, store: Store) -> None
     assert "s3cret" not in found.text
 
 
-def test_health_says_which_installation_it_is_and_when_the_database_is_gone(store: Store) -> None:
+def test_health_says_which_installation_it_is_and_when_the_database_is_gone(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def gone() -> Studio:
         raise DatabaseUnavailable("It does not answer.")
 
@@ -87,4 +89,7 @@ def test_health_says_which_installation_it_is_and_when_the_database_is_gone(stor
         answer = httpx2.get(f"{url}/health", trust_env=False)
     assert answer.json() == {"installation": store.installation()}
     with serving(Starlette(routes=health_routes(gone))) as url:
+        assert httpx2.get(f"{url}/health", trust_env=False).status_code == 503
+    monkeypatch.setattr(store, "ping", gone)
+    with serving(web(store)) as url:
         assert httpx2.get(f"{url}/health", trust_env=False).status_code == 503

@@ -20,6 +20,7 @@ from core.models import (
     When,
     now,
 )
+from core.notifications.wishes import send_test
 from core.store import Store
 from core.store.outbox import Outbox
 from core.web import notices
@@ -54,7 +55,8 @@ def act(
     store: Store, name: str, key: str, on: str = "notice", user_id: str = "ana", **more: str
 ) -> str:
     user = User(id=user_id, created_at=now())
-    return notices.carry_out(store, user, {"name": name, "id": key, "on": on, **more}, BERLIN)
+    asked = json.dumps({"name": name, "id": key, "on": on, **more})
+    return notices.carry_out(store, user, asked, BERLIN)
 
 
 def press(app: AppTest, label: str) -> AppTest:
@@ -64,12 +66,12 @@ def press(app: AppTest, label: str) -> AppTest:
 
 def test_what_is_due_failed_and_sent_is_shown_with_what_can_be_done(store: Store) -> None:
     at = now() + timedelta(days=2)
-    due = ended_job(store, Notify(channels=("email",), email="a@x.org", when=When.AT, at=at))
+    due = ended_job(store, Notify(channels=("email", "app"), email="a@x.org", when=When.AT, at=at))
     making, _ = stored_job(store)
     stored_job(store, "ben")
     [claimed] = store.outbox.claim("email", "test", 60, at)
     store.outbox.failed([claimed], "550 no such user", None)
-    [claimed] = store.outbox.claim("terminal", "test", 60, at)
+    [claimed] = store.outbox.claim("app", "test", 60, at)
     store.outbox.sent({claimed.id: ("Ready: “the sea”", "5 images.")})
     found = sections(store)
     [planned] = found["due"]
@@ -79,7 +81,7 @@ def test_what_is_due_failed_and_sent_is_shown_with_what_can_be_done(store: Store
     assert (failed["to"], failed["error"], failed["acts"]) == (
         "a@x.org",
         "550 no such user",
-        ["send_now"],
+        [("send_now", "Send now"), ("cancel", "Put away")],
     )
     [sent] = found["sent"]
     assert (sent["title"], sent["acts"]) == ("Ready: “the sea”", [])
@@ -99,6 +101,15 @@ def test_a_row_is_sent_now_moved_or_cancelled_by_its_user_only(store: Store) -> 
     assert act(store, "cancel", key) == ""
     assert rows(store, job)["app"].status == NoticeStatus.CANCELLED
     assert "being sent" in act(store, "send_now", key)
+    for forged in ("[]", "{", '{"name": "cancel"}', '{"name": "cancel", "on": "x", "id": "y"}'):
+        with pytest.raises(InvalidInput, match="no such button"):
+            notices.carry_out(store, User(id="ana", created_at=now()), forged, BERLIN)
+    with pytest.raises(InvalidInput, match="no such button"):
+        act(store, "cancel", "\ud800")
+    with pytest.raises(InvalidInput, match="no such button"):
+        act(store, "send_now", job.id, "job")
+    with pytest.raises(InvalidInput, match="no date and time"):
+        act(store, "reschedule", key, local="9999-12-31T23:59")
     with pytest.raises(InvalidInput, match="no date and time"):
         act(store, "reschedule", key, local="soon")
     with pytest.raises(InvalidInput, match="no such button"):
@@ -126,7 +137,7 @@ def test_the_plan_of_a_job_in_the_making_is_changed(store: Store) -> None:
 def test_a_page_looks_again_only_while_there_is_something_to_wait_for(store: Store) -> None:
     ana = User(id="ana", created_at=now())
     assert notices.overview(store, ana, view())["pace"] is None
-    ended_job(store, Notify(channels=(), when=When.AT, at=now() + timedelta(days=1)))
+    ended_job(store, Notify(channels=("app",), when=When.AT, at=now() + timedelta(days=1)))
     assert notices.overview(store, ana, view())["pace"] == 30
     stored_job(store)
     assert notices.overview(store, ana, view())["pace"] == 2
@@ -182,12 +193,19 @@ def test_an_address_is_asked_for_and_mail_waits_for_the_answer(store: Store) -> 
     user = store.users.get("ana")
     assert user is not None
     assert user.email == "Ana@example.org"
+    assert "email" in user.notify.channels, "who gives an address wants mail"
     [question] = store.outbox.of_user("ana", [NoticeStatus.DUE])
     assert (question.kind, question.recipient) == (NoticeKind.CONFIRM, "Ana@example.org")
     assert any("follow the link" in each.value for each in app.caption)
     app.text_input(key="told-email").set_value("nobody").run()
     press(app, "Save the address")
     assert any("is no e-mail address" in each.value for each in app.error)
+    app.text_input(key="told-email").set_value("").run()
+    press(app, "Save the address")
+    user = store.users.get("ana")
+    assert user is not None
+    assert (user.email, user.notify.channels) == (None, ("app",))
+    assert store.outbox.of_user("ana", [NoticeStatus.DUE]) == [], "no mail is sent any more"
 
 
 def test_a_webhook_is_kept_and_removed_without_showing_its_address(store: Store) -> None:
@@ -220,6 +238,16 @@ def test_a_test_goes_where_it_is_asked_to_or_says_what_is_missing(store: Store) 
     app.selectbox(key="told-test-channel").set_value(ChannelName.EMAIL).run()
     press(app, "Send")
     assert any("e-mail address" in each.value for each in app.error)
+
+
+def test_tests_are_bounded(store: Store) -> None:
+    ana = User(id="ana", created_at=now())
+    for _ in range(10):
+        send_test(store, ana, ChannelName.APP)
+        [claimed] = store.outbox.claim("app", "test", 60)
+        store.outbox.sent({claimed.id: ("This is a test", "")})
+    with pytest.raises(InvalidInput, match="10 tests within an hour"):
+        send_test(store, ana, ChannelName.APP)
 
 
 def test_an_order_says_when_and_how(store: Store) -> None:

@@ -256,7 +256,7 @@ def test_mail_waits_until_its_address_is_confirmed(store: Store) -> None:
     assert sender(store, mail).send_due(mail) == 1
     [(recipient, question)] = mail.taken
     assert question.link == f"{LINKS}/mail/confirm/{asked.confirm_token}"
-    assert recipient.unsubscribe == ""
+    assert "/mail/unsubscribe/" in recipient.unsubscribe, "who was asked can end that, too"
     assert store.addresses.confirm(str(asked.confirm_token)) is not None
     store.outbox.hurry("ana", "ana@example.org")
     assert sender(store, mail).send_due(mail) == 1
@@ -299,6 +299,20 @@ def test_an_owner_is_not_asked_again_and_again(store: Store) -> None:
         store.addresses.ask("ana", f"x{number}@example.org")
     with pytest.raises(InvalidInput, match="by you"):
         store.addresses.ask("ana", "y@example.org")
+
+
+def test_spellings_of_one_mailbox_are_counted_together(store: Store) -> None:
+    for spelling in ("ben@example.org", "BEN@example.org", "ben+x@example.org"):
+        store.addresses.ask("ana", spelling)
+    with pytest.raises(InvalidInput, match="of this address"):
+        store.addresses.ask("eva", "Ben+y@example.org")
+
+
+def test_who_says_no_to_the_question_is_asked_by_nobody_any_more(store: Store) -> None:
+    asked = store.addresses.ask("ana", "ben@example.org")
+    assert store.addresses.unsubscribe(asked.unsubscribe_token) is not None
+    with pytest.raises(InvalidInput, match="does not want to be asked"):
+        store.addresses.ask("eva", "ben@example.org")
 
 
 def test_a_link_to_confirm_works_once(store: Store) -> None:
@@ -366,6 +380,42 @@ def test_a_message_that_was_taken_is_not_sent_again_when_the_database_fails_then
     assert sender(store, app).send_due(app) == 1
     assert rows(store, job)["app"].status == "sent"
     assert len(app.taken) == 1
+
+
+def test_a_user_whose_receiver_hangs_holds_up_no_other_where_users_take_turns(
+    store: Store,
+) -> None:
+    for user_id in ("mallory", "mallory", "mallory", "ana"):
+        ended_job(store, Notify(channels=("app",)), user_id)
+    [hanging] = store.outbox.claim("app", "one", 60, in_turn=True)
+    [next_one] = store.outbox.claim("app", "one", 60, in_turn=True)
+    assert (hanging.user_id, next_one.user_id) == ("mallory", "ana")
+    assert store.outbox.claim("app", "two", 60, in_turn=True) == []
+    store.outbox.put_off([hanging], 60, None)
+    assert len(store.outbox.claim("app", "two", 60, in_turn=True)) == 1
+
+
+def test_what_becomes_of_one_row_of_a_digest_touches_no_other(store: Store) -> None:
+    daily = Notify(channels=("app",), when=When.DAILY, daily="08:00")
+    jobs, later = [ended_job(store, daily) for _ in range(3)], now() + timedelta(days=2)
+    assert store.jobs.retry(jobs[1].id, "ana") == 10
+    app = Recorder()
+    assert sender(store, app, clock=lambda: later).send_due(app) == 2
+    assert [rows(store, job)["app"].status for job in jobs] == ["sent", "due", "sent"]
+    assert [told.job_id for told in app.taken[0][1].jobs] == [jobs[0].id, jobs[2].id]
+
+
+def test_a_very_large_digest_is_sent_in_parts(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.store.outbox.DIGEST_ROWS", 2)
+    daily = Notify(channels=("app",), when=When.DAILY, daily="08:00")
+    jobs, app = [ended_job(store, daily) for _ in range(5)], Recorder()
+    assert sender(store, app, clock=lambda: now() + timedelta(days=2)).send_due(app) == 5
+    assert [len(message.jobs) for _, message in app.taken] == [2, 2, 1]
+    assert {told.job_id for _, message in app.taken for told in message.jobs} == {
+        job.id for job in jobs
+    }
 
 
 def test_many_are_sent_side_by_side_and_each_once(store: Store) -> None:

@@ -47,10 +47,18 @@ class ChannelDown(DeliveryFailed):
 
 
 class Channel(ABC):
-    """Sends messages. `send` is called from several threads at once, at most `at_once`."""
+    """Sends messages. `send` is called from several threads at once, at most `at_once`.
+
+    Attributes:
+        name: what users choose it by.
+        at_once: how many messages it takes at once.
+        in_turn: whether a user's messages go one by one, so that nobody's receiver that hangs holds
+            up others.
+    """
 
     name: ClassVar[ChannelName]
     at_once: int = 1
+    in_turn: bool = False
 
     @abstractmethod
     def send(self, recipient: Recipient, message: Message) -> None:

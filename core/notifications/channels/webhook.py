@@ -54,9 +54,10 @@ class WebhookSender(Channel):
     """
 
     name: ClassVar[ChannelName] = ChannelName.WEBHOOK
-    at_once = 4
+    at_once = 16
+    in_turn = True
 
-    def __init__(self, *, private: bool, seconds: float = 20.0) -> None:
+    def __init__(self, *, private: bool, seconds: float = 10.0) -> None:
         self._private = private
         self._seconds = seconds
         self._tls = httpx2.create_ssl_context()

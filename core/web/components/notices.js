@@ -1,4 +1,3 @@
-const ACTS = { send_now: "Send now", reschedule: "Another time", cancel: "Cancel" };
 const ICONS_OF = { sent: "check", failed: "alert", due: "clock", planned: "clock" };
 
 /** What is due, what failed and what was sent: sections of rows with what can be done about each. */
@@ -45,8 +44,8 @@ function showRow(line, row, send, open) {
     line.known = "";
     send("reschedule", row, field.value);
   } } }, field, el("button", { type: "submit", className: "button primary", text: "Set" }));
-  const buttons = row.acts.map((name) => el("button", {
-    type: "button", className: "button", text: ACTS[name], "aria-label": `${ACTS[name]}: ${row.channel}, ${row.title}`.slice(0, 160),
+  const buttons = row.acts.map(([name, text]) => el("button", {
+    type: "button", className: "button", text, "aria-label": `${text}: ${row.channel}, ${row.title}`.slice(0, 160),
     on: { click: () => {
       if (name !== "reschedule") return send(name, row);
       form.hidden = !form.hidden;
