@@ -13,7 +13,7 @@ run: $(VENV)/.installed  ## Install what is needed and start Fivefold
 
 test: WORKERS ?= 2
 test: lint  ## Prove that it works: checks, unit, integration and browser tests (WORKERS=2 at once)
-	$(PYTHON) -m pytest -n $(WORKERS) --dist loadfile
+	$(PYTHON) -m pytest -n $(WORKERS) --dist loadgroup
 
 crash: ROUNDS ?= 100
 crash: BROKER ?=

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import httpx2
 import numpy as np
@@ -22,6 +22,8 @@ from core.notifications.registry import offered, open_channels
 from core.providers.base import Provider
 from core.settings import Settings
 from core.store import open_store
+
+OVERDUE_SECONDS: Final = 120.0
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,7 @@ def examine(settings: Settings) -> list[Finding]:
     ]
     findings += [Finding(name, ok=False, text=why) for name, why in catalogue.broken.items()]
     findings.append(_finding("links", lambda: _links(settings)))
+    findings.append(_finding("messages", lambda: _messages(settings)))
     try:
         channels = open_channels(settings, open_content(settings.content_url))
     except Exception as error:  # noqa: BLE001  # whatever it is, it is the finding
@@ -168,6 +171,16 @@ def _links(settings: Settings) -> str:
             "Set PUBLIC_URL to the address that users open Fivefold by."
         )
     return f"start with {base}: for this machine only, which is what is served"
+
+
+def _messages(settings: Settings) -> str:
+    with open_store(settings) as store:
+        late = store.outbox.overdue(OVERDUE_SECONDS)
+    if late:
+        raise LookupError(
+            f"{late} are overdue and nobody sends them. Start a notifier: `make run`."
+        )
+    return "none is overdue"
 
 
 def _reach(channel: Channel) -> str:

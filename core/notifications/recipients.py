@@ -51,8 +51,10 @@ def _mailbox(store: Store, notice: Notice, link_base: str) -> tuple[Recipient, s
     if found is not None and found.unsubscribed_at is not None:
         raise DeliveryFailed("Its owner wants no more mail from here.", permanent=True)
     if found is None or not found.takes_mail:
-        waited = now() - notice.created_at
-        if waited > timedelta(days=LINK_DAYS):
+        ends = notice.created_at + timedelta(days=LINK_DAYS)
+        if found is not None and found.confirm_until is not None:
+            ends = found.confirm_until
+        if now() > ends:
             raise DeliveryFailed("The address was never confirmed.", permanent=True)
         raise NotConfirmed("Waits until the address is confirmed by the link in the mail.")
     return _to(notice, unsubscribe_link(link_base, found.unsubscribe_token)), ""

@@ -57,6 +57,7 @@ class Sender:
         self._sending: Counter[str] = Counter()  # threads by channel
         self._downs: Counter[str] = Counter()  # in a row, by channel
         self._down_until: dict[str, float] = {}
+        self._held: set[str] = set()  # tokens of what is being sent
         self._owing: set[str] = set()  # was taken, and could not be stored as sent yet
         self._stopping = False
 
@@ -68,10 +69,18 @@ class Sender:
 
     def renew(self) -> None:
         """Prolong the leases of what is being sent; to be called several times a lease."""
-        if not self._sending.total():
+        held = list(self._held)
+        if not held:
             return
         try:
-            self._store.outbox.renew(self._owner, self._lease_seconds)
+            self._store.outbox.renew(held, self._lease_seconds)
+        except DatabaseError as error:
+            _log.warning("the outbox cannot be reached: %s", error)
+
+    def give_up_unserved(self) -> None:
+        """Give up what is long overdue over channels that nobody looks after."""
+        try:
+            self._store.outbox.give_up_unserved([channel.name for channel in self._channels])
         except DatabaseError as error:
             _log.warning("the outbox cannot be reached: %s", error)
 
@@ -101,7 +110,12 @@ class Sender:
                 break
             if channel.at_once > 1:
                 self._begin(channel, beside=channel.at_once - 1)
-            sent += self._deliver(channel, notices, claimed_at)
+            tokens = {each.lease.token for each in notices if each.lease is not None}
+            self._held |= tokens
+            try:
+                sent += self._deliver(channel, notices, claimed_at)
+            finally:
+                self._held -= tokens
             if time.monotonic() < self._down_until.get(channel.name, 0.0):
                 break
         return sent
@@ -111,10 +125,10 @@ class Sender:
         with self._lock:
             if self._stopping or self._sending[channel.name] > beside:
                 return
+            threading.Thread(
+                target=self._run, args=[channel], name=f"send-{channel.name}", daemon=True
+            ).start()
             self._sending[channel.name] += 1
-        threading.Thread(
-            target=self._run, args=[channel], name=f"send-{channel.name}", daemon=True
-        ).start()
 
     def _run(self, channel: Channel) -> None:
         try:
@@ -123,20 +137,23 @@ class Sender:
             _log.warning("the outbox cannot be reached: %s", error)
         except Exception:  # noqa: BLE001  # the next look begins anew
             _log.exception("sending over %s broke off", channel.name)
-        finally:
+        try:
             channel.rest()
-            with self._lock:
-                self._sending[channel.name] -= 1
-                self._lock.notify_all()
+        except Exception:  # noqa: BLE001  # likewise
+            _log.exception("%s did not come to rest", channel.name)
+        with self._lock:
+            self._sending[channel.name] -= 1
+            self._lock.notify_all()
 
     def _deliver(self, channel: Channel, claimed: Sequence[Notice], claimed_at: float) -> int:
         """Send claimed rows as one message and store what came of it; return how many were sent."""
-        notices, found = self._to_tell(claimed)
-        if not notices:
-            return 0
-        outbox, moment = self._store.outbox, self._clock()
+        outbox, moment, notices = self._store.outbox, self._clock(), claimed
         try:
-            recipient, link = find_recipient(self._store, notices[0], self._link_base)
+            notices, found = self._to_tell(claimed)
+            if not notices:
+                return 0
+            youngest = max(notices, key=lambda notice: notice.created_at)
+            recipient, link = find_recipient(self._store, youngest, self._link_base)
             message = write_message(notices, found, self._link_base, link=link)
             if not self._holds(claimed_at):
                 _log.warning("%s: too late to be sent by this process", message.id)
@@ -153,6 +170,8 @@ class Sender:
         except DatabaseError:
             raise
         except Exception:  # noqa: BLE001  # one row's failure holds back no other
+            if len(notices) > 1:  # nor what is in one message with it
+                return sum(self._deliver(channel, [each], claimed_at) for each in notices)
             _log.exception("%s was not sent over %s", notices[0].id, channel.name)
             outbox.failed(notices, OUR_FAULT, pause(notices[0].attempts), moment)
         else:
@@ -203,6 +222,8 @@ class Sender:
     def _note_down(self, channel: Channel) -> None:
         """Leave a channel that takes nothing alone for a while, ever longer."""
         with self._lock:
+            if time.monotonic() < self._down_until.get(channel.name, 0.0):
+                return  # another thread has said so already
             self._downs[channel.name] += 1
             wait = min(2.0 ** self._downs[channel.name], LONGEST_DOWN_SECONDS)
             self._down_until[channel.name] = time.monotonic() + wait

@@ -95,11 +95,18 @@ def choose_email(store: Store, user: User, typed: str) -> str:
     if known is None or not known.takes_mail:
         store.addresses.ask(user.id, address)
         store.outbox.add(user.id, NoticeKind.CONFIRM, ChannelName.EMAIL, address)
+        if user.email is not None and not _confirmed(store, user.id, user.email):
+            store.outbox.readdress(user.id, user.email, address)  # it was a slip, perhaps
     switched_on = user.notify.model_copy(update={"channels": (*others, ChannelName.EMAIL)})
     store.users.choose(user.id, email=address, notify=switched_on)
     if known is not None and known.takes_mail:
         return f"Mail goes to {address}."
     return f"Please follow the link in the mail that is sent to {address} now."
+
+
+def _confirmed(store: Store, user_id: str, address: str) -> bool:
+    found = store.addresses.get(user_id, address)
+    return found is not None and found.confirmed_at is not None
 
 
 def send_test(store: Store, user: User, channel: ChannelName) -> None:

@@ -15,17 +15,18 @@ from core.models import (
     Asset,
     AssetState,
     ChannelName,
+    InvalidInput,
     Job,
     JobStatus,
     Kind,
     Notice,
     NoticeStatus,
     Notify,
-    User,
     When,
     now,
 )
 from core.models.notices import ALWAYS
+from core.store.outbox import NOW, free
 from core.store.queue import QUEUED
 
 Document = dict[str, Any]
@@ -150,9 +151,11 @@ class JobStore:
         Args:
             job_id: the job.
             user_id: whose it is; another's is left alone.
-            notify: the new wish; no channels: the user is not told.
+            notify: the new wish; no channels: only the terminal tells of it.
         """
-        waiting = {"job_id": job_id, "status": str(NoticeStatus.DUE), "lease": None}
+        of_job = {"job_id": job_id, "$expr": free(NOW)}
+        due = {"status": str(NoticeStatus.DUE)}
+        given_up = {"status": str(NoticeStatus.CANCELLED)}
 
         def write(session: ClientSession) -> None:
             wish = {"$set": {"notify": notify.to_document(), "updated_at": now()}}
@@ -162,10 +165,14 @@ class JobStore:
                 session=session,
                 return_document=ReturnDocument.AFTER,
             )
-            if document is None or document["status"] == str(JobStatus.PROCESSING):
+            if document is None:
                 return
-            given_up = {"status": str(NoticeStatus.CANCELLED)}
-            self._outbox.update_many(waiting, {"$set": given_up}, session=session)
+            if document["status"] == str(JobStatus.PROCESSING):
+                # Of an earlier ending; the next one makes them anew.
+                unsent = {"$or": [due, given_up]}
+                self._outbox.delete_many(of_job | unsent, session=session)
+                return
+            self._outbox.update_many(of_job | due, {"$set": given_up}, session=session)
             for notice in self._notices(Job.from_document(document), session):
                 row = notice.to_document()
                 key = {"_id": row["_id"]}
@@ -179,9 +186,11 @@ class JobStore:
         """Return what announces a job that has ended now, one row a channel."""
         # By the clock that sends them; what a command returns has no zone.
         ended_at = self._client.admin.command("hello")["localTime"].replace(tzinfo=UTC)
-        document = self._users.find_one({"_id": job.user_id}, session=session)
-        user = None if document is None else User.from_document(document)
-        due_at = job.notify.due_at(ended_at)
+        settings = self._users.find_one({"_id": job.user_id}, session=session) or {}
+        try:
+            due_at = job.notify.due_at(ended_at)
+        except InvalidInput:  # a zone that this machine does not know: a job must end all the same
+            due_at = ended_at
         return [
             Notice(
                 id=f"{job.id}-{channel}",
@@ -194,7 +203,7 @@ class JobStore:
                 created_at=ended_at,
             )
             for channel in dict.fromkeys((ALWAYS, *job.notify.channels))
-            if (recipient := _recipient(job, channel, user)) is not None
+            if (recipient := _recipient(job, channel, settings)) is not None
         ]
 
     def _change(
@@ -305,10 +314,16 @@ def _last_saved(assets: Sequence[Asset]) -> datetime | None:
     return max(saved, default=None)
 
 
-def _recipient(job: Job, channel: str, user: User | None) -> str | None:
-    """Return who a channel tells; None where it leads nowhere (any more)."""
+def _recipient(job: Job, channel: str, settings: Document) -> str | None:
+    """Return who a channel tells; None where it leads nowhere (any more).
+
+    Args:
+        job: what is told of.
+        channel: the channel's name.
+        settings: the user's document; only what is needed is read, whatever else is in it.
+    """
     if channel == ChannelName.EMAIL:
-        return job.notify.email or (None if user is None else user.email)
-    if channel == ChannelName.WEBHOOK and (user is None or user.webhook is None):
+        return job.notify.email or settings.get("email")
+    if channel == ChannelName.WEBHOOK and not settings.get("webhook"):
         return None
     return job.user_id

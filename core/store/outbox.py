@@ -5,10 +5,11 @@ what came of it carries the lease's token. A row whose holder died is claimed ag
 has run out. All times that decide anything are the database's own, unless a test names another.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
+from pydantic import ValidationError
 from pymongo import ASCENDING, DESCENDING, ReturnDocument, UpdateOne
 from pymongo.database import Database
 
@@ -21,6 +22,8 @@ NOW: Final = "$$NOW"
 DUE: Final = str(NoticeStatus.DUE)
 FIRST_PAUSE_SECONDS: Final = 5
 LONGEST_PAUSE_SECONDS: Final = 900
+UNREADABLE: Final = "It could not be read; perhaps a newer version of Fivefold wrote it."
+UNSERVED: Final = "Nobody sends over this channel here any more."
 DIGEST_ROWS: Final = 100
 TRY_FOR: Final = timedelta(days=1)
 
@@ -56,42 +59,65 @@ class Outbox:
             first; nothing where nothing is due.
         """
         due: Document = {"status": DUE, "channel": channel}
+        is_free = {"$expr": {"$and": [_arrived(moment), free(moment)]}}
         if in_turn:
-            sending = {"lease.owner": {"$exists": True}, "$expr": {"$not": _free(moment)}}
+            sending = {"lease.owner": {"$exists": True}, "$expr": {"$not": free(moment)}}
             # `distinct` does not know the present time.
             held = self._rows.find(due | sending, {"user_id": True})
             due["user_id"] = {"$nin": [row["user_id"] for row in held]}
-        free = {"$expr": {"$and": [_arrived(moment), _free(moment)]}}
-        lease = {"owner": owner, "token": new_id(), "until": _later(moment, lease_seconds)}
+        token = new_id()
+        lease = {"owner": owner, "token": token, "until": _later(moment, lease_seconds)}
         take = [{"$set": {"lease": lease}}]
-        candidates = self._rows.find(due | free, {"digest": True} | dict.fromkeys(_GROUP, True))
-        # Others may be claiming beside us: what one of them was faster with is passed over.
-        for row in candidates.sort("due_at", ASCENDING).limit(_CANDIDATES):
-            if not row["digest"]:
-                taken = self._rows.update_one({"_id": row["_id"]} | due | free, take)
-            else:
-                # Two notifiers would share a digest: who holds its first row takes all of it.
-                group = due | {"digest": True} | {name: row[name] for name in _GROUP}
-                arrived = {"$expr": _arrived(moment)}
-                first = self._rows.find_one(
-                    group | arrived, {"_id": True}, sort=[("_id", ASCENDING)]
-                )
-                if first is None:
-                    continue
-                taken = self._rows.update_one(first | group | free, take)
-                if taken.modified_count:
-                    rest = self._rows.find(group | free, {"_id": True}).limit(DIGEST_ROWS - 1)
-                    others = {"_id": {"$in": [each["_id"] for each in rest]}}
-                    self._rows.update_many(others | group | free, take)
-            if taken.modified_count:
-                ours = self._rows.find({"lease.token": lease["token"]}).sort("due_at", ASCENDING)
-                return [Notice.from_document(each) for each in ours]
-        return []
+        waiting: set[str] = set()  # users of whose digest something is being sent
+        while True:
+            past = {"$nor": [{"digest": True, "user_id": {"$in": list(waiting)}}]}
+            fields = {"digest": True} | dict.fromkeys(_GROUP, True)
+            found = self._rows.find(due | is_free | past, fields).sort("due_at", ASCENDING)
+            candidates = list(found.limit(_CANDIDATES))
+            # Others may be claiming beside us: what one of them was faster with is passed over.
+            for row in candidates:
+                if not row.get("digest"):
+                    one = {"_id": row["_id"]} | due | is_free
+                    taken = self._rows.update_one(one, take).modified_count
+                else:
+                    taken = self._claim_digest(row, due, is_free, take, moment)
+                    waiting |= set() if taken else {row["user_id"]}
+                if taken and (notices := self._claimed(token)):
+                    return notices
+            if not any(row.get("digest") for row in candidates):
+                return []
 
-    def renew(self, owner: str, lease_seconds: float) -> None:
-        """Prolong all leases of an owner."""
+    def _claim_digest(
+        self, row: Document, due: Document, is_free: Document, take: list[Document], moment: Moment
+    ) -> int:
+        """Take the due rows of a recipient's digest; two notifiers would share it between them.
+
+        So who holds the first of them takes the others.
+        """
+        group = due | {"digest": True} | {name: row[name] for name in _GROUP}
+        arrived = {"$expr": _arrived(moment)}
+        first = self._rows.find_one(group | arrived, {"_id": True}, sort=[("_id", ASCENDING)])
+        if first is None or not self._rows.update_one(first | group | is_free, take).modified_count:
+            return 0
+        rest = self._rows.find(group | is_free, {"_id": True}).limit(DIGEST_ROWS - 1)
+        others = {"_id": {"$in": [each["_id"] for each in rest]}}
+        return 1 + self._rows.update_many(others | group | is_free, take).modified_count
+
+    def _claimed(self, token: str) -> list[Notice]:
+        """Return the rows of a lease; one that cannot be read is given up."""
+        notices = []
+        for row in self._rows.find({"lease.token": token}).sort("due_at", ASCENDING):
+            try:
+                notices.append(Notice.from_document(row))
+            except ValidationError:
+                given_up = {"status": str(NoticeStatus.FAILED), "error": UNREADABLE, "lease": None}
+                self._rows.update_one({"_id": row["_id"]}, {"$set": given_up})
+        return notices
+
+    def renew(self, tokens: Collection[str], lease_seconds: float) -> None:
+        """Prolong leases, named by their tokens."""
+        held = {"status": DUE, "lease.token": {"$in": list(tokens)}}
         until = _later(NOW, lease_seconds)
-        held = {"status": DUE, "lease.owner": owner}
         self._rows.update_many(held, [{"$set": {"lease.until": until}}])
 
     def sent(self, said: Mapping[str, tuple[str, str]]) -> None:
@@ -129,7 +155,7 @@ class Outbox:
         given_up = True if retry_in is None else over
         changes = {
             "status": {"$cond": [given_up, str(NoticeStatus.FAILED), DUE]},
-            "due_at": _later(moment, retry_in or 0),
+            "due_at": {"$cond": [given_up, moment, _later(moment, retry_in or 0)]},
             "tried_since": since,
             "attempts": {"$add": ["$attempts", 1]},
             "error": {"$literal": reason},
@@ -141,8 +167,25 @@ class Outbox:
         self, notices: Sequence[Notice], seconds: float, reason: str | None, moment: Moment = NOW
     ) -> None:
         """Let claimed rows wait, at no fault of their channel."""
-        changes = {"due_at": _later(moment, seconds), "lease": None}
+        changes = {"due_at": _later(moment, seconds), "lease": None, "tried_since": None}
         self._write(notices, changes | {"error": {"$literal": reason}})
+
+    def give_up_unserved(self, served: Collection[str]) -> None:
+        """Give up what is long overdue over channels that nobody looks after any more.
+
+        Args:
+            served: the channels that are looked after here.
+        """
+        late = {"$lt": ["$due_at", {"$subtract": [NOW, TRY_FOR // timedelta(milliseconds=1)]}]}
+        query = {"status": DUE, "channel": {"$nin": list(served)}}
+        given_up = {"status": str(NoticeStatus.FAILED), "error": UNSERVED, "due_at": NOW}
+        self._rows.update_many(query | {"$expr": {"$and": [late, free(NOW)]}}, [{"$set": given_up}])
+
+    def overdue(self, seconds: float) -> int:
+        """Return how much has been due for so long without being tried."""
+        late = {"$lt": ["$due_at", {"$subtract": [NOW, round(1000 * seconds)]}]}
+        untried = {"status": DUE, "error": None, "tried_since": None}
+        return self._rows.count_documents(untried | {"$expr": {"$and": [late, free(NOW)]}})
 
     # What users see and do. Another user's rows are never touched.
 
@@ -166,17 +209,18 @@ class Outbox:
 
     def in_app(self, user_id: str, limit: int = 10) -> list[Notice]:
         """Return what the app tells a user, newest first: messages sent to it, and failures."""
-        rows = self._rows.find(_told(user_id)).sort("due_at", DESCENDING).limit(limit)
+        found = self._rows.find(_told(user_id)).hint(_OF_USER)
+        rows = found.sort("due_at", DESCENDING).limit(limit)
         return [Notice.from_document(row) for row in rows]
 
     def unread(self, user_id: str) -> int:
         """Return how much of that the user has not seen."""
-        return self._rows.count_documents(_told(user_id) | {"read_at": None})
+        return self._rows.count_documents(_told(user_id) | {"read_at": None}, hint=_OF_USER)
 
     def mark_read(self, user_id: str, job_id: str | None = None) -> None:
         """Store that a user has seen what the app tells: of one job, or all."""
         query = _told(user_id) | {"read_at": None} | ({} if job_id is None else {"job_id": job_id})
-        self._rows.update_many(query, {"$set": {"read_at": now()}})
+        self._rows.update_many(query, {"$set": {"read_at": now()}}, hint=_OF_USER)
 
     def add(self, user_id: str, kind: NoticeKind, channel: str, recipient: str) -> Notice:
         """Store a message that announces no job, due at once; one that waits already is hurried."""
@@ -200,12 +244,12 @@ class Outbox:
     def send_now(self, notice_id: str, user_id: str) -> bool:
         """Make a row due at once, also one that failed; return whether it could be."""
         states = [DUE, str(NoticeStatus.FAILED)]
-        again = {"status": DUE, "tried_since": None, "attempts": 0, "read_at": None}
-        return self._change(notice_id, user_id, states, again | {"due_at": now()})
+        return self._change(notice_id, user_id, states, _AFRESH | {"status": DUE, "due_at": NOW})
 
     def reschedule(self, notice_id: str, user_id: str, due_at: datetime) -> bool:
         """Let a row that was not sent be due at another time; return whether it could be."""
-        return self._change(notice_id, user_id, [DUE], {"due_at": due_at, "digest": False})
+        moved = {"due_at": due_at, "digest": False}
+        return self._change(notice_id, user_id, [DUE], _AFRESH | moved)
 
     def cancel(self, notice_id: str, user_id: str) -> bool:
         """Let a row never be sent, or put one that failed away; return whether it could be."""
@@ -214,8 +258,14 @@ class Outbox:
 
     def cancel_channel(self, user_id: str, channel: str) -> None:
         """Let nothing that is due over a channel be sent to a user, but what is being sent."""
-        query = {"user_id": user_id, "status": DUE, "channel": channel, "lease": None}
+        query = {"user_id": user_id, "status": DUE, "channel": channel, "$expr": free(NOW)}
         self._rows.update_many(query, {"$set": {"status": str(NoticeStatus.CANCELLED)}})
+
+    def readdress(self, user_id: str, former: str, address: str) -> None:
+        """Let a user's mail that is due go to another address."""
+        mail = {"user_id": user_id, "status": DUE, "channel": "email", "recipient": former}
+        jobs = {"kind": {"$ne": str(NoticeKind.CONFIRM)}, "$expr": free(NOW)}
+        self._rows.update_many(mail | jobs, {"$set": {"recipient": address}})
 
     def added(self, user_id: str, kind: NoticeKind, since: datetime) -> int:
         """Return how many messages of a kind a user has had since a time."""
@@ -232,8 +282,8 @@ class Outbox:
         self, notice_id: str, user_id: str, statuses: Sequence[str], changes: Document
     ) -> bool:
         query = {"_id": notice_id, "user_id": user_id, "status": {"$in": list(statuses)}}
-        free = {"$expr": _free(NOW)}  # one that is being sent cannot be changed any more
-        return bool(self._rows.update_one(query | free, {"$set": changes}).modified_count)
+        is_free = {"$expr": free(NOW)}  # one that is being sent cannot be changed any more
+        return bool(self._rows.update_one(query | is_free, [{"$set": changes}]).modified_count)
 
     def _write(self, notices: Sequence[Notice], changes: Document) -> None:
         """Change rows of which the caller still holds the lease."""
@@ -248,6 +298,8 @@ def pause(attempts: int) -> float:
     return float(min(FIRST_PAUSE_SECONDS * 2 ** min(attempts, 16), LONGEST_PAUSE_SECONDS))
 
 
+_AFRESH: Final = {"tried_since": None, "attempts": 0, "error": None, "read_at": None}
+_OF_USER: Final = "of_user"  # left alone, the server goes through everybody's
 _GROUP: Final = ("user_id", "channel", "recipient")
 _CANDIDATES: Final = 32
 
@@ -256,7 +308,8 @@ def _arrived(moment: Moment) -> Document:
     return {"$lte": ["$due_at", moment]}
 
 
-def _free(moment: Moment) -> Document:
+def free(moment: Moment) -> Document:
+    """Return the condition that nobody holds a row."""
     return {"$lt": [{"$ifNull": ["$lease.until", None]}, moment]}
 
 
