@@ -19,7 +19,7 @@ from core.store.embedded import EmbeddedMongo
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep a file's tests together, and let only one browser work at once, for both need the CPU."""
+    """Keep a file's tests together, and let one browser work at a time: all need the processor."""
     for item in items:
         folder = item.path.parent.name
         item.add_marker(pytest.mark.xdist_group(folder if folder == "browser" else str(item.path)))
