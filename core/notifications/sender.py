@@ -155,7 +155,7 @@ class Sender:
             youngest = max(notices, key=lambda notice: notice.created_at)
             recipient, link = find_recipient(self._store, youngest, self._link_base)
             message = write_message(notices, found, self._link_base, link=link)
-            if not self._holds(claimed_at):
+            if not self._holds(notices, claimed_at):
                 _log.warning("%s: too late to be sent by this process", message.id)
                 return 0
             channel.send(recipient, message)
@@ -201,9 +201,12 @@ class Sender:
                 found.append((job, assets[job.id]))
         return notices, found
 
-    def _holds(self, claimed_at: float) -> bool:
-        """Whether nobody else can have taken over, with a third of the lease to spare."""
-        return time.monotonic() - claimed_at < self._lease_seconds * 2 / 3
+    def _holds(self, notices: Sequence[Notice], claimed_at: float) -> bool:
+        """Whether nobody else has taken over; with a third of the lease to spare nobody can."""
+        if time.monotonic() - claimed_at < self._lease_seconds * 2 / 3:
+            return True
+        tokens = {each.lease.token for each in notices if each.lease is not None}
+        return self._store.outbox.renew(tokens, self._lease_seconds) >= len(notices)
 
     def _store_sent(self, said: Mapping[str, tuple[str, str]]) -> None:
         """Store that a message was taken, however long the database does not answer."""

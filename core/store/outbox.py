@@ -1,4 +1,4 @@
-"""The outbox: one row a message to one recipient; of a job, one for each channel and recipient.
+"""The outbox: one row a message to one recipient; of a job, one for each channel.
 
 Several notifiers may share it: who sends a row holds a lease on it, and every write that says
 what came of it carries the lease's token. A row whose holder died is claimed again when its lease
@@ -114,11 +114,11 @@ class Outbox:
                 self._rows.update_one({"_id": row["_id"]}, {"$set": given_up})
         return notices
 
-    def renew(self, tokens: Collection[str], lease_seconds: float) -> None:
-        """Prolong leases, named by their tokens."""
+    def renew(self, tokens: Collection[str], lease_seconds: float) -> int:
+        """Prolong leases, named by their tokens; return how many rows they still hold."""
         held = {"status": DUE, "lease.token": {"$in": list(tokens)}}
         until = _later(NOW, lease_seconds)
-        self._rows.update_many(held, [{"$set": {"lease.until": until}}])
+        return self._rows.update_many(held, [{"$set": {"lease.until": until}}]).matched_count
 
     def sent(self, said: Mapping[str, tuple[str, str]]) -> None:
         """Store that rows were sent.

@@ -13,7 +13,7 @@ import schedule
 from pymongo.database import Database
 from pymongo.errors import AutoReconnect
 
-from core.models import ChannelName, JobStatus, Notify, When, now
+from core.models import ChannelName, Job, JobStatus, Notify, When, now
 from core.notifications import notifier
 from core.notifications.channels import ChannelDown, DeliveryFailed, Recipient
 from core.notifications.message import Message
@@ -323,6 +323,74 @@ def test_one_outage_is_one_however_many_threads_meet_it(store: Store) -> None:
     until(lambda: sending._downs["email"])  # noqa: SLF001  # how long the pause is
     assert sending.stop(20)
     assert sending._downs["email"] == 1  # noqa: SLF001
+
+
+@pytest.mark.parametrize(("taken_over", "sent"), [(False, 1), (True, 0)])
+def test_who_has_lost_its_lease_sends_nothing(
+    store: Store, monkeypatch: pytest.MonkeyPatch, *, taken_over: bool, sent: int
+) -> None:
+    ended_job(store, APP)
+    app, find = Recorder(), store.jobs.named
+
+    def slowly(job_ids: list[str]) -> dict[str, Job]:
+        time.sleep(0.4)  # longer than the lease
+        assert not taken_over or store.outbox.claim("app", "other", 60)
+        return find(job_ids)
+
+    monkeypatch.setattr(store.jobs, "named", slowly)
+    assert sender(store, app, lease_seconds=0.3).send_due(app) == sent
+    assert len(app.taken) == sent
+
+
+def test_while_a_message_waits_to_be_stored_as_sent_nothing_more_is_taken(store: Store) -> None:
+    ended_job(store, APP)
+    app = Recorder()
+    owing = sender(store, app)
+    owing._owing.add("another")  # noqa: SLF001  # as a thread beside it that waits for the database
+    assert owing.send_due(app) == 0
+
+
+def test_a_channel_that_is_down_is_not_asked_again_at_once(store: Store) -> None:
+    ended_job(store, APP)
+    app = Recorder(ChannelDown("off"))
+    sending = sender(store, app)
+    assert sending.send_due(app) == 0
+    ended_job(store, APP)
+    sending.look()
+    assert sending.stop(5)
+    assert app.taken == []
+
+
+def test_a_receiver_that_asks_for_less_than_the_usual_pause_waits_for_that(store: Store) -> None:
+    job, moment = ended_job(store, APP), now()
+    app = Recorder(*[DeliveryFailed("429", retry_after=1.0)] * 3)
+    for _ in range(3):
+        sender(store, app, clock=lambda: moment).send_due(app)  # noqa: B023  # called at once
+        moment = rows(store, job)["app"].due_at
+    assert moment - now() > timedelta(seconds=20)
+
+
+def test_every_row_of_a_digest_keeps_its_own_words_as_they_are(store: Store) -> None:
+    jobs = []
+    for prompt in ("$cost", "$$NOW and {fox}"):
+        job, _ = stored_job(store, "ana", prompt)
+        store.jobs.announce(job.id, "ana", DAILY)
+        end(store, job)
+        jobs.append(job)
+    app = Recorder()
+    assert sender(store, app, clock=lambda: now() + SOON).send_due(app) == 2
+    for job in jobs:
+        assert job.prompt in rows(store, job)["app"].title
+
+
+def test_what_is_due_longest_goes_first(store: Store) -> None:
+    early, late = now() - timedelta(hours=2), now() - timedelta(hours=1)
+    jobs = [ended_job(store, APP) for _ in range(2)]
+    for job, due_at in zip(jobs, (late, early), strict=True):
+        store.outbox.reschedule(f"{job.id}-app", "ana", due_at)
+    app = Recorder()
+    assert sender(store, app).send_due(app) == 2
+    assert [message.jobs[0].job_id for _, message in app.taken] == [jobs[1].id, jobs[0].id]
 
 
 def test_what_is_given_up_was_given_up_now(store: Store) -> None:
