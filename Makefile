@@ -13,7 +13,8 @@ run: $(VENV)/.installed  ## Install what is needed and start Fivefold
 
 test: WORKERS ?= 2
 test: lint  ## Prove that it works: checks, unit, integration and browser tests (WORKERS=2 at once)
-	$(PYTHON) -m pytest -n $(WORKERS) --dist loadgroup
+	$(PYTHON) -m pytest -n $(WORKERS) --dist loadfile tests/unit tests/contract tests/integration
+	$(PYTHON) -m pytest tests/crash tests/browser  # whole installations: one at a time
 
 crash: ROUNDS ?= 100
 crash: BROKER ?=
