@@ -189,11 +189,6 @@ class Outbox:
 
     # What users see and do. Another user's rows are never touched.
 
-    def get(self, notice_id: str, user_id: str) -> Notice | None:
-        """Return a user's row, or None where there is none."""
-        row = self._rows.find_one({"_id": notice_id, "user_id": user_id})
-        return None if row is None else Notice.from_document(row)
-
     def of_job(self, job_id: str) -> list[Notice]:
         """Return all rows of a job."""
         return [Notice.from_document(row) for row in self._rows.find({"job_id": job_id})]
