@@ -1,8 +1,9 @@
 """Every setting of Fivefold, typed, with its default. Nothing else reads the environment."""
 
 import re
+from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Self
 
 from pydantic import (
     AfterValidator,
@@ -12,6 +13,8 @@ from pydantic import (
     Field,
     SecretStr,
     ValidationError,
+    field_validator,
+    model_validator,
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
@@ -125,6 +128,44 @@ class Settings(BaseSettings):
     )
     worker_concurrency: int = Field(
         200, ge=1, le=10_000, description="Items of each queue that a worker makes at once."
+    )
+    login: str = Field(
+        "user_id",
+        pattern=r"^(user_id|passphrase|oidc)$",
+        description="How people prove who they are: `user_id` (typing it is enough, unless its "
+        "owner has set a passphrase), `passphrase`, or `oidc` (an OpenID Connect provider).",
+    )
+    registration: str = Field(
+        "open",
+        pattern=r"^(open|closed|invite)$",
+        description="Who may make an account: anybody (`open`), nobody (`closed`), or whoever has "
+        "an `invite` link.",
+    )
+    oidc_metadata_url: str = Field(
+        "",
+        pattern=r"^(https?://.+)?$",
+        description="The OpenID Connect provider's metadata, such as "
+        "`https://id.example.org/.well-known/openid-configuration`.",
+    )
+    oidc_client_id: str = Field("", description="What the provider calls this Fivefold.")
+    oidc_client_secret: SecretStr = Field(
+        SecretStr(""), description="The secret that goes with it."
+    )
+    oidc_title: str = Field(
+        "your organisation", description="What the login button calls the provider."
+    )
+    oidc_claim: str = Field(
+        "preferred_username",
+        description="The claim that a new account's user_id is made from; take one that people "
+        "cannot change themselves.",
+    )
+    trusted_proxies: Names = Field(
+        (),
+        description="Addresses or networks of proxies whose `X-Forwarded-For` and "
+        "`X-Forwarded-Proto` are believed.",
+    )
+    log_days: int = Field(
+        365, ge=1, le=3650, description="Days that logins and views are kept in the logs."
     )
     session_days: int = Field(30, ge=1, le=365, description="Days that a login lasts.")
     session_secret: SecretStr = Field(
@@ -251,6 +292,22 @@ class Settings(BaseSettings):
         description="`text`, or `json` for one JSON object a line.",
     )
 
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for each in value:
+            ip_network(each)  # says what is wrong with it
+        return value
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.login == "oidc":
+            for name in ("oidc_metadata_url", "oidc_client_id", "oidc_client_secret"):
+                value = getattr(self, name)
+                if not (value.get_secret_value() if isinstance(value, SecretStr) else value):
+                    raise ValueError(f"LOGIN=oidc needs {name.upper()}")
+        return self
+
     @property
     def mails(self) -> bool:
         """Whether mail can be sent."""
@@ -289,9 +346,9 @@ def load_settings(**chosen: Any) -> Settings:  # noqa: ANN401  # values of setti
         return Settings(**chosen)
     except ValidationError as error:
         reasons = "; ".join(
-            f"{name.upper()}{_shown(name, item['input'])}: {item['msg']}"
+            f"{name.upper()}{_shown(name, item['input'])}: {item['msg']}" if name else item["msg"]
             for item in error.errors()
-            for name in [str(item["loc"][0])]
+            for name in ["".join(map(str, item["loc"][:1]))]  # none: about several settings
         )
         raise InvalidSetting(f"These settings cannot be used: {reasons}") from None
     except SettingsError as error:  # a setting that is no JSON; it may hold a key, so not chained

@@ -41,7 +41,16 @@ from core.models.notices import (
     When,
     parse_address,
 )
-from core.models.people import LoginEntry, User, ViewEntry
+from core.models.people import (
+    Invite,
+    LoginEntry,
+    Session,
+    Share,
+    Subject,
+    User,
+    Via,
+    ViewEntry,
+)
 
 __all__ = [
     "ACTIVE_STATES",
@@ -60,6 +69,7 @@ __all__ = [
     "Cost",
     "Document",
     "InvalidInput",
+    "Invite",
     "Job",
     "JobStatus",
     "Kind",
@@ -71,7 +81,11 @@ __all__ = [
     "Notify",
     "Options",
     "Requested",
+    "Session",
+    "Share",
+    "Subject",
     "User",
+    "Via",
     "ViewEntry",
     "Webhook",
     "WebhookFormat",

@@ -1,6 +1,7 @@
-"""Accounts, and what is logged of what they do."""
+"""Accounts, how their owners prove who they are, and what is logged of what they do."""
 
 from datetime import datetime
+from enum import StrEnum
 
 from pydantic import Field
 
@@ -8,10 +9,21 @@ from core.models.base import Document
 from core.models.notices import Notify, Webhook
 
 
+class Subject(Document):
+    """Who somebody is for an OpenID Connect provider (OpenID Connect Core 1.0, section 2)."""
+
+    issuer: str
+    subject: str
+
+
 class User(Document):
     """An account. `id` is the lower-case user_id.
 
     Attributes:
+        admin: whether everybody's work and logs may be looked at.
+        protected: whether a passphrase is asked for; its hash is not part of this.
+        subject: who its owner is for the OpenID Connect provider.
+        deleting_at: since when the account is being deleted; nobody can log in any more.
         notify: how the user is told of jobs, unless something else is chosen for one.
         zone: the zone that the user's times are shown and meant in; None: the browser's.
         email: where mail goes; see `Address` for whether it may.
@@ -21,14 +33,83 @@ class User(Document):
     id: str = Field(alias="_id")
     created_at: datetime
     last_login_at: datetime | None = None
+    admin: bool = False
+    protected: bool = False
+    subject: Subject | None = None
+    deleting_at: datetime | None = None
     notify: Notify = Notify()
     zone: str | None = None
     email: str | None = None
     webhook: Webhook | None = None
 
 
+class Session(Document):
+    """One login that lasts. `id` is the SHA-256 of the secret in the browser's cookie, in hex.
+
+    Attributes:
+        seen_at: when it was last used, to the minute.
+        revoked_at: when it was ended before its time: by logging out, or from elsewhere.
+        address: where the login came from.
+        agent: what the browser calls itself.
+    """
+
+    id: str = Field(alias="_id")
+    user_id: str
+    created_at: datetime
+    seen_at: datetime
+    expires_at: datetime
+    revoked_at: datetime | None = None
+    address: str = ""
+    agent: str = ""
+
+
+class Invite(Document):
+    """Leave to make one account, or to choose a passphrase anew. `id` is the link's SHA-256.
+
+    Attributes:
+        made_by: which admin made it; `terminal`: this machine's command line.
+        user_id: the account that it is for; None: any new one.
+    """
+
+    id: str = Field(alias="_id")
+    made_by: str
+    created_at: datetime
+    expires_at: datetime
+    user_id: str | None = None
+    used_at: datetime | None = None
+    used_by: str | None = None
+
+
+class Share(Document):
+    """Leave for whoever has the link to look at one job.
+
+    Attributes:
+        user_id: whose job it is.
+        withdrawn_at: when the owner took the leave back.
+    """
+
+    id: str = Field(alias="_id")
+    job_id: str
+    user_id: str
+    created_at: datetime
+    expires_at: datetime
+    withdrawn_at: datetime | None = None
+
+    def holds(self, moment: datetime) -> bool:
+        """Return whether the link works at a time."""
+        return self.withdrawn_at is None and moment < self.expires_at
+
+
 class LoginEntry(Document):
-    """One attempt to log in, successful or not. `user_id` is what was typed."""
+    """One attempt to log in, successful or not.
+
+    Attributes:
+        user_id: what was typed, or what the identity provider said.
+        outcome: `accepted` or `refused`.
+        reason: why it was refused; empty otherwise.
+        method: `user_id`, `passphrase`, `oidc` or `invite`; empty: not known.
+        session: the id of the session that it began.
+    """
 
     user_id: str
     outcome: str
@@ -36,13 +117,38 @@ class LoginEntry(Document):
     address: str
     agent: str
     time: datetime
+    method: str = ""
+    session: str | None = None
+
+
+class Via(StrEnum):
+    """By which right somebody looks at a job, an item, or a gallery."""
+
+    OWN = "own"
+    ADMIN = "admin"
+    SHARE = "share"
 
 
 class ViewEntry(Document):
-    """One look at content: a page opened, an image viewed, a video played, a download."""
+    """One look at content: a page opened, an image viewed, a video played, a download, a share.
+
+    Attributes:
+        user_id: who looked; empty: somebody with a link who was not logged in.
+        owner: whose content it is; None (in old entries): the same.
+        job_id: which job.
+        asset_id: which item; None: the whole job, or the gallery.
+        action: such as `open_job`, `open_gallery`, `view`, `play`, `download`, `share`.
+        via: by which right.
+        share: the id of the share that it came by.
+        address: where it came from.
+    """
 
     user_id: str
     job_id: str | None
     asset_id: str | None
     action: str
     time: datetime
+    owner: str | None = None
+    via: Via = Via.OWN
+    share: str | None = None
+    address: str = ""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from pymongo import MongoClient
 from pymongo.database import Database
@@ -13,15 +13,21 @@ from core.settings import Settings
 from core.store import embedded, schema
 from core.store.addresses import AddressStore
 from core.store.assets import AssetStore
+from core.store.attempts import AttemptStore
+from core.store.invites import InviteStore
 from core.store.jobs import JobStore
 from core.store.leases import LeaseStore
 from core.store.logs import Log
 from core.store.outbox import Outbox
 from core.store.queue import QueueStore
+from core.store.sessions import SessionStore
+from core.store.shares import ShareStore
 from core.store.users import UserStore
 from core.store.workers import WorkerStore
 
 Document = dict[str, Any]
+
+LOG_DAYS: Final = 365
 
 
 class DatabaseUnavailable(Exception):
@@ -35,8 +41,11 @@ class Store:
     journal (MongoDB's default write concern), so what returned is kept.
     """
 
-    def __init__(self, client: MongoClient[Document], database: str) -> None:
+    def __init__(
+        self, client: MongoClient[Document], database: str, log_days: int = LOG_DAYS
+    ) -> None:
         self._client = client
+        self._log_days = log_days
         self._database: Database[Document] = client[database]
         self.jobs = JobStore(client, self._database)
         self.assets = AssetStore(self._database)
@@ -46,13 +55,17 @@ class Store:
         self.users = UserStore(self._database)
         self.addresses = AddressStore(self._database)
         self.outbox = Outbox(self._database)
+        self.sessions = SessionStore(self._database)
+        self.attempts = AttemptStore(self._database)
+        self.invites = InviteStore(self._database)
+        self.shares = ShareStore(self._database)
         self.logins = Log(self._database["login_log"], LoginEntry)
         self.views = Log(self._database["view_log"], ViewEntry)
 
     def ensure_schema(self) -> None:
         """Create collections, validators and indexes, or bring them up to date."""
         with translated_errors():
-            schema.ensure(self._database)
+            schema.ensure(self._database, self._log_days)
 
     def ping(self) -> str:
         """Return the server's version.
@@ -82,7 +95,9 @@ class Store:
             )
 
     def close(self) -> None:
-        """Close all connections."""
+        """Store what is noted, and close all connections."""
+        self.views.close()
+        self.logins.close()
         self._client.close()
 
     def __enter__(self) -> Self:
@@ -128,7 +143,7 @@ def open_store(settings: Settings) -> Store:
             w="majority",  # whatever the address or the server's default says
             journal=True,
         )
-    store = Store(client, settings.mongodb_database)
+    store = Store(client, settings.mongodb_database, settings.log_days)
     try:
         store.check()
     except DatabaseUnavailable:

@@ -11,6 +11,8 @@ from core.models import AssetState, JobStatus, Kind, NoticeStatus
 Document = dict[str, Any]
 
 FORGET_WORKERS_SECONDS: Final = 3600
+FORGET_INVITES_SECONDS: Final = 30 * 86_400
+FORGET_SHARES_SECONDS: Final = 30 * 86_400
 FORMER_INDEXES: Final = {
     "assets": ("ready", "leases", "waiting"),
     "outbox": ("once", "due"),
@@ -76,6 +78,16 @@ VALIDATORS: Final[dict[str, Document]] = {
         ["host", "pid", "broker", "queues", "started_at", "seen_at"], {"seen_at": _DATE}
     ),
     "leader": _object(["owner", "until"], {"owner": _TEXT, "until": _DATE}),
+    "sessions": _object(
+        ["user_id", "created_at", "seen_at", "expires_at"],
+        {"user_id": _TEXT, "expires_at": _DATE},
+    ),
+    "attempts": _object(["count"], {"count": _NUMBER}),
+    "invites": _object(["made_by", "expires_at"], {"expires_at": _DATE}),
+    "shares": _object(
+        ["job_id", "user_id", "created_at", "expires_at"],
+        {"job_id": _TEXT, "user_id": _TEXT, "expires_at": _DATE},
+    ),
     "login_log": _object(
         ["user_id", "outcome", "reason", "address", "agent", "time"], {"time": _DATE}
     ),
@@ -83,7 +95,33 @@ VALIDATORS: Final[dict[str, Document]] = {
 }
 
 INDEXES: Final[dict[str, list[IndexModel]]] = {
-    "users": [],
+    "users": [
+        IndexModel(
+            [("subject", ASCENDING)],
+            name="of_subject",
+            unique=True,
+            partialFilterExpression={"subject": {"$type": "object"}},
+        ),
+        IndexModel([("deleting_at", ASCENDING)], name="to_delete", sparse=True),
+    ],
+    "sessions": [
+        IndexModel([("user_id", ASCENDING), ("seen_at", DESCENDING)], name="of_user"),
+        IndexModel([("nonce", ASCENDING)], name="once", unique=True, sparse=True),
+        IndexModel([("expires_at", ASCENDING)], name="over", expireAfterSeconds=0),
+    ],
+    "attempts": [IndexModel([("forget_at", ASCENDING)], name="over", expireAfterSeconds=0)],
+    "invites": [
+        IndexModel(
+            [("expires_at", ASCENDING)], name="over", expireAfterSeconds=FORGET_INVITES_SECONDS
+        )
+    ],
+    "shares": [
+        IndexModel([("job_id", ASCENDING), ("created_at", DESCENDING)], name="of_job"),
+        IndexModel([("user_id", ASCENDING)], name="of_user"),
+        IndexModel(
+            [("expires_at", ASCENDING)], name="over", expireAfterSeconds=FORGET_SHARES_SECONDS
+        ),
+    ],
     "jobs": [
         IndexModel([("user_id", ASCENDING), ("created_at", DESCENDING)], name="of_user"),
         IndexModel(
@@ -163,16 +201,29 @@ INDEXES: Final[dict[str, list[IndexModel]]] = {
         IndexModel([("seen_at", ASCENDING)], name="gone", expireAfterSeconds=FORGET_WORKERS_SECONDS)
     ],
     "leader": [],
-    "login_log": [IndexModel([("user_id", ASCENDING), ("time", DESCENDING)], name="of_user")],
+    "login_log": [
+        IndexModel([("user_id", ASCENDING), ("time", DESCENDING)], name="of_user"),
+        IndexModel(
+            [("outcome", ASCENDING), ("address", ASCENDING), ("time", DESCENDING)],
+            name="of_address",
+        ),
+    ],
     "view_log": [
         IndexModel([("user_id", ASCENDING), ("time", DESCENDING)], name="of_user"),
+        IndexModel([("owner", ASCENDING), ("time", DESCENDING)], name="of_owner"),
         IndexModel([("job_id", ASCENDING), ("time", DESCENDING)], name="of_job"),
     ],
 }
+LOGS: Final = ("login_log", "view_log")
 
 
-def ensure(database: Database[Document]) -> None:
-    """Create what is missing and update the validators; safe to call at every start."""
+def ensure(database: Database[Document], log_days: int) -> None:
+    """Create what is missing and update the validators; safe to call at every start.
+
+    Args:
+        database: where.
+        log_days: how long the logs keep an entry.
+    """
     existing = set(database.list_collection_names())
     for name, rule in VALIDATORS.items():
         validator = {"$jsonSchema": rule}
@@ -187,3 +238,14 @@ def ensure(database: Database[Document]) -> None:
             database[name].drop_index(former)
         if INDEXES[name]:
             database[name].create_indexes(INDEXES[name])
+    for name in LOGS:
+        _keep_for(database, name, log_days * 86_400)
+
+
+def _keep_for(database: Database[Document], name: str, seconds: int) -> None:
+    """Have a log's entries removed so many seconds after their time."""
+    if "over" in database[name].index_information():
+        index = {"name": "over", "expireAfterSeconds": seconds}
+        database.command("collMod", name, index=index)
+    else:
+        database[name].create_index("time", name="over", expireAfterSeconds=seconds)

@@ -4,10 +4,11 @@ import hmac
 import secrets
 from typing import Any
 
-from pymongo import ReturnDocument
+from pymongo import ASCENDING, ReturnDocument
 from pymongo.database import Database
+from pymongo.errors import DuplicateKeyError
 
-from core.models import User, now
+from core.models import Subject, User, now
 
 Document = dict[str, Any]
 
@@ -30,6 +31,57 @@ class UserStore:
         self._users.update_one(
             {"_id": user_id}, {"$setOnInsert": {"created_at": now()}}, upsert=True
         )
+
+    def create(
+        self,
+        user_id: str,
+        *,
+        admin: bool = False,
+        passphrase_hash: str | None = None,
+        subject: Subject | None = None,
+    ) -> bool:
+        """Make a new account; return whether there was none of that user_id."""
+        document: Document = {"_id": user_id, "created_at": now(), "admin": admin}
+        if passphrase_hash is not None:
+            document |= {"passphrase_hash": passphrase_hash, "protected": True}
+        if subject is not None:
+            document["subject"] = subject.to_document()
+        try:
+            self._users.insert_one(document)
+        except DuplicateKeyError:
+            return False
+        return True
+
+    def by_subject(self, subject: Subject) -> User | None:
+        """Return the account of somebody whom the identity provider knows."""
+        document = self._users.find_one({"subject": subject.to_document()})
+        return None if document is None else User.from_document(document)
+
+    def bind(self, user_id: str, subject: Subject) -> bool:
+        """Give an account to somebody whom the identity provider knows, where it is nobody's."""
+        query = {"_id": user_id, "subject": None, "deleting_at": None}
+        change = {"$set": {"subject": subject.to_document()}}
+        return bool(self._users.update_one(query, change).modified_count)
+
+    def passphrase_hash(self, user_id: str) -> str | None:
+        """Return the hash of an account's passphrase; None where it has none."""
+        document = self._users.find_one({"_id": user_id}, {"passphrase_hash": True})
+        return None if document is None else document.get("passphrase_hash")
+
+    def protect(self, user_id: str, passphrase_hash: str | None) -> bool:
+        """Store the hash of a passphrase, or that there is none; return whether there is a user."""
+        change = {"passphrase_hash": passphrase_hash, "protected": passphrase_hash is not None}
+        return bool(self._users.update_one({"_id": user_id}, {"$set": change}).matched_count)
+
+    def make_admin(self, user_id: str, *, admin: bool) -> bool:
+        """Make somebody an admin, or no longer; return whether there is a user."""
+        change = {"$set": {"admin": admin}}
+        return bool(self._users.update_one({"_id": user_id}, change).matched_count)
+
+    def all(self, limit: int = 1000) -> list[User]:
+        """Return the accounts, by their user_ids."""
+        found = self._users.find().sort("_id", ASCENDING).limit(limit)
+        return [User.from_document(document) for document in found]
 
     def choose(self, user_id: str, **chosen: Any) -> None:  # noqa: ANN401  # fields of `User`
         """Store what a user has chosen: `notify`, `zone`, `email`, `webhook`."""
@@ -54,6 +106,12 @@ class UserStore:
                 raise KeyError("pseudonym_key")
             self._key = bytes(document["value"])
         return hmac.new(self._key, user_id.encode(), "sha256").hexdigest()
+
+    def enter(self, user_id: str) -> bool:
+        """Note a login; return whether there is such an account, and it is not being deleted."""
+        query = {"_id": user_id, "deleting_at": None}
+        change = {"$set": {"last_login_at": now()}}
+        return bool(self._users.update_one(query, change).matched_count)
 
     def login(self, user_id: str) -> tuple[User, bool]:
         """Note a login, making the account where there was none.

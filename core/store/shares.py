@@ -1,0 +1,49 @@
+"""Shares: leave for whoever has the link to look at a job."""
+
+from datetime import datetime
+from typing import Any
+
+from pymongo import DESCENDING
+from pymongo.database import Database
+
+from core.models import Share, new_id, now
+
+Document = dict[str, Any]
+
+
+class ShareStore:
+    """Keeps one document a share; the link itself is signed, see `core.web.identity`."""
+
+    def __init__(self, database: Database[Document]) -> None:
+        self._shares = database["shares"]
+
+    def make(self, job_id: str, user_id: str, expires_at: datetime) -> Share:
+        """Store leave to look at a user's own job."""
+        share = Share(
+            id=new_id(), job_id=job_id, user_id=user_id, created_at=now(), expires_at=expires_at
+        )
+        self._shares.insert_one(share.to_document())
+        return share
+
+    def get(self, share_id: str) -> Share | None:
+        """Return a share that holds at present, or None."""
+        document = self._shares.find_one({"_id": share_id})
+        share = None if document is None else Share.from_document(document)
+        return share if share is not None and share.holds(now()) else None
+
+    def of_job(self, job_id: str, user_id: str) -> list[Share]:
+        """Return the shares of a user's job that hold at present, newest first."""
+        query = {
+            "job_id": job_id,
+            "user_id": user_id,
+            "withdrawn_at": None,
+            "expires_at": {"$gt": now()},
+        }
+        found = self._shares.find(query).sort("created_at", DESCENDING)
+        return [Share.from_document(document) for document in found]
+
+    def withdraw(self, share_id: str, user_id: str) -> bool:
+        """Take back a share of a user's own; return whether it held."""
+        held = {"_id": share_id, "user_id": user_id, "withdrawn_at": None}
+        change = {"$set": {"withdrawn_at": now()}}
+        return bool(self._shares.update_one(held, change).modified_count)
