@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -73,6 +74,8 @@ def web() -> None:
 
     settings = _prepared("web")
     share_log()
+    # uvicorn would believe whoever connects from this machine.
+    os.environ["FORWARDED_ALLOW_IPS"] = ",".join(settings.trusted_proxies)
     script = Path(__file__).parents[1] / "streamlit_app.py"
     address = ["--server.address", settings.bind_address, "--server.port", str(settings.port)]
     streamlit(["run", str(script), *address, "--logger.enableRich", "false"])

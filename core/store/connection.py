@@ -17,7 +17,7 @@ from core.store.attempts import AttemptStore
 from core.store.invites import InviteStore
 from core.store.jobs import JobStore
 from core.store.leases import LeaseStore
-from core.store.logs import Log
+from core.store.logs import Log, LoginLog
 from core.store.outbox import Outbox
 from core.store.queue import QueueStore
 from core.store.sessions import SessionStore
@@ -59,7 +59,7 @@ class Store:
         self.attempts = AttemptStore(self._database)
         self.invites = InviteStore(self._database)
         self.shares = ShareStore(self._database)
-        self.logins = Log(self._database["login_log"], LoginEntry)
+        self.logins = LoginLog(self._database["login_log"], LoginEntry)
         self.views = Log(self._database["view_log"], ViewEntry)
 
     def ensure_schema(self) -> None:

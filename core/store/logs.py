@@ -110,3 +110,12 @@ class Log(Generic[Entry]):
             _log.warning("%d entries wait: %s", len(documents), error)
             return False
         return True
+
+
+class LoginLog(Log[LoginEntry]):
+    """Every attempt to log in."""
+
+    def accepted_from(self, user_id: str, address: str) -> bool:
+        """Return whether an account's owner has logged in from an address before."""
+        query = {"user_id": user_id, "outcome": "accepted", "address": address}
+        return self._entries.find_one(query, {"_id": True}) is not None

@@ -3,42 +3,53 @@
 import json
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from core.models import InvalidInput, LoginEntry, now, parse_user_id
+from core.accounts import Accounts, Entered, LoginRefused, Visitor
 from core.store import DatabaseError, DatabaseUnavailable
-from core.web.identity import Identity
+from core.web.identity import Identity, whose
+from core.web.sessions import LiveSessions
 from core.web.studio import Studio
 
-PAGES: Final = ("/", "/gallery", "/job", "/notifications")
+PAGES: Final = ("/", "/gallery", "/job", "/notifications", "/activity", "/account", "/shared")
 """Where a login may lead to."""
 
-_BODY_BYTES: Final = 8_192
-_LOGGED_CHARACTERS: Final = 200  # of what was typed, and of the browser's name
-_SORRY: Final = "Logging in does not work at the moment. Please try again in a minute."
+_BODY_BYTES: Final = 16_384
+_LOGGED_CHARACTERS: Final = 200
+_ADDRESS_CHARACTERS: Final = 64
+_SORRY: Final = "The database does not answer at the moment. Please try again in a minute."
+_CROSS_SITE: Final = "Please log in on Fivefold's own page."
+_STATUS: Final = {"taken": 409, "weak passphrase": 422, "invalid user_id": 422}
 
 _log = logging.getLogger(__name__)
 
 
-class _Refused(Exception):
-    """A login that is not granted.
-
-    Args:
-        status: the HTTP status.
-        reason: for the log.
-        message: the sentence for the user.
-    """
+class _Malformed(Exception):
+    """A request that is no login, with its HTTP status."""
 
     def __init__(self, status: int, reason: str, message: str) -> None:
         super().__init__(message)
         self.status = status
         self.reason = reason
+
+
+@dataclass(frozen=True)
+class _Typed:
+    """What the login form sends."""
+
+    user_id: str = ""
+    passphrase: str = ""
+    invite: str = ""
+    ticket: str = ""
+    register: bool = False
+    next: str = "/"
 
 
 def own_page(wanted: str) -> str:
@@ -55,45 +66,80 @@ def own_page(wanted: str) -> str:
     return f"{parts.path}?{query}" if query else parts.path
 
 
-def auth_routes(open_studio: Callable[[], Studio], identity: Identity) -> list[Route]:
+def visitor(connection: HTTPConnection) -> Visitor:
+    """Return who asks, as far as the network tells.
+
+    Behind a proxy that is trusted (`TRUSTED_PROXIES`) the server has put the address that the
+    proxy names in place of the proxy's own.
+    """
+    return Visitor(
+        address=connection.client.host[:_ADDRESS_CHARACTERS] if connection.client else "",
+        agent=connection.headers.get("user-agent", "")[:_LOGGED_CHARACTERS],
+    )
+
+
+def auth_routes(
+    open_studio: Callable[[], Studio], identity: Identity, sessions: LiveSessions
+) -> list[Route]:
     """Return `POST /auth/login` and `POST /auth/logout`.
+
+    The first takes JSON with `user_id` and, as needed, `passphrase`, `register` (whether to make
+    the account), `invite`, `next` (the page to go to); or `ticket`, what an identity provider
+    said. It answers with `next`; where it refuses with `message`, `ask` (whether a passphrase is
+    needed) and `wait` (seconds until it may be tried again).
 
     Args:
         open_studio: returns the shared studio; may raise `DatabaseUnavailable`.
         identity: writes the cookie.
+        sessions: learns at once of those that end here.
     """
 
     async def login(request: Request) -> Response:
-        typed = ""
+        who = visitor(request)
         try:
             _check_origin(request)
-            typed, wanted = await _read(request)
-            user_id = _parsed(typed)
-            await run_in_threadpool(_enter, open_studio, user_id, _entry(request, user_id))
-        except _Refused as refusal:
-            entry = _entry(request, typed, refusal.reason)
-            await run_in_threadpool(_note, open_studio, entry)
+            typed = await _read(request)
+            entered = await run_in_threadpool(_enter, open_studio, identity, typed, who)
+            await _end(request, open_studio, sessions)  # the cookie is another one now
+        except _Malformed as refusal:
+            await run_in_threadpool(_note, open_studio, refusal.reason, who)
             return JSONResponse({"message": str(refusal)}, refusal.status)
+        except LoginRefused as refusal:
+            return _refuse(refusal)
         except (DatabaseError, DatabaseUnavailable) as error:
-            _log.warning("a login of %r failed: %s", typed[:_LOGGED_CHARACTERS], error)
-            return JSONResponse({"message": _SORRY}, 503)
-        response = JSONResponse({"next": own_page(wanted)})
-        identity.remember(response, user_id)
+            return _sorry(error)
+        response = JSONResponse({"next": own_page(typed.next)})
+        identity.remember(request, response, entered.secret)
         return response
 
     async def logout(request: Request) -> Response:
         try:
             _check_origin(request)
-        except _Refused as refusal:
+            await _end(request, open_studio, sessions)
+        except _Malformed as refusal:
             return JSONResponse({"message": str(refusal)}, refusal.status)
+        except (DatabaseError, DatabaseUnavailable) as error:
+            return _sorry(error)
         response = JSONResponse({"next": "/login"})
-        identity.forget(response)
+        identity.forget(request, response)
         return response
 
     return [
         Route("/auth/login", login, methods=["POST"]),
         Route("/auth/logout", logout, methods=["POST"]),
     ]
+
+
+async def _end(request: Request, open_studio: Callable[[], Studio], sessions: LiveSessions) -> None:
+    """End the session that a request came with, in all tabs.
+
+    Raises:
+        DatabaseError, DatabaseUnavailable: it goes on.
+    """
+    if whose(request) is not None:
+        session_id = request.state.session.id
+        await run_in_threadpool(lambda: open_studio().store.sessions.revoke(session_id))
+        sessions.ended(session_id)
 
 
 def same_origin(request: Request) -> bool:
@@ -110,53 +156,60 @@ def same_origin(request: Request) -> bool:
 
 def _check_origin(request: Request) -> None:
     if not same_origin(request):
-        raise _Refused(403, "cross-site", "Please log in on Fivefold's own page.")
+        raise _Malformed(403, "cross-site", _CROSS_SITE)
 
 
-async def _read(request: Request) -> tuple[str, str]:
-    """Return the user_id as typed and the page wanted next."""
+async def _read(request: Request) -> _Typed:
+    """Return what the form sent."""
     body = b""
     async for chunk in request.stream():
         body += chunk
         if len(body) > _BODY_BYTES:
-            raise _Refused(413, "too long", "A user id has at most 64 characters.")
+            raise _Malformed(413, "too long", "That is too long for a user id and a passphrase.")
     try:
         form = json.loads(body)
-        typed, wanted = form["user_id"], form.get("next", "/")
+        typed = _Typed(**{name: form[name] for name in _Typed.__dataclass_fields__ if name in form})
+        types = {name: type(value) for name, value in vars(_Typed()).items()}
+        if any(type(value) is not types[name] for name, value in vars(typed).items()):
+            raise TypeError(typed)  # noqa: TRY301
+        if not form.keys() & {"user_id", "ticket", "invite"}:
+            raise KeyError("user_id")  # noqa: TRY301
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise _Refused(400, "malformed", "Please type a user id.") from None
-    if not isinstance(typed, str) or not isinstance(wanted, str):
-        raise _Refused(400, "malformed", "Please type a user id.")
-    return typed, wanted
+        raise _Malformed(400, "malformed", "Please type a user id.") from None
+    return typed
 
 
-def _parsed(typed: str) -> str:
+def _enter(
+    open_studio: Callable[[], Studio], identity: Identity, typed: _Typed, who: Visitor
+) -> Entered:
+    studio = open_studio()
+    accounts = Accounts(studio.store, studio.settings)
+    if typed.ticket:
+        claims = identity.read_ticket(typed.ticket)
+        if claims is None or studio.settings.login != "oidc":
+            accounts.note_refusal("", "ticket ended", who, "oidc")
+            raise LoginRefused("ticket ended", "This login has ended. Please log in again.")
+        return accounts.recognise(claims, studio.settings.oidc_claim, typed.invite, who)
+    if typed.register:
+        return accounts.register(typed.user_id, typed.passphrase, typed.invite, who)
+    return accounts.log_in(typed.user_id, typed.passphrase, who)
+
+
+def _refuse(refusal: LoginRefused) -> Response:
+    said = {"message": str(refusal), "ask": refusal.ask, "wait": refusal.wait}
+    if refusal.wait:
+        return JSONResponse(said, 429, {"Retry-After": str(round(refusal.wait))})
+    return JSONResponse(said, _STATUS.get(refusal.reason, 403 if not refusal.ask else 401))
+
+
+def _sorry(error: Exception) -> Response:
+    _log.warning("nobody was logged in or out: %s", error)
+    return JSONResponse({"message": _SORRY}, 503)
+
+
+def _note(open_studio: Callable[[], Studio], reason: str, who: Visitor) -> None:
     try:
-        return parse_user_id(typed)
-    except InvalidInput as error:
-        raise _Refused(422, "invalid user_id", str(error)) from None
-
-
-def _entry(request: Request, typed: str, reason: str = "") -> LoginEntry:
-    cut = typed[:_LOGGED_CHARACTERS].encode(errors="replace").decode()
-    return LoginEntry(
-        user_id=cut,
-        outcome="refused" if reason else "accepted",
-        reason=reason,
-        address=request.client.host if request.client else "",
-        agent=request.headers.get("user-agent", "")[:_LOGGED_CHARACTERS],
-        time=now(),
-    )
-
-
-def _enter(open_studio: Callable[[], Studio], user_id: str, entry: LoginEntry) -> None:
-    store = open_studio().store
-    store.users.login(user_id)
-    store.logins.add(entry)
-
-
-def _note(open_studio: Callable[[], Studio], entry: LoginEntry) -> None:
-    try:
-        open_studio().store.logins.add(entry)
+        studio = open_studio()
+        Accounts(studio.store, studio.settings).note_refusal("", reason, who)
     except (DatabaseError, DatabaseUnavailable) as error:
-        _log.warning("a refused login (%s) was not stored: %s", entry.reason, error)
+        _log.warning("a refused login (%s) was not stored: %s", reason, error)

@@ -15,6 +15,7 @@ from starlette.routing import Route
 from core.models import ChannelName, Notice, NoticeStatus
 from core.store import DatabaseError, DatabaseUnavailable, Store
 from core.web.auth import same_origin
+from core.web.identity import whose
 from core.web.studio import Studio
 
 ALL_NOTICES: Final = "/notifications"
@@ -59,6 +60,8 @@ def bell_routes(open_studio: Callable[[], Studio]) -> list[Route]:
             user_id, job_id = _user(request), await _job_read(request)
         except _Refused as refusal:
             return _refuse(refusal)
+        except DatabaseUnavailable:
+            return _refuse(_Refused(503, _SORRY))
 
         def mark() -> dict[str, Any]:
             store = open_studio().store
@@ -85,7 +88,7 @@ def _refuse(refusal: _Refused) -> Response:
 
 
 def _user(request: Request) -> str:
-    user_id: str | None = request.state.user_id
+    user_id = whose(request)
     if user_id is None:
         raise _Refused(401, "Please log in.")
     return user_id

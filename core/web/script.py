@@ -4,10 +4,11 @@ import streamlit as st
 
 from core.web import session
 from core.web.auth import own_page
-from core.web.components import FAVICON, PAGE_STYLE, login_form, masthead
+from core.web.components import FAVICON, PAGE_STYLE, masthead
+from core.web.entrance import draw_login
 from core.web.session import all_pages
 
-OPEN_PAGES = ("/providers",)  # shown to anybody
+OPEN_PAGES = ("/providers", "/shared")  # shown to anybody
 
 
 def main() -> None:
@@ -19,15 +20,22 @@ def main() -> None:
     session.leave_if_wanted()
     path = f"/{page.url_path}"
     user = session.user_id()
+    if st.user.get("trouble"):
+        session.message_page(
+            "We cannot reach your work right now",
+            "The database does not answer. Nothing is lost; please try again in a minute.",
+            "Try again",
+        )
+        return
     if user is not None:
-        if path == "/login":
+        if path == "/login" and "invite" not in st.query_params:
             st.switch_page(pages["/"])
         masthead(user, path, session.want_address)
-    elif path == "/login":
-        login_form(own_page(st.query_params.get("next", "/")))
+    if path == "/login":
+        draw_login(own_page(st.query_params.get("next", "/")), st.query_params.get("invite", ""))
         return
-    elif path not in OPEN_PAGES:
-        login_form(session.address(path))
+    if user is None and path not in OPEN_PAGES:
+        draw_login(session.address(path))
         return
     with session.apologies():
         page.run()

@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import streamlit as st
 from streamlit.navigation.page import Page
 
+from core.accounts import Visitor
 from core.models import User, ViewEntry, now
 from core.store import DatabaseError, DatabaseUnavailable
 from core.web.board import View
@@ -20,6 +21,7 @@ _PAGES: Final = Path(__file__).parents[2] / "pages"
 _WANTED: Final = "wanted_page"
 _VISIT: Final = "visit"
 _ACCOUNT: Final = "account"
+LOOPBACK: Final = "127.0.0.1"  # Streamlit gives no address for it
 
 _log = logging.getLogger(__name__)
 
@@ -30,6 +32,9 @@ def all_pages() -> dict[str, Page]:
         "/": st.Page(_PAGES / "create.py", title="Fivefold", default=True),
         "/gallery": st.Page(_PAGES / "gallery.py", title="Gallery · Fivefold"),
         "/notifications": st.Page(_PAGES / "notifications.py", title="Notifications · Fivefold"),
+        "/activity": st.Page(_PAGES / "activity.py", title="Activity · Fivefold"),
+        "/account": st.Page(_PAGES / "account.py", title="Account · Fivefold"),
+        "/shared": st.Page(_PAGES / "shared.py", title="Shared with you · Fivefold"),
         "/job": st.Page(_PAGES / "job.py", title="Your content · Fivefold"),
         "/login": st.Page(_PAGES / "login.py", title="Log in · Fivefold"),
         "/providers": st.Page(_PAGES / "providers.py", title="Providers · Fivefold"),
@@ -40,6 +45,21 @@ def user_id() -> str | None:
     """Return who is logged in, as the cookie proved when this tab connected."""
     found = st.user.get("user_id")
     return found if isinstance(found, str) else None
+
+
+def session_id() -> str | None:
+    """Return the id of this browser's session; None where nobody is logged in."""
+    found = st.user.get("session")
+    return found if isinstance(found, str) else None
+
+
+def visitor() -> Visitor:
+    """Return who has this tab open, as far as the network tells."""
+    address, agent = st.context.ip_address, st.context.headers.get("User-Agent")
+    return Visitor(
+        address=address if isinstance(address, str) else LOOPBACK,
+        agent=agent if isinstance(agent, str) else "",
+    )
 
 
 def require_user() -> str:
@@ -101,21 +121,35 @@ def leave_if_wanted() -> None:
 
 
 def note_visit(user: str, action: str | None, job_id: str | None = None) -> None:
-    """Log that a page was opened: once a visit, however often it is drawn again.
+    """Log that a page with one's own content was opened; see `note_entry`.
 
     Args:
         user: who opened it.
         action: `open_job`, `open_gallery`, or None for a page that shows no content.
         job_id: the job that it shows.
     """
-    visit = (action, job_id)
-    if st.session_state.get(_VISIT) == visit:
+    if action is None:
+        st.session_state[_VISIT] = None
         return
-    st.session_state[_VISIT] = visit
-    if action is not None:
-        studio().store.views.add(
-            ViewEntry(user_id=user, job_id=job_id, asset_id=None, action=action, time=now())
+    note_entry(
+        ViewEntry(
+            user_id=user,
+            owner=user,
+            job_id=job_id,
+            asset_id=None,
+            action=action,
+            time=now(),
+            address=visitor().address,
         )
+    )
+
+
+def note_entry(entry: ViewEntry) -> None:
+    """Log that a page was opened: once a visit, however often it is drawn again."""
+    visit = (entry.action, entry.owner, entry.job_id, entry.share)
+    if st.session_state.get(_VISIT) != visit:
+        st.session_state[_VISIT] = visit
+        studio().store.views.note(entry)
 
 
 def apologise(error: Exception) -> bool:

@@ -20,6 +20,7 @@ from core.providers.errors import ProviderError
 from core.providers.registry import Catalogue
 from core.settings import Settings, load_settings
 from core.store import Store, open_store
+from core.web.identity import Identity, open_identity
 from core.web.money import amounts_text
 
 __all__ = ["STYLES", "Choice", "Maker", "Order", "Studio", "studio"]
@@ -51,6 +52,7 @@ class Studio:
     store: Store
     content: ContentStore
     catalogue: Catalogue
+    identity: Identity
 
     def makers(self, kind: Kind, *, animates: bool = False) -> list[Maker]:
         """Return who makes a kind, the preferred one first."""
@@ -168,4 +170,5 @@ def studio() -> Studio:
         store=open_store(settings),
         content=open_content(settings.content_url),
         catalogue=open_catalogue(settings),
+        identity=open_identity(settings),
     )

@@ -5,42 +5,30 @@ from typing import Any, NoReturn
 
 import pytest
 from starlette.applications import Starlette
-from starlette.middleware import Middleware
 from starlette.testclient import TestClient
 
 from core.media.folder import FolderStore
 from core.models import ChannelName, Notice, NoticeKind, now
-from core.providers.registry import configured
 from core.settings import Settings
 from core.store import DatabaseUnavailable, Store
-from core.web.auth import auth_routes
-from core.web.bell import bell_routes
-from core.web.identity import Identity, IdentityMiddleware
+from core.web.identity import Identity
+from core.web.routes import Front
 from core.web.studio import Studio
 from tests.conftest import stored_job
+from tests.web import app_of, browser_of, log_in, studio_of
 
-HOST = "http://studio.example.org"
 HOSTILE = "</script><img src=x onerror=alert(1)> \u2028 \"'\u202e 🦊"
 
 
 @pytest.fixture
 def studio(settings: Settings, store: Store, content: FolderStore) -> Studio:
-    return Studio(settings, store, content, configured())
+    return studio_of(settings, store, content)
 
 
 @pytest.fixture
 def client(studio: Studio) -> Iterator[TestClient]:
-    identity = Identity("key", days=30, secure=False)
-    app = Starlette(
-        routes=[*auth_routes(lambda: studio, identity), *bell_routes(lambda: studio)],
-        middleware=[Middleware(IdentityMiddleware, identity=identity)],
-    )
-    with TestClient(app, HOST, headers={"Origin": HOST}) as opened:
+    with browser_of(app_of(studio)) as opened:
         yield opened
-
-
-def log_in(client: TestClient, user_id: str) -> None:
-    assert client.post("/auth/login", json={"user_id": user_id}).status_code == 200
 
 
 def told(client: TestClient) -> dict[str, Any]:
@@ -257,12 +245,9 @@ def test_a_database_that_is_down_gives_a_sentence() -> None:
         raise DatabaseUnavailable("mongodb.internal:27017 does not answer")
 
     identity = Identity("key", days=30, secure=False)
-    app = Starlette(
-        routes=bell_routes(down),
-        middleware=[Middleware(IdentityMiddleware, identity=identity)],
-    )
-    client = TestClient(app, HOST, headers={"Origin": HOST})
-    client.cookies.set("fivefold_session", identity._signer.sign("ana").decode())  # noqa: SLF001
+    front = Front(down, identity)
+    client = browser_of(Starlette(routes=front.routes, middleware=front.middleware))
+    client.cookies.set("fivefold_session", identity._signer.sign("secret").decode())  # noqa: SLF001
     for answer in (client.get("/bell"), client.post("/bell/read")):
         assert answer.status_code == 503
         assert "try again" in answer.json()["message"]

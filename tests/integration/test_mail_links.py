@@ -9,13 +9,11 @@ from starlette.testclient import TestClient
 
 from core.media.folder import FolderStore
 from core.models import Address, ChannelName, NoticeKind, now
-from core.providers.registry import configured
 from core.settings import Settings
 from core.store import DatabaseUnavailable, Store
 from core.web.mail_links import mail_link_routes
-from core.web.studio import Studio
+from tests.web import HOST, app_of, studio_of
 
-HOST = "http://studio.example.org"
 WRONG = "no-such-token"
 ONE_CLICK = "List-Unsubscribe=One-Click"  # RFC 8058, section 3.1
 MULTIPART = (
@@ -26,8 +24,8 @@ MULTIPART = (
 @pytest.fixture
 def client(settings: Settings, store: Store, content: FolderStore) -> Iterator[TestClient]:
     """A browser that is not logged in and sends neither a cookie nor where it comes from."""
-    studio = Studio(settings, store, content, configured())
-    with TestClient(Starlette(routes=mail_link_routes(lambda: studio)), HOST) as opened:
+    studio = studio_of(settings, store, content)
+    with TestClient(app_of(studio), HOST) as opened:
         yield opened
 
 

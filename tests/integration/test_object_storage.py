@@ -14,24 +14,17 @@ from urllib.parse import parse_qs, urlsplit
 import httpx2
 import pytest
 from moto.server import ThreadedMotoServer
-from starlette.applications import Starlette
-from starlette.middleware import Middleware
 from starlette.testclient import TestClient
 
 from core.media import bucket as bucket_module
 from core.media.bucket import BucketStore
 from core.media.storage import PREVIEWS, ContentStore, StorageUnavailable, open_content
 from core.models import Asset
-from core.providers.registry import configured
 from core.settings import Settings
 from core.store import Store
-from core.web.auth import auth_routes
-from core.web.content import content_routes
-from core.web.identity import Identity, IdentityMiddleware
-from core.web.studio import Studio
 from tests.conftest import claim, stored_job
+from tests.web import HOST, app_of, studio_of
 
-HOST = "http://studio.example.org"
 BYTES = bytes(range(256)) * 40
 PROMPT = "Ein Fuchs, grün & schön!"
 
@@ -279,12 +272,7 @@ def test_opening_asks_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def client(settings: Settings, store: Store, content: ContentStore) -> Iterator[TestClient]:
-    studio = Studio(settings, store, content, configured())
-    identity = Identity("key", days=30, secure=False)
-    app = Starlette(
-        routes=[*auth_routes(lambda: studio, identity), *content_routes(lambda: studio)],
-        middleware=[Middleware(IdentityMiddleware, identity=identity)],
-    )
+    app = app_of(studio_of(settings, store, content))
     with TestClient(app, HOST, headers={"Origin": HOST}, follow_redirects=False) as opened:
         yield opened
 

@@ -2,45 +2,22 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from starlette.applications import Starlette
-from starlette.middleware import Middleware
 from starlette.testclient import TestClient
 
 from core.media.folder import FolderStore
 from core.models import Asset
-from core.providers.registry import configured
 from core.settings import Settings
 from core.store import Store
-from core.web.auth import auth_routes
-from core.web.content import content_routes
-from core.web.identity import Identity, IdentityMiddleware
-from core.web.studio import Studio
 from tests.conftest import claim, stored_job
+from tests.web import app_of, browser_of, log_in, studio_of
 
-HOST = "http://studio.example.org"
 BYTES = bytes(range(256)) * 40
 
 
 @pytest.fixture
-def app(settings: Settings, store: Store, content: FolderStore) -> Starlette:
-    studio = Studio(settings, store, content, configured())
-    identity = Identity("key", days=30, secure=False)
-    return Starlette(
-        routes=[*auth_routes(lambda: studio, identity), *content_routes(lambda: studio)],
-        middleware=[Middleware(IdentityMiddleware, identity=identity)],
-    )
-
-
-@pytest.fixture
-def client(app: Starlette) -> Iterator[TestClient]:
-    with TestClient(app, HOST, headers={"Origin": HOST}) as opened:
+def client(settings: Settings, store: Store, content: FolderStore) -> Iterator[TestClient]:
+    with browser_of(app_of(studio_of(settings, store, content))) as opened:
         yield opened
-
-
-def log_in(client: TestClient, user_id: str, **more: Any) -> Any:  # JSON
-    answer = client.post("/auth/login", json={"user_id": user_id} | more)
-    assert answer.status_code == 200
-    return answer.json()
 
 
 @pytest.fixture
@@ -65,32 +42,6 @@ def done(store: Store, content: FolderStore) -> tuple[Asset, Asset]:
 
 def actions(store: Store, user_id: str = "ana") -> list[tuple[str, str | None]]:
     return [(entry.action, entry.asset_id) for entry in reversed(store.views.of_user(user_id))]
-
-
-def test_a_login_is_logged_and_leads_on(client: TestClient, store: Store) -> None:
-    assert log_in(client, " Ana ", next="/job?id=1") == {"next": "/job?id=1"}
-    assert store.users.get("ana") is not None
-    [entry] = store.logins.of_user("ana")
-    assert (entry.outcome, entry.reason, entry.address) == ("accepted", "", "testclient")
-    assert entry.agent == "testclient"
-
-
-def test_a_login_leads_nowhere_else(client: TestClient) -> None:
-    assert log_in(client, "ana", next="https://evil.example.org") == {"next": "/"}
-
-
-def test_every_refused_login_is_logged(client: TestClient, store: Store) -> None:
-    assert client.post("/auth/login", json={"user_id": "con"}).status_code == 422
-    [entry] = store.logins.of_user("con")
-    assert (entry.outcome, entry.reason) == ("refused", "invalid user_id")
-    client.post("/auth/login", json={"user_id": "y" * 5000})
-    assert len(store.logins.of_user("y" * 200)) == 1
-    client.post("/auth/login", content=rb'{"user_id": "\ud800"}')
-    assert len(store.logins.of_user("?")) == 1
-    client.post("/auth/login", json={"user_id": "ana"}, headers={"Origin": "http://evil"})
-    client.post("/auth/login", content=b"what")
-    assert [entry.reason for entry in store.logins.of_user("")] == ["malformed", "cross-site"]
-    assert store.users.get("ana") is None
 
 
 def test_the_owner_gets_the_file(
@@ -195,9 +146,3 @@ def test_previews_and_posters_are_kept_by_the_browser_and_not_logged(
         assert answer.headers["content-type"] == "image/webp"
         assert answer.headers["cache-control"] == "private, immutable, max-age=31536000"
     assert actions(store) == []
-
-
-def test_after_logging_out_nothing_is_served(client: TestClient, done: tuple[Asset, Asset]) -> None:
-    log_in(client, "ana")
-    client.post("/auth/logout")
-    assert client.get(f"/content/{done[0].id}").status_code == 401

@@ -8,10 +8,10 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from core.store import DatabaseUnavailable
-from core.web.auth import PAGES, auth_routes, own_page
+from core.web.auth import PAGES, own_page
 from core.web.identity import Identity
-
-HOST = "http://studio.example.org"
+from core.web.routes import Front
+from tests.web import HOST, browser_of
 
 
 @pytest.mark.parametrize(
@@ -55,9 +55,8 @@ def database_down() -> NoReturn:
 
 @pytest.fixture
 def client() -> TestClient:
-    identity = Identity("key", days=30, secure=False)
-    app = Starlette(routes=list(auth_routes(database_down, identity)))
-    return TestClient(app, HOST, headers={"Origin": HOST})
+    front = Front(database_down, Identity("key", days=30, secure=False))
+    return browser_of(Starlette(routes=front.routes, middleware=front.middleware))
 
 
 def test_a_database_that_is_down_gives_a_sentence_and_no_login(client: TestClient) -> None:
@@ -68,9 +67,9 @@ def test_a_database_that_is_down_gives_a_sentence_and_no_login(client: TestClien
 
 
 def test_a_refusal_is_told_even_when_it_cannot_be_logged(client: TestClient) -> None:
-    answer = client.post("/auth/login", json={"user_id": "no good"})
-    assert answer.status_code == 422
-    assert "letters, digits" in answer.json()["message"]
+    answer = client.post("/auth/login", json={"id": "ana"})
+    assert answer.status_code == 400
+    assert "type a user id" in answer.json()["message"]
 
 
 @pytest.mark.parametrize(
@@ -105,7 +104,8 @@ def test_logging_out_takes_the_cookie_away(client: TestClient) -> None:
 
 
 def test_what_is_not_a_login_is_refused(client: TestClient) -> None:
-    bodies = [b"", b"[]", b"1", b'{"user_id": 1}', b'{"user_id": "a", "next": []}', b"\xff", b"{}"]
+    bodies = [b"", b"[]", b"1", b'{"user_id": 1}', b'{"user_id": "a", "next": []}']
+    bodies += [b"\xff", b"{}", b'{"user_id": "a", "register": 1}', b'{"user_id": null}']
     for body in [*bodies, b"[" * 5000]:
         assert client.post("/auth/login", content=body).status_code == 400
-    assert client.post("/auth/login", content=b"x" * 10_000).status_code == 413
+    assert client.post("/auth/login", content=b"x" * 20_000).status_code == 413

@@ -51,13 +51,16 @@ def masthead(user_id: str, current: str, on_go: Act) -> None:
     _mount(_masthead, "masthead", {"user": user_id, "current": current}, go=on_go)
 
 
-def login_form(target: str) -> None:
+def login_form(shown: dict[str, str], on_provider: Act) -> None:
     """Draw the login page.
 
     Args:
-        target: the page of ours to go to afterwards.
+        shown: `next`, the page of ours to go to afterwards; `mode` and `registration`, the
+            settings of that name; `invite`, the secret of the invitation that led here; `provider`,
+            what the identity provider is called; `ticket`, what it said, ready to be handed in.
+        on_provider: called when the login by the identity provider is chosen.
     """
-    _mount(_login, "login", {"next": target})
+    _mount(_login, "login", shown, provider=on_provider)
 
 
 def board(  # noqa: PLR0913  # one argument an act

@@ -4,6 +4,7 @@ const HIDDEN_MS = 30_000;
 const LONGEST_MS = 120_000; // while Fivefold does not answer
 const ANSWER_MS = 20_000;
 const REMEMBERED = 100;
+const LOGGED_OUT = 401;
 const MUTE = "Fivefold does not answer at the moment.";
 const DESKTOP = {
   granted: "Shown on this desktop too, while Fivefold is open in a tab.",
@@ -57,8 +58,10 @@ class Bell {
     let said, trouble;
     try {
       const answer = await fetch(path, { ...options, signal: AbortSignal.timeout(ANSWER_MS) });
+      if (answer.status === LOGGED_OUT) return location.reload(); // in another tab, or from elsewhere
       said = await answer.json();
       if (!answer.ok) trouble = said.message;
+      else if (said.user !== this.user) return location.reload(); // somebody else has logged in
     } catch {
       trouble = MUTE;
     }
@@ -66,8 +69,7 @@ class Bell {
     if (turn !== this.turn) return;
     this.failures = trouble ? this.failures + 1 : 0;
     this.panel.setTrouble(trouble);
-    // Another tab of this browser may have logged in as somebody else.
-    if (!trouble) this.hear(said.user === this.user ? said : { unread: 0, notices: [] }, path === "/bell");
+    if (!trouble) this.hear(said, path === "/bell");
     if (turn !== this.turn || !this.node.isConnected) return;
     const pause = (onScreen() ? SHOWN_MS : HIDDEN_MS) * 2 ** this.failures;
     this.timer = setTimeout(() => { this.timer = null; if (this.node.isConnected) this.look(); }, Math.min(pause, LONGEST_MS));

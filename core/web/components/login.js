@@ -1,59 +1,174 @@
 const NO_ANSWER = "Fivefold does not answer. Please check that it is running, and try again.";
+const NEXT = "fivefold-next"; // where a login by an identity provider leads, kept while it is away
+const INVITE = "fivefold-invite";
 
-export default function ({ data, parentElement }) {
+/** The login page: user id, passphrase where one is needed, a new account, an identity provider. */
+export default function ({ data, parentElement, setTriggerValue }) {
   if (parentElement.querySelector(".login")) return; // what is typed stays through reruns
+  const entrance = new Entrance(data, () => setTriggerValue("provider", String(Date.now())));
+  parentElement.append(entrance.root);
+  entrance.begin();
+}
 
-  const field = el("input", {
-    id: "user_id", name: "user_id", type: "text", autocomplete: "username", spellcheck: false,
-    autocapitalize: "none", "aria-describedby": "refusal hint",
-  });
-  const refusal = el("p", { id: "refusal", className: "refusal", role: "alert" });
-  const button = el("button", { type: "submit", className: "button primary", text: "Log in" });
-
-  const refuse = (sentence) => {
-    refusal.textContent = sentence;
-    field.setAttribute("aria-invalid", "true");
-    button.disabled = false;
-    field.focus();
-  };
-  const submit = async (event) => {
-    event.preventDefault();
-    if (button.disabled) return;
-    button.disabled = true;
-    refusal.textContent = "";
-    field.removeAttribute("aria-invalid");
-    try {
-      const answer = await fetch("/auth/login", {
-        method: "POST",
-        headers: { "Content-Type": "application/json" },
-        body: JSON.stringify({ user_id: field.value, next: data.next }),
-      });
-      const said = await answer.json();
-      if (answer.ok) window.location.assign(said.next);
-      else refuse(said.message);
-    } catch {
-      refuse(NO_ANSWER);
-    }
-  };
-
-  const bloom = el("div", { className: "bloom" }, petals(400));
-  bloom.querySelectorAll("g").forEach((petal, index) => petal.style.setProperty("--turn", index));
-  parentElement.append(
-    el("main", { className: "ff login" },
+class Entrance {
+  constructor(data, toProvider) {
+    this.data = data;
+    this.toProvider = toProvider;
+    this.user = field("user_id", "User id", { autocomplete: "username" });
+    this.passphrase = field("passphrase", "Passphrase", { type: "password" });
+    this.again = field("again", "Passphrase again", { type: "password", autocomplete: "new-password" });
+    this.refusal = el("p", { id: "refusal", className: "refusal", role: "alert" });
+    this.hint = el("p", { id: "hint", className: "hint" });
+    this.button = el("button", { type: "submit", className: "button primary" });
+    this.turn = el("button", { type: "button", className: "plain", on: { click: () => this.show(!this.registering) } });
+    this.user.input.addEventListener("input", () => {
+      if (this.data.mode === "user_id" && !this.registering) this.askPassphrase(false);
+    });
+    this.form = el("form", { noValidate: true, on: { submit: (event) => this.submit(event) } },
+      this.user.node, this.passphrase.node, this.again.node, this.refusal, this.hint, this.button, this.turn);
+    const bloom = el("div", { className: "bloom" }, petals(400));
+    bloom.querySelectorAll("g").forEach((petal, index) => petal.style.setProperty("--turn", index));
+    this.root = el("main", { className: "ff login" },
       el("div", {},
         el("div", { className: "mark" }, petals(38), "Fivefold"),
         el("h1", {}, el("span", { text: "One prompt in." }), " ", el("span", { text: "Five images and five videos out." })),
         el("p", { className: "lead", text: "Describe what you would like to see, and watch it being made." }),
-        el("form", { noValidate: true, on: { submit } },
-          el("label", { for: "user_id", text: "User id" }),
-          field,
-          refusal,
-          el("p", { id: "hint", className: "hint", text: "New here? Choose any id; what you make is kept under it." }),
-          button,
-        ),
-      ),
-      bloom,
-    ),
-  );
-  requestAnimationFrame(() => field.focus());
+        this.form),
+      bloom);
+  }
+
+  begin() {
+    if (this.data.mode === "oidc") return this.beginProvider();
+    this.show(Boolean(this.data.invite));
+  }
+
+  /** Show the form to log in, or the one to make an account. */
+  show(registering) {
+    const { mode, registration, invite } = this.data;
+    this.registering = registering;
+    const withPassphrase = mode === "passphrase" || registering;
+    this.passphrase.input.autocomplete = registering ? "new-password" : "current-password";
+    this.askPassphrase(withPassphrase);
+    this.again.node.hidden = !registering;
+    this.button.textContent = registering ? "Make the account" : "Log in";
+    this.turn.textContent = registering ? "Log in instead" : "New here? Make an account";
+    this.turn.hidden = !(registering || invite || (mode === "passphrase" && registration === "open"));
+    this.hint.textContent = registering ? this.invited() : this.newcomer();
+    this.refuse("");
+    requestAnimationFrame(() => this.user.input.focus());
+  }
+
+  newcomer() {
+    const { mode, registration } = this.data;
+    if (registration === "invite") return "New here? You need an invitation; its link leads to a new account.";
+    if (registration === "closed") return "New here? Ask whoever runs this Fivefold for an account.";
+    return mode === "user_id" ? "New here? Choose any id; what you make is kept under it." : "";
+  }
+
+  invited() {
+    const optional = this.data.mode === "user_id" ? " You may leave it empty: then the user id alone is enough." : "";
+    return `A passphrase has at least 12 characters; a few words are easy to keep.${optional}`;
+  }
+
+  askPassphrase(wanted) {
+    this.passphrase.node.hidden = !wanted;
+    if (!wanted) this.passphrase.input.value = "";
+  }
+
+  beginProvider() {
+    const { provider, registration } = this.data;
+    for (const each of [this.user, this.passphrase, this.again]) each.node.hidden = true;
+    this.turn.hidden = true;
+    this.button.textContent = `Log in with ${provider}`;
+    this.hint.textContent = registration === "open" ? "" : this.newcomer();
+    if (this.data.ticket) this.handIn();
+    else requestAnimationFrame(() => this.button.focus());
+  }
+
+  /** What the identity provider said becomes a session of ours. */
+  async handIn() {
+    this.button.disabled = true;
+    this.hint.textContent = "One moment …";
+    const said = await this.post({ ticket: this.data.ticket, invite: recall(INVITE), next: recall(NEXT) || this.data.next });
+    this.hint.textContent = "";
+    if (!said) return;
+    this.button.disabled = false;
+    this.refuse(said.message);
+    this.button.focus();
+  }
+
+  async submit(event) {
+    event.preventDefault();
+    if (this.button.disabled) return;
+    if (this.data.mode === "oidc") {
+      keep(NEXT, this.data.next);
+      keep(INVITE, this.data.invite);
+      this.refuse("");
+      return this.toProvider();
+    }
+    if (this.registering && this.passphrase.input.value !== this.again.input.value) {
+      return this.refuse("The two passphrases are not the same.", this.again);
+    }
+    this.button.disabled = true;
+    this.refuse("");
+    const said = await this.post({
+      user_id: this.user.input.value, passphrase: this.passphrase.input.value, register: this.registering,
+      invite: this.registering ? this.data.invite : "", next: this.data.next,
+    });
+    if (!said) return;
+    this.button.disabled = false;
+    const first = said.ask && !this.registering && this.passphrase.node.hidden;
+    if (said.ask && !this.registering) this.askPassphrase(true);
+    if (first) this.hint.textContent = "This user id is protected by a passphrase.";
+    this.refuse(first ? "" : said.message, said.ask ? this.passphrase : this.user);
+    if (first) this.passphrase.input.focus();
+  }
+
+  /** Send a login; return what was said where it was refused, else go where it leads. */
+  async post(body) {
+    try {
+      const answer = await fetch("/auth/login", {
+        method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body),
+      });
+      const said = await answer.json();
+      if (!answer.ok) return said;
+      window.location.assign(said.next);
+      return null;
+    } catch {
+      return { message: NO_ANSWER };
+    }
+  }
+
+  refuse(sentence, about = this.user) {
+    setText(this.refusal, sentence);
+    for (const each of [this.user, this.passphrase, this.again]) {
+      if (sentence && each === about) each.input.setAttribute("aria-invalid", "true");
+      else each.input.removeAttribute("aria-invalid");
+    }
+    if (sentence && !about.node.hidden) about.input.focus();
+  }
+}
+
+function field(id, label, more) {
+  const input = el("input", {
+    id, name: id, type: "text", spellcheck: false, autocapitalize: "none", "aria-describedby": "refusal hint", ...more,
+  });
+  return { input, node: el("div", { className: "field" }, el("label", { for: id, text: label }), input) };
+}
+
+/** Keep something for this tab while it is with the identity provider. */
+function keep(name, value) {
+  try {
+    sessionStorage.setItem(name, value);
+  } catch {} // no storage: the login leads to the start
+}
+
+function recall(name) {
+  try {
+    const value = sessionStorage.getItem(name) ?? "";
+    sessionStorage.removeItem(name);
+    return value;
+  } catch {
+    return "";
+  }
 }

@@ -1,4 +1,4 @@
-const PLACES = [["/", "Create"], ["/gallery", "Gallery"], ["/notifications", "Notifications"]];
+const PLACES = [["/", "Create"], ["/gallery", "Gallery"], ["/notifications", "Notifications"], ["/activity", "Activity"]];
 
 const mastheads = new WeakMap();
 let bell; // the only one of this tab: a masthead that is drawn anew takes it over
@@ -16,7 +16,7 @@ class Masthead {
   constructor(parent) {
     this.trouble = el("p", { className: "trouble", role: "alert", hidden: true });
     this.leave = el("button", { type: "button", className: "button", text: "Log out", on: { click: () => this.logOut() } });
-    this.user = el("span", { "data-testid": "user" });
+    this.user = link("/account", () => this.go("/account"), { className: "account", "data-testid": "user" });
     this.places = PLACES.map(([path, text]) => link(path, () => this.go(path), { text }));
     this.who = el("div", { className: "who" }, this.user, this.leave);
     this.root = el("header", { className: "ff masthead" },
@@ -30,8 +30,8 @@ class Masthead {
   update(data, go) {
     this.go = go;
     setText(this.user, data.user);
-    this.user.title = data.user;
-    for (const place of this.places) {
+    this.user.title = `Your account: ${data.user}`;
+    for (const place of [...this.places, this.user]) {
       if (place.getAttribute("href") === data.current) place.setAttribute("aria-current", "page");
       else place.removeAttribute("aria-current");
     }

@@ -1,0 +1,415 @@
+"""Who may come in: the rules of the three ways to log in, of registration, and of trying.
+
+Nothing here knows of pages or HTTP. Every attempt ends in the log of logins, whatever comes of it.
+"""
+
+import ipaddress
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+
+from core.models import (
+    USER_ID_MAX_CHARACTERS,
+    InvalidInput,
+    Invite,
+    LoginEntry,
+    Session,
+    Subject,
+    now,
+    parse_user_id,
+)
+from core.passphrases import check_passphrase, hash_passphrase, matches
+from core.settings import Settings
+from core.store import Store
+from core.store.attempts import Limit
+
+OF_ACCOUNT: Final = Limit(free=5, most=12)
+OF_ADDRESS: Final = Limit(free=20, most=60)
+OF_NEW_ACCOUNTS: Final = Limit(free=100, most=300)  # from one address
+PROOF_MINUTES: Final = 10  # that an identity provider's word is good for
+_LOGGED_CHARACTERS: Final = 200  # of what was typed, and of the browser's name
+
+WRONG: Final = "This user id and passphrase do not belong together."
+_NOT_FREE: Final = "This user id is taken; please choose another one."
+_CLOSED: Final = "New accounts are not made here. Please ask whoever runs this Fivefold."
+_BY_INVITATION: Final = "New accounts need an invitation. Please ask whoever runs this Fivefold."
+_NO_INVITATION: Final = "This invitation was used, or has ended. Please ask for a new one."
+_ENDING: Final = "This account is being deleted; please try again in a few minutes."
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """Who tries to come in, as far as the network tells.
+
+    Attributes:
+        address: where the request comes from.
+        agent: what the browser calls itself.
+    """
+
+    address: str
+    agent: str
+
+
+@dataclass(frozen=True)
+class Entered:
+    """A login that was granted.
+
+    Attributes:
+        user_id: who it is.
+        secret: for the session's cookie.
+        session: what began.
+    """
+
+    user_id: str
+    secret: str
+    session: Session
+
+
+class LoginRefused(Exception):
+    """A login that is not granted; the text is for the user.
+
+    Args:
+        reason: for the log.
+        message: the sentence for the user.
+        wait: the seconds after which another attempt is allowed.
+        ask: whether a passphrase is needed and was not given.
+    """
+
+    def __init__(self, reason: str, message: str, *, wait: float = 0, ask: bool = False) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.wait = wait
+        self.ask = ask
+
+
+class Accounts:
+    """Lets people in, or not.
+
+    Args:
+        store: accounts, sessions, attempts and the log.
+        settings: how people log in here, and who may make an account.
+    """
+
+    def __init__(self, store: Store, settings: Settings) -> None:
+        self._store = store
+        self._login = settings.login
+        self._registration = settings.registration
+        self._days = settings.session_days
+
+    def log_in(self, typed: str, passphrase: str, visitor: Visitor) -> Entered:
+        """Let somebody in who types a user_id and, where one is needed, a passphrase.
+
+        Where the user_id alone is enough and new accounts are open, an unknown one is made.
+
+        Args:
+            typed: the user_id as typed.
+            passphrase: as typed; empty: none was given.
+            visitor: who tries.
+
+        Raises:
+            LoginRefused: the text says why. It is the same, and takes as long, for an account that
+                there is not and for a wrong passphrase.
+        """
+        method = "passphrase" if passphrase or self._login == "passphrase" else "user_id"
+
+        def enter() -> Entered:
+            user_id = self._read(typed)
+            user = self._store.users.get(user_id)
+            stored = self._store.users.passphrase_hash(user_id)
+            if self._login == "user_id" and not passphrase:
+                if user is None and self._registration == "open":
+                    self._create(user_id, visitor)
+                elif user is None or user.protected:
+                    raise LoginRefused(
+                        "passphrase missing", "Please type the passphrase.", ask=True
+                    )
+                return self._begin(user_id, visitor)
+            if not passphrase:
+                raise LoginRefused("passphrase missing", "Please type your passphrase.", ask=True)
+            succeeded = self._attempt(user_id, visitor)
+            if not matches(stored, passphrase):
+                known = "no account" if user is None else "wrong passphrase"
+                raise LoginRefused(known, WRONG, ask=True)
+            succeeded()
+            return self._begin(user_id, visitor)
+
+        return self._logged(typed, method, visitor, enter)
+
+    def register(self, typed: str, passphrase: str, invite: str, visitor: Visitor) -> Entered:
+        """Make an account and let its owner in; by an invitation for one, renew its passphrase.
+
+        Args:
+            typed: the user_id as typed.
+            passphrase: the new one; may be empty where the user_id alone is enough.
+            invite: the secret of an invitation's link; empty: there is none.
+            visitor: who tries.
+
+        Raises:
+            LoginRefused: the text says why.
+        """
+
+        def enter() -> Entered:
+            leave = self._leave(invite)
+            user_id = leave.user_id if leave and leave.user_id else self._read(typed)
+            if passphrase or self._login == "passphrase":
+                try:
+                    check_passphrase(passphrase, user_id)
+                except InvalidInput as error:
+                    raise LoginRefused("weak passphrase", str(error)) from None
+            hashed = hash_passphrase(passphrase) if passphrase else None
+            if leave is not None and not self._store.invites.use(leave, user_id):
+                raise LoginRefused("invitation used", _NO_INVITATION)
+            renewed = leave is not None and leave.user_id is not None
+            if renewed:
+                self.set_passphrase(user_id, hashed)
+            elif not self._create(user_id, visitor, hashed):
+                if leave is not None:
+                    self._store.invites.give_back(leave)
+                raise LoginRefused("taken", _NOT_FREE)
+            return self._begin(user_id, visitor)
+
+        return self._logged(typed, "invite" if invite else "registration", visitor, enter)
+
+    def recognise(
+        self, claims: Mapping[str, Any], claim: str, invite: str, visitor: Visitor
+    ) -> Entered:
+        """Let somebody in whom the OpenID Connect provider vouches for.
+
+        An account belongs to the provider's subject for good: whoever has a like name there, or
+        changes theirs, gets nobody else's.
+
+        Args:
+            claims: of the ID token, which was verified (OpenID Connect Core 1.0, section 3.1.3.7).
+            claim: the one that a new account's user_id is made from.
+            invite: the secret of an invitation's link; empty: there is none.
+            visitor: who tries.
+
+        Raises:
+            LoginRefused: the text says why.
+        """
+        said = str(claims.get(claim) or "")
+
+        def enter() -> Entered:
+            nonce = _nonce(claims)
+            subject = Subject(issuer=str(claims.get("iss")), subject=str(claims.get("sub")))
+            user = self._store.users.by_subject(subject)
+            if user is None:
+                user_id = self._claimed(claims, claim, said)
+                self._take(user_id, subject, invite)
+            else:
+                user_id = user.id
+            return self._begin(user_id, visitor, nonce=nonce)
+
+        return self._logged(said, "oidc", visitor, enter)
+
+    def set_passphrase(self, user_id: str, hashed: str | None, keep: str | None = None) -> None:
+        """Store a passphrase, or that there is none, and end the sessions that began before.
+
+        Args:
+            user_id: whose.
+            hashed: from `core.passphrases.hash_passphrase`; None: the user_id alone is enough.
+            keep: the id of the one session that goes on.
+        """
+        self._store.users.protect(user_id, hashed)
+        self._store.sessions.revoke_all(user_id, but=keep)
+        self._store.attempts.forget(f"account {user_id}")
+
+    def change_passphrase(
+        self, user_id: str, present: str, new: str, keep: str | None, visitor: Visitor
+    ) -> None:
+        """Change a passphrase at its owner's wish.
+
+        Args:
+            user_id: whose.
+            present: the present one; empty: there is none.
+            new: the new one; empty: there shall be none.
+            keep: the id of the session that goes on, the owner's own.
+            visitor: who asks.
+
+        Raises:
+            InvalidInput: the present one is wrong, or the new one cannot be; the text says which.
+            LoginRefused: it was tried too often.
+        """
+        stored = self._store.users.passphrase_hash(user_id)
+        if stored is not None:
+            succeeded = self._attempt(user_id, visitor)
+            if not matches(stored, present):
+                raise InvalidInput("Your present passphrase is another one.")
+            succeeded()
+        if not new and self._login == "passphrase":
+            raise InvalidInput("Every account has a passphrase here; please type a new one.")
+        if new:
+            check_passphrase(new, user_id)
+        self.set_passphrase(user_id, hash_passphrase(new) if new else None, keep)
+
+    def _read(self, typed: str) -> str:
+        if self._login == "oidc":
+            raise LoginRefused("by the provider only", "Please log in by the button.")
+        try:
+            return parse_user_id(typed)
+        except InvalidInput as error:
+            raise LoginRefused("invalid user_id", str(error)) from None
+
+    def _leave(self, secret: str) -> Invite | None:
+        """Return the invitation that is needed to make an account; None: none is."""
+        if secret:
+            invite = self._store.invites.get(secret)
+            if invite is None:
+                raise LoginRefused("invitation ended", _NO_INVITATION)
+            return invite
+        if self._registration == "invite":
+            raise LoginRefused("no invitation", _BY_INVITATION)
+        if self._registration == "closed":
+            raise LoginRefused("registration closed", _CLOSED)
+        return None
+
+    def _claimed(self, claims: Mapping[str, Any], claim: str, said: str) -> str:
+        """Return the user_id that a claim gives."""
+        if claim == "email" and claims.get("email_verified") is False:
+            raise LoginRefused(
+                "address not verified", "Your identity provider has not verified your address."
+            )
+        # Whatever a user_id cannot have becomes a hyphen; what that makes alike, `Subject` tells
+        # apart.
+        name = re.sub(r"[^a-z0-9._-]+", "-", said.strip().lower())
+        name = re.sub(r"^[^a-z0-9]+", "", name)[:USER_ID_MAX_CHARACTERS]
+        try:
+            return parse_user_id(name)
+        except InvalidInput:
+            raise LoginRefused(
+                "claim missing",
+                f"Your identity provider does not say “{claim}”, or not in a way that a user id "
+                "can be made of. Please ask whoever runs this Fivefold.",
+            ) from None
+
+    def _take(self, user_id: str, subject: Subject, invite: str) -> None:
+        """Give somebody new an account: one that is nobody's yet, or a new one."""
+        if self._store.users.get(user_id) is not None:
+            if not self._store.users.bind(user_id, subject):
+                raise LoginRefused(
+                    "another's account",
+                    f"The user id “{user_id}” belongs to somebody else here. "
+                    "Please ask whoever runs this Fivefold.",
+                )
+            return
+        leave = self._leave(invite)
+        if leave is not None and not self._store.invites.use(leave, user_id):
+            raise LoginRefused("invitation used", _NO_INVITATION)
+        if not self._store.users.create(user_id, subject=subject):
+            raise LoginRefused("taken", _NOT_FREE)  # by another one at the same instant
+
+    def _create(self, user_id: str, visitor: Visitor, hashed: str | None = None) -> bool:
+        """Make a new account; return whether its user_id was free."""
+        self._wait_for(f"new {_network(visitor.address)}", OF_NEW_ACCOUNTS)
+        return self._store.users.create(user_id, passphrase_hash=hashed)
+
+    def _attempt(self, user_id: str, visitor: Visitor) -> Callable[[], None]:
+        """Count an attempt at an account; return what takes it back when it succeeds.
+
+        Guesses from where the owner has been do not add up with those from elsewhere, so that
+        strangers cannot lock somebody out.
+        """
+        network = _network(visitor.address)
+        known = self._store.logins.accepted_from(user_id, visitor.address)
+        account = f"account {user_id} {network}" if known else f"account {user_id}"
+        address = f"address {network}"
+        self._wait_for(address, OF_ADDRESS)
+        self._wait_for(account, OF_ACCOUNT)
+
+        def succeeded() -> None:
+            self._store.attempts.forget(account)
+            self._store.attempts.take_back(address)
+
+        return succeeded
+
+    def _wait_for(self, key: str, limit: Limit) -> None:
+        wait = self._store.attempts.begin(key, limit)
+        if wait:
+            seconds = max(1, round(wait))
+            span = f"{seconds} s" if seconds < 60 else f"{seconds // 60 + 1} min"  # noqa: PLR2004  # a minute
+            raise LoginRefused(
+                "too many attempts",
+                f"That was tried too often. Please try again in {span}.",
+                wait=seconds,
+            )
+
+    def _begin(self, user_id: str, visitor: Visitor, nonce: str | None = None) -> Entered:
+        if not self._store.users.enter(user_id):
+            raise LoginRefused("being deleted", _ENDING)
+        try:
+            secret, session = self._store.sessions.begin(
+                user_id,
+                self._days,
+                address=visitor.address,
+                agent=visitor.agent[:_LOGGED_CHARACTERS],
+                nonce=nonce,
+            )
+        except InvalidInput as error:
+            raise LoginRefused("replayed", str(error)) from None
+        return Entered(user_id, secret, session)
+
+    def _logged(
+        self, typed: str, method: str, visitor: Visitor, enter: Callable[[], Entered]
+    ) -> Entered:
+        """Carry out an attempt, and log what came of it."""
+        try:
+            entered = enter()
+        except LoginRefused as refusal:
+            self.note_refusal(typed, refusal.reason, visitor, method)
+            raise
+        self._store.logins.add(
+            _entry(entered.user_id, "", visitor, method, session=entered.session.id)
+        )
+        return entered
+
+    def note_refusal(self, typed: str, reason: str, visitor: Visitor, method: str = "") -> None:
+        """Log an attempt that was refused."""
+        self._store.logins.add(_entry(typed, reason, visitor, method))
+
+
+def _entry(
+    typed: str, reason: str, visitor: Visitor, method: str, session: str | None = None
+) -> LoginEntry:
+    return LoginEntry(
+        user_id=_text(typed),
+        outcome="refused" if reason else "accepted",
+        reason=reason,
+        address=visitor.address,
+        agent=_text(visitor.agent),
+        time=now(),
+        method=method,
+        session=session,
+    )
+
+
+def _text(typed: str) -> str:
+    """Return what can be stored of what somebody typed."""
+    return typed[:_LOGGED_CHARACTERS].encode(errors="replace").decode()
+
+
+def _nonce(claims: Mapping[str, Any]) -> str:
+    """Return what tells a provider's word from every other one it gave.
+
+    Raises:
+        LoginRefused: the word is too old to be the answer to a login of now.
+    """
+    issued, nonce = claims.get("iat"), claims.get("nonce")
+    fresh = isinstance(issued, int | float) and (
+        abs(now().timestamp() - issued) < timedelta(minutes=PROOF_MINUTES).total_seconds()
+    )
+    if not fresh or not nonce:
+        raise LoginRefused("proof too old", "This login has ended. Please log in again.")
+    return f"{claims.get('iss')} {nonce}"
+
+
+def _network(address: str) -> str:
+    """Return whom an address stands for: for IPv6 the network of 64 bits that one customer has."""
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if found.version == 4:  # noqa: PLR2004  # IPv4
+        return str(found)
+    return str(ipaddress.ip_network((found, 64), strict=False))

@@ -1,0 +1,69 @@
+"""Passphrases: what may be one, and Argon2id, so that nobody can read them here."""
+
+import threading
+import unicodedata
+from typing import Final
+
+from argon2 import PasswordHasher, profiles
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from core.models import InvalidInput
+
+MIN_CHARACTERS: Final = 12
+MAX_CHARACTERS: Final = 256
+_DIFFERENT: Final = 5
+
+# RFC 9106 (section 4), second recommended option: 64 MiB, three passes, four lanes.
+_HASHER: Final = PasswordHasher.from_parameters(profiles.RFC_9106_LOW_MEMORY)
+_AT_ONCE: Final = threading.BoundedSemaphore(4)  # so that a flood of logins takes no more memory
+
+
+def check_passphrase(passphrase: str, user_id: str) -> None:
+    """See that a new passphrase is not too easy to guess.
+
+    Raises:
+        InvalidInput: it is too short, too long, too uniform, or the user_id; the text says which.
+    """
+    if len(passphrase) < MIN_CHARACTERS:
+        raise InvalidInput(
+            f"A passphrase has at least {MIN_CHARACTERS} characters; a few words are easy to keep."
+        )
+    if len(passphrase) > MAX_CHARACTERS:
+        raise InvalidInput(f"A passphrase has at most {MAX_CHARACTERS} characters.")
+    if len(set(passphrase)) < _DIFFERENT:
+        raise InvalidInput(f"A passphrase has at least {_DIFFERENT} different characters.")
+    if user_id in passphrase.lower() and len(passphrase) - len(user_id) < MIN_CHARACTERS // 2:
+        raise InvalidInput("A passphrase has more in it than the user id.")
+
+
+def hash_passphrase(passphrase: str) -> str:
+    """Return the hash to store, with its salt and parameters in it."""
+    with _AT_ONCE:
+        return _HASHER.hash(_normal(passphrase))
+
+
+def matches(stored: str | None, passphrase: str) -> bool:
+    """Return whether a passphrase is the one that a hash was made of.
+
+    It takes the same time where there is none, so that nobody learns which accounts there are.
+
+    Args:
+        stored: the hash; None: there is none, so nothing matches.
+        passphrase: what was typed.
+    """
+    if len(passphrase) > MAX_CHARACTERS:
+        return False
+    with _AT_ONCE:
+        try:
+            _HASHER.verify(stored or _NOBODYS, _normal(passphrase))
+        except (VerificationError, InvalidHashError):
+            return False
+    return stored is not None
+
+
+def _normal(passphrase: str) -> bytes:
+    """Return one spelling for all ways to type the same text (RFC 8265, section 4.2)."""
+    return unicodedata.normalize("NFC", passphrase).encode(errors="replace")
+
+
+_NOBODYS: Final = hash_passphrase("nobody's")

@@ -1,0 +1,355 @@
+"""The page “Account”: its sections, and what their buttons do.
+
+What a button does is done in its callback, before the page is drawn: what was typed is taken out
+of Streamlit's state there, and everything below shows what holds afterwards.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Final
+
+import streamlit as st
+
+from core.accounts import OF_ACCOUNT, Accounts, LoginRefused
+from core.models import InvalidInput, Invite, Session, User, now, parse_user_id
+from core.passphrases import MIN_CHARACTERS, matches
+from core.store import DatabaseError
+from core.store.invites import INVITE_DAYS
+from core.web import session
+from core.web.moments import moment_text, zone_of
+from core.web.studio import studio
+from core.web.telling import NO_ANSWER, draw_settings
+
+# What a browser calls itself names others, too, so the order matters:
+# https://developer.mozilla.org/docs/Web/HTTP/Guides/Browser_detection_using_the_user_agent
+BROWSERS: Final = {
+    **{"Edg": "Edge", "OPR/": "Opera", "SamsungBrowser/": "Samsung Internet"},
+    **{"Firefox/": "Firefox", "FxiOS/": "Firefox", "CriOS/": "Chrome", "Chrome/": "Chrome"},
+    "Safari/": "Safari",
+}
+SYSTEMS: Final = {
+    **{"iPhone": "an iPhone", "iPad": "an iPad", "Android": "Android", "Windows": "Windows"},
+    **{"Macintosh": "macOS", "CrOS": "ChromeOS", "Linux": "Linux"},
+}
+UNPROTECTED: Final = "Without a passphrase, whoever types your user id is you."
+WRONG: Final = "Your passphrase is another one."
+
+_SAID: Final = "account_said"
+_LINK: Final = "account_link"
+_PRESENT: Final = "account-present"
+_NEW: Final = "account-new"
+_AGAIN: Final = "account-again"
+_FOR: Final = "account-for"
+_CONFIRMED: Final = "account-confirmed"
+_PROOF: Final = "account-proof"
+
+
+@dataclass(frozen=True)
+class _Said:
+    """What came of a button, to be shown once in its section."""
+
+    section: str
+    text: str
+    refused: bool = False
+
+
+def draw(user: User) -> None:
+    """Draw all that a user can see and change of their account."""
+    if told := st.session_state.pop("told", None):  # by `draw_settings`
+        st.toast(told, duration="long")
+    with st.container(key="account"):
+        _draw_who(user)
+        if studio().settings.login != "oidc":
+            _draw_passphrase(user)
+        _draw_sessions(user)
+        with st.container(key="account-telling"):
+            draw_settings(user)
+        if user.admin:
+            _draw_invitations(user)
+        _draw_archive()
+        _draw_removal(user)
+
+
+def browser_text(agent: str) -> str:
+    """Return a browser in words, such as “Chrome on Linux”, from what it calls itself."""
+    browser = next((name for mark, name in BROWSERS.items() if mark in agent), "Another browser")
+    system = next((name for mark, name in SYSTEMS.items() if mark in agent), "")
+    return f"{browser} on {system}" if system else browser
+
+
+@contextmanager
+def _section(name: str, title: str) -> Iterator[None]:
+    """Draw what the block draws under a title, after what its last button came to."""
+    with st.container(key=f"account-{name}"):
+        st.subheader(title, anchor=False)
+        said = st.session_state.get(_SAID)
+        if said is not None and said.section == name:
+            del st.session_state[_SAID]
+            (st.error if said.refused else st.success)(said.text)
+        try:
+            yield
+        except DatabaseError:
+            st.error(NO_ANSWER)
+
+
+def _act(section: str, do: Callable[[], str]) -> None:
+    """Do what a button asks for; what there is to say waits for the section to be drawn."""
+    try:
+        said = _Said(section, do())
+    except (InvalidInput, LoginRefused) as error:
+        said = _Said(section, str(error), refused=True)
+    except DatabaseError:
+        said = _Said(section, NO_ANSWER, refused=True)
+    st.session_state[_SAID] = said
+
+
+def _take(key: str) -> str:
+    """Return what was typed into a field, and empty it, in the browser and here."""
+    typed = st.session_state.get(key)
+    if typed is None:
+        return ""
+    st.session_state[key] = ""
+    return str(typed)
+
+
+def _secret(label: str, key: str, autocomplete: str) -> None:
+    # No `max_chars`: it would cut what is pasted, without a word.
+    st.text_input(label, type="password", key=key, autocomplete=autocomplete)
+
+
+def _moment(user: User, moment: datetime) -> str:
+    return moment_text(moment, zone_of(session.zone_name(user)), now())
+
+
+def _draw_who(user: User) -> None:
+    with _section("who", user.id):
+        facts = [f"Here since {_moment(user, user.created_at)}."]
+        if user.last_login_at is not None:
+            facts.append(f"Last login: {_moment(user, user.last_login_at)}.")
+        if user.subject is not None and studio().settings.login == "oidc":
+            facts.append(f"Your identity comes from {user.subject.issuer}.")
+        if user.admin:
+            facts.append("You are an admin: you see everybody's work and logs, and invite people.")
+        st.text("\n".join(facts))
+
+
+def _draw_passphrase(user: User) -> None:
+    optional = studio().settings.login == "user_id"
+    with _section("passphrase", "Passphrase"):
+        if user.protected:
+            st.text("It is asked for whenever somebody logs in with your user id.")
+        else:
+            admin = " You are an admin, so they see everybody's work, too." if user.admin else ""
+            st.text(UNPROTECTED + admin if optional else "You have none yet.")
+        with st.form("account-passphrase-form", border=False):
+            if user.protected:
+                _secret("Present passphrase", _PRESENT, "current-password")
+            _secret("New passphrase", _NEW, "new-password")
+            _secret("New passphrase again", _AGAIN, "new-password")
+            st.caption(
+                f"At least {MIN_CHARACTERS} characters; a few words are easy to keep. "
+                "You are then logged out everywhere else."
+            )
+            with st.container(key="account-passphrase-acts", horizontal=True):
+                st.form_submit_button(
+                    "Change the passphrase" if user.protected else "Set a passphrase",
+                    on_click=_act,
+                    args=("passphrase", partial(_change_passphrase, user.id)),
+                )
+                if user.protected and optional:
+                    st.form_submit_button(
+                        "Remove the passphrase",
+                        on_click=_act,
+                        args=("passphrase", partial(_remove_passphrase, user.id)),
+                    )
+
+
+def _change_passphrase(user_id: str) -> str:
+    present, new, again = _take(_PRESENT), _take(_NEW), _take(_AGAIN)
+    if not new:
+        raise InvalidInput("Please type a new passphrase.")
+    if new != again:
+        raise InvalidInput("The two new passphrases are not the same. Please type them again.")
+    _accounts().change_passphrase(
+        user_id, present, new, session.session_id(), session.visitor()
+    )
+    return "Your new passphrase holds from now on. You were logged out everywhere else."
+
+
+def _remove_passphrase(user_id: str) -> str:
+    present = _take(_PRESENT)
+    _take(_NEW)
+    _take(_AGAIN)
+    _accounts().change_passphrase(user_id, present, "", session.session_id(), session.visitor())
+    return "You have no passphrase any more. You were logged out everywhere else."
+
+
+def _accounts() -> Accounts:
+    return Accounts(studio().store, studio().settings)
+
+
+def _draw_sessions(user: User) -> None:
+    with _section("sessions", "Where you are logged in"):
+        own = session.session_id()
+        found = studio().store.sessions.of_user(user.id)
+        for each in sorted(found, key=lambda each: each.id != own):
+            _draw_session(user, each, own=each.id == own)
+        if any(each.id != own for each in found):
+            st.button(
+                "Log out everywhere else",
+                key="account-end-others",
+                on_click=_act,
+                args=("sessions", partial(_end_others, user.id)),
+            )
+
+
+def _draw_session(user: User, found: Session, *, own: bool) -> None:
+    where = browser_text(found.agent) + (" · this one" if own else "")
+    since, used = _moment(user, found.created_at), _moment(user, found.seen_at)
+    with _row(where, f"{found.address}, since {since}, last used {used}".removeprefix(", ")):
+        if not own:
+            st.button(
+                "Log out",
+                key=f"account-end-{found.id[:16]}",
+                help=f"Log out of {where}, since {since}",
+                on_click=_act,
+                args=("sessions", partial(_end, user.id, found.id)),
+            )
+
+
+@contextmanager
+def _row(title: str, facts: str) -> Iterator[None]:
+    """Draw something in a list, and to its right what the block draws."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.text(f"{title}\n{facts}", width="stretch")
+        yield
+
+
+def _end(user_id: str, session_id: str) -> str:
+    studio().store.sessions.revoke(session_id, user_id)
+    return "Logged out there. A page that is open there closes within seconds."
+
+
+def _end_others(user_id: str) -> str:
+    studio().store.sessions.revoke_all(user_id, but=session.session_id())
+    return "Logged out everywhere else. Pages that are open there close within seconds."
+
+
+def _draw_invitations(user: User) -> None:
+    with _section("invitations", "Invitations"):
+        if link := st.session_state.pop(_LINK, None):
+            st.code(link, language=None, wrap_lines=True)
+        with st.form("account-invitation-form", border=False):
+            st.caption(f"An invitation is a link that works once, within {INVITE_DAYS} days.")
+            if studio().settings.login != "oidc":  # no passphrases there
+                st.text_input(
+                    "For an account that there is, to choose a new passphrase",
+                    key=_FOR,
+                    placeholder="Its user id; empty: for a new account",
+                    autocomplete="off",
+                )
+            st.form_submit_button(
+                "Make a link", on_click=_act, args=("invitations", partial(_invite, user.id))
+            )
+        for each in studio().store.invites.open():
+            _draw_invitation(user, each)
+
+
+def _draw_invitation(user: User, invite: Invite) -> None:
+    whom = f"{invite.user_id}, to choose a passphrase" if invite.user_id else "a new account"
+    until = _moment(user, invite.expires_at)
+    with _row(f"For {whom}", f"Made by {invite.made_by}, until {until}"):
+        st.button(
+            "Withdraw",
+            key=f"account-withdraw-{invite.id[:16]}",
+            help=f"Withdraw the invitation for {whom}, until {until}",
+            on_click=_act,
+            args=("invitations", partial(_withdraw, user.id, invite.id)),
+        )
+
+
+def _invite(user_id: str) -> str:
+    typed = _take(_FOR).strip()
+    _check_admin(user_id)
+    whom = parse_user_id(typed) if typed else None
+    if whom is not None and studio().store.users.get(whom) is None:
+        raise InvalidInput(f"There is no account “{whom}”. Leave the field empty for a new one.")
+    secret = studio().store.invites.make(user_id, whom)
+    st.session_state[_LINK] = f"{studio().settings.link_base}/login?invite={secret}"
+    return f"Here is the link for {whom or 'a new account'}. Copy it now: it is shown only once."
+
+
+def _withdraw(user_id: str, invite_id: str) -> str:
+    _check_admin(user_id)
+    studio().store.invites.withdraw(invite_id)
+    return "The invitation is withdrawn; its link leads nowhere now."
+
+
+def _check_admin(user_id: str) -> None:
+    """See that somebody is an admin still, whatever held when the button was drawn."""
+    user = studio().store.users.get(user_id)
+    if user is None or not user.admin:
+        raise InvalidInput("Only admins can do that, and you are none any more.")
+
+
+def _draw_archive() -> None:
+    with _section("archive", "Take everything along"):
+        st.text(
+            "One zip file with all your images and videos, your jobs and their prompts, your "
+            "settings, and what is logged of your logins and views."
+        )
+        st.link_button("Download everything", "/account/archive.zip")
+
+
+def _draw_removal(user: User) -> None:
+    settings = studio().settings
+    with _section("removal", "Delete my account"):
+        st.text(
+            "Everything of yours goes, at once and for good: images and videos, jobs and prompts, "
+            "settings, addresses, and the links that you shared. What is being made is cancelled. "
+            "What stays are the logs of logins and views, each entry for "
+            f"{settings.log_days} days."
+        )
+        if user.admin and _is_last_admin(user):
+            st.warning(
+                "You are the only admin; no admin is left then. Another one is made on the "
+                "machine's own terminal only: `python -m core user add NAME --admin`"
+            )
+        with st.form("account-removal-form", border=False):
+            st.text_input(f"Type your user id, {user.id}", key=_CONFIRMED, autocomplete="off")
+            if user.protected and settings.login != "oidc":
+                _secret("Your passphrase", _PROOF, "current-password")
+            st.form_submit_button(
+                "Delete everything", on_click=_act, args=("removal", partial(_remove, user.id))
+            )
+
+
+def _is_last_admin(user: User) -> bool:
+    others = studio().store.users.all(limit=0)
+    return not any(each.admin for each in others if each.id != user.id)
+
+
+def _remove(user_id: str) -> str:
+    typed, passphrase = _take(_CONFIRMED), _take(_PROOF)
+    if typed.strip().lower() != user_id:
+        raise InvalidInput(f"Nothing was deleted: please type your user id, {user_id}.")
+    if studio().settings.login != "oidc":
+        _prove(user_id, passphrase)
+    studio().store.removal.ask(user_id)
+    return "Your account is being deleted."
+
+
+def _prove(user_id: str, passphrase: str) -> None:
+    """See that it is the owner who asks, where there is a passphrase to tell by."""
+    stored = studio().store.users.passphrase_hash(user_id)
+    if stored is None:
+        return
+    key = f"account {user_id} removal"  # strangers who guess at the login count elsewhere
+    if studio().store.attempts.begin(key, OF_ACCOUNT):
+        raise InvalidInput("That was tried too often. Please try again in a quarter of an hour.")
+    if not matches(stored, passphrase):
+        raise InvalidInput(f"Nothing was deleted: {WRONG}")
+    studio().store.attempts.forget(key)

@@ -1,0 +1,29 @@
+"""The way in: what the login page offers, by how people log in here."""
+
+import streamlit as st
+
+from core.web.components import login_form
+from core.web.oidc import streamlit_claims
+from core.web.studio import studio
+
+
+def draw_login(target: str, invite: str = "") -> None:
+    """Draw the login page.
+
+    Args:
+        target: the page of ours to go to afterwards.
+        invite: the secret of the invitation that led here; empty: none did.
+    """
+    settings = studio().settings
+    claims = streamlit_claims() if settings.login == "oidc" else None
+    login_form(
+        {
+            "next": target,
+            "mode": settings.login,
+            "registration": settings.registration,
+            "invite": invite,
+            "provider": settings.oidc_title,
+            "ticket": "" if claims is None else studio().identity.ticket(claims),
+        },
+        on_provider=lambda _: st.login(),
+    )

@@ -1,0 +1,39 @@
+"""Everything that the web process serves beside Streamlit's pages, and what stands in front."""
+
+from collections.abc import Callable
+
+from starlette.middleware import Middleware
+from starlette.routing import Route
+
+from core.web.auth import auth_routes
+from core.web.bell import bell_routes
+from core.web.content import content_routes
+from core.web.headers import SafeHeaders
+from core.web.health import health_routes
+from core.web.identity import Identity, IdentityMiddleware
+from core.web.mail_links import mail_link_routes
+from core.web.sessions import LiveSessions
+from core.web.studio import Studio
+
+
+class Front:
+    """Our routes and middleware, on one identity.
+
+    Args:
+        open_studio: returns the shared studio; may raise `DatabaseUnavailable`.
+        identity: signs the cookies.
+    """
+
+    def __init__(self, open_studio: Callable[[], Studio], identity: Identity) -> None:
+        sessions = LiveSessions(lambda: open_studio().store.sessions)
+        self.routes: list[Route] = [
+            *auth_routes(open_studio, identity, sessions),
+            *content_routes(open_studio),
+            *bell_routes(open_studio),
+            *health_routes(open_studio),
+            *mail_link_routes(open_studio),
+        ]
+        self.middleware: list[Middleware] = [
+            Middleware(SafeHeaders),
+            Middleware(IdentityMiddleware, identity=identity, sessions=sessions),
+        ]

@@ -1,0 +1,21 @@
+"""Account: who the user is here, how that is proved, where they are logged in, and leaving."""
+
+import streamlit as st
+
+from core.web import account, session
+
+
+def main() -> None:
+    """Draw the page."""
+    user = session.account(session.require_user())
+    session.note_visit(user.id, None)
+    if user.deleting_at is not None:
+        session.message_page(
+            "Your account is being deleted", "You are logged out in a moment. Good-bye!"
+        )
+        return
+    st.title("Account", anchor=False, text_alignment="center")
+    account.draw(user)
+
+
+main()

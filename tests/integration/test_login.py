@@ -1,0 +1,572 @@
+"""Logging in by the routes that the login page uses, in each of the modes."""
+
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from argon2 import PasswordHasher
+from pydantic import SecretStr
+from pymongo.collection import Collection
+from pymongo.errors import AutoReconnect
+from starlette.testclient import TestClient
+
+from core.accounts import OF_ACCOUNT, OF_ADDRESS, WRONG, Accounts, LoginRefused, Visitor
+from core.media.folder import FolderStore
+from core.models import InvalidInput, Subject, ViewEntry, now
+from core.passphrases import hash_passphrase
+from core.settings import Settings
+from core.store import Store, open_store
+from core.store.attempts import Limit
+from core.web.identity import COOKIE, Identity
+from tests.web import app_of, browser_of, log_in, studio_of
+
+RIGHT = "the cat sat on 7 mats"
+HASHED = hash_passphrase(RIGHT)
+VISITOR = Visitor("198.51.100.7", "a browser")
+OpenBrowser = Callable[..., TestClient]
+
+
+@pytest.fixture
+def browser(settings: Settings, store: Store, content: FolderStore) -> Iterator[OpenBrowser]:
+    """Opens browsers on a web process with settings of the test's choice."""
+    opened: list[TestClient] = []
+
+    def open_browser(address: str = "198.51.100.7", **chosen: str) -> TestClient:
+        changed = settings.model_copy(update=chosen)
+        client = browser_of(app_of(studio_of(changed, store, content)), address)
+        opened.append(client.__enter__())
+        return client
+
+    yield open_browser
+    for client in opened:
+        client.__exit__()
+
+
+def tried(client: TestClient, user_id: str, passphrase: str = "", **more: Any) -> tuple[int, Any]:
+    body = {"user_id": user_id, "passphrase": passphrase} | more
+    answer = client.post("/auth/login", json=body)
+    return answer.status_code, answer.json()
+
+
+def reasons(store: Store, user_id: str) -> list[str]:
+    return [entry.reason for entry in store.logins.of_user(user_id)]
+
+
+def is_in(client: TestClient) -> bool:
+    return client.get("/bell").status_code == 200
+
+
+# The log
+
+
+def test_a_login_is_logged_and_leads_on(browser: OpenBrowser, store: Store) -> None:
+    assert log_in(browser(), " Ana ", next="/job?id=1") == {"next": "/job?id=1"}
+    assert store.users.get("ana") is not None
+    [entry] = store.logins.of_user("ana")
+    assert (entry.outcome, entry.reason, entry.method) == ("accepted", "", "user_id")
+    assert (entry.address, entry.agent) == ("198.51.100.7", "testclient")
+    [session] = store.sessions.of_user("ana")
+    assert entry.session == session.id
+
+
+def test_a_login_leads_nowhere_else(browser: OpenBrowser) -> None:
+    assert log_in(browser(), "ana", next="https://evil.example.org") == {"next": "/"}
+
+
+def test_every_refused_login_is_logged(browser: OpenBrowser, store: Store) -> None:
+    client = browser()
+    assert client.post("/auth/login", json={"user_id": "con"}).status_code == 422
+    [entry] = store.logins.of_user("con")
+    assert (entry.outcome, entry.reason) == ("refused", "invalid user_id")
+    client.post("/auth/login", json={"user_id": "y" * 5000})
+    assert len(store.logins.of_user("y" * 200)) == 1
+    client.post("/auth/login", content=rb'{"user_id": "\ud800"}')
+    assert len(store.logins.of_user("?")) == 1
+    client.post("/auth/login", json={"user_id": "ana"}, headers={"Origin": "http://evil"})
+    client.post("/auth/login", content=b"what")
+    assert reasons(store, "") == ["malformed", "cross-site"]
+    assert store.users.get("ana") is None
+
+
+def test_a_passphrase_is_in_no_log(
+    browser: OpenBrowser, store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = browser(login="passphrase")
+    tried(client, "ana", RIGHT, register=True)
+    tried(client, "ana", RIGHT + "!")
+    kept = str([entry.to_document() for entry in store.logins.of_user("ana")])
+    assert "cat" not in kept + caplog.text + str(store.users.get("ana"))
+
+
+# Sessions
+
+
+def test_after_logging_out_a_copied_cookie_is_worth_nothing(
+    browser: OpenBrowser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, thief = browser(), browser()
+    log_in(client, "ana")
+    thief.cookies.set(COOKIE, client.cookies[COOKIE])
+    assert is_in(thief)
+    client.post("/auth/logout")
+    assert not is_in(client)
+    assert COOKIE not in client.cookies
+    monkeypatch.setattr("core.web.sessions.LOOK_SECONDS", 0)  # that another process may be late
+    assert not is_in(thief)
+
+
+def test_a_login_ends_the_session_that_the_browser_had_before(
+    browser: OpenBrowser, store: Store
+) -> None:
+    client = browser()
+    log_in(client, "eve")
+    planted = client.cookies[COOKIE]
+    log_in(client, "ana")
+    assert client.cookies[COOKIE] != planted
+    assert client.get("/bell").json()["user"] == "ana"
+    assert store.sessions.of_user("eve") == []
+    client.cookies.set(COOKIE, planted, domain="studio.example.org", path="/")
+    assert not is_in(client)
+
+
+def test_a_session_ends_by_itself(browser: OpenBrowser, store: Store, settings: Settings) -> None:
+    client = browser()
+    secret, session = store.sessions.begin("ana", settings.session_days)
+    assert session.expires_at - session.created_at == timedelta(days=settings.session_days)
+    over, _ = store.sessions.begin("ana", -1)
+    for each, expected in ((secret, True), (over, False)):
+        signed = Identity("key", days=30, secure=False)._signer.sign(each).decode()  # noqa: SLF001
+        client.cookies.set(COOKIE, signed)
+        assert is_in(client) is expected
+
+
+def test_a_new_passphrase_ends_all_other_sessions(
+    browser: OpenBrowser, store: Store, settings: Settings
+) -> None:
+    here, there = browser(), browser()
+    log_in(here, "ana")
+    log_in(there, "ana")
+    [_, mine] = store.sessions.of_user("ana")
+    accounts = Accounts(store, settings)
+    accounts.change_passphrase("ana", "", RIGHT, mine.id, VISITOR)
+    assert [each.id for each in store.sessions.of_user("ana")] == [mine.id]
+    with pytest.raises(InvalidInput, match="present passphrase"):
+        accounts.change_passphrase("ana", "wrong", RIGHT + "!", mine.id, VISITOR)
+    accounts.change_passphrase("ana", RIGHT, "", None, VISITOR)
+    assert store.sessions.of_user("ana") == []
+    assert tried(browser(), "ana")[0] == 200
+
+
+def test_the_cookie_travels_over_tls_only_where_there_is_tls(browser: OpenBrowser) -> None:
+    body = {"user_id": "ana"}
+    plain = browser().post("/auth/login", json=body)
+    assert "secure" not in plain.headers["set-cookie"].lower()
+    client = browser()
+    client.base_url = "https://studio.example.org"
+    behind = client.post("/auth/login", json=body, headers={"Origin": str(client.base_url)})
+    assert "secure" in behind.headers["set-cookie"].lower()
+    assert "max-age" in behind.headers["strict-transport-security"]
+
+
+# The user_id alone, and a passphrase that its owner has set
+
+
+def test_a_protected_id_asks_for_its_passphrase(browser: OpenBrowser, store: Store) -> None:
+    store.users.create("ana", passphrase_hash=HASHED)
+    client = browser()
+    status, said = tried(client, "ana")
+    assert (status, said["ask"]) == (401, True)
+    assert not is_in(client)
+    assert tried(client, "ana", RIGHT + " ")[1]["message"] == WRONG
+    assert tried(client, "Ana", RIGHT)[0] == 200
+    assert reasons(store, "ana") == ["", "wrong passphrase", "passphrase missing"]
+
+
+def test_where_registration_is_closed_an_unknown_id_looks_like_a_protected_one(
+    browser: OpenBrowser, store: Store
+) -> None:
+    store.users.create("ana", passphrase_hash=HASHED)
+    client = browser(registration="closed")
+    assert tried(client, "ana") == tried(client, "nobody")
+    assert tried(client, "ana", "a wrong one") == tried(client, "nobody", "a wrong one")
+    assert store.users.get("nobody") is None
+
+
+# Passphrases
+
+
+def test_accounts_are_made_with_a_passphrase(browser: OpenBrowser, store: Store) -> None:
+    client = browser(login="passphrase")
+    assert tried(client, "ana")[0] == 401
+    status, said = tried(client, "ana", "short", register=True)
+    assert (status, "at least 12" in said["message"]) == (422, True)
+    assert tried(client, "ana", RIGHT, register=True) == (200, {"next": "/"})
+    assert tried(client, "ana", "another one, long", register=True)[0] == 409
+    other = browser(login="passphrase")
+    assert tried(other, "ana", "another one, long")[0] == 401
+    assert tried(other, "ana", RIGHT)[0] == 200
+    user = store.users.get("ana")
+    assert user is not None
+    assert user.protected
+    assert (store.users.passphrase_hash("ana") or "").startswith("$argon2id$")
+
+
+def test_an_account_without_a_passphrase_is_open_to_nobody(
+    browser: OpenBrowser, store: Store
+) -> None:
+    store.users.create("ana")
+    client = browser(login="passphrase")
+    for passphrase in ("", "None", "a wrong one"):
+        assert tried(client, "ana", passphrase)[0] == 401
+
+
+@pytest.mark.parametrize(
+    "passphrase", ["short", "a" * 40, "x" * 300, "ana-ana-anna", "ana12345678", "ababababababab"]
+)
+def test_a_passphrase_that_is_easy_to_guess_is_refused(
+    browser: OpenBrowser, store: Store, passphrase: str
+) -> None:
+    status, said = tried(browser(login="passphrase"), "ana", passphrase, register=True)
+    assert (status, "passphrase" in said["message"]) == (422, True)
+    assert store.users.get("ana") is None
+
+
+def test_a_passphrase_is_the_same_however_it_is_typed(browser: OpenBrowser) -> None:
+    composed, decomposed = "schöne grüne Wälder", "scho\u0308ne gru\u0308ne Wa\u0308lder"
+    client = browser(login="passphrase")
+    assert tried(client, "ana", composed, register=True)[0] == 200
+    assert tried(client, "ana", decomposed)[0] == 200
+
+
+def test_a_wrong_id_and_a_wrong_passphrase_get_the_same_answer_after_the_same_work(
+    browser: OpenBrowser, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The time is that of one Argon2 hash with the same parameters in both cases."""
+    store.users.create("ana", passphrase_hash=HASHED)
+    client = browser(login="passphrase")
+    verified: list[str] = []
+    verify = PasswordHasher.verify
+
+    def watched(self: PasswordHasher, stored: str, passphrase: str) -> bool:
+        verified.append(stored.rsplit("$", 2)[0])
+        return verify(self, stored, passphrase)
+
+    monkeypatch.setattr(PasswordHasher, "verify", watched)
+    assert tried(client, "ana", "a wrong one") == tried(client, "nobody", "a wrong one")
+    assert len(verified) == 2
+    assert len(set(verified)) == 1
+
+
+# Trying
+
+
+def test_attempts_at_an_account_are_slowed_and_then_locked(
+    browser: OpenBrowser, store: Store
+) -> None:
+    store.users.create("ana", passphrase_hash=HASHED)
+    client = browser(login="passphrase")
+    for _ in range(OF_ACCOUNT.free + 1):
+        assert tried(client, "ana", "a wrong one")[0] == 401
+    status, said = tried(client, "ana", RIGHT)
+    assert status == 429
+    assert said["wait"] >= 1
+    assert "try again in" in said["message"]
+    assert tried(browser(login="passphrase"), "ana", RIGHT)[0] == 429  # from another process
+    assert not is_in(client)
+    assert reasons(store, "ana")[0] == "too many attempts"
+    assert tried(client, "nobody", "a wrong one")[0] == 401
+
+
+def test_the_pause_doubles_and_ends_in_a_lock(store: Store) -> None:
+    attempts, pauses = store._database["attempts"], []  # noqa: SLF001
+    for _ in range(7):
+        assert store.attempts.begin("account ana", Limit(free=2, most=6)) == 0
+        [kept] = attempts.find()
+        pauses.append((kept["not_before"] - kept["now"]).total_seconds())
+        attempts.update_one({}, {"$set": {"not_before": kept["now"]}})
+    assert pauses == [0, 0, 1, 2, 4, 900, 900]
+
+
+def test_many_attempts_at_once_are_all_counted(store: Store) -> None:
+    limit = Limit(free=5, most=9)
+    with ThreadPoolExecutor(16) as pool:
+        waits = list(pool.map(lambda _: store.attempts.begin("x", limit), range(64)))
+    assert waits.count(0) == 6  # five are free, the sixth begins the pause
+
+
+def test_an_address_that_tries_many_accounts_is_stopped(browser: OpenBrowser, store: Store) -> None:
+    limit = OF_ADDRESS.free
+    client = browser("203.0.113.9", login="passphrase")
+    statuses = [tried(client, f"u{number}", "a wrong one")[0] for number in range(limit + 2)]
+    assert statuses == [401] * (limit + 1) + [429]
+    assert tried(browser("203.0.113.10", login="passphrase"), "ana", "a wrong one")[0] == 401
+    assert store.attempts.begin("address 203.0.113.9", OF_ADDRESS) > 0
+
+
+def test_a_network_of_ipv6_counts_as_one_address(browser: OpenBrowser) -> None:
+    statuses = [
+        tried(browser(f"2001:db8::{number:x}", login="passphrase"), f"u{number}", "a wrong one")[0]
+        for number in range(OF_ADDRESS.free + 2)
+    ]
+    assert statuses[-1] == 429
+
+
+def test_strangers_cannot_lock_an_owner_out_where_the_owner_has_been(
+    browser: OpenBrowser, store: Store
+) -> None:
+    store.users.create("ana", passphrase_hash=HASHED)
+    assert tried(browser("192.0.2.1", login="passphrase"), "ana", RIGHT)[0] == 200
+    stranger = browser("203.0.113.9", login="passphrase")
+    while tried(stranger, "ana", "a wrong one")[0] != 429:
+        pass
+    assert tried(browser("192.0.2.2", login="passphrase"), "ana", RIGHT)[0] == 429
+    assert tried(browser("192.0.2.1", login="passphrase"), "ana", RIGHT)[0] == 200
+
+
+def test_a_login_that_succeeds_forgets_the_failures_before(
+    browser: OpenBrowser, store: Store
+) -> None:
+    store.users.create("ana", passphrase_hash=HASHED)
+    client = browser(login="passphrase")
+    for _ in range(3):
+        for _ in range(OF_ACCOUNT.free - 1):
+            assert tried(client, "ana", "a wrong one")[0] == 401
+        assert tried(client, "ana", RIGHT)[0] == 200
+
+
+# Invitations
+
+
+def test_where_accounts_need_an_invitation_it_makes_one(browser: OpenBrowser, store: Store) -> None:
+    client = browser(login="passphrase", registration="invite")
+    status, said = tried(client, "ana", RIGHT, register=True)
+    assert (status, "invitation" in said["message"]) == (403, True)
+    invite = store.invites.make("terminal")
+    assert tried(client, "ana", "short", register=True, invite=invite)[0] == 422
+    assert tried(client, "ana", RIGHT, register=True, invite=invite)[0] == 200
+    assert tried(client, "eve", RIGHT, register=True, invite=invite)[0] == 403
+    assert store.users.get("eve") is None
+    assert store.logins.of_user("ana")[0].method == "invite"
+
+
+def test_an_invitation_that_came_to_nothing_can_be_used_again(
+    browser: OpenBrowser, store: Store
+) -> None:
+    store.users.create("ana", passphrase_hash=HASHED)
+    client, invite = browser(login="passphrase", registration="invite"), store.invites.make("x")
+    assert tried(client, "ana", "another one, long", register=True, invite=invite)[0] == 409
+    assert tried(client, "ben", "another one, long", register=True, invite=invite)[0] == 200
+    assert store.users.passphrase_hash("ana") == HASHED
+
+
+def test_of_two_who_use_one_invitation_at_once_one_gets_in(
+    settings: Settings, store: Store
+) -> None:
+    accounts = Accounts(store, settings.model_copy(update={"registration": "invite"}))
+    invite = store.invites.make("terminal")
+
+    def register(number: int) -> bool:
+        try:
+            accounts.register(f"u{number}", "", invite, VISITOR)
+        except LoginRefused:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(register, range(8))) == 1
+    assert len(store.users.all()) == 1
+
+
+def test_an_invitation_for_an_account_renews_its_passphrase_and_nothing_else(
+    browser: OpenBrowser, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.users.create("ana", passphrase_hash=HASHED)
+    store.users.create("eve", passphrase_hash=HASHED)
+    client, thief = browser(login="passphrase"), browser(login="passphrase")
+    assert tried(thief, "ana", RIGHT)[0] == 200
+    invite = store.invites.make("terminal", "ana")
+    body = {"register": True, "invite": invite}
+    assert tried(client, "eve", "another one, long", **body) == (200, {"next": "/"})
+    assert client.get("/bell").json()["user"] == "ana"
+    assert tried(browser(login="passphrase"), "eve", RIGHT)[0] == 200
+    assert tried(browser(login="passphrase"), "ana", "another one, long")[0] == 200
+    monkeypatch.setattr("core.web.sessions.LOOK_SECONDS", 0)
+    assert not is_in(thief)
+
+
+@pytest.mark.parametrize("invite", ["x", "../..", "\x00", "é" * 300])
+def test_an_invitation_that_was_never_made_leads_nowhere(
+    browser: OpenBrowser, store: Store, invite: str
+) -> None:
+    client = browser(registration="invite")
+    assert tried(client, "ana", register=True, invite=invite)[0] == 403
+    assert store.users.get("ana") is None
+
+
+# The word of an identity provider
+
+
+def claims(**more: Any) -> dict[str, Any]:
+    return {
+        "iss": "https://id.example.org",
+        "sub": "1",
+        "iat": now().timestamp(),
+        "nonce": secrets.token_hex(8),
+        "preferred_username": "Ana",
+        **more,
+    }
+
+
+@pytest.fixture
+def recognise(settings: Settings, store: Store) -> Callable[..., str]:
+    def enter(claim: str = "preferred_username", invite: str = "", **more: Any) -> str:
+        chosen = {name: more.pop(name) for name in ("registration",) if name in more}
+        accounts = Accounts(store, settings.model_copy(update={"login": "oidc", **chosen}))
+        return accounts.recognise(claims(**more), claim, invite, VISITOR).user_id
+
+    return enter
+
+
+def test_an_account_belongs_to_the_providers_subject(
+    recognise: Callable[..., str], store: Store
+) -> None:
+    assert recognise() == "ana"
+    assert recognise(preferred_username="renamed") == "ana"
+    for other in ({"sub": "2"}, {"iss": "https://evil.example.org"}):
+        with pytest.raises(LoginRefused, match="somebody else"):
+            recognise(**other)
+    user = store.users.get("ana")
+    assert user is not None
+    assert user.subject == Subject(issuer="https://id.example.org", subject="1")
+    assert reasons(store, "Ana") == ["another's account"] * 2
+
+
+@pytest.mark.parametrize(
+    ("said", "user_id"),
+    [
+        ("ana@example.org", "ana-example.org"),
+        ("EXAMPLE\\ana", "example-ana"),
+        ("../../etc", "etc"),
+        ("<b>ana</b>", "b-ana-b-"),
+        ("a" * 100, "a" * 64),
+        ("--ana", "ana"),
+    ],
+)
+def test_whatever_the_provider_says_becomes_a_good_user_id(
+    recognise: Callable[..., str], said: str, user_id: str
+) -> None:
+    assert recognise(preferred_username=said) == user_id
+
+
+def test_what_is_alike_only_here_stays_two_people(recognise: Callable[..., str]) -> None:
+    assert recognise(preferred_username="ana@a") == "ana-a"
+    with pytest.raises(LoginRefused, match="somebody else"):
+        recognise(sub="2", preferred_username="ana a")
+
+
+@pytest.mark.parametrize(
+    ("more", "sentence"),
+    [
+        ({"preferred_username": ""}, "does not say"),
+        ({"preferred_username": "con"}, "does not say"),
+        ({"preferred_username": "…"}, "does not say"),
+        ({"claim": "upn"}, "does not say"),
+        ({"claim": "email", "email": "a@b", "email_verified": False}, "not verified"),
+        ({"iat": 1}, "log in again"),
+        ({"iat": None}, "log in again"),
+        ({"nonce": None}, "log in again"),
+        ({"registration": "closed"}, "New accounts"),
+        ({"registration": "invite"}, "invitation"),
+        ({"registration": "invite", "invite": "made up"}, "invitation"),
+    ],
+)
+def test_a_word_that_does_not_do_makes_no_account(
+    recognise: Callable[..., str], store: Store, more: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(LoginRefused, match=sentence):
+        recognise(**more)
+    assert store.users.all() == []
+
+
+def test_a_word_is_good_for_one_login(recognise: Callable[..., str]) -> None:
+    assert recognise(nonce="once") == "ana"
+    with pytest.raises(LoginRefused, match="log in again"):
+        recognise(nonce="once")
+
+
+def test_an_invitation_works_for_who_comes_by_a_provider(
+    recognise: Callable[..., str], store: Store
+) -> None:
+    invite = store.invites.make("terminal")
+    assert recognise(registration="invite", invite=invite) == "ana"
+    assert recognise(registration="invite") == "ana"
+    with pytest.raises(LoginRefused, match="was used"):
+        recognise(registration="invite", invite=invite, sub="2", preferred_username="eve")
+
+
+def test_a_ticket_is_for_our_own_route_and_a_minute_only(
+    browser: OpenBrowser, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    identity = Identity("key", days=30, secure=False)
+    client = browser(login="oidc", oidc_client_secret=SecretStr("x"))
+    forged = Identity("another key", days=30, secure=False).ticket(claims())
+    for ticket in (forged, "x", "é", identity.ticket(claims())[:-2]):
+        assert client.post("/auth/login", json={"ticket": ticket}).status_code == 403
+    assert tried(client, "ana")[0] == 403  # by the provider only
+    good = identity.ticket(claims())
+    other_mode = browser()
+    assert other_mode.post("/auth/login", json={"ticket": good}).status_code == 403
+    late = time.time() + 61
+    with monkeypatch.context() as patched:
+        patched.setattr("itsdangerous.timed.time.time", lambda: late)
+        assert client.post("/auth/login", json={"ticket": good}).status_code == 403
+    assert client.post("/auth/login", json={"ticket": good}).status_code == 200
+    assert client.get("/bell").json()["user"] == "ana"
+    assert client.post("/auth/login", json={"ticket": good}).status_code == 403
+    assert [each.method for each in store.logins.of_user("Ana")] == ["oidc"]
+
+
+def test_what_streamlit_keeps_of_the_provider_is_taken_away(browser: OpenBrowser) -> None:
+    client = browser()
+    for name in ("_streamlit_user", "_streamlit_user_1", "_streamlit_user_tokens"):
+        client.cookies.set(name, "x", domain="studio.example.org", path="/")
+    log_in(client, "ana")
+    assert [name for name in client.cookies if name.startswith("_streamlit")] == []
+
+
+# The log's own
+
+
+def test_what_is_noted_survives_an_answer_of_the_database_that_got_lost(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    insert, faults = Collection.insert_many, iter([True, False])
+
+    def flaky(self: Collection[Any], documents: Any, **more: Any) -> Any:
+        kept = insert(self, documents, **more)
+        if next(faults, False):
+            raise AutoReconnect("The answer got lost.")
+        return kept
+
+    monkeypatch.setattr(Collection, "insert_many", flaky)
+    monkeypatch.setattr("core.store.logs.AGAIN_SECONDS", 0.01)
+    for number in range(1200):
+        store.views.note(
+            ViewEntry(user_id="ana", job_id=None, asset_id=str(number), action="view", time=now())
+        )
+    kept = store.views.of_user("ana", 5000)
+    assert sorted(int(each.asset_id or "") for each in kept) == list(range(1200))
+
+
+def test_the_logs_forget_after_so_many_days(settings: Settings) -> None:
+    for days in (365, 30):
+        with open_store(settings.model_copy(update={"log_days": days})) as store:
+            store.ensure_schema()
+            for name in ("login_log", "view_log"):
+                index = store._database[name].index_information()["over"]  # noqa: SLF001
+                assert index["expireAfterSeconds"] == days * 86_400
+                assert index["key"] == [("time", 1)]
