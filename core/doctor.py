@@ -62,6 +62,7 @@ def examine(settings: Settings) -> list[Finding]:
         for provider in catalogue.providers.values()
     ]
     findings += [Finding(name, ok=False, text=why) for name, why in catalogue.broken.items()]
+    findings.append(_finding("login", lambda: _login(settings)))
     findings.append(_finding("links", lambda: _links(settings)))
     findings.append(_finding("messages", lambda: _messages(settings)))
     try:
@@ -84,6 +85,7 @@ def overview(settings: Settings) -> list[tuple[str, str]]:
     return [
         *makers,
         ("told by", ", ".join(offered(settings))),
+        ("login", f"by {settings.login}, registration {settings.registration}"),
         ("database", f"{database}, database “{settings.mongodb_database}”"),
         ("broker", address(settings.broker_url.get_secret_value()) or "none: one worker"),
         ("data", str(settings.data_dir.resolve())),
@@ -144,6 +146,26 @@ def _queue(settings: Settings) -> str:
 def _broker(settings: Settings) -> str:
     url = settings.broker_url.get_secret_value()
     return asyncio.run(check(url)) if url else "none: one worker makes everything"
+
+
+def _login(settings: Settings) -> str:
+    """See that who may come in fits to where the pages are open."""
+    if settings.login == "oidc":
+        try:
+            answer = httpx2.get(settings.oidc_metadata_url, timeout=5, follow_redirects=True)
+            issuer = answer.raise_for_status().json()["issuer"]
+        except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, LookupError, TypeError) as error:
+            raise LookupError(
+                f"The identity provider's metadata at {settings.oidc_metadata_url} cannot be read "
+                f"({type(error).__name__}). Is OIDC_METADATA_URL right?"
+            ) from None
+        return f"by {issuer}, registration {settings.registration}"
+    if settings.login == "user_id" and not settings.local:
+        raise LookupError(
+            "Whoever types a user id is that user, and the pages are open to a network "
+            f"(BIND_ADDRESS={settings.bind_address}). Set LOGIN=passphrase or LOGIN=oidc."
+        )
+    return f"by {settings.login}, registration {settings.registration}"
 
 
 def _links(settings: Settings) -> str:

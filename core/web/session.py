@@ -184,19 +184,19 @@ def apologies() -> Iterator[None]:
         apologise(error)
 
 
-def message_page(title: str, text: str, way_out: str, to: str | None = None) -> None:
+def message_page(title: str, text: str, way_out: str = "", to: str | None = None) -> None:
     """Draw a page that has only something to say.
 
     Args:
         title: what happened.
         text: what it means and what to do.
-        way_out: what the button below it says.
+        way_out: what the button below it says; empty: there is none.
         to: where that leads; None: it draws the page again.
     """
     with st.container(key="message", horizontal_alignment="center"):
         st.header(title, anchor=False, width="content")
         st.text(text, width="content")
-        if to is None:
+        if way_out and to is None:
             st.button(way_out, type="primary")
-        else:
+        elif way_out:
             st.button(way_out, type="primary", on_click=want, args=(to,))

@@ -1,0 +1,172 @@
+"""The pages' websocket, spoken to as no browser would: by hand, with made-up cookies."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import httpx2
+import pytest
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import ClientConnection, connect
+
+from core.settings import Settings
+from core.store import Store
+from core.web.identity import COOKIE, Identity
+from tests.conftest import stored_job
+from tests.product import ROOT, START_SECONDS, free_port
+
+KEY = "a-key-for-tests"
+IDENTITY = Identity(KEY, days=30, secure=False)
+PRIVATE = "what only ana may know"
+
+
+@pytest.fixture
+def port(settings: Settings, store: Store) -> Iterator[int]:
+    """A web process on the test's database, without worker and notifier."""
+    assert store.ping()
+    port = free_port()
+    environment = os.environ | {
+        "MONGODB_URI": settings.mongodb_uri.get_secret_value(),
+        "MONGODB_DATABASE": settings.mongodb_database,
+        "DATA_DIR": str(settings.data_dir),
+        "CONTENT_URL": settings.content_url,
+        "SESSION_SECRET": KEY,
+        "PORT": str(port),
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-m", "core", "web"], cwd=ROOT, env=environment, stdin=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + START_SECONDS
+    while not answers(port):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    yield port
+    process.terminate()
+    assert process.wait(30) in (0, -15)
+
+
+def answers(port: int) -> bool:
+    try:
+        return httpx2.get(f"http://127.0.0.1:{port}/health", trust_env=False).is_success
+    except httpx2.HTTPError:
+        return False
+
+
+def cookie(secret: str, identity: Identity = IDENTITY) -> dict[str, str]:
+    return {"Cookie": f"{COOKIE}={identity._signer.sign(secret).decode()}"}  # noqa: SLF001
+
+
+def opened(port: int, headers: dict[str, str] | None = None, **more: Any) -> ClientConnection:
+    address = f"ws://127.0.0.1:{port}/_stcore/stream"
+    connection: ClientConnection = connect(
+        address, additional_headers=headers or {}, proxy=None, max_size=None, **more
+    )
+    return connection
+
+
+def drawn(socket: ClientConnection, query: str = "", page: str = "") -> dict[str, Any]:
+    """Ask for a page and return what each component on it is given, by name, once it is drawn."""
+    asked = BackMsg()
+    asked.rerun_script.query_string = query
+    asked.rerun_script.page_name = page
+    socket.send(asked.SerializeToString())
+    found: dict[str, Any] = {}
+    while True:
+        said = ForwardMsg()
+        said.ParseFromString(socket.recv(30, decode=False))
+        found["all"] = found.get("all", "") + str(said)
+        component = said.delta.new_element.bidi_component
+        if component.component_name:
+            found[component.component_name.removeprefix("fivefold_")] = json.loads(component.json)
+        if said.WhichOneof("type") == "script_finished":
+            return found
+
+
+def test_without_a_cookie_that_proves_something_there_is_the_login_and_nothing_else(
+    port: int, store: Store
+) -> None:
+    job, _ = stored_job(store, "ana", PRIVATE)
+    secret, session = store.sessions.begin("ana", 30)
+    ended, over = store.sessions.begin("ana", 30)
+    store.sessions.revoke(over.id)
+    spoofed = {"X-Fivefold-User": "ana", "X-Fivefold-Session": session.id}
+    other = Identity("another key", days=30, secure=False)
+    for headers in (
+        {},
+        spoofed,
+        spoofed | cookie(ended),
+        cookie(ended),
+        cookie("ana"),
+        cookie(session.id),
+        cookie(secret, other),
+        {"Cookie": f"{COOKIE}=ana; {COOKIE}={secret}"},
+    ):
+        with opened(port, headers) as socket:
+            for page in ("", "job", "gallery", "notifications", "activity", "account"):
+                found = drawn(socket, f"id={job.id}&user=ana", page)
+                assert set(found) == {"all", "login"}, (headers, page)
+                assert PRIVATE not in found["all"]
+    with opened(port, cookie(secret)) as socket:
+        assert drawn(socket)["masthead"]["user"] == "ana"
+        assert PRIVATE in drawn(socket, f"id={job.id}", "job")["all"]
+
+
+def test_a_page_of_another_site_cannot_open_it(port: int, store: Store) -> None:
+    secret, _ = store.sessions.begin("ana", 30)
+    with pytest.raises(InvalidStatus) as refused:
+        opened(port, cookie(secret), origin="http://evil.example.org")
+    assert refused.value.response.status_code == 403
+
+
+def test_the_id_of_somebodys_tab_gives_nobody_that_tab(port: int, store: Store) -> None:
+    """Browsers take a tab up again by its id, in the third of the websocket's subprotocols."""
+    stored_job(store, "ana", PRIVATE)
+    secret, _ = store.sessions.begin("ana", 30)
+    others, _ = store.sessions.begin("eve", 30)
+    with opened(port, cookie(secret)) as socket:
+        tab = session_id_of(drawn(socket)["all"])
+    names: Any = ["streamlit", "xsrf", tab]
+    for headers in ({}, cookie(others)):
+        with opened(port, headers, subprotocols=names) as socket:
+            found = drawn(socket)
+            assert found.get("masthead", {}).get("user") != "ana"
+            assert PRIVATE not in found["all"]
+            assert session_id_of(found["all"]) != tab
+    with opened(port, cookie(secret), subprotocols=names) as socket:
+        assert session_id_of(drawn(socket)["all"]) == tab  # its own browser does get it
+
+
+def session_id_of(said: str) -> str:
+    [found, *_] = [line for line in said.splitlines() if "session_id" in line]
+    return found.split('"')[1]
+
+
+def test_an_open_tab_ends_within_seconds_of_its_session(port: int, store: Store) -> None:
+    secret, session = store.sessions.begin("ana", 30)
+    with opened(port, cookie(secret)) as socket:
+        assert "masthead" in drawn(socket)
+        store.sessions.revoke(session.id)
+        started = time.monotonic()
+        with pytest.raises(ConnectionClosed) as closed:
+            while time.monotonic() < started + 20:
+                socket.recv(20)
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 4401
+
+
+def test_addresses_are_believed_of_a_trusted_proxy_only(port: int, store: Store) -> None:
+    origin = f"http://127.0.0.1:{port}"
+    for name in ("X-Forwarded-For", "Forwarded", "X-Real-IP", "CF-Connecting-IP"):
+        headers = {name: "203.0.113.9", "Origin": origin}
+        answer = httpx2.post(
+            f"{origin}/auth/login", json={"user_id": "ana"}, headers=headers, trust_env=False
+        )
+        assert answer.is_success
+    assert {entry.address for entry in store.logins.of_user("ana")} == {"127.0.0.1"}
