@@ -8,7 +8,7 @@ from typing import Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import HTTPConnection, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
@@ -17,13 +17,12 @@ from core.store import DatabaseError, DatabaseUnavailable
 from core.web.identity import Identity, whose
 from core.web.sessions import LiveSessions
 from core.web.studio import Studio
+from core.web.visitors import visitor
 
 PAGES: Final = ("/", "/gallery", "/job", "/notifications", "/activity", "/account", "/shared")
 """Where a login may lead to."""
 
 _BODY_BYTES: Final = 16_384
-_LOGGED_CHARACTERS: Final = 200
-_ADDRESS_CHARACTERS: Final = 64
 _SORRY: Final = "The database does not answer at the moment. Please try again in a minute."
 _CROSS_SITE: Final = "Please log in on Fivefold's own page."
 _STATUS: Final = {"taken": 409, "weak passphrase": 422, "invalid user_id": 422}
@@ -64,18 +63,6 @@ def own_page(wanted: str) -> str:
         return "/"
     query = urlencode(parse_qsl(parts.query, errors="replace"))
     return f"{parts.path}?{query}" if query else parts.path
-
-
-def visitor(connection: HTTPConnection) -> Visitor:
-    """Return who asks, as far as the network tells.
-
-    Behind a proxy that is trusted (`TRUSTED_PROXIES`) the server has put the address that the
-    proxy names in place of the proxy's own.
-    """
-    return Visitor(
-        address=connection.client.host[:_ADDRESS_CHARACTERS] if connection.client else "",
-        agent=connection.headers.get("user-agent", "")[:_LOGGED_CHARACTERS],
-    )
 
 
 def auth_routes(

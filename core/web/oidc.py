@@ -5,12 +5,37 @@ That word is good for one login of ours: `streamlit_claims` finds it, a ticket c
 `POST /auth/login`, and the answer takes Streamlit's cookie away.
 """
 
-from typing import Any
+import logging
+from collections.abc import Callable
+from typing import Any, Final
 
 import streamlit as st
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.responses import RedirectResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from core.accounts import Accounts
 from core.settings import Settings
-from core.web.identity import Identity
+from core.store import DatabaseError, DatabaseUnavailable
+from core.web.identity import STREAMLIT_COOKIES, Identity
+from core.web.studio import Studio
+from core.web.visitors import visitor
+
+REFUSED: Final = {
+    "unreachable": "The identity provider does not answer at the moment. Please try again in a "
+    "minute.",
+    "refused": "The identity provider did not let you in, or its answer came too late. "
+    "Please try again.",
+}
+"""What the login page says after a login that came to nothing, by the page's `refused`."""
+
+_BEGIN: Final = "/auth/login"  # these two routes are Streamlit's
+_ANSWER: Final = "/oauth2callback"
+_BAD: Final = 400
+
+_log = logging.getLogger(__name__)
 
 
 def streamlit_secrets(settings: Settings, identity: Identity) -> dict[str, Any] | None:
@@ -33,3 +58,51 @@ def streamlit_claims() -> dict[str, Any] | None:
     if not st.user.get("is_logged_in"):
         return None
     return dict(st.user.to_dict())
+
+
+class ProviderMiddleware:
+    """Sees when Streamlit got no word from the provider, which it tells nobody.
+
+    Such a login is logged, and leads back to the login page with a sentence.
+    """
+
+    def __init__(self, app: ASGIApp, open_studio: Callable[[], Studio]) -> None:
+        self._app = app
+        self._open_studio = open_studio
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on; answer it where Streamlit's answer says that nothing came of it."""
+        asked = scope["type"] == "http" and scope["method"] == "GET" and scope["path"]
+        if asked not in (_BEGIN, _ANSWER):
+            await self._app(scope, receive, send)
+            return
+        refused = ""
+
+        async def say(message: Message) -> None:
+            nonlocal refused
+            if message["type"] == "http.response.start":
+                refused = _refused(asked, message)
+            if not refused:
+                await send(message)
+
+        await self._app(scope, receive, say)
+        if refused:
+            await run_in_threadpool(self._note, Request(scope), refused)
+            await RedirectResponse(f"/login?refused={refused}", 303)(scope, receive, send)
+
+    def _note(self, request: Request, refused: str) -> None:
+        try:
+            studio = self._open_studio()
+            accounts = Accounts(studio.store, studio.settings)
+            accounts.note_refusal("", f"provider {refused}", visitor(request), "oidc")
+        except (DatabaseError, DatabaseUnavailable) as error:
+            _log.warning("a login that the provider refused was not stored: %s", error)
+
+
+def _refused(asked: str, start: Message) -> str:
+    """Return why nothing comes of a login, as `REFUSED` names it; empty: it goes on."""
+    if asked == _BEGIN:
+        return "unreachable" if start["status"] >= _BAD else ""
+    cookies = Headers(raw=start["headers"]).getlist("set-cookie")
+    given = (each for each in cookies if each.startswith(f"{STREAMLIT_COOKIES}="))
+    return "" if any('=""' not in each for each in given) else "refused"

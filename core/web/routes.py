@@ -12,6 +12,7 @@ from core.web.headers import SafeHeaders
 from core.web.health import health_routes
 from core.web.identity import Identity, IdentityMiddleware
 from core.web.mail_links import mail_link_routes
+from core.web.oidc import ProviderMiddleware
 from core.web.sessions import LiveSessions
 from core.web.studio import Studio
 
@@ -35,5 +36,6 @@ class Front:
         ]
         self.middleware: list[Middleware] = [
             Middleware(SafeHeaders),
+            Middleware(ProviderMiddleware, open_studio=open_studio),
             Middleware(IdentityMiddleware, identity=identity, sessions=sessions),
         ]

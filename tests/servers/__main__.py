@@ -6,37 +6,38 @@ import contextlib
 
 import uvicorn
 
-from tests.servers import horde, inbox, openai, runway
+from tests.servers import horde, inbox, oidc, openai, runway
 from tests.servers.mail import MailServer
 from tests.servers.wire import Books, DroppableProtocol
 
 KEY = "key_stand-in"
+CLIENT = "fivefold"
 
 
 async def serve(first_port: int, seconds: float) -> None:
-    """Serve OpenAI, RunwayML, the AI Horde, an inbox and its mail server from `first_port` on."""
+    """Serve vendors, an inbox, its mail server and an OpenID provider from `first_port` on."""
     mails = MailServer(port=first_port + 4)
-    applications = [
-        openai.application(Books(KEY), seconds=seconds),
-        runway.application(Books(KEY), seconds=seconds),
-        horde.application(Books(KEY), seconds=seconds),
-        inbox.application(mails),
-    ]
+    people = (oidc.ANA, oidc.BEN)
+    applications = {
+        first_port: openai.application(Books(KEY), seconds=seconds),
+        first_port + 1: runway.application(Books(KEY), seconds=seconds),
+        first_port + 2: horde.application(Books(KEY), seconds=seconds),
+        first_port + 3: inbox.application(mails),
+        first_port + 5: oidc.application(people, client_id=CLIENT, client_secret=KEY),
+    }
     servers = [
         uvicorn.Server(
             uvicorn.Config(
                 application,
-                port=first_port + number,
+                port=port,
                 http=DroppableProtocol,
                 log_level="warning",
                 access_log=False,
             )
         )
-        for number, application in enumerate(applications)
+        for port, application in applications.items()
     ]
-    first, second, third, fourth = (
-        f"http://127.0.0.1:{first_port + number}" for number in range(4)
-    )
+    first, second, third, fourth, sixth = (f"http://127.0.0.1:{port}" for port in applications)
     print(  # noqa: T201  # for the person at the terminal
         "Stand-ins are running; they cost nothing and draw only what was asked for, in words.\n"
         "In another terminal:\n\n"
@@ -46,6 +47,9 @@ async def serve(first_port: int, seconds: float) -> None:
         f"  AI_HORDE=true AI_HORDE_BASE_URL={third} AI_HORDE_API_KEY={KEY} \\\n"
         f"  SMTP_HOST=127.0.0.1 SMTP_PORT={mails.port} SMTP_TLS=none \\\n"
         "  MAIL_FROM=studio@example.org make run\n\n"
+        "Before that, to log in as people of the stand-in OpenID Connect provider:\n\n"
+        f"  LOGIN=oidc OIDC_METADATA_URL={sixth}/.well-known/openid-configuration \\\n"
+        f"  OIDC_CLIENT_ID={CLIENT} OIDC_CLIENT_SECRET={KEY} \\\n\n"
         f"Mails are shown at {fourth}\n",
         flush=True,
     )
@@ -56,7 +60,7 @@ async def serve(first_port: int, seconds: float) -> None:
 def main() -> None:
     """Serve until Ctrl-C."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--port", type=int, default=9101, help="the first of five")
+    parser.add_argument("--port", type=int, default=9101, help="the first of six")
     parser.add_argument("--seconds", type=float, default=6.0, help="that a piece of work takes")
     chosen = parser.parse_args()
     with contextlib.suppress(KeyboardInterrupt):

@@ -81,6 +81,7 @@ class Entrance {
     this.turn.hidden = true;
     this.button.textContent = `Log in with ${provider}`;
     this.hint.textContent = registration === "open" ? "" : this.newcomer();
+    this.refuse(this.data.refusal);
     if (this.data.ticket) this.handIn();
     else requestAnimationFrame(() => this.button.focus());
   }
