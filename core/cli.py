@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import click
 
+from core.cli_users import user as user_commands
 from core.media.storage import InvalidContentUrl, open_content
 from core.models import (
     MIN_ITEMS,
@@ -278,6 +279,9 @@ def doctor(*, as_json: bool) -> None:
             click.echo(f"{mark} {finding.name:<21} {finding.text}")
     if not all(finding.ok for finding in findings):
         sys.exit(1)
+
+
+cli.add_command(user_commands)
 
 
 def _prepared(name: str, **chosen: Any) -> Settings:  # noqa: ANN401  # values of settings

@@ -14,8 +14,9 @@ def main() -> None:
             "Your account is being deleted", "You are logged out in a moment. Good-bye!"
         )
         return
-    st.title("Account", anchor=False, text_alignment="center")
-    account.draw(user)
+    with st.container(key="account"):
+        st.title("Account", anchor=False)
+        account.draw(user)
 
 
 main()

@@ -1,9 +1,11 @@
-"""Everything that the user has made, newest first."""
+"""Everything that a user has made, newest first."""
+
+from functools import partial
 
 import streamlit as st
 
-from core.models import Kind
-from core.web import board, components, session
+from core.models import Kind, Via
+from core.web import access, board, components, session, watch
 from core.web.studio import studio
 
 PAGE_SIZES = {Kind.VIDEO: 12, Kind.IMAGE: 30}
@@ -19,32 +21,42 @@ def animate(asset_id: str) -> None:
     session.want("/", animate=asset_id)
 
 
-def show_more(kind: str) -> None:
+def show_more(limits: dict[Kind, int], kind: str) -> None:
     """Show another page of a kind."""
-    st.session_state["gallery_limits"][Kind(kind)] += PAGE_SIZES[Kind(kind)]
+    limits[Kind(kind)] += PAGE_SIZES[Kind(kind)]
 
 
 def main() -> None:
-    """Draw the gallery."""
-    user = session.require_user()
-    store = studio().store
-    session.note_visit(user, "open_gallery")
-    limits = st.session_state.setdefault("gallery_limits", dict(PAGE_SIZES))
-    counts = {kind: store.assets.count(user, kind) for kind in Kind}
+    """Draw one's own gallery, or for an admin the one that the address names."""
+    user, store = session.require_user(), studio().store
+    right = access.to_gallery(store, user, st.query_params.get("user", ""))
+    owner, own = right.owner, right.via == Via.OWN
+    session.note_entry(right.entry("open_gallery", address=session.visitor().address))
+    limits = st.session_state.setdefault(f"gallery_limits-{owner}", dict(PAGE_SIZES))
+    counts = {kind: store.assets.count(owner, kind) for kind in Kind}
     if not any(counts.values()):
         session.message_page(
-            "Your gallery is empty",
-            "Every image and video that you make will hang here.",
-            "Create something",
+            "Your gallery is empty" if own else f"{owner}'s gallery is empty",
+            "Every image and video that you make will hang here."
+            if own
+            else board.admin_note(owner),
+            "Create something" if own else "Go to your work",
             to="/",
         )
         return
-    found = {kind: store.assets.gallery(user, kind, limits[kind]) for kind in Kind}
+    found = {kind: store.assets.gallery(owner, kind, limits[kind]) for kind in Kind}
     job_ids = {asset.job_id for assets in found.values() for asset in assets}
     prompts = store.jobs.prompts(list(job_ids))
-    shown = board.gallery(found, counts, prompts, session.view(session.account(user)))
+    shown = board.gallery(found, counts, prompts, watch.view_of(user, right.via))
+    shown["note"] = "" if own else board.admin_note(owner)
     st.title("Gallery", anchor=False)
-    components.board("gallery", shown, open_job, show_more, on_animate=animate)
+    components.board(
+        "gallery" if own else f"gallery-{owner}",
+        shown,
+        open_job,
+        partial(show_more, limits),
+        on_animate=animate,
+    )
 
 
 main()

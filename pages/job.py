@@ -5,45 +5,10 @@ from functools import partial
 
 import streamlit as st
 
-from core.models import JobStatus
+from core.models import Job, JobStatus, Via
 from core.store import DatabaseError
-from core.web import board, components, session
+from core.web import access, board, session, sharing, watch
 from core.web.studio import studio
-
-POLL_SECONDS = 1.0
-TROUBLE = "The database does not answer at the moment. What you see may be out of date."
-NOT_DONE = "The database does not answer. Nothing is lost; please try again in a minute."
-
-
-def live(user: str, job_id: str, *, was_active: bool) -> None:
-    """Draw the job as it stands; as a fragment, this runs again every second while it is made."""
-    session.leave_if_wanted()
-    if st.session_state.pop("not_done", False):
-        st.toast(NOT_DONE, duration="long")
-    kept = st.session_state.setdefault("last_board", {})
-    try:
-        job = studio().store.jobs.get(job_id, user)
-        assets = studio().store.assets.of_job(job_id)
-    except DatabaseError:
-        if kept.get("id") != job_id:
-            raise
-        shown = kept["shown"] | {"trouble": TROUBLE}
-    else:
-        if job is None or was_active != (job.status == JobStatus.PROCESSING):
-            # Whether the fragment runs again by itself is decided by the page.
-            if was_active:
-                st.session_state["just_ended"] = job_id
-            st.rerun()
-        shown = board.snapshot(job, assets, session.view(session.account(user)))
-        kept.update(id=job_id, shown=shown)
-    components.board(
-        f"job-{job_id}",
-        shown | {"heard": st.session_state.get("heard", 0)},
-        on_open=open_job,
-        on_more=lambda _: None,
-        on_ask=partial(carry_out, user, job_id),
-        on_animate=animate,
-    )
 
 
 def carry_out(user: str, job_id: str, asked: str) -> None:
@@ -65,16 +30,32 @@ def animate(asset_id: str) -> None:
     session.want("/", animate=asset_id)
 
 
-def open_job(job_id: str) -> None:
-    """Go to a job's page."""
-    session.want("/job", id=job_id)
+def draw_own(user: str, job: Job, find: watch.Find) -> None:
+    """Draw a job for its owner, with everything that can be done about it."""
+    session.note_visit(user, "open_job", job.id)
+    if st.session_state.pop("just_ended", None) == job.id and job.status != JobStatus.PROCESSING:
+        st.toast(board.ended_toast(job), duration="long")
+    st.fragment(sharing.draw_sharing)(session.account(user), job.id)
+    ask = partial(carry_out, user, job.id)
+    watched = watch.Watched(find, lambda: watch.view_of(user), on_ask=ask, on_animate=animate)
+    watch.draw_job(job, watched)
+
+
+def draw_theirs(job: Job, right: access.Access, find: watch.Find) -> None:
+    """Draw somebody else's job for an admin, who can only look."""
+    session.note_entry(right.entry("open_job", job.id, address=session.visitor().address))
+    watched = watch.Watched(
+        find, lambda: watch.view_of(right.user_id, right.via), note=board.admin_note(right.owner)
+    )
+    watch.draw_job(job, watched)
 
 
 def main() -> None:
-    """Draw the job that the address names, where it is the user's own."""
-    user = session.require_user()
-    job = studio().store.jobs.get(st.query_params.get("id", ""), user)
-    if job is None:
+    """Draw the job that the address names, where the user may see it."""
+    user, job_id = session.require_user(), st.query_params.get("id", "")
+    find = partial(access.to_job, studio().store, studio().identity, user, job_id)
+    found = find()
+    if found is None:
         session.message_page(
             "There is nothing here",
             "This link leads to no work of yours. Perhaps it was made under another user id.",
@@ -82,12 +63,11 @@ def main() -> None:
             to="/",
         )
         return
-    session.note_visit(user, "open_job", job.id)
-    active = job.status == JobStatus.PROCESSING
-    if st.session_state.pop("just_ended", None) == job.id and not active:
-        st.toast(board.ended_toast(job), duration="long")
-    fragment = st.fragment(live, run_every=POLL_SECONDS if active else None)
-    fragment(user, job.id, was_active=active)
+    job, right = found
+    if right.via == Via.OWN:
+        draw_own(user, job, find)
+    else:
+        draw_theirs(job, right, find)
 
 
 main()

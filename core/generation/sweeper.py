@@ -1,22 +1,27 @@
-"""Tidying up behind workers that were killed, and taking stock."""
+"""Tidying up behind workers that were killed, removing accounts, and taking stock."""
 
 import asyncio
 import logging
 from contextlib import suppress
+from itertools import chain
 from typing import Final
 
 from core import telemetry
 from core.generation.leadership import Leadership
-from core.media.storage import ContentStore
+from core.media.storage import PREVIEWS, ContentStore, own_name
+from core.models import Asset, Kind
 from core.store import DatabaseError, Store
 
 SWEEP_SECONDS: Final = 10.0
+EXTENSIONS: Final = {Kind.IMAGE: ("png", "jpg"), Kind.VIDEO: ("mp4",)}
 
 _log = logging.getLogger(__name__)
 
 
 class Sweeper:
     """Settles jobs whose worker died just before it could, and removes files it left half written.
+
+    It also takes accounts apart whose owners wish so.
 
     Args:
         store: the database.
@@ -55,3 +60,43 @@ class Sweeper:
         telemetry.report_queue(
             {lane: found.items for lane, found in waiting.items()}, self._store.queue.in_flight()
         )
+        remove_accounts(self._store, self._content)
+
+
+def remove_accounts(store: Store, content: ContentStore) -> None:
+    """Go on removing the accounts whose owners wish so, each as far as it can be at the moment.
+
+    Args:
+        store: what else is theirs.
+        content: their files.
+    """
+    for user_id in store.removal.due():
+        try:
+            _remove(store, content, user_id)
+        except OSError as error:
+            _log.warning("the files of an account are not removed yet: %s", error)
+
+
+def _remove(store: Store, content: ContentStore, user_id: str) -> None:
+    """Remove files before the documents that name them, or nobody would find them any more."""
+    store.removal.ask(user_id)
+    for job_id, assets in store.assets.of_jobs(store.removal.ended(user_id)).items():
+        for path in chain.from_iterable(map(_files, assets)):
+            content.remove(user_id, path)
+        store.removal.forget_job(job_id)
+    if store.removal.is_empty(user_id):
+        content.forget(user_id)
+        store.removal.forget(user_id)
+        _log.info("an account is removed")
+
+
+def _files(asset: Asset) -> list[str]:
+    """Return what may have been saved of an item.
+
+    A worker that was told to stop in the middle of saving has told nobody what it saved, so all
+    names are there that `Making` gives.
+    """
+    stills = (f"{PREVIEWS}/{asset.id}{ending}.webp" for ending in ("", "-poster"))
+    originals = (f"{asset.id}.{extension}" for extension in EXTENSIONS[asset.kind])
+    stored = (own_name(path) for path in (asset.path, asset.preview, asset.poster) if path)
+    return sorted({*stills, *originals, *stored})

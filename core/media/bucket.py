@@ -8,7 +8,7 @@ configuration files, or the role of the machine.
 import secrets
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -115,6 +115,21 @@ class BucketStore(ContentStore):
             except _TROUBLE as error:
                 raise StorageUnavailable(_sentence(self._bucket, error)) from error
             yield copy
+
+    def remove(self, user_id: str, stored_path: str) -> None:
+        """Delete a stored file's object; the object store does not say whether there was one.
+
+        Raises:
+            StorageUnavailable: it may still be there.
+        """
+        with suppress(FileNotFoundError):
+            self.locate(user_id, stored_path)  # the path of no file names no object
+            path = f"{self.place}/{user_id}/{own_name(stored_path)}"
+            with _in_words(self._bucket):
+                self._files.rm_file(path, timeout=ANSWER_SECONDS)
+
+    def forget(self, user_id: str) -> None:
+        """Do nothing: an object store has no folders."""
 
     def drafts(self) -> list[OpenDraft]:
         """Return none: they lie among the machine's temporary files, which it tidies itself."""

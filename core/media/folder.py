@@ -3,13 +3,15 @@
 import os
 import re
 import secrets
+import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Final
 
 from core.media.storage import ContentStore, Draft, OpenDraft, own_name
+from core.models import parse_user_id
 
 DRAFTS: Final = ".drafts"  # no user_id starts with a dot
 _ASSET_ID: Final = re.compile(r"[0-9a-z]{26}-(image|video)-\d+")
@@ -58,6 +60,26 @@ class FolderStore(ContentStore):
             FileNotFoundError: there is no such file.
         """
         yield self.locate(user_id, stored_path)
+
+    def remove(self, user_id: str, stored_path: str) -> None:
+        """Remove a stored file, where there is one.
+
+        Raises:
+            OSError: it is still there.
+        """
+        with suppress(FileNotFoundError):
+            self.locate(user_id, stored_path).unlink()
+
+    def forget(self, user_id: str) -> None:
+        """Remove a user's folder with whatever is in it.
+
+        Raises:
+            OSError: something is still there.
+            InvalidInput: that is no user_id; nothing above the users' folders is ever removed.
+        """
+        folder = self.root / parse_user_id(user_id)
+        if folder.exists():
+            shutil.rmtree(folder)
 
     def drafts(self) -> list[OpenDraft]:
         """Return the drafts that are there."""

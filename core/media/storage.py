@@ -127,6 +127,22 @@ class ContentStore(ABC):
         """
 
     @abstractmethod
+    def remove(self, user_id: str, stored_path: str) -> None:
+        """Remove a stored file, where there is one; only its name counts, as in `locate`.
+
+        Raises:
+            OSError: it is still there, or may be.
+        """
+
+    @abstractmethod
+    def forget(self, user_id: str) -> None:
+        """Remove what is left of a user whose files are removed, such as empty folders.
+
+        Raises:
+            OSError: something is still there.
+        """
+
+    @abstractmethod
     def draft(self, user_id: str, stem: str) -> AbstractContextManager[Draft]:
         """Give a place to write a file to that shows up whole, or not at all.
 

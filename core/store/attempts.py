@@ -96,3 +96,12 @@ class AttemptStore:
     def forget(self, key: str) -> None:
         """Begin anew: the owner has shown to be there, or an admin wants it so."""
         self._attempts.delete_one({"_id": key})
+
+    def forget_account(self, user_id: str) -> None:
+        """Begin anew for an account, wherever its attempts came from.
+
+        They are kept as `account NAME` and `account NAME WHENCE`; a user_id has no blank in it.
+        """
+        key = f"account {user_id}"
+        whence = {"$gte": f"{key} ", "$lt": f"{key}!"}  # “!” is the character after the blank
+        self._attempts.delete_many({"$or": [{"_id": key}, {"_id": whence}]})

@@ -11,6 +11,7 @@ from pymongo.errors import ConnectionFailure, PyMongoError
 from core.models import LoginEntry, ViewEntry
 from core.settings import Settings
 from core.store import embedded, schema
+from core.store.activity import ActivityStore
 from core.store.addresses import AddressStore
 from core.store.assets import AssetStore
 from core.store.attempts import AttemptStore
@@ -20,6 +21,7 @@ from core.store.leases import LeaseStore
 from core.store.logs import Log, LoginLog
 from core.store.outbox import Outbox
 from core.store.queue import QueueStore
+from core.store.removal import RemovalStore
 from core.store.sessions import SessionStore
 from core.store.shares import ShareStore
 from core.store.users import UserStore
@@ -61,6 +63,8 @@ class Store:
         self.shares = ShareStore(self._database)
         self.logins = LoginLog(self._database["login_log"], LoginEntry)
         self.views = Log(self._database["view_log"], ViewEntry)
+        self.activity = ActivityStore(self._database)
+        self.removal = RemovalStore(self._database, self.jobs, self.sessions, self.attempts)
 
     def ensure_schema(self) -> None:
         """Create collections, validators and indexes, or bring them up to date."""

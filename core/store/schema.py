@@ -6,7 +6,7 @@ from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.database import Database
 from pymongo.errors import CollectionInvalid
 
-from core.models import AssetState, JobStatus, Kind, NoticeStatus
+from core.models import AssetState, JobStatus, Kind, NoticeStatus, Via
 
 Document = dict[str, Any]
 
@@ -124,6 +124,7 @@ INDEXES: Final[dict[str, list[IndexModel]]] = {
     ],
     "jobs": [
         IndexModel([("user_id", ASCENDING), ("created_at", DESCENDING)], name="of_user"),
+        IndexModel([("created_at", DESCENDING)], name="latest"),
         IndexModel(
             [("status", ASCENDING)],
             name="processing",
@@ -212,6 +213,16 @@ INDEXES: Final[dict[str, list[IndexModel]]] = {
         IndexModel([("user_id", ASCENDING), ("time", DESCENDING)], name="of_user"),
         IndexModel([("owner", ASCENDING), ("time", DESCENDING)], name="of_owner"),
         IndexModel([("job_id", ASCENDING), ("time", DESCENDING)], name="of_job"),
+        IndexModel(
+            [("owner", ASCENDING), ("via", ASCENDING), ("time", DESCENDING)],
+            name="by_others",
+            partialFilterExpression={"via": {"$in": [str(Via.ADMIN), str(Via.SHARE)]}},
+        ),
+        IndexModel(
+            [("share", ASCENDING), ("action", ASCENDING)],
+            name="of_share",
+            partialFilterExpression={"share": {"$gt": ""}},
+        ),
     ],
 }
 LOGS: Final = ("login_log", "view_log")

@@ -1,5 +1,6 @@
 """Shares: leave for whoever has the link to look at a job."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +17,7 @@ class ShareStore:
 
     def __init__(self, database: Database[Document]) -> None:
         self._shares = database["shares"]
+        self._views = database["view_log"]
 
     def make(self, job_id: str, user_id: str, expires_at: datetime) -> Share:
         """Store leave to look at a user's own job."""
@@ -41,6 +43,14 @@ class ShareStore:
         }
         found = self._shares.find(query).sort("created_at", DESCENDING)
         return [Share.from_document(document) for document in found]
+
+    def looks(self, share_ids: Sequence[str]) -> dict[str, int]:
+        """Return how often the jobs of these shares were opened by them, by share id."""
+        opened = {"share": {"$in": list(share_ids)}, "action": "open_job"}
+        grouped = self._views.aggregate(
+            [{"$match": opened}, {"$group": {"_id": "$share", "times": {"$sum": 1}}}]
+        )
+        return dict.fromkeys(share_ids, 0) | {each["_id"]: each["times"] for each in grouped}
 
     def withdraw(self, share_id: str, user_id: str) -> bool:
         """Take back a share of a user's own; return whether it held."""

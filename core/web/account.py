@@ -26,13 +26,23 @@ from core.web.telling import NO_ANSWER, draw_settings
 # What a browser calls itself names others, too, so the order matters:
 # https://developer.mozilla.org/docs/Web/HTTP/Guides/Browser_detection_using_the_user_agent
 BROWSERS: Final = {
-    **{"Edg": "Edge", "OPR/": "Opera", "SamsungBrowser/": "Samsung Internet"},
-    **{"Firefox/": "Firefox", "FxiOS/": "Firefox", "CriOS/": "Chrome", "Chrome/": "Chrome"},
+    "Edg": "Edge",
+    "OPR/": "Opera",
+    "SamsungBrowser/": "Samsung Internet",
+    "Firefox/": "Firefox",
+    "FxiOS/": "Firefox",
+    "CriOS/": "Chrome",
+    "Chrome/": "Chrome",
     "Safari/": "Safari",
 }
 SYSTEMS: Final = {
-    **{"iPhone": "an iPhone", "iPad": "an iPad", "Android": "Android", "Windows": "Windows"},
-    **{"Macintosh": "macOS", "CrOS": "ChromeOS", "Linux": "Linux"},
+    "iPhone": "an iPhone",
+    "iPad": "an iPad",
+    "Android": "Android",
+    "Windows": "Windows",
+    "Macintosh": "macOS",
+    "CrOS": "ChromeOS",
+    "Linux": "Linux",
 }
 UNPROTECTED: Final = "Without a passphrase, whoever types your user id is you."
 WRONG: Final = "Your passphrase is another one."
@@ -60,17 +70,16 @@ def draw(user: User) -> None:
     """Draw all that a user can see and change of their account."""
     if told := st.session_state.pop("told", None):  # by `draw_settings`
         st.toast(told, duration="long")
-    with st.container(key="account"):
-        _draw_who(user)
-        if studio().settings.login != "oidc":
-            _draw_passphrase(user)
-        _draw_sessions(user)
-        with st.container(key="account-telling"):
-            draw_settings(user)
-        if user.admin:
-            _draw_invitations(user)
-        _draw_archive()
-        _draw_removal(user)
+    _draw_who(user)
+    if studio().settings.login != "oidc":
+        _draw_passphrase(user)
+    _draw_sessions(user)
+    with st.container(key="account-telling"):
+        draw_settings(user)
+    if user.admin:
+        _draw_invitations(user)
+    _draw_archive()
+    _draw_removal(user)
 
 
 def browser_text(agent: str) -> str:
@@ -125,8 +134,8 @@ def _moment(user: User, moment: datetime) -> str:
 
 
 def _draw_who(user: User) -> None:
-    with _section("who", user.id):
-        facts = [f"Here since {_moment(user, user.created_at)}."]
+    with _section("who", "Who you are"):
+        facts = [f"User id: {user.id}", f"Here since {_moment(user, user.created_at)}."]
         if user.last_login_at is not None:
             facts.append(f"Last login: {_moment(user, user.last_login_at)}.")
         if user.subject is not None and studio().settings.login == "oidc":
@@ -173,9 +182,7 @@ def _change_passphrase(user_id: str) -> str:
         raise InvalidInput("Please type a new passphrase.")
     if new != again:
         raise InvalidInput("The two new passphrases are not the same. Please type them again.")
-    _accounts().change_passphrase(
-        user_id, present, new, session.session_id(), session.visitor()
-    )
+    _accounts().change_passphrase(user_id, present, new, session.session_id(), session.visitor())
     return "Your new passphrase holds from now on. You were logged out everywhere else."
 
 
@@ -279,7 +286,7 @@ def _invite(user_id: str) -> str:
         raise InvalidInput(f"There is no account “{whom}”. Leave the field empty for a new one.")
     secret = studio().store.invites.make(user_id, whom)
     st.session_state[_LINK] = f"{studio().settings.link_base}/login?invite={secret}"
-    return f"Here is the link for {whom or 'a new account'}. Copy it now: it is shown only once."
+    return "Here is the link. Copy it now: it is shown only once."
 
 
 def _withdraw(user_id: str, invite_id: str) -> str:
@@ -319,7 +326,7 @@ def _draw_removal(user: User) -> None:
                 "machine's own terminal only: `python -m core user add NAME --admin`"
             )
         with st.form("account-removal-form", border=False):
-            st.text_input(f"Type your user id, {user.id}", key=_CONFIRMED, autocomplete="off")
+            st.text_input("Your user id, to confirm", key=_CONFIRMED, autocomplete="off")
             if user.protected and settings.login != "oidc":
                 _secret("Your passphrase", _PROOF, "current-password")
             st.form_submit_button(

@@ -3,9 +3,8 @@
 The front end decides nothing: every word it shows stands here.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta, tzinfo
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any, Final
 
 from core.models import (
@@ -14,21 +13,39 @@ from core.models import (
     Asset,
     AssetState,
     ChannelName,
-    Cost,
     Job,
     JobStatus,
     Kind,
     Notify,
+    Share,
     When,
 )
 from core.models.notices import ALWAYS
-from core.outcome import CHANNEL_TITLES, counted, ending, made_text
-from core.web.moments import moment_text, span_text
-from core.web.money import amount_text, amounts_text
+from core.outcome import CHANNEL_TITLES, ending, made_text
+from core.web.buttons import item_acts, job_acts
+from core.web.made import made_by
+from core.web.moments import span_text
+from core.web.money import amounts_text
+from core.web.view import View
+
+__all__ = [
+    "GENERATING",
+    "View",
+    "admin_note",
+    "card",
+    "channels_text",
+    "ended_toast",
+    "gallery",
+    "item",
+    "share_note",
+    "snapshot",
+    "wish_text",
+]
 
 Json = dict[str, Any]
 
 GENERATING: Final = "Your content is being generated. Please check back later."
+_GENERATING_THEIRS: Final = "This is being made at the moment. What is ready is shown already."
 
 _TITLES: Final = {Kind.VIDEO: "Videos", Kind.IMAGE: "Images"}  # in the order they are shown
 _LOOKS: Final = {
@@ -42,41 +59,16 @@ _LOOKS: Final = {
     AssetState.CANCELLED: ("cancelled", "Cancelled"),
 }
 _CANCELLING: Final = ("drawing", "Cancelling …")
-_UNKNOWN: Final = (
-    "It was sent, but the answer never came; it may have been charged. "
-    "Only you can decide to send it again."
-)
-_TO_MAKE_AGAIN: Final = (AssetState.FAILED, AssetState.CANCELLED)
+_UNKNOWN: Final = "It was sent, but the answer never came; it may have been charged."
+_DECIDE: Final = "Only you can decide to send it again."
 _STATUS: Final = {
     JobStatus.PROCESSING: "In the making",
     JobStatus.COMPLETED: "Completed",
     JobStatus.FAILED: "Completed in part",
     JobStatus.CANCELLED: "Cancelled",
 }
-_TIMES: Final = {"submitted_at": "Sent", "started_at": "Taken", "saved_at": "Saved"}
 _ALT_CHARACTERS: Final = 140
 _KIB: Final = 1024
-
-
-@dataclass(frozen=True, kw_only=True)
-class View:
-    """Who looks, and when: what the words depend on beside what they are about.
-
-    Attributes:
-        zone: the browser's zone.
-        today: the present time.
-        title_of: turns a provider's name into one for people.
-        animates: whether an image can be made clips of.
-    """
-
-    zone: tzinfo
-    today: datetime
-    title_of: Callable[[str], str] = str
-    animates: bool = False
-
-    def moment(self, moment: datetime) -> str:
-        """Return a time in words."""
-        return moment_text(moment, self.zone, self.today)
 
 
 def snapshot(job: Job, assets: Sequence[Asset], view: View) -> Json:
@@ -149,8 +141,19 @@ def card(job: Job, assets: Sequence[Asset], view: View) -> Json:
         "percent": _percent(assets) if active else None,
         "summary": f"{len(made)} of {len(assets)} ready" if active else made_text(assets),
         "time": view.moment(job.created_at),
-        "stills": [f"/content/{each.id}/preview" for each in made][:4],
+        "stills": [view.address(each.id, "preview") for each in made[:4]],
     }
+
+
+def admin_note(owner: str) -> str:
+    """Return what an admin is reminded of above somebody else's work."""
+    return f"You are looking at {owner}'s work as an admin; this look is logged."
+
+
+def share_note(share: Share, view: View) -> str:
+    """Return whose work a guest sees, and for how long."""
+    ends = view.moment(share.expires_at)
+    return f"Fivefold · {share.user_id} shares this with you until {ends}."
 
 
 def ended_toast(job: Job) -> str:
@@ -190,104 +193,41 @@ def item(asset: Asset, prompt: str, view: View) -> Json:
         "state": state,
         "label": label if percent is None else f"{label} · {percent}%",
         "percent": percent,
-        "message": "" if cancelling else _message(asset),
+        "message": "" if cancelling else _message(asset, view),
         "width": width,
         "height": height,
         "prompt": prompt,
-        "acts": [] if cancelling else _acts(asset, name),
+        "acts": item_acts(asset, name) if view.owns and not cancelling else [],
         "made": made_by(asset, prompt, view),
     }
     if asset.partial and asset.state in OPEN_STATES:
-        tile["partial"] = f"/content/{asset.id}/partial?number={asset.partial}"
+        tile["partial"] = view.address(asset.id, "partial", number=asset.partial)
     if asset.state == AssetState.QUEUED and asset.error and not cancelling:
         tile["label"] = "Trying again shortly"
     if asset.state == AssetState.DONE:
-        address = f"/content/{asset.id}"
         tile |= {
             "message": "",
-            "original": address,
-            "preview": f"{address}/preview",
-            "poster": f"{address}/poster",
-            "download": f"{address}?download=1",
+            "original": view.address(asset.id),
+            "preview": view.address(asset.id, "preview"),
+            "poster": view.address(asset.id, "poster"),
+            "download": view.address(asset.id, download=1),
             "alt": f"{name} of “{_cut(prompt)}”",
             "facts": _file_facts(asset),
             "weight": _weight(asset.bytes),
         }
-        if view.animates and asset.kind == Kind.IMAGE:
+        if view.animates and view.owns and asset.kind == Kind.IMAGE:
             tile["animate"] = f"/?animate={asset.id}"
     return tile
 
 
-def _message(asset: Asset) -> str:
+def _message(asset: Asset, view: View) -> str:
+    if view.is_guest:
+        return ""  # what a provider says may be about the account
     if asset.state == AssetState.UNKNOWN:
-        return _UNKNOWN
+        return f"{_UNKNOWN} {_DECIDE}" if view.owns else _UNKNOWN
     if asset.state == AssetState.RUNNING:
         return asset.waiting[:1].upper() + asset.waiting[1:]
     return asset.error.message if asset.error else ""
-
-
-def _acts(asset: Asset, name: str) -> list[Json]:
-    """Return what the user can do about one item, as buttons."""
-    if asset.state in OPEN_STATES:
-        return [_act("cancel", asset.id, "Cancel", f"Cancel {name}")]
-    if asset.state in _TO_MAKE_AGAIN:
-        return [_act("retry", asset.id, "Try again", f"Try again: {name}")]
-    if asset.state == AssetState.UNKNOWN:
-        again = _send_again(f"Send {name} again?", [asset])
-        return [_act("resend", asset.id, "Send again", f"Send again: {name}", again)]
-    return []
-
-
-def _job_acts(job: Job, assets: Sequence[Asset]) -> list[Json]:
-    """Return what the user can do about the whole job, as buttons."""
-    if job.status == JobStatus.PROCESSING:
-        if not any(each.state in OPEN_STATES and not each.cancel_requested for each in assets):
-            return []
-        question = {
-            "title": "Cancel this job?",
-            "text": (
-                "What is ready stays. What has not begun is not made, "
-                "and what is under way is stopped where that is possible."
-            ),
-            "yes": "Cancel the job",
-            "no": "Keep going",
-        }
-        return [_act("cancel", None, "Cancel", "Cancel the job", question)]
-    acts = []
-    if any(each.state in _TO_MAKE_AGAIN for each in assets):
-        missing = "Try the missing ones again"
-        acts.append(_act("retry", None, missing, missing))
-    if unknown := [each for each in assets if each.state == AssetState.UNKNOWN]:
-        again = _send_again(f"Send {counted(unknown)} again?", unknown)
-        acts.append(_act("resend", None, "Send again", f"Send again: {counted(unknown)}", again))
-    return acts
-
-
-def _act(name: str, on: str | None, text: str, label: str, question: Json | None = None) -> Json:
-    """Return a button.
-
-    Args:
-        name: what it asks for: `cancel`, `retry` or `resend`.
-        on: the item that it is about; None: the whole job.
-        text: what it says.
-        label: what it says to those who do not see where it is.
-        question: what is asked before it is done; None: it is done at once.
-    """
-    return {"name": name, "on": on, "text": text, "label": label, "question": question}
-
-
-def _send_again(title: str, assets: Sequence[Asset]) -> Json:
-    it = "It" if len(assets) == 1 else "They"
-    return {
-        "title": title,
-        "text": (
-            f"{it} may have been made and charged the first time. "
-            f"If you send {'it' if len(assets) == 1 else 'them'} again, "
-            f"{it.lower()} may be charged twice."
-        ),
-        "yes": "Send again",
-        "no": "Leave it" if len(assets) == 1 else "Leave them",
-    }
 
 
 def _label(job: Job) -> str:
@@ -305,18 +245,29 @@ def _heading(job: Job, assets: Sequence[Asset], view: View) -> Json:
         "status": str(job.status),
         "label": _label(job),
         "active": active,
-        "sentence": _going_on(assets) if active else ending(job, assets),
+        "sentence": _going_on(assets, view) if active else _ending(job, assets, view),
         "percent": _percent(assets),
         "ready": f"{done} of {len(assets)} ready",
         "time": view.moment(job.created_at),
-        "acts": _job_acts(job, assets),
+        "acts": job_acts(job, assets) if view.owns else [],
     }
 
 
-def _going_on(assets: Sequence[Asset]) -> str:
+def _going_on(assets: Sequence[Asset], view: View) -> str:
     left = [each for each in assets if each.state in OPEN_STATES]
-    cancelling = left and all(each.cancel_requested for each in left)
-    return "What is left is being cancelled." if cancelling else GENERATING
+    if left and all(each.cancel_requested for each in left):
+        return "What is left is being cancelled."
+    return GENERATING if view.owns else _GENERATING_THEIRS
+
+
+def _ending(job: Job, assets: Sequence[Asset], view: View) -> str:
+    if not view.owns:  # nobody else is asked for a decision
+        undecided = {"state": AssetState.FAILED}
+        assets = [
+            each.model_copy(update=undecided) if each.state == AssetState.UNKNOWN else each
+            for each in assets
+        ]
+    return ending(job, assets)
 
 
 def _tally(assets: Sequence[Asset]) -> str:
@@ -349,11 +300,11 @@ def _facts(job: Job, assets: Sequence[Asset], view: View) -> list[tuple[str, str
     facts.append(("Requested", view.moment(job.created_at)))
     if job.options.style:
         facts.append(("Style", job.options.style))
-    if job.status == JobStatus.PROCESSING:
+    if job.status == JobStatus.PROCESSING and view.owns:
         facts.append(
             ("You are told", f"{wish_text(job.notify, view)}: {channels_text(job.notify)}")
         )
-    if cost := amounts_text(job.cost):
+    if not view.is_guest and (cost := amounts_text(job.cost)):
         facts.append(("Cost", cost))
     if job.generated_at:
         facts.append(("Ready", view.moment(job.generated_at)))
@@ -374,47 +325,6 @@ def channels_text(wish: Notify) -> str:
     """Return by what a job is to be announced, in words."""
     channels = wish.channels or (ALWAYS,)
     return ", ".join(CHANNEL_TITLES[ChannelName(name)] for name in channels)
-
-
-def made_by(asset: Asset, prompt: str, view: View) -> list[tuple[str, str]]:
-    """Return how one item was made, as label and text: what was sent, and what came back."""
-    times = asset.timings
-    facts = [
-        ("Prompt", asset.prompt or prompt),
-        ("Made by", f"{view.title_of(asset.provider)} ({asset.model})"),
-        *((_words(name), str(value)) for name, value in asset.params.items()),
-        *((_words(name), _flat(value)) for name, value in asset.details.items()),
-        ("Image it is made of", asset.source or ""),
-        ("Id at the provider", asset.remote_id or ""),
-        ("Cost", _cost(asset.cost)),
-        ("Attempts", str(asset.attempts) if asset.attempts > 1 else ""),
-        *((label, view.moment(times[name])) for name, label in _TIMES.items() if name in times),
-    ]
-    if {"submitted_at", "saved_at"} <= set(times):
-        took = times["saved_at"] - times["submitted_at"]
-        facts.append(("Took", span_text(max(took, timedelta(0)))))
-    return [(label, text) for label, text in facts if text]
-
-
-def _cost(cost: Cost) -> str:
-    if cost.actual is not None or cost.earlier:
-        return amount_text(cost.spent, cost.unit) if cost.spent else "nothing"
-    return "" if cost.estimated is None else f"about {amount_text(cost.estimated, cost.unit)}"
-
-
-def _words(name: str) -> str:
-    return name.replace("_", " ").capitalize()
-
-
-def _flat(value: object) -> str:
-    """Return a value that a provider sent as one line."""
-    if isinstance(value, Mapping):
-        return ", ".join(
-            f"{_words(str(name)).lower()} {_flat(each)}"
-            for name, each in value.items()
-            if each not in (None, {}, [])
-        )
-    return str(value)
 
 
 def _file_facts(asset: Asset) -> str:

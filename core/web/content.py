@@ -1,8 +1,9 @@
-"""The media route: originals, previews and posters, to their owner only.
+"""The media route: originals, previews and posters, to those who may see them.
 
-Streamlit keeps `/media/` for itself, hence `/content/`. A preview or poster never changes and
-stays in the browser's cache. An original is asked for every time (and answered with 304 where
-the browser has it), because every look at content is logged.
+Streamlit keeps `/media/` for itself, hence `/content/`. An owner's preview or poster never changes
+and stays in the browser's cache. An original is asked for every time (and answered with 304 where
+the browser has it), because every look at content is logged. Whoever is not the owner (`?share=`
+and the key of a share, or an admin) keeps nothing and has every look logged, at previews too.
 
 What lies in an object store is not sent through here: the browser is sent there, with an address
 that is signed for a short while.
@@ -21,21 +22,30 @@ from starlette.responses import FileResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Route
 
 from core.media.storage import RemoteFile, StorageUnavailable
-from core.models import Asset, AssetState, Kind, ViewEntry, now
+from core.models import OPEN_STATES, Asset, AssetState, Kind, Via
 from core.store import DatabaseError, DatabaseUnavailable
+from core.web.access import Access, to_asset
+from core.web.identity import whose
 from core.web.studio import Studio
+from core.web.visitors import visitor
 
 _SAFE: Final = {
     "X-Content-Type-Options": "nosniff",
     "Cross-Origin-Resource-Policy": "same-origin",
+    # Nothing that a provider may have smuggled into a file runs when it is opened by itself.
+    "Content-Security-Policy": "sandbox; default-src 'none'; img-src 'self'; media-src 'self'; "
+    "style-src 'unsafe-inline'",
 }
 _FOR_EVER: Final = {"Cache-Control": "private, immutable, max-age=31536000"}
 _NOT_KEPT: Final = {"Cache-Control": "no-store"}
+_THEIRS: Final = {"Cache-Control": "private, no-store"}
 _NAME_CHARACTERS: Final = 48
+_NO_FILE: Final = "There is no such file."
 
 # Players come back to a signed address when somebody seeks or plays a clip again.
 _SIGNED_SECONDS: Final = 15 * 60
 _WHILE_SIGNED: Final = {"Cache-Control": f"private, max-age={_SIGNED_SECONDS - 5 * 60}"}
+_SIGNED_SECONDS_THEIRS: Final = 2 * 60  # so long a share outlives its withdrawal
 
 _log = logging.getLogger(__name__)
 
@@ -99,32 +109,40 @@ def _answer(make: Callable[[], Response]) -> Response:
 
 
 def _original(request: Request, studio: Studio) -> Response:
-    asset = _asset(request, studio)
+    asset, access = _asset(request, studio)
     place = _locate(studio, asset, asset.path)
     download = request.query_params.get("download") == "1"
     prompt = studio.store.jobs.prompts([asset.job_id]).get(asset.job_id, "") if download else ""
     name = file_name(prompt, asset, Path(place.name).suffix)
     disposition = "attachment" if download else "inline"
+    own = access.via == Via.OWN
     if isinstance(place, RemoteFile):
-        answer = _redirect(request, place, name, disposition, _NOT_KEPT)
+        kept = _NOT_KEPT if own else _THEIRS
+        answer = _redirect(request, place, name, disposition, kept, own=own)
     else:
-        answer = _file(request, place, name, disposition, f'"{asset.sha256}"')
-    fresh = answer.status_code == HTTPStatus.NOT_MODIFIED
-    if request.method == "GET" and (fresh or _from_start(request)):
+        kept = {"Cache-Control": "private, no-cache"} if own else _THEIRS
+        answer = _file(request, place, name, disposition, kept | {"ETag": f'"{asset.sha256}"'})
+    if answer.status_code == HTTPStatus.NOT_MODIFIED or _from_start(request):
         look = "play" if asset.kind == Kind.VIDEO else "view"
-        _log_view(studio, asset, "download" if download else look)
+        _note(request, studio, asset, access, "download" if download else look)
+    elif not own:
+        _note(request, studio, asset, access, "part")
     return answer
 
 
 def _still(request: Request, studio: Studio, which: str) -> Response:
-    asset = _asset(request, studio)
+    asset, access = _asset(request, studio)
     place = _locate(studio, asset, asset.preview if which == "preview" else asset.poster)
+    own = access.via == Via.OWN
+    if not own:
+        _note(request, studio, asset, access, "preview")
     if isinstance(place, RemoteFile):
-        return _redirect(request, place, place.name, "inline", _WHILE_SIGNED)
+        kept = _WHILE_SIGNED if own else _THEIRS
+        return _redirect(request, place, place.name, "inline", kept, own=own)
     return FileResponse(
         place,
         media_type="image/webp",
-        headers=_SAFE | _FOR_EVER,
+        headers=_SAFE | (_FOR_EVER if own else _THEIRS),
         filename=place.name,
         content_disposition_type="inline",
     )
@@ -132,40 +150,58 @@ def _still(request: Request, studio: Studio, which: str) -> Response:
 
 def _partial(request: Request, studio: Studio) -> Response:
     """Return the latest picture of an item half done."""
-    asset = _own(request, studio)
-    webp = None if asset is None else studio.store.assets.partial(asset.id)
+    asset, access = _find(request, studio)
+    webp = studio.store.assets.partial(asset.id) if asset.state in OPEN_STATES else None
     if webp is None:
-        raise _Refused(404, "There is no such file.")
-    return Response(webp, media_type="image/webp", headers=_SAFE | _NOT_KEPT)
+        raise _Refused(404, _NO_FILE)
+    own = access.via == Via.OWN
+    if not own:
+        _note(request, studio, asset, access, "preview")
+    kept = _NOT_KEPT if own else _THEIRS
+    return Response(webp, media_type="image/webp", headers=_SAFE | kept)
 
 
-def _file(request: Request, path: Path, name: str, disposition: str, tag: str) -> Response:
-    headers = _SAFE | {"Cache-Control": "private, no-cache", "ETag": tag}
-    if tag in _tags(request.headers.get("if-none-match", "")):
+def _file(
+    request: Request, path: Path, name: str, disposition: str, about: dict[str, str]
+) -> Response:
+    headers = _SAFE | about
+    if about["ETag"] in _tags(request.headers.get("if-none-match", "")):
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
     return FileResponse(path, headers=headers, filename=name, content_disposition_type=disposition)
 
 
-def _redirect(
-    request: Request, file: RemoteFile, name: str, disposition: str, kept: dict[str, str]
+def _redirect(  # noqa: PLR0913  # what an address is signed for, and for how long
+    request: Request,
+    file: RemoteFile,
+    name: str,
+    disposition: str,
+    kept: dict[str, str],
+    *,
+    own: bool,
 ) -> Response:
     disposition = f"{disposition}; filename*=utf-8''{quote(name)}"
-    address = file.address(request.method, disposition, _SIGNED_SECONDS)
+    seconds = _SIGNED_SECONDS if own else _SIGNED_SECONDS_THEIRS
+    address = file.address(request.method, disposition, seconds)
     return RedirectResponse(address, HTTPStatus.TEMPORARY_REDIRECT, _SAFE | kept)
 
 
-def _own(request: Request, studio: Studio) -> Asset | None:
-    user_id = request.state.user_id
-    if user_id is None:
+def _find(request: Request, studio: Studio) -> tuple[Asset, Access]:
+    """Return the item that is asked for, with the right by which it is seen."""
+    user_id, share_key = whose(request), request.query_params.get("share", "")
+    if user_id is None and not share_key:
         raise _Refused(401, "Please log in.")
-    return studio.store.assets.get(request.path_params["asset_id"], user_id)
+    asset_id = request.path_params["asset_id"]
+    found = to_asset(studio.store, studio.identity, user_id, asset_id, share_key)
+    if found is None:
+        raise _Refused(404, _NO_FILE)
+    return found
 
 
-def _asset(request: Request, studio: Studio) -> Asset:
-    asset = _own(request, studio)
-    if asset is None or asset.state != AssetState.DONE:
-        raise _Refused(404, "There is no such file.")
-    return asset
+def _asset(request: Request, studio: Studio) -> tuple[Asset, Access]:
+    asset, access = _find(request, studio)
+    if asset.state != AssetState.DONE:
+        raise _Refused(404, _NO_FILE)
+    return asset, access
 
 
 def _locate(studio: Studio, asset: Asset, stored: str | None) -> Path | RemoteFile:
@@ -173,7 +209,7 @@ def _locate(studio: Studio, asset: Asset, stored: str | None) -> Path | RemoteFi
         return studio.content.locate(asset.user_id, stored or "")
     except FileNotFoundError:
         _log.warning("%s: its file is gone: %s", asset.id, stored)
-        raise _Refused(404, "There is no such file.") from None
+        raise _Refused(404, _NO_FILE) from None
 
 
 def _tags(header: str) -> set[str]:
@@ -187,8 +223,8 @@ def _from_start(request: Request) -> bool:
     return wanted is None or (wanted[1].strip("0") == "" and wanted[1] != "")
 
 
-def _log_view(studio: Studio, asset: Asset, action: str) -> None:
-    entry = ViewEntry(
-        user_id=asset.user_id, job_id=asset.job_id, asset_id=asset.id, action=action, time=now()
-    )
-    studio.store.views.add(entry)
+def _note(request: Request, studio: Studio, asset: Asset, access: Access, action: str) -> None:
+    """Log a look; a question about a file (HEAD) is none."""
+    if request.method == "GET":
+        address = visitor(request).address
+        studio.store.views.note(access.entry(action, asset.job_id, asset.id, address))

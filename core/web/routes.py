@@ -5,9 +5,11 @@ from collections.abc import Callable
 from starlette.middleware import Middleware
 from starlette.routing import Route
 
+from core.web.archive import archive_routes
 from core.web.auth import auth_routes
 from core.web.bell import bell_routes
 from core.web.content import content_routes
+from core.web.exports import export_routes
 from core.web.headers import SafeHeaders
 from core.web.health import health_routes
 from core.web.identity import Identity, IdentityMiddleware
@@ -31,6 +33,8 @@ class Front:
             *auth_routes(open_studio, identity, sessions),
             *content_routes(open_studio),
             *bell_routes(open_studio),
+            *export_routes(open_studio),
+            *archive_routes(open_studio),
             *health_routes(open_studio),
             *mail_link_routes(open_studio),
         ]

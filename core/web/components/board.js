@@ -27,7 +27,7 @@ class Board {
   update(data, send) {
     this.send = send;
     this.asked = this.asked.filter((each) => each.at > (data.heard ?? 0));
-    this.heading.update(data.job, data.trouble);
+    this.heading.update(data);
     reconcile(this.sections, data.sections.map((each) => ({ ...each, id: each.kind })),
       (section) => this.makeSection(section), (node, section) => this.changeSection(node, section));
     this.facts.hidden = !data.facts;
@@ -210,10 +210,13 @@ class Heading {
     this.job = el("header", { className: "heading", hidden: true },
       el("div", { className: "line" }, this.chip, this.time), this.prompt, this.whole,
       el("div", { className: "state" }, this.turning, el("div", { className: "telling" }, this.sentence, this.meter), this.acts));
-    this.node = el("div", {}, this.trouble, this.job);
+    this.note = el("p", { className: "note", "data-testid": "note", hidden: true });
+    this.node = el("div", {}, this.note, this.trouble, this.job);
   }
 
-  update(job, trouble) {
+  update({ job, note, trouble }) {
+    this.note.hidden = !note;
+    setText(this.note, note || "");
     this.trouble.hidden = !trouble;
     setText(this.trouble, trouble || "");
     this.job.hidden = !job;

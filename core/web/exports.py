@@ -1,0 +1,253 @@
+"""The activity as CSV, for whoever wants to work on with it: one route, streamed."""
+
+import csv
+import io
+import logging
+import re
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from itertools import chain, islice
+from typing import Final, NamedTuple
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from core.models import InvalidInput, Job, LoginEntry, Via, ViewEntry, now
+from core.models.times import parse_zone
+from core.store import DatabaseError, DatabaseUnavailable
+from core.store.activity import PERIODS, ActivityStore, Deed, Scope
+from core.store.users import UserStore
+from core.web.identity import whose
+from core.web.studio import Studio
+from core.web.visitors import visitor
+
+Row = Sequence[object]
+
+_HEADERS: Final = {
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+_TYPE: Final = "text/csv; charset=utf-8; header=present"  # RFC 4180, section 3
+_ROWS: Final = 500  # that are written at a time
+_SORRY: Final = "The database does not answer at the moment. Please try again in a minute."
+
+# What a spreadsheet takes for a formula, also after what cannot be seen: OWASP "CSV Injection".
+_FORMULA: Final = re.compile(r"[\t\r\n]|[\s\x00-\x20\u200b\ufeff]*[=+\-@＝＋－＠]")
+
+_log = logging.getLogger(__name__)
+
+
+class _Refused(Exception):
+    """A request that gets no file, with its HTTP status."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class _Table(NamedTuple):
+    columns: tuple[str, ...]
+    rows: Callable[[ActivityStore, Scope], Iterator[Row]]
+
+
+def export_routes(open_studio: Callable[[], Studio]) -> list[Route]:
+    """Return `GET /activity/{which}.csv`, where `which` is `logins`, `views` or `jobs`.
+
+    Its query: `days` (7, 30, 90 or 365), `deeds` (kinds of action, repeated), `zone` (whose days
+    and clock), and for admins `user` (whose activity) or `everybody=1`.
+
+    Args:
+        open_studio: returns the shared studio; may raise `DatabaseUnavailable`.
+    """
+
+    # A plain function: Starlette runs it in its thread pool, where it may wait.
+    def export(request: Request) -> Response:
+        try:
+            return _export(request, open_studio)
+        except _Refused as refusal:
+            return PlainTextResponse(str(refusal), refusal.status, _HEADERS)
+        except InvalidInput as error:
+            return PlainTextResponse(str(error), 422, _HEADERS)
+        except (DatabaseError, DatabaseUnavailable) as error:
+            _log.warning("no activity was exported: %s", error)
+            return PlainTextResponse(_SORRY, 503, _HEADERS)
+
+    return [Route("/activity/{which}.csv", export)]
+
+
+def export_address(which: str, scope: Scope, viewer: str) -> str:
+    """Return where the CSV of a scope is fetched.
+
+    Args:
+        which: `logins`, `views` or `jobs`.
+        scope: what is asked for.
+        viewer: who asks.
+    """
+    query: dict[str, object] = {"days": scope.days, "zone": scope.zone.key}
+    if scope.deeds and which == "views":
+        query["deeds"] = [str(deed) for deed in scope.deeds]
+    if scope.user_id is None:
+        query["everybody"] = 1
+    elif scope.user_id != viewer:
+        query["user"] = scope.user_id
+    return f"/activity/{which}.csv?{urlencode(query, doseq=True)}"
+
+
+def safe_cell(value: object) -> object:
+    """Return what a cell shows, with an apostrophe before what a spreadsheet would calculate."""
+    if isinstance(value, str) and _FORMULA.match(value):
+        return f"'{value}"
+    return value
+
+
+def look_at_activity(viewer: str, of: str | None, address: str) -> ViewEntry:
+    """Return what the log is told when an admin looks at what others did.
+
+    Args:
+        viewer: the admin.
+        of: whose activity; None: everybody's.
+        address: where the look comes from.
+    """
+    return ViewEntry(
+        user_id=viewer,
+        owner=of,
+        job_id=None,
+        asset_id=None,
+        action="open_activity",
+        time=now(),
+        via=Via.ADMIN,
+        address=address,
+    )
+
+
+def _export(request: Request, open_studio: Callable[[], Studio]) -> Response:
+    user_id = whose(request)
+    if user_id is None:
+        raise _Refused(401, "Please log in.")
+    which = request.path_params["which"]
+    if which not in _TABLES:
+        raise _Refused(404, "There is no such file. There are logins.csv, views.csv and jobs.csv.")
+    store = open_studio().store
+    scope = _scope(request, user_id, store.users)
+    rows = _TABLES[which].rows(store.activity, scope)
+    if request.method == "HEAD":
+        rows = iter(())
+    else:
+        if scope.user_id != user_id:
+            entry = look_at_activity(user_id, scope.user_id, visitor(request).address)
+            store.views.note(entry)
+        _log.info("%s exports %s of %s", user_id, which, scope.user_id or "everybody")
+    lines = _lines(_TABLES[which].columns, rows, scope.zone)
+    first = next(lines)  # while there still can be another answer
+    return StreamingResponse(
+        chain([first], lines),
+        media_type=_TYPE,
+        headers=_HEADERS | {"Content-Disposition": f'attachment; filename="fivefold-{which}.csv"'},
+    )
+
+
+def _scope(request: Request, user_id: str, users: UserStore) -> Scope:
+    """Return what is asked for.
+
+    Raises:
+        InvalidInput: it is not understood; the text says why.
+        _Refused: it is not this user's to see.
+    """
+    query = request.query_params
+    days = query.get("days", "30")
+    if days not in map(str, PERIODS):
+        known = f"{', '.join(map(str, PERIODS[:-1]))} or {PERIODS[-1]}"
+        raise InvalidInput(f"The period is {known} days; please choose one of them.")
+    named = query.getlist("deeds")
+    if not set(named) <= set(Deed):
+        raise InvalidInput(f"The kinds of action are {', '.join(Deed)}; please choose among them.")
+    viewer = users.get(user_id)
+    if viewer is None:
+        raise _Refused(401, "Please log in.")
+    wanted, everybody = query.get("user", user_id), query.get("everybody", "") == "1"
+    if (everybody or wanted != user_id) and (not viewer.admin or viewer.deleting_at is not None):
+        raise _Refused(403, "Only admins see what others do. Leave out “user” and “everybody”.")
+    account = None if everybody else users.get(wanted)
+    if account is None and not everybody:
+        raise _Refused(404, "There is no account of this user id.")
+    zone = parse_zone(query.get("zone") or viewer.zone or "UTC")
+    return Scope.of(account, int(days), zone, now(), [Deed(each) for each in named])
+
+
+def _lines(columns: Row, rows: Iterator[Row], zone: ZoneInfo) -> Iterator[bytes]:
+    """Write rows as RFC 4180 has it, some hundred at a time."""
+    batch: list[Row] = [columns, *islice(rows, _ROWS)]
+    while batch:
+        text = io.StringIO()
+        csv.writer(text).writerows([_cell(each, zone) for each in row] for row in batch)
+        yield text.getvalue().encode(errors="replace")
+        batch = list(islice(rows, _ROWS))
+
+
+def _cell(value: object, zone: ZoneInfo) -> object:
+    if isinstance(value, datetime):
+        return value.astimezone(zone).isoformat(timespec="seconds")
+    return safe_cell(value)
+
+
+def _login_rows(activity: ActivityStore, scope: Scope) -> Iterator[Row]:
+    return map(_login_row, activity.every_login(scope))
+
+
+def _login_row(entry: LoginEntry) -> Row:
+    return (
+        *(entry.time, entry.user_id, entry.outcome, entry.reason),
+        *(entry.method, entry.address, entry.agent),
+    )
+
+
+def _view_rows(activity: ActivityStore, scope: Scope) -> Iterator[Row]:
+    return map(_view_row, activity.every_view(scope))
+
+
+def _view_row(entry: ViewEntry) -> Row:
+    return (
+        *(entry.time, entry.user_id, entry.action, owner_of(entry)),
+        *(entry.job_id, entry.asset_id, str(entry.via), entry.address),
+    )
+
+
+def owner_of(entry: ViewEntry) -> str:
+    """Return whose content was looked at; empty: everybody's."""
+    if entry.action == "open_activity":
+        return entry.owner or ""
+    return entry.owner or entry.user_id  # old entries name none: it was one's own
+
+
+def _job_rows(activity: ActivityStore, scope: Scope) -> Iterator[Row]:
+    return map(_job_row, activity.every_job(scope))
+
+
+def _job_row(job: Job) -> Row:
+    costs = "; ".join(f"{amount:.10g} {unit}" for unit, amount in sorted(job.cost.items()))
+    return (
+        *(job.created_at, job.user_id, job.id, job.prompt, str(job.status), job.generated_at),
+        *(job.requested.images, job.requested.videos),
+        *(len(job.image_paths), len(job.video_paths), costs),
+    )
+
+
+_TABLES: Final = {
+    "logins": _Table(
+        ("time", "user_id", "outcome", "reason", "method", "address", "browser"), _login_rows
+    ),
+    "views": _Table(
+        ("time", "user_id", "action", "owner", "job_id", "asset_id", "via", "address"), _view_rows
+    ),
+    "jobs": _Table(
+        (
+            *("time", "user_id", "job_id", "prompt", "status", "generated_at"),
+            *("images_wanted", "videos_wanted", "images", "videos", "cost"),
+        ),
+        _job_rows,
+    ),
+}
