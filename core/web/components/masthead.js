@@ -36,7 +36,7 @@ class Masthead {
       else place.removeAttribute("aria-current");
     }
     bell ??= new Bell();
-    if (bell.node.parentElement !== this.root) this.root.insertBefore(bell.node, this.who);
+    if (bell.node.parentElement !== this.who) this.who.prepend(bell.node);
     bell.update(data.user, go);
   }
 
