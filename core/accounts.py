@@ -214,7 +214,7 @@ class Accounts:
         """
         self._store.users.protect(user_id, hashed)
         self._store.sessions.revoke_all(user_id, but=keep)
-        self._store.attempts.forget(f"account {user_id}")
+        self._store.attempts.forget_account(user_id)
 
     def change_passphrase(
         self, user_id: str, present: str, new: str, keep: str | None, visitor: Visitor
@@ -232,17 +232,27 @@ class Accounts:
             InvalidInput: the present one is wrong, or the new one cannot be; the text says which.
             LoginRefused: it was tried too often.
         """
-        stored = self._store.users.passphrase_hash(user_id)
-        if stored is not None:
-            succeeded = self._attempt(user_id, visitor)
-            if not matches(stored, present):
-                raise InvalidInput("Your present passphrase is another one.")
-            succeeded()
+        self.confirm(user_id, present, visitor)
         if not new and self._login == "passphrase":
             raise InvalidInput("Every account has a passphrase here; please type a new one.")
         if new:
             check_passphrase(new, user_id)
         self.set_passphrase(user_id, hash_passphrase(new) if new else None, keep)
+
+    def confirm(self, user_id: str, passphrase: str, visitor: Visitor) -> None:
+        """See that it is the owner who asks, where there is a passphrase to tell by.
+
+        Raises:
+            InvalidInput: the passphrase is wrong.
+            LoginRefused: it was tried too often.
+        """
+        stored = self._store.users.passphrase_hash(user_id)
+        if stored is None:
+            return
+        succeeded = self._attempt(user_id, visitor)
+        if not matches(stored, passphrase):
+            raise InvalidInput("Your present passphrase is another one.")
+        succeeded()
 
     def _read(self, typed: str) -> str:
         if self._login == "oidc":

@@ -2,6 +2,7 @@
 
 import json
 import secrets
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -75,7 +76,9 @@ def user() -> None:
 @user.command()
 @_name
 @click.option("--admin", is_flag=True, help="Make it an admin; also one that exists already.")
-@click.option("--invite", is_flag=True, help="Print a link by which its owner chooses a passphrase")
+@click.option(
+    "--invite", is_flag=True, help="Print a link by which its owner chooses the passphrase."
+)
 @_from_stdin
 def add(name: str, *, admin: bool, invite: bool, from_stdin: bool) -> None:
     """Make the account NAME, with a passphrase that is asked for.
@@ -88,7 +91,10 @@ def add(name: str, *, admin: bool, invite: bool, from_stdin: bool) -> None:
     with _opened() as opened:
         if opened.settings.login == "oidc" and (invite or from_stdin):
             raise InvalidInput(_NO_PASSPHRASES)
-        if opened.store.users.get(user_id) is not None:
+        found = opened.store.users.get(user_id)
+        if found is not None and found.deleting_at is not None:
+            raise InvalidInput(f"{user_id!r} is being deleted; please try again in a while.")
+        if found is not None:
             _promote(opened, user_id, admin=admin)
         else:
             _create(opened, user_id, admin=admin, invite=invite, from_stdin=from_stdin)
@@ -136,7 +142,9 @@ def _ask_passphrase(settings: Settings, user_id: str, *, from_stdin: bool) -> st
             raise click.BadParameter(str(error)) from None  # click asks again
 
     if from_stdin:
-        passphrase = checked(click.get_text_stream("stdin").readline().rstrip("\r\n"))
+        passphrase = checked(sys.stdin.readline().rstrip("\r\n"))
+    elif not sys.stdin.isatty():
+        raise InvalidInput("There is no terminal to ask for a passphrase; use --passphrase-stdin.")
     else:
         passphrase = click.prompt(
             "Passphrase (empty: none)" if optional else "Passphrase",
@@ -162,7 +170,6 @@ def passphrase(name: str, *, from_stdin: bool) -> None:
         user_id = opened.account(name).id
         hashed = _ask_passphrase(opened.settings, user_id, from_stdin=from_stdin)
         Accounts(opened.store, opened.settings).set_passphrase(user_id, hashed)
-        opened.store.attempts.forget_account(user_id)
         said = "has no passphrase any more" if hashed is None else "has a new passphrase"
         click.echo(f"{user_id} {said}, and is logged out everywhere.")
         opened.warn_of(user_id)
@@ -218,7 +225,7 @@ def admin(name: str, *, ending: bool) -> None:
         opened.store.users.make_admin(user_id, admin=not ending)
         click.echo(f"{user_id} is {'no admin any more' if ending else 'an admin now'}.")
         opened.warn_of(user_id)
-        if not any(each.admin for each in opened.store.users.all(limit=0)):
+        if not opened.store.users.admins():
             click.echo("There is no admin now.", err=True)
 
 

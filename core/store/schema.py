@@ -103,6 +103,7 @@ INDEXES: Final[dict[str, list[IndexModel]]] = {
             partialFilterExpression={"subject": {"$type": "object"}},
         ),
         IndexModel([("deleting_at", ASCENDING)], name="to_delete", sparse=True),
+        IndexModel([("admin", ASCENDING)], name="admins", partialFilterExpression={"admin": True}),
     ],
     "sessions": [
         IndexModel([("user_id", ASCENDING), ("seen_at", DESCENDING)], name="of_user"),

@@ -78,6 +78,10 @@ class UserStore:
         change = {"$set": {"admin": admin}}
         return bool(self._users.update_one({"_id": user_id}, change).matched_count)
 
+    def admins(self) -> list[str]:
+        """Return the user_ids of the admins."""
+        return [each["_id"] for each in self._users.find({"admin": True}, {"_id": True})]
+
     def all(self, limit: int = 1000) -> list[User]:
         """Return the accounts, by their user_ids."""
         found = self._users.find().sort("_id", ASCENDING).limit(limit)

@@ -13,9 +13,9 @@ from typing import Final
 
 import streamlit as st
 
-from core.accounts import OF_ACCOUNT, Accounts, LoginRefused
+from core.accounts import Accounts, LoginRefused
 from core.models import InvalidInput, Invite, Session, User, now, parse_user_id
-from core.passphrases import MIN_CHARACTERS, matches
+from core.passphrases import MIN_CHARACTERS
 from core.store import DatabaseError
 from core.store.invites import INVITE_DAYS
 from core.web import session
@@ -45,10 +45,10 @@ SYSTEMS: Final = {
     "Linux": "Linux",
 }
 UNPROTECTED: Final = "Without a passphrase, whoever types your user id is you."
-WRONG: Final = "Your passphrase is another one."
 
 _SAID: Final = "account_said"
 _LINK: Final = "account_link"
+_TURN: Final = "account_turn"
 _PRESENT: Final = "account-present"
 _NEW: Final = "account-new"
 _AGAIN: Final = "account-again"
@@ -115,18 +115,24 @@ def _act(section: str, do: Callable[[], str]) -> None:
     st.session_state[_SAID] = said
 
 
-def _take(key: str) -> str:
-    """Return what was typed into a field, and empty it, in the browser and here."""
-    typed = st.session_state.get(key)
-    if typed is None:
-        return ""
-    st.session_state[key] = ""
-    return str(typed)
+def _key(field: str) -> str:
+    return f"{field}-{st.session_state.get(_TURN, 0)}"
 
 
-def _secret(label: str, key: str, autocomplete: str) -> None:
+def _take(*fields: str) -> list[str]:
+    """Return what was typed into some fields, and have new ones drawn instead.
+
+    To empty them is not enough: Streamlit keeps what a field has sent until the next run, but
+    forgets a field that is not there any more.
+    """
+    typed = [str(st.session_state.get(_key(field), "")) for field in fields]
+    st.session_state[_TURN] = st.session_state.get(_TURN, 0) + 1
+    return typed
+
+
+def _secret(label: str, field: str, autocomplete: str) -> None:
     # No `max_chars`: it would cut what is pasted, without a word.
-    st.text_input(label, type="password", key=key, autocomplete=autocomplete)
+    st.text_input(label, type="password", key=_key(field), autocomplete=autocomplete)
 
 
 def _moment(user: User, moment: datetime) -> str:
@@ -177,7 +183,7 @@ def _draw_passphrase(user: User) -> None:
 
 
 def _change_passphrase(user_id: str) -> str:
-    present, new, again = _take(_PRESENT), _take(_NEW), _take(_AGAIN)
+    present, new, again = _take(_PRESENT, _NEW, _AGAIN)
     if not new:
         raise InvalidInput("Please type a new passphrase.")
     if new != again:
@@ -187,9 +193,7 @@ def _change_passphrase(user_id: str) -> str:
 
 
 def _remove_passphrase(user_id: str) -> str:
-    present = _take(_PRESENT)
-    _take(_NEW)
-    _take(_AGAIN)
+    [present] = _take(_PRESENT)
     _accounts().change_passphrase(user_id, present, "", session.session_id(), session.visitor())
     return "You have no passphrase any more. You were logged out everywhere else."
 
@@ -216,7 +220,8 @@ def _draw_sessions(user: User) -> None:
 def _draw_session(user: User, found: Session, *, own: bool) -> None:
     where = browser_text(found.agent) + (" · this one" if own else "")
     since, used = _moment(user, found.created_at), _moment(user, found.seen_at)
-    with _row(where, f"{found.address}, since {since}, last used {used}".removeprefix(", ")):
+    facts = f"{found.address}, since {since}, last used {used}".removeprefix(", ")
+    with _row(found.id, where, facts):
         if not own:
             st.button(
                 "Log out",
@@ -228,9 +233,9 @@ def _draw_session(user: User, found: Session, *, own: bool) -> None:
 
 
 @contextmanager
-def _row(title: str, facts: str) -> Iterator[None]:
+def _row(key: str, title: str, facts: str) -> Iterator[None]:
     """Draw something in a list, and to its right what the block draws."""
-    with st.container(horizontal=True, vertical_alignment="center"):
+    with st.container(key=f"account-row-{key[:16]}", horizontal=True, vertical_alignment="center"):
         st.text(f"{title}\n{facts}", width="stretch")
         yield
 
@@ -254,7 +259,7 @@ def _draw_invitations(user: User) -> None:
             if studio().settings.login != "oidc":  # no passphrases there
                 st.text_input(
                     "For an account that there is, to choose a new passphrase",
-                    key=_FOR,
+                    key=_key(_FOR),
                     placeholder="Its user id; empty: for a new account",
                     autocomplete="off",
                 )
@@ -268,7 +273,7 @@ def _draw_invitations(user: User) -> None:
 def _draw_invitation(user: User, invite: Invite) -> None:
     whom = f"{invite.user_id}, to choose a passphrase" if invite.user_id else "a new account"
     until = _moment(user, invite.expires_at)
-    with _row(f"For {whom}", f"Made by {invite.made_by}, until {until}"):
+    with _row(invite.id, f"For {whom}", f"Made by {invite.made_by}, until {until}"):
         st.button(
             "Withdraw",
             key=f"account-withdraw-{invite.id[:16]}",
@@ -279,9 +284,9 @@ def _draw_invitation(user: User, invite: Invite) -> None:
 
 
 def _invite(user_id: str) -> str:
-    typed = _take(_FOR).strip()
+    [typed] = _take(_FOR)
     _check_admin(user_id)
-    whom = parse_user_id(typed) if typed else None
+    whom = parse_user_id(typed) if typed.strip() else None
     if whom is not None and studio().store.users.get(whom) is None:
         raise InvalidInput(f"There is no account “{whom}”. Leave the field empty for a new one.")
     secret = studio().store.invites.make(user_id, whom)
@@ -315,8 +320,9 @@ def _draw_removal(user: User) -> None:
     settings = studio().settings
     with _section("removal", "Delete my account"):
         st.text(
-            "Everything of yours goes, at once and for good: images and videos, jobs and prompts, "
-            "settings, addresses, and the links that you shared. What is being made is cancelled. "
+            "Everything of yours goes for good: images and videos, jobs and prompts, settings, "
+            "addresses, and the links that you shared. What is being made is cancelled. You are "
+            "logged out everywhere at once, and all is deleted within about a quarter of an hour. "
             "What stays are the logs of logins and views, each entry for "
             f"{settings.log_days} days."
         )
@@ -326,7 +332,7 @@ def _draw_removal(user: User) -> None:
                 "machine's own terminal only: `python -m core user add NAME --admin`"
             )
         with st.form("account-removal-form", border=False):
-            st.text_input("Your user id, to confirm", key=_CONFIRMED, autocomplete="off")
+            st.text_input("Your user id, to confirm", key=_key(_CONFIRMED), autocomplete="off")
             if user.protected and settings.login != "oidc":
                 _secret("Your passphrase", _PROOF, "current-password")
             st.form_submit_button(
@@ -335,28 +341,14 @@ def _draw_removal(user: User) -> None:
 
 
 def _is_last_admin(user: User) -> bool:
-    others = studio().store.users.all(limit=0)
-    return not any(each.admin for each in others if each.id != user.id)
+    return studio().store.users.admins() == [user.id]
 
 
 def _remove(user_id: str) -> str:
-    typed, passphrase = _take(_CONFIRMED), _take(_PROOF)
+    typed, passphrase = _take(_CONFIRMED, _PROOF)
     if typed.strip().lower() != user_id:
         raise InvalidInput(f"Nothing was deleted: please type your user id, {user_id}.")
     if studio().settings.login != "oidc":
-        _prove(user_id, passphrase)
+        _accounts().confirm(user_id, passphrase, session.visitor())
     studio().store.removal.ask(user_id)
     return "Your account is being deleted."
-
-
-def _prove(user_id: str, passphrase: str) -> None:
-    """See that it is the owner who asks, where there is a passphrase to tell by."""
-    stored = studio().store.users.passphrase_hash(user_id)
-    if stored is None:
-        return
-    key = f"account {user_id} removal"  # strangers who guess at the login count elsewhere
-    if studio().store.attempts.begin(key, OF_ACCOUNT):
-        raise InvalidInput("That was tried too often. Please try again in a quarter of an hour.")
-    if not matches(stored, passphrase):
-        raise InvalidInput(f"Nothing was deleted: {WRONG}")
-    studio().store.attempts.forget(key)
