@@ -32,9 +32,10 @@ from core.web.visitors import visitor
 _SAFE: Final = {
     "X-Content-Type-Options": "nosniff",
     "Cross-Origin-Resource-Policy": "same-origin",
-    # Nothing that a provider may have smuggled into a file runs when it is opened by itself.
-    "Content-Security-Policy": "sandbox; default-src 'none'; img-src 'self'; media-src 'self'; "
-    "style-src 'unsafe-inline'",
+    # Nothing that a provider may have smuggled into a file runs when it is opened by itself. Not a
+    # sandbox: in one, a browser's own page for a clip may not load the clip.
+    "Content-Security-Policy": "default-src 'none'; img-src 'self'; media-src 'self'; "
+    "style-src 'unsafe-inline'; frame-ancestors 'none'",
 }
 _FOR_EVER: Final = {"Cache-Control": "private, immutable, max-age=31536000"}
 _NOT_KEPT: Final = {"Cache-Control": "no-store"}

@@ -36,7 +36,7 @@ def opened_studio(
     studio.clear()
 
 
-def opened(page: str, user: str | None = "ana", **query: str) -> AppTest:
+def opened(page: str, user: str | None = "ana", /, **query: str) -> AppTest:
     app = AppTest.from_file(ROOT / "core" / "web" / "script.py", default_timeout=30)
     app.user = {"user_id": user}
     app.run()  # registers the pages

@@ -1,0 +1,303 @@
+"""Who may look at what: the owner, whoever has a link, an admin; and what the log is told."""
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+from streamlit.testing.v1 import AppTest
+
+from core.media.folder import FolderStore
+from core.models import Asset, Share, Via, now
+from core.settings import Settings
+from core.store import Store
+from core.web.identity import Identity
+from core.web.studio import studio
+from tests.conftest import claim, stored_job
+from tests.integration.test_web_pages import opened, shown
+from tests.web import app_of, browser_of, log_in, studio_of
+
+BYTES = b"\x89PNG\r\n\x1a\n" + b"ana's own image" * 40
+PRIVATE = "what only ana may know"
+PARTS = ("", "?download=1", "/preview", "/poster")
+IDENTITY = Identity("key", days=30, secure=False)
+OpenBrowser = Callable[..., TestClient]
+
+
+@pytest.fixture
+def browser(settings: Settings, store: Store, content: FolderStore) -> Iterator[OpenBrowser]:
+    """Opens browsers, logged in as somebody or not."""
+    app = app_of(studio_of(settings, store, content))
+    clients: list[TestClient] = []
+
+    def open_browser(user_id: str | None = None) -> TestClient:
+        client = browser_of(app).__enter__()
+        clients.append(client)
+        if user_id is not None:
+            log_in(client, user_id)
+        return client
+
+    yield open_browser
+    for client in clients:
+        client.__exit__()
+
+
+def finished(store: Store, content: FolderStore, asset: Asset) -> Asset:
+    claimed = claim(store, asset.id)
+    assert claimed is not None
+    saved: dict[str, Any] = {"width": 8, "height": 8, "seconds": None, "bytes": len(BYTES)}
+    for field, name in (
+        ("path", f"{asset.id}.{'png' if asset.kind == 'image' else 'mp4'}"),
+        ("preview", f".previews/{asset.id}.webp"),
+        ("poster", f".previews/{asset.id}-poster.webp"),
+    ):
+        with content.draft(asset.user_id, asset.id) as draft:
+            draft.path.write_bytes(BYTES)
+            saved[field] = draft.commit(name)
+    store.leases.done(claimed, saved | {"sha256": f"digest-of-{asset.slot}"})
+    return asset
+
+
+@pytest.fixture
+def image(store: Store, content: FolderStore) -> Asset:
+    """Ana's first image."""
+    return finished(store, content, stored_job(store, "ana", PRIVATE)[1][0])
+
+
+def shared(store: Store, asset: Asset, days: float = 7) -> tuple[Share, str]:
+    share = store.shares.make(asset.job_id, asset.user_id, now() + timedelta(days=days))
+    return share, IDENTITY.share_key(share.id)
+
+
+def addresses(asset_id: str, key: str = "") -> list[str]:
+    share = f"share={key}" if key else ""
+    return [
+        f"/content/{asset_id}{part}{'&' if '?' in part else '?'}{share}".rstrip("?&")
+        for part in PARTS
+    ]
+
+
+def looks(store: Store, user_id: str) -> list[tuple[str, str | None, Via, str | None]]:
+    entries = reversed(store.views.of_user(user_id))
+    return [(each.action, each.owner, each.via, each.share) for each in entries]
+
+
+# Shared links
+
+
+def test_whoever_has_the_link_sees_the_job_and_is_logged(
+    browser: OpenBrowser, store: Store, image: Asset
+) -> None:
+    share, key = shared(store, image)
+    guest = browser()
+    for address in addresses(image.id, key):
+        answer = guest.get(address)
+        assert (answer.status_code, answer.content) == (200, BYTES)
+        assert answer.headers["cache-control"] == "private, no-store"
+        assert "default-src 'none'" in answer.headers["content-security-policy"]
+    actions = ["view", "download", "preview", "preview"]
+    assert looks(store, "") == [(each, "ana", Via.SHARE, share.id) for each in actions]
+    assert store.views.of_user("")[0].address == "198.51.100.7"
+    assert looks(store, "ana") == []
+
+
+def test_a_link_opens_its_own_job_only(
+    browser: OpenBrowser, store: Store, content: FolderStore, image: Asset
+) -> None:
+    _, key = shared(store, image)
+    other = finished(store, content, stored_job(store, "ana")[1][0])
+    theirs = finished(store, content, stored_job(store, "ben")[1][0])
+    for client in (browser(), browser("eve")):
+        for asset in (other, theirs):
+            assert {client.get(each).status_code for each in addresses(asset.id, key)} == {404}
+    guest = browser()
+    for path in ("/bell", "/account/archive.zip", "/activity/views.csv"):
+        assert guest.get(f"{path}?share={key}&key={key}").status_code == 401
+
+
+@pytest.mark.parametrize("how", ["withdrawn", "expired", "of another", "forged", "never made"])
+def test_a_link_that_does_not_hold_looks_like_nothing(
+    browser: OpenBrowser, store: Store, image: Asset, how: str
+) -> None:
+    share, key = shared(store, image, -0.001 if how == "expired" else 7)
+    if how == "withdrawn":
+        assert not store.shares.withdraw(share.id, "eve")
+        assert store.shares.withdraw(share.id, "ana")
+    if how == "of another":
+        key = Identity("another key", days=30, secure=False).share_key(share.id)
+    if how == "forged":
+        key = f"{share.id}.{'A' * 27}"
+    if how == "never made":
+        key = IDENTITY.share_key("01aaaaaaaaaaaaaaaaaaaaaaaa")
+    for client in (browser(), browser("eve")):
+        answers = [client.get(each) for each in addresses(image.id, key)]
+        assert {(each.status_code, each.text) for each in answers} == {
+            (404, "There is no such file.")
+        }
+    assert looks(store, "") == looks(store, "eve") == []
+
+
+def test_an_owner_who_follows_the_own_link_is_the_owner(
+    browser: OpenBrowser, store: Store, image: Asset
+) -> None:
+    _, key = shared(store, image)
+    browser("ana").get(addresses(image.id, key)[0])
+    assert looks(store, "ana") == [("view", "ana", Via.OWN, None)]
+
+
+def test_a_guest_sees_what_is_half_made_too(
+    browser: OpenBrowser, store: Store, image: Asset
+) -> None:
+    job_id, second = image.job_id, f"{image.job_id}-image-2"
+    claimed = claim(store, second)
+    assert claimed is not None
+    store.leases.submitting(claimed)
+    store.leases.running(claimed, None)
+    store._database["partials"].insert_one(  # noqa: SLF001  # as a provider's preview
+        {"_id": second, "webp": b"half", "at": now()}
+    )
+    _, key = shared(store, image)
+    assert browser().get(f"/content/{second}/partial?share={key}").content == b"half"
+    assert browser().get(f"/content/{second}/partial").status_code == 401
+    assert browser("eve").get(f"/content/{second}/partial").status_code == 404
+    assert browser().get(f"/content/{second}?share={key}").status_code == 404
+    assert job_id == second.removesuffix("-image-2")
+
+
+# Admins
+
+
+def test_an_admin_sees_everything_and_every_look_is_logged(
+    browser: OpenBrowser, store: Store, image: Asset
+) -> None:
+    store.users.create("root", admin=True)
+    admin = browser("root")
+    for address in addresses(image.id):
+        answer = admin.get(address)
+        assert (answer.status_code, answer.content) == (200, BYTES)
+        assert answer.headers["cache-control"] == "private, no-store"
+    part = admin.get(addresses(image.id)[0], headers={"Range": "bytes=10-20"})
+    assert part.status_code == 206
+    actions = ["view", "download", "preview", "preview", "part"]
+    assert looks(store, "root") == [(each, "ana", Via.ADMIN, None) for each in actions]
+
+
+def test_who_is_no_admin_any_more_sees_nothing_more(
+    browser: OpenBrowser, store: Store, image: Asset
+) -> None:
+    store.users.create("root", admin=True)
+    admin = browser("root")
+    assert admin.get(addresses(image.id)[0]).status_code == 200
+    store.users.make_admin("root", admin=False)
+    assert {admin.get(each).status_code for each in addresses(image.id)} == {404}
+
+
+# Pages
+
+
+@pytest.fixture
+def pages(settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The pages' own studio, on the test's database, signing with the test's key."""
+    monkeypatch.setenv("MONGODB_URI", settings.mongodb_uri.get_secret_value())
+    monkeypatch.setenv("MONGODB_DATABASE", settings.mongodb_database)
+    monkeypatch.setenv("DATA_DIR", str(settings.data_dir))
+    monkeypatch.setenv("CONTENT_URL", settings.content_url)
+    monkeypatch.setenv("SESSION_SECRET", "key")
+    assert store.ping()
+    studio.clear()
+    connected = studio().store
+    yield
+    connected.close()
+    studio.clear()
+
+
+def headers(app: AppTest) -> list[str]:
+    return [each.value for each in app.header]
+
+
+@pytest.mark.usefixtures("pages")
+def test_an_admin_opens_a_job_read_only_and_is_told_that_it_is_logged(
+    store: Store, image: Asset
+) -> None:
+    store.users.create("root", admin=True)
+    board = shown(opened("job", "root", id=image.job_id))["board"]
+    assert "eve" not in board["note"]
+    assert "ana's work as an admin" in board["note"]
+    assert all(not tile["acts"] for each in board["sections"] for tile in each["items"])
+    assert looks(store, "root") == [("open_job", "ana", Via.ADMIN, None)]
+    assert headers(opened("job", "eve", id=image.job_id)) == ["There is nothing here"]
+
+
+@pytest.mark.usefixtures("pages")
+def test_a_gallery_of_somebody_else_is_an_admins_to_see(store: Store, image: Asset) -> None:
+    store.users.create("root", admin=True)
+    store.users.create("ana")
+    board = shown(opened("gallery", "root", user="ana"))["board"]
+    assert [tile["id"] for each in board["sections"] for tile in each["items"]] == [image.id]
+    assert looks(store, "root") == [("open_gallery", "ana", Via.ADMIN, None)]
+    assert headers(opened("gallery", "eve", user="ana")) == ["Your gallery is empty"]
+    assert looks(store, "eve") == [("open_gallery", "eve", Via.OWN, None)]
+
+
+@pytest.mark.usefixtures("pages")
+def test_a_shared_page_needs_no_login_and_shows_nothing_but_the_job(
+    store: Store, image: Asset
+) -> None:
+    share, key = shared(store, image)
+    for user in (None, "eve"):
+        app = opened("shared", user, key=key)
+        board = shown(app)["board"]
+        assert board["job"]["prompt"] == PRIVATE
+        assert "ana shares this with you" in board["note"]
+        tiles = [tile for each in board["sections"] for tile in each["items"]]
+        assert all(not tile["acts"] for tile in tiles)
+        assert f"share={key}" in str(tiles[-5 if tiles[0]["kind"] == "video" else 0])
+    assert looks(store, "") == [("open_job", "ana", Via.SHARE, share.id)]
+    assert looks(store, "eve") == [("open_job", "ana", Via.SHARE, share.id)]
+
+
+@pytest.mark.usefixtures("pages")
+@pytest.mark.parametrize("key", ["", "x", "é", "..%2f", "\x00", "A" * 5000, "01abc.x"])
+def test_a_shared_page_without_a_good_key_says_that_the_link_has_ended(
+    store: Store, image: Asset, key: str
+) -> None:
+    assert store.jobs.get(image.job_id) is not None
+    app = opened("shared", None, key=key)
+    assert headers(app) == ["This link has ended"]
+    assert "board" not in shown(app)
+
+
+@pytest.mark.usefixtures("pages")
+def test_a_link_that_is_withdrawn_ends_an_open_page_with_its_next_run(
+    store: Store, image: Asset
+) -> None:
+    share, key = shared(store, image)
+    app = opened("shared", None, key=key)
+    assert "board" in shown(app)
+    store.shares.withdraw(share.id, "ana")
+    app.run()
+    assert headers(app) == ["This link has ended"]
+
+
+@pytest.mark.usefixtures("pages")
+def test_the_owner_makes_a_link_sees_how_often_it_was_opened_and_withdraws_it(
+    store: Store, image: Asset
+) -> None:
+    app = opened("job", "ana", id=image.job_id)
+    [button] = [each for each in app.button if each.label == "Make a link"]
+    button.click().run()
+    [share] = store.shares.of_job(image.job_id, "ana")
+    assert timedelta(days=6.9) < share.expires_at - now() < timedelta(days=7)
+    key = IDENTITY.share_key(share.id)
+    assert key in app.code[0].value
+    opened("shared", None, key=key)
+    store.views.flush()
+    assert store.shares.looks([share.id]) == {share.id: 1}
+    app = opened("job", "ana", id=image.job_id)
+    assert any("opened once" in each.value for each in app.caption)
+    [button] = [each for each in app.button if each.label == "Withdraw"]
+    button.click().run()
+    assert store.shares.of_job(image.job_id, "ana") == []
+    actions = [each[0] for each in looks(store, "ana")]
+    assert actions == ["open_job", "share", "open_job", "unshare"]
