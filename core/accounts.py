@@ -382,8 +382,12 @@ class Accounts:
 def _entry(
     typed: str, reason: str, visitor: Visitor, method: str, session: str | None = None
 ) -> LoginEntry:
+    try:
+        user_id = parse_user_id(typed)
+    except InvalidInput:
+        user_id = _text(typed)
     return LoginEntry(
-        user_id=_text(typed),
+        user_id=user_id,
         outcome="refused" if reason else "accepted",
         reason=reason,
         address=visitor.address,

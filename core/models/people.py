@@ -104,7 +104,8 @@ class LoginEntry(Document):
     """One attempt to log in, successful or not.
 
     Attributes:
-        user_id: what was typed, or what the identity provider said.
+        user_id: which account it was about; where that is none, what was typed, or what the
+            identity provider said.
         outcome: `accepted` or `refused`.
         reason: why it was refused; empty otherwise.
         method: `user_id`, `passphrase`, `oidc` or `invite`; empty: not known.

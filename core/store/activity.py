@@ -114,6 +114,18 @@ class Looked:
 
 
 @dataclass(frozen=True)
+class Visit:
+    """What somebody else looked at by one right; `job_id`: None: no single job."""
+
+    user_id: str
+    via: Via
+    job_id: str | None
+    number: int
+    downloads: int
+    last: datetime
+
+
+@dataclass(frozen=True)
 class Made:
     """What a provider made, or could not make; `costs`: amounts by unit."""
 
@@ -164,10 +176,33 @@ class ActivityStore:
         found = self._views.find(_match(scope) | _only(scope)).sort("time", DESCENDING)
         return _read(found, ViewEntry, limit)
 
-    def looks_of_others(self, scope: Scope, limit: int = LATEST) -> list[ViewEntry]:
-        """Return the latest looks at the scope's user's content by others, newest first."""
-        found = self._views.find(_of_others(scope) | _only(scope)).sort("time", DESCENDING)
-        return _read(found, ViewEntry, limit)
+    def looks_of_others(self, scope: Scope, limit: int = LATEST) -> list[Visit]:
+        """Return who else looked at the scope's user's content, the last look first."""
+        found = _counted(
+            self._views,
+            [
+                {"$match": _of_others(scope) | _only(scope)},
+                {
+                    "$group": {
+                        "_id": {"user_id": "$user_id", "via": "$via", "job_id": "$job_id"},
+                        "number": {"$sum": 1},
+                        "downloads": _number_of({"action": "download"}),
+                        "last": {"$max": "$time"},
+                    }
+                },
+                {"$sort": {"last": -1}},
+                {"$limit": limit},
+            ],
+        )
+        return [
+            Visit(
+                each["_id"]["user_id"],
+                Via(each["_id"]["via"]),
+                each["_id"].get("job_id"),
+                *(each[name] for name in ("number", "downloads", "last")),
+            )
+            for each in found
+        ]
 
     def jobs(self, scope: Scope, limit: int = LATEST) -> list[Job]:
         """Return the latest jobs, newest first."""

@@ -1,7 +1,7 @@
 """The page “Activity”: who logged in, who looked at what, what was made, and how often."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -11,7 +11,7 @@ from core.models import Job, LoginEntry, User, Via, ViewEntry, now
 from core.models.times import parse_zone
 from core.notifications.message import shortened
 from core.store import DatabaseError
-from core.store.activity import PERIODS, Bar, Deed, Scope
+from core.store.activity import PERIODS, Bar, Deed, Scope, Visit
 from core.web import session
 from core.web.account import browser_text
 from core.web.charts import DEED_COLOURS, STATUS_COLOURS, over_time
@@ -48,6 +48,8 @@ REASONS: Final = {
     "claim missing": "The identity provider named no user id",
     "address not verified": "The identity provider had not verified the address",
     "another's account": "The account belongs to somebody else",
+    "provider refused": "The identity provider refused",
+    "provider unreachable": "The identity provider did not answer",
     "cross-site": "Another site's page sent it",
     "malformed": "It was no login",
     "too long": "It was too long",
@@ -67,6 +69,10 @@ ACTIONS: Final = {
     "play": "Played the video",
     "download": "Downloaded",
     "share": "Made a link to share",
+    "unshare": "Withdrew a shared link",
+    "preview": "Saw the preview",
+    "part": "Loaded a part",
+    "download_all": "Downloaded everything",
 }
 RIGHTS: Final = {Via.OWN: "Own", Via.ADMIN: "As an admin", Via.SHARE: "By a shared link"}
 
@@ -206,7 +212,10 @@ def _draw_views(user: User, scope: Scope) -> None:
         st.text("Nothing was looked at in this time. Whatever you open, play or download is here.")
         return
     most = activity.most_looked_at(scope)
-    prompts = _prompts_seen(user, {each.job_id for each in most}, [*entries, *others])
+    seen = [each.job_id for each in most]
+    seen += [each.job_id for each in entries if each.job_id]
+    seen += [each.job_id for each in others if each.job_id]
+    prompts = _prompts_seen(user, set(seen))
     if entries:
         _draw_chart(activity.views_over_time(scope), scope, DEED_COLOURS, "What was looked at")
         st.subheader("Latest", anchor=False)
@@ -214,7 +223,7 @@ def _draw_views(user: User, scope: Scope) -> None:
     _draw_download("views", scope, user)
     st.subheader("Who else looked", anchor=False)
     if others:
-        _draw_table([view_row(each, user, prompts) for each in others], scope)
+        _draw_table([visit_row(each, prompts) for each in others], scope)
     else:
         st.text("Nobody else. Admins, and whoever has a link that you shared, would be here.")
     if most:
@@ -255,17 +264,28 @@ def view_row(entry: ViewEntry, viewer: User, prompts: Mapping[str, str]) -> Row:
     }
 
 
-def _prompts_seen(user: User, job_ids: set[str], entries: Sequence[ViewEntry]) -> dict[str, str]:
+def visit_row(visit: Visit, prompts: Mapping[str, str]) -> Row:
+    """Return what is shown of somebody else's looks; `prompts`: by the ids of jobs."""
+    job_id = visit.job_id or ""
+    return {
+        "Who": visit.user_id or GUEST,
+        "By which right": RIGHTS[visit.via],
+        "Job": prompts.get(job_id, "") if job_id else "The gallery, or the activity",
+        "Open": _job_address(job_id) if job_id in prompts else None,
+        "Looks": visit.number,
+        "Downloads": visit.downloads,
+        "Last": visit.last,
+    }
+
+
+def _prompts_seen(user: User, job_ids: Collection[str]) -> dict[str, str]:
     """Return the prompts of the jobs that a user may open, by id.
 
     What somebody once saw by a link is not theirs to see for ever.
     """
-    jobs = studio().store.jobs.named(
-        list(job_ids | {entry.job_id for entry in entries if entry.job_id})
-    )
     return {
         job.id: shortened(job.prompt, _TITLE_CHARACTERS)
-        for job in jobs.values()
+        for job in studio().store.jobs.named(list(job_ids)).values()
         if user.admin or job.user_id == user.id
     }
 

@@ -14,7 +14,6 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from core.media.storage import StorageUnavailable
 from core.models import AT_ONCE, AssetState, Job, User, now
 from core.store import DatabaseError, DatabaseUnavailable
 from core.store.activity import Scope
@@ -55,7 +54,7 @@ def archive_routes(open_studio: Callable[[], Studio]) -> list[Route]:
     def archive(request: Request) -> Response:
         try:
             return _archive(request, open_studio())
-        except (DatabaseError, DatabaseUnavailable, StorageUnavailable) as error:
+        except (DatabaseError, DatabaseUnavailable, OSError) as error:
             _log.warning("no archive was made: %s", error)
             return PlainTextResponse(_SORRY, 503, _HEADERS)
 

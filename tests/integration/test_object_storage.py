@@ -1,10 +1,12 @@
 """Files in a bucket: the store and the media route against a real S3 server on loopback."""
 
+import io
 import re
 import secrets
 import socket
 import tempfile
 import time
+import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,6 +18,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 from starlette.testclient import TestClient
 
+from core.generation.sweeper import remove_accounts
 from core.media import bucket as bucket_module
 from core.media.bucket import BucketStore
 from core.media.storage import PREVIEWS, ContentStore, StorageUnavailable, open_content
@@ -177,6 +180,46 @@ def test_only_the_name_of_a_stored_path_counts(content: ContentStore, server: Se
         ("content/ana/.previews/x.webp", b"preview"),
     ):
         assert server.get(address_of(content, path)).content == data
+
+
+def test_a_removed_object_is_gone_and_may_be_removed_again(
+    content: ContentStore, server: Server, bucket: str
+) -> None:
+    paths = [save(content, name) for name in ("x.png", f"{PREVIEWS}/x.webp", "y.png")]
+    for path in paths[:2] * 2:
+        content.remove("ana", path)
+    assert server.keys(bucket) == ["some/prefix/ana/y.png"]
+
+
+@pytest.mark.parametrize("path", ["", "/", "..", "ana/..", ".previews/..", "../ana.b/x.png"])
+def test_only_a_users_own_objects_can_be_removed(
+    content: ContentStore, server: Server, bucket: str, path: str
+) -> None:
+    for user_id in ("ana.b", "an"):
+        with content.draft(user_id, "x") as draft:
+            draft.path.write_bytes(BYTES)
+            draft.commit("x.png")
+    content.remove("ana", path)
+    content.forget("ana")
+    assert server.keys(bucket) == ["some/prefix/an/x.png", "some/prefix/ana.b/x.png"]
+
+
+def test_what_cannot_be_removed_is_said(
+    content: ContentStore, server: Server, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = save(content, "x.png")
+    server.trust_nobody()
+    try:
+        with pytest.raises(StorageUnavailable, match=f"^access to the bucket “{bucket}” was refus"):
+            content.remove("ana", path)
+    finally:
+        server.trust_nobody(after=float("inf"))
+    with pytest.raises(StorageUnavailable, match=r"^there is no bucket “no-such-bucket”$"):
+        open_content("s3://no-such-bucket/x").remove("ana", path)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    with pytest.raises(StorageUnavailable, match=r"^the object store does not answer"):
+        open_content(content.place).remove("ana", path)
+    assert server.keys(bucket) == ["some/prefix/ana/x.png"]
 
 
 @pytest.mark.parametrize("path", ["", "/", "..", "ana/..", ".previews/.."])
@@ -393,3 +436,78 @@ def test_what_cannot_be_signed_is_an_error_in_words_and_not_logged(
     assert (answer.status_code, answer.headers["cache-control"]) == (503, "no-store")
     assert answer.text.startswith("The files cannot be reached at the moment.")
     assert actions(store) == []
+
+
+# All of a user's
+
+
+@pytest.fixture
+def at_once(store: Store, done: tuple[Asset, Asset], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ana's account is to be removed, and nothing is waited for."""
+    assert done
+    monkeypatch.setattr("core.store.removal.QUIET_SECONDS", -1)
+    monkeypatch.setattr("core.store.removal.SETTLED_SECONDS", -1)
+    store.users.ensure("ana")
+    store.removal.ask("ana")
+
+
+@pytest.fixture
+def unlisted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bucket's policy does not let its objects be listed."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError("Access Denied")
+
+    for name in ("_ls", "_lsdir", "_find"):
+        monkeypatch.setattr(f"s3fs.S3FileSystem.{name}", refuse)
+
+
+@pytest.mark.usefixtures("at_once", "unlisted")
+def test_a_removed_accounts_objects_are_deleted_with_nobodys_leave_to_list_them(
+    store: Store,
+    content: ContentStore,
+    server: Server,
+    bucket: str,
+    done: tuple[Asset, Asset],
+) -> None:
+    # What a worker had saved of an item when it was told to stop, and told nobody.
+    for name in ("image-2.jpg", "video-2.mp4"):
+        save(content, f"{done[0].job_id}-{name}")
+    save(content, f"{PREVIEWS}/{done[0].job_id}-video-2-poster.webp")
+    assert len(server.keys(bucket)) == 9
+    remove_accounts(store, content)
+    assert server.keys(bucket) == []
+    assert store.users.get("ana") is None
+
+
+@pytest.mark.usefixtures("at_once")
+def test_an_account_whose_objects_cannot_be_deleted_stays_until_they_can(
+    store: Store,
+    content: ContentStore,
+    server: Server,
+    bucket: str,
+    done: tuple[Asset, Asset],
+) -> None:
+    server.trust_nobody()
+    try:
+        remove_accounts(store, content)
+    finally:
+        server.trust_nobody(after=float("inf"))
+    assert store.assets.get(done[0].id) is not None
+    assert store.removal.due() == ["ana"]
+    remove_accounts(store, content)
+    assert server.keys(bucket) == []
+    assert store.removal.due() == []
+
+
+def test_an_archive_is_filled_from_the_bucket_and_leaves_nothing_here(
+    client: TestClient, content: ContentStore, done: tuple[Asset, Asset], tmp_path: Path
+) -> None:
+    content.remove("ana", f"{done[1].id}.mp4")
+    log_in(client, "ana")
+    answer = client.get("/account/archive.zip")
+    archive = zipfile.ZipFile(io.BytesIO(answer.content))
+    [image] = [name for name in archive.namelist() if "/images/" in name]
+    assert archive.read(image) == BYTES
+    assert "-video-1.mp4" in archive.read("missing.txt").decode()
+    assert list((tmp_path / "tmp").iterdir()) == []

@@ -1,3 +1,4 @@
+import errno
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from core.media.folder import FolderStore
 from core.media.storage import PREVIEWS, InvalidContentUrl, open_content
+from core.models import InvalidInput
 
 
 @pytest.fixture
@@ -58,6 +60,63 @@ def test_no_stored_path_leads_out_of_the_users_folder(folder: FolderStore, path:
     except (FileNotFoundError, ValueError):
         return
     assert place.resolve().is_relative_to((folder.root / "ana").resolve())
+
+
+def save(folder: FolderStore, user_id: str, name: str) -> str:
+    with folder.draft(user_id, "x") as draft:
+        draft.path.write_bytes(b"picture")
+        return draft.commit(name)
+
+
+def test_a_removed_file_is_gone_and_may_be_removed_again(folder: FolderStore) -> None:
+    paths = [save(folder, "ana", name) for name in ("x.png", f"{PREVIEWS}/x.webp", "y.png")]
+    for path in paths[:2] * 2:
+        folder.remove("ana", path)
+    left = [path for path in folder.root.rglob("*") if path.is_file()]
+    assert left == [folder.root / "ana" / "y.png"]
+
+
+@given(
+    st.text(max_size=60)
+    | st.sampled_from(
+        ["", "..", "../eve/x.png", "/etc/passwd", ".previews", "ana/.previews/..", "."]
+    )
+)
+@checked(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_nothing_outside_the_users_files_can_be_removed(folder: FolderStore, path: str) -> None:
+    kept = [save(folder, "eve", "x.png"), save(folder, "ana", f"{PREVIEWS}/kept.webp")]
+    folder.remove("ana", path)
+    assert all(Path(each).is_file() for each in kept)
+
+
+def test_a_file_that_cannot_be_removed_is_an_error(
+    folder: FolderStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: Path) -> None:
+        raise PermissionError(errno.EROFS, "Read-only file system")
+
+    path = save(folder, "ana", "x.png")
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with pytest.raises(OSError, match="Read-only"):
+        folder.remove("ana", path)
+
+
+def test_a_forgotten_user_has_no_folder_and_others_keep_theirs(folder: FolderStore) -> None:
+    for user_id in ("ana", "ana.b", "an"):
+        save(folder, user_id, "x.png")
+        save(folder, user_id, f"{PREVIEWS}/x.webp")
+    for _ in range(2):
+        folder.forget("ana")
+    assert sorted(path.name for path in folder.root.glob("[!.]*")) == ["an", "ana.b"]
+    assert len(list(folder.root.rglob("x.*"))) == 4
+
+
+@pytest.mark.parametrize("user_id", ["", ".", "..", "../ana", "/", ".drafts", "ana/.."])
+def test_only_a_users_folder_can_be_forgotten(folder: FolderStore, user_id: str) -> None:
+    path = save(folder, "ana", "x.png")
+    with pytest.raises(InvalidInput):
+        folder.forget(user_id)
+    assert Path(path).is_file()
 
 
 def test_a_file_address_is_a_folder_too(tmp_path: Path) -> None:

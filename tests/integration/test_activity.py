@@ -1,0 +1,351 @@
+"""Who did what, when: counted by the database, shown on the page, exported as CSV."""
+
+import csv
+import io
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from pymongo import MongoClient, monitoring
+from starlette.testclient import TestClient
+
+from core.media.folder import FolderStore
+from core.models import LoginEntry, User, Via, ViewEntry, now
+from core.settings import Settings
+from core.store import Store
+from core.store.activity import ActivityStore, Deed, Scope
+from core.web.activity import NOT_ME, login_row
+from core.web.studio import studio
+from tests.conftest import stored_job
+from tests.integration.test_web_pages import opened
+from tests.web import app_of, browser_of, log_in, studio_of
+
+BERLIN = ZoneInfo("Europe/Berlin")
+UTC_ZONE = ZoneInfo("UTC")
+TODAY = datetime(2026, 11, 25, 12, tzinfo=UTC)
+OLD = datetime(2020, 1, 1, tzinfo=UTC)
+ANA = User(id="ana", created_at=OLD)
+
+
+def look(store: Store, user_id: str, at: datetime, **more: Any) -> None:
+    fields = {"owner": user_id, "job_id": "j1", "asset_id": None, "action": "view"} | more
+    store.views.note(ViewEntry(user_id=user_id, time=at, **fields))
+
+
+def tried(store: Store, user_id: str, at: datetime, **more: Any) -> LoginEntry:
+    fields = {"outcome": "accepted", "reason": "", "address": "192.0.2.1", "agent": ""} | more
+    entry = LoginEntry(user_id=user_id, time=at, **fields)
+    store.logins.note(entry)
+    return entry
+
+
+def scope(
+    user: User | None = ANA, days: int = 30, *deeds: Deed, zone: ZoneInfo = UTC_ZONE
+) -> Scope:
+    return Scope.of(user, days, zone, TODAY, deeds)
+
+
+def test_looks_are_counted_by_the_days_of_the_users_own_zone(store: Store) -> None:
+    for hour in (21, 22, 23):  # in Berlin the day ends at 23 o'clock UTC
+        look(store, "ana", datetime(2026, 11, 20, hour, 30, tzinfo=UTC))
+    look(store, "ana", datetime(2026, 11, 20, 12, tzinfo=UTC), action="play")
+    look(store, "eve", datetime(2026, 11, 20, 12, tzinfo=UTC))
+    store.views.flush()
+    counted = {
+        (bar.start.astimezone(BERLIN).day, bar.name): bar.number
+        for bar in store.activity.views_over_time(scope(zone=BERLIN))
+    }
+    assert counted == {(20, "Views"): 2, (21, "Views"): 1, (20, "Plays"): 1}
+    everybody = store.activity.views_over_time(scope(None))
+    assert sum(bar.number for bar in everybody) == 5
+
+
+def test_what_was_before_the_period_or_of_a_former_owner_of_the_id_does_not_count(
+    store: Store,
+) -> None:
+    for days in (0, 6, 7, 200):
+        look(store, "ana", TODAY - timedelta(days=days))
+        tried(store, "ana", TODAY - timedelta(days=days))
+    store.views.flush()
+    store.logins.flush()
+    assert len(store.activity.views(scope(days=7))) == 2
+    assert len(store.activity.views(scope(days=365))) == 4
+    newcomer = User(id="ana", created_at=TODAY - timedelta(days=3))
+    assert len(store.activity.views(scope(newcomer, 365))) == 1
+    assert len(store.activity.logins(scope(newcomer, 365))) == 1
+
+
+def test_kinds_of_action_are_chosen(store: Store) -> None:
+    for action in ("view", "open_job", "play", "download", "share"):
+        look(store, "ana", TODAY, action=action)
+    store.views.flush()
+    found = {deed: store.activity.views(scope(ANA, 30, deed)) for deed in Deed}
+    assert {deed: [each.action for each in looks] for deed, looks in found.items()} == {
+        Deed.VIEWS: ["view", "open_job"],
+        Deed.PLAYS: ["play"],
+        Deed.DOWNLOADS: ["download"],
+        Deed.SHARES: ["share"],
+    }
+    both = store.activity.views(scope(ANA, 30, Deed.VIEWS, Deed.PLAYS))
+    assert {each.action for each in both} == {"view", "open_job", "play"}
+
+
+def test_who_else_looked_is_told_once_for_each_by_which_right_and_how_often(store: Store) -> None:
+    for _ in range(3):
+        look(store, "", TODAY, owner="ana", via=Via.SHARE, action="preview")
+    look(store, "", TODAY, owner="ana", via=Via.SHARE, action="download")
+    look(store, "root", TODAY, owner="ana", via=Via.ADMIN)
+    look(store, "root", TODAY, owner="eve", via=Via.ADMIN)
+    look(store, "ana", TODAY)
+    store.views.flush()
+    found = {
+        (each.user_id, each.via): (each.number, each.downloads)
+        for each in store.activity.looks_of_others(scope())
+    }
+    assert found == {("", Via.SHARE): (4, 1), ("root", Via.ADMIN): (1, 0)}
+
+
+def test_failed_logins_are_counted_by_address(store: Store) -> None:
+    for number in range(5):
+        more: dict[str, Any] = {"outcome": "refused", "reason": "x", "address": "203.0.113.9"}
+        tried(store, f"u{number % 2}", TODAY, **more)
+    tried(store, "ana", TODAY)
+    tried(store, "ana", TODAY, outcome="refused", reason="x")
+    store.logins.flush()
+    found = store.activity.refused_by_address(scope(None))
+    assert [(each.address, each.number, each.accounts) for each in found] == [
+        ("203.0.113.9", 5, 2),
+        ("192.0.2.1", 1, 1),
+    ]
+
+
+def test_jobs_and_what_came_of_them_are_counted(store: Store) -> None:
+    stored_job(store, "ana")
+    job, assets = stored_job(store, "ana")
+    stored_job(store, "eve")
+    store.jobs.cancel(job.id, "ana")
+    store._database["assets"].update_one(  # noqa: SLF001  # as if it were made and paid
+        {"_id": assets[0].id},
+        {"$set": {"state": "done", "cost.actual": 0.25, "cost.unit": "USD"}},
+    )
+    recent = Scope.of(ANA, 7, UTC_ZONE, now())
+    bars = {bar.name: bar.number for bar in store.activity.jobs_over_time(recent)}
+    assert bars == {"Processing": 1, "Cancelled": 1}
+    [made] = store.activity.made(recent)
+    assert (made.images, made.videos, made.costs) == (1, 0, {"USD": 0.25})
+    everybody = Scope.of(None, 7, UTC_ZONE, now())
+    assert sum(bar.number for bar in store.activity.jobs_over_time(everybody)) == 3
+    assert {each.user_id: each.jobs for each in store.activity.busiest(everybody)} == {
+        "ana": 2,
+        "eve": 1,
+    }
+
+
+def test_every_question_is_answered_by_an_index_and_counted_there(
+    settings: Settings, store: Store
+) -> None:
+    """20,000 entries: no collection scan, and no answer of more than a few hundred documents."""
+    base = {"owner": "x", "job_id": "j", "asset_id": None, "action": "view", "via": "own"}
+    documents = [
+        base | {"user_id": f"u{number % 50}", "time": TODAY - timedelta(minutes=number)}
+        for number in range(20_000)
+    ]
+    database = store._database  # noqa: SLF001
+    database["view_log"].insert_many(documents)
+    database["login_log"].insert_many(
+        [
+            {
+                "user_id": f"u{number % 50}",
+                "outcome": "refused" if number % 2 else "accepted",
+                "reason": "",
+                "address": f"192.0.2.{number % 200}",
+                "agent": "",
+                "time": TODAY - timedelta(minutes=number),
+            }
+            for number in range(20_000)
+        ]
+    )
+    user = User(id="u7", created_at=OLD)
+    asked: list[Callable[[ActivityStore], Any]] = [
+        lambda activity: activity.logins(scope(user)),
+        lambda activity: activity.views(scope(user)),
+        lambda activity: activity.looks_of_others(scope(user)),
+        lambda activity: activity.views_over_time(scope(user)),
+        lambda activity: activity.most_looked_at(scope(user)),
+        lambda activity: activity.jobs(scope(user)),
+        lambda activity: activity.jobs_over_time(scope(user)),
+        lambda activity: activity.refused_by_address(scope(None)),
+    ]
+    heard = Heard()
+    uri = settings.mongodb_uri.get_secret_value()
+    with MongoClient[Any](uri, tz_aware=True, event_listeners=[heard]) as client:
+        watched = client[database.name]
+        for ask in asked:
+            ask(ActivityStore(watched))
+        commands = list(heard.commands)
+        assert len(commands) == len(asked)
+        for command in commands:
+            explained = watched.command("explain", command, verbosity="queryPlanner")
+            assert "COLLSCAN" not in str(explained), command
+            assert "IXSCAN" in str(explained), command
+    counted = store.activity.views_over_time(scope(None, 365))
+    assert sum(bar.number for bar in counted) == 20_000
+    assert len(counted) < 20
+
+
+class Heard(monitoring.CommandListener):
+    """Remembers what the database is asked."""
+
+    def __init__(self) -> None:
+        self.commands: list[dict[str, Any]] = []
+
+    def started(self, event: monitoring.CommandStartedEvent) -> None:
+        if event.command_name in ("find", "aggregate"):
+            left_out = {"lsid", "$db", "$clusterTime", "$readPreference"}
+            self.commands.append(
+                {name: value for name, value in event.command.items() if name not in left_out}
+            )
+
+    def succeeded(self, event: monitoring.CommandSucceededEvent) -> None: ...
+
+    def failed(self, event: monitoring.CommandFailedEvent) -> None: ...
+
+
+# CSV
+
+
+@pytest.fixture
+def client(settings: Settings, store: Store, content: FolderStore) -> Iterator[TestClient]:
+    with browser_of(app_of(studio_of(settings, store, content))) as opened_client:
+        yield opened_client
+
+
+def rows(client: TestClient, address: str) -> list[dict[str, str]]:
+    answer = client.get(address)
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-disposition"].startswith("attachment")
+    assert answer.headers["cache-control"] == "no-store"
+    return list(csv.DictReader(io.StringIO(answer.content.decode(), newline="")))
+
+
+def test_ones_own_activity_is_exported_and_nobody_elses(client: TestClient, store: Store) -> None:
+    log_in(client, "ana")
+    stored_job(store, "ana", "=cmd|' /C calc'!A0\n\"quoted\", and more")
+    stored_job(store, "eve", "eve's own")
+    look(store, "ana", now())
+    look(store, "eve", now())
+    look(store, "", now(), owner="ana", via=Via.SHARE)
+    [job] = rows(client, "/activity/jobs.csv")
+    assert job["prompt"] == "'=cmd|' /C calc'!A0\n\"quoted\", and more"
+    assert [each["user_id"] for each in rows(client, "/activity/logins.csv")] == ["ana"]
+    store.views.flush()
+    assert {each["user_id"] for each in rows(client, "/activity/views.csv")} == {"ana", ""}
+    for query in ("user=eve", "everybody=1", "user=", "user=ana&everybody=1"):
+        assert client.get(f"/activity/jobs.csv?{query}").status_code == 403
+
+
+def test_an_admin_exports_everything_and_that_is_logged(client: TestClient, store: Store) -> None:
+    for user_id in ("ana", "eve"):
+        store.users.create(user_id)
+        stored_job(store, user_id)
+    store.users.create("root", admin=True)
+    log_in(client, "root")
+    assert len(rows(client, "/activity/jobs.csv?everybody=1")) == 2
+    assert len(rows(client, "/activity/jobs.csv?user=eve&days=365")) == 1
+    looks = [(each.action, each.owner, each.via) for each in store.views.of_user("root")]
+    assert looks == [("open_activity", "eve", Via.ADMIN), ("open_activity", None, Via.ADMIN)]
+
+
+@pytest.mark.parametrize("query", ["days=31", "days=x", "deeds=All", "zone=Mars/Base"])
+def test_what_cannot_be_asked_for_gets_a_sentence(client: TestClient, query: str) -> None:
+    log_in(client, "ana")
+    answer = client.get(f"/activity/views.csv?{query}")
+    assert answer.status_code == 422
+    assert answer.text.endswith(".")
+
+
+def test_nobody_gets_a_file_without_a_login(client: TestClient) -> None:
+    for which in ("logins", "views", "jobs"):
+        assert client.get(f"/activity/{which}.csv").status_code == 401
+    log_in(client, "ana")
+    assert client.get("/activity/users.csv").status_code == 404
+
+
+# The page
+
+
+@pytest.fixture
+def page(settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The page's own studio, on the test's database."""
+    monkeypatch.setenv("MONGODB_URI", settings.mongodb_uri.get_secret_value())
+    monkeypatch.setenv("MONGODB_DATABASE", settings.mongodb_database)
+    monkeypatch.setenv("DATA_DIR", str(settings.data_dir))
+    assert store.ping()
+    studio.clear()
+    connected = studio().store
+    yield
+    connected.close()
+    studio.clear()
+
+
+def table_text(app: Any) -> str:
+    return " ".join(each.value.to_string() for each in app.dataframe)
+
+
+@pytest.mark.usefixtures("page")
+def test_my_logins_show_those_that_failed_and_which_ones_can_be_ended(store: Store) -> None:
+    store.users.create("ana")
+    _, session = store.sessions.begin("ana", 1)
+    tried(store, "ana", now(), session=session.id)
+    tried(store, "ana", now(), outcome="refused", reason="wrong passphrase", address="203.0.113.9")
+    store.logins.flush()
+    text = table_text(opened("activity", "ana"))
+    for expected in ("Logged in", "Refused", "The passphrase was wrong", "203.0.113.9", NOT_ME):
+        assert expected in text
+
+
+def test_only_a_login_that_began_a_session_of_another_browser_can_be_disowned(
+    store: Store,
+) -> None:
+    entry = tried(store, "ana", now(), session="s1")
+    assert login_row(entry, "s2")["Was this you?"] == NOT_ME
+    assert login_row(entry, "s1")["Was this you?"] is None
+    assert login_row(tried(store, "ana", now()), "s1")["Was this you?"] is None
+
+
+@pytest.mark.usefixtures("page")
+@pytest.mark.parametrize("query", ["user=eve", "user=Everybody", "days=nonsense", "show=People"])
+def test_whatever_the_address_asks_for_a_user_sees_the_own_activity(
+    store: Store, query: str
+) -> None:
+    store.users.create("ana")
+    stored_job(store, "eve", "eve's own")
+    tried(store, "eve", now(), address="203.0.113.77")
+    store.logins.flush()
+    name, value = query.split("=")
+    app = opened("activity", "ana", **{name: value})
+    assert "203.0.113.77" not in table_text(app)
+    assert store.views.of_user("ana") == []
+
+
+@pytest.mark.usefixtures("page")
+def test_an_admin_sees_everybody_and_that_is_logged(store: Store) -> None:
+    store.users.create("root", admin=True)
+    tried(store, "eve", now(), outcome="refused", reason="x", address="203.0.113.77")
+    store.logins.flush()
+    app = opened("activity", "root", user="Everybody", show="People")
+    assert "203.0.113.77" in table_text(app)
+    [look_at] = store.views.of_user("root")
+    assert (look_at.action, look_at.owner, look_at.via) == ("open_activity", None, Via.ADMIN)
+
+
+@pytest.mark.usefixtures("page")
+def test_an_admin_sees_one_users_activity(store: Store) -> None:
+    store.users.create("root", admin=True)
+    store.users.create("eve")
+    tried(store, "eve", now(), address="203.0.113.77")
+    store.logins.flush()
+    assert "203.0.113.77" in table_text(opened("activity", "root", user="eve"))
+    assert [each.owner for each in store.views.of_user("root")] == ["eve"]
