@@ -346,8 +346,6 @@ class Accounts:
             )
 
     def _begin(self, user_id: str, visitor: Visitor, nonce: str | None = None) -> Entered:
-        if not self._store.users.enter(user_id):
-            raise LoginRefused("being deleted", _ENDING)
         try:
             secret, session = self._store.sessions.begin(
                 user_id,
@@ -358,6 +356,10 @@ class Accounts:
             )
         except InvalidInput as error:
             raise LoginRefused("replayed", str(error)) from None
+        # Looked at last, so that no session outlives an account that is deleted meanwhile.
+        if not self._store.users.enter(user_id):
+            self._store.sessions.revoke(session.id)
+            raise LoginRefused("being deleted", _ENDING)
         return Entered(user_id, secret, session)
 
     def _logged(

@@ -39,7 +39,11 @@ class Deed(StrEnum):
     SHARES = "Shares"
 
 
-_ACTIONS: Final = {Deed.PLAYS: ["play"], Deed.DOWNLOADS: ["download"], Deed.SHARES: ["share"]}
+_ACTIONS: Final = {
+    Deed.PLAYS: ["play"],
+    Deed.DOWNLOADS: ["download", "download_all"],
+    Deed.SHARES: ["share"],
+}
 """What belongs to each kind; everything else is a view."""
 
 

@@ -103,6 +103,21 @@ class AddressStore:
         document = self._addresses.find_one({"$or": either})
         return None if document is None else Address.from_document(document)
 
+    def leave(self, user_id: str) -> None:
+        """Forget a user's addresses; only refusals, and how often was asked today, are kept.
+
+        They hold for everybody, so that nobody gets round them by a new account, and are removed
+        when they are over.
+        """
+        moment = now()
+        refusal = {"confirmed_at": None, "unsubscribed_at": {"$ne": None}}
+        kept = {"$or": [refusal, {"asked_at": {"$gte": moment - _DAY}}]}
+        self._addresses.delete_many({"user_id": user_id, "$nor": [kept]})
+        self._addresses.update_many(
+            {"user_id": user_id, "forget_at": None},
+            {"$set": _NEITHER | {"forget_at": moment + NO_MEANS_NO}},
+        )
+
     def _asked(self, query: Document, today: Document) -> int:
         found = self._addresses.find(query | {"asked_at": today}, {"asked_at": True})
         return sum(time >= today["$gte"] for each in found for time in each["asked_at"])
@@ -116,7 +131,7 @@ class AddressStore:
         }
         document = self._addresses.find_one_and_update(
             {"_id": _id(user_id, address)},
-            {**changes, "$setOnInsert": first},
+            {**changes, "$setOnInsert": first, "$unset": {"forget_at": ""}},
             upsert=True,
             return_document=ReturnDocument.AFTER,
         )
@@ -125,6 +140,7 @@ class AddressStore:
         return Address.from_document(document)
 
 
+_NEITHER: Final = {"confirmed_at": None, "confirm_token": None, "confirm_until": None}
 _YES: Final = {"unsubscribed_at": None, "confirm_token": None, "confirm_until": None}
 
 

@@ -64,7 +64,9 @@ class Store:
         self.logins = LoginLog(self._database["login_log"], LoginEntry)
         self.views = Log(self._database["view_log"], ViewEntry)
         self.activity = ActivityStore(self._database)
-        self.removal = RemovalStore(self._database, self.jobs, self.sessions, self.attempts)
+        self.removal = RemovalStore(
+            self._database, self.jobs, self.sessions, self.attempts, self.addresses
+        )
 
     def ensure_schema(self) -> None:
         """Create collections, validators and indexes, or bring them up to date."""

@@ -45,9 +45,16 @@ class JobStore:
         self._users = database["users"]
 
     def create(self, job: Job, assets: Sequence[Asset]) -> None:
-        """Store a job together with its assets: all of it or nothing (a transaction)."""
+        """Store a job together with its assets: all of it or nothing (a transaction).
+
+        Raises:
+            InvalidInput: the account is being deleted.
+        """
+        leaving = {"_id": job.user_id, "deleting_at": {"$ne": None}}
 
         def write(session: ClientSession) -> None:
+            if self._users.find_one(leaving, {"_id": True}, session=session) is not None:
+                raise InvalidInput("This account is being deleted, so nothing new is made for it.")
             self._jobs.insert_one(job.to_document(), session=session)
             self._assets.insert_many([asset.to_document() for asset in assets], session=session)
 

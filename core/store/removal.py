@@ -11,6 +11,7 @@ from pymongo import ASCENDING
 from pymongo.database import Database
 
 from core.models import OPEN_STATES, JobStatus, NoticeStatus, now
+from core.store.addresses import AddressStore
 from core.store.attempts import AttemptStore
 from core.store.jobs import JobStore
 from core.store.outbox import NOW
@@ -34,6 +35,7 @@ class RemovalStore:
         jobs: cancels what is being made.
         sessions: ends logins.
         attempts: forgets how often a login was tried.
+        addresses: forgets where mail went.
     """
 
     def __init__(
@@ -42,11 +44,13 @@ class RemovalStore:
         jobs: JobStore,
         sessions: SessionStore,
         attempts: AttemptStore,
+        addresses: AddressStore,
     ) -> None:
         self._database = database
         self._jobs = jobs
         self._sessions = sessions
         self._attempts = attempts
+        self._addresses = addresses
 
     def ask(self, user_id: str) -> None:
         """Mark an account to be removed, end its logins and shares, and stop what it costs.
@@ -62,7 +66,7 @@ class RemovalStore:
         self._database["shares"].update_many(of_user | {"withdrawn_at": None}, withdrawn)
         unsent = {"status": {"$ne": str(NoticeStatus.SENT)}}
         self._database["outbox"].delete_many(of_user | unsent)
-        self._database["addresses"].delete_many(of_user)
+        self._addresses.leave(user_id)
         self._cancel(user_id)
 
     def due(self) -> list[str]:
@@ -100,9 +104,10 @@ class RemovalStore:
 
     def forget(self, user_id: str) -> None:
         """Remove what is left of an account that is empty, and at last the account itself."""
-        for name in ("outbox", "addresses", "shares", "sessions", "invites"):
+        for name in ("outbox", "shares", "sessions", "invites"):
             self._database[name].delete_many({"user_id": user_id})
         self._attempts.forget_account(user_id)
+        self._addresses.leave(user_id)
         self._database["users"].delete_one(_MARKED | {"_id": user_id})
 
     def _cancel(self, user_id: str) -> None:

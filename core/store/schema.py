@@ -195,6 +195,7 @@ INDEXES: Final[dict[str, list[IndexModel]]] = {
     ],
     "addresses": [
         IndexModel([("mailbox", ASCENDING)], name="of_mailbox"),
+        IndexModel([("forget_at", ASCENDING)], name="over", expireAfterSeconds=0),
         IndexModel([("user_id", ASCENDING)], name="of_user"),
         IndexModel([("confirm_token", ASCENDING)], name="to_confirm", sparse=True),
         IndexModel([("unsubscribe_token", ASCENDING)], name="to_unsubscribe", unique=True),
