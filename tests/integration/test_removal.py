@@ -23,6 +23,7 @@ from core.models import (
     Asset,
     AssetState,
     ChannelName,
+    InvalidInput,
     Job,
     JobStatus,
     Kind,
@@ -36,7 +37,7 @@ from core.providers.registry import configured
 from core.settings import Settings
 from core.store import DatabaseError, Store
 from core.store.attempts import Limit
-from tests.conftest import claim
+from tests.conftest import claim, stored_job
 from tests.contract.fakes import FakeProvider
 from tests.integration.bench import NewBench, run, until
 
@@ -446,3 +447,26 @@ def test_who_comes_back_after_everything_is_gone_saves_nothing(
     run(main())
     assert files(bench.content) == []
     assert {name for name, found in documents(raw).items() if found} == set()
+
+
+def test_a_refusal_of_mail_outlives_the_account_and_a_consent_does_not(store: Store) -> None:
+    for user_id in ("ana", "eve"):
+        store.users.create(user_id)
+    asked = store.addresses.ask("ana", "no@example.org")
+    store.addresses.unsubscribe(asked.unsubscribe_token)
+    store.addresses.vouch("ana", "yes@example.org")
+    store.removal.ask("ana")
+    store.removal.forget("ana")
+    with pytest.raises(InvalidInput, match="does not want to be asked"):
+        store.addresses.ask("eve", "no@example.org")
+    assert store.addresses.get("ana", "yes@example.org") is None
+    again = store.addresses.ask("eve", "yes@example.org")
+    assert not again.takes_mail
+
+
+def test_nothing_new_is_stored_for_an_account_that_ends(store: Store) -> None:
+    store.users.create("ana")
+    store.removal.ask("ana")
+    with pytest.raises(InvalidInput, match="being deleted"):
+        stored_job(store, "ana")
+    assert store.jobs.of_user("ana") == []
