@@ -1,11 +1,13 @@
-"""Benches: a job, a provider, a worker."""
+"""Benches: a job, a provider, a worker; and what the pages work on."""
 
+from collections.abc import Iterator
 from functools import partial
 
 import pytest
 
 from core.settings import Settings
 from core.store import Store
+from core.web.studio import Studio, studio
 from tests.brokers import rabbitmq, redis
 from tests.contract.fakes import FakeProvider
 from tests.integration.bench import Bench, NewBench
@@ -21,3 +23,21 @@ def new_bench(settings: Settings, store: Store) -> NewBench:
 @pytest.fixture
 def bench(new_bench: NewBench) -> Bench:
     return new_bench(FakeProvider())
+
+
+@pytest.fixture
+def page_studio(
+    settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Studio]:
+    """The studio that pages open by themselves, on the database of the test."""
+    assert store.ping()
+    monkeypatch.setenv("MONGODB_URI", settings.mongodb_uri.get_secret_value())
+    monkeypatch.setenv("MONGODB_DATABASE", settings.mongodb_database)
+    monkeypatch.setenv("DATA_DIR", str(settings.data_dir))
+    monkeypatch.setenv("CONTENT_URL", settings.content_url)
+    monkeypatch.setenv("SESSION_SECRET", "key")
+    studio.clear()
+    opened = studio()
+    yield opened
+    opened.store.close()
+    studio.clear()

@@ -13,7 +13,6 @@ from core.models import Asset, Share, Via, now
 from core.settings import Settings
 from core.store import Store
 from core.web.identity import Identity
-from core.web.studio import studio
 from tests.conftest import claim, stored_job
 from tests.integration.test_web_pages import opened, shown
 from tests.web import app_of, browser_of, log_in, studio_of
@@ -196,27 +195,11 @@ def test_who_is_no_admin_any_more_sees_nothing_more(
 # Pages
 
 
-@pytest.fixture
-def pages(settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The pages' own studio, on the test's database, signing with the test's key."""
-    monkeypatch.setenv("MONGODB_URI", settings.mongodb_uri.get_secret_value())
-    monkeypatch.setenv("MONGODB_DATABASE", settings.mongodb_database)
-    monkeypatch.setenv("DATA_DIR", str(settings.data_dir))
-    monkeypatch.setenv("CONTENT_URL", settings.content_url)
-    monkeypatch.setenv("SESSION_SECRET", "key")
-    assert store.ping()
-    studio.clear()
-    connected = studio().store
-    yield
-    connected.close()
-    studio.clear()
-
-
 def headers(app: AppTest) -> list[str]:
     return [each.value for each in app.header]
 
 
-@pytest.mark.usefixtures("pages")
+@pytest.mark.usefixtures("page_studio")
 def test_an_admin_opens_a_job_read_only_and_is_told_that_it_is_logged(
     store: Store, image: Asset
 ) -> None:
@@ -229,7 +212,7 @@ def test_an_admin_opens_a_job_read_only_and_is_told_that_it_is_logged(
     assert headers(opened("job", "eve", id=image.job_id)) == ["There is nothing here"]
 
 
-@pytest.mark.usefixtures("pages")
+@pytest.mark.usefixtures("page_studio")
 def test_a_gallery_of_somebody_else_is_an_admins_to_see(store: Store, image: Asset) -> None:
     store.users.create("root", admin=True)
     store.users.create("ana")
@@ -240,7 +223,7 @@ def test_a_gallery_of_somebody_else_is_an_admins_to_see(store: Store, image: Ass
     assert looks(store, "eve") == [("open_gallery", "eve", Via.OWN, None)]
 
 
-@pytest.mark.usefixtures("pages")
+@pytest.mark.usefixtures("page_studio")
 def test_a_shared_page_needs_no_login_and_shows_nothing_but_the_job(
     store: Store, image: Asset
 ) -> None:
@@ -257,7 +240,7 @@ def test_a_shared_page_needs_no_login_and_shows_nothing_but_the_job(
     assert looks(store, "eve") == [("open_job", "ana", Via.SHARE, share.id)]
 
 
-@pytest.mark.usefixtures("pages")
+@pytest.mark.usefixtures("page_studio")
 @pytest.mark.parametrize("key", ["", "x", "é", "..%2f", "\x00", "A" * 5000, "01abc.x"])
 def test_a_shared_page_without_a_good_key_says_that_the_link_has_ended(
     store: Store, image: Asset, key: str
@@ -268,7 +251,7 @@ def test_a_shared_page_without_a_good_key_says_that_the_link_has_ended(
     assert "board" not in shown(app)
 
 
-@pytest.mark.usefixtures("pages")
+@pytest.mark.usefixtures("page_studio")
 def test_a_link_that_is_withdrawn_ends_an_open_page_with_its_next_run(
     store: Store, image: Asset
 ) -> None:
@@ -280,7 +263,7 @@ def test_a_link_that_is_withdrawn_ends_an_open_page_with_its_next_run(
     assert headers(app) == ["This link has ended"]
 
 
-@pytest.mark.usefixtures("pages")
+@pytest.mark.usefixtures("page_studio")
 def test_the_owner_makes_a_link_sees_how_often_it_was_opened_and_withdraws_it(
     store: Store, image: Asset
 ) -> None:

@@ -22,9 +22,9 @@ from core.web.studio import studio
 from core.web.telling import NO_ANSWER
 from tests.conftest import stored_job
 from tests.integration.test_notices_page import press
-from tests.integration.test_web_pages import ROOT, opened_studio
+from tests.integration.test_web_pages import ROOT
 
-__all__ = ["opened_studio"]
+pytestmark = pytest.mark.usefixtures("page_studio")
 
 PHRASE = "correct horse battery"
 OTHER = "another staple altogether"

@@ -17,7 +17,6 @@ from core.settings import Settings
 from core.store import Store
 from core.store.activity import ActivityStore, Deed, Scope
 from core.web.activity import NOT_ME, login_row
-from core.web.studio import studio
 from tests.conftest import stored_job
 from tests.integration.test_web_pages import opened
 from tests.web import app_of, browser_of, log_in, studio_of
@@ -276,25 +275,11 @@ def test_nobody_gets_a_file_without_a_login(client: TestClient) -> None:
 # The page
 
 
-@pytest.fixture
-def page(settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The page's own studio, on the test's database."""
-    monkeypatch.setenv("MONGODB_URI", settings.mongodb_uri.get_secret_value())
-    monkeypatch.setenv("MONGODB_DATABASE", settings.mongodb_database)
-    monkeypatch.setenv("DATA_DIR", str(settings.data_dir))
-    assert store.ping()
-    studio.clear()
-    connected = studio().store
-    yield
-    connected.close()
-    studio.clear()
-
-
 def table_text(app: Any) -> str:
     return " ".join(each.value.to_string() for each in app.dataframe)
 
 
-@pytest.mark.usefixtures("page")
+@pytest.mark.usefixtures("page_studio")
 def test_my_logins_show_those_that_failed_and_which_ones_can_be_ended(store: Store) -> None:
     store.users.create("ana")
     _, session = store.sessions.begin("ana", 1)
@@ -315,7 +300,7 @@ def test_only_a_login_that_began_a_session_of_another_browser_can_be_disowned(
     assert login_row(tried(store, "ana", now()), "s1")["Was this you?"] is None
 
 
-@pytest.mark.usefixtures("page")
+@pytest.mark.usefixtures("page_studio")
 @pytest.mark.parametrize("query", ["user=eve", "user=Everybody", "days=nonsense", "show=People"])
 def test_whatever_the_address_asks_for_a_user_sees_the_own_activity(
     store: Store, query: str
@@ -330,7 +315,7 @@ def test_whatever_the_address_asks_for_a_user_sees_the_own_activity(
     assert store.views.of_user("ana") == []
 
 
-@pytest.mark.usefixtures("page")
+@pytest.mark.usefixtures("page_studio")
 def test_an_admin_sees_everybody_and_that_is_logged(store: Store) -> None:
     store.users.create("root", admin=True)
     tried(store, "eve", now(), outcome="refused", reason="x", address="203.0.113.77")
@@ -341,7 +326,7 @@ def test_an_admin_sees_everybody_and_that_is_logged(store: Store) -> None:
     assert (look_at.action, look_at.owner, look_at.via) == ("open_activity", None, Via.ADMIN)
 
 
-@pytest.mark.usefixtures("page")
+@pytest.mark.usefixtures("page_studio")
 def test_an_admin_sees_one_users_activity(store: Store) -> None:
     store.users.create("root", admin=True)
     store.users.create("eve")

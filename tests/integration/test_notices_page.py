@@ -29,9 +29,9 @@ from core.web.moments import zone_of
 from core.web.studio import Studio
 from tests.conftest import stored_job
 from tests.integration.test_notifications import ended_job, rows
-from tests.integration.test_web_pages import opened, opened_studio, send, shown
+from tests.integration.test_web_pages import opened, send, shown
 
-__all__ = ["opened_studio"]
+pytestmark = pytest.mark.usefixtures("page_studio")
 
 BERLIN = "Europe/Berlin"
 

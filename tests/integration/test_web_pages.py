@@ -1,5 +1,4 @@
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,31 +8,14 @@ from streamlit.proto.WidgetStates_pb2 import WidgetState
 from streamlit.testing.v1 import AppTest
 
 from core.models import AssetError, AssetState, JobStatus
-from core.settings import Settings
 from core.store import Store
 from core.store.jobs import JobStore
 from core.web.board import GENERATING
 from core.web.studio import studio
 from tests.conftest import claim, stored_job
 
+pytestmark = pytest.mark.usefixtures("page_studio")
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(autouse=True)
-def opened_studio(
-    settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[None]:
-    """The pages' own studio, on the test's database."""
-    assert store.ping()
-    monkeypatch.setenv("MONGODB_URI", settings.mongodb_uri.get_secret_value())
-    monkeypatch.setenv("MONGODB_DATABASE", settings.mongodb_database)
-    monkeypatch.setenv("DATA_DIR", str(settings.data_dir))
-    monkeypatch.setenv("CONTENT_URL", settings.content_url)
-    studio.clear()
-    connected = studio().store
-    yield
-    connected.close()
-    studio.clear()
 
 
 def opened(page: str, user: str | None = "ana", /, **query: str) -> AppTest:
