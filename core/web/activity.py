@@ -382,7 +382,7 @@ def _draw_table(
         shown[named] = None
     # The table's own export to CSV takes the cells as they are.
     safe = [{name: safe_cell(value) for name, value in row.items()} for row in rows]
-    st.dataframe(safe, hide_index=True, column_config=shown)
+    st.dataframe(safe, hide_index=True, column_config=shown, placeholder="")
 
 
 def _draw_chart(bars: Sequence[Bar], scope: Scope, colours: dict[str, str], title: str) -> None:
