@@ -16,7 +16,7 @@ from core.web.studio import studio
 
 settings = load_settings()
 identity = open_identity(settings)
-front = Front(studio, identity)
+front = Front(studio, identity, settings.hosts)
 
 app = st.App(
     Path(__file__).parent / "core" / "web" / "script.py",

@@ -36,7 +36,7 @@ _NOT_FREE: Final = "This user id is taken; please choose another one."
 _CLOSED: Final = "New accounts are not made here. Please ask whoever runs this Fivefold."
 _BY_INVITATION: Final = "New accounts need an invitation. Please ask whoever runs this Fivefold."
 _NO_INVITATION: Final = "This invitation was used, or has ended. Please ask for a new one."
-_ENDING: Final = "This account is being deleted; please try again in a few minutes."
+_ENDING: Final = "This account is being changed or deleted. Please try again in a minute."
 
 
 @dataclass(frozen=True)
@@ -120,12 +120,13 @@ class Accounts:
             stored = self._store.users.passphrase_hash(user_id)
             if self._login == "user_id" and not passphrase:
                 if user is None and self._registration == "open":
-                    self._create(user_id, visitor)
+                    self._wait_for(f"new {_network(visitor.address)}", OF_NEW_ACCOUNTS)
+                    self._store.users.create(user_id)
                 elif user is None or user.protected:
                     raise LoginRefused(
                         "passphrase missing", "Please type the passphrase.", ask=True
                     )
-                return self._begin(user_id, visitor)
+                return self._begin(user_id, visitor, passphrase_hash=stored)
             if not passphrase:
                 raise LoginRefused("passphrase missing", "Please type your passphrase.", ask=True)
             succeeded = self._attempt(user_id, visitor)
@@ -133,7 +134,7 @@ class Accounts:
                 known = "no account" if user is None else "wrong passphrase"
                 raise LoginRefused(known, WRONG, ask=True)
             succeeded()
-            return self._begin(user_id, visitor)
+            return self._begin(user_id, visitor, passphrase_hash=stored)
 
         return self._logged(typed, method, visitor, enter)
 
@@ -158,13 +159,14 @@ class Accounts:
                     check_passphrase(passphrase, user_id)
                 except InvalidInput as error:
                     raise LoginRefused("weak passphrase", str(error)) from None
+            self._wait_for(f"new {_network(visitor.address)}", OF_NEW_ACCOUNTS)
             hashed = hash_passphrase(passphrase) if passphrase else None
             if leave is not None and not self._store.invites.use(leave, user_id):
                 raise LoginRefused("invitation used", _NO_INVITATION)
             renewed = leave is not None and leave.user_id is not None
             if renewed:
                 self.set_passphrase(user_id, hashed)
-            elif not self._create(user_id, visitor, hashed):
+            elif not self._store.users.create(user_id, passphrase_hash=hashed):
                 if leave is not None:
                     self._store.invites.give_back(leave)
                 raise LoginRefused("taken", _NOT_FREE)
@@ -310,11 +312,6 @@ class Accounts:
         if not self._store.users.create(user_id, subject=subject):
             raise LoginRefused("taken", _NOT_FREE)  # by another one at the same instant
 
-    def _create(self, user_id: str, visitor: Visitor, hashed: str | None = None) -> bool:
-        """Make a new account; return whether its user_id was free."""
-        self._wait_for(f"new {_network(visitor.address)}", OF_NEW_ACCOUNTS)
-        return self._store.users.create(user_id, passphrase_hash=hashed)
-
     def _attempt(self, user_id: str, visitor: Visitor) -> Callable[[], None]:
         """Count an attempt at an account; return what takes it back when it succeeds.
 
@@ -345,7 +342,9 @@ class Accounts:
                 wait=seconds,
             )
 
-    def _begin(self, user_id: str, visitor: Visitor, nonce: str | None = None) -> Entered:
+    def _begin(
+        self, user_id: str, visitor: Visitor, nonce: str | None = None, **known: str | None
+    ) -> Entered:
         try:
             secret, session = self._store.sessions.begin(
                 user_id,
@@ -356,8 +355,9 @@ class Accounts:
             )
         except InvalidInput as error:
             raise LoginRefused("replayed", str(error)) from None
-        # Looked at last, so that no session outlives an account that is deleted meanwhile.
-        if not self._store.users.enter(user_id):
+        # Looked at last, so that no session outlives an account that is deleted, or a passphrase
+        # that is changed, meanwhile.
+        if not self._store.users.enter(user_id, **known):
             self._store.sessions.revoke(session.id)
             raise LoginRefused("being deleted", _ENDING)
         return Entered(user_id, secret, session)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any, Final
 
-from pymongo import DESCENDING
+from pymongo import DESCENDING, timeout
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
@@ -16,6 +16,7 @@ Document = dict[str, Any]
 
 SEEN: Final = timedelta(minutes=1)  # how exactly the last use is known
 LISTED: Final = 50
+ANSWER_SECONDS: Final = 5
 
 
 def hashed(secret: str) -> str:
@@ -73,7 +74,9 @@ class SessionStore:
     def living(self, ids: Iterable[str]) -> dict[str, Session]:
         """Return those of some sessions that have not ended, by id."""
         query = {"_id": {"$in": list(ids)}, "revoked_at": None, "expires_at": {"$gt": now()}}
-        return {each["_id"]: Session.from_document(each) for each in self._sessions.find(query)}
+        with timeout(ANSWER_SECONDS):  # every request waits for this
+            found = list(self._sessions.find(query))
+        return {each["_id"]: Session.from_document(each) for each in found}
 
     def seen(self, session: Session) -> None:
         """Note that a session was used, where that is not known to the minute."""

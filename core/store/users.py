@@ -111,9 +111,17 @@ class UserStore:
             self._key = bytes(document["value"])
         return hmac.new(self._key, user_id.encode(), "sha256").hexdigest()
 
-    def enter(self, user_id: str) -> bool:
-        """Note a login; return whether there is such an account, and it is not being deleted."""
-        query = {"_id": user_id, "deleting_at": None}
+    def enter(self, user_id: str, **known: str | None) -> bool:
+        """Note a login.
+
+        Args:
+            user_id: whose.
+            known: what must still be as it was when it was looked at, such as `passphrase_hash`.
+
+        Returns:
+            whether there is such an account, and it is not being deleted.
+        """
+        query = {"_id": user_id, "deleting_at": None, **known}
         change = {"$set": {"last_login_at": now()}}
         return bool(self._users.update_one(query, change).matched_count)
 

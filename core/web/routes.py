@@ -1,8 +1,9 @@
 """Everything that the web process serves beside Streamlit's pages, and what stands in front."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.routing import Route
 
 from core.web.archive import archive_routes
@@ -25,9 +26,16 @@ class Front:
     Args:
         open_studio: returns the shared studio; may raise `DatabaseUnavailable`.
         identity: signs the cookies.
+        hosts: the names that pages are opened by; another site's name that leads here all the same
+            (DNS rebinding) is refused.
     """
 
-    def __init__(self, open_studio: Callable[[], Studio], identity: Identity) -> None:
+    def __init__(
+        self,
+        open_studio: Callable[[], Studio],
+        identity: Identity,
+        hosts: Sequence[str] = ("*",),
+    ) -> None:
         sessions = LiveSessions(lambda: open_studio().store.sessions)
         self.routes: list[Route] = [
             *auth_routes(open_studio, identity, sessions),
@@ -40,6 +48,7 @@ class Front:
         ]
         self.middleware: list[Middleware] = [
             Middleware(SafeHeaders),
+            Middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False),
             Middleware(ProviderMiddleware, open_studio=open_studio),
             Middleware(IdentityMiddleware, identity=identity, sessions=sessions),
         ]

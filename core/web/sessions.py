@@ -87,6 +87,9 @@ class LiveSessions:
             except (DatabaseError, DatabaseUnavailable) as error:
                 _log.warning("sessions could not be looked up: %s", error)
                 continue
+            except Exception:  # noqa: BLE001  # whatever it is, ended sessions must not go on
+                _log.exception("sessions could not be looked up")
+                continue
             for session_id in ids:
                 if session_id not in living:
                     self._known.pop(session_id, None)

@@ -21,6 +21,7 @@ from core.passphrases import hash_passphrase
 from core.settings import Settings
 from core.store import Store, open_store
 from core.store.attempts import Limit
+from core.store.sessions import SessionStore
 from core.web.identity import COOKIE, Identity
 from tests.web import app_of, browser_of, log_in, studio_of
 
@@ -170,6 +171,23 @@ def test_the_cookie_travels_over_tls_only_where_there_is_tls(browser: OpenBrowse
     behind = client.post("/auth/login", json=body, headers={"Origin": str(client.base_url)})
     assert "secure" in behind.headers["set-cookie"].lower()
     assert "max-age" in behind.headers["strict-transport-security"]
+
+
+def test_a_login_with_a_passphrase_that_is_changed_meanwhile_begins_nothing(
+    store: Store, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.users.create("ana", passphrase_hash=HASHED)
+    accounts = Accounts(store, settings)
+    begin = SessionStore.begin
+
+    def slow(self: SessionStore, *args: Any, **more: Any) -> Any:
+        accounts.set_passphrase("ana", hash_passphrase("another one, longer"))
+        return begin(self, *args, **more)
+
+    monkeypatch.setattr(SessionStore, "begin", slow)
+    with pytest.raises(LoginRefused, match="try again"):
+        accounts.log_in("ana", RIGHT, VISITOR)
+    assert store.sessions.of_user("ana") == []
 
 
 # The user_id alone, and a passphrase that its owner has set

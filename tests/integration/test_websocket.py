@@ -170,3 +170,17 @@ def test_addresses_are_believed_of_a_trusted_proxy_only(port: int, store: Store)
         )
         assert answer.is_success
     assert {entry.address for entry in store.logins.of_user("ana")} == {"127.0.0.1"}
+
+
+def test_a_name_of_another_site_that_leads_here_is_refused(port: int) -> None:
+    """DNS rebinding: to a browser such a page would be of the same origin as ours."""
+    for host in ("evil.example.org", f"evil.example.org:{port}", "127.0.0.1.evil.example.org"):
+        answer = httpx2.post(
+            f"http://127.0.0.1:{port}/auth/login",
+            json={"user_id": "ana"},
+            headers={"Host": host, "Origin": f"http://{host}"},
+            trust_env=False,
+        )
+        assert answer.status_code == 400
+    with pytest.raises(InvalidStatus):
+        opened(port, {"Host": "evil.example.org"})
