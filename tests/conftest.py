@@ -1,5 +1,6 @@
 """A real MongoDB for the whole run, and a clean database on it for each test."""
 
+import resource
 import secrets
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -17,6 +18,8 @@ from core.settings import Settings
 from core.store import Store, open_store
 from core.store.embedded import EmbeddedMongo
 
+OPEN_FILES = 16_384
+
 
 @pytest.fixture(autouse=True)
 def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -28,8 +31,17 @@ def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
 
 @pytest.fixture(scope="session")
 def mongodb_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < OPEN_FILES and hard in (resource.RLIM_INFINITY, max(hard, OPEN_FILES)):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES, hard))  # a file a table or index
     mongo = EmbeddedMongo(tmp_path_factory.mktemp("mongo"))
-    yield mongo.start()
+    uri = mongo.start()
+    with MongoClient[dict[str, object]](uri) as client:
+        # Else it keeps the files of databases that are dropped open for minutes, thousands of them.
+        client.admin.command("setParameter", 1, minSnapshotHistoryWindowInSeconds=0)
+        idle = "file_manager=(close_idle_time=5,close_scan_interval=5,close_handle_minimum=200)"
+        client.admin.command("setParameter", 1, wiredTigerEngineRuntimeConfig=idle)
+    yield uri
     mongo.stop()
 
 
