@@ -32,7 +32,7 @@ def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
 @pytest.fixture(scope="session")
 def mongodb_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < OPEN_FILES and hard in (resource.RLIM_INFINITY, max(hard, OPEN_FILES)):
+    if soft < OPEN_FILES and (hard == resource.RLIM_INFINITY or hard >= OPEN_FILES):
         resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES, hard))  # a file a table or index
     mongo = EmbeddedMongo(tmp_path_factory.mktemp("mongo"))
     uri = mongo.start()

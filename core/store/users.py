@@ -124,24 +124,3 @@ class UserStore:
         query = {"_id": user_id, "deleting_at": None, **known}
         change = {"$set": {"last_login_at": now()}}
         return bool(self._users.update_one(query, change).matched_count)
-
-    def login(self, user_id: str) -> tuple[User, bool]:
-        """Note a login, making the account where there was none.
-
-        Args:
-            user_id: as `core.models.parse_user_id` returns it.
-
-        Returns:
-            the account, and whether it is new.
-        """
-        moment = now()
-        document = self._users.find_one_and_update(
-            {"_id": user_id},
-            {"$set": {"last_login_at": moment}, "$setOnInsert": {"created_at": moment}},
-            upsert=True,
-            return_document=ReturnDocument.AFTER,
-        )
-        if document is None:  # an upsert always answers; the driver's types do not know
-            raise KeyError(user_id)
-        user = User.from_document(document)
-        return user, user.created_at == moment

@@ -421,11 +421,16 @@ def test_the_gallery_shows_finished_items_newest_first(store: Store) -> None:
     assert newest[0].timings["saved_at"] >= newest[1].timings["saved_at"]
 
 
-def test_a_login_makes_the_account_once(store: Store) -> None:
-    first, is_new = store.users.login("ana")
-    again, is_new_again = store.users.login("ana")
-    assert (is_new, is_new_again) == (True, False)
+def test_an_account_is_made_once_and_remembers_its_last_login(store: Store) -> None:
+    assert [store.users.create("ana"), store.users.create("ana")] == [True, False]
+    first = store.users.get("ana")
+    assert [store.users.enter("ana"), store.users.enter("eve")] == [True, False]
+    again = store.users.get("ana")
+    assert first is not None
+    assert again is not None
     assert again.created_at == first.created_at
+    assert first.last_login_at is None
+    assert again.last_login_at is not None
 
 
 def test_logs_are_kept_newest_first(store: Store) -> None:
