@@ -97,7 +97,7 @@ def view(user: User) -> View:
 
 def address(path: str) -> str:
     """Return a page's address as this tab shows it, with its query."""
-    query = urlencode(st.query_params.to_dict())
+    query = urlencode({name: st.query_params.get_all(name) for name in st.query_params}, doseq=True)
     return f"{path}?{query}" if query else path
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,13 +10,16 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from pymongo import MongoClient, monitoring
+from pymongo.errors import AutoReconnect
 from starlette.testclient import TestClient
+from streamlit.proto.WidgetStates_pb2 import WidgetState
+from streamlit.testing.v1 import AppTest
 
 from core.media.folder import FolderStore
 from core.models import LoginEntry, User, Via, ViewEntry, now
 from core.settings import Settings
 from core.store import Store
-from core.store.activity import ActivityStore, Deed, Scope
+from core.store.activity import BATCH, ActivityStore, Deed, Scope
 from core.web.activity import NOT_ME, login_row
 from tests.conftest import stored_job
 from tests.integration.test_web_pages import opened
@@ -175,6 +179,15 @@ def test_every_question_is_answered_by_an_index_and_counted_there(
         lambda activity: activity.most_looked_at(scope(user)),
         lambda activity: activity.jobs(scope(user)),
         lambda activity: activity.jobs_over_time(scope(user)),
+        lambda activity: activity.made(scope(user)),
+        lambda activity: next(activity.every_view(scope(user))),
+        lambda activity: activity.logins(scope(None)),
+        lambda activity: activity.views(scope(None)),
+        lambda activity: activity.looks_of_others(scope(None)),
+        lambda activity: activity.views_over_time(scope(None)),
+        lambda activity: activity.jobs_over_time(scope(None)),
+        lambda activity: activity.made(scope(None)),
+        lambda activity: activity.busiest(scope(None)),
         lambda activity: activity.refused_by_address(scope(None)),
     ]
     heard = Heard()
@@ -199,8 +212,11 @@ class Heard(monitoring.CommandListener):
 
     def __init__(self) -> None:
         self.commands: list[dict[str, Any]] = []
+        self.batches = 0
 
     def started(self, event: monitoring.CommandStartedEvent) -> None:
+        if event.command_name == "getMore":
+            self.batches += 1
         if event.command_name in ("find", "aggregate"):
             left_out = {"lsid", "$db", "$clusterTime", "$readPreference"}
             self.commands.append(
@@ -212,7 +228,38 @@ class Heard(monitoring.CommandListener):
     def failed(self, event: monitoring.CommandFailedEvent) -> None: ...
 
 
+def test_a_zone_that_the_database_does_not_know_is_counted_by_its_present_offset(
+    store: Store,
+) -> None:
+    class NewZone(ZoneInfo):
+        """A zone that was founded after the database was built."""
+
+        @property
+        def key(self) -> str:
+            return "Mars/Base"
+
+    look(store, "ana", datetime(2026, 11, 20, 20, tzinfo=UTC))  # the 21st, five in the morning
+    store.views.flush()
+    zone = NewZone("Asia/Tokyo")
+    [bar] = store.activity.views_over_time(scope(zone=zone))
+    assert bar.start == datetime(2026, 11, 20, 15, tzinfo=UTC)
+
+
 # CSV
+
+
+def test_an_export_holds_one_batch_at_a_time(settings: Settings, store: Store) -> None:
+    database = store._database  # noqa: SLF001
+    entry = ViewEntry(user_id="ana", job_id="j", asset_id=None, action="view", time=TODAY)
+    database["view_log"].insert_many([entry.to_document() for _ in range(3 * BATCH)])
+    heard = Heard()
+    uri = settings.mongodb_uri.get_secret_value()
+    with MongoClient[Any](uri, tz_aware=True, event_listeners=[heard]) as client:
+        entries = ActivityStore(client[database.name]).every_view(scope())
+        next(entries)
+        assert heard.batches == 0
+        assert sum(1 for _ in entries) == 3 * BATCH - 1
+        assert heard.batches >= 2
 
 
 @pytest.fixture
@@ -272,6 +319,20 @@ def test_nobody_gets_a_file_without_a_login(client: TestClient) -> None:
     assert client.get("/activity/users.csv").status_code == 404
 
 
+def test_a_database_that_does_not_answer_gives_a_sentence(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> Iterator[LoginEntry]:
+        raise AutoReconnect
+        yield
+
+    log_in(client, "ana")
+    monkeypatch.setattr(ActivityStore, "every_login", refuse)
+    answer = client.get("/activity/logins.csv")
+    assert (answer.status_code, answer.headers["cache-control"]) == (503, "no-store")
+    assert answer.text.startswith("The database does not answer")
+
+
 # The page
 
 
@@ -289,6 +350,38 @@ def test_my_logins_show_those_that_failed_and_which_ones_can_be_ended(store: Sto
     text = table_text(opened("activity", "ana"))
     for expected in ("Logged in", "Refused", "The passphrase was wrong", "203.0.113.9", NOT_ME):
         assert expected in text
+
+
+def disown(app: AppTest, row: int) -> AppTest:
+    """Click “This was not me” in a row of the table of logins."""
+    [table] = app.dataframe
+    [widget_id] = table.proto.button_click_widgets.values()
+    click = WidgetState(id=widget_id)
+    click.string_trigger_value.data = json.dumps({"row": row, "label": NOT_ME})
+    states = app._tree.get_widget_states()  # noqa: SLF001  # AppTest clicks in no table
+    states.widgets.append(click)
+    return app._run(states)  # noqa: SLF001
+
+
+@pytest.mark.usefixtures("page_studio")
+def test_a_login_that_was_not_me_has_ended_and_i_am_told_what_to_do(store: Store) -> None:
+    store.users.create("ana")
+    (_, kept), (_, stolen) = store.sessions.begin("ana", 1), store.sessions.begin("ana", 1)
+    (_, eves) = store.sessions.begin("eve", 1)
+    for later, session in enumerate((kept, stolen, eves)):  # the newest is in row 0
+        tried(store, "ana", now() + timedelta(seconds=later), session=session.id)
+    store.logins.flush()
+    app = disown(opened("activity", "ana"), 1)
+    assert not app.exception
+    [told] = app.warning
+    assert told.value.startswith("That login has ended.")
+    assert "set a passphrase on the page Account" in told.value
+    assert set(store.sessions.living([kept.id, stolen.id])) == {kept.id}
+    again = disown(app, 1)
+    assert again.warning[0].value.startswith("That login had ended already.")
+    for row in (0, 99):  # somebody else's session, should a row ever name it; no row at all
+        assert not disown(app, row).exception
+    assert set(store.sessions.living([kept.id, eves.id])) == {kept.id, eves.id}
 
 
 def test_only_a_login_that_began_a_session_of_another_browser_can_be_disowned(
