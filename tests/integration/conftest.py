@@ -1,5 +1,6 @@
 """Benches: a job, a provider, a worker; and what the pages work on."""
 
+import sys
 from collections.abc import Iterator
 from functools import partial
 
@@ -31,6 +32,8 @@ def page_studio(
 ) -> Iterator[Studio]:
     """The studio that pages open by themselves, on the database of the test."""
     assert store.ping()
+    # AppTest puts its script there, and processes that are spawned later would run it.
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
     monkeypatch.setenv("MONGODB_URI", settings.mongodb_uri.get_secret_value())
     monkeypatch.setenv("MONGODB_DATABASE", settings.mongodb_database)
     monkeypatch.setenv("DATA_DIR", str(settings.data_dir))
