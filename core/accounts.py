@@ -152,6 +152,8 @@ class Accounts:
         """
 
         def enter() -> Entered:
+            if self._login == "oidc":
+                raise LoginRefused("by the provider only", "Please log in by the button.")
             leave = self._leave(invite)
             user_id = leave.user_id if leave and leave.user_id else self._read(typed)
             if passphrase or self._login == "passphrase":
@@ -199,7 +201,7 @@ class Accounts:
             user = self._store.users.by_subject(subject)
             if user is None:
                 user_id = self._claimed(claims, claim, said)
-                self._take(user_id, subject, invite)
+                self._take(user_id, subject, invite, exact=said.strip().lower() == user_id)
             else:
                 user_id = user.id
             return self._begin(user_id, visitor, nonce=nonce)
@@ -214,6 +216,8 @@ class Accounts:
             hashed: from `core.passphrases.hash_passphrase`; None: the user_id alone is enough.
             keep: the id of the one session that goes on.
         """
+        self._store.sessions.revoke_all(user_id, but=keep)  # also where what follows fails
+        self._store.invites.withdraw_for(user_id)
         self._store.users.protect(user_id, hashed)
         self._store.sessions.revoke_all(user_id, but=keep)
         self._store.attempts.forget_account(user_id)
@@ -279,7 +283,7 @@ class Accounts:
 
     def _claimed(self, claims: Mapping[str, Any], claim: str, said: str) -> str:
         """Return the user_id that a claim gives."""
-        if claim == "email" and claims.get("email_verified") is False:
+        if claim == "email" and claims.get("email_verified") not in (True, "true"):
             raise LoginRefused(
                 "address not verified", "Your identity provider has not verified your address."
             )
@@ -296,10 +300,14 @@ class Accounts:
                 "can be made of. Please ask whoever runs this Fivefold.",
             ) from None
 
-    def _take(self, user_id: str, subject: Subject, invite: str) -> None:
-        """Give somebody new an account: one that is nobody's yet, or a new one."""
+    def _take(self, user_id: str, subject: Subject, invite: str, *, exact: bool) -> None:
+        """Give somebody new an account: a new one, or one that is nobody's yet.
+
+        The latter only where the provider says the very name (`exact`): of names that become alike
+        only here (“_admin”), one may be anybody's.
+        """
         if self._store.users.get(user_id) is not None:
-            if not self._store.users.bind(user_id, subject):
+            if not exact or not self._store.users.bind(user_id, subject):
                 raise LoginRefused(
                     "another's account",
                     f"The user id “{user_id}” belongs to somebody else here. "
@@ -426,6 +434,8 @@ def _network(address: str) -> str:
         found = ipaddress.ip_address(address)
     except ValueError:
         return address
+    if found.version == 6 and found.ipv4_mapped is not None:  # noqa: PLR2004  # IPv6
+        found = found.ipv4_mapped
     if found.version == 4:  # noqa: PLR2004  # IPv4
         return str(found)
     return str(ipaddress.ip_network((found, 64), strict=False))

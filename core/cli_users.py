@@ -13,9 +13,8 @@ import click
 from core.models import InvalidInput, User, parse_user_id
 from core.settings import Settings, load_settings
 from core.store import Store, open_store
-from core.store.invites import INVITE_DAYS
+from core.store.invites import INVITE_DAYS, TERMINAL
 
-MADE_BY: Final = "terminal"
 _NO_PASSPHRASES: Final = "LOGIN=oidc has no passphrases; people prove who they are elsewhere."
 
 _name = click.argument("name")
@@ -45,7 +44,7 @@ class _Opened:
         """Make an invitation and print its link, which is not to be had again."""
         if user_id is not None and self.settings.login == "oidc":
             raise InvalidInput(_NO_PASSPHRASES)
-        secret = self.store.invites.make(MADE_BY, user_id)
+        secret = self.store.invites.make(TERMINAL, user_id)
         whom = "a new account" if user_id is None else f"{user_id}, to choose a passphrase"
         click.echo(f"For {whom}; the link works once, within {INVITE_DAYS} days:")
         click.echo(f"{self.settings.link_base}/login?invite={secret}")

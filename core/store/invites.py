@@ -13,6 +13,7 @@ from core.store.sessions import hashed
 Document = dict[str, Any]
 
 INVITE_DAYS: Final = 7
+TERMINAL: Final = "terminal"  # made by this machine's command line
 LISTED: Final = 50
 
 
@@ -21,12 +22,13 @@ class InviteStore:
 
     def __init__(self, database: Database[Document]) -> None:
         self._invites = database["invites"]
+        self._users = database["users"]
 
     def make(self, made_by: str, user_id: str | None = None) -> str:
         """Make an invitation and return the secret of its link.
 
         Args:
-            made_by: which admin makes it, or `terminal`.
+            made_by: which admin makes it, or `TERMINAL`.
             user_id: the account that it is for; None: any new one.
         """
         secret, moment = secrets.token_urlsafe(24), now()
@@ -44,7 +46,13 @@ class InviteStore:
         """Return the invitation of a link, or None where it leads nowhere (any more)."""
         query = {"_id": hashed(secret), "used_at": None, "expires_at": {"$gt": now()}}
         document = self._invites.find_one(query)
-        return None if document is None else Invite.from_document(document)
+        if document is None:
+            return None
+        invite = Invite.from_document(document)
+        maker = {"_id": invite.made_by, "admin": True, "deleting_at": None}
+        if invite.made_by != TERMINAL and self._users.find_one(maker, {"_id": True}) is None:
+            return None  # who made it has no right to do so any more
+        return invite
 
     def use(self, invite: Invite, user_id: str) -> bool:
         """Use an invitation up; return whether nobody was faster."""
@@ -64,6 +72,10 @@ class InviteStore:
         query = {"used_at": None, "expires_at": {"$gt": now()}}
         found = self._invites.find(query).sort("created_at", DESCENDING).limit(LISTED)
         return [Invite.from_document(document) for document in found]
+
+    def withdraw_for(self, user_id: str) -> None:
+        """Make all links to choose an account's passphrase lead nowhere."""
+        self._invites.delete_many({"user_id": user_id, "used_at": None})
 
     def withdraw(self, invite_id: str) -> None:
         """Make an invitation's link lead nowhere."""

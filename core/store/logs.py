@@ -109,6 +109,8 @@ class Log(Generic[Entry]):
         except PyMongoError as error:
             _log.warning("%d entries wait: %s", len(documents), error)
             return False
+        except Exception:  # noqa: BLE001  # what cannot be stored must not end the log
+            _log.exception("%d entries are lost", len(documents))
         return True
 
 

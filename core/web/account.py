@@ -14,11 +14,12 @@ from typing import Final
 import streamlit as st
 
 from core.accounts import Accounts, LoginRefused
-from core.models import InvalidInput, Invite, Session, User, now, parse_user_id
+from core.models import InvalidInput, Invite, Session, User, Via, now, parse_user_id
 from core.passphrases import MIN_CHARACTERS
 from core.store import DatabaseError
 from core.store.invites import INVITE_DAYS
 from core.web import session
+from core.web.access import Access
 from core.web.moments import moment_text, zone_of
 from core.web.studio import studio
 from core.web.telling import NO_ANSWER, draw_settings
@@ -290,6 +291,8 @@ def _invite(user_id: str) -> str:
     if whom is not None and studio().store.users.get(whom) is None:
         raise InvalidInput(f"There is no account “{whom}”. Leave the field empty for a new one.")
     secret = studio().store.invites.make(user_id, whom)
+    access = Access(user_id, whom or user_id, Via.ADMIN)
+    studio().store.views.note(access.entry("invite", address=session.visitor().address))
     st.session_state[_LINK] = f"{studio().settings.link_base}/login?invite={secret}"
     return "Here is the link. Copy it now: it is shown only once."
 

@@ -73,6 +73,7 @@ ACTIONS: Final = {
     "preview": "Saw the preview",
     "part": "Loaded a part",
     "download_all": "Downloaded everything",
+    "invite": "Made an invitation",
 }
 RIGHTS: Final = {Via.OWN: "Own", Via.ADMIN: "As an admin", Via.SHARE: "By a shared link"}
 
@@ -270,7 +271,7 @@ def visit_row(visit: Visit, prompts: Mapping[str, str]) -> Row:
     return {
         "Who": visit.user_id or GUEST,
         "By which right": RIGHTS[visit.via],
-        "Job": prompts.get(job_id, "") if job_id else "The gallery, or the activity",
+        "Job": prompts.get(job_id, "") if job_id else "Gallery, activity, or invitation",
         "Open": _job_address(job_id) if job_id in prompts else None,
         "Looks": visit.number,
         "Downloads": visit.downloads,

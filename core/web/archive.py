@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from core.models import AT_ONCE, AssetState, Job, User, now
+from core.models import AT_ONCE, AssetState, Job, User, ViewEntry, now
 from core.store import DatabaseError, DatabaseUnavailable
 from core.store.activity import Scope
 from core.web.access import Access
@@ -125,7 +125,7 @@ def _entries(studio: Studio, user: User) -> Iterator[tuple[str, Source]]:
     yield "account.json", _json(user.model_dump(by_alias=True, exclude=hidden))
     logins = (entry.model_dump(exclude={"session"}) for entry in activity.every_login(logged))
     yield "logins.json", _array(logins)
-    yield "views.json", _array(entry.to_document() for entry in activity.every_view(logged))
+    yield "views.json", _array(_look(entry, user) for entry in activity.every_view(logged))
     yield "jobs.json", _array(_described(studio, job) for job in activity.every_job(ever))
     missing: list[str] = []
     for job_id in job_ids:
@@ -168,6 +168,11 @@ def _described(studio: Studio, job: Job) -> dict[str, Any]:
     return job.to_document() | {
         "assets": [item.model_dump(by_alias=True, exclude=hidden) for item in items]
     }
+
+
+def _look(entry: ViewEntry, user: User) -> dict[str, Any]:
+    """Return a look; where somebody else was then is not the owner's to know."""
+    return entry.model_dump(exclude=set() if entry.user_id == user.id else {"address"})
 
 
 def _array(documents: Iterable[dict[str, Any]]) -> Iterator[bytes]:

@@ -206,13 +206,15 @@ def _login_row(entry: LoginEntry) -> Row:
 
 
 def _view_rows(activity: ActivityStore, scope: Scope) -> Iterator[Row]:
-    return map(_view_row, activity.every_view(scope))
+    return (_view_row(entry, scope) for entry in activity.every_view(scope))
 
 
-def _view_row(entry: ViewEntry) -> Row:
+def _view_row(entry: ViewEntry, scope: Scope) -> Row:
+    """Return a look's cells; where somebody else was then is not the owner's to know."""
+    address = entry.address if scope.user_id in (None, entry.user_id) else ""
     return (
         *(entry.time, entry.user_id, entry.action, owner_of(entry)),
-        *(entry.job_id, entry.asset_id, str(entry.via), entry.address),
+        *(entry.job_id, entry.asset_id, str(entry.via), address),
     )
 
 

@@ -93,6 +93,8 @@ class ProviderMiddleware:
     def _note(self, request: Request, refused: str) -> None:
         try:
             studio = self._open_studio()
+            if studio.settings.login != "oidc":
+                return
             accounts = Accounts(studio.store, studio.settings)
             accounts.note_refusal("", f"provider {refused}", visitor(request), "oidc")
         except (DatabaseError, DatabaseUnavailable) as error:

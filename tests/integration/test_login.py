@@ -333,6 +333,13 @@ def test_a_network_of_ipv6_counts_as_one_address(browser: OpenBrowser) -> None:
     assert statuses[-1] == 429
 
 
+def test_an_address_in_ipv6_clothes_counts_as_itself(browser: OpenBrowser) -> None:
+    for number in range(OF_ADDRESS.free + 2):
+        last = tried(browser("::ffff:6.6.6.6", login="passphrase"), f"u{number}", "a wrong one")[0]
+    assert last == 429
+    assert tried(browser("::ffff:9.9.9.9", login="passphrase"), "ana", "a wrong one")[0] == 401
+
+
 def test_strangers_cannot_lock_an_owner_out_where_the_owner_has_been(
     browser: OpenBrowser, store: Store
 ) -> None:
@@ -375,7 +382,10 @@ def test_an_invitation_that_came_to_nothing_can_be_used_again(
     browser: OpenBrowser, store: Store
 ) -> None:
     store.users.create("ana", passphrase_hash=HASHED)
-    client, invite = browser(login="passphrase", registration="invite"), store.invites.make("x")
+    client, invite = (
+        browser(login="passphrase", registration="invite"),
+        store.invites.make("terminal"),
+    )
     assert tried(client, "ana", "another one, long", register=True, invite=invite)[0] == 409
     assert tried(client, "ben", "another one, long", register=True, invite=invite)[0] == 200
     assert store.users.passphrase_hash("ana") == HASHED
@@ -414,6 +424,43 @@ def test_an_invitation_for_an_account_renews_its_passphrase_and_nothing_else(
     assert tried(browser(login="passphrase"), "ana", "another one, long")[0] == 200
     monkeypatch.setattr("core.web.sessions.LOOK_SECONDS", 0)
     assert not is_in(thief)
+
+
+def test_an_invitation_ends_with_the_right_of_who_made_it(store: Store) -> None:
+    store.users.create("root", admin=True)
+    invite = store.invites.make("root", "ana")
+    assert store.invites.get(invite) is not None
+    store.users.make_admin("root", admin=False)
+    assert store.invites.get(invite) is None
+
+
+def test_a_new_passphrase_ends_the_links_to_choose_one(
+    browser: OpenBrowser, store: Store, settings: Settings
+) -> None:
+    store.users.create("ana", passphrase_hash=HASHED)
+    first, second = (store.invites.make("terminal", "ana") for _ in range(2))
+    assert tried(browser(), "ana", "another one, long", register=True, invite=first)[0] == 200
+    assert tried(browser(), "ana", "a third one, longer", register=True, invite=second)[0] == 403
+    third = store.invites.make("terminal", "ana")
+    Accounts(store, settings).set_passphrase("ana", HASHED)
+    assert store.invites.get(third) is None
+
+
+def test_by_a_provider_only_means_by_no_link_either(browser: OpenBrowser, store: Store) -> None:
+    store.users.create("ana", admin=True)
+    invite = store.invites.make("terminal", "ana")
+    status, _ = tried(browser(login="oidc"), "ana", RIGHT, register=True, invite=invite)
+    assert status == 403
+    assert store.users.passphrase_hash("ana") is None
+
+
+@pytest.mark.parametrize("name", ["ticket", "invite", "next"])
+def test_half_a_character_is_refused_before_anything_begins(
+    browser: OpenBrowser, store: Store, name: str
+) -> None:
+    body = f'{{"user_id": "ana", "register": true, "{name}": "/?a=\\ud800"}}'
+    assert browser().post("/auth/login", content=body.encode()).status_code == 400
+    assert store.users.all() == []
 
 
 @pytest.mark.parametrize("invite", ["x", "../..", "\x00", "é" * 300])
@@ -480,6 +527,16 @@ def test_whatever_the_provider_says_becomes_a_good_user_id(
     assert recognise(preferred_username=said) == user_id
 
 
+@pytest.mark.parametrize("said", ["_ana", "-ana", "*ana", "éana", "<ana"])
+def test_a_name_that_only_looks_like_an_account_here_does_not_get_it(
+    recognise: Callable[..., str], store: Store, said: str
+) -> None:
+    store.users.create("ana", admin=True)
+    with pytest.raises(LoginRefused, match="somebody else"):
+        recognise(preferred_username=said)
+    assert recognise(preferred_username=" Ana ") == "ana"  # the very name
+
+
 def test_what_is_alike_only_here_stays_two_people(recognise: Callable[..., str]) -> None:
     assert recognise(preferred_username="ana@a") == "ana-a"
     with pytest.raises(LoginRefused, match="somebody else"):
@@ -494,6 +551,8 @@ def test_what_is_alike_only_here_stays_two_people(recognise: Callable[..., str])
         ({"preferred_username": "…"}, "does not say"),
         ({"claim": "upn"}, "does not say"),
         ({"claim": "email", "email": "a@b", "email_verified": False}, "not verified"),
+        ({"claim": "email", "email": "a@b"}, "not verified"),
+        ({"claim": "email", "email": "a@b", "email_verified": "false"}, "not verified"),
         ({"iat": 1}, "log in again"),
         ({"iat": None}, "log in again"),
         ({"nonce": None}, "log in again"),

@@ -44,11 +44,13 @@ class Masthead {
     this.leave.disabled = true;
     try {
       const answer = await fetch("/auth/logout", { method: "POST" });
-      window.location.assign((await answer.json()).next);
+      const said = await answer.json();
+      if (answer.ok) return window.location.assign(said.next);
+      this.trouble.textContent = said.message;
     } catch {
       this.trouble.textContent = "Logging out did not work. Is Fivefold still running?";
-      this.trouble.hidden = false;
-      this.leave.disabled = false;
     }
+    this.trouble.hidden = false;
+    this.leave.disabled = false;
   }
 }
