@@ -426,6 +426,25 @@ def test_an_invitation_for_an_account_renews_its_passphrase_and_nothing_else(
     assert not is_in(thief)
 
 
+def test_an_invitation_ends_by_itself(store: Store) -> None:
+    secret = store.invites.make("terminal")
+    invite = store.invites.get(secret)
+    assert invite is not None
+    store._database["invites"].update_one({}, {"$set": {"expires_at": now()}})  # noqa: SLF001
+    assert store.invites.get(secret) is None
+    assert not store.invites.use(invite, "ana")
+
+
+@pytest.mark.parametrize("register", [True, False])
+def test_new_accounts_from_one_address_are_slowed(
+    browser: OpenBrowser, store: Store, monkeypatch: pytest.MonkeyPatch, *, register: bool
+) -> None:
+    monkeypatch.setattr("core.accounts.OF_NEW_ACCOUNTS", Limit(free=1, most=2))
+    statuses = [tried(browser(), f"u{number}", register=register)[0] for number in range(3)]
+    assert statuses == [200, 200, 429]
+    assert len(store.users.all()) == 2
+
+
 def test_an_invitation_ends_with_the_right_of_who_made_it(store: Store) -> None:
     store.users.create("root", admin=True)
     invite = store.invites.make("root", "ana")
