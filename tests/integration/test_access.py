@@ -3,8 +3,12 @@
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
+from urllib.parse import quote
 
 import pytest
+from hypothesis import HealthCheck, example, given
+from hypothesis import settings as chosen
+from hypothesis import strategies as st
 from starlette.testclient import TestClient
 from streamlit.testing.v1 import AppTest
 
@@ -67,6 +71,12 @@ def image(store: Store, content: FolderStore) -> Asset:
 def shared(store: Store, asset: Asset, days: float = 7) -> tuple[Share, str]:
     share = store.shares.make(asset.job_id, asset.user_id, now() + timedelta(days=days))
     return share, IDENTITY.share_key(share.id)
+
+
+@pytest.fixture
+def guest_of(browser: OpenBrowser, store: Store, image: Asset) -> tuple[TestClient, Asset, str]:
+    """Somebody with a link: the browser, the image that it leads to, the key."""
+    return browser(), image, shared(store, image)[1]
 
 
 def addresses(asset_id: str, key: str = "") -> list[str]:
@@ -135,6 +145,49 @@ def test_a_link_that_does_not_hold_looks_like_nothing(
             (404, "There is no such file.")
         }
     assert looks(store, "") == looks(store, "eve") == []
+
+
+def test_deleting_the_account_ends_its_links_at_once(
+    browser: OpenBrowser, store: Store, image: Asset
+) -> None:
+    store.users.ensure("ana")
+    _, key = shared(store, image)
+    guest = browser()
+    assert guest.get(addresses(image.id, key)[0]).status_code == 200
+    store.removal.ask("ana")
+    assert {guest.get(each).status_code for each in addresses(image.id, key)} == {404}
+
+
+@chosen(
+    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(typed=st.text(max_size=80), kept=st.integers(0, 50), part=st.sampled_from(PARTS))
+@example(typed="..%2f..%2fetc%2fpasswd", kept=0, part="")
+@example(typed="%252e%252e%252f", kept=0, part="/preview")
+@example(typed="\x00", kept=50, part="")
+@example(typed="é" * 2_000, kept=50, part="")
+@example(typed="A" * 60_000, kept=27, part="?download=1")
+def test_whatever_stands_for_an_id_or_a_key_opens_nothing(
+    guest_of: tuple[TestClient, Asset, str], typed: str, kept: int, part: str
+) -> None:
+    guest, image, key = guest_of
+    forged = key[: min(kept, len(key) - 3)] + typed
+    sign = "&" if "?" in part else "?"
+    of_item = f"/content/{image.id}{part}{sign}share={quote(forged, safe='')}"
+    answer = guest.get(of_item)
+    assert (answer.status_code, answer.text) == (404, "There is no such file.") or not forged
+    stands = image.id[:kept] + typed
+    answer = guest.get(f"/content/{quote(stands, safe='')}{part}{sign}share={key}")
+    if stands.split("/")[0] != image.id:  # what follows a slash still names the shared item
+        assert answer.status_code == 404
+        assert BYTES not in answer.content
+
+
+def test_how_often_links_were_opened_is_counted_on_an_index(store: Store) -> None:
+    counted = store._database["view_log"].find(  # noqa: SLF001  # what `looks` asks for
+        {"share": {"$in": ["a", "b"]}, "action": "open_job"}, {"_id": False, "share": True}
+    )
+    assert "'of_share'" in str(counted.explain()["queryPlanner"]["winningPlan"])
 
 
 def test_an_owner_who_follows_the_own_link_is_the_owner(

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -6,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from core.generation.order import Order, plan
-from core.models import Asset, AssetError, AssetState, Job, JobStatus, Kind
+from core.models import Asset, AssetError, AssetState, Cost, Job, JobStatus, Kind, Via
 from core.providers.registry import configured
 from core.web import board
 from core.web.moments import moment_text, span_text, zone_of
@@ -171,6 +172,58 @@ def test_only_a_finished_item_has_addresses() -> None:
     assert video["facts"] == "1280 × 720 · 5 s"
     assert video["weight"] == "2.4 MB"
     assert video["alt"].startswith("Video 1 of “A <b>fox</b>")
+
+
+def test_a_guest_gets_addresses_with_the_key_and_nothing_to_do() -> None:
+    job, assets = planned()
+    guest = board.View(zone=BERLIN, today=MOMENT, animates=True, via=Via.SHARE, share_key="a.b c")
+    half = assets[1].model_copy(update={"state": AssetState.RUNNING, "partial": 2})
+    found = board.snapshot(job, [finished(assets[0]), half, *assets[2:]], guest)
+    assert found["job"]["acts"] == []
+    assert found["job"]["sentence"] != board.GENERATING
+    [done, drawn, *rest] = found["sections"][1]["items"]
+    assert {name: done[name] for name in ("original", "preview", "poster", "download")} == {
+        "original": f"/content/{assets[0].id}?share=a.b+c",
+        "preview": f"/content/{assets[0].id}/preview?share=a.b+c",
+        "poster": f"/content/{assets[0].id}/poster?share=a.b+c",
+        "download": f"/content/{assets[0].id}?download=1&share=a.b+c",
+    }
+    assert drawn["partial"] == f"/content/{half.id}/partial?number=2&share=a.b+c"
+    assert [each["acts"] for each in (done, drawn, *rest)] == [[]] * 5
+    assert "animate" not in done
+
+
+def test_a_guest_learns_nothing_of_the_account() -> None:
+    job, assets = planned(status=JobStatus.FAILED, cost={"USD": 0.77})
+    secrets = {
+        "error": AssetError(code="x", message="The account of ana@example.org is empty."),
+        "remote_id": "task-4711",
+        "attempts": 3,
+        "cost": Cost(actual=0.77, unit="USD"),
+        "details": {"organisation": "org-4711"},
+    }
+    made = finished(assets[0]).model_copy(update=secrets)
+    failed = assets[1].model_copy(update={"state": AssetState.FAILED} | secrets)
+    unknown = assets[2].model_copy(update={"state": AssetState.UNKNOWN} | secrets)
+    texts = {
+        via: json.dumps(board.snapshot(job, [made, failed, unknown], replace(VIEW, via=via)))
+        for via in Via
+    }
+    for secret in ("4711", "0.77", "ana@example.org", "Attempts", "charged"):
+        assert secret not in texts[Via.SHARE]
+        assert secret in texts[Via.OWN]
+        assert secret in texts[Via.ADMIN]
+    decides = {via for via, text in texts.items() if "your decision" in text or "Only you" in text}
+    assert decides == {Via.OWN}
+
+
+def test_only_the_owner_is_told_how_the_owner_is_told() -> None:
+    job, assets = planned()
+    labels = {
+        via: [label for label, _ in board.snapshot(job, assets, replace(VIEW, via=via))["facts"]]
+        for via in Via
+    }
+    assert [via for via in Via if "You are told" in labels[via]] == [Via.OWN]
 
 
 def test_the_progress_reaches_a_hundred_only_at_the_end() -> None:
