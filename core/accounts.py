@@ -120,7 +120,7 @@ class Accounts:
             stored = self._store.users.passphrase_hash(user_id)
             if self._login == "user_id" and not passphrase:
                 if user is None and self._registration == "open":
-                    self._wait_for(f"new {_network(visitor.address)}", OF_NEW_ACCOUNTS)
+                    self._count_new(visitor)
                     self._store.users.create(user_id)
                 elif user is None or user.protected:
                     raise LoginRefused(
@@ -152,8 +152,7 @@ class Accounts:
         """
 
         def enter() -> Entered:
-            if self._login == "oidc":
-                raise LoginRefused("by the provider only", "Please log in by the button.")
+            self._check_way()
             leave = self._leave(invite)
             user_id = leave.user_id if leave and leave.user_id else self._read(typed)
             if passphrase or self._login == "passphrase":
@@ -161,10 +160,9 @@ class Accounts:
                     check_passphrase(passphrase, user_id)
                 except InvalidInput as error:
                     raise LoginRefused("weak passphrase", str(error)) from None
-            self._wait_for(f"new {_network(visitor.address)}", OF_NEW_ACCOUNTS)
+            self._count_new(visitor)
             hashed = hash_passphrase(passphrase) if passphrase else None
-            if leave is not None and not self._store.invites.use(leave, user_id):
-                raise LoginRefused("invitation used", _NO_INVITATION)
+            self._use(leave, user_id)
             renewed = leave is not None and leave.user_id is not None
             if renewed:
                 self.set_passphrase(user_id, hashed)
@@ -260,9 +258,12 @@ class Accounts:
             raise InvalidInput("Your present passphrase is another one.")
         succeeded()
 
-    def _read(self, typed: str) -> str:
+    def _check_way(self) -> None:
         if self._login == "oidc":
             raise LoginRefused("by the provider only", "Please log in by the button.")
+
+    def _read(self, typed: str) -> str:
+        self._check_way()
         try:
             return parse_user_id(typed)
         except InvalidInput as error:
@@ -280,6 +281,10 @@ class Accounts:
         if self._registration == "closed":
             raise LoginRefused("registration closed", _CLOSED)
         return None
+
+    def _use(self, leave: Invite | None, user_id: str) -> None:
+        if leave is not None and not self._store.invites.use(leave, user_id):
+            raise LoginRefused("invitation used", _NO_INVITATION)
 
     def _claimed(self, claims: Mapping[str, Any], claim: str, said: str) -> str:
         """Return the user_id that a claim gives."""
@@ -315,10 +320,13 @@ class Accounts:
                 )
             return
         leave = self._leave(invite)
-        if leave is not None and not self._store.invites.use(leave, user_id):
-            raise LoginRefused("invitation used", _NO_INVITATION)
+        self._use(leave, user_id)
         if not self._store.users.create(user_id, subject=subject):
             raise LoginRefused("taken", _NOT_FREE)  # by another one at the same instant
+
+    def _count_new(self, visitor: Visitor) -> None:
+        """Count an account that is about to be made from an address."""
+        self._wait_for(f"new {_network(visitor.address)}", OF_NEW_ACCOUNTS)
 
     def _attempt(self, user_id: str, visitor: Visitor) -> Callable[[], None]:
         """Count an attempt at an account; return what takes it back when it succeeds.

@@ -187,7 +187,7 @@ def invite(name: str | None) -> None:
 def list_users(*, as_json: bool) -> None:
     """List the accounts."""
     with _opened() as opened:
-        found = opened.store.users.all(limit=0)
+        found = opened.store.users.all()
     if as_json:
         click.echo(json.dumps([_to_json(each) for each in found], ensure_ascii=False, indent=2))
         return

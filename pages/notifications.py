@@ -5,9 +5,8 @@ import streamlit as st
 from core.models import InvalidInput, User
 from core.store import DatabaseError
 from core.web import components, notices, session, telling
+from core.web.answers import NO_ANSWER
 from core.web.studio import studio
-
-NOT_DONE = "The database does not answer. Please try again in a minute."
 
 
 def carry_out(user: User, asked: str) -> None:
@@ -17,7 +16,7 @@ def carry_out(user: User, asked: str) -> None:
     except InvalidInput as error:
         told = str(error)
     except DatabaseError:
-        told = NOT_DONE
+        told = NO_ANSWER
     if told:
         st.session_state["told"] = told
 

@@ -6,14 +6,34 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from core.media.storage import ContentStore
+from core.models import Asset, Kind
 from core.providers.registry import configured
 from core.settings import Settings
 from core.store import Store
 from core.web.identity import Identity
 from core.web.routes import Front
 from core.web.studio import Studio
+from tests.conftest import claim
 
 HOST: Final = "http://studio.example.org"
+
+
+def finished(store: Store, content: ContentStore, asset: Asset, data: bytes) -> Asset:
+    """Make an item: its file, its preview and its poster have these bytes."""
+    claimed = claim(store, asset.id)
+    assert claimed is not None
+    extension = "png" if asset.kind == Kind.IMAGE else "mp4"
+    saved: dict[str, Any] = {"width": 8, "height": 8, "seconds": None, "bytes": len(data)}
+    for field, name in (
+        ("path", f"{asset.id}.{extension}"),
+        ("preview", f".previews/{asset.id}.webp"),
+        ("poster", f".previews/{asset.id}-poster.webp"),
+    ):
+        with content.draft(asset.user_id, asset.id) as draft:
+            draft.path.write_bytes(data)
+            saved[field] = draft.commit(name)
+    store.leases.done(claimed, saved | {"sha256": f"digest-of-{asset.slot}-{extension}"})
+    return asset
 
 
 def studio_of(settings: Settings, store: Store, content: ContentStore) -> Studio:

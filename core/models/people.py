@@ -42,6 +42,11 @@ class User(Document):
     email: str | None = None
     webhook: Webhook | None = None
 
+    @property
+    def sees_all(self) -> bool:
+        """Whether the account may look at everybody's work and logs at present."""
+        return self.admin and self.deleting_at is None
+
 
 class Session(Document):
     """One login that lasts. `id` is the SHA-256 of the secret in the browser's cookie, in hex.

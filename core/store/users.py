@@ -82,9 +82,14 @@ class UserStore:
         """Return the user_ids of the admins."""
         return [each["_id"] for each in self._users.find({"admin": True}, {"_id": True})]
 
-    def all(self, limit: int = 1000) -> list[User]:
+    def ids(self, limit: int = 1000) -> list[str]:
+        """Return the user_ids of the accounts, in their order."""
+        found = self._users.find({}, {"_id": True}).sort("_id", ASCENDING).limit(limit)
+        return [each["_id"] for each in found]
+
+    def all(self) -> list[User]:
         """Return the accounts, by their user_ids."""
-        found = self._users.find().sort("_id", ASCENDING).limit(limit)
+        found = self._users.find().sort("_id", ASCENDING)
         return [User.from_document(document) for document in found]
 
     def choose(self, user_id: str, **chosen: Any) -> None:  # noqa: ANN401  # fields of `User`

@@ -20,9 +20,10 @@ from core.store import DatabaseError
 from core.store.invites import INVITE_DAYS
 from core.web import session
 from core.web.access import Access
+from core.web.answers import NO_ANSWER
 from core.web.moments import moment_text, zone_of
 from core.web.studio import studio
-from core.web.telling import NO_ANSWER, draw_settings
+from core.web.telling import draw_settings
 
 # What a browser calls itself names others, too, so the order matters:
 # https://developer.mozilla.org/docs/Web/HTTP/Guides/Browser_detection_using_the_user_agent

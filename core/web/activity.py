@@ -128,7 +128,7 @@ def _draw_filters(user: User) -> Scope:
         )
         whose = ME
         if user.admin:
-            ids = [each.id for each in studio().store.users.all() if each.id != user.id]
+            ids = [each for each in studio().store.users.ids() if each != user.id]
             whose = st.selectbox(
                 "Whose", [ME, EVERYBODY, *ids], key="user", bind="query-params", width=220
             )

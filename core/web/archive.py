@@ -18,6 +18,7 @@ from core.models import AT_ONCE, AssetState, Job, User, ViewEntry, now
 from core.store import DatabaseError, DatabaseUnavailable
 from core.store.activity import Scope
 from core.web.access import Access
+from core.web.answers import NOT_KEPT
 from core.web.content import file_name
 from core.web.identity import whose
 from core.web.studio import Studio
@@ -27,11 +28,6 @@ Source = bytes | Path | Iterable[bytes]
 """What a file in a zip has in it."""
 
 BLOCK: Final = 256 * 1024  # bytes that are sent at a time
-_HEADERS: Final = {
-    "Cache-Control": "no-store",
-    "X-Content-Type-Options": "nosniff",
-    "Cross-Origin-Resource-Policy": "same-origin",
-}
 _TYPE: Final = "application/zip"
 _ALL_DAYS: Final = 36_500  # that anything may have been logged in
 _SORRY: Final = "Your work cannot be reached at the moment. Please try again in a minute."
@@ -56,7 +52,7 @@ def archive_routes(open_studio: Callable[[], Studio]) -> list[Route]:
             return _archive(request, open_studio())
         except (DatabaseError, DatabaseUnavailable, OSError) as error:
             _log.warning("no archive was made: %s", error)
-            return PlainTextResponse(_SORRY, 503, _HEADERS)
+            return PlainTextResponse(_SORRY, 503, NOT_KEPT)
 
     return [Route("/account/archive.zip", archive)]
 
@@ -93,9 +89,9 @@ def _archive(request: Request, studio: Studio) -> Response:
     user_id = whose(request)
     user = None if user_id is None else studio.store.users.get(user_id)
     if user is None:
-        return PlainTextResponse("Please log in.", 401, _HEADERS)
+        return PlainTextResponse("Please log in.", 401, NOT_KEPT)
     name = f"fivefold-{user.id}-{now():%Y-%m-%d}.zip"
-    headers = _HEADERS | {"Content-Disposition": f'attachment; filename="{name}"'}
+    headers = NOT_KEPT | {"Content-Disposition": f'attachment; filename="{name}"'}
     if request.method == "HEAD":
         return Response(headers=headers, media_type=_TYPE)
     blocks = zipped(_entries(studio, user))

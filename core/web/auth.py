@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from core.accounts import Accounts, Entered, LoginRefused, Visitor
 from core.store import DatabaseError, DatabaseUnavailable
+from core.web.answers import SORRY, Refused
 from core.web.identity import Identity, whose
 from core.web.sessions import LiveSessions
 from core.web.studio import Studio
@@ -26,19 +27,17 @@ PAGES: Final = ("/", "/gallery", "/job", "/notifications", "/activity", "/accoun
 AT_ONCE: Final = 8  # logins in one process
 
 _BODY_BYTES: Final = 16_384
-_SORRY: Final = "The database does not answer at the moment. Please try again in a minute."
 _CROSS_SITE: Final = "Please log in on Fivefold's own page."
 _STATUS: Final = {"taken": 409, "weak passphrase": 422, "invalid user_id": 422}
 
 _log = logging.getLogger(__name__)
 
 
-class _Malformed(Exception):
-    """A request that is no login, with its HTTP status."""
+class _Malformed(Refused):
+    """A request that is no login; `reason` is for the log."""
 
     def __init__(self, status: int, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.status = status
+        super().__init__(status, message)
         self.reason = reason
 
 
@@ -198,7 +197,7 @@ def _refuse(refusal: LoginRefused) -> Response:
 
 def _sorry(error: Exception) -> Response:
     _log.warning("nobody was logged in or out: %s", error)
-    return JSONResponse({"message": _SORRY}, 503)
+    return JSONResponse({"message": SORRY}, 503)
 
 
 def _note(open_studio: Callable[[], Studio], reason: str, who: Visitor) -> None:

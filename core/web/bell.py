@@ -14,6 +14,7 @@ from starlette.routing import Route
 
 from core.models import ChannelName, Notice, NoticeStatus
 from core.store import DatabaseError, DatabaseUnavailable, Store
+from core.web.answers import SORRY, Refused
 from core.web.auth import same_origin
 from core.web.identity import whose
 from core.web.studio import Studio
@@ -27,19 +28,10 @@ _FAILED: Final[dict[str, str]] = {
     ChannelName.WEBHOOK: "A message to your webhook could not be sent",
 }
 _FAILED_ELSEWHERE: Final = "A message could not be sent"
-_SORRY: Final = "The database does not answer at the moment. Please try again in a minute."
 _HEADERS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 _BODY_BYTES: Final = 1_024
 
 _log = logging.getLogger(__name__)
-
-
-class _Refused(Exception):
-    """A request that is not answered, with its HTTP status."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
 
 
 def bell_routes(open_studio: Callable[[], Studio]) -> list[Route]:
@@ -58,10 +50,10 @@ def bell_routes(open_studio: Callable[[], Studio]) -> list[Route]:
     async def read(request: Request) -> Response:
         try:
             user_id, job_id = _user(request), await _job_read(request)
-        except _Refused as refusal:
+        except Refused as refusal:
             return _refuse(refusal)
         except DatabaseUnavailable:
-            return _refuse(_Refused(503, _SORRY))
+            return _refuse(Refused(503, SORRY))
 
         def mark() -> dict[str, Any]:
             store = open_studio().store
@@ -76,39 +68,39 @@ def bell_routes(open_studio: Callable[[], Studio]) -> list[Route]:
 def _answer(make: Callable[[], dict[str, Any]]) -> Response:
     try:
         return JSONResponse(make(), headers=_HEADERS)
-    except _Refused as refusal:
+    except Refused as refusal:
         return _refuse(refusal)
     except (DatabaseError, DatabaseUnavailable) as error:
         _log.warning("the bell was not answered: %s", error)
-        return _refuse(_Refused(503, _SORRY))
+        return _refuse(Refused(503, SORRY))
 
 
-def _refuse(refusal: _Refused) -> Response:
+def _refuse(refusal: Refused) -> Response:
     return JSONResponse({"message": str(refusal)}, refusal.status, _HEADERS)
 
 
 def _user(request: Request) -> str:
     user_id = whose(request)
     if user_id is None:
-        raise _Refused(401, "Please log in.")
+        raise Refused(401, "Please log in.")
     return user_id
 
 
 async def _job_read(request: Request) -> str | None:
     """Return the job whose notices were read; None: all were."""
     if not same_origin(request):
-        raise _Refused(403, "Notifications are marked as read on Fivefold's own pages only.")
+        raise Refused(403, "Notifications are marked as read on Fivefold's own pages only.")
     body = b""
     async for chunk in request.stream():
         body += chunk
         if len(body) > _BODY_BYTES:
-            raise _Refused(413, "That is no job's id.")
+            raise Refused(413, "That is no job's id.")
     try:
         job_id = json.loads(body).get("job_id") if body else None
     except (ValueError, AttributeError, RecursionError):
-        raise _Refused(400, "That is not JSON with a job's id.") from None
+        raise Refused(400, "That is not JSON with a job's id.") from None
     if job_id is not None and not (isinstance(job_id, str) and job_id.isascii()):
-        raise _Refused(400, "That is no job's id.")
+        raise Refused(400, "That is no job's id.")
     return job_id
 
 

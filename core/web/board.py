@@ -28,20 +28,6 @@ from core.web.moments import span_text
 from core.web.money import amounts_text
 from core.web.view import View
 
-__all__ = [
-    "GENERATING",
-    "View",
-    "admin_note",
-    "card",
-    "channels_text",
-    "ended_toast",
-    "gallery",
-    "item",
-    "share_note",
-    "snapshot",
-    "wish_text",
-]
-
 Json = dict[str, Any]
 
 GENERATING: Final = "Your content is being generated. Please check back later."

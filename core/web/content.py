@@ -25,6 +25,7 @@ from core.media.storage import RemoteFile, StorageUnavailable
 from core.models import OPEN_STATES, Asset, AssetState, Kind, Via
 from core.store import DatabaseError, DatabaseUnavailable
 from core.web.access import Access, to_asset
+from core.web.answers import SORRY, Refused
 from core.web.identity import whose
 from core.web.studio import Studio
 from core.web.visitors import visitor
@@ -49,14 +50,6 @@ _WHILE_SIGNED: Final = {"Cache-Control": f"private, max-age={_SIGNED_SECONDS - 5
 _SIGNED_SECONDS_THEIRS: Final = 2 * 60  # so long a share outlives its withdrawal
 
 _log = logging.getLogger(__name__)
-
-
-class _Refused(Exception):
-    """A request that gets no file, with its HTTP status."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
 
 
 def content_routes(open_studio: Callable[[], Studio]) -> list[Route]:
@@ -97,12 +90,11 @@ def file_name(prompt: str, asset: Asset, extension: str) -> str:
 def _answer(make: Callable[[], Response]) -> Response:
     try:
         return make()
-    except _Refused as refusal:
+    except Refused as refusal:
         return PlainTextResponse(str(refusal), refusal.status, _SAFE | _NOT_KEPT)
     except (DatabaseError, DatabaseUnavailable) as error:
         _log.warning("content was not served: %s", error)
-        sentence = "The database does not answer at the moment. Please try again in a minute."
-        return PlainTextResponse(sentence, 503, _SAFE | _NOT_KEPT)
+        return PlainTextResponse(SORRY, 503, _SAFE | _NOT_KEPT)
     except StorageUnavailable as error:
         _log.warning("content was not served: %s", error)
         sentence = "The files cannot be reached at the moment. Please try again in a minute."
@@ -154,7 +146,7 @@ def _partial(request: Request, studio: Studio) -> Response:
     asset, access = _find(request, studio)
     webp = studio.store.assets.partial(asset.id) if asset.state in OPEN_STATES else None
     if webp is None:
-        raise _Refused(404, _NO_FILE)
+        raise Refused(404, _NO_FILE)
     own = access.via == Via.OWN
     if not own:
         _note(request, studio, asset, access, "preview")
@@ -190,18 +182,18 @@ def _find(request: Request, studio: Studio) -> tuple[Asset, Access]:
     """Return the item that is asked for, with the right by which it is seen."""
     user_id, share_key = whose(request), request.query_params.get("share", "")
     if user_id is None and not share_key:
-        raise _Refused(401, "Please log in.")
+        raise Refused(401, "Please log in.")
     asset_id = request.path_params["asset_id"]
     found = to_asset(studio.store, studio.identity, user_id, asset_id, share_key)
     if found is None:
-        raise _Refused(404, _NO_FILE)
+        raise Refused(404, _NO_FILE)
     return found
 
 
 def _asset(request: Request, studio: Studio) -> tuple[Asset, Access]:
     asset, access = _find(request, studio)
     if asset.state != AssetState.DONE:
-        raise _Refused(404, _NO_FILE)
+        raise Refused(404, _NO_FILE)
     return asset, access
 
 
@@ -210,7 +202,7 @@ def _locate(studio: Studio, asset: Asset, stored: str | None) -> Path | RemoteFi
         return studio.content.locate(asset.user_id, stored or "")
     except FileNotFoundError:
         _log.warning("%s: its file is gone: %s", asset.id, stored)
-        raise _Refused(404, _NO_FILE) from None
+        raise Refused(404, _NO_FILE) from None
 
 
 def _tags(header: str) -> set[str]:

@@ -20,33 +20,20 @@ from core.models.times import parse_zone
 from core.store import DatabaseError, DatabaseUnavailable
 from core.store.activity import PERIODS, ActivityStore, Deed, Scope
 from core.store.users import UserStore
+from core.web.answers import NOT_KEPT, SORRY, Refused
 from core.web.identity import whose
 from core.web.studio import Studio
 from core.web.visitors import visitor
 
 Row = Sequence[object]
 
-_HEADERS: Final = {
-    "Cache-Control": "no-store",
-    "X-Content-Type-Options": "nosniff",
-    "Cross-Origin-Resource-Policy": "same-origin",
-}
 _TYPE: Final = "text/csv; charset=utf-8; header=present"  # RFC 4180, section 3
 _ROWS: Final = 500  # that are written at a time
-_SORRY: Final = "The database does not answer at the moment. Please try again in a minute."
 
 # What a spreadsheet takes for a formula, also after what cannot be seen: OWASP "CSV Injection".
 _FORMULA: Final = re.compile(r"[\t\r\n]|[\s\x00-\x20\u200b\ufeff]*[=+\-@＝＋－＠]")
 
 _log = logging.getLogger(__name__)
-
-
-class _Refused(Exception):
-    """A request that gets no file, with its HTTP status."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
 
 
 class _Table(NamedTuple):
@@ -68,13 +55,13 @@ def export_routes(open_studio: Callable[[], Studio]) -> list[Route]:
     def export(request: Request) -> Response:
         try:
             return _export(request, open_studio)
-        except _Refused as refusal:
-            return PlainTextResponse(str(refusal), refusal.status, _HEADERS)
+        except Refused as refusal:
+            return PlainTextResponse(str(refusal), refusal.status, NOT_KEPT)
         except InvalidInput as error:
-            return PlainTextResponse(str(error), 422, _HEADERS)
+            return PlainTextResponse(str(error), 422, NOT_KEPT)
         except (DatabaseError, DatabaseUnavailable) as error:
             _log.warning("no activity was exported: %s", error)
-            return PlainTextResponse(_SORRY, 503, _HEADERS)
+            return PlainTextResponse(SORRY, 503, NOT_KEPT)
 
     return [Route("/activity/{which}.csv", export)]
 
@@ -127,10 +114,10 @@ def look_at_activity(viewer: str, of: str | None, address: str) -> ViewEntry:
 def _export(request: Request, open_studio: Callable[[], Studio]) -> Response:
     user_id = whose(request)
     if user_id is None:
-        raise _Refused(401, "Please log in.")
+        raise Refused(401, "Please log in.")
     which = request.path_params["which"]
     if which not in _TABLES:
-        raise _Refused(404, "There is no such file. There are logins.csv, views.csv and jobs.csv.")
+        raise Refused(404, "There is no such file. There are logins.csv, views.csv and jobs.csv.")
     store = open_studio().store
     scope = _scope(request, user_id, store.users)
     rows = _TABLES[which].rows(store.activity, scope)
@@ -146,7 +133,7 @@ def _export(request: Request, open_studio: Callable[[], Studio]) -> Response:
     return StreamingResponse(
         chain([first], lines),
         media_type=_TYPE,
-        headers=_HEADERS | {"Content-Disposition": f'attachment; filename="fivefold-{which}.csv"'},
+        headers=NOT_KEPT | {"Content-Disposition": f'attachment; filename="fivefold-{which}.csv"'},
     )
 
 
@@ -155,7 +142,7 @@ def _scope(request: Request, user_id: str, users: UserStore) -> Scope:
 
     Raises:
         InvalidInput: it is not understood; the text says why.
-        _Refused: it is not this user's to see.
+        Refused: it is not this user's to see.
     """
     query = request.query_params
     days = query.get("days", "30")
@@ -167,13 +154,13 @@ def _scope(request: Request, user_id: str, users: UserStore) -> Scope:
         raise InvalidInput(f"The kinds of action are {', '.join(Deed)}; please choose among them.")
     viewer = users.get(user_id)
     if viewer is None:
-        raise _Refused(401, "Please log in.")
+        raise Refused(401, "Please log in.")
     wanted, everybody = query.get("user", user_id), query.get("everybody", "") == "1"
-    if (everybody or wanted != user_id) and (not viewer.admin or viewer.deleting_at is not None):
-        raise _Refused(403, "Only admins see what others do. Leave out “user” and “everybody”.")
+    if (everybody or wanted != user_id) and not viewer.sees_all:
+        raise Refused(403, "Only admins see what others do. Leave out “user” and “everybody”.")
     account = None if everybody else users.get(wanted)
     if account is None and not everybody:
-        raise _Refused(404, "There is no account of this user id.")
+        raise Refused(404, "There is no account of this user id.")
     zone = parse_zone(query.get("zone") or viewer.zone or "UTC")
     return Scope.of(account, int(days), zone, now(), [Deed(each) for each in named])
 

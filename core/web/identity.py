@@ -61,15 +61,18 @@ class Identity:
             self._lifetime,
             httponly=True,
             samesite="lax",
-            secure=self._secure or request.url.scheme == "https",
+            secure=self._is_secure(request),
         )
         _forget_proof(request, response)
 
     def forget(self, request: Request, response: Response) -> None:
         """Log out: take the cookie away."""
-        secure = self._secure or request.url.scheme == "https"
+        secure = self._is_secure(request)
         response.delete_cookie(COOKIE, httponly=True, samesite="lax", secure=secure)
         _forget_proof(request, response)
+
+    def _is_secure(self, request: Request) -> bool:
+        return self._secure or request.url.scheme == "https"
 
     def read(self, cookies: str) -> str | None:
         """Return the secret in a `Cookie` header, or None: absent, forged or expired."""

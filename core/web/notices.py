@@ -24,7 +24,8 @@ from core.models.times import parse_moment, parse_zone
 from core.notifications.message import shortened
 from core.outcome import CHANNEL_TITLES
 from core.store import Store
-from core.web.board import View, channels_text, wish_text
+from core.web.board import channels_text, wish_text
+from core.web.view import View
 
 Json = dict[str, Any]
 

@@ -13,9 +13,10 @@ from streamlit.navigation.page import Page
 from core.accounts import Visitor
 from core.models import User, ViewEntry, now
 from core.store import DatabaseError, DatabaseUnavailable
-from core.web.board import View
+from core.web.access import Access
 from core.web.moments import zone_of
 from core.web.studio import studio
+from core.web.view import View
 
 _PAGES: Final = Path(__file__).parents[2] / "pages"
 _WANTED: Final = "wanted_page"
@@ -131,17 +132,7 @@ def note_visit(user: str, action: str | None, job_id: str | None = None) -> None
     if action is None:
         st.session_state[_VISIT] = None
         return
-    note_entry(
-        ViewEntry(
-            user_id=user,
-            owner=user,
-            job_id=job_id,
-            asset_id=None,
-            action=action,
-            time=now(),
-            address=visitor().address,
-        )
-    )
+    note_entry(Access(user, user).entry(action, job_id, address=visitor().address))
 
 
 def note_entry(entry: ViewEntry) -> None:

@@ -11,6 +11,7 @@ import streamlit as st
 from core.models import Share, User, now
 from core.store import DatabaseError
 from core.web.access import Access
+from core.web.answers import NO_ANSWER
 from core.web.session import view, visitor
 from core.web.studio import Studio, studio
 
@@ -18,7 +19,6 @@ DAYS: Final = {1: "1 day", 7: "7 days", 30: "30 days"}
 USUAL_DAYS: Final = 7
 MOST: Final = 20
 TOO_MANY: Final = f"There are {MOST} links to this job already. Withdraw one of them first."
-NO_ANSWER: Final = "The database does not answer. Please try again in a minute."
 _SAID: Final = "share-said"
 _CHOSEN: Final = "share-days"
 

@@ -22,6 +22,7 @@ from core.notifications.channels.webhook import parse_webhook
 from core.notifications.wishes import check_wish, choose_email, send_test
 from core.outcome import CHANNEL_TITLES
 from core.store import DatabaseError
+from core.web.answers import NO_ANSWER
 from core.web.moments import zone_of
 from core.web.notices import address_text, webhook_place
 from core.web.session import zone_name
@@ -38,7 +39,6 @@ FORMATS: Final = {
     WebhookFormat.DISCORD: "Discord",
 }
 BROWSERS_ZONE: Final = "As the browser says"
-NO_ANSWER: Final = "The database does not answer. Please try again in a minute."
 PASSED: Final = "That time has passed, so you are told as soon as it is ready."
 MORNING: Final = time(9)
 MINUTES: Final = timedelta(minutes=5)

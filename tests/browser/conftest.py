@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests.product import Product
 
@@ -51,6 +51,20 @@ def product(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Itera
     yield running
     assert running.stop() == 0
     assert "Traceback" not in running.output, running.output
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    opened = browser.new_context(viewport={"width": 1280, "height": 900})
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def page(context: BrowserContext) -> Page:
+    opened = context.new_page()
+    opened.set_default_timeout(20_000)
+    return opened
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

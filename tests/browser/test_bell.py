@@ -50,13 +50,6 @@ def store(product: Product) -> Iterator[Store]:
 
 
 @pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    opened = browser.new_context(viewport={"width": 1280, "height": 900})
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
 def page(context: BrowserContext) -> Page:
     return context.new_page()
 

@@ -39,20 +39,6 @@ def store(federated: Product) -> Iterator[Store]:
         yield opened
 
 
-@pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    opened = browser.new_context()
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def page(context: BrowserContext) -> Page:
-    opened = context.new_page()
-    opened.set_default_timeout(20_000)
-    return opened
-
-
 def to_provider(page: Page, address: str) -> None:
     page.goto(address)
     page.get_by_role("button", name="Log in with Example & Co").click()

@@ -1,10 +1,9 @@
 """The whole story in a real browser against the real processes."""
 
 import re
-from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from core.models import JobStatus
 from core.settings import Settings
@@ -13,20 +12,6 @@ from tests.browser import pages
 from tests.product import Product
 
 PROMPT = "A lighthouse <b>by</b> the **sea** 🌊 שלום"
-
-
-@pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    opened = browser.new_context(viewport={"width": 1280, "height": 900})
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def page(context: BrowserContext) -> Page:
-    opened = context.new_page()
-    opened.set_default_timeout(20_000)
-    return opened
 
 
 def settings_of(product: Product) -> Settings:

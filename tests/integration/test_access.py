@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -19,7 +18,7 @@ from core.store import Store
 from core.web.identity import Identity
 from tests.conftest import claim, stored_job
 from tests.integration.test_web_pages import opened, shown
-from tests.web import app_of, browser_of, log_in, studio_of
+from tests.web import app_of, browser_of, finished, log_in, studio_of
 
 BYTES = b"\x89PNG\r\n\x1a\n" + b"ana's own image" * 40
 PRIVATE = "what only ana may know"
@@ -46,26 +45,10 @@ def browser(settings: Settings, store: Store, content: FolderStore) -> Iterator[
         client.__exit__()
 
 
-def finished(store: Store, content: FolderStore, asset: Asset) -> Asset:
-    claimed = claim(store, asset.id)
-    assert claimed is not None
-    saved: dict[str, Any] = {"width": 8, "height": 8, "seconds": None, "bytes": len(BYTES)}
-    for field, name in (
-        ("path", f"{asset.id}.{'png' if asset.kind == 'image' else 'mp4'}"),
-        ("preview", f".previews/{asset.id}.webp"),
-        ("poster", f".previews/{asset.id}-poster.webp"),
-    ):
-        with content.draft(asset.user_id, asset.id) as draft:
-            draft.path.write_bytes(BYTES)
-            saved[field] = draft.commit(name)
-    store.leases.done(claimed, saved | {"sha256": f"digest-of-{asset.slot}"})
-    return asset
-
-
 @pytest.fixture
 def image(store: Store, content: FolderStore) -> Asset:
     """Ana's first image."""
-    return finished(store, content, stored_job(store, "ana", PRIVATE)[1][0])
+    return finished(store, content, stored_job(store, "ana", PRIVATE)[1][0], BYTES)
 
 
 def shared(store: Store, asset: Asset, days: float = 7) -> tuple[Share, str]:
@@ -115,8 +98,8 @@ def test_a_link_opens_its_own_job_only(
     browser: OpenBrowser, store: Store, content: FolderStore, image: Asset
 ) -> None:
     _, key = shared(store, image)
-    other = finished(store, content, stored_job(store, "ana")[1][0])
-    theirs = finished(store, content, stored_job(store, "ben")[1][0])
+    other = finished(store, content, stored_job(store, "ana")[1][0], BYTES)
+    theirs = finished(store, content, stored_job(store, "ben")[1][0], BYTES)
     for client in (browser(), browser("eve")):
         for asset in (other, theirs):
             assert {client.get(each).status_code for each in addresses(asset.id, key)} == {404}

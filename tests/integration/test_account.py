@@ -18,8 +18,8 @@ from core.store import Store
 from core.store.invites import InviteStore
 from core.store.sessions import SessionStore
 from core.web.account import UNPROTECTED, browser_text
+from core.web.answers import NO_ANSWER
 from core.web.studio import studio
-from core.web.telling import NO_ANSWER
 from tests.conftest import stored_job
 from tests.integration.test_notices_page import press
 from tests.integration.test_web_pages import ROOT

@@ -24,9 +24,9 @@ from core.notifications.wishes import send_test
 from core.store import Store
 from core.store.outbox import Outbox
 from core.web import notices
-from core.web.board import View
 from core.web.moments import zone_of
 from core.web.studio import Studio
+from core.web.view import View
 from tests.conftest import stored_job
 from tests.integration.test_notifications import ended_job, rows
 from tests.integration.test_web_pages import opened, send, shown

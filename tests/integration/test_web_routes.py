@@ -1,5 +1,4 @@
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
@@ -8,8 +7,8 @@ from core.media.folder import FolderStore
 from core.models import Asset
 from core.settings import Settings
 from core.store import Store
-from tests.conftest import claim, stored_job
-from tests.web import app_of, browser_of, log_in, studio_of
+from tests.conftest import stored_job
+from tests.web import app_of, browser_of, finished, log_in, studio_of
 
 BYTES = bytes(range(256)) * 40
 
@@ -24,20 +23,8 @@ def client(settings: Settings, store: Store, content: FolderStore) -> Iterator[T
 def done(store: Store, content: FolderStore) -> tuple[Asset, Asset]:
     """Ana's first image and first video, saved."""
     _, assets = stored_job(store, "ana", "Ein Fuchs, grün & schön!")
-    for asset, extension in ((assets[0], "png"), (assets[5], "mp4")):
-        claimed = claim(store, asset.id)
-        assert claimed is not None
-        saved: dict[str, Any] = {"width": 8, "height": 8, "seconds": None, "bytes": len(BYTES)}
-        for field, name in (
-            ("path", f"{asset.id}.{extension}"),
-            ("preview", f".previews/{asset.id}.webp"),
-            ("poster", f".previews/{asset.id}-poster.webp"),
-        ):
-            with content.draft("ana", asset.id) as draft:
-                draft.path.write_bytes(BYTES)
-                saved[field] = draft.commit(name)
-        store.leases.done(claimed, saved | {"sha256": f"digest-of-{asset.slot}-{extension}"})
-    return assets[0], assets[5]
+    image, video = (finished(store, content, assets[each], BYTES) for each in (0, 5))
+    return image, video
 
 
 def actions(store: Store, user_id: str = "ana") -> list[tuple[str, str | None]]:

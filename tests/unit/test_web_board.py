@@ -11,10 +11,11 @@ from core.models import Asset, AssetError, AssetState, Cost, Job, JobStatus, Kin
 from core.providers.registry import configured
 from core.web import board
 from core.web.moments import moment_text, span_text, zone_of
+from core.web.view import View
 from tests.conftest import MOMENT
 
 BERLIN = ZoneInfo("Europe/Berlin")
-VIEW = board.View(zone=BERLIN, today=MOMENT, title_of=str.upper)
+VIEW = View(zone=BERLIN, today=MOMENT, title_of=str.upper)
 PROMPT = "A <b>fox</b> & **stars** שלום 🦊\nsecond line"
 
 
@@ -176,7 +177,7 @@ def test_only_a_finished_item_has_addresses() -> None:
 
 def test_a_guest_gets_addresses_with_the_key_and_nothing_to_do() -> None:
     job, assets = planned()
-    guest = board.View(zone=BERLIN, today=MOMENT, animates=True, via=Via.SHARE, share_key="a.b c")
+    guest = View(zone=BERLIN, today=MOMENT, animates=True, via=Via.SHARE, share_key="a.b c")
     half = assets[1].model_copy(update={"state": AssetState.RUNNING, "partial": 2})
     found = board.snapshot(job, [finished(assets[0]), half, *assets[2:]], guest)
     assert found["job"]["acts"] == []

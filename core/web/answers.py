@@ -1,0 +1,28 @@
+"""What is said where something cannot be had, by routes and pages alike."""
+
+from typing import Final
+
+NO_ANSWER: Final = "The database does not answer. Please try again in a minute."
+"""On a page, beside what was asked for."""
+SORRY: Final = "The database does not answer at the moment. Please try again in a minute."
+"""By a route, with the HTTP status 503."""
+
+NOT_KEPT: Final = {
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+"""Headers of downloads that are made for one user at one time."""
+
+
+class Refused(Exception):
+    """A request that does not get what it asks for; the text is for the user.
+
+    Args:
+        status: the HTTP status.
+        message: the sentence for the user.
+    """
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
