@@ -184,6 +184,7 @@ def plan(order: Order, catalogue: Catalogue) -> tuple[Job, list[Asset]]:
                 model=capability.model,
                 params=params | _seed(capability, seed, slot),
                 prompt=text if text != prompt else None,
+                words=text,
                 source=None if order.source is None else order.source.id,
                 cost=capability.estimate(params),
                 next_attempt_at=AT_ONCE,

@@ -69,7 +69,10 @@ class Options(Document):
 
 
 class Job(Document):
-    """One prompt and what came of it. Field names are the assignment's."""
+    """One prompt and what came of it. Field names are the assignment's.
+
+    `binned_at`: since when the whole job lies in its owner's bin.
+    """
 
     id: str = Field(alias="_id")
     user_id: str
@@ -84,6 +87,7 @@ class Job(Document):
     options: Options
     notify: Notify = Notify()
     cost: dict[str, float] = {}
+    binned_at: datetime | None = None
 
 
 class AssetError(Document):
@@ -120,6 +124,9 @@ class Asset(Document):
     under which its provider was last called; it tells a late answer. `called_at`: when its
     provider was called. `partial`: how many pictures of it half done have come. `details`: what
     its provider said of it.
+
+    What its owner makes of it: `favourite`; `rating`, 1 to 5, 0: none; `collections`, by name;
+    `note`; `binned_at`: since when it lies in the bin. `words`: its prompt, for the search.
     """
 
     id: str = Field(alias="_id")
@@ -156,6 +163,12 @@ class Asset(Document):
     cancel_requested: bool = False
     next_attempt_at: datetime
     timings: dict[str, datetime] = {}
+    favourite: bool = False
+    rating: int = 0
+    collections: tuple[str, ...] = ()
+    note: str = ""
+    binned_at: datetime | None = None
+    words: str = ""
 
 
 class Worker(Document):

@@ -26,6 +26,7 @@ class User(Document):
         deleting_at: since when the account is being deleted; nobody can log in any more.
         notify: how the user is told of jobs, unless something else is chosen for one.
         zone: the zone that the user's times are shown and meant in; None: the browser's.
+        language: the language that the user reads, by its code; None: the browser's.
         email: where mail goes; see `Address` for whether it may.
         webhook: where webhooks go.
     """
@@ -39,6 +40,7 @@ class User(Document):
     deleting_at: datetime | None = None
     notify: Notify = Notify()
     zone: str | None = None
+    language: str | None = None
     email: str | None = None
     webhook: Webhook | None = None
 

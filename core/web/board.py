@@ -22,10 +22,10 @@ from core.models import (
 )
 from core.models.notices import ALWAYS
 from core.outcome import CHANNEL_TITLES, ending, made_text
-from core.web.buttons import item_acts, job_acts
-from core.web.made import made_by
+from core.web.buttons import job_acts
 from core.web.moments import span_text
 from core.web.money import amounts_text
+from core.web.tiles import tile
 from core.web.view import View
 
 Json = dict[str, Any]
@@ -34,27 +34,12 @@ GENERATING: Final = "Your content is being generated. Please check back later."
 _GENERATING_THEIRS: Final = "This is being made at the moment. What is ready is shown already."
 
 _TITLES: Final = {Kind.VIDEO: "Videos", Kind.IMAGE: "Images"}  # in the order they are shown
-_LOOKS: Final = {
-    AssetState.QUEUED: ("waiting", "Waiting"),
-    AssetState.SUBMITTING: ("drawing", "Starting"),
-    AssetState.RUNNING: ("drawing", "Drawing"),
-    AssetState.SAVING: ("saving", "Saving"),
-    AssetState.DONE: ("done", ""),
-    AssetState.FAILED: ("failed", "Could not be made"),
-    AssetState.UNKNOWN: ("unknown", "Outcome not known"),
-    AssetState.CANCELLED: ("cancelled", "Cancelled"),
-}
-_CANCELLING: Final = ("drawing", "Cancelling …")
-_UNKNOWN: Final = "It was sent, but the answer never came; it may have been charged."
-_DECIDE: Final = "Only you can decide to send it again."
 _STATUS: Final = {
     JobStatus.PROCESSING: "In the making",
     JobStatus.COMPLETED: "Completed",
     JobStatus.FAILED: "Completed in part",
     JobStatus.CANCELLED: "Cancelled",
 }
-_ALT_CHARACTERS: Final = 140
-_KIB: Final = 1024
 
 
 def snapshot(job: Job, assets: Sequence[Asset], view: View) -> Json:
@@ -72,7 +57,7 @@ def snapshot(job: Job, assets: Sequence[Asset], view: View) -> Json:
                 "kind": str(kind),
                 "title": title,
                 "count": _tally([each for each in assets if each.kind == kind]),
-                "items": [item(each, job.prompt, view) for each in assets if each.kind == kind],
+                "items": [tile(each, job.prompt, view) for each in assets if each.kind == kind],
                 "more": False,
             }
             for kind, title in _TITLES.items()
@@ -103,7 +88,7 @@ def gallery(
                 "title": title,
                 "count": f"{counts[kind]:,}",
                 "items": [
-                    item(each, prompts.get(each.job_id, ""), view) | {"job": each.job_id}
+                    tile(each, prompts.get(each.job_id, ""), view) | {"job": each.job_id}
                     for each in found[kind]
                 ],
                 "more": counts[kind] > len(found[kind]),
@@ -154,66 +139,6 @@ def ended_toast(job: Job) -> str:
             else "The job was cancelled."
         ),
     }.get(job.status, "Your content is ready in part.")
-
-
-def item(asset: Asset, prompt: str, view: View) -> Json:
-    """Return one tile.
-
-    Args:
-        asset: the item.
-        prompt: its job's prompt.
-        view: who looks, and when.
-    """
-    cancelling = asset.cancel_requested and asset.state in OPEN_STATES
-    state, label = _CANCELLING if cancelling else _LOOKS[asset.state]
-    if asset.state == AssetState.RUNNING and asset.waiting and not cancelling:
-        state, label = _LOOKS[AssetState.QUEUED]
-    name = f"{'Video' if asset.kind == Kind.VIDEO else 'Image'} {asset.slot}"
-    width, height = asset.width or asset.params["width"], asset.height or asset.params["height"]
-    drawing = state == "drawing" and asset.state == AssetState.RUNNING and not cancelling
-    percent = round(100 * asset.progress) if drawing else None
-    tile: Json = {
-        "id": asset.id,
-        "kind": str(asset.kind),
-        "name": name,
-        "state": state,
-        "label": label if percent is None else f"{label} · {percent}%",
-        "percent": percent,
-        "message": "" if cancelling else _message(asset, view),
-        "width": width,
-        "height": height,
-        "prompt": prompt,
-        "acts": item_acts(asset, name) if view.owns and not cancelling else [],
-        "made": made_by(asset, prompt, view),
-    }
-    if asset.partial and asset.state in OPEN_STATES:
-        tile["partial"] = view.address(asset.id, "partial", number=asset.partial)
-    if asset.state == AssetState.QUEUED and asset.error and not cancelling:
-        tile["label"] = "Trying again shortly"
-    if asset.state == AssetState.DONE:
-        tile |= {
-            "message": "",
-            "original": view.address(asset.id),
-            "preview": view.address(asset.id, "preview"),
-            "poster": view.address(asset.id, "poster"),
-            "download": view.address(asset.id, download=1),
-            "alt": f"{name} of “{_cut(prompt)}”",
-            "facts": _file_facts(asset),
-            "weight": _weight(asset.bytes),
-        }
-        if view.animates and view.owns and asset.kind == Kind.IMAGE:
-            tile["animate"] = f"/?animate={asset.id}"
-    return tile
-
-
-def _message(asset: Asset, view: View) -> str:
-    if view.is_guest:
-        return ""  # what a provider says may be about the account
-    if asset.state == AssetState.UNKNOWN:
-        return f"{_UNKNOWN} {_DECIDE}" if view.owns else _UNKNOWN
-    if asset.state == AssetState.RUNNING:
-        return asset.waiting[:1].upper() + asset.waiting[1:]
-    return asset.error.message if asset.error else ""
 
 
 def _label(job: Job) -> str:
@@ -311,20 +236,3 @@ def channels_text(wish: Notify) -> str:
     """Return by what a job is to be announced, in words."""
     channels = wish.channels or (ALWAYS,)
     return ", ".join(CHANNEL_TITLES[ChannelName(name)] for name in channels)
-
-
-def _file_facts(asset: Asset) -> str:
-    parts = [f"{asset.width} × {asset.height}"] if asset.width else []
-    if asset.seconds:
-        parts.append(f"{asset.seconds:g} s")
-    return " · ".join(parts)
-
-
-def _weight(size: int | None) -> str:
-    mib = (size or 0) / _KIB**2
-    return f"{mib:.1f} MB" if mib >= 1 else f"{max(1, round(mib * _KIB))} KB"
-
-
-def _cut(prompt: str) -> str:
-    line = " ".join(prompt.split())
-    return line if len(line) <= _ALT_CHARACTERS else f"{line[: _ALT_CHARACTERS - 1]}…"

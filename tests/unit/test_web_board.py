@@ -9,7 +9,7 @@ import pytest
 from core.generation.order import Order, plan
 from core.models import Asset, AssetError, AssetState, Cost, Job, JobStatus, Kind, Via
 from core.providers.registry import configured
-from core.web import board
+from core.web import board, tiles
 from core.web.moments import moment_text, span_text, zone_of
 from core.web.view import View
 from tests.conftest import MOMENT
@@ -37,7 +37,7 @@ def shown(job: Job, assets: list[Asset]) -> dict[str, Any]:
 
 
 def tile(asset: Asset, **changes: object) -> dict[str, Any]:
-    return board.item(asset.model_copy(update=changes), PROMPT, VIEW)
+    return tiles.tile(asset.model_copy(update=changes), PROMPT, VIEW)
 
 
 def test_a_new_job_says_that_it_is_being_made() -> None:
@@ -166,7 +166,7 @@ def test_a_job_cancelled_before_anything_was_ready_says_so() -> None:
 def test_only_a_finished_item_has_addresses() -> None:
     _, assets = planned()
     assert "original" not in tile(assets[0], state=AssetState.SAVING)
-    video = board.item(finished(assets[5]), PROMPT, VIEW)
+    video = tiles.tile(finished(assets[5]), PROMPT, VIEW)
     assert video["original"] == f"/content/{assets[5].id}"
     assert video["poster"] == f"/content/{assets[5].id}/poster"
     assert video["download"] == f"/content/{assets[5].id}?download=1"

@@ -4,12 +4,15 @@ All nodes are made with `createElement` and `textContent`, never from HTML, so t
 typed stays text. `dom.js` and `base.css` are put before every component's own.
 """
 
+import json
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import streamlit as st
+
+from core import i18n
 
 _FOLDER: Final = Path(__file__).parent
 
@@ -23,16 +26,17 @@ def _read(name: str) -> str:
 
 def _component(name: str, *, js: Sequence[str] = (), css: Sequence[str] = ()) -> Callable[..., Any]:
     """Make a component of its own files, after those that others have too and those it names."""
+    words = f"const CATALOGUES = {json.dumps(i18n.for_browsers())};\n"
     return st.components.v2.component(
         f"fivefold_{name}",
         css="".join(_read(f"{each}.css") for each in ("base", *css, name)),
-        js="".join(_read(f"{each}.js") for each in ("dom", *js, name)),
+        js=words + "".join(_read(f"{each}.js") for each in ("dom", *js, name)),
     )
 
 
 _masthead = _component("masthead", js=("toasts", "bell"), css=("bell",))
 _login = _component("login")
-_board = _component("board")
+_board = _component("board", js=("dialogs", "lightbox", "tile"))
 _shelf = _component("shelf")
 _notices = _component("notices")
 FAVICON: Final = str(_FOLDER / "mark.svg")
@@ -121,4 +125,4 @@ def _mount(component: Callable[..., Any], key: str, shown: dict[str, Any], **act
             acts[name](value)
 
     callbacks = {f"on_{name}_change": partial(happened, name) for name in acts}
-    component(key=key, data=shown, **callbacks)
+    component(key=key, data=shown | {"language": i18n.language()}, **callbacks)

@@ -2,6 +2,7 @@
 const boards = new WeakMap();
 
 export default function ({ data, parentElement, setTriggerValue }) {
+  speak(data.language);
   let board = boards.get(parentElement);
   if (!board) {
     board = new Board(parentElement);
@@ -17,10 +18,9 @@ class Board {
     this.heading = new Heading(this);
     this.sections = el("div", { className: "sections" });
     this.facts = el("section", { className: "facts", "aria-label": "How it was made", hidden: true });
-    this.lightbox = new Lightbox();
-    this.made = new Made();
+    this.tiles = new Tiles({ open: (id) => this.send("open", id), animate: (id) => this.send("animate", id) });
     this.root = el("div", { className: "ff board", "data-testid": "board" },
-      this.heading.node, this.sections, this.facts, this.lightbox.node, this.made.node, this.question.node);
+      this.heading.node, this.sections, this.facts, ...this.tiles.nodes, this.question.node);
     parent.append(this.root);
   }
 
@@ -66,7 +66,7 @@ class Board {
       const arrives = tile.dataset.state && item.state === "done";
       tile.dataset.state = item.state;
       tile.classList.toggle("arrives", Boolean(arrives));
-      tile.replaceChildren(...(item.state === "done" ? this.finished(tile, item) : unfinished(this.info(tile, item))));
+      tile.replaceChildren(...(item.state === "done" ? this.tiles.finished(tile, item) : unfinished(this.tiles.info(tile, item))));
       tile.setAttribute("aria-label", item.name);
     }
     tile.item = item;
@@ -113,58 +113,6 @@ class Board {
     this.asked.push({ at: performance.now(), name, on });
     button.classList.add("asked");
     this.send("ask", JSON.stringify(this.asked));
-  }
-
-  finished(tile, item) {
-    const frame = item.kind === "video" ? this.clip(item) : this.picture(tile, item);
-    const caption = el("div", { className: "caption" }, el("span", { className: "facts-line", tabIndex: -1, text: `${item.name} · ${item.facts}` }));
-    if (item.job) {
-      const words = item.prompt.trim().replace(/\s+/g, " ");
-      caption.append(link(`/job?id=${item.job}`, () => this.send("open", item.job),
-        { className: "from", dir: "auto", text: words, title: words.slice(0, 300) }));
-    }
-    const animate = item.animate && link(item.animate, () => this.send("animate", item.id),
-      { className: "icon-button", title: "Animate", "aria-label": `Animate ${item.name}` }, icon("animate"));
-    const row = el("div", { className: "under" }, caption, animate, this.info(tile, item),
-      el("a", { className: "icon-button", href: item.download, download: "", title: `Download (${item.weight})`, "aria-label": `Download ${item.name}` }, icon("download")));
-    return [frame, row];
-  }
-
-  /** A button that tells how an item was made. */
-  info(tile, item) {
-    const about = `How ${item.name} was made`;
-    const button = el("button", { type: "button", className: "icon-button info", title: "How it was made", "aria-label": about }, icon("info"));
-    button.addEventListener("click", () => this.made.open(about, tile.item.made, button));
-    return button;
-  }
-
-  picture(tile, item) {
-    const image = el("img", { src: item.preview, alt: item.alt, loading: "lazy", decoding: "async" });
-    const open = el("button", { type: "button", className: "frame", "aria-label": `Open ${item.alt}` }, image);
-    open.addEventListener("click", () => {
-      const all = [...tile.parentElement.children].filter((each) => each.dataset.state === "done");
-      this.lightbox.open(all.map((each) => each.item), all.indexOf(tile), open);
-    });
-    return open;
-  }
-
-  clip(item) {
-    const player = el("video", { preload: "none", poster: item.poster, playsInline: true, "aria-label": item.alt });
-    player.src = item.original;
-    const play = el("button", { type: "button", className: "play", "aria-label": `Play ${item.alt}` }, icon("play"));
-    const sorry = el("p", { className: "sorry", role: "alert", hidden: true, text: "This clip cannot be played at the moment." });
-    const frame = el("div", { className: "frame" }, player, play, sorry);
-    play.addEventListener("click", () => {
-      player.controls = true;
-      play.hidden = true;
-      player.focus();
-      player.play().catch(() => {});
-    });
-    player.addEventListener("play", () => {
-      for (const other of this.root.querySelectorAll("video")) if (other !== player) other.pause();
-    });
-    player.addEventListener("error", () => { sorry.hidden = false; });
-    return frame;
   }
 
   changeFacts(facts) {
@@ -239,100 +187,5 @@ class Heading {
     this.bar.firstElementChild.style.setProperty("--share", job.percent / 100);
     setText(this.ready, `${job.percent}% · ${job.ready}`);
     keepFocus(this.job, () => this.board.changeActs(this.acts, job.acts), () => this.sentence);
-  }
-}
-
-/** A question before something that cannot be taken back; the answer that changes nothing has the focus. */
-class Question {
-  constructor() {
-    const answer = (className, act) => el("button", { type: "button", className, on: { click: act } });
-    this.title = el("h2", { id: "question-title" });
-    this.text = el("p", { id: "question-text" });
-    this.no = answer("button", () => this.node.close());
-    this.yes = answer("button primary", () => { this.node.close(); this.agree(); });
-    this.node = el("dialog", { className: "question", role: "alertdialog", "aria-labelledby": this.title.id, "aria-describedby": this.text.id },
-      this.title, this.text, el("div", { className: "answers" }, this.no, this.yes));
-    this.node.addEventListener("click", (event) => { if (event.target === this.node) this.node.close(); });
-    this.node.addEventListener("close", () => this.opener.focus({ preventScroll: true }));
-  }
-
-  open({ title, text, yes, no }, opener, agree) {
-    setText(this.title, title);
-    setText(this.text, text);
-    setText(this.no, no);
-    setText(this.yes, yes);
-    Object.assign(this, { opener, agree });
-    this.node.showModal();
-  }
-}
-
-/** How an item was made. */
-class Made {
-  constructor() {
-    this.title = el("h2", { id: "made-title" });
-    this.list = el("dl", {});
-    const close = el("button", { type: "button", className: "icon-button", title: "Close", "aria-label": "Close", on: { click: () => this.node.close() } }, icon("close"));
-    this.node = el("dialog", { className: "made", "aria-labelledby": this.title.id }, el("div", { className: "top" }, this.title, close), this.list);
-    this.node.addEventListener("click", (event) => { if (event.target === this.node) this.node.close(); });
-    this.node.addEventListener("close", () => this.opener.focus({ preventScroll: true }));
-  }
-
-  open(title, facts, opener) {
-    setText(this.title, title);
-    this.list.replaceChildren(...facts.map(([label, text]) => el("div", {}, el("dt", { text: label }), el("dd", { text, dir: "auto" }))));
-    this.opener = opener;
-    this.node.showModal();
-  }
-}
-
-/** Images one at a time, whole and in full size. */
-class Lightbox {
-  constructor() {
-    this.image = el("img", { alt: "" });
-    this.caption = el("span", { className: "words" });
-    this.download = el("a", { className: "icon-button", download: "", title: "Download" }, icon("download"));
-    const step = (by, name, text) => el("button", { type: "button", className: `icon-button ${name}`, title: text, "aria-label": text, on: { click: () => this.show(this.index + by) } }, icon(name));
-    this.previous = step(-1, "previous", "Previous image");
-    this.next = step(1, "next", "Next image");
-    const close = el("button", { type: "button", className: "icon-button", title: "Close", "aria-label": "Close", on: { click: () => this.node.close() } }, icon("close"));
-    this.node = el("dialog", { className: "lightbox", "aria-label": "Image" },
-      el("div", { className: "top" }, this.caption, this.download, close),
-      el("div", { className: "stage" }, this.previous, this.image, this.next));
-    this.node.addEventListener("keydown", (event) => {
-      const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-      if (by) { event.preventDefault(); this.show(this.index + by); }
-    });
-    this.node.addEventListener("click", (event) => {
-      if (event.target === this.node || event.target.classList.contains("stage")) this.node.close();
-    });
-    this.node.addEventListener("close", () => {
-      this.image.removeAttribute("src");
-      document.documentElement.style.removeProperty("overflow");
-      this.opener?.focus();
-    });
-  }
-
-  open(items, index, opener) {
-    this.items = items;
-    this.opener = opener;
-    document.documentElement.style.overflow = "hidden";
-    this.node.showModal();
-    this.show(index);
-    this.node.focus();
-  }
-
-  show(index) {
-    const { items } = this;
-    this.index = (index + items.length) % items.length;
-    const item = items[this.index];
-    this.image.style.background = `center / contain no-repeat url("${item.preview}")`;
-    this.image.width = item.width;
-    this.image.height = item.height;
-    this.image.src = item.original;
-    this.image.alt = item.alt;
-    setText(this.caption, `${this.index + 1} of ${items.length} · ${item.facts} · ${item.weight}`);
-    this.download.href = item.download;
-    this.download.setAttribute("aria-label", `Download ${item.name}`);
-    this.previous.hidden = this.next.hidden = items.length < 2;
   }
 }

@@ -1,3 +1,29 @@
+/* What every component is built with. `CATALOGUES` (language → text → translation) comes before it. */
+let catalogue = {};
+let spoken = "en";
+
+/** Speak a language from now on; every component does so first of all. */
+function speak(language) {
+  spoken = language ?? "en";
+  catalogue = CATALOGUES[spoken] ?? {};
+}
+
+/** A text in the language spoken, with `{name}` replaced by the value of that name. */
+function _(text, values = {}) {
+  return fill(catalogue[text] || text, values);
+}
+
+/** The form of a text that goes with a number, which is the value `count`. */
+function ngettext(one, many, count, values = {}) {
+  const forms = catalogue[one];
+  const plural = count === 1 ? 0 : 1; // as English and German have it
+  return fill((Array.isArray(forms) && forms[plural]) || [one, many][plural], { count, ...values });
+}
+
+function fill(text, values) {
+  return text.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? String(values[name]) : whole));
+}
+
 const SVG = "http://www.w3.org/2000/svg";
 
 /** Make an element. `text` stays text; names with a dash become attributes, the rest properties. */

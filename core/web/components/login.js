@@ -4,6 +4,7 @@ const INVITE = "fivefold-invite";
 
 /** The login page: user id, passphrase where one is needed, a new account, an identity provider. */
 export default function ({ data, parentElement, setTriggerValue }) {
+  speak(data.language);
   if (parentElement.querySelector(".login")) return; // what is typed stays through reruns
   const entrance = new Entrance(data, () => setTriggerValue("provider", String(Date.now())));
   parentElement.append(entrance.root);

@@ -4,6 +4,7 @@ const mastheads = new WeakMap();
 let bell; // the only one of this tab: a masthead that is drawn anew takes it over
 
 export default function ({ data, parentElement, setTriggerValue }) {
+  speak(data.language);
   let masthead = mastheads.get(parentElement);
   if (!masthead) {
     masthead = new Masthead(parentElement);

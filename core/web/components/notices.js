@@ -2,6 +2,7 @@ const ICONS_OF = { sent: "check", failed: "alert", due: "clock", planned: "clock
 
 /** What is due, what failed and what was sent: sections of rows with what can be done about each. */
 export default function ({ data, parentElement, setTriggerValue }) {
+  speak(data.language);
   let root = parentElement.querySelector(".notices");
   if (!root) {
     root = el("div", { className: "ff notices" });

@@ -1,4 +1,5 @@
 export default function ({ data, parentElement, setTriggerValue }) {
+  speak(data.language);
   let root = parentElement.querySelector(".shelf");
   if (!root) {
     root = el("section", { className: "ff shelf", "aria-label": "Your recent work" },
