@@ -3,7 +3,7 @@
 VENV   := .venv
 PYTHON := $(VENV)/bin/python
 
-.PHONY: help run test crash stand-ins lint bench lock clean
+.PHONY: help run test crash stand-ins lint texts bench lock clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/'
@@ -31,6 +31,9 @@ lint: $(VENV)/.installed-dev  ## Check style, types and who imports whom
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
+
+texts: $(VENV)/.installed-dev  ## Gather all texts for translation, and bring each language up to date
+	./scripts/texts
 
 bench: $(VENV)/.installed-dev  ## Measure, and write the table into docs/benchmarks.md (about half an hour)
 	$(PYTHON) -m benchmarks

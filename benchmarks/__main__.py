@@ -19,10 +19,12 @@ from typing import Final
 import psutil
 
 from benchmarks.capacity import in_flight, stored
+from benchmarks.gallery import gallery, memory
 from benchmarks.harness import Bench, Options, Row
 from benchmarks.mails import mails
 from benchmarks.makespan import fifty, one
 from benchmarks.steps import database, first_call
+from benchmarks.watching import viewers, visible
 from core.store.embedded import EmbeddedMongo
 from tests.product import ROOT
 
@@ -34,6 +36,10 @@ PARTS: Final[dict[str, Callable[[Bench, Options], Iterator[Row]]]] = {
     "in-flight": in_flight,
     "stored": stored,
     "mails": mails,
+    "gallery": gallery,
+    "memory": memory,
+    "visible": visible,
+    "viewers": viewers,
 }
 DOCUMENT: Final = ROOT / "docs" / "benchmarks.md"
 BEGIN, END = "<!-- table -->\n", "<!-- end of table -->"

@@ -21,6 +21,7 @@ from pymongo.database import Database
 
 from benchmarks.vendor import BenchmarkProvider
 from core.generation.order import Order, plan
+from core.media.storage import ContentStore, open_content
 from core.models import Asset, Job, JobStatus, Kind
 from core.providers.registry import Catalogue
 from core.settings import Settings
@@ -94,6 +95,11 @@ class Fivefold:
         self._settings = settings
 
     @property
+    def content(self) -> ContentStore:
+        """Where its files are."""
+        return open_content(self._settings.content_url)
+
+    @property
     def environment(self) -> dict[str, str]:
         """What its processes find their way by."""
         return {
@@ -122,7 +128,9 @@ class Fivefold:
         }
         command = [*PYTHON, "core", "worker"]
         with started(command, self.folder / "worker.log", environment) as process:
-            _await(lambda: bool(self.store.workers.leader()), process, self.folder / "worker.log")
+            await_ready(
+                lambda: bool(self.store.workers.leader()), process, self.folder / "worker.log"
+            )
             time.sleep(1)  # until it has come to rest
             self.worker = psutil.Process(process.pid)
             yield
@@ -183,7 +191,7 @@ class Bench:
         vendor, log = Vendor(f"http://127.0.0.1:{port}"), self.folder / "vendor.log"
         command = [*PYTHON, "benchmarks.vendor", *flags]
         with started(command, log, dict(os.environ)) as process:
-            _await(lambda: not vendor.made(), process, log)
+            await_ready(lambda: not vendor.made(), process, log)
             yield vendor
 
     def commands(self) -> Counter[str]:
@@ -201,12 +209,12 @@ class Bench:
 
 @contextmanager
 def started(
-    command: Sequence[str], log: Path, environment: dict[str, str]
+    command: Sequence[str], log: Path, environment: dict[str, str], folder: Path = ROOT
 ) -> Iterator["subprocess.Popen[bytes]"]:
     """Run a process beside the block, and end it."""
     with log.open("ab") as output:
         process = subprocess.Popen(
-            command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT
+            command, cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT
         )
     try:
         yield process
@@ -215,7 +223,12 @@ def started(
         process.wait()
 
 
-def _await(ready: Callable[[], bool], process: "subprocess.Popen[bytes]", log: Path) -> None:
+def await_ready(ready: Callable[[], bool], process: "subprocess.Popen[bytes]", log: Path) -> None:
+    """Wait until a process that was started is ready.
+
+    Raises:
+        RuntimeError: it has ended, or is not ready in time; the text is what it said.
+    """
     deadline = time.monotonic() + START_SECONDS
     while True:
         if process.poll() is not None or time.monotonic() > deadline:

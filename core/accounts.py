@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
+from core.i18n import N_
+from core.i18n import gettext as _
 from core.models import (
     USER_ID_MAX_CHARACTERS,
     InvalidInput,
@@ -31,12 +33,14 @@ OF_NEW_ACCOUNTS: Final = Limit(free=100, most=300)  # from one address
 PROOF_MINUTES: Final = 10  # that an identity provider's word is good for
 _LOGGED_CHARACTERS: Final = 200  # of what was typed, and of the browser's name
 
-WRONG: Final = "This user id and passphrase do not belong together."
-_NOT_FREE: Final = "This user id is taken; please choose another one."
-_CLOSED: Final = "New accounts are not made here. Please ask whoever runs this Fivefold."
-_BY_INVITATION: Final = "New accounts need an invitation. Please ask whoever runs this Fivefold."
-_NO_INVITATION: Final = "This invitation was used, or has ended. Please ask for a new one."
-_ENDING: Final = "This account is being changed or deleted. Please try again in a minute."
+WRONG: Final = N_("This user id and passphrase do not belong together.")
+_NOT_FREE: Final = N_("This user id is taken; please choose another one.")
+_CLOSED: Final = N_("New accounts are not made here. Please ask whoever runs this Fivefold.")
+_BY_INVITATION: Final = N_(
+    "New accounts need an invitation. Please ask whoever runs this Fivefold."
+)
+_NO_INVITATION: Final = N_("This invitation was used, or has ended. Please ask for a new one.")
+_ENDING: Final = N_("This account is being changed or deleted. Please try again in a minute.")
 
 
 @dataclass(frozen=True)
@@ -124,15 +128,17 @@ class Accounts:
                     self._store.users.create(user_id)
                 elif user is None or user.protected:
                     raise LoginRefused(
-                        "passphrase missing", "Please type the passphrase.", ask=True
+                        "passphrase missing", _("Please type the passphrase."), ask=True
                     )
                 return self._begin(user_id, visitor, passphrase_hash=stored)
             if not passphrase:
-                raise LoginRefused("passphrase missing", "Please type your passphrase.", ask=True)
+                raise LoginRefused(
+                    "passphrase missing", _("Please type your passphrase."), ask=True
+                )
             succeeded = self._attempt(user_id, visitor)
             if not matches(stored, passphrase):
                 known = "no account" if user is None else "wrong passphrase"
-                raise LoginRefused(known, WRONG, ask=True)
+                raise LoginRefused(known, _(WRONG), ask=True)
             succeeded()
             return self._begin(user_id, visitor, passphrase_hash=stored)
 
@@ -169,7 +175,7 @@ class Accounts:
             elif not self._store.users.create(user_id, passphrase_hash=hashed):
                 if leave is not None:
                     self._store.invites.give_back(leave)
-                raise LoginRefused("taken", _NOT_FREE)
+                raise LoginRefused("taken", _(_NOT_FREE))
             return self._begin(user_id, visitor)
 
         return self._logged(typed, "invite" if invite else "registration", visitor, enter)
@@ -238,7 +244,7 @@ class Accounts:
         """
         self.confirm(user_id, present, visitor)
         if not new and self._login == "passphrase":
-            raise InvalidInput("Every account has a passphrase here; please type a new one.")
+            raise InvalidInput(_("Every account has a passphrase here; please type a new one."))
         if new:
             check_passphrase(new, user_id)
         self.set_passphrase(user_id, hash_passphrase(new) if new else None, keep)
@@ -255,12 +261,12 @@ class Accounts:
             return
         succeeded = self._attempt(user_id, visitor)
         if not matches(stored, passphrase):
-            raise InvalidInput("Your present passphrase is another one.")
+            raise InvalidInput(_("Your present passphrase is another one."))
         succeeded()
 
     def _check_way(self) -> None:
         if self._login == "oidc":
-            raise LoginRefused("by the provider only", "Please log in by the button.")
+            raise LoginRefused("by the provider only", _("Please log in by the button."))
 
     def _read(self, typed: str) -> str:
         self._check_way()
@@ -274,23 +280,23 @@ class Accounts:
         if secret:
             invite = self._store.invites.get(secret)
             if invite is None:
-                raise LoginRefused("invitation ended", _NO_INVITATION)
+                raise LoginRefused("invitation ended", _(_NO_INVITATION))
             return invite
         if self._registration == "invite":
-            raise LoginRefused("no invitation", _BY_INVITATION)
+            raise LoginRefused("no invitation", _(_BY_INVITATION))
         if self._registration == "closed":
-            raise LoginRefused("registration closed", _CLOSED)
+            raise LoginRefused("registration closed", _(_CLOSED))
         return None
 
     def _use(self, leave: Invite | None, user_id: str) -> None:
         if leave is not None and not self._store.invites.use(leave, user_id):
-            raise LoginRefused("invitation used", _NO_INVITATION)
+            raise LoginRefused("invitation used", _(_NO_INVITATION))
 
     def _claimed(self, claims: Mapping[str, Any], claim: str, said: str) -> str:
         """Return the user_id that a claim gives."""
         if claim == "email" and claims.get("email_verified") not in (True, "true"):
             raise LoginRefused(
-                "address not verified", "Your identity provider has not verified your address."
+                "address not verified", _("Your identity provider has not verified your address.")
             )
         # Whatever a user_id cannot have becomes a hyphen; what that makes alike, `Subject` tells
         # apart.
@@ -301,8 +307,10 @@ class Accounts:
         except InvalidInput:
             raise LoginRefused(
                 "claim missing",
-                f"Your identity provider does not say “{claim}”, or not in a way that a user id "
-                "can be made of. Please ask whoever runs this Fivefold.",
+                _(
+                    "Your identity provider does not say “{claim}”, or not in a way that a user id "
+                    "can be made of. Please ask whoever runs this Fivefold."
+                ).format(claim=claim),
             ) from None
 
     def _take(self, user_id: str, subject: Subject, invite: str, *, exact: bool) -> None:
@@ -315,14 +323,16 @@ class Accounts:
             if not exact or not self._store.users.bind(user_id, subject):
                 raise LoginRefused(
                     "another's account",
-                    f"The user id “{user_id}” belongs to somebody else here. "
-                    "Please ask whoever runs this Fivefold.",
+                    _(
+                        "The user id “{user}” belongs to somebody else here. Please ask whoever "
+                        "runs this Fivefold."
+                    ).format(user=user_id),
                 )
             return
         leave = self._leave(invite)
         self._use(leave, user_id)
         if not self._store.users.create(user_id, subject=subject):
-            raise LoginRefused("taken", _NOT_FREE)  # by another one at the same instant
+            raise LoginRefused("taken", _(_NOT_FREE))  # by another one at the same instant
 
     def _count_new(self, visitor: Visitor) -> None:
         """Count an account that is about to be made from an address."""
@@ -351,10 +361,13 @@ class Accounts:
         wait = self._store.attempts.begin(key, limit)
         if wait:
             seconds = max(1, round(wait))
-            span = f"{seconds} s" if seconds < 60 else f"{seconds // 60 + 1} min"  # noqa: PLR2004  # a minute
+            if seconds < 60:  # noqa: PLR2004  # a minute
+                span = _("{seconds} s").format(seconds=seconds)
+            else:
+                span = _("{minutes} min").format(minutes=seconds // 60 + 1)
             raise LoginRefused(
                 "too many attempts",
-                f"That was tried too often. Please try again in {span}.",
+                _("That was tried too often. Please try again in {span}.").format(span=span),
                 wait=seconds,
             )
 
@@ -375,7 +388,7 @@ class Accounts:
         # that is changed, meanwhile.
         if not self._store.users.enter(user_id, **known):
             self._store.sessions.revoke(session.id)
-            raise LoginRefused("being deleted", _ENDING)
+            raise LoginRefused("being deleted", _(_ENDING))
         return Entered(user_id, secret, session)
 
     def _logged(
@@ -432,7 +445,7 @@ def _nonce(claims: Mapping[str, Any]) -> str:
         abs(now().timestamp() - issued) < timedelta(minutes=PROOF_MINUTES).total_seconds()
     )
     if not fresh or not nonce:
-        raise LoginRefused("proof too old", "This login has ended. Please log in again.")
+        raise LoginRefused("proof too old", _("This login has ended. Please log in again."))
     return f"{claims.get('iss')} {nonce}"
 
 

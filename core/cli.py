@@ -20,6 +20,7 @@ from core.models import (
     InvalidInput,
     Job,
     JobStatus,
+    Task,
     parse_user_id,
 )
 from core.settings import InvalidSetting, Settings, load_settings
@@ -114,7 +115,7 @@ def notifier() -> None:
 
 
 @cli.command()
-@click.argument("prompt")
+@click.argument("prompt", default="")
 @click.option("--user", required=True, help="The user_id to generate for.")
 @click.option("--images", default=MIN_ITEMS, show_default=True, help="Number of images.")
 @click.option("--videos", default=MIN_ITEMS, show_default=True, help="Number of videos.")
@@ -134,6 +135,7 @@ def notifier() -> None:
     help="An option of the model, such as quality=high; image.NAME or video.NAME for one kind.",
 )
 @click.option("--animate", metavar="ITEM_ID", help="Make clips of this finished image instead.")
+@click.option("--upscale", metavar="ITEM_ID", help="Make this finished item larger instead.")
 @click.option("--accept", multiple=True, metavar="PROVIDER", help="Accept its conditions.")
 @click.option("--email", metavar="ADDRESS", help="Where mail goes; it counts as confirmed.")
 @click.option("--notify", metavar="CHANNELS", help="Such as email,app.  [default: the user's]")
@@ -143,29 +145,36 @@ def notifier() -> None:
 @click.option("--wait", is_flag=True, help="Wait until the job has ended.")
 @_json
 def generate(prompt: str, user: str, *, wait: bool, as_json: bool, **chosen: Any) -> None:  # noqa: ANN401  # the options above, as click gives them
-    """Make images and videos of PROMPT."""
+    """Make images and videos of PROMPT.
+
+    With --upscale there is none: what is made is the item itself, with more pixels.
+    """
     from core.generation.generators import open_catalogue  # noqa: PLC0415
     from core.generation.order import Makers, Order, plan  # noqa: PLC0415
     from core.notifications.wishes import Typed, read_wish  # noqa: PLC0415
 
     settings = load_settings()
     catalogue = open_catalogue(settings)
-    animate, accepted = chosen.pop("animate"), frozenset(chosen.pop("accept"))
+    accepted = frozenset(chosen.pop("accept"))
+    sources = {Task.ANIMATE: chosen.pop("animate"), Task.UPSCALE: chosen.pop("upscale")}
+    tasks = [task for task, item in sources.items() if item is not None]
+    if len(tasks) > 1:
+        raise InvalidInput("An item is either animated or upscaled; please do one at a time.")
     makers = Makers(**{field.name: chosen.pop(field.name) for field in fields(Makers)})
     typed = Typed(**{field.name: chosen.pop(field.name) for field in fields(Typed)})
     order = Order(
         user_id=parse_user_id(user),
         prompt=prompt,
-        choices=makers.choices(catalogue, animates=animate is not None),
         accepted=accepted,
         **chosen,
     )
     with open_store(settings) as store:
-        if animate is not None:
-            source = store.assets.get(animate.lower(), order.user_id)
-            if source is None:
-                raise InvalidInput(f"{order.user_id} has no item {animate!r}.")
-            order = replace(order, source=source)
+        for task in tasks:
+            source = _source(store, order.user_id, sources[task])
+            order = replace(order, task=task, source=source)
+            if task == Task.UPSCALE:
+                order = replace(order, prompt=_prompt_of(store, source))
+        order = replace(order, choices=makers.choices(catalogue, order.task, order.source))
         wish = read_wish(typed, store.users.get(order.user_id), settings)
         planned, assets = plan(replace(order, notify=wish), catalogue)
         store.users.ensure(planned.user_id)
@@ -250,13 +259,14 @@ def retry(job_id: str, item: str | None, *, unknown: bool) -> None:
 def models(*, as_json: bool) -> None:
     """List what can be generated with: providers, models, shapes, lengths, options."""
     from core.generation.generators import open_catalogue  # noqa: PLC0415
+    from core.providers.base import what_is_made  # noqa: PLC0415
 
     rows = open_catalogue(load_settings()).to_json()
     if as_json:
         click.echo(_to_json(rows))
         return
     for row in rows:
-        what = "clips of an image" if row["animates"] else f"{row['kind']}s"
+        what = what_is_made(row["kind"], row["task"])
         lengths = f"{', '.join(map(str, row['seconds']))} s" if row["seconds"] else ""
         options = ", ".join(each["name"] for each in row["options"])
         facts = "; ".join(filter(None, [", ".join(row["ratios"]), lengths, options]))
@@ -305,6 +315,22 @@ def _find(store: Store, job_id: str, item: str | None = None) -> tuple[Job, str 
     raise InvalidInput(
         f"The job has no item {item!r}; items are called image-1, video-1 and so on."
     )
+
+
+def _source(store: Store, user_id: str, item: str) -> Asset:
+    """Return the user's item of that id."""
+    found = store.assets.get(item.lower(), user_id)
+    if found is None:
+        raise InvalidInput(f"{user_id} has no item {item!r}.")
+    return found
+
+
+def _prompt_of(store: Store, asset: Asset) -> str:
+    """Return what an item was made of."""
+    job = store.jobs.get(asset.job_id)
+    if job is None:
+        raise InvalidInput("The job was deleted.")
+    return asset.prompt or job.prompt
 
 
 def _counted(number: int) -> str:

@@ -4,13 +4,17 @@ Every sentence that a person reads stands in the code in English, marked by `_` 
 where a number decides its form, or `N_` where it is translated later), in Python and JavaScript
 alike. `make texts` gathers all of them in one place, `core/locales/messages.pot`, and brings each
 language's `messages.po` up to date; the catalogues are read as they are, so nothing is compiled.
+
+What a worker says is stored in English, for it does not know who will read it; `translated` says
+it again in the reader's language.
 """
 
 import gettext as gnu
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import cache
+from functools import cache, lru_cache
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Final
@@ -20,12 +24,15 @@ from babel.core import negotiate_locale
 from babel.messages import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
+from babel.numbers import get_decimal_symbol, get_group_symbol
 
 LANGUAGES: Final = {"en": "English", "de": "Deutsch"}
 """By code, each called as its speakers call it."""
 ENGLISH: Final = "en"
 
 _FOLDER: Final = Path(__file__).parent / "locales"
+_PLACE: Final = re.compile(r"\{(\w+)\}")
+_LITERALS: Final = 10  # characters of its own that tell a sentence from any other
 _spoken: ContextVar[str | None] = ContextVar("language", default=None)
 _asked: list[Callable[[], str | None]] = []
 
@@ -58,6 +65,7 @@ def speaking(code: str | None) -> Iterator[None]:
         _spoken.reset(token)
 
 
+@lru_cache(maxsize=1024)
 def negotiated(wanted: str | None) -> str:
     """Return the best of our languages for what a browser asks for.
 
@@ -98,9 +106,36 @@ def N_(text: str) -> str:  # noqa: N802  # gettext's own name for it
 _ = gettext
 
 
+def translated(text: str) -> str:
+    """Return what was stored in English in the language spoken; as it is, where it is not ours.
+
+    Args:
+        text: a whole sentence of ours, with whatever was put into it.
+    """
+    return _translated(text, language())
+
+
+def listed(parts: Sequence[str]) -> str:
+    """Return several things as one text, such as “a, b and c”."""
+    *first, last = parts or [""]
+    return _("{some} and {last}").format(some=", ".join(first), last=last) if first else last
+
+
+def number(value: float, spec: str = ",") -> str:
+    """Return a number as it is written in the language spoken.
+
+    Args:
+        value: the number.
+        spec: Python's own format for it, such as `.1f`.
+    """
+    here = locale()
+    symbols = str.maketrans(",.", get_group_symbol(here) + get_decimal_symbol(here))
+    return format(value, spec).translate(symbols)
+
+
 def locale() -> Locale:
     """Return how the language spoken here writes numbers and dates."""
-    return Locale.parse(language())
+    return _locale(language())
 
 
 @cache
@@ -125,6 +160,38 @@ def for_browsers() -> dict[str, dict[str, Any]]:
         for code in LANGUAGES
         if code != ENGLISH
     }
+
+
+@cache
+def _locale(code: str) -> Locale:
+    return Locale.parse(code)
+
+
+@lru_cache(maxsize=4096)
+def _translated(text: str, code: str) -> str:
+    found = _translations(code).gettext(text) if text else ""
+    if found == text:
+        for pattern, translation in _sentences(code):
+            if values := pattern.fullmatch(text):
+                return translation.format(**values.groupdict())
+    return found
+
+
+@cache
+def _sentences(code: str) -> list[tuple[re.Pattern[str], str]]:
+    """Return the sentences that something is put into, the most telling first."""
+    found = []
+    for message in catalogue(code):
+        if not isinstance(message.id, str) or not isinstance(message.string, str):
+            continue
+        parts = _PLACE.split(message.id)
+        names, own = parts[1::2], sum(map(len, parts[::2]))
+        if names and own >= _LITERALS and message.string and len(set(names)) == len(names):
+            parts[::2] = map(re.escape, parts[::2])
+            parts[1::2] = [f"(?P<{name}>.+)" for name in names]
+            found.append((own, re.compile("".join(parts), re.DOTALL), message.string))
+    found.sort(key=lambda each: -each[0])
+    return [(pattern, translation) for _own, pattern, translation in found]
 
 
 @cache

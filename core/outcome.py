@@ -3,18 +3,19 @@
 from collections.abc import Sequence
 from typing import Final
 
+from core.i18n import N_, listed, ngettext, number
+from core.i18n import gettext as _
 from core.models import Asset, AssetState, ChannelName, Job, JobStatus, Kind
 
-NOUNS: Final = {Kind.VIDEO: ("video", "videos"), Kind.IMAGE: ("image", "images")}
+KINDS: Final = (Kind.VIDEO, Kind.IMAGE)
 """Both kinds, in the order in which they are shown."""
 
-
 CHANNEL_TITLES: Final = {
-    ChannelName.APP: "App",
-    ChannelName.EMAIL: "E-mail",
-    ChannelName.DESKTOP: "Desktop",
-    ChannelName.WEBHOOK: "Webhook",
-    ChannelName.TERMINAL: "Terminal",
+    ChannelName.APP: N_("App"),
+    ChannelName.EMAIL: N_("E-mail"),
+    ChannelName.DESKTOP: N_("Desktop"),
+    ChannelName.WEBHOOK: N_("Webhook"),
+    ChannelName.TERMINAL: N_("Terminal"),
 }
 """What the ways of being told are called."""
 
@@ -22,53 +23,72 @@ CHANNEL_TITLES: Final = {
 def headline(job: Job, assets: Sequence[Asset]) -> str:
     """Return what happened to a job that has ended, in a few words."""
     if any(each.state == AssetState.UNKNOWN for each in assets):
-        return "Your decision is needed"
+        return _("Your decision is needed")
     if job.status == JobStatus.COMPLETED:
-        return "Your content is ready"
+        return _("Your content is ready")
     made = any(each.state == AssetState.DONE for each in assets)
     if job.status == JobStatus.CANCELLED:
-        return "Your request was cancelled"
-    return "Your content is ready in part" if made else "Your content could not be made"
+        return _("Your request was cancelled")
+    return _("Your content is ready in part") if made else _("Your content could not be made")
 
 
 def ending(job: Job, assets: Sequence[Asset]) -> str:
     """Return what came of a job that has ended, in honest words."""
     if job.status == JobStatus.COMPLETED:
-        return f"{made_text(assets)} {'is' if len(assets) == 1 else 'are'} ready."
+        return ngettext("{made} is ready.", "{made} are ready.", len(assets)).format(
+            made=made_text(assets)
+        )
     undecided = [each for each in assets if each.state == AssetState.UNKNOWN]
     if not undecided:
         return _what_is_missing(job, assets)
-    need = "needs" if len(undecided) == 1 else "need"
-    return f"{_what_is_missing(job, assets)} {counted(undecided)} {need} your decision."
+    need = ngettext(
+        "{items} needs your decision.", "{items} need your decision.", len(undecided)
+    ).format(items=counted(undecided))
+    return f"{_what_is_missing(job, assets)} {need}"
 
 
 def made_text(assets: Sequence[Asset]) -> str:
     """Return how many of each kind were made, such as `5 videos and 4 images`."""
-    parts = []
-    for kind, (one, many) in NOUNS.items():
-        if not any(each.kind == kind for each in assets):
-            continue
-        number = sum(each.kind == kind and each.state == AssetState.DONE for each in assets)
-        parts.append(f"{number} {one if number == 1 else many}")
-    return " and ".join(parts)
+    of_kinds = [[each for each in assets if each.kind == kind] for kind in KINDS]
+    return listed(
+        [
+            count_text(same[0].kind, sum(each.state == AssetState.DONE for each in same))
+            for same in of_kinds
+            if same
+        ]
+    )
 
 
 def counted(assets: Sequence[Asset]) -> str:
     """Return how many there are, without the kinds of which there are none."""
-    numbers = {kind: sum(each.kind == kind for each in assets) for kind in NOUNS}
-    return " and ".join(
-        f"{number} {NOUNS[kind][number != 1]}" for kind, number in numbers.items() if number
-    )
+    numbers = {kind: sum(each.kind == kind for each in assets) for kind in KINDS}
+    return listed([count_text(kind, many) for kind, many in numbers.items() if many])
+
+
+def count_text(kind: Kind, count: int) -> str:
+    """Return a number of items of a kind, such as `5 videos`."""
+    if kind == Kind.VIDEO:
+        return ngettext("{count} video", "{count} videos", count).format(count=number(count))
+    return ngettext("{count} image", "{count} images", count).format(count=number(count))
 
 
 def _what_is_missing(job: Job, assets: Sequence[Asset]) -> str:
     cancelled = job.status == JobStatus.CANCELLED
     if not any(each.state == AssetState.DONE for each in assets):
-        return "It was cancelled before anything was ready." if cancelled else "Nothing is ready."
-    begun = "The rest was cancelled" if cancelled else "Some are missing"
-    counts = " and ".join(
-        f"{sum(each.state == AssetState.DONE for each in of_kind)} of {len(of_kind)} {nouns[1]}"
-        for kind, nouns in NOUNS.items()
-        if (of_kind := [each for each in assets if each.kind == kind])
+        if cancelled:
+            return _("It was cancelled before anything was ready.")
+        return _("Nothing is ready.")
+    counts = []
+    for kind in KINDS:
+        if of_kind := [each for each in assets if each.kind == kind]:
+            text = (
+                _("{made} of {all} videos") if kind == Kind.VIDEO else _("{made} of {all} images")
+            )
+            made = sum(each.state == AssetState.DONE for each in of_kind)
+            counts.append(text.format(made=made, all=len(of_kind)))
+    said = (
+        _("The rest was cancelled: {counts} were made.")
+        if cancelled
+        else _("Some are missing: {counts} were made.")
     )
-    return f"{begun}: {counts} were made."
+    return said.format(counts=listed(counts))

@@ -7,6 +7,7 @@ from typing import Final
 from argon2 import PasswordHasher, profiles
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from core.i18n import gettext as _
 from core.models import InvalidInput
 
 MIN_CHARACTERS: Final = 12
@@ -26,14 +27,20 @@ def check_passphrase(passphrase: str, user_id: str) -> None:
     """
     if len(passphrase) < MIN_CHARACTERS:
         raise InvalidInput(
-            f"A passphrase has at least {MIN_CHARACTERS} characters; a few words are easy to keep."
+            _("A passphrase has at least {least} characters; a few words are easy to keep.").format(
+                least=MIN_CHARACTERS
+            )
         )
     if len(passphrase) > MAX_CHARACTERS:
-        raise InvalidInput(f"A passphrase has at most {MAX_CHARACTERS} characters.")
+        raise InvalidInput(
+            _("A passphrase has at most {most} characters.").format(most=MAX_CHARACTERS)
+        )
     if len(set(passphrase)) < _DIFFERENT:
-        raise InvalidInput(f"A passphrase has at least {_DIFFERENT} different characters.")
+        raise InvalidInput(
+            _("A passphrase has at least {least} different characters.").format(least=_DIFFERENT)
+        )
     if user_id in passphrase.lower() and len(passphrase) - len(user_id) < MIN_CHARACTERS // 2:
-        raise InvalidInput("A passphrase has more in it than the user id.")
+        raise InvalidInput(_("A passphrase has more in it than the user id."))
 
 
 def hash_passphrase(passphrase: str) -> str:

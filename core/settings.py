@@ -168,6 +168,9 @@ class Settings(BaseSettings):
     log_days: int = Field(
         365, ge=1, le=3650, description="Days that logins and views are kept in the logs."
     )
+    bin_days: int = Field(
+        30, ge=0, le=3650, description="Days that deleted items can be restored from the bin."
+    )
     session_days: int = Field(30, ge=1, le=365, description="Days that a login lasts.")
     session_secret: SecretStr = Field(
         SecretStr(""),
@@ -253,6 +256,11 @@ class Settings(BaseSettings):
         {},
         description="Stricter limits by `provider` or `provider/model`, as JSON with `at_once`, "
         "`per_minute` and `per_day`, over the whole installation.",
+    )
+    budgets: dict[str, Annotated[float, Field(ge=0)]] = Field(
+        {},
+        description="What each user may spend in a calendar month (UTC), by unit, as JSON such as "
+        '`{"USD": 20, "credits": 2000}`; other units have no bound.',
     )
     smtp_host: str = Field("", description="Mail server; empty: Gmail's, where SMTP_USER is set.")
     smtp_port: int = Field(

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from core.i18n import gettext as _
 from core.web import account, session
 
 
@@ -11,11 +12,11 @@ def main() -> None:
     session.note_visit(user.id, None)
     if user.deleting_at is not None:
         session.message_page(
-            "Your account is being deleted", "You are logged out in a moment. Good-bye!"
+            _("Your account is being deleted"), _("You are logged out in a moment. Good-bye!")
         )
         return
     with st.container(key="account"):
-        st.title("Account", anchor=False)
+        st.title(_("Account"), anchor=False)
         account.draw(user)
 
 

@@ -2,7 +2,8 @@
 
 import streamlit as st
 
+from core.i18n import gettext as _
 from core.web import activity, session
 
-st.title("Activity", anchor=False)
+st.title(_("Activity"), anchor=False)
 activity.draw(session.account(session.require_user()))

@@ -1,116 +1,110 @@
 """Create: the prompt, what is wanted, and the work so far."""
 
-import time
-
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
-from core.models import Asset, AssetState, InvalidInput, JobStatus
+from core.i18n import N_
+from core.i18n import gettext as _
+from core.models import InvalidInput, Task
 from core.store import DatabaseError
-from core.web import board, components, form, session
-from core.web.studio import Order, studio
+from core.web import form, recent, session
+from core.web.estimate import Estimate
+from core.web.form_state import Form
+from core.web.studio import studio, upscaled_size
+from core.web.visit import Visit, visit
 
-CARDS = 8
-POLL_SECONDS = 2.0
-DOUBLE_CLICK_SECONDS = 3.0
-NOT_STORED = (
+NOT_STORED = N_(
     "The database does not answer. Your prompt is still here; in a minute, look whether it is "
     "among your recent work, and if not, try again."
 )
+TITLES = {
+    Task.CREATE: N_("What would you like to see?"),
+    Task.ANIMATE: N_("What should happen in this image?"),
+    Task.UPSCALE: N_("The same with more pixels"),
+}
 EXAMPLES = (
-    "A red fox crossing a snowy pine forest at dawn",
-    "A lighthouse on a cliff, a storm coming in from the sea",
-    "Hot-air balloons over green hills on a summer morning",
-    "A quiet city street in the rain at night",
+    N_("A red fox crossing a snowy pine forest at dawn"),
+    N_("A lighthouse on a cliff, a storm coming in from the sea"),
+    N_("Hot-air balloons over green hills on a summer morning"),
+    N_("A quiet city street in the rain at night"),
 )
-
-
-def place(order: Order, refusal: DeltaGenerator) -> None:
-    """Store an order and lead to its job, or say why not; a double click is one order."""
-    placed = st.session_state.setdefault("placed", {})  # changed in place: no rerun comes between
-    moment = time.monotonic()
-    if placed.get("order") != order or moment - placed["at"] > DOUBLE_CLICK_SECONDS:
-        try:
-            placed |= {"order": order, "job_id": studio().order(order).id, "at": moment}
-        except InvalidInput as error:
-            refusal.error(str(error))
-            return
-        except DatabaseError:
-            refusal.error(NOT_STORED)
-            return
-    st.switch_page(session.all_pages()["/job"], query_params={"id": placed["job_id"]})
-
-
-def open_job(job_id: str) -> None:
-    """Go to a job's page."""
-    session.want("/job", id=job_id)
-
-
-def show_more(_: str) -> None:
-    """Show more of the recent jobs."""
-    st.session_state["cards"] = st.session_state.get("cards", CARDS) + CARDS
-
-
-def recent(user: str) -> None:
-    """Draw the cards of recent jobs; as a fragment, this runs again while one is being made."""
-    session.leave_if_wanted()
-    with session.apologies():
-        draw_cards(user)
-
-
-def draw_cards(user: str) -> None:
-    """Draw the cards as they stand."""
-    limit = st.session_state.get("cards", CARDS)
-    store, view = studio().store, session.view(session.account(user))
-    jobs = store.jobs.of_user(user, limit + 1)
-    cards = [board.card(job, store.assets.of_job(job.id), view) for job in jobs[:limit]]
-    active = any(job.status == JobStatus.PROCESSING for job in jobs[:limit])
-    if st.session_state.get("cards_active", active) != active:
-        st.session_state["cards_active"] = active
-        st.rerun()
-    components.shelf({"cards": cards, "more": len(jobs) > limit}, open_job, show_more)
 
 
 def take_example(text: str) -> None:
     """Put an example into the prompt box."""
-    st.session_state["prompt"] = text
+    visit().put(text)
 
 
 def examples() -> None:
     """Invite somebody who has made nothing yet."""
     with st.container(key="examples"):
-        st.subheader("Nothing made yet. Try one of these:", anchor=False)
+        st.subheader(_("Nothing made yet. Try one of these:"), anchor=False)
         with st.container(horizontal=True):
-            for text in EXAMPLES:
+            for text in map(_, EXAMPLES):
                 st.button(text, on_click=take_example, args=(text,))
 
 
-def image_to_animate(user: str) -> Asset | None:
-    """Return the user's image that the address names, to make clips of."""
-    asset_id = st.query_params.get("animate")
-    if asset_id is None or not studio().animates():
-        return None
-    found = studio().store.assets.get(asset_id, user)
-    return found if found is not None and found.state == AssetState.DONE else None
-
-
-def ask_for(user: str, source: Asset | None) -> None:
-    """Draw what is asked, and carry it out where it was sent."""
+def show_source(filled: Form) -> None:
+    """Show what something is to be done to."""
+    source = filled.source
     if source is None:
-        st.title("What would you like to see?", anchor=False)
-    else:
-        st.title("What should happen in this image?", anchor=False)
-        st.html(f'<img class="source" src="/content/{source.id}/preview" alt="The image">')
-    sent = form.order_form(session.account(user), source)
-    if sent.create:
-        place(sent.order, sent.refusal)
-    if sent.vary:
-        try:
-            form.suggest(sent)
-        except InvalidInput as error:
-            sent.refusal.error(str(error))
-        else:
-            st.rerun()
+        return
+    picture = "preview" if source.kind == "image" else "poster"
+    alt = _("The image") if source.kind == "image" else _("The clip")
+    st.html(f'<img class="source" src="/content/{source.id}/{picture}" alt="{alt}">')
+    if filled.task == Task.UPSCALE:
+        width, height = upscaled_size(source, filled.options(source.kind))
+        st.caption(
+            _("{width} × {height} pixels become {more_width} × {more_height}.").format(
+                width=source.width, height=source.height, more_width=width, more_height=height
+            )
+        )
+
+
+def say_more(filled: Form, here: Visit, rest: form.Rest, user_id: str) -> Estimate:
+    """Say what else is to be known about who makes it, and return what it costs and takes."""
+    makers = list(filled.chosen.values())
+    try:
+        expected = here.expected(filled, rest, user_id)
+        accounts, unserved = studio().accounts(makers), studio().unserved(makers)
+    except DatabaseError:  # the form keeps what was typed, whatever happens
+        return Estimate()
+    if accounts:
+        st.caption(" ".join(accounts).replace("$", r"\$"))  # two of them would be a formula
+    for queue in unserved:
+        st.warning(
+            _(
+                "No worker serves the queue “{queue}” at the moment, so this would wait. "
+                "Start one: `python -m core worker --queues {queue}`."
+            ).format(queue=queue)
+        )
+    for notice in dict.fromkeys(each.provider.notice for each in makers if each.provider.notice):
+        st.caption(f"{_(notice)} [{_('More about it')}](/providers)")
+    return expected
+
+
+def ask_for(user_id: str) -> None:
+    """Draw what is asked, and carry it out where it was sent."""
+    user, here = session.account(user_id), visit()
+    filled = here.arrive(user_id)
+    st.title(_(TITLES[filled.task]), anchor=False)
+    source, box, refusal, about = st.container(), st.container(), st.empty(), st.container()
+    if here.trouble:
+        refusal.warning(here.trouble)
+    rest = form.draw(filled, user)
+    with source:
+        show_source(filled)
+    try:
+        if rest.trouble:
+            refusal.error(rest.trouble)
+        here.carry_out(filled, rest, user)
+    except InvalidInput as error:
+        refusal.error(str(error))
+    except DatabaseError:
+        refusal.error(_(NOT_STORED))
+    with about:
+        expected = say_more(filled, here, rest, user_id)
+    with box:
+        here.draw_box(filled, user, expected)
 
 
 def main() -> None:
@@ -119,16 +113,11 @@ def main() -> None:
     session.note_visit(user, None)
     ask = st.container(key="ask")
     with ask:
-        ask_for(user, image_to_animate(user))
+        ask_for(user)
     with session.apologies():  # the form above keeps what was typed, whatever happens here
-        jobs = studio().store.jobs.of_user(user, st.session_state.get("cards", CARDS))
-        if not jobs:
+        if not recent.draw(user):
             with ask:
                 examples()
-            return
-        active = any(job.status == JobStatus.PROCESSING for job in jobs)
-        st.session_state["cards_active"] = active
-        st.fragment(recent, run_every=POLL_SECONDS if active else None)(user)
 
 
 main()

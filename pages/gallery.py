@@ -1,62 +1,35 @@
-"""Everything that a user has made, newest first."""
+"""Everything that a user has made, to be searched, looked at, picked and used again."""
 
-from functools import partial
+from dataclasses import replace
 
 import streamlit as st
 
-from core.models import Kind, Via
-from core.web import access, board, components, session, watch
+from core.i18n import gettext as _
+from core.models import Via
+from core.web import access, components, gallery, session
 from core.web.studio import studio
-
-PAGE_SIZES = {Kind.VIDEO: 12, Kind.IMAGE: 30}
-
-
-def open_job(job_id: str) -> None:
-    """Go to the job that an item came from."""
-    session.want("/job", id=job_id)
-
-
-def animate(asset_id: str) -> None:
-    """Go where clips are made of an image."""
-    session.want("/", animate=asset_id)
-
-
-def show_more(limits: dict[Kind, int], kind: str) -> None:
-    """Show another page of a kind."""
-    limits[Kind(kind)] += PAGE_SIZES[Kind(kind)]
 
 
 def main() -> None:
     """Draw one's own gallery, or for an admin the one that the address names."""
-    user, store = session.require_user(), studio().store
-    right = access.to_gallery(store, user, st.query_params.get("user", ""))
+    user, query = session.require_user(), st.query_params.to_dict()
+    right = access.to_gallery(studio().store, user, query.get("user", ""))
     owner, own = right.owner, right.via == Via.OWN
     session.note_entry(right.entry("open_gallery", address=session.visitor().address))
-    limits = st.session_state.setdefault(f"gallery_limits-{owner}", dict(PAGE_SIZES))
-    counts = {kind: store.assets.count(owner, kind) for kind in Kind}
-    if not any(counts.values()):
+    view = replace(session.view(session.account(user)), via=right.via)
+    shown = gallery.opening(studio(), right, query, view)
+    if gallery.is_empty(studio(), right, query, shown):
         session.message_page(
-            "Your gallery is empty" if own else f"{owner}'s gallery is empty",
-            "Every image and video that you make will hang here."
+            _("Your gallery is empty")
             if own
-            else board.admin_note(owner),
-            "Create something" if own else "Go to your work",
+            else _("{owner}'s gallery is empty").format(owner=owner),
+            shown.get("note") or _("Every image and video that you make will hang here."),
+            _("Create something") if own else _("Go to your work"),
             to="/",
         )
         return
-    found = {kind: store.assets.gallery(owner, kind, limits[kind]) for kind in Kind}
-    job_ids = {asset.job_id for assets in found.values() for asset in assets}
-    prompts = store.jobs.prompts(list(job_ids))
-    shown = board.gallery(found, counts, prompts, watch.view_of(user, right.via))
-    shown["note"] = "" if own else board.admin_note(owner)
-    st.title("Gallery", anchor=False)
-    components.board(
-        "gallery" if own else f"gallery-{owner}",
-        shown,
-        open_job,
-        partial(show_more, limits),
-        on_animate=animate,
-    )
+    st.title(_("Gallery"), anchor=False)
+    components.gallery(f"gallery-{owner}", shown, session.want_address)
 
 
 main()

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from core.i18n import gettext as _
 from core.models import InvalidInput, User
 from core.store import DatabaseError
 from core.web import components, notices, session, telling
@@ -16,7 +17,7 @@ def carry_out(user: User, asked: str) -> None:
     except InvalidInput as error:
         told = str(error)
     except DatabaseError:
-        told = NO_ANSWER
+        told = _(NO_ANSWER)
     if told:
         st.session_state["told"] = told
 
@@ -46,7 +47,7 @@ def main() -> None:
     """Draw the page."""
     user = session.account(session.require_user())
     session.note_visit(user.id, None)
-    st.title("Notifications", anchor=False)
+    st.title(_("Notifications"), anchor=False)
     rows, settings = st.columns([5, 3], gap="large")
     with rows:
         st.fragment(live, run_every=st.session_state.get("notices_pace"))(user)

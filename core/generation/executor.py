@@ -117,9 +117,7 @@ class Executor:
 
     async def _run_claimed(self, asset: Asset) -> None:
         provider = self._catalogue.providers.get(asset.provider)
-        capability = self._catalogue.capability(
-            asset.provider, asset.kind, asset.model, animates=asset.source is not None
-        )
+        capability = self._catalogue.capability(asset.provider, asset.kind, asset.model, asset.task)
         if provider is None or capability is None:
             await self._pass_on(asset)
             return

@@ -15,6 +15,7 @@ from typing import Any, Final
 from core import telemetry
 from core.generation.pulse import Hold
 from core.generation.threads import without_queueing
+from core.i18n import N_
 from core.media.inspection import BrokenMedia, Inspection, inspect
 from core.media.previews import POSTER_PIXELS, preview_of, save_preview
 from core.media.storage import PREVIEWS, ContentStore, Draft, StorageUnavailable
@@ -32,6 +33,7 @@ from core.store import DatabaseError, LeaseLost, Store
 MAX_ATTEMPTS: Final = 5
 NOT_SAVED: Final = "not_saved"
 BROKEN: Final = "broken_file"
+SOURCE_GONE: Final = N_("The item that this was to be made of is not there any more.")
 DETAIL_CHARACTERS: Final = 4000
 DETAIL_ITEMS: Final = 100
 SAVE_AGAIN: Final = (20, 15.0)  # times, seconds between: for what could not be fetched again
@@ -160,6 +162,7 @@ class Making:
                 slot=self.asset.slot,
                 model=self.asset.model,
                 params=self.asset.params,
+                task=self.asset.task,
                 source=source,
                 end_user=await asyncio.to_thread(self._store.users.pseudonym, job.user_id),
             )
@@ -170,22 +173,23 @@ class Making:
 
     @asynccontextmanager
     async def _source(self) -> AsyncIterator[Path | None]:
-        """Give the image that a clip is made of as a file, while the block runs."""
+        """Give the item that something is to be done to as a file, while the block runs."""
         if self.asset.source is None:
             yield None
             return
         user_id = self.asset.user_id
         found = await asyncio.to_thread(self._store.assets.get, self.asset.source, user_id)
-        gone = "The image that this clip was to be made of is not there any more."
         if found is None or found.path is None:
-            raise RequestRejected(gone)
+            raise RequestRejected(SOURCE_GONE)
         opened = self._content.opened(user_id, found.path)
         try:
             path = await asyncio.to_thread(opened.__enter__)
         except FileNotFoundError:
-            raise RequestRejected(gone) from None
+            raise RequestRejected(SOURCE_GONE) from None
         except OSError as error:
-            raise ProviderUnavailable(f"The image cannot be read at the moment: {error}") from error
+            raise ProviderUnavailable(
+                f"What it is made of cannot be read at the moment: {error}"
+            ) from error
         try:
             yield path
         finally:

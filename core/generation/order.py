@@ -3,30 +3,36 @@
 import re
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from core.generation.styles import STYLES, styled
+from core.i18n import gettext as _
+from core.i18n import number as written
 from core.models import (
     AT_ONCE,
     MAX_ITEMS,
     MIN_ITEMS,
     Asset,
     AssetState,
+    Cost,
     InvalidInput,
     Job,
     Kind,
     Notify,
     Options,
     Requested,
+    Task,
     new_id,
     now,
     parse_prompt,
 )
-from core.providers.base import Capability, Provider
+from core.providers.base import AUTO, Capability, Provider
 from core.providers.registry import Catalogue
 
 CLIP_FPS: Final = 24
+FREE: Final = Cost(unit="")
+SCALE: Final = 2  # of what is upscaled, where nothing else was chosen
 SEEDS: Final = 2**31  # every provider takes that many
 _SIZE: Final = re.compile(r"(\d+)\D(\d+)")
 
@@ -64,8 +70,15 @@ class Makers:
     video_model: str | None = None
     options: Sequence[str] = ()
 
-    def choices(self, catalogue: Catalogue, *, animates: bool = False) -> dict[Kind, Choice]:
+    def choices(
+        self, catalogue: Catalogue, task: Task = Task.CREATE, source: Asset | None = None
+    ) -> dict[Kind, Choice]:
         """Return the choice for each kind that is made.
+
+        Args:
+            catalogue: the configured providers.
+            task: what is to be done.
+            source: what it is done to; None: it is made of a text alone.
 
         Raises:
             InvalidInput: nobody makes that, or nothing has such an option.
@@ -74,10 +87,9 @@ class Makers:
             Kind.IMAGE: (self.image_provider, self.image_model),
             Kind.VIDEO: (self.video_provider, self.video_model),
         }
-        if animates:
-            del makers[Kind.IMAGE]
+        makers = {kind: makers[kind] for kind in _kinds(task, source)}
         known = {
-            kind: [option.name for option in _chosen(catalogue, kind, *maker, animates)[1].options]
+            kind: [option.name for option in _chosen(catalogue, kind, *maker, task)[1].options]
             for kind, maker in makers.items()
         }
         values: dict[Kind, dict[str, str]] = {kind: {} for kind in makers}
@@ -102,7 +114,10 @@ class Order:
 
     Attributes:
         user_id: who asks, as `core.models.parse_user_id` returns it.
-        prompt: the text, as typed.
+        prompt: the text, as typed; of what is upscaled, the item's own.
+        task: what is to be done. An image is animated in any number of clips; what is upscaled is
+            one item, whose shape, length and prompt are those of the source.
+        source: a finished item of the user's that it is done to; None where it is `CREATE`.
         images: number of images.
         videos: number of videos.
         ratio: aspect ratio; None: each model's own preference.
@@ -111,13 +126,14 @@ class Order:
         choices: who makes each kind, and how; what is not there is left to preference.
         style: one of `core.generation.styles.STYLES`; None: as the prompt says.
         variations: prompts to make single items of, by kind and in slot order, instead of `prompt`.
-        source: a finished image of the user's, to make clips of.
         accepted: names of the providers whose conditions the user accepts.
         notify: where and when the user wants to be told that it has ended.
     """
 
     user_id: str
     prompt: str
+    task: Task = Task.CREATE
+    source: Asset | None = None
     images: int = MIN_ITEMS
     videos: int = MIN_ITEMS
     ratio: str | None = None
@@ -126,7 +142,6 @@ class Order:
     choices: Mapping[Kind, Choice] = field(default_factory=dict)
     style: str | None = None
     variations: Mapping[Kind, Sequence[str]] = field(default_factory=dict)
-    source: Asset | None = None
     accepted: frozenset[str] = frozenset()
     notify: Notify = field(default_factory=Notify)
 
@@ -147,10 +162,22 @@ def plan(order: Order, catalogue: Catalogue) -> tuple[Job, list[Asset]]:
     Raises:
         InvalidInput: something in the order cannot be made; the text says what.
     """
-    prompt = parse_prompt(order.prompt)
+    enlarged = order.source if order.task == Task.UPSCALE else None
+    if enlarged is not None:
+        order = replace(order, images=1, videos=1, seconds=None, style=None)
+    prompt = parse_prompt(order.prompt) if enlarged is None else order.prompt
     if order.style is not None and order.style not in STYLES:
-        raise InvalidInput(f"There is no style “{order.style}”; there are {', '.join(STYLES)}.")
+        raise InvalidInput(
+            _("There is no style “{name}”; there are {known}.").format(
+                name=order.style, known=", ".join(STYLES)
+            )
+        )
     parts = _parts(order, catalogue)
+    numbers = {part.kind: part.number for part in parts}
+    planned = [
+        (part, _params(order, part) if enlarged is None else _upscaled(enlarged, order, part))
+        for part in parts
+    ]
     moment = now()
     seed = secrets.randbelow(SEEDS) if order.seed is None else order.seed
     job = Job(
@@ -159,9 +186,9 @@ def plan(order: Order, catalogue: Catalogue) -> tuple[Job, list[Asset]]:
         prompt=prompt,
         created_at=moment,
         updated_at=moment,
-        requested=Requested(images=_images(order), videos=order.videos),
+        requested=Requested(images=numbers.get(Kind.IMAGE, 0), videos=numbers.get(Kind.VIDEO, 0)),
         options=Options(
-            ratio=order.ratio or next(iter(parts[0].capability.ratios)),
+            ratio=planned[0][1]["ratio"],
             seconds=order.seconds or parts[-1].capability.default_seconds,
             seed=seed,
             style=order.style,
@@ -169,10 +196,9 @@ def plan(order: Order, catalogue: Catalogue) -> tuple[Job, list[Asset]]:
         notify=order.notify,
     )
     assets = []
-    for part in parts:
+    for part, params in planned:
         kind, capability = part.kind, part.capability
-        prompts = _prompts(order, part)
-        params = _params(order, part)
+        prompts = _prompts(order, part) if enlarged is None else [prompt]
         assets += [
             Asset(
                 id=f"{job.id}-{kind}-{slot}",
@@ -185,8 +211,9 @@ def plan(order: Order, catalogue: Catalogue) -> tuple[Job, list[Asset]]:
                 params=params | _seed(capability, seed, slot),
                 prompt=text if text != prompt else None,
                 words=text,
+                task=order.task,
                 source=None if order.source is None else order.source.id,
-                cost=capability.estimate(params),
+                cost=capability.estimate(params) if capability.paid else FREE,
                 next_attempt_at=AT_ONCE,
                 timings={"queued_at": moment},
             )
@@ -195,29 +222,46 @@ def plan(order: Order, catalogue: Catalogue) -> tuple[Job, list[Asset]]:
     return job, assets
 
 
-def _images(order: Order) -> int:
-    return 0 if order.source is not None else order.images
+def _kinds(task: Task, source: Asset | None) -> Sequence[Kind]:
+    """Return what is made.
+
+    Raises:
+        InvalidInput: this cannot be done to that item.
+    """
+    if task == Task.CREATE:
+        return tuple(Kind)
+    kind = None if source is None or source.state != AssetState.DONE else source.kind
+    if task == Task.ANIMATE:
+        if kind != Kind.IMAGE:
+            raise InvalidInput(_("Only a finished image can be animated."))
+        return (Kind.VIDEO,)
+    if kind is None:
+        raise InvalidInput(_("Only what is finished can be upscaled."))
+    return (kind,)
 
 
 def _parts(order: Order, catalogue: Catalogue) -> list[_Part]:
-    """Return who makes what; clips of an image come alone."""
-    wanted = [(Kind.IMAGE, order.images), (Kind.VIDEO, order.videos)]
-    least = MIN_ITEMS
-    if order.source is not None:
-        if order.source.kind != Kind.IMAGE or order.source.state != AssetState.DONE:
-            raise InvalidInput("Only a finished image can be animated.")
-        wanted, least = wanted[1:], 1
+    """Return who makes what; what is made of an item comes alone."""
+    numbers = {Kind.IMAGE: order.images, Kind.VIDEO: order.videos}
+    least = MIN_ITEMS if order.task == Task.CREATE else 1
+    wanted = [(kind, numbers[kind]) for kind in _kinds(order.task, order.source)]
     for kind, number in wanted:
         if not least <= number <= MAX_ITEMS:
-            raise InvalidInput(f"The number of {kind}s goes from {least} to {MAX_ITEMS}.")
+            said = (
+                _("The number of videos goes from {least} to {most}.")
+                if kind == Kind.VIDEO
+                else _("The number of images goes from {least} to {most}.")
+            )
+            raise InvalidInput(said.format(least=least, most=MAX_ITEMS))
     parts = []
     for kind, number in wanted:
         choice = order.choices.get(kind, Choice())
-        animates = order.source is not None
-        provider, capability = _chosen(catalogue, kind, choice.provider, choice.model, animates)
+        provider, capability = _chosen(catalogue, kind, choice.provider, choice.model, order.task)
         if provider.consent and provider.name not in order.accepted:
             raise InvalidInput(
-                f"{provider.title} can be used only if you accept this: {provider.consent}"
+                _("{provider} can be used only if you accept this: {terms}").format(
+                    provider=provider.title, terms=_(provider.consent)
+                )
             )
         parts.append(_Part(kind, number, provider, capability))
     return parts
@@ -228,10 +272,10 @@ def _chosen(
     kind: Kind,
     provider: str | None,
     model: str | None,
-    animates: bool,  # noqa: FBT001  # handed on
+    task: Task,
 ) -> tuple[Provider, Capability]:
     try:
-        return catalogue.choose(kind, provider, model, animates=animates)
+        return catalogue.choose(kind, provider, model, task)
     except LookupError as error:
         raise InvalidInput(str(error)) from None
 
@@ -246,10 +290,24 @@ def _prompts(order: Order, part: _Part) -> list[str]:
     for prompt in prompts:
         length = part.capability.prompt_length(prompt)
         if length > most:
-            with_style = " with its style" if order.style else ""
+            said = (
+                _(
+                    "{provider} takes prompts of at most {most} characters for {model}; this one "
+                    "has {length} with its style."
+                )
+                if order.style
+                else _(
+                    "{provider} takes prompts of at most {most} characters for {model}; this one "
+                    "has {length}."
+                )
+            )
             raise InvalidInput(
-                f"{part.provider.title} takes prompts of at most {most:,} characters for "
-                f"{part.capability.model}; this one has {length:,}{with_style}."
+                said.format(
+                    provider=part.provider.title,
+                    most=written(most),
+                    model=part.capability.model,
+                    length=written(length),
+                )
             )
     return prompts
 
@@ -259,24 +317,63 @@ def _params(order: Order, part: _Part) -> dict[str, Any]:
     ratio = order.ratio or next(iter(capability.ratios))
     if ratio not in capability.ratios:
         offered = ", ".join(capability.ratios)
-        raise InvalidInput(
-            f"{capability.model} makes {capability.kind}s in {offered}, not {ratio}."
+        said = (
+            _("{model} makes videos in {offered}, not {ratio}.")
+            if capability.kind == Kind.VIDEO
+            else _("{model} makes images in {offered}, not {ratio}.")
         )
+        raise InvalidInput(said.format(model=capability.model, offered=offered, ratio=ratio))
     width, height = capability.ratios[ratio]
     params: dict[str, Any] = {"width": width, "height": height, "ratio": ratio}
     if capability.kind == Kind.VIDEO:
         seconds = order.seconds or capability.default_seconds
         if seconds not in capability.seconds:
-            raise InvalidInput(f"{_lengths(capability)} here, not {seconds}.")
+            raise InvalidInput(_other_length(capability, seconds))
         params |= {"seconds": seconds, "fps": CLIP_FPS}
     return params | _options(order, part)
 
 
-def _lengths(capability: Capability) -> str:
+def _upscaled(source: Asset, order: Order, part: _Part) -> dict[str, Any]:
+    """Return the parameters of an item that is the source with more pixels."""
+    options = _options(order, part)
+    width, height = upscaled_size(source, options)
+    most = part.capability.max_pixels
+    if most is not None and width * height > most:
+        raise InvalidInput(
+            _("{model} makes at most {most} million pixels; this would be {number}.").format(
+                model=part.capability.model,
+                most=f"{most / 1e6:.3g}",
+                number=f"{width * height / 1e6:.3g}",
+            )
+        )
+    params = {"width": width, "height": height, "ratio": source.params.get("ratio", AUTO)}
+    length = {"seconds": source.seconds} if source.kind == Kind.VIDEO else {}
+    return params | length | options
+
+
+def upscaled_size(source: Asset, options: Mapping[str, Any]) -> tuple[int, int]:
+    """Return the width and height in pixels that an item has once it is upscaled.
+
+    Args:
+        source: the item.
+        options: what is chosen of the model's options.
+    """
+    scale = int(options.get("scale_factor") or SCALE)
+    width, height = source.width or source.params["width"], source.height or source.params["height"]
+    return scale * width, scale * height
+
+
+def _other_length(capability: Capability, seconds: float | None) -> str:
+    """Return which lengths there are instead."""
     lengths = sorted(capability.seconds)
-    if lengths == list(range(lengths[0], lengths[-1] + 1)) and len(lengths) > 1:
-        return f"A clip lasts {lengths[0]} to {lengths[-1]} seconds"
-    return f"A clip lasts {' or '.join(map(str, lengths))} seconds"
+    first, last = lengths[0], lengths[-1]
+    if lengths == list(range(first, last + 1)) and len(lengths) > 1:
+        said = _("A clip lasts {first} to {last} seconds here, not {seconds}.")
+        return said.format(first=first, last=last, seconds=seconds)
+    known = _(" or ").join(map(str, lengths))
+    return _("A clip lasts {known} seconds here, not {seconds}.").format(
+        known=known, seconds=seconds
+    )
 
 
 def _options(order: Order, part: _Part) -> dict[str, Any]:
@@ -287,9 +384,11 @@ def _options(order: Order, part: _Part) -> dict[str, Any]:
         for option in part.capability.options
     }
     if chosen:
-        there = ", ".join(values) or "none"
+        there = ", ".join(values) or _("none")
         raise InvalidInput(
-            f"{part.capability.model} has no option “{next(iter(chosen))}”; it has: {there}."
+            _("{model} has no option “{name}”; it has: {known}.").format(
+                model=part.capability.model, name=next(iter(chosen)), known=there
+            )
         )
     params = {name: value for name, value in values.items() if value is not None}
     if (size := _SIZE.fullmatch(str(params.get("size", "")))) is not None:

@@ -1,18 +1,19 @@
-"""Tidying up behind workers that were killed, removing accounts, and taking stock."""
+"""Tidying up behind killed workers, removing what was deleted for good, and taking stock."""
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from contextlib import suppress
-from itertools import chain
 from typing import Final
 
 from core import telemetry
 from core.generation.leadership import Leadership
-from core.media.storage import PREVIEWS, ContentStore, own_name
+from core.media.storage import PREVIEWS, ContentStore, StorageUnavailable, own_name
 from core.models import Asset, Kind
 from core.store import DatabaseError, Store
 
 SWEEP_SECONDS: Final = 10.0
+ITEMS_AT_ONCE: Final = 500
 EXTENSIONS: Final = {Kind.IMAGE: ("png", "jpg"), Kind.VIDEO: ("mp4",)}
 
 _log = logging.getLogger(__name__)
@@ -21,18 +22,22 @@ _log = logging.getLogger(__name__)
 class Sweeper:
     """Settles jobs whose worker died just before it could, and removes files it left half written.
 
-    It also takes accounts apart whose owners wish so.
+    It also empties the bin, and takes accounts apart whose owners wish so.
 
     Args:
         store: the database.
         content: where files go.
         leadership: only who leads sweeps.
+        bin_days: how long items lie in the bin.
     """
 
-    def __init__(self, store: Store, content: ContentStore, leadership: Leadership) -> None:
+    def __init__(
+        self, store: Store, content: ContentStore, leadership: Leadership, bin_days: int
+    ) -> None:
         self._store = store
         self._content = content
         self._leadership = leadership
+        self._bin_days = bin_days
 
     async def run(self) -> None:
         """Sweep from time to time, until cancelled."""
@@ -61,6 +66,28 @@ class Sweeper:
             {lane: found.items for lane, found in waiting.items()}, self._store.queue.in_flight()
         )
         remove_accounts(self._store, self._content)
+        empty_bin(self._store, self._content, self._bin_days)
+
+
+def empty_bin(store: Store, content: ContentStore, days: float) -> None:
+    """Remove items whose time in the bin is over, or whose owner wants that at once.
+
+    Args:
+        store: what else there is of them.
+        content: their files.
+        days: how long items lie in the bin.
+    """
+    for asset in store.bin.due(days, ITEMS_AT_ONCE):
+        try:
+            _remove_files(content, [asset])
+        except StorageUnavailable as error:
+            _log.warning("the bin is not emptied yet: %s", error)
+            return
+        except OSError as error:
+            _log.warning("%s: its files are not removed yet: %s", asset.id, error)
+            continue
+        store.bin.forget(asset)
+        _log.info("%s is removed from the bin", asset.id)
 
 
 def remove_accounts(store: Store, content: ContentStore) -> None:
@@ -80,14 +107,19 @@ def remove_accounts(store: Store, content: ContentStore) -> None:
 def _remove(store: Store, content: ContentStore, user_id: str) -> None:
     """Remove files before the documents that name them, or nobody would find them any more."""
     store.removal.ask(user_id)
-    for job_id, assets in store.assets.of_jobs(store.removal.ended(user_id)).items():
-        for path in chain.from_iterable(map(_files, assets)):
-            content.remove(user_id, path)
+    for job_id, assets in store.assets.of_jobs(store.removal.ended(user_id), binned=True).items():
+        _remove_files(content, assets)
         store.removal.forget_job(job_id)
     if store.removal.is_empty(user_id):
         content.forget(user_id)
         store.removal.forget(user_id)
         _log.info("an account is removed")
+
+
+def _remove_files(content: ContentStore, assets: Sequence[Asset]) -> None:
+    for asset in assets:
+        for path in _files(asset):
+            content.remove(asset.user_id, path)
 
 
 def _files(asset: Asset) -> list[str]:

@@ -91,7 +91,7 @@ async def work(
             group.create_task(_refresh(catalogue)),
             group.create_task(_announce(store, me, catalogue)),
             group.create_task(leadership.run()),
-            group.create_task(Sweeper(store, content, leadership).run()),
+            group.create_task(Sweeper(store, content, leadership, settings.bin_days).run()),
         ]
         serving = group.create_task(engine.serve(stop))
         handing_out = group.create_task(dispatcher.run(stop))

@@ -1,12 +1,14 @@
 """Pixels to files: PNG images and H.264 clips that every browser plays."""
 
 from collections.abc import Iterable
+from fractions import Fraction
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import av
 import numpy as np
+from av.container import OutputContainer
 from av.video.reformatter import ColorRange, Colorspace
 from numpy.typing import NDArray
 from PIL import Image
@@ -21,8 +23,14 @@ def encode_png(image: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
-def encode_clip(
-    frames: Iterable[NDArray[np.uint8]], path: Path, width: int, height: int, fps: int
+def encode_clip(  # noqa: PLR0913  # what a clip is
+    frames: Iterable[NDArray[np.uint8]],
+    path: Path,
+    width: int,
+    height: int,
+    fps: int | Fraction,
+    *,
+    sound: Path | None = None,
 ) -> None:
     """Write frames as H.264 in MP4: yuv420p, BT.709, index at the front for instant playback.
 
@@ -32,6 +40,7 @@ def encode_clip(
         width: in pixels, even.
         height: in pixels, even.
         fps: frames a second.
+        sound: an MP4 file whose sound goes along as it is, where it has any.
     """
     with av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"}) as container:
         stream = container.add_stream("libx264", rate=fps)
@@ -40,6 +49,7 @@ def encode_clip(
         codec: Any = stream.codec_context
         codec.colorspace = codec.color_primaries = codec.color_trc = _BT709
         codec.color_range = ColorRange.MPEG
+        heard = _sound_of(sound, container)
         for pixels in frames:
             frame = av.VideoFrame.from_ndarray(pixels, format="rgb24").reformat(
                 format="yuv420p",
@@ -48,3 +58,19 @@ def encode_clip(
             )
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
+        container.mux(heard)
+
+
+def _sound_of(path: Path | None, container: OutputContainer) -> list[Any]:
+    """Make room for a file's sound in the container; return what is to be put there."""
+    if path is None:
+        return []
+    with av.open(str(path)) as source:
+        if not source.streams.audio:
+            return []
+        heard = source.streams.audio[0]
+        stream = container.add_stream_from_template(heard)
+        packets = [packet for packet in source.demux(heard) if packet.dts is not None]
+        for packet in packets:
+            packet.stream = stream
+        return packets

@@ -27,6 +27,7 @@ from core.models.jobs import (
     Kind,
     Options,
     Requested,
+    Task,
     Worker,
 )
 from core.models.notices import (
@@ -84,6 +85,7 @@ __all__ = [
     "Session",
     "Share",
     "Subject",
+    "Task",
     "User",
     "Via",
     "ViewEntry",

@@ -7,6 +7,9 @@ from typing import Any, Final, Self
 from pydantic import BaseModel, ConfigDict
 from ulid import ULID
 
+from core.i18n import gettext as _
+from core.i18n import number
+
 PROMPT_MAX_CHARACTERS: Final = 4000
 USER_ID_MAX_CHARACTERS: Final = 64
 AT_ONCE: Final = datetime(1970, 1, 1, tzinfo=UTC)  # due whatever any machine's clock says
@@ -46,16 +49,24 @@ def parse_user_id(text: str) -> str:
     """
     typed = text.strip()
     if not typed:
-        raise InvalidInput("Please type a user id.")
+        raise InvalidInput(_("Please type a user id."))
     if len(typed) > USER_ID_MAX_CHARACTERS:
-        raise InvalidInput(f"A user id has at most {USER_ID_MAX_CHARACTERS} characters.")
+        raise InvalidInput(
+            _("A user id has at most {most} characters.").format(most=USER_ID_MAX_CHARACTERS)
+        )
     if not _USER_ID.fullmatch(typed):
         raise InvalidInput(
-            "A user id has letters, digits, dots, underscores and hyphens, "
-            "and starts with a letter or a digit."
+            _(
+                "A user id has letters, digits, dots, underscores and hyphens, "
+                "and starts with a letter or a digit."
+            )
         )
     if typed.lower().split(".", 1)[0] in _RESERVED:
-        raise InvalidInput(f"“{typed}” is a reserved file name; please choose another user id.")
+        raise InvalidInput(
+            _("“{typed}” is a reserved file name; please choose another user id.").format(
+                typed=typed
+            )
+        )
     return typed.lower()
 
 
@@ -66,14 +77,15 @@ def parse_prompt(text: str) -> str:
         InvalidInput: it is empty, only blanks, or longer than `PROMPT_MAX_CHARACTERS`.
     """
     if not text.strip():
-        raise InvalidInput("Please describe what you would like to see.")
+        raise InvalidInput(_("Please describe what you would like to see."))
     if len(text) > PROMPT_MAX_CHARACTERS:
         raise InvalidInput(
-            f"A prompt has at most {PROMPT_MAX_CHARACTERS:,} characters; "
-            f"this one has {len(text):,}."
+            _("A prompt has at most {most} characters; this one has {length}.").format(
+                most=number(PROMPT_MAX_CHARACTERS), length=number(len(text))
+            )
         )
     if "\x00" in text or any("\ud800" <= character <= "\udfff" for character in text):
-        raise InvalidInput("The prompt has a character that is not text; please remove it.")
+        raise InvalidInput(_("The prompt has a character that is not text; please remove it."))
     return text
 
 

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from pydantic import Field
 
+from core.i18n import N_
 from core.models.base import Document, Lease
 from core.models.notices import Notify
 
@@ -20,13 +21,24 @@ class Kind(StrEnum):
     VIDEO = "video"
 
 
+class Task(StrEnum):
+    """What is done to make an asset: of a prompt alone, or to a finished item.
+
+    `ANIMATE`: a clip is made of an image. `UPSCALE`: an item is made again with more pixels.
+    """
+
+    CREATE = "create"
+    ANIMATE = "animate"
+    UPSCALE = "upscale"
+
+
 class JobStatus(StrEnum):
     """Where a job stands. `FAILED`: it ended and something is missing."""
 
-    PROCESSING = "Processing"
-    COMPLETED = "Completed"
-    FAILED = "Failed"
-    CANCELLED = "Cancelled"
+    PROCESSING = N_("Processing")
+    COMPLETED = N_("Completed")
+    FAILED = N_("Failed")
+    CANCELLED = N_("Cancelled")
 
 
 class AssetState(StrEnum):
@@ -71,7 +83,8 @@ class Options(Document):
 class Job(Document):
     """One prompt and what came of it. Field names are the assignment's.
 
-    `binned_at`: since when the whole job lies in its owner's bin.
+    `binned_at`: since when the whole job lies in its owner's bin. `language`: the one that the
+    order was placed in, by its code.
     """
 
     id: str = Field(alias="_id")
@@ -88,6 +101,7 @@ class Job(Document):
     notify: Notify = Notify()
     cost: dict[str, float] = {}
     binned_at: datetime | None = None
+    language: str | None = None
 
 
 class AssetError(Document):
@@ -99,7 +113,7 @@ class AssetError(Document):
 
 
 class Cost(Document):
-    """What an item costs, in `unit` ("USD", "credits"); None where it is not known.
+    """What an item costs, in `unit` ("USD", "credits"; "" for what is free); None: not known.
 
     `earlier`: what it cost before it was made again.
     """
@@ -118,12 +132,12 @@ class Cost(Document):
 class Asset(Document):
     """One item of a job, the unit of work. Its id is also the stem of its file name.
 
-    `prompt`: what it is made of, where that is not the job's prompt. `source`: the id of the image
-    that it is a clip of. `attempts`: how often it was begun. `waits`: how often it was put off
-    since, at no fault of its own. `waiting`: what it waits for at its provider. `call`: the lease
-    under which its provider was last called; it tells a late answer. `called_at`: when its
-    provider was called. `partial`: how many pictures of it half done have come. `details`: what
-    its provider said of it.
+    `prompt`: what it is made of, where that is not the job's prompt. `task`: what is done to make
+    it; `source`: the id of the item that this is done to. `attempts`: how often it was begun.
+    `waits`: how often it was put off since, at no fault of its own. `waiting`: what it waits for
+    at its provider. `call`: the lease under which its provider was last called; it tells a late
+    answer. `called_at`: when its provider was called. `partial`: how many pictures of it half done
+    have come. `details`: what its provider said of it.
 
     What its owner makes of it: `favourite`; `rating`, 1 to 5, 0: none; `collections`, by name;
     `note`; `binned_at`: since when it lies in the bin. `words`: its prompt, for the search.
@@ -138,6 +152,7 @@ class Asset(Document):
     model: str
     params: dict[str, Any]
     prompt: str | None = None
+    task: Task = Task.CREATE
     source: str | None = None
     state: AssetState = AssetState.QUEUED
     progress: float = 0.0

@@ -8,6 +8,7 @@ from typing import Final, Self
 from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
 from pydantic import Field
 
+from core.i18n import gettext as _
 from core.models.base import Document, InvalidInput, Lease
 from core.models.times import next_daily, parse_clock, parse_moment, parse_zone
 
@@ -80,11 +81,15 @@ class Notify(Document):
         """
         zone = parse_zone(timezone)
         if at is not None and daily is not None:
-            raise InvalidInput("Please choose one: a time, or the daily digest.")
+            raise InvalidInput(_("Please choose one: a time, or the daily digest."))
         known = [str(each) for each in ChannelName]
         for name in channels:
             if name not in known:
-                raise InvalidInput(f"There is no channel “{name}”; there are {', '.join(known)}.")
+                raise InvalidInput(
+                    _("There is no channel “{name}”; there are {known}.").format(
+                        name=name, known=", ".join(known)
+                    )
+                )
         when = When.AT if at is not None else When.DAILY if daily is not None else When.READY
         return cls(
             channels=tuple(dict.fromkeys(channels)),
@@ -113,7 +118,11 @@ def parse_address(text: str) -> str:
     try:
         found = validate_email(text.strip(), check_deliverability=False, globally_deliverable=False)
     except EmailNotValidError as error:
-        raise InvalidInput(f"“{text.strip()[:80]}” is no e-mail address: {error}") from None
+        raise InvalidInput(
+            _("“{typed}” is no e-mail address: {reason}").format(
+                typed=text.strip()[:80], reason=error
+            )
+        ) from None
     return found.ascii_email or found.normalized
 
 
@@ -144,6 +153,7 @@ class Notice(Document):
         recipient: an e-mail address; over any other channel the user_id.
         digest: whether it goes together with what else is due for the same recipient.
         due_at: when it is to be sent, or tried again.
+        language: the language that its recipient reads, unless another is chosen since.
         tried_since: when it was first tried.
         attempts: how often it was tried in vain.
         error: why it was not sent.
@@ -164,6 +174,7 @@ class Notice(Document):
     created_at: datetime
     sent_at: datetime | None = None
     read_at: datetime | None = None
+    language: str | None = None
     tried_since: datetime | None = None
     attempts: int = 0
     error: str | None = None

@@ -29,6 +29,7 @@ class User(Document):
         language: the language that the user reads, by its code; None: the browser's.
         email: where mail goes; see `Address` for whether it may.
         webhook: where webhooks go.
+        stay: whether Create stays on the screen once something is ordered.
     """
 
     id: str = Field(alias="_id")
@@ -43,6 +44,7 @@ class User(Document):
     language: str | None = None
     email: str | None = None
     webhook: Webhook | None = None
+    stay: bool = False
 
     @property
     def sees_all(self) -> bool:

@@ -4,10 +4,11 @@ A local time that a change to daylight saving skips or repeats is read as `zonei
 `fold=0`: a skipped one with the offset before the change, a repeated one as the first of the two.
 """
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
 
+from core.i18n import gettext as _
 from core.models.base import InvalidInput
 
 FIRST_YEAR, LAST_YEAR = 1970, 2999
@@ -26,7 +27,9 @@ def parse_zone(name: str) -> ZoneInfo:
         InvalidInput: there is none of that name.
     """
     if name not in zone_names():
-        raise InvalidInput(f"There is no time zone “{name}”; one is called Europe/Berlin.")
+        raise InvalidInput(
+            _("There is no time zone “{name}”; one is called Europe/Berlin.").format(name=name)
+        )
     return ZoneInfo(name)
 
 
@@ -39,7 +42,9 @@ def parse_clock(text: str) -> time:
     try:
         return datetime.strptime(text.strip(), "%H:%M").time()  # noqa: DTZ007  # a clock has no zone
     except ValueError:
-        raise InvalidInput(f"“{text}” is no time of day; one is written as 09:00.") from None
+        raise InvalidInput(
+            _("“{typed}” is no time of day; one is written as 09:00.").format(typed=text)
+        ) from None
 
 
 def parse_moment(text: str, zone: ZoneInfo) -> datetime:
@@ -59,11 +64,15 @@ def parse_moment(text: str, zone: ZoneInfo) -> datetime:
     if (
         local is None or not FIRST_YEAR <= local.year <= LAST_YEAR
     ):  # so that no zone leads beyond the calendar
-        raise InvalidInput(f"“{text}” is no date and time; one is written as 2026-12-01T09:00.")
+        raise InvalidInput(
+            _("“{typed}” is no date and time; one is written as 2026-12-01T09:00.").format(
+                typed=text
+            )
+        )
     return instant(local, zone) if local.tzinfo is None else local.astimezone(UTC)
 
 
-def instant(local: datetime, zone: ZoneInfo) -> datetime:
+def instant(local: datetime, zone: tzinfo) -> datetime:
     """Return the instant (UTC) of a local time without a zone, cut to the seconds."""
     return local.replace(tzinfo=zone, fold=0, microsecond=0).astimezone(UTC)
 

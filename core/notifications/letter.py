@@ -13,12 +13,14 @@ from typing import Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
+from core.i18n import N_, language, ngettext
+from core.i18n import gettext as _
 from core.media.storage import ContentStore
 from core.models import NoticeKind
 from core.notifications.channels import Recipient
 from core.notifications.message import Message, Told, shortened
 from core.notifications.thumbnails import Thumbnail, make_thumbnail
-from core.outcome import NOUNS
+from core.outcome import KINDS
 from core.store.addresses import LINK_DAYS
 
 _HERE: Final = Path(__file__).parent
@@ -38,9 +40,9 @@ _PREHEADER_CHARACTERS: Final = 120
 _ENCODING: Final = "quoted-printable"  # for servers that take neither eight bits nor long lines
 
 _BUTTONS: Final = {
-    NoticeKind.JOB: "Open Fivefold",
-    NoticeKind.CONFIRM: "Confirm this address",
-    NoticeKind.TEST: "Open “Notifications”",
+    NoticeKind.JOB: N_("Open Fivefold"),
+    NoticeKind.CONFIRM: N_("Confirm this address"),
+    NoticeKind.TEST: N_("Open “Notifications”"),
 }
 _templates: Final = Environment(
     loader=FileSystemLoader(_HERE),
@@ -49,6 +51,7 @@ _templates: Final = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+_templates.globals.update(_=_, ngettext=ngettext)
 
 
 class _Unfolded(UniqueUnstructuredHeader, BaseHeader):  # type: ignore[misc]  # typeshed's `max_count`
@@ -85,7 +88,7 @@ class _Section:
 
 def mailbox(address: str, name: str = "") -> Address:
     """Return an e-mail address, as `parse_address` spells it, for a header."""
-    local_part, _, domain = address.rpartition("@")
+    local_part, _at, domain = address.rpartition("@")
     return Address(name, local_part, domain)
 
 
@@ -123,7 +126,8 @@ def write_letter(
         "sections": sections,
         "links": message.jobs[_SECTIONS:][:_LINKS],
         "unlisted": max(0, len(message.jobs) - _SECTIONS - _LINKS),
-        "button": _BUTTONS[message.kind],
+        "language": language(),
+        "button": _(_BUTTONS[message.kind]),
         "link_days": LINK_DAYS,
     }
     letter.set_content(_templates.get_template("letter.txt.j2").render(said), cte=_ENCODING)
@@ -154,14 +158,14 @@ def _attach(html: EmailMessage, name: str, picture: bytes, subtype: str) -> None
 def _sections(jobs: Sequence[Told], content: ContentStore) -> list[_Section]:
     """Return what is said of the jobs, with pictures until there are enough of them."""
     alone = len(jobs) == 1
-    left = _OF_A_KIND * len(NOUNS) if alone else _ALTOGETHER
+    left = _OF_A_KIND * len(KINDS) if alone else _ALTOGETHER
     bytes_each = _PICTURE_BYTES // left
     sections = []
     for told in jobs:
         columns = 2 if alone and not _is_upright(told) else 3
         width = _ROW // columns - _SPACE
         groups = []
-        for kind in NOUNS if alone else [None]:
+        for kind in KINDS if alone else [None]:
             assets = [each for each in told.assets if kind in (each.kind, None)]
             made = (make_thumbnail(asset, content, width, bytes_each) for asset in assets)
             most = min(left, _OF_A_KIND if alone else _OF_EACH)

@@ -6,6 +6,7 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Final
 
+from core.i18n import gettext as _
 from core.models import Asset, AssetState, Job, JobStatus, Notice, NoticeKind
 from core.outcome import ending, headline
 
@@ -38,7 +39,12 @@ class Told:
     @property
     def headline(self) -> str:
         """The title with the prompt's beginning, on one line of printable characters."""
-        return f"{self.title}: “{shortened(self.prompt)}”"
+        return _("{title}: “{prompt}”").format(title=self.title, prompt=shortened(self.prompt))
+
+    @property
+    def line(self) -> str:
+        """The prompt's beginning with what there is to see, on one line."""
+        return _("“{prompt}”: {text}").format(prompt=shortened(self.prompt), text=self.text)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,20 +88,20 @@ def write_message(
     first = notices[0]
     told = tuple(_tell(job, assets, link_base) for job, assets in found)
     if first.kind == NoticeKind.CONFIRM:
-        title = "Please confirm your e-mail address"
-        text = (
-            f"“{_unlinked(first.user_id)}” would like to be told at this address when images and "
-            "videos are ready. Nothing else is sent here before you agree."
-        )
+        title = _("Please confirm your e-mail address")
+        text = _(
+            "“{user}” would like to be told at this address when images and videos are ready. "
+            "Nothing else is sent here before you agree."
+        ).format(user=_unlinked(first.user_id))
     elif first.kind == NoticeKind.TEST:
-        title, text = "This is a test", "Messages from Fivefold reach you here."
+        title, text = _("This is a test"), _("Messages from Fivefold reach you here.")
         link = f"{link_base}/notifications"
     elif len(told) == 1:
         [one] = told
         title, text, link = one.headline, one.text, one.link
     else:
-        title = f"{len(told)} of your requests have ended"
-        text = "; ".join(f"“{shortened(each.prompt)}”: {each.text}" for each in told)
+        title = _("{count} of your requests have ended").format(count=len(told))
+        text = "; ".join(each.line for each in told)
         link = f"{link_base}/"
     return Message(
         id=_stable(notices),

@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping
 from html import escape
 from typing import Any, Final
 
+from core.i18n import gettext as _
+from core.i18n import ngettext
 from core.models import Kind, NoticeKind, WebhookFormat
 from core.notifications.message import Message, Told, shortened
 
@@ -53,7 +55,11 @@ def _for_slack(message: Message) -> dict[str, Any]:
     def plain(text: str) -> str:
         return escape(text, quote=False)
 
-    return {"text": _written(message, plain, lambda url: f"<{plain(url)}|Open>", _SLACK_CHARACTERS)}
+    return {
+        "text": _written(
+            message, plain, lambda url: f"<{plain(url)}|{_('Open')}>", _SLACK_CHARACTERS
+        )
+    }
 
 
 def _for_discord(message: Message) -> dict[str, Any]:
@@ -81,14 +87,12 @@ def _written(
     """Return a message as text; of a digest, as many jobs as there is room for."""
     lines = [plain(shortened(message.text, _TEXT_CHARACTERS))]
     if len(message.jobs) > 1:
-        lines = [
-            f"• {plain(f'“{shortened(told.prompt)}”: {told.text}')} {link(told.link)}"
-            for told in message.jobs
-        ]
+        lines = [f"• {plain(told.line)} {link(told.link)}" for told in message.jobs]
 
     def first(number: int) -> str:
         left = len(lines) - number
-        shown = [*lines[:number], *([f"… and {left} more"] if left else [])]
+        more = ngettext("… and {count} more", "… and {count} more", left).format(count=left)
+        shown = [*lines[:number], *([more] if left else [])]
         title = plain(shortened(message.title, _TITLE_CHARACTERS))
         return "\n".join([title, *shown, link(message.link)])
 

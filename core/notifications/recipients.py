@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Final
 
+from core.i18n import N_
 from core.models import ChannelName, Notice, NoticeKind, now
 from core.notifications.channels import DeliveryFailed, Recipient
 from core.store import Store
@@ -37,7 +38,7 @@ def find_recipient(store: Store, notice: Notice, link_base: str) -> tuple[Recipi
     user = store.users.get(notice.user_id)
     webhook = None if user is None else user.webhook
     if notice.channel == ChannelName.WEBHOOK and webhook is None:
-        raise DeliveryFailed("The webhook was taken away from the settings.", permanent=True)
+        raise DeliveryFailed(N_("The webhook was taken away from the settings."), permanent=True)
     return Recipient(user_id=notice.user_id, address=notice.recipient, webhook=webhook), ""
 
 
@@ -45,18 +46,18 @@ def _mailbox(store: Store, notice: Notice, link_base: str) -> tuple[Recipient, s
     found = store.addresses.get(notice.user_id, notice.recipient)
     if notice.kind == NoticeKind.CONFIRM:
         if found is None or found.confirm_token is None or (found.confirm_until or now()) <= now():
-            raise DeliveryFailed("The link in it has been used or has ended.", permanent=True)
+            raise DeliveryFailed(N_("The link in it has been used or has ended."), permanent=True)
         link = confirm_link(link_base, found.confirm_token)
         return _to(notice, unsubscribe_link(link_base, found.unsubscribe_token)), link
     if found is not None and found.unsubscribed_at is not None:
-        raise DeliveryFailed("Its owner wants no more mail from here.", permanent=True)
+        raise DeliveryFailed(N_("Its owner wants no more mail from here."), permanent=True)
     if found is None or not found.takes_mail:
         ends = notice.created_at + timedelta(days=LINK_DAYS)
         if found is not None and found.confirm_until is not None:
             ends = found.confirm_until
         if now() > ends:
-            raise DeliveryFailed("The address was never confirmed.", permanent=True)
-        raise NotConfirmed("Waits until the address is confirmed by the link in the mail.")
+            raise DeliveryFailed(N_("The address was never confirmed."), permanent=True)
+        raise NotConfirmed(N_("Waits until the address is confirmed by the link in the mail."))
     return _to(notice, unsubscribe_link(link_base, found.unsubscribe_token)), ""
 
 

@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from core.models import Asset, Job, JobStatus, Notice, NoticeKind
+from core.i18n import ENGLISH, N_, speaking
+from core.models import Asset, ChannelName, Job, JobStatus, Notice, NoticeKind
 from core.notifications.channels import Channel, ChannelDown, DeliveryFailed
 from core.notifications.message import Message, write_message
 from core.notifications.recipients import LOOK_AGAIN_SECONDS, NotConfirmed, find_recipient
@@ -17,7 +18,9 @@ from core.store.outbox import NOW, Moment, pause
 JOB_GOES_ON_SECONDS: Final = 5.0
 STORE_AGAIN_SECONDS: Final = 0.1
 LONGEST_DOWN_SECONDS: Final = 60.0
-OUR_FAULT: Final = "It could not be sent because of a fault in Fivefold, which its log describes."
+OUR_FAULT: Final = N_(
+    "It could not be sent because of a fault in Fivefold, which its log describes."
+)
 
 _log = logging.getLogger(__name__)
 
@@ -154,11 +157,13 @@ class Sender:
                 return 0
             youngest = max(notices, key=lambda notice: notice.created_at)
             recipient, link = find_recipient(self._store, youngest, self._link_base)
-            message = write_message(notices, found, self._link_base, link=link)
-            if not self._holds(notices, claimed_at):
-                _log.warning("%s: too late to be sent by this process", message.id)
-                return 0
-            channel.send(recipient, message)
+            with speaking(self._language(channel, youngest)):
+                message = write_message(notices, found, self._link_base, link=link)
+                if not self._holds(notices, claimed_at):
+                    _log.warning("%s: too late to be sent by this process", message.id)
+                    return 0
+                channel.send(recipient, message)
+                said = _said(notices, message)
         except NotConfirmed as reason:
             outbox.put_off(notices, LOOK_AGAIN_SECONDS, str(reason), moment)
         except DeliveryFailed as error:
@@ -176,9 +181,16 @@ class Sender:
             outbox.failed(notices, OUR_FAULT, pause(notices[0].attempts), moment)
         else:
             self._downs[channel.name] = 0
-            self._store_sent(_said(notices, message))
+            self._store_sent(said)
             return len(notices)
         return 0
+
+    def _language(self, channel: Channel, notice: Notice) -> str:
+        """Return what a message is written in: whoever sits at the terminal reads English."""
+        if channel.name == ChannelName.TERMINAL:
+            return ENGLISH
+        user = self._store.users.get(notice.user_id)
+        return (user and user.language) or notice.language or ENGLISH
 
     def _to_tell(
         self, claimed: Sequence[Notice]
@@ -193,7 +205,7 @@ class Sender:
                 continue
             job = jobs.get(notice.job_id or "")
             if job is None:
-                self._store.outbox.failed([notice], "The job was deleted.", None, self._clock())
+                self._store.outbox.failed([notice], N_("The job was deleted."), None, self._clock())
             elif job.status == JobStatus.PROCESSING:  # tried again since it ended: not yet, then
                 self._store.outbox.put_off([notice], JOB_GOES_ON_SECONDS, None, self._clock())
             else:

@@ -6,6 +6,7 @@ from typing import Final
 
 from PIL import Image, ImageDraw
 
+from core.i18n import gettext as _
 from core.media.storage import ContentStore
 from core.models import Asset, Kind
 
@@ -59,7 +60,9 @@ def make_thumbnail(
     height = max(1, round(width * still.height / still.width))
     return Thumbnail(
         name=asset.id,
-        alt=f"{asset.kind.capitalize()} {asset.slot}",
+        alt=(_("Video {number}") if asset.kind == Kind.VIDEO else _("Image {number}")).format(
+            number=asset.slot
+        ),
         jpeg=_encoded(still, width, most_bytes, badge=asset.kind == Kind.VIDEO),
         width=width,
         height=height,

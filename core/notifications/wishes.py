@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfoNotFoundError
 
 from tzlocal import get_localzone_name
 
+from core.i18n import gettext as _
 from core.models import (
     ChannelName,
     InvalidInput,
@@ -58,16 +59,18 @@ def check_wish(notify: Notify, user: User | None, channels: Collection[str]) -> 
     missing = [name for name in notify.channels if name not in channels]
     if ChannelName.EMAIL in missing:
         raise InvalidInput(
-            "Mail is not set up here. SMTP_HOST, or SMTP_USER for Gmail, switches it on."
+            _("Mail is not set up here. SMTP_HOST, or SMTP_USER for Gmail, switches it on.")
         )
     if missing:
         raise InvalidInput(
-            f"“{missing[0]}” is not available here; there are {', '.join(channels)}."
+            _("“{name}” is not available here; there are {known}.").format(
+                name=missing[0], known=", ".join(channels)
+            )
         )
     if ChannelName.EMAIL in notify.channels and not (notify.email or (user and user.email)):
-        raise InvalidInput("Please save your e-mail address on the page “Notifications” first.")
+        raise InvalidInput(_("Please save your e-mail address on the page “Notifications” first."))
     if ChannelName.WEBHOOK in notify.channels and (user is None or user.webhook is None):
-        raise InvalidInput("Please save a webhook on the page “Notifications” first.")
+        raise InvalidInput(_("Please save a webhook on the page “Notifications” first."))
 
 
 def choose_email(store: Store, user: User, typed: str) -> str:
@@ -89,7 +92,7 @@ def choose_email(store: Store, user: User, typed: str) -> str:
         without = user.notify.model_copy(update={"channels": others})
         store.users.choose(user.id, email=None, notify=without)
         store.outbox.cancel_channel(user.id, ChannelName.EMAIL)
-        return "No mail is sent to you any more."
+        return _("No mail is sent to you any more.")
     address = parse_address(typed)
     known = store.addresses.get(user.id, address)
     if known is None or not known.takes_mail:
@@ -100,8 +103,10 @@ def choose_email(store: Store, user: User, typed: str) -> str:
     switched_on = user.notify.model_copy(update={"channels": (*others, ChannelName.EMAIL)})
     store.users.choose(user.id, email=address, notify=switched_on)
     if known is not None and known.takes_mail:
-        return f"Mail goes to {address}."
-    return f"Please follow the link in the mail that is sent to {address} now."
+        return _("Mail goes to {address}.").format(address=address)
+    return _("Please follow the link in the mail that is sent to {address} now.").format(
+        address=address
+    )
 
 
 def _confirmed(store: Store, user_id: str, address: str) -> bool:
@@ -117,7 +122,11 @@ def send_test(store: Store, user: User, channel: ChannelName) -> None:
     """
     check_wish(Notify(channels=(channel,)), user, list(ChannelName))
     if store.outbox.added(user.id, NoticeKind.TEST, now() - timedelta(hours=1)) >= TESTS_AN_HOUR:
-        raise InvalidInput(f"You had {TESTS_AN_HOUR} tests within an hour; please wait a while.")
+        raise InvalidInput(
+            _("You had {count} tests within an hour; please wait a while.").format(
+                count=TESTS_AN_HOUR
+            )
+        )
     recipient = user.email if channel == ChannelName.EMAIL else None
     store.outbox.add(user.id, NoticeKind.TEST, channel, recipient or user.id)
 

@@ -7,13 +7,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal, Protocol, get_args
 
-from core.models import PROMPT_MAX_CHARACTERS, Cost, InvalidInput, Kind
+from core.models import PROMPT_MAX_CHARACTERS, Cost, InvalidInput, Kind, Task
 
 Queue = Literal["io", "gpu"]
 QUEUES: Final = get_args(Queue)
 
 AUTO: Final = "auto"
-"""The aspect ratio that a model chooses itself; for a clip of an image, mostly the image's."""
+"""The aspect ratio that a model chooses itself; of what is made of an item, mostly the item's."""
+
+
+def what_is_made(kind: Kind, task: Task) -> str:
+    """Return what comes of a task, in words such as "clips of an image"."""
+    if task == Task.ANIMATE:
+        return "clips of an image"
+    return f"larger {kind}s" if task == Task.UPSCALE else f"{kind}s"
 
 
 class Report(Protocol):
@@ -72,7 +79,8 @@ def _least(*numbers: int | None) -> int | None:
 class Option:
     """Something that can be chosen for a model beside shape, length and seed.
 
-    An option called `size` has choices such as `1536x1024` and replaces the ratio's pixels.
+    An option called `size` has choices such as `1536x1024` and replaces the ratio's pixels; one
+    called `scale_factor` says by how much an upscaled item is wider and higher (else it is twice).
 
     Attributes:
         name: as it is written on the command line and kept with the item.
@@ -148,9 +156,10 @@ class Capability:
     Attributes:
         kind: what it makes.
         model: its name at the provider.
-        animates: whether it makes a clip of an image (`Request.source`) instead of a text alone.
+        task: what it does to make it: of a text alone, or to an item (`Request.source`).
         ratios: aspect ratio → (width, height) in pixels, the preferred one first; the pixels are
-            about right where `exact` is not set, or where the ratio is `AUTO`.
+            about right where `exact` is not set, or where the ratio is `AUTO`. What is upscaled
+            keeps the ratio of its source.
         seconds: the clip lengths it can make, in seconds; empty for images.
         default_seconds: the clip length where the user chose none.
         options: what else can be chosen.
@@ -158,6 +167,7 @@ class Capability:
             what comes is kept as it is, for it has been paid for.
         seed: `item`: each item gets a seed of its own; `job`: all items of a job get the same,
             and the provider varies them by `Request.slot`; `none`: it takes no seed.
+        max_pixels: the most pixels that what is upscaled may have in the end; None: not known.
         max_prompt: the longest prompt it takes, in characters.
         prompt_units: what its characters are: those of Python, or UTF-16 code units.
         limit: items of this model in flight at once: over the whole installation, or, for a
@@ -173,13 +183,14 @@ class Capability:
 
     kind: Kind
     model: str
-    animates: bool = False
+    task: Task = Task.CREATE
     ratios: Mapping[str, tuple[int, int]]
     seconds: Sequence[int] = ()
     default_seconds: int | None = None
     options: Sequence[Option] = ()
     exact: bool = True
     seed: Literal["item", "job", "none"] = "item"
+    max_pixels: int | None = None
     max_prompt: int = PROMPT_MAX_CHARACTERS
     prompt_units: Literal["characters", "utf-16"] = "characters"
     limit: int = 1
@@ -212,9 +223,11 @@ class Request:
         slot: which of the job's items of this kind it is, from 1.
         model: one of the provider's models.
         params: what was chosen: `width`, `height` (pixels), `seed` where it takes one, for clips
-            `seconds`, `fps`, and the capability's options that are not left to the model.
-        source: for `Capability.animates`: the image, a PNG or JPEG file, there until `submit`
-            returns.
+            `seconds`, `fps`, and the capability's options that are not left to the model. For
+            what is upscaled: the size, and the length of a clip, that are to come.
+        task: what is to be done.
+        source: what it is done to, a PNG, JPEG or MP4 file, there until `submit` returns; None
+            where it is made of the text alone.
         end_user: tells users apart without saying who they are; the same for all of a user's items.
     """
 
@@ -224,6 +237,7 @@ class Request:
     slot: int
     model: str
     params: Mapping[str, Any]
+    task: Task = Task.CREATE
     source: Path | None = None
     end_user: str = ""
 

@@ -19,7 +19,7 @@ import httpx2
 import openai
 from openai.types import ImagesResponse
 
-from core.models import Kind
+from core.models import Kind, Task
 from core.providers.answers import (
     Vendor,
     as_image_file,
@@ -152,8 +152,11 @@ class OpenAI(Provider):
         limits: dict[str, Any] = {"limit": server.limit, "paid": server.paid}
         return [
             *(image_capability(model, **limits) for model in server.image_models),
-            *(video_capability(model, animates=False, **limits) for model in server.video_models),
-            *(video_capability(model, animates=True, **limits) for model in server.animate_models),
+            *(video_capability(model, task=Task.CREATE, **limits) for model in server.video_models),
+            *(
+                video_capability(model, task=Task.ANIMATE, **limits)
+                for model in server.animate_models
+            ),
         ]
 
     async def submit(self, request: Request) -> Submission:

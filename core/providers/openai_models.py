@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from core.models import Cost, Kind
+from core.models import Cost, Kind, Task
 from core.providers.base import AUTO, Capability, Option
 
 PARTIAL_IMAGES: Final = 2
@@ -144,12 +144,12 @@ def image_body(model: str, params: Mapping[str, Any], end_user: str) -> dict[str
     return {"model": model, "n": 1, "size": size, "extra_body": diffusion_body(params)}
 
 
-def video_capability(model: str, *, limit: int, paid: bool, animates: bool) -> Capability:
+def video_capability(model: str, *, limit: int, paid: bool, task: Task) -> Capability:
     """Return what a video model of a `/v1/videos` server can do; arguments as above."""
     return Capability(
         kind=Kind.VIDEO,
         model=model,
-        animates=animates,
+        task=task,
         ratios=_CLIPS,
         seconds=range(1, 16),
         default_seconds=5,

@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass, field
 from importlib.metadata import entry_points
 from typing import Any, Final
 
-from core.models import Kind
-from core.providers.base import Capability, Limits, Provider
+from core.models import Kind, Task
+from core.providers.base import Capability, Limits, Provider, what_is_made
 from core.providers.illustrator.provider import Illustrator
 
 ENTRY_POINTS: Final = "fivefold.providers"
@@ -32,13 +32,11 @@ class Catalogue:
     broken: dict[str, str] = field(default_factory=dict)
     narrowed: Mapping[str, Limits] = field(default_factory=dict)
 
-    def offers(
-        self, kind: Kind, *, animates: bool = False
-    ) -> Iterator[tuple[Provider, Capability]]:
-        """Yield every provider and model that makes a kind, those to be preferred first."""
+    def offers(self, kind: Kind, task: Task = Task.CREATE) -> Iterator[tuple[Provider, Capability]]:
+        """Yield every provider and model that makes a kind so, those to be preferred first."""
         for provider in self.providers.values():
             for capability in provider.capabilities():
-                if (capability.kind, capability.animates) == (kind, animates):
+                if (capability.kind, capability.task) == (kind, task):
                     yield provider, capability
 
     def choose(
@@ -46,8 +44,7 @@ class Catalogue:
         kind: Kind,
         provider: str | None = None,
         model: str | None = None,
-        *,
-        animates: bool = False,
+        task: Task = Task.CREATE,
     ) -> tuple[Provider, Capability]:
         """Return the provider and model that make a kind.
 
@@ -56,17 +53,17 @@ class Catalogue:
             provider: the chosen provider's name; None: the first that makes it. One that wants
                 consent is taken only where it is named.
             model: the chosen model; None: the first.
-            animates: whether clips are to be made of an image.
+            task: what is to be done.
 
         Raises:
             LookupError: there is none; the text says so.
         """
-        for found, capability in self.offers(kind, animates=animates):
+        for found, capability in self.offers(kind, task):
             if provider is None and found.consent:
                 continue
             if provider in (None, found.name) and model in (None, capability.model):
                 return found, capability
-        what = f"{kind}s" if not animates else "clips of an image"
+        what = what_is_made(kind, task)
         if provider is not None and provider not in self.providers:
             there = ", ".join(self.providers)
             raise LookupError(f"There is no provider “{provider}” here; there are: {there}.")
@@ -76,13 +73,13 @@ class Catalogue:
         raise LookupError(f"{who} {verb} {what}{how}.")
 
     def capability(
-        self, provider: str, kind: Kind, model: str, *, animates: bool = False
+        self, provider: str, kind: Kind, model: str, task: Task = Task.CREATE
     ) -> Capability | None:
         """Return what a provider's model can do; None where it is not configured (any more)."""
         return next(
             (
                 capability
-                for found, capability in self.offers(kind, animates=animates)
+                for found, capability in self.offers(kind, task)
                 if (found.name, capability.model) == (provider, model)
             ),
             None,
@@ -124,7 +121,7 @@ class Catalogue:
                 "consent": provider.consent,
                 "kind": each.kind,
                 "model": each.model,
-                "animates": each.animates,
+                "task": each.task,
                 "ratios": {name: list(size) for name, size in each.ratios.items()},
                 "seconds": list(each.seconds),
                 "default_seconds": each.default_seconds,

@@ -1,4 +1,4 @@
-"""RunwayML: images, clips of a text, and clips of an image; each a task that is resumed by its id.
+"""RunwayML: images and clips, of a text or of an item; each a task that is resumed by its id.
 
 What it charges for stands in its tasks, in credits: an estimate while they run, the cost when they
 have ended. States, failure codes and what may be sent again are those of its API's documentation
@@ -98,7 +98,7 @@ class Runway(Provider):
             spent=frozenset({"not have enough credits"}),
         )
         self._models = {
-            (each.capability.kind, each.capability.animates, each.capability.model): each
+            (each.capability.kind, each.capability.task, each.capability.model): each
             for each in models()
         }
         self._offered = tuple(each.capability for each in models())
@@ -111,8 +111,8 @@ class Runway(Provider):
         return self._offered
 
     async def submit(self, request: Request) -> Submission:
-        """Start a task; an image to animate is uploaded before, which is free."""
-        model = self._models.get((request.kind, request.source is not None, request.model))
+        """Start a task; an item that it is done to is uploaded before, which is free."""
+        model = self._models.get((request.kind, request.task, request.model))
         if model is None:
             raise RequestRejected(f"{self.title} has no model “{request.model}” for this.")
         arguments = model.arguments(request.params)
@@ -121,12 +121,12 @@ class Runway(Provider):
                 f"The account at {self.title} has no credits left. "
                 "Please top it up, then try again."
             )
-        image: dict[str, Any] = {}
+        given: dict[str, Any] = {"prompt_text": request.prompt} if model.prompted else {}
         if request.source is not None:
-            image["prompt_image"] = model.image(await self._uploaded(request.source))
+            given |= model.source(await self._uploaded(request.source))
         create = getattr(self._client, model.endpoint).with_raw_response.create
         async with asking(self._vendor, creating=True):
-            answer = await create(prompt_text=request.prompt, **arguments, **image)
+            answer = await create(**given, **arguments)
         try:
             task = await answer.parse()
             remote_id = task.id  # None where the answer has none, whatever its type says
@@ -242,7 +242,7 @@ class Runway(Provider):
             ) from None
 
     async def _uploaded(self, source: Path) -> str:
-        """Return the address of an image at RunwayML, where it stays for a while."""
+        """Return the address of a file at RunwayML, where it stays for a while."""
         try:
             async with asyncio.timeout(UPLOAD_SECONDS), self._readable():
                 return (await self._reading.uploads.create_ephemeral(file=source)).uri
@@ -278,7 +278,7 @@ class Runway(Provider):
                 **told,
             )
         if code == "ASSET.INVALID":
-            return RequestRejected(f"{self.title} cannot use this image: {said}", **told)
+            return RequestRejected(f"{self.title} cannot use this file: {said}", **told)
         if code.startswith("INTERNAL.BAD_OUTPUT"):
             sentence = f"What {self.title} made came out too badly to be handed over."
             return GenerationFailed(sentence, **told)

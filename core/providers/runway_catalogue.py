@@ -17,30 +17,43 @@ from math import log, sqrt
 from types import ModuleType
 from typing import Any, Final, Literal, Required, get_args, get_origin, get_type_hints
 
-from core.models import PROMPT_MAX_CHARACTERS, Cost, Kind
+from core.models import PROMPT_MAX_CHARACTERS, Cost, Kind, Task
 from core.providers.base import AUTO, Capability, Option
 from core.providers.errors import RequestRejected
 
 ENDPOINTS: Final = {
-    "text_to_image": (Kind.IMAGE, False),
-    "text_to_video": (Kind.VIDEO, False),
-    "image_to_video": (Kind.VIDEO, True),
+    "text_to_image": (Kind.IMAGE, Task.CREATE),
+    "text_to_video": (Kind.VIDEO, Task.CREATE),
+    "image_to_video": (Kind.VIDEO, Task.ANIMATE),
+    "image_upscale": (Kind.IMAGE, Task.UPSCALE),
+    "video_upscale": (Kind.VIDEO, Task.UPSCALE),
 }
-"""Endpoint → what it makes, and whether it makes it of an image."""
+"""Endpoint → what it makes, and what it does for that."""
 
 _RECOMMENDED: Final = {
     "text_to_image": ("gen4_image",),
     "text_to_video": ("gen4.5",),
     "image_to_video": ("gen4_turbo", "gen4.5"),
+    "image_upscale": (),
+    "video_upscale": (),
 }
-_OF_NO_USE: Final = frozenset({"vector", "edit"})  # parts of names: no pixels, or not from text
-_OURS: Final = frozenset({"model", "prompt_text", "prompt_image", "ratio", "duration", "seed"})
-# Files that we cannot show, and what needs reference images.
-_NOT_OFFERED: Final = frozenset({"output_format", "prores_profile", "edit", "precise_edit"})
+# Parts of names: no pixels, not from text, no more pixels.
+_OF_NO_USE: Final = frozenset({"vector", "edit", "rate"})
+_SOURCES: Final = {
+    "image_to_video": "prompt_image",
+    "image_upscale": "image_uri",
+    "video_upscale": "video_uri",
+}
+_OURS: Final = frozenset({"model", "prompt_text", "ratio", "duration", "seed", *_SOURCES.values()})
+# Files that we cannot show, what needs reference images, and several files of one task.
+_NOT_OFFERED: Final = frozenset(
+    {"output_format", "prores_profile", "edit", "precise_edit", "output_count"}
+)
 _TEXTS: Final = frozenset({"negative_prompt"})
 _SECONDS: Final = (5, 10)  # where a model does not say: what nearly all take
 _USUAL_SECONDS: Final = 5
 _AREA: Final = 1280 * 720
+_UPSCALED: Final = {"image_upscale": 25_300_000}  # pixels: said only where the endpoint is called
 _SQUARE: Final = (1024, 1024)
 _ASPECTS: Final = ("16:9", "9:16", "1:1", "4:3", "3:4", "3:2", "2:3", "21:9", "9:21", "5:4", "4:5")
 _ODD_ASPECTS: Final = ("2:1", "1:2", "20:9", "9:20", "4:1", "1:4", "8:1", "1:8")
@@ -59,6 +72,7 @@ class Model:
         capability: what it can do, without the limits of the account.
         ratios: what the argument `ratio` may be; empty: it takes none.
         takes: the other arguments that are passed on from `Request.params` as they are.
+        prompted: whether it takes a prompt.
         positions: whether the image has to be called the first frame.
     """
 
@@ -66,10 +80,11 @@ class Model:
     capability: Capability
     ratios: Sequence[str]
     takes: frozenset[str]
+    prompted: bool
     positions: bool
 
     def arguments(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the arguments of the SDK's `create`, without prompt and image.
+        """Return the arguments of the SDK's `create`, without prompt and source.
 
         Args:
             params: `Request.params`.
@@ -80,13 +95,14 @@ class Model:
         arguments = {"model": self.capability.model}
         if self.ratios:
             arguments["ratio"] = self._ratio(params)
-        if "seconds" in params:
+        if self.capability.seconds:
             arguments["duration"] = params["seconds"]
         return arguments | {name: params[name] for name in sorted(self.takes) if name in params}
 
-    def image(self, uri: str) -> Any:  # noqa: ANN401  # the SDK takes a text or a list
-        """Return the argument `prompt_image` for the image that a clip begins with."""
-        return [{"uri": uri, "position": "first"}] if self.positions else uri
+    def source(self, uri: str) -> dict[str, Any]:
+        """Return the argument for the item that a clip begins with, or that is upscaled."""
+        frame = [{"uri": uri, "position": "first"}] if self.positions else uri
+        return {_SOURCES[self.endpoint]: frame}
 
     def _ratio(self, params: Mapping[str, Any]) -> str:
         wanted = [f"{params['width']}:{params['height']}", str(params.get("ratio"))]
@@ -133,7 +149,7 @@ def models_of(endpoint: str, types: ModuleType) -> list[Model]:
 
 def _models(endpoint: str, params: type, docs: Mapping[str, str]) -> Iterator[Model]:
     """Yield the models that a `TypedDict` describes, mostly one."""
-    kind, animates = ENDPOINTS[endpoint]
+    kind, task = ENDPOINTS[endpoint]
     hints = get_type_hints(params)
     hints_with_extras = get_type_hints(params, include_extras=True)
     required = {name for name, hint in hints_with_extras.items() if get_origin(hint) is Required}
@@ -144,28 +160,31 @@ def _models(endpoint: str, params: type, docs: Mapping[str, str]) -> Iterator[Mo
         and (option := _option(name, hint, docs.get(name, ""), required=name in required))
     ]
     takes = {option.name for option in options} | ({"seed"} & hints.keys())
-    needed = {"prompt_text"} if kind == Kind.IMAGE else {"prompt_text", "duration"}
+    upscales = task == Task.UPSCALE
+    lasts = kind == Kind.VIDEO and not upscales
+    needed = {_SOURCES[endpoint]} if upscales else {"prompt_text", *["duration"] * lasts}
     if required - _OURS - takes or needed - hints.keys():
         return
     ratios = [each for each in _literals(hints.get("ratio")) if isinstance(each, str)]
-    shapes, shape_options = _shapes(ratios, kind, animates=animates)
+    shapes, shape_options = _shapes(ratios, kind, task)
     prompt = docs.get("prompt_text", "")
     longest = re.search(r"up to ([\d,]+) characters", prompt)
     length = docs.get("duration", "")
-    seconds = () if kind == Kind.IMAGE else _seconds(hints["duration"], length)
+    seconds = _seconds(hints["duration"], length) if lasts else ()
     for name in _literals(hints["model"]):
         if _OF_NO_USE & set(re.split(r"\W|_", name)):
             continue
         capability = Capability(
             kind=kind,
             model=name,
-            animates=animates,
+            task=task,
             ratios=shapes,
             seconds=seconds,
             default_seconds=_default_seconds(seconds, length),
             options=(*shape_options, *options),
             exact=False,  # RunwayML documents neither the frame rate nor the exact length
             seed="item" if "seed" in takes else "none",
+            max_pixels=_UPSCALED.get(endpoint),
             max_prompt=int(longest[1].replace(",", "")) if longest else PROMPT_MAX_CHARACTERS,
             prompt_units="utf-16" if "UTF-16" in prompt else "characters",
             cost=Cost(unit="credits"),
@@ -175,6 +194,7 @@ def _models(endpoint: str, params: type, docs: Mapping[str, str]) -> Iterator[Mo
             capability=capability,
             ratios=ratios,
             takes=frozenset(takes),
+            prompted="prompt_text" in hints,
             # These take an image without a position for something to go by, not to begin with.
             positions="position" in docs.get("prompt_image", ""),
         )
@@ -190,6 +210,16 @@ def _option(name: str, hint: object, doc: str, *, required: bool) -> Option | No
     if hint is bool:
         return Option(**told, type="flag", default=False if required else None)
     literals = _literals(hint)
+    if hint is int:
+        said = re.search(r"from (\d+)\D* to (\d+)", doc)
+        least, most = (None, None) if said is None else (int(said[1]), int(said[2]))
+        return Option(**told, type="integer", minimum=least, maximum=most)
+    if literals and all(isinstance(each, int) for each in literals):
+        said = re.search(r"Defaults to (\d+)", doc)
+        usual = literals[0] if required else None
+        numbers = tuple(map(str, literals))
+        default = usual if said is None else int(said[1])
+        return Option(**told, type="integer", choices=numbers, default=default)
     if literals and all(isinstance(each, str) for each in literals):
         unlike: dict[str, str] = {}  # some are there twice: "768p", and "768P" as deprecated
         for each in literals:
@@ -200,10 +230,10 @@ def _option(name: str, hint: object, doc: str, *, required: bool) -> Option | No
 
 
 def _shapes(
-    literals: Sequence[str], kind: Kind, *, animates: bool
+    literals: Sequence[str], kind: Kind, task: Task
 ) -> tuple[dict[str, _Size], list[Option]]:
     """Return aspect ratios with their pixels, and options for what these leave open."""
-    words = _words(literals)
+    words, animates = _words(literals), task == Task.ANIMATE
     tiers = [word.removeprefix(f"{AUTO}_") for word in words if word.startswith(f"{AUTO}_")]
     auto = _SQUARE if kind == Kind.IMAGE else _size(16 / 9)
     options = []

@@ -14,6 +14,7 @@ from pymongo.database import Database
 from pymongo.errors import OperationFailure
 from ulid import ULID
 
+from core.i18n import N_
 from core.models import Job, LoginEntry, User, Via, ViewEntry
 
 Document = dict[str, Any]
@@ -33,15 +34,15 @@ BY_OTHERS: Final = [str(Via.ADMIN), str(Via.SHARE)]
 class Deed(StrEnum):
     """A kind of action in the log of views."""
 
-    VIEWS = "Views"
-    PLAYS = "Plays"
-    DOWNLOADS = "Downloads"
-    SHARES = "Shares"
+    VIEWS = N_("Views")
+    PLAYS = N_("Plays")
+    DOWNLOADS = N_("Downloads")
+    SHARES = N_("Shares")
 
 
 _ACTIONS: Final = {
     Deed.PLAYS: ["play"],
-    Deed.DOWNLOADS: ["download", "download_all"],
+    Deed.DOWNLOADS: ["download", "download_many", "download_all"],
     Deed.SHARES: ["share"],
 }
 """What belongs to each kind; everything else is a view."""
@@ -190,7 +191,11 @@ class ActivityStore:
                     "$group": {
                         "_id": {"user_id": "$user_id", "via": "$via", "job_id": "$job_id"},
                         "number": {"$sum": 1},
-                        "downloads": _number_of({"action": "download"}),
+                        "downloads": {
+                            "$sum": {
+                                "$cond": [{"$in": ["$action", _ACTIONS[Deed.DOWNLOADS]]}, 1, 0]
+                            }
+                        },
                         "last": {"$max": "$time"},
                     }
                 },
@@ -288,6 +293,7 @@ class ActivityStore:
             self._assets,
             [
                 {"$match": match},
+                {"$unionWith": {"coll": "receipts", "pipeline": [{"$match": match}]}},
                 {"$group": by_unit},
                 {"$group": by_provider},
                 {"$sort": {"_id": 1}},

@@ -6,7 +6,7 @@ from typing import Any, Final
 from pymongo import ASCENDING, DESCENDING
 from pymongo.database import Database
 
-from core.models import Asset, AssetState, Kind
+from core.models import Asset, AssetState
 
 Document = dict[str, Any]
 
@@ -27,15 +27,21 @@ class AssetStore:
         document = self._assets.find_one(query)
         return None if document is None else Asset.from_document(document)
 
-    def of_job(self, job_id: str) -> list[Asset]:
-        """Return a job's assets: images, then videos, each in slot order."""
-        return self.of_jobs([job_id])[job_id]
+    def of_job(self, job_id: str, *, binned: bool = False) -> list[Asset]:
+        """Return a job's assets: images, then videos, each in slot order.
 
-    def of_jobs(self, job_ids: Sequence[str]) -> dict[str, list[Asset]]:
-        """Return the assets of several jobs, by job id, each in the order of `of_job`."""
+        Args:
+            job_id: the job.
+            binned: whether those in the bin are wanted too.
+        """
+        return self.of_jobs([job_id], binned=binned)[job_id]
+
+    def of_jobs(self, job_ids: Sequence[str], *, binned: bool = False) -> dict[str, list[Asset]]:
+        """Return the assets of several jobs, by job id; see `of_job`."""
+        query = {"job_id": {"$in": list(job_ids)}} | ({} if binned else {"binned_at": None})
         order = [("job_id", ASCENDING), ("kind", ASCENDING), ("slot", ASCENDING)]
         assets: dict[str, list[Asset]] = {job_id: [] for job_id in job_ids}
-        for document in self._assets.find({"job_id": {"$in": list(job_ids)}}).sort(order):
+        for document in self._assets.find(query).sort(order):
             assets[document["job_id"]].append(Asset.from_document(document))
         return assets
 
@@ -66,16 +72,3 @@ class AssetStore:
             for document in found.sort("timings.saved_at", DESCENDING).limit(_LAST)
         ]
         return sum(costs) / len(costs) if costs else None
-
-    def gallery(self, user_id: str, kind: Kind, limit: int = 60) -> list[Asset]:
-        """Return a user's finished assets of a kind, newest first."""
-        found = self._assets.find(_finished(user_id, kind)).sort("timings.saved_at", DESCENDING)
-        return [Asset.from_document(document) for document in found.limit(limit)]
-
-    def count(self, user_id: str, kind: Kind) -> int:
-        """Return how many finished assets of a kind a user has."""
-        return self._assets.count_documents(_finished(user_id, kind))
-
-
-def _finished(user_id: str, kind: Kind) -> Document:
-    return {"user_id": user_id, "kind": str(kind), "state": str(AssetState.DONE)}

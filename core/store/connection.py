@@ -1,6 +1,6 @@
 """Opening the database and handing out its collections' keepers."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final, Self
 
@@ -15,16 +15,21 @@ from core.store.activity import ActivityStore
 from core.store.addresses import AddressStore
 from core.store.assets import AssetStore
 from core.store.attempts import AttemptStore
+from core.store.bin import BinStore
 from core.store.invites import InviteStore
 from core.store.jobs import JobStore
 from core.store.leases import LeaseStore
+from core.store.library import LibraryStore
 from core.store.logs import Log, LoginLog
 from core.store.outbox import Outbox
+from core.store.pace import PaceStore
 from core.store.queue import QueueStore
 from core.store.removal import RemovalStore
 from core.store.sessions import SessionStore
 from core.store.shares import ShareStore
+from core.store.spending import SpendingStore
 from core.store.users import UserStore
+from core.store.watch import ChangeStore
 from core.store.workers import WorkerStore
 
 Document = dict[str, Any]
@@ -44,13 +49,20 @@ class Store:
     """
 
     def __init__(
-        self, client: MongoClient[Document], database: str, log_days: int = LOG_DAYS
+        self,
+        client: MongoClient[Document],
+        database: str,
+        log_days: int = LOG_DAYS,
+        budgets: Mapping[str, float] | None = None,
     ) -> None:
         self._client = client
         self._log_days = log_days
         self._database: Database[Document] = client[database]
-        self.jobs = JobStore(client, self._database)
         self.assets = AssetStore(self._database)
+        self.spending = SpendingStore(self._database, self.assets, budgets or {})
+        self.jobs = JobStore(client, self._database, self.spending)
+        self.library = LibraryStore(self._database)
+        self.bin = BinStore(client, self._database, self.jobs, self.spending)
         self.queue = QueueStore(self._database)
         self.leases = LeaseStore(self._database)
         self.workers = WorkerStore(self._database)
@@ -64,6 +76,8 @@ class Store:
         self.logins = LoginLog(self._database["login_log"], LoginEntry)
         self.views = Log(self._database["view_log"], ViewEntry)
         self.activity = ActivityStore(self._database)
+        self.changes = ChangeStore(self._database)
+        self.pace = PaceStore(self._database)
         self.removal = RemovalStore(
             self._database, self.jobs, self.sessions, self.attempts, self.addresses
         )
@@ -149,7 +163,7 @@ def open_store(settings: Settings) -> Store:
             w="majority",  # whatever the address or the server's default says
             journal=True,
         )
-    store = Store(client, settings.mongodb_database, settings.log_days)
+    store = Store(client, settings.mongodb_database, settings.log_days, settings.budgets)
     try:
         store.check()
     except DatabaseUnavailable:

@@ -1,7 +1,7 @@
 """Jobs: what users asked for and how it stands."""
 
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from pymongo import ASCENDING, DESCENDING, MongoClient, ReturnDocument, timeout
@@ -15,6 +15,7 @@ from core.models import (
     Asset,
     AssetState,
     ChannelName,
+    Cost,
     InvalidInput,
     Job,
     JobStatus,
@@ -28,19 +29,29 @@ from core.models import (
 from core.models.notices import ALWAYS
 from core.store.outbox import NOW, free
 from core.store.queue import QUEUED
+from core.store.spending import SpendingStore
 
 Document = dict[str, Any]
 
+_A_MOMENT: Final = timedelta(milliseconds=1)
+_HISTORY_FACTOR: Final = 6  # so many jobs are looked at for each prompt, of which many repeat
 STORE_SECONDS: Final = 10  # somebody waits; the driver alone would try for two minutes
 
 
 class JobStore:
     """Creates jobs, reads them, and settles them from their assets."""
 
-    def __init__(self, client: MongoClient[Document], database: Database[Document]) -> None:
+    def __init__(
+        self,
+        client: MongoClient[Document],
+        database: Database[Document],
+        spending: SpendingStore,
+    ) -> None:
         self._client = client
+        self._spending = spending
         self._jobs = database["jobs"]
         self._assets = database["assets"]
+        self._receipts = database["receipts"]
         self._outbox = database["outbox"]
         self._users = database["users"]
 
@@ -48,15 +59,17 @@ class JobStore:
         """Store a job together with its assets: all of it or nothing (a transaction).
 
         Raises:
-            InvalidInput: the account is being deleted.
+            InvalidInput: the account is being deleted, or it costs more than its budget allows.
         """
+        assets = self._spending.expected(assets)
         leaving = {"_id": job.user_id, "deleting_at": {"$ne": None}}
 
         def write(session: ClientSession) -> None:
             if self._users.find_one(leaving, {"_id": True}, session=session) is not None:
                 raise InvalidInput("This account is being deleted, so nothing new is made for it.")
-            self._jobs.insert_one(job.to_document(), session=session)
-            self._assets.insert_many([asset.to_document() for asset in assets], session=session)
+            with self._spending.within_budget(job.user_id, session):
+                self._jobs.insert_one(job.to_document(), session=session)
+                self._assets.insert_many([asset.to_document() for asset in assets], session=session)
 
         with timeout(STORE_SECONDS), self._client.start_session() as session:
             session.with_transaction(write)
@@ -68,8 +81,9 @@ class JobStore:
         return None if document is None else Job.from_document(document)
 
     def of_user(self, user_id: str, limit: int = 50) -> list[Job]:
-        """Return a user's jobs, newest first."""
-        found = self._jobs.find({"user_id": user_id}).sort("created_at", DESCENDING)
+        """Return a user's jobs, newest first; those in the bin are left out."""
+        query = {"user_id": user_id, "binned_at": None}
+        found = self._jobs.find(query).sort("created_at", DESCENDING)
         return [Job.from_document(document) for document in found.limit(limit)]
 
     def named(self, job_ids: Sequence[str]) -> dict[str, Job]:
@@ -87,6 +101,12 @@ class JobStore:
         """Return the prompts of the given jobs, by job id."""
         found = self._jobs.find({"_id": {"$in": list(job_ids)}}, {"prompt": True})
         return {document["_id"]: document["prompt"] for document in found}
+
+    def history(self, user_id: str, limit: int) -> list[str]:
+        """Return the different prompts of a user's latest jobs, the newest first."""
+        found = self._jobs.find({"user_id": user_id}, {"prompt": True})
+        latest = found.sort("created_at", DESCENDING).limit(_HISTORY_FACTOR * limit)
+        return list(dict.fromkeys(document["prompt"] for document in latest))[:limit]
 
     def unsettled(self) -> list[str]:
         """Return the ids of jobs called `Processing` with nothing left to do, or the reverse."""
@@ -128,6 +148,9 @@ class JobStore:
 
         An item that its provider still has, and that only could not be followed, fetched or saved,
         is taken up from there.
+
+        Raises:
+            InvalidInput: it costs more than the user's budget allows.
         """
         states = [str(AssetState.FAILED), str(AssetState.CANCELLED)]
         return self._change(job_id, user_id, asset_id, states, _anew())
@@ -135,9 +158,30 @@ class JobStore:
     def resend(self, job_id: str, user_id: str, asset_id: str | None = None) -> int:
         """Send `unknown` items again, at the user's word: they may be charged twice.
 
-        Arguments and result are those of `cancel`.
+        Arguments, result and errors are those of `retry`.
         """
         return self._change(job_id, user_id, asset_id, [str(AssetState.UNKNOWN)], _anew())
+
+    def put_first(self, job_id: str, user_id: str, asset_id: str | None = None) -> int:
+        """Have a job's waiting items, or one of them, made before all others of their user.
+
+        Users take turns all the same. What is put off after a failure stays put off. Arguments and
+        result are those of `cancel`.
+        """
+        ready = {"user_id": user_id, "state": QUEUED, "$expr": {"$lte": ["$next_attempt_at", NOW]}}
+        chosen: Document = ready | {"job_id": job_id}
+        if asset_id is not None:
+            chosen["_id"] = asset_id
+        moved = 0
+        with timeout(STORE_SECONDS):
+            for lane in _lanes(self._assets.find(chosen, {"provider": True, "model": True})):
+                first = self._assets.find_one(
+                    ready | lane, {"next_attempt_at": True}, sort=[("next_attempt_at", ASCENDING)]
+                )
+                if first is not None:
+                    before = {"next_attempt_at": first["next_attempt_at"] - _A_MOMENT}
+                    moved += self._assets.update_many(chosen | lane, {"$set": before}).matched_count
+        return moved
 
     def settle(self, job_id: str) -> JobStatus:
         """Bring a job's paths, status and notices in line with its assets.
@@ -150,7 +194,7 @@ class JobStore:
             KeyError: there is no such job.
         """
         with timeout(STORE_SECONDS), self._client.start_session() as session:
-            return session.with_transaction(lambda session: self._settle(job_id, session))
+            return session.with_transaction(lambda session: self.settle_within(job_id, session))
 
     def announce(self, job_id: str, user_id: str, notify: Notify) -> None:
         """Change where and when a user is told of a job; what was sent stays sent.
@@ -208,6 +252,7 @@ class JobStore:
                 digest=job.notify.when == When.DAILY,
                 due_at=due_at,
                 created_at=ended_at,
+                language=job.language,
             )
             for channel in dict.fromkeys((ALWAYS, *job.notify.channels))
             if (recipient := _recipient(job, channel, settings)) is not None
@@ -223,36 +268,44 @@ class JobStore:
     ) -> int:
         """Change a user's items that are in one of `states`, and settle the job with them."""
         query: Document = {"job_id": job_id, "user_id": user_id, "state": {"$in": list(states)}}
+        query["binned_at"] = None  # what lies in the bin stays as it is
         if asset_id is not None:
             query["_id"] = asset_id
 
         def write(session: ClientSession) -> int:
-            found = self._assets.update_many(query, [{"$set": changes}], session=session)
+            with self._spending.within_budget(user_id, session):
+                found = self._assets.update_many(query, [{"$set": changes}], session=session)
             if found.matched_count:
                 # Written whatever comes of it, so that who settles beside this has to look again.
                 changed = {"$set": {"updated_at": now()}}
                 self._jobs.update_one({"_id": job_id}, changed, session=session)
-                self._settle(job_id, session)
+                self.settle_within(job_id, session)
             return found.matched_count
 
         with timeout(STORE_SECONDS), self._client.start_session() as session:
             return session.with_transaction(write)
 
-    def _settle(self, job_id: str, session: ClientSession) -> JobStatus:
+    def settle_within(self, job_id: str, session: ClientSession) -> JobStatus:
+        """Settle a job within a transaction; see `settle`."""
         document = self._jobs.find_one({"_id": job_id}, session=session)
         if document is None:
             raise KeyError(job_id)
         job = Job.from_document(document)
         found = self._assets.find({"job_id": job_id}, session=session)
         assets = [Asset.from_document(each) for each in found.sort("slot", ASCENDING)]
+        if not assets:  # they are being removed, and the job with them
+            return job.status
+        removed = list(self._receipts.find({"job_id": job_id}, session=session))
         status = _status(assets)
         moment = now()
         changes: Document = {
             "image_paths": _paths(assets, Kind.IMAGE),
             "video_paths": _paths(assets, Kind.VIDEO),
             "status": str(status),
-            "generated_at": _last_saved(assets) if status != JobStatus.PROCESSING else None,
-            "cost": _spent(assets),
+            "generated_at": _last_saved(assets, removed)
+            if status != JobStatus.PROCESSING
+            else None,
+            "cost": _spent(assets, removed),
         }
         if any(document.get(name) != value for name, value in changes.items()):
             self._jobs.update_one(
@@ -292,6 +345,12 @@ def _anew() -> Document:
     }
 
 
+def _lanes(found: Iterable[Document]) -> list[Document]:
+    """Return the different providers with their models among items."""
+    lanes = {(each["provider"], each["model"]) for each in found}
+    return [{"provider": provider, "model": model} for provider, model in sorted(lanes)]
+
+
 def _status(assets: Sequence[Asset]) -> JobStatus:
     states = {asset.state for asset in assets}
     if not states <= set(ENDED_STATES):
@@ -307,18 +366,19 @@ def _paths(assets: Sequence[Asset], kind: Kind) -> list[str]:
     return [asset.path for asset in assets if asset.kind == kind and asset.path is not None]
 
 
-def _spent(assets: Sequence[Asset]) -> dict[str, float]:
-    """Return what the items have cost, by unit."""
+def _spent(assets: Sequence[Asset], removed: Sequence[Document]) -> dict[str, float]:
+    """Return what the items have cost, by unit; also those that are only receipts any more."""
     spent: dict[str, float] = {}
-    for asset in assets:
-        if asset.cost.spent:
-            spent[asset.cost.unit] = spent.get(asset.cost.unit, 0.0) + asset.cost.spent
+    costs = [asset.cost for asset in assets]
+    for cost in costs + [Cost.from_document(receipt["cost"]) for receipt in removed]:
+        if cost.spent:
+            spent[cost.unit] = spent.get(cost.unit, 0.0) + cost.spent
     return {unit: round(amount, 6) for unit, amount in spent.items()}
 
 
-def _last_saved(assets: Sequence[Asset]) -> datetime | None:
-    saved = [asset.timings["saved_at"] for asset in assets if "saved_at" in asset.timings]
-    return max(saved, default=None)
+def _last_saved(assets: Sequence[Asset], removed: Sequence[Document]) -> datetime | None:
+    timings = [asset.timings for asset in assets] + [receipt["timings"] for receipt in removed]
+    return max((each["saved_at"] for each in timings if "saved_at" in each), default=None)
 
 
 def _recipient(job: Job, channel: str, settings: Document) -> str | None:

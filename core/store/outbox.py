@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from pymongo import ASCENDING, DESCENDING, ReturnDocument, UpdateOne
 from pymongo.database import Database
 
+from core.i18n import language
 from core.models import AT_ONCE, Notice, NoticeKind, NoticeStatus, new_id, now
 
 Document = dict[str, Any]
@@ -227,6 +228,7 @@ class Outbox:
             recipient=recipient,
             due_at=AT_ONCE,
             created_at=now(),
+            language=language(),
         )
         row = notice.to_document()
         same = {name: row.pop(name) for name in ("kind", *_GROUP, "status", "lease")}

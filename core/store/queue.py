@@ -127,6 +127,7 @@ class QueueStore:
         found = self._assets.aggregate(
             [
                 {"$match": query},
+                {"$unionWith": {"coll": "receipts", "pipeline": [{"$match": query}]}},
                 {"$group": {"_id": None, "calls": {"$sum": {"$size": calls}}}},
             ]
         )

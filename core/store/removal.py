@@ -104,8 +104,9 @@ class RemovalStore:
 
     def forget(self, user_id: str) -> None:
         """Remove what is left of an account that is empty, and at last the account itself."""
-        for name in ("outbox", "shares", "sessions", "invites"):
+        for name in ("outbox", "shares", "sessions", "invites", "receipts"):
             self._database[name].delete_many({"user_id": user_id})
+        self._database["spending"].delete_one({"_id": user_id})
         self._attempts.forget_account(user_id)
         self._addresses.leave(user_id)
         self._database["users"].delete_one(_MARKED | {"_id": user_id})

@@ -2,11 +2,11 @@
 
 from typing import Any, Final
 
-from pymongo import ASCENDING, DESCENDING, IndexModel
+from pymongo import ASCENDING, DESCENDING, TEXT, IndexModel
 from pymongo.database import Database
 from pymongo.errors import CollectionInvalid
 
-from core.models import AssetState, JobStatus, Kind, NoticeStatus, Via
+from core.models import AT_ONCE, AssetState, JobStatus, Kind, NoticeStatus, Via
 
 Document = dict[str, Any]
 
@@ -14,13 +14,18 @@ FORGET_WORKERS_SECONDS: Final = 3600
 FORGET_INVITES_SECONDS: Final = 30 * 86_400
 FORGET_SHARES_SECONDS: Final = 30 * 86_400
 FORMER_INDEXES: Final = {
-    "assets": ("ready", "leases", "waiting"),
+    "assets": ("ready", "leases", "waiting", "gallery"),
     "outbox": ("once", "due"),
 }  # of earlier versions; not used any more
 _TEXT: Final = {"bsonType": "string"}
 _DATE: Final = {"bsonType": "date"}
 _NUMBER: Final = {"bsonType": ["int", "long", "double"]}
 _PATHS: Final = {"bsonType": "array", "items": _TEXT}
+_DONE: Final = {"state": str(AssetState.DONE)}
+_IN_LIBRARY: Final = [
+    (key, ASCENDING) for key in ("user_id", "state", "binned_at", "kind", "timings.saved_at", "_id")
+]
+"""All that a query of the library always names, so that it is counted in the index alone."""
 
 
 def _or_null(rule: Document) -> Document:
@@ -66,6 +71,10 @@ VALIDATORS: Final[dict[str, Document]] = {
         },
     ),
     "partials": _object(["webp", "at"], {"at": _DATE}),
+    "receipts": _object(
+        ["job_id", "user_id", "kind", "provider", "model", "cost", "removed_at"],
+        {"job_id": _TEXT, "user_id": _TEXT, "removed_at": _DATE},
+    ),
     "installation": _object(["value"], {}),
     "outbox": _object(
         ["user_id", "channel", "recipient", "status", "due_at"],
@@ -77,6 +86,7 @@ VALIDATORS: Final[dict[str, Document]] = {
     "workers": _object(
         ["host", "pid", "broker", "queues", "started_at", "seen_at"], {"seen_at": _DATE}
     ),
+    "spending": {"bsonType": "object", "properties": {"month": _DATE}},
     "leader": _object(["owner", "until"], {"owner": _TEXT, "until": _DATE}),
     "sessions": _object(
         ["user_id", "created_at", "seen_at", "expires_at"],
@@ -162,14 +172,46 @@ INDEXES: Final[dict[str, list[IndexModel]]] = {
             name="to_cancel",
             partialFilterExpression={"cancel_requested": True},
         ),
+        IndexModel([(key, ASCENDING) for key in ("user_id", "state", "job_id")], name="of_user"),
+        IndexModel(_IN_LIBRARY, name="library", partialFilterExpression=_DONE),
         IndexModel(
-            [
-                *((key, ASCENDING) for key in ("user_id", "kind", "state")),
-                ("timings.saved_at", DESCENDING),
-            ],
-            name="gallery",
+            [*_IN_LIBRARY[:-2], ("rating", ASCENDING), *_IN_LIBRARY[-2:]],
+            name="stars",
+            partialFilterExpression=_DONE,
+        ),
+        IndexModel(
+            _IN_LIBRARY,
+            name="favourites",
+            partialFilterExpression=_DONE | {"favourite": True},
+        ),
+        IndexModel(
+            [_IN_LIBRARY[0], ("collections", ASCENDING), *_IN_LIBRARY[1:]],
+            name="collections",
+            partialFilterExpression={"collections": {"$gt": ""}},
+        ),
+        IndexModel(
+            [("user_id", ASCENDING), ("words", TEXT)],
+            name="words",
+            default_language="none",  # see `core.store.search`
+            partialFilterExpression=_DONE,
+        ),
+        IndexModel(
+            [(key, ASCENDING) for key in ("user_id", "binned_at", "_id")],
+            name="bin",
+            partialFilterExpression={"binned_at": {"$gte": AT_ONCE}},
+        ),
+        IndexModel(
+            [("binned_at", ASCENDING)],
+            name="to_remove",
+            partialFilterExpression={"binned_at": {"$gte": AT_ONCE}},
+        ),
+        IndexModel(
+            [("source", ASCENDING), ("state", ASCENDING)],
+            name="made_of",
+            partialFilterExpression={"source": {"$gt": ""}},
         ),
         IndexModel([(key, ASCENDING) for key in ("provider", "model", "called_at")], name="called"),
+        IndexModel([("user_id", ASCENDING), ("timings.queued_at", DESCENDING)], name="spending"),
         IndexModel(
             [
                 *((key, ASCENDING) for key in ("provider", "model", "state", "kind")),
@@ -179,7 +221,13 @@ INDEXES: Final[dict[str, list[IndexModel]]] = {
         ),
     ],
     "partials": [IndexModel([("at", ASCENDING)], name="old", expireAfterSeconds=3600)],
+    "receipts": [
+        IndexModel([("job_id", ASCENDING)], name="of_job"),
+        IndexModel([("user_id", ASCENDING)], name="of_user"),
+        IndexModel([(key, ASCENDING) for key in ("provider", "model", "called_at")], name="called"),
+    ],
     "installation": [],
+    "spending": [],
     "outbox": [
         IndexModel(
             [("job_id", ASCENDING), ("channel", ASCENDING), ("recipient", ASCENDING)],
@@ -227,7 +275,18 @@ INDEXES: Final[dict[str, list[IndexModel]]] = {
         ),
     ],
 }
-LOGS: Final = ("login_log", "view_log")
+LOGS: Final = {"login_log": "time", "view_log": "time", "receipts": "removed_at"}
+"""What is kept for `LOG_DAYS`, and since when."""
+
+_WORDS_MARK: Final = {"_id": "words"}  # in `installation`: the items of earlier versions have them
+_OF_OWNERS: Final[Document] = {
+    "favourite": False,
+    "rating": 0,
+    "collections": [],
+    "note": "",
+    "binned_at": None,
+}
+"""What an owner makes of items, where that is nothing yet."""
 
 
 def ensure(database: Database[Document], log_days: int) -> None:
@@ -251,14 +310,46 @@ def ensure(database: Database[Document], log_days: int) -> None:
             database[name].drop_index(former)
         if INDEXES[name]:
             database[name].create_indexes(INDEXES[name])
-    for name in LOGS:
-        _keep_for(database, name, log_days * 86_400)
+    for name, since in LOGS.items():
+        _keep_for(database, name, since, log_days * 86_400)
+    _fill_in(database)
 
 
-def _keep_for(database: Database[Document], name: str, seconds: int) -> None:
-    """Have a log's entries removed so many seconds after their time."""
+def _fill_in(database: Database[Document]) -> None:
+    """Give items of earlier versions what the library finds them by; once an installation."""
+    if database["installation"].find_one(_WORDS_MARK) is not None:
+        return
+    of_job = {"from": "jobs", "localField": "job_id", "foreignField": "_id", "as": "job"}
+    kept = {name: {"$ifNull": [f"${name}", value]} for name, value in _OF_OWNERS.items()}
+    database["assets"].aggregate(
+        [
+            {"$match": {"words": {"$exists": False}}},
+            {"$lookup": of_job},
+            {"$set": {"words": {"$ifNull": ["$prompt", {"$first": "$job.prompt"}, ""]}}},
+            {"$project": {"words": True}},
+            {
+                "$merge": {
+                    "into": "assets",
+                    "whenMatched": [{"$set": {"words": "$$new.words", **kept}}],
+                    "whenNotMatched": "discard",
+                }
+            },
+        ]
+    )
+    database["installation"].update_one(_WORDS_MARK, {"$set": {"value": 1}}, upsert=True)
+
+
+def _keep_for(database: Database[Document], name: str, since: str, seconds: int) -> None:
+    """Have a log's entries removed so many seconds after their time.
+
+    Args:
+        database: where.
+        name: the collection.
+        since: the field with the time.
+        seconds: how long they are kept.
+    """
     if "over" in database[name].index_information():
         index = {"name": "over", "expireAfterSeconds": seconds}
         database.command("collMod", name, index=index)
     else:
-        database[name].create_index("time", name="over", expireAfterSeconds=seconds)
+        database[name].create_index(since, name="over", expireAfterSeconds=seconds)

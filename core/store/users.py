@@ -93,7 +93,7 @@ class UserStore:
         return [User.from_document(document) for document in found]
 
     def choose(self, user_id: str, **chosen: Any) -> None:  # noqa: ANN401  # fields of `User`
-        """Store what a user has chosen: `notify`, `zone`, `email`, `webhook`."""
+        """Store what a user has chosen: `notify`, `zone`, `language`, `email`, `webhook`."""
         document = User(id=user_id, created_at=now(), **chosen).to_document()
         self._users.update_one(
             {"_id": user_id}, {"$set": {name: document[name] for name in chosen}}

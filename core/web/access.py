@@ -5,9 +5,9 @@ What somebody may not see looks exactly like what never was: there is one answer
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Final, TypeGuard, TypeVar
 
-from core.models import Asset, Job, Share, Via, ViewEntry, now
+from core.models import AT_ONCE, Asset, Job, Share, Via, ViewEntry, now
 from core.store import Store
 from core.web.identity import Identity
 
@@ -81,6 +81,20 @@ def to_job(
     )
 
 
+def to_found(
+    store: Store, identity: Identity, user_id: str | None, job: Job, share_key: str = ""
+) -> Access | None:
+    """Return the right to look at a job that was just read; the arguments are those of `to_job`."""
+    found = _first(
+        lambda owner: job if owner in {None, job.user_id} else None,
+        lambda job: job.id,
+        held_share(store, identity, share_key),
+        store,
+        user_id,
+    )
+    return None if found is None else found[1]
+
+
 def to_asset(
     store: Store, identity: Identity, user_id: str | None, asset_id: str, share_key: str = ""
 ) -> tuple[Asset, Access] | None:
@@ -130,16 +144,24 @@ def _first(
     store: Store,
     user_id: str | None,
 ) -> tuple[Found, Access] | None:
-    """Return what `find` finds of a user (None: of anybody) by the first right that there is."""
+    """Return what `find` finds of a user (None: of anybody) by the first right that there is.
+
+    What lies in the bin is its owner's only; what is being removed is nobody's.
+    """
     if user_id is not None and (own := find(user_id)) is not None:
-        return own, Access(user_id, user_id)
+        return None if own.binned_at == AT_ONCE else (own, Access(user_id, user_id))
     shared = None if share is None else find(share.user_id)
-    if share is not None and shared is not None and job_of(shared) == share.job_id:
+    if share is not None and _is_out(shared) and job_of(shared) == share.job_id:
         return shared, Access(user_id, share.user_id, Via.SHARE, share)
     if user_id is None or not _is_admin(store, user_id):
         return None
     theirs = find(None)
-    return None if theirs is None else (theirs, Access(user_id, theirs.user_id, Via.ADMIN))
+    return (theirs, Access(user_id, theirs.user_id, Via.ADMIN)) if _is_out(theirs) else None
+
+
+def _is_out(found: Found | None) -> TypeGuard[Found]:
+    """Return whether there is something, and it does not lie in the bin."""
+    return found is not None and found.binned_at is None
 
 
 def _is_admin(store: Store, user_id: str) -> bool:

@@ -14,6 +14,8 @@ from typing import Final
 import streamlit as st
 
 from core.accounts import Accounts, LoginRefused
+from core.i18n import LANGUAGES, N_, negotiated
+from core.i18n import gettext as _
 from core.models import InvalidInput, Invite, Session, User, Via, now, parse_user_id
 from core.passphrases import MIN_CHARACTERS
 from core.store import DatabaseError
@@ -38,15 +40,15 @@ BROWSERS: Final = {
     "Safari/": "Safari",
 }
 SYSTEMS: Final = {
-    "iPhone": "an iPhone",
-    "iPad": "an iPad",
+    "iPhone": N_("an iPhone"),
+    "iPad": N_("an iPad"),
     "Android": "Android",
     "Windows": "Windows",
     "Macintosh": "macOS",
     "CrOS": "ChromeOS",
     "Linux": "Linux",
 }
-UNPROTECTED: Final = "Without a passphrase, whoever types your user id is you."
+UNPROTECTED: Final = N_("Without a passphrase, whoever types your user id is you.")
 
 _SAID: Final = "account_said"
 _LINK: Final = "account_link"
@@ -56,6 +58,7 @@ _NEW: Final = "account-new"
 _AGAIN: Final = "account-again"
 _FOR: Final = "account-for"
 _CONFIRMED: Final = "account-confirmed"
+_LANGUAGE: Final = "account-language-choice"
 _PROOF: Final = "account-proof"
 
 
@@ -76,6 +79,7 @@ def draw(user: User) -> None:
     if studio().settings.login != "oidc":
         _draw_passphrase(user)
     _draw_sessions(user)
+    _draw_language(user)
     with st.container(key="account-telling"):
         draw_settings(user)
     if user.admin:
@@ -86,9 +90,12 @@ def draw(user: User) -> None:
 
 def browser_text(agent: str) -> str:
     """Return a browser in words, such as “Chrome on Linux”, from what it calls itself."""
-    browser = next((name for mark, name in BROWSERS.items() if mark in agent), "Another browser")
+    browser = next((name for mark, name in BROWSERS.items() if mark in agent), None)
+    browser = browser or _("Another browser")
     system = next((name for mark, name in SYSTEMS.items() if mark in agent), "")
-    return f"{browser} on {system}" if system else browser
+    if not system:
+        return browser
+    return _("{browser} on {system}").format(browser=browser, system=_(system))
 
 
 @contextmanager
@@ -103,7 +110,7 @@ def _section(name: str, title: str) -> Iterator[None]:
         try:
             yield
         except DatabaseError:
-            st.error(NO_ANSWER)
+            st.error(_(NO_ANSWER))
 
 
 def _act(section: str, do: Callable[[], str]) -> None:
@@ -113,7 +120,7 @@ def _act(section: str, do: Callable[[], str]) -> None:
     except (InvalidInput, LoginRefused) as error:
         said = _Said(section, str(error), refused=True)
     except DatabaseError:
-        said = _Said(section, NO_ANSWER, refused=True)
+        said = _Said(section, _(NO_ANSWER), refused=True)
     st.session_state[_SAID] = said
 
 
@@ -142,43 +149,81 @@ def _moment(user: User, moment: datetime) -> str:
 
 
 def _draw_who(user: User) -> None:
-    with _section("who", "Who you are"):
-        facts = [f"User id: {user.id}", f"Here since {_moment(user, user.created_at)}."]
+    with _section("who", _("Who you are")):
+        since = _moment(user, user.created_at)
+        facts = [
+            _("User id: {user}").format(user=user.id),
+            _("Here since {moment}.").format(moment=since),
+        ]
         if user.last_login_at is not None:
-            facts.append(f"Last login: {_moment(user, user.last_login_at)}.")
+            last = _moment(user, user.last_login_at)
+            facts.append(_("Last login: {moment}.").format(moment=last))
         if user.subject is not None and studio().settings.login == "oidc":
-            facts.append(f"Your identity comes from {user.subject.issuer}.")
+            issuer = user.subject.issuer
+            facts.append(_("Your identity comes from {issuer}.").format(issuer=issuer))
         if user.admin:
-            facts.append("You are an admin: you see everybody's work and logs, and invite people.")
+            facts.append(
+                _("You are an admin: you see everybody's work and logs, and invite people.")
+            )
         st.text("\n".join(facts))
+
+
+def _draw_language(user: User) -> None:
+    with _section("language", _("Language")):
+        codes = ["", *LANGUAGES]
+        browsers = LANGUAGES[negotiated(st.context.locale)]
+        as_browser = _("As the browser says ({language})").format(language=browsers)
+        st.selectbox(
+            _("Language"),
+            codes,
+            codes.index(user.language) if user.language in LANGUAGES else 0,
+            format_func=lambda code: LANGUAGES.get(code, as_browser),
+            key=_LANGUAGE,
+            label_visibility="collapsed",
+            on_change=_choose_language,
+            args=(user.id,),
+            width=320,
+        )
+
+
+def _choose_language(user_id: str) -> None:
+    chosen = st.session_state[_LANGUAGE] or None
+    try:
+        studio().store.users.choose(user_id, language=chosen)
+    except DatabaseError:
+        st.session_state[_SAID] = _Said("language", _(NO_ANSWER), refused=True)
 
 
 def _draw_passphrase(user: User) -> None:
     optional = studio().settings.login == "user_id"
-    with _section("passphrase", "Passphrase"):
+    with _section("passphrase", _("Passphrase")):
         if user.protected:
-            st.text("It is asked for whenever somebody logs in with your user id.")
+            st.text(_("It is asked for whenever somebody logs in with your user id."))
+        elif optional:
+            admin = _("You are an admin, so they see everybody's work, too.") if user.admin else ""
+            st.text(f"{_(UNPROTECTED)} {admin}".strip())
         else:
-            admin = " You are an admin, so they see everybody's work, too." if user.admin else ""
-            st.text(UNPROTECTED + admin if optional else "You have none yet.")
+            st.text(_("You have none yet."))
         with st.form("account-passphrase-form", border=False):
             if user.protected:
-                _secret("Present passphrase", _PRESENT, "current-password")
-            _secret("New passphrase", _NEW, "new-password")
-            _secret("New passphrase again", _AGAIN, "new-password")
+                _secret(_("Present passphrase"), _PRESENT, "current-password")
+            _secret(_("New passphrase"), _NEW, "new-password")
+            _secret(_("New passphrase again"), _AGAIN, "new-password")
             st.caption(
-                f"At least {MIN_CHARACTERS} characters; a few words are easy to keep. "
-                "You are then logged out everywhere else."
+                _(
+                    "At least {characters} characters; a few words are easy to keep. "
+                    "You are then logged out everywhere else."
+                ).format(characters=MIN_CHARACTERS)
             )
             with st.container(key="account-passphrase-acts", horizontal=True):
                 st.form_submit_button(
-                    "Change the passphrase" if user.protected else "Set a passphrase",
+                    _("Change the passphrase") if user.protected else _("Set a passphrase"),
                     on_click=_act,
                     args=("passphrase", partial(_change_passphrase, user.id)),
                 )
                 if user.protected and optional:
                     st.form_submit_button(
-                        "Remove the passphrase",
+                        _("Remove the passphrase"),
                         on_click=_act,
                         args=("passphrase", partial(_remove_passphrase, user.id)),
                     )
@@ -187,17 +232,17 @@ def _draw_passphrase(user: User) -> None:
 def _change_passphrase(user_id: str) -> str:
     present, new, again = _take(_PRESENT, _NEW, _AGAIN)
     if not new:
-        raise InvalidInput("Please type a new passphrase.")
+        raise InvalidInput(_("Please type a new passphrase."))
     if new != again:
-        raise InvalidInput("The two new passphrases are not the same. Please type them again.")
+        raise InvalidInput(_("The two new passphrases are not the same. Please type them again."))
     _accounts().change_passphrase(user_id, present, new, session.session_id(), session.visitor())
-    return "Your new passphrase holds from now on. You were logged out everywhere else."
+    return _("Your new passphrase holds from now on. You were logged out everywhere else.")
 
 
 def _remove_passphrase(user_id: str) -> str:
     [present] = _take(_PRESENT)
     _accounts().change_passphrase(user_id, present, "", session.session_id(), session.visitor())
-    return "You have no passphrase any more. You were logged out everywhere else."
+    return _("You have no passphrase any more. You were logged out everywhere else.")
 
 
 def _accounts() -> Accounts:
@@ -205,14 +250,14 @@ def _accounts() -> Accounts:
 
 
 def _draw_sessions(user: User) -> None:
-    with _section("sessions", "Where you are logged in"):
+    with _section("sessions", _("Where you are logged in")):
         own = session.session_id()
         found = studio().store.sessions.of_user(user.id)
         for each in sorted(found, key=lambda each: each.id != own):
             _draw_session(user, each, own=each.id == own)
         if any(each.id != own for each in found):
             st.button(
-                "Log out everywhere else",
+                _("Log out everywhere else"),
                 key="account-end-others",
                 on_click=_act,
                 args=("sessions", partial(_end_others, user.id)),
@@ -220,15 +265,18 @@ def _draw_sessions(user: User) -> None:
 
 
 def _draw_session(user: User, found: Session, *, own: bool) -> None:
-    where = browser_text(found.agent) + (" · this one" if own else "")
+    where = browser_text(found.agent)
+    if own:
+        where = _("{browser} · this one").format(browser=where)
     since, used = _moment(user, found.created_at), _moment(user, found.seen_at)
-    facts = f"{found.address}, since {since}, last used {used}".removeprefix(", ")
+    times = _("since {since}, last used {used}").format(since=since, used=used)
+    facts = f"{found.address}, {times}".removeprefix(", ")
     with _row(found.id, where, facts):
         if not own:
             st.button(
-                "Log out",
+                _("Log out"),
                 key=f"account-end-{found.id[:16]}",
-                help=f"Log out of {where}, since {since}",
+                help=_("Log out of {browser}, since {since}").format(browser=where, since=since),
                 on_click=_act,
                 args=("sessions", partial(_end, user.id, found.id)),
             )
@@ -244,42 +292,51 @@ def _row(key: str, title: str, facts: str) -> Iterator[None]:
 
 def _end(user_id: str, session_id: str) -> str:
     studio().store.sessions.revoke(session_id, user_id)
-    return "Logged out there. A page that is open there closes within seconds."
+    return _("Logged out there. A page that is open there closes within seconds.")
 
 
 def _end_others(user_id: str) -> str:
     studio().store.sessions.revoke_all(user_id, but=session.session_id())
-    return "Logged out everywhere else. Pages that are open there close within seconds."
+    return _("Logged out everywhere else. Pages that are open there close within seconds.")
 
 
 def _draw_invitations(user: User) -> None:
-    with _section("invitations", "Invitations"):
+    with _section("invitations", _("Invitations")):
         if link := st.session_state.pop(_LINK, None):
             st.code(link, language=None, wrap_lines=True)
         with st.form("account-invitation-form", border=False):
-            st.caption(f"An invitation is a link that works once, within {INVITE_DAYS} days.")
+            st.caption(
+                _("An invitation is a link that works once, within {days} days.").format(
+                    days=INVITE_DAYS
+                )
+            )
             if studio().settings.login != "oidc":  # no passphrases there
                 st.text_input(
-                    "For an account that there is, to choose a new passphrase",
+                    _("For an account that there is, to choose a new passphrase"),
                     key=_key(_FOR),
-                    placeholder="Its user id; empty: for a new account",
+                    placeholder=_("Its user id; empty: for a new account"),
                     autocomplete="off",
                 )
             st.form_submit_button(
-                "Make a link", on_click=_act, args=("invitations", partial(_invite, user.id))
+                _("Make a link"), on_click=_act, args=("invitations", partial(_invite, user.id))
             )
         for each in studio().store.invites.open():
             _draw_invitation(user, each)
 
 
 def _draw_invitation(user: User, invite: Invite) -> None:
-    whom = f"{invite.user_id}, to choose a passphrase" if invite.user_id else "a new account"
+    whom = _("a new account")
+    if invite.user_id:
+        whom = _("{user}, to choose a passphrase").format(user=invite.user_id)
     until = _moment(user, invite.expires_at)
-    with _row(invite.id, f"For {whom}", f"Made by {invite.made_by}, until {until}"):
+    made = _("Made by {user}, until {moment}").format(user=invite.made_by, moment=until)
+    with _row(invite.id, _("For {whom}").format(whom=whom), made):
         st.button(
-            "Withdraw",
+            _("Withdraw"),
             key=f"account-withdraw-{invite.id[:16]}",
-            help=f"Withdraw the invitation for {whom}, until {until}",
+            help=_("Withdraw the invitation for {whom}, until {moment}").format(
+                whom=whom, moment=until
+            ),
             on_click=_act,
             args=("invitations", partial(_withdraw, user.id, invite.id)),
         )
@@ -290,57 +347,66 @@ def _invite(user_id: str) -> str:
     _check_admin(user_id)
     whom = parse_user_id(typed) if typed.strip() else None
     if whom is not None and studio().store.users.get(whom) is None:
-        raise InvalidInput(f"There is no account “{whom}”. Leave the field empty for a new one.")
+        raise InvalidInput(
+            _("There is no account “{user}”. Leave the field empty for a new one.").format(
+                user=whom
+            )
+        )
     secret = studio().store.invites.make(user_id, whom)
     access = Access(user_id, whom or user_id, Via.ADMIN)
     studio().store.views.note(access.entry("invite", address=session.visitor().address))
     st.session_state[_LINK] = f"{studio().settings.link_base}/login?invite={secret}"
-    return "Here is the link. Copy it now: it is shown only once."
+    return _("Here is the link. Copy it now: it is shown only once.")
 
 
 def _withdraw(user_id: str, invite_id: str) -> str:
     _check_admin(user_id)
     studio().store.invites.withdraw(invite_id)
-    return "The invitation is withdrawn; its link leads nowhere now."
+    return _("The invitation is withdrawn; its link leads nowhere now.")
 
 
 def _check_admin(user_id: str) -> None:
     """See that somebody is an admin still, whatever held when the button was drawn."""
     user = studio().store.users.get(user_id)
     if user is None or not user.admin:
-        raise InvalidInput("Only admins can do that, and you are none any more.")
+        raise InvalidInput(_("Only admins can do that, and you are none any more."))
 
 
 def _draw_archive() -> None:
-    with _section("archive", "Take everything along"):
+    with _section("archive", _("Take everything along")):
         st.text(
-            "One zip file with all your images and videos, your jobs and their prompts, your "
-            "settings, and what is logged of your logins and views."
+            _(
+                "One zip file with all your images and videos, your jobs and their prompts, your "
+                "settings, and what is logged of your logins and views."
+            )
         )
-        st.link_button("Download everything", "/account/archive.zip")
+        st.link_button(_("Download everything"), "/account/archive.zip")
 
 
 def _draw_removal(user: User) -> None:
     settings = studio().settings
-    with _section("removal", "Delete my account"):
+    with _section("removal", _("Delete my account")):
         st.text(
-            "Everything of yours goes for good: images and videos, jobs and prompts, settings, "
-            "addresses, and the links that you shared. What is being made is cancelled. You are "
-            "logged out everywhere at once, and all is deleted within about a quarter of an hour. "
-            "What stays are the logs of logins and views, each entry for "
-            f"{settings.log_days} days."
+            _(
+                "Everything of yours goes for good: images and videos, jobs and prompts, settings, "
+                "addresses, and the links that you shared. What is being made is cancelled. You "
+                "are logged out everywhere at once, and all is deleted within about a quarter of "
+                "an hour. What stays are the logs of logins and views, each entry for {days} days."
+            ).format(days=settings.log_days)
         )
         if user.admin and _is_last_admin(user):
             st.warning(
-                "You are the only admin; no admin is left then. Another one is made on the "
-                "machine's own terminal only: `python -m core user add NAME --admin`"
+                _(
+                    "You are the only admin; no admin is left then. Another one is made on the "
+                    "machine's own terminal only: `{command}`"
+                ).format(command="python -m core user add NAME --admin")
             )
         with st.form("account-removal-form", border=False):
-            st.text_input("Your user id, to confirm", key=_key(_CONFIRMED), autocomplete="off")
+            st.text_input(_("Your user id, to confirm"), key=_key(_CONFIRMED), autocomplete="off")
             if user.protected and settings.login != "oidc":
-                _secret("Your passphrase", _PROOF, "current-password")
+                _secret(_("Your passphrase"), _PROOF, "current-password")
             st.form_submit_button(
-                "Delete everything", on_click=_act, args=("removal", partial(_remove, user.id))
+                _("Delete everything"), on_click=_act, args=("removal", partial(_remove, user.id))
             )
 
 
@@ -351,8 +417,10 @@ def _is_last_admin(user: User) -> bool:
 def _remove(user_id: str) -> str:
     typed, passphrase = _take(_CONFIRMED, _PROOF)
     if typed.strip().lower() != user_id:
-        raise InvalidInput(f"Nothing was deleted: please type your user id, {user_id}.")
+        raise InvalidInput(
+            _("Nothing was deleted: please type your user id, {user}.").format(user=user_id)
+        )
     if studio().settings.login != "oidc":
         _accounts().confirm(user_id, passphrase, session.visitor())
     studio().store.removal.ask(user_id)
-    return "Your account is being deleted."
+    return _("Your account is being deleted.")

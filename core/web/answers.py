@@ -2,9 +2,11 @@
 
 from typing import Final
 
-NO_ANSWER: Final = "The database does not answer. Please try again in a minute."
+from core.i18n import N_
+
+NO_ANSWER: Final = N_("The database does not answer. Please try again in a minute.")
 """On a page, beside what was asked for."""
-SORRY: Final = "The database does not answer at the moment. Please try again in a minute."
+SORRY: Final = N_("The database does not answer at the moment. Please try again in a minute.")
 """By a route, with the HTTP status 503."""
 
 NOT_KEPT: Final = {

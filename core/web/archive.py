@@ -1,7 +1,7 @@
 """Everything of one user in a zip, and the zip of anything, written while it is sent."""
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -14,6 +14,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from core.i18n import N_
+from core.i18n import gettext as _
 from core.models import AT_ONCE, AssetState, Job, User, ViewEntry, now
 from core.store import DatabaseError, DatabaseUnavailable
 from core.store.activity import Scope
@@ -28,10 +30,10 @@ Source = bytes | Path | Iterable[bytes]
 """What a file in a zip has in it."""
 
 BLOCK: Final = 256 * 1024  # bytes that are sent at a time
-_TYPE: Final = "application/zip"
+ZIP: Final = "application/zip"
 _ALL_DAYS: Final = 36_500  # that anything may have been logged in
-_SORRY: Final = "Your work cannot be reached at the moment. Please try again in a minute."
-_MISSING: Final = "These files were not there any more when this archive was made:\n\n"
+_SORRY: Final = N_("Your work cannot be reached at the moment. Please try again in a minute.")
+_MISSING: Final = N_("These files were not there any more when this archive was made:")
 
 _log = logging.getLogger(__name__)
 
@@ -52,7 +54,7 @@ def archive_routes(open_studio: Callable[[], Studio]) -> list[Route]:
             return _archive(request, open_studio())
         except (DatabaseError, DatabaseUnavailable, OSError) as error:
             _log.warning("no archive was made: %s", error)
-            return PlainTextResponse(_SORRY, 503, NOT_KEPT)
+            return PlainTextResponse(_(_SORRY), 503, NOT_KEPT)
 
     return [Route("/account/archive.zip", archive)]
 
@@ -89,20 +91,20 @@ def _archive(request: Request, studio: Studio) -> Response:
     user_id = whose(request)
     user = None if user_id is None else studio.store.users.get(user_id)
     if user is None:
-        return PlainTextResponse("Please log in.", 401, NOT_KEPT)
+        return PlainTextResponse(_("Please log in."), 401, NOT_KEPT)
     name = f"fivefold-{user.id}-{now():%Y-%m-%d}.zip"
     headers = NOT_KEPT | {"Content-Disposition": f'attachment; filename="{name}"'}
     if request.method == "HEAD":
-        return Response(headers=headers, media_type=_TYPE)
+        return Response(headers=headers, media_type=ZIP)
     blocks = zipped(_entries(studio, user))
     first = next(blocks)  # while there still can be another answer
     entry = Access(user.id, user.id).entry("download_all", address=visitor(request).address)
     studio.store.views.note(entry)
-    return StreamingResponse(chain([first], _told(blocks)), media_type=_TYPE, headers=headers)
+    return StreamingResponse(chain([first], told(blocks)), media_type=ZIP, headers=headers)
 
 
-def _told(blocks: Iterator[bytes]) -> Iterator[bytes]:
-    """Tell the log in a sentence why an answer breaks off."""
+def told(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """Hand a zip on, and tell the log in a sentence why it breaks off, where it does."""
     try:
         yield from blocks
     except (DatabaseError, OSError) as error:
@@ -127,7 +129,12 @@ def _entries(studio: Studio, user: User) -> Iterator[tuple[str, Source]]:
     for job_id in job_ids:
         yield from _files(studio, user.id, job_id, missing)
     if missing:
-        yield "missing.txt", (_MISSING + "\n".join(missing) + "\n").encode()
+        yield "missing.txt", missing_text(missing)
+
+
+def missing_text(names: Sequence[str]) -> bytes:
+    """Return what a zip says of files that were to be in it and are not there any more."""
+    return "\n".join([_(_MISSING), "", *names, ""]).encode()
 
 
 def _files(
@@ -145,11 +152,12 @@ def _files(
     if job is None:  # removed since it was listed
         missing.append(f"all of {job_id}")
         return
-    for asset in studio.store.assets.of_job(job.id):
-        if asset.path is None or asset.state != AssetState.DONE:
+    for asset in studio.store.assets.of_job(job.id, binned=True):
+        if asset.path is None or asset.state != AssetState.DONE or asset.binned_at == AT_ONCE:
             continue
         file = file_name(job.prompt, asset, Path(asset.path).suffix)
-        name = f"{job.created_at:%Y-%m-%d}-{job.id}/{asset.kind}s/{file}"
+        folder = f"{asset.kind}s" if asset.binned_at is None else "bin"
+        name = f"{job.created_at:%Y-%m-%d}-{job.id}/{folder}/{file}"
         try:
             with studio.content.opened(user_id, asset.path) as place:
                 yield name, place
@@ -159,7 +167,7 @@ def _files(
 
 def _described(studio: Studio, job: Job) -> dict[str, Any]:
     """Return a job with its items as they are stored, but for what only workers need."""
-    items = studio.store.assets.of_job(job.id)
+    items = studio.store.assets.of_job(job.id, binned=True)
     hidden = {"lease", "call"}
     return job.to_document() | {
         "assets": [item.model_dump(by_alias=True, exclude=hidden) for item in items]

@@ -14,6 +14,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from core.accounts import Accounts, Entered, LoginRefused, Visitor
+from core.i18n import N_
+from core.i18n import gettext as _
 from core.store import DatabaseError, DatabaseUnavailable
 from core.web.answers import SORRY, Refused
 from core.web.identity import Identity, whose
@@ -27,7 +29,7 @@ PAGES: Final = ("/", "/gallery", "/job", "/notifications", "/activity", "/accoun
 AT_ONCE: Final = 8  # logins in one process
 
 _BODY_BYTES: Final = 16_384
-_CROSS_SITE: Final = "Please log in on Fivefold's own page."
+_CROSS_SITE: Final = N_("Please log in on Fivefold's own page.")
 _STATUS: Final = {"taken": 409, "weak passphrase": 422, "invalid user_id": 422}
 
 _log = logging.getLogger(__name__)
@@ -147,7 +149,7 @@ def same_origin(request: Request) -> bool:
 
 def _check_origin(request: Request) -> None:
     if not same_origin(request):
-        raise _Malformed(403, "cross-site", _CROSS_SITE)
+        raise _Malformed(403, "cross-site", _(_CROSS_SITE))
 
 
 async def _read(request: Request) -> _Typed:
@@ -156,7 +158,7 @@ async def _read(request: Request) -> _Typed:
     async for chunk in request.stream():
         body += chunk
         if len(body) > _BODY_BYTES:
-            raise _Malformed(413, "too long", "That is too long for a user id and a passphrase.")
+            raise _Malformed(413, "too long", _("That is too long for a user id and a passphrase."))
     try:
         form = json.loads(body)
         typed = _Typed(**{name: form[name] for name in _Typed.__dataclass_fields__ if name in form})
@@ -168,7 +170,7 @@ async def _read(request: Request) -> _Typed:
         if not form.keys() & {"user_id", "ticket", "invite"}:
             raise KeyError("user_id")  # noqa: TRY301
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise _Malformed(400, "malformed", "Please type a user id.") from None
+        raise _Malformed(400, "malformed", _("Please type a user id.")) from None
     return typed
 
 
@@ -181,7 +183,7 @@ def _enter(
         claims = identity.read_ticket(typed.ticket)
         if claims is None or studio.settings.login != "oidc":
             accounts.note_refusal("", "ticket ended", who, "oidc")
-            raise LoginRefused("ticket ended", "This login has ended. Please log in again.")
+            raise LoginRefused("ticket ended", _("This login has ended. Please log in again."))
         return accounts.recognise(claims, studio.settings.oidc_claim, typed.invite, who)
     if typed.register:
         return accounts.register(typed.user_id, typed.passphrase, typed.invite, who)
@@ -197,7 +199,7 @@ def _refuse(refusal: LoginRefused) -> Response:
 
 def _sorry(error: Exception) -> Response:
     _log.warning("nobody was logged in or out: %s", error)
-    return JSONResponse({"message": SORRY}, 503)
+    return JSONResponse({"message": _(SORRY)}, 503)
 
 
 def _note(open_studio: Callable[[], Studio], reason: str, who: Visitor) -> None:

@@ -12,6 +12,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from core.i18n import N_, translated
+from core.i18n import gettext as _
 from core.models import ChannelName, Notice, NoticeStatus
 from core.store import DatabaseError, DatabaseUnavailable, Store
 from core.web.answers import SORRY, Refused
@@ -23,11 +25,11 @@ ALL_NOTICES: Final = "/notifications"
 """The page of what was sent and what was not."""
 
 _FAILED: Final[dict[str, str]] = {
-    ChannelName.EMAIL: "An e-mail could not be sent",
-    ChannelName.DESKTOP: "A desktop notification could not be shown",
-    ChannelName.WEBHOOK: "A message to your webhook could not be sent",
+    ChannelName.EMAIL: N_("An e-mail could not be sent"),
+    ChannelName.DESKTOP: N_("A desktop notification could not be shown"),
+    ChannelName.WEBHOOK: N_("A message to your webhook could not be sent"),
 }
-_FAILED_ELSEWHERE: Final = "A message could not be sent"
+_FAILED_ELSEWHERE: Final = N_("A message could not be sent")
 _HEADERS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 _BODY_BYTES: Final = 1_024
 
@@ -53,7 +55,7 @@ def bell_routes(open_studio: Callable[[], Studio]) -> list[Route]:
         except Refused as refusal:
             return _refuse(refusal)
         except DatabaseUnavailable:
-            return _refuse(Refused(503, SORRY))
+            return _refuse(Refused(503, _(SORRY)))
 
         def mark() -> dict[str, Any]:
             store = open_studio().store
@@ -72,7 +74,7 @@ def _answer(make: Callable[[], dict[str, Any]]) -> Response:
         return _refuse(refusal)
     except (DatabaseError, DatabaseUnavailable) as error:
         _log.warning("the bell was not answered: %s", error)
-        return _refuse(Refused(503, SORRY))
+        return _refuse(Refused(503, _(SORRY)))
 
 
 def _refuse(refusal: Refused) -> Response:
@@ -82,25 +84,25 @@ def _refuse(refusal: Refused) -> Response:
 def _user(request: Request) -> str:
     user_id = whose(request)
     if user_id is None:
-        raise Refused(401, "Please log in.")
+        raise Refused(401, _("Please log in."))
     return user_id
 
 
 async def _job_read(request: Request) -> str | None:
     """Return the job whose notices were read; None: all were."""
     if not same_origin(request):
-        raise Refused(403, "Notifications are marked as read on Fivefold's own pages only.")
+        raise Refused(403, _("Notifications are marked as read on Fivefold's own pages only."))
     body = b""
     async for chunk in request.stream():
         body += chunk
         if len(body) > _BODY_BYTES:
-            raise Refused(413, "That is no job's id.")
+            raise Refused(413, _("That is no job's id."))
     try:
         job_id = json.loads(body).get("job_id") if body else None
     except (ValueError, AttributeError, RecursionError):
-        raise Refused(400, "That is not JSON with a job's id.") from None
+        raise Refused(400, _("That is not JSON with a job's id.")) from None
     if job_id is not None and not (isinstance(job_id, str) and job_id.isascii()):
-        raise Refused(400, "That is no job's id.")
+        raise Refused(400, _("That is no job's id."))
     return job_id
 
 
@@ -116,7 +118,10 @@ def _told(store: Store, user_id: str) -> dict[str, Any]:
 def _shown(notice: Notice) -> dict[str, Any]:
     failed = notice.status == NoticeStatus.FAILED
     if failed:
-        title, text = _FAILED.get(notice.channel, _FAILED_ELSEWHERE), notice.error or ""
+        title, text = (
+            _(_FAILED.get(notice.channel, _FAILED_ELSEWHERE)),
+            translated(notice.error or ""),
+        )
     else:
         title, text = notice.title, notice.text
     to_job = notice.job_id is not None and not failed

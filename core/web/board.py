@@ -1,12 +1,14 @@
-"""What the board shows: a job or a gallery as plain JSON, ready to be drawn.
+"""What the board shows: a job as plain JSON, ready to be drawn, and what of it has changed.
 
 The front end decides nothing: every word it shows stands here.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
+from core.i18n import N_, ngettext
+from core.i18n import gettext as _
 from core.models import (
     ENDED_STATES,
     OPEN_STATES,
@@ -22,6 +24,7 @@ from core.models import (
 )
 from core.models.notices import ALWAYS
 from core.outcome import CHANNEL_TITLES, ending, made_text
+from core.store.pace import Pace
 from core.web.buttons import job_acts
 from core.web.moments import span_text
 from core.web.money import amounts_text
@@ -30,35 +33,53 @@ from core.web.view import View
 
 Json = dict[str, Any]
 
-GENERATING: Final = "Your content is being generated. Please check back later."
-_GENERATING_THEIRS: Final = "This is being made at the moment. What is ready is shown already."
+_NO_PACE: Final = Pace()
 
-_TITLES: Final = {Kind.VIDEO: "Videos", Kind.IMAGE: "Images"}  # in the order they are shown
+GENERATING: Final = N_("Your content is being generated. Please check back later.")
+_GENERATING_THEIRS: Final = N_("This is being made at the moment. What is ready is shown already.")
+
+_TITLES: Final = {Kind.VIDEO: N_("Videos"), Kind.IMAGE: N_("Images")}  # as they are shown
 _STATUS: Final = {
-    JobStatus.PROCESSING: "In the making",
-    JobStatus.COMPLETED: "Completed",
-    JobStatus.FAILED: "Completed in part",
-    JobStatus.CANCELLED: "Cancelled",
+    JobStatus.PROCESSING: N_("In the making"),
+    JobStatus.COMPLETED: N_("Completed"),
+    JobStatus.FAILED: N_("Completed in part"),
+    JobStatus.CANCELLED: N_("Cancelled"),
 }
+_MINUTE: Final = 60
+_HOUR: Final = 3600
 
 
-def snapshot(job: Job, assets: Sequence[Asset], view: View) -> Json:
+class DrawTile(Protocol):
+    """Returns an item as a tile; `core.web.tiles.tile` does, or what remembers its answers."""
+
+    def __call__(self, asset: Asset, prompt: str, view: View, pace: Pace, /) -> Json:
+        """Return one item as a tile."""
+        ...
+
+
+def snapshot(
+    job: Job, assets: Sequence[Asset], view: View, pace: Pace = _NO_PACE, draw: DrawTile = tile
+) -> Json:
     """Return everything that a job's page shows.
 
     Args:
         job: the job.
         assets: its items.
         view: who looks, and when.
+        pace: how fast its items go.
+        draw: makes the tiles.
     """
     return {
-        "job": _heading(job, assets, view),
+        "now": view.today.isoformat(),
+        "job": _heading(job, assets, view, pace),
         "sections": [
             {
                 "kind": str(kind),
-                "title": title,
+                "title": _(title),
                 "count": _tally([each for each in assets if each.kind == kind]),
-                "items": [tile(each, job.prompt, view) for each in assets if each.kind == kind],
-                "more": False,
+                "items": [
+                    draw(each, job.prompt, view, pace) for each in assets if each.kind == kind
+                ],
             }
             for kind, title in _TITLES.items()
             if any(each.kind == kind for each in assets)
@@ -67,36 +88,28 @@ def snapshot(job: Job, assets: Sequence[Asset], view: View) -> Json:
     }
 
 
-def gallery(
-    found: Mapping[Kind, Sequence[Asset]],
-    counts: Mapping[Kind, int],
-    prompts: Mapping[str, str],
-    view: View,
-) -> Json:
-    """Return everything that the gallery shows.
+def patch(before: Json, after: Json) -> Json | None:
+    """Return what of a snapshot has changed since another one; empty: nothing.
 
-    Args:
-        found: the finished items to show, by kind, newest first.
-        counts: how many there are in all.
-        prompts: the prompts, by job id.
-        view: who looks, and when.
+    Returns:
+        `now` with `job`, `facts`, `counts` by kind and the changed `tiles`, each only where it
+        changed; None: other items than before, so that only the whole tells it.
     """
-    return {
-        "sections": [
-            {
-                "kind": str(kind),
-                "title": title,
-                "count": f"{counts[kind]:,}",
-                "items": [
-                    tile(each, prompts.get(each.job_id, ""), view) | {"job": each.job_id}
-                    for each in found[kind]
-                ],
-                "more": counts[kind] > len(found[kind]),
-            }
-            for kind, title in _TITLES.items()
-            if counts[kind]
-        ],
-    }
+    changed: Json = {each: after[each] for each in ("job", "facts") if after[each] != before[each]}
+    if _kinds_and_ids(before) != _kinds_and_ids(after):
+        return None
+    counts, tiles = {}, []
+    for old, new in zip(before["sections"], after["sections"], strict=True):
+        if old["count"] != new["count"]:
+            counts[new["kind"]] = new["count"]
+        pairs = zip(old["items"], new["items"], strict=True)
+        tiles += [each for former, each in pairs if each is not former and each != former]
+    changed |= ({"counts": counts} if counts else {}) | ({"tiles": tiles} if tiles else {})
+    return {"now": after["now"]} | changed if changed else {}
+
+
+def _kinds_and_ids(shown: Json) -> list[tuple[str, list[str]]]:
+    return [(each["kind"], [item["id"] for item in each["items"]]) for each in shown["sections"]]
 
 
 def card(job: Job, assets: Sequence[Asset], view: View) -> Json:
@@ -110,7 +123,7 @@ def card(job: Job, assets: Sequence[Asset], view: View) -> Json:
         "status": str(job.status),
         "label": _label(job),
         "percent": _percent(assets) if active else None,
-        "summary": f"{len(made)} of {len(assets)} ready" if active else made_text(assets),
+        "summary": _ready(len(made), len(assets)) if active else made_text(assets),
         "time": view.moment(job.created_at),
         "stills": [view.address(each.id, "preview") for each in made[:4]],
     }
@@ -118,36 +131,33 @@ def card(job: Job, assets: Sequence[Asset], view: View) -> Json:
 
 def admin_note(owner: str) -> str:
     """Return what an admin is reminded of above somebody else's work."""
-    return f"You are looking at {owner}'s work as an admin; this look is logged."
+    note = _("You are looking at {owner}'s work as an admin; this look is logged.")
+    return note.format(owner=owner)
 
 
 def share_note(share: Share, view: View) -> str:
     """Return whose work a guest sees, and for how long."""
-    ends = view.moment(share.expires_at)
-    return f"Fivefold · {share.user_id} shares this with you until {ends}."
+    note = _("Fivefold · {owner} shares this with you until {ends}.")
+    return note.format(owner=share.user_id, ends=view.moment(share.expires_at))
 
 
 def ended_toast(job: Job) -> str:
     """Return what is said in passing when a job ends under the user's eyes."""
-    if job.status == JobStatus.FAILED and not job.image_paths + job.video_paths:
-        return "Your content could not be made."
-    return {
-        JobStatus.COMPLETED: "Your content is ready.",
-        JobStatus.CANCELLED: (
-            "The rest was cancelled."
-            if job.image_paths + job.video_paths
-            else "The job was cancelled."
-        ),
-    }.get(job.status, "Your content is ready in part.")
+    some = bool(job.image_paths + job.video_paths)
+    if job.status == JobStatus.COMPLETED:
+        return _("Your content is ready.")
+    if job.status == JobStatus.CANCELLED:
+        return _("The rest was cancelled.") if some else _("The job was cancelled.")
+    return _("Your content is ready in part.") if some else _("Your content could not be made.")
 
 
 def _label(job: Job) -> str:
     if job.status == JobStatus.FAILED and not job.image_paths + job.video_paths:
-        return "Nothing made"
-    return _STATUS[job.status]
+        return _("Nothing made")
+    return _(_STATUS[job.status])
 
 
-def _heading(job: Job, assets: Sequence[Asset], view: View) -> Json:
+def _heading(job: Job, assets: Sequence[Asset], view: View, pace: Pace) -> Json:
     active = job.status == JobStatus.PROCESSING
     done = sum(each.state == AssetState.DONE for each in assets)
     return {
@@ -157,18 +167,40 @@ def _heading(job: Job, assets: Sequence[Asset], view: View) -> Json:
         "label": _label(job),
         "active": active,
         "sentence": _going_on(assets, view) if active else _ending(job, assets, view),
+        "toast": "" if active else ended_toast(job),
         "percent": _percent(assets),
-        "ready": f"{done} of {len(assets)} ready",
+        "ready": _ready(done, len(assets)),
+        "left": left_text(pace.left) if active else "",
         "time": view.moment(job.created_at),
-        "acts": job_acts(job, assets) if view.owns else [],
+        "acts": job_acts(job, assets, pace) if view.owns else [],
     }
+
+
+def left_text(seconds: float | None) -> str:
+    """Return how long something still takes, as roughly as it is known; empty: nobody knows."""
+    if seconds is None:
+        return ""
+    if seconds < _MINUTE:
+        return _("less than a minute left")
+    if seconds < _HOUR:
+        minutes = round(seconds / _MINUTE)
+        text = ngettext("about {count} minute left", "about {count} minutes left", minutes)
+        return text.format(count=minutes)
+    hours = round(seconds / _HOUR)
+    return ngettext("about {count} hour left", "about {count} hours left", hours).format(
+        count=hours
+    )
+
+
+def _ready(done: int, number: int) -> str:
+    return _("{done} of {number} ready").format(done=done, number=number)
 
 
 def _going_on(assets: Sequence[Asset], view: View) -> str:
     left = [each for each in assets if each.state in OPEN_STATES]
     if left and all(each.cancel_requested for each in left):
-        return "What is left is being cancelled."
-    return GENERATING if view.owns else _GENERATING_THEIRS
+        return _("What is left is being cancelled.")
+    return _(GENERATING) if view.owns else _(_GENERATING_THEIRS)
 
 
 def _ending(job: Job, assets: Sequence[Asset], view: View) -> str:
@@ -183,7 +215,9 @@ def _ending(job: Job, assets: Sequence[Asset], view: View) -> str:
 
 def _tally(assets: Sequence[Asset]) -> str:
     done = sum(each.state == AssetState.DONE for each in assets)
-    return f"{done}" if done == len(assets) else f"{done} of {len(assets)}"
+    if done == len(assets):
+        return f"{done}"
+    return _("{done} of {number}").format(done=done, number=len(assets))
 
 
 def _percent(assets: Sequence[Asset]) -> int:
@@ -195,7 +229,7 @@ def _percent(assets: Sequence[Asset]) -> int:
 def _facts(job: Job, assets: Sequence[Asset], view: View) -> list[tuple[str, str]]:
     """Return how the job was made, as label and text."""
     makers = dict.fromkeys(f"{view.title_of(each.provider)} ({each.model})" for each in assets)
-    facts = [("Made by", ", ".join(makers))]
+    facts = [(_("Made by"), ", ".join(makers))]
     for kind, title in _TITLES.items():
         if not any(each.kind == kind for each in assets):
             continue
@@ -204,35 +238,37 @@ def _facts(job: Job, assets: Sequence[Asset], view: View) -> list[tuple[str, str
             for each in assets
             if each.kind == kind
         )
-        facts.append((title, ", ".join(sizes)))
+        facts.append((_(title), ", ".join(sizes)))
     if job.options.seconds and job.requested.videos:
-        facts.append(("Clip length", f"{job.options.seconds} s"))
-    facts.append(("Seed", str(job.options.seed)))
-    facts.append(("Requested", view.moment(job.created_at)))
+        facts.append((_("Clip length"), f"{job.options.seconds} s"))
+    facts.append((_("Seed"), str(job.options.seed)))
+    facts.append((_("Requested"), view.moment(job.created_at)))
     if job.options.style:
-        facts.append(("Style", job.options.style))
+        facts.append((_("Style"), _(job.options.style)))
     if job.status == JobStatus.PROCESSING and view.owns:
-        facts.append(
-            ("You are told", f"{wish_text(job.notify, view)}: {channels_text(job.notify)}")
-        )
+        told = f"{wish_text(job.notify, view)}: {channels_text(job.notify)}"
+        facts.append((_("You are told"), told))
     if not view.is_guest and (cost := amounts_text(job.cost)):
-        facts.append(("Cost", cost))
+        facts.append((_("Cost"), cost))
     if job.generated_at:
-        facts.append(("Ready", view.moment(job.generated_at)))
-        facts.append(("Took", span_text(max(job.generated_at - job.created_at, timedelta(0)))))
+        facts.append((_("Ready"), view.moment(job.generated_at)))
+        took = max(job.generated_at - job.created_at, timedelta(0))
+        facts.append((_("Took"), span_text(took)))
     return facts
 
 
 def wish_text(wish: Notify, view: View) -> str:
     """Return when a job in the making is to be announced, in words."""
     if wish.when == When.AT and wish.at is not None:
-        return f"When it is ready, not before {view.moment(wish.at)}"
+        text = _("When it is ready, not before {time}")
+        return text.format(time=view.moment(wish.at))
     if wish.when == When.DAILY:
-        return f"In the daily digest at {wish.daily} ({wish.timezone})"
-    return "As soon as it is ready"
+        text = _("In the daily digest at {time} ({zone})")
+        return text.format(time=wish.daily, zone=wish.timezone)
+    return _("As soon as it is ready")
 
 
 def channels_text(wish: Notify) -> str:
     """Return by what a job is to be announced, in words."""
     channels = wish.channels or (ALWAYS,)
-    return ", ".join(CHANNEL_TITLES[ChannelName(name)] for name in channels)
+    return ", ".join(_(CHANNEL_TITLES[ChannelName(name)]) for name in channels)

@@ -3,61 +3,79 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
+from core.i18n import gettext as _
+from core.i18n import ngettext
 from core.models import OPEN_STATES, Asset, AssetState, Job, JobStatus
 from core.outcome import counted
+from core.store.pace import Pace
 
 Json = dict[str, Any]
 
 _TO_MAKE_AGAIN: Final = (AssetState.FAILED, AssetState.CANCELLED)
 
 
-def item_acts(asset: Asset, name: str) -> list[Json]:
+def item_acts(asset: Asset, name: str, pace: Pace) -> list[Json]:
     """Return what the owner can do about one item.
 
     Args:
         asset: the item.
         name: what it is called.
+        pace: where it waits.
     """
     if asset.state in OPEN_STATES:
-        return [_act("cancel", asset.id, "Cancel", f"Cancel {name}")]
+        acts = [_act("cancel", asset.id, _("Cancel"), _("Cancel {name}").format(name=name))]
+        if pace.own.get(asset.id, 1) > 1:
+            label = _("Make {name} next").format(name=name)
+            acts.insert(0, _act("first", asset.id, _("Make this next"), label))
+        return acts
     if asset.state in _TO_MAKE_AGAIN:
-        return [_act("retry", asset.id, "Try again", f"Try again: {name}")]
+        label = _("Try again: {name}").format(name=name)
+        return [_act("retry", asset.id, _("Try again"), label)]
     if asset.state == AssetState.UNKNOWN:
-        again = _send_again(f"Send {name} again?", [asset])
-        return [_act("resend", asset.id, "Send again", f"Send again: {name}", again)]
+        again = _send_again(_("Send {name} again?").format(name=name), [asset])
+        label = _("Send again: {name}").format(name=name)
+        return [_act("resend", asset.id, _("Send again"), label, again)]
     return []
 
 
-def job_acts(job: Job, assets: Sequence[Asset]) -> list[Json]:
+def job_acts(job: Job, assets: Sequence[Asset], pace: Pace) -> list[Json]:
     """Return what the owner can do about the whole job with these items."""
     if job.status == JobStatus.PROCESSING:
-        if not any(each.state in OPEN_STATES and not each.cancel_requested for each in assets):
-            return []
-        question = {
-            "title": "Cancel this job?",
-            "text": (
-                "What is ready stays. What has not begun is not made, "
-                "and what is under way is stopped where that is possible."
-            ),
-            "yes": "Cancel the job",
-            "no": "Keep going",
-        }
-        return [_act("cancel", None, "Cancel", "Cancel the job", question)]
+        return _while_made(assets, pace)
     acts = []
     if any(each.state in _TO_MAKE_AGAIN for each in assets):
-        missing = "Try the missing ones again"
+        missing = _("Try the missing ones again")
         acts.append(_act("retry", None, missing, missing))
     if unknown := [each for each in assets if each.state == AssetState.UNKNOWN]:
-        again = _send_again(f"Send {counted(unknown)} again?", unknown)
-        acts.append(_act("resend", None, "Send again", f"Send again: {counted(unknown)}", again))
+        again = _send_again(_("Send {name} again?").format(name=counted(unknown)), unknown)
+        label = _("Send again: {name}").format(name=counted(unknown))
+        acts.append(_act("resend", None, _("Send again"), label, again))
     return acts
+
+
+def _while_made(assets: Sequence[Asset], pace: Pace) -> list[Json]:
+    if not any(each.state in OPEN_STATES and not each.cancel_requested for each in assets):
+        return []
+    acts = []
+    if pace.behind:
+        acts.append(_act("first", None, _("Make this next"), _("Make this job next")))
+    question = {
+        "title": _("Cancel this job?"),
+        "text": _(
+            "What is ready stays. What has not begun is not made, "
+            "and what is under way is stopped where that is possible."
+        ),
+        "yes": _("Cancel the job"),
+        "no": _("Keep going"),
+    }
+    return [*acts, _act("cancel", None, _("Cancel"), _("Cancel the job"), question)]
 
 
 def _act(name: str, on: str | None, text: str, label: str, question: Json | None = None) -> Json:
     """Return a button.
 
     Args:
-        name: what it asks for: `cancel`, `retry` or `resend`.
+        name: what it asks for; see `core.web.acts`.
         on: the item that it is about; None: the whole job.
         text: what it says.
         label: what it says to those who do not see where it is.
@@ -67,14 +85,15 @@ def _act(name: str, on: str | None, text: str, label: str, question: Json | None
 
 
 def _send_again(title: str, assets: Sequence[Asset]) -> Json:
-    it = "It" if len(assets) == 1 else "They"
     return {
         "title": title,
-        "text": (
-            f"{it} may have been made and charged the first time. "
-            f"If you send {'it' if len(assets) == 1 else 'them'} again, "
-            f"{it.lower()} may be charged twice."
+        "text": ngettext(
+            "It may have been made and charged the first time. "
+            "If you send it again, it may be charged twice.",
+            "They may have been made and charged the first time. "
+            "If you send them again, they may be charged twice.",
+            len(assets),
         ),
-        "yes": "Send again",
-        "no": "Leave it" if len(assets) == 1 else "Leave them",
+        "yes": _("Send again"),
+        "no": ngettext("Leave it", "Leave them", len(assets)),
     }

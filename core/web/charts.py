@@ -5,7 +5,10 @@ from datetime import datetime, timedelta
 from typing import Final
 
 import altair as alt
+from babel.numbers import get_decimal_symbol, get_group_symbol
 
+from core.i18n import gettext as _
+from core.i18n import locale
 from core.models import JobStatus
 from core.store.activity import Bar, Deed, Scope
 
@@ -43,7 +46,7 @@ def over_time(
     rows = [
         {
             "start": _wall(bar.start, scope),
-            "name": bar.name,
+            "name": _(bar.name),
             "number": bar.number,
             "order": order.get(bar.name, len(order)),
         }
@@ -59,7 +62,7 @@ def over_time(
         scale=alt.Scale(domain=[_day(scope.first, scope), _day(end, scope)]),
         axis=alt.Axis(format="%b %Y" if monthly else "%d %b", tickCount=_TICKS, labelOverlap=True),
     )
-    names = list(colours)
+    names = [_(name) for name in colours]
     chart: alt.Chart = (
         alt.Chart(alt.InlineData(values=rows), height=_HEIGHT)
         .mark_bar()
@@ -68,18 +71,45 @@ def over_time(
             y=alt.Y("sum(number):Q", title=None, axis=alt.Axis(tickMinStep=1, format="~s")),
             color=alt.Color(
                 "name:N",
-                scale=alt.Scale(domain=names, range=[colours[name] for name in names]),
+                scale=alt.Scale(domain=names, range=list(colours.values())),
                 legend=alt.Legend(title=None, orient="bottom", columns=2),
             ),
             order="order:Q",
             tooltip=[
-                alt.Tooltip("start:T", format=shown, title="Month" if monthly else "Day"),
+                alt.Tooltip("start:T", format=shown, title=_("Month") if monthly else _("Day")),
                 alt.Tooltip("name:N", title=title),
-                alt.Tooltip("number:Q", title="Number"),
+                alt.Tooltip("number:Q", title=_("Number")),
             ],
         )
+        .configure(locale=_locale())
     )
     return chart
+
+
+def _locale() -> dict[str, dict[str, object]]:
+    """Return how the language spoken writes dates and numbers, as d3 takes it."""
+    here = locale()
+    days, months = here.days["stand-alone"], here.months["stand-alone"]
+    week = [6, 0, 1, 2, 3, 4, 5]  # Babel's begins on Monday, d3's on Sunday
+    every = range(1, 13)
+    return {
+        "time": {
+            "dateTime": "%x, %X",
+            "date": "%d/%m/%Y",
+            "time": "%H:%M:%S",
+            "periods": ["AM", "PM"],
+            "days": [days["wide"][each] for each in week],
+            "shortDays": [days["abbreviated"][each] for each in week],
+            "months": [months["wide"][each] for each in every],
+            "shortMonths": [months["abbreviated"][each] for each in every],
+        },
+        "number": {
+            "decimal": get_decimal_symbol(here),
+            "thousands": get_group_symbol(here),
+            "grouping": [3],
+            "currency": ["$", ""],
+        },
+    }
 
 
 def _wall(moment: datetime, scope: Scope) -> str:

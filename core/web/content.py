@@ -21,6 +21,8 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from core.i18n import N_
+from core.i18n import gettext as _
 from core.media.storage import RemoteFile, StorageUnavailable
 from core.models import OPEN_STATES, Asset, AssetState, Kind, Via
 from core.store import DatabaseError, DatabaseUnavailable
@@ -42,7 +44,7 @@ _FOR_EVER: Final = {"Cache-Control": "private, immutable, max-age=31536000"}
 _NOT_KEPT: Final = {"Cache-Control": "no-store"}
 _THEIRS: Final = {"Cache-Control": "private, no-store"}
 _NAME_CHARACTERS: Final = 48
-_NO_FILE: Final = "There is no such file."
+_NO_FILE: Final = N_("There is no such file.")
 
 # Players come back to a signed address when somebody seeks or plays a clip again.
 _SIGNED_SECONDS: Final = 15 * 60
@@ -82,9 +84,13 @@ def content_routes(open_studio: Callable[[], Studio]) -> list[Route]:
 
 def file_name(prompt: str, asset: Asset, extension: str) -> str:
     """Return what a download is called, such as `a-red-fox-image-2.png`."""
+    return f"{slug(prompt)}-{asset.kind}-{asset.slot}{extension}"
+
+
+def slug(prompt: str) -> str:
+    """Return a prompt's first words as part of a file's name, such as `a-red-fox`."""
     words = re.sub(r"[^\w]+", "-", prompt[: 4 * _NAME_CHARACTERS].lower()).strip("-_")
-    stem = words[:_NAME_CHARACTERS].strip("-_") or "fivefold"
-    return f"{stem}-{asset.kind}-{asset.slot}{extension}"
+    return words[:_NAME_CHARACTERS].strip("-_") or "fivefold"
 
 
 def _answer(make: Callable[[], Response]) -> Response:
@@ -94,10 +100,10 @@ def _answer(make: Callable[[], Response]) -> Response:
         return PlainTextResponse(str(refusal), refusal.status, _SAFE | _NOT_KEPT)
     except (DatabaseError, DatabaseUnavailable) as error:
         _log.warning("content was not served: %s", error)
-        return PlainTextResponse(SORRY, 503, _SAFE | _NOT_KEPT)
+        return PlainTextResponse(_(SORRY), 503, _SAFE | _NOT_KEPT)
     except StorageUnavailable as error:
         _log.warning("content was not served: %s", error)
-        sentence = "The files cannot be reached at the moment. Please try again in a minute."
+        sentence = _("The files cannot be reached at the moment. Please try again in a minute.")
         return PlainTextResponse(sentence, 503, _SAFE | _NOT_KEPT)
 
 
@@ -146,7 +152,7 @@ def _partial(request: Request, studio: Studio) -> Response:
     asset, access = _find(request, studio)
     webp = studio.store.assets.partial(asset.id) if asset.state in OPEN_STATES else None
     if webp is None:
-        raise Refused(404, _NO_FILE)
+        raise Refused(404, _(_NO_FILE))
     own = access.via == Via.OWN
     if not own:
         _note(request, studio, asset, access, "preview")
@@ -182,18 +188,18 @@ def _find(request: Request, studio: Studio) -> tuple[Asset, Access]:
     """Return the item that is asked for, with the right by which it is seen."""
     user_id, share_key = whose(request), request.query_params.get("share", "")
     if user_id is None and not share_key:
-        raise Refused(401, "Please log in.")
+        raise Refused(401, _("Please log in."))
     asset_id = request.path_params["asset_id"]
     found = to_asset(studio.store, studio.identity, user_id, asset_id, share_key)
     if found is None:
-        raise Refused(404, _NO_FILE)
+        raise Refused(404, _(_NO_FILE))
     return found
 
 
 def _asset(request: Request, studio: Studio) -> tuple[Asset, Access]:
     asset, access = _find(request, studio)
     if asset.state != AssetState.DONE:
-        raise Refused(404, _NO_FILE)
+        raise Refused(404, _(_NO_FILE))
     return asset, access
 
 
@@ -202,7 +208,7 @@ def _locate(studio: Studio, asset: Asset, stored: str | None) -> Path | RemoteFi
         return studio.content.locate(asset.user_id, stored or "")
     except FileNotFoundError:
         _log.warning("%s: its file is gone: %s", asset.id, stored)
-        raise Refused(404, _NO_FILE) from None
+        raise Refused(404, _(_NO_FILE)) from None
 
 
 def _tags(header: str) -> set[str]:

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from core.i18n import gettext as _
 from core.web.components import login_form
 from core.web.oidc import REFUSED, streamlit_claims
 from core.web.studio import studio
@@ -23,8 +24,8 @@ def draw_login(target: str, invite: str = "") -> None:
             "registration": settings.registration,
             "invite": invite,
             "provider": settings.oidc_title,
-            "refusal": REFUSED.get(st.query_params.get("refused", ""), ""),
+            "refusal": _(REFUSED.get(st.query_params.get("refused", ""), "")),
             "ticket": "" if claims is None else studio().identity.ticket(claims),
         },
-        on_provider=lambda _: st.login(),
+        on_provider=lambda _click: st.login(),
     )

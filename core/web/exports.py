@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from core.i18n import gettext as _
 from core.models import InvalidInput, Job, LoginEntry, Via, ViewEntry, now
 from core.models.times import parse_zone
 from core.store import DatabaseError, DatabaseUnavailable
@@ -61,7 +62,7 @@ def export_routes(open_studio: Callable[[], Studio]) -> list[Route]:
             return PlainTextResponse(str(error), 422, NOT_KEPT)
         except (DatabaseError, DatabaseUnavailable) as error:
             _log.warning("no activity was exported: %s", error)
-            return PlainTextResponse(SORRY, 503, NOT_KEPT)
+            return PlainTextResponse(_(SORRY), 503, NOT_KEPT)
 
     return [Route("/activity/{which}.csv", export)]
 
@@ -114,10 +115,12 @@ def look_at_activity(viewer: str, of: str | None, address: str) -> ViewEntry:
 def _export(request: Request, open_studio: Callable[[], Studio]) -> Response:
     user_id = whose(request)
     if user_id is None:
-        raise Refused(401, "Please log in.")
+        raise Refused(401, _("Please log in."))
     which = request.path_params["which"]
     if which not in _TABLES:
-        raise Refused(404, "There is no such file. There are logins.csv, views.csv and jobs.csv.")
+        raise Refused(
+            404, _("There is no such file. There are logins.csv, views.csv and jobs.csv.")
+        )
     store = open_studio().store
     scope = _scope(request, user_id, store.users)
     rows = _TABLES[which].rows(store.activity, scope)
@@ -147,20 +150,27 @@ def _scope(request: Request, user_id: str, users: UserStore) -> Scope:
     query = request.query_params
     days = query.get("days", "30")
     if days not in map(str, PERIODS):
-        known = f"{', '.join(map(str, PERIODS[:-1]))} or {PERIODS[-1]}"
-        raise InvalidInput(f"The period is {known} days; please choose one of them.")
+        some, last = ", ".join(map(str, PERIODS[:-1])), PERIODS[-1]
+        raise InvalidInput(
+            _("The period is {some} or {last} days; please choose one of them.").format(
+                some=some, last=last
+            )
+        )
     named = query.getlist("deeds")
     if not set(named) <= set(Deed):
-        raise InvalidInput(f"The kinds of action are {', '.join(Deed)}; please choose among them.")
+        known = ", ".join(Deed)
+        raise InvalidInput(
+            _("The kinds of action are {kinds}; please choose among them.").format(kinds=known)
+        )
     viewer = users.get(user_id)
     if viewer is None:
-        raise Refused(401, "Please log in.")
+        raise Refused(401, _("Please log in."))
     wanted, everybody = query.get("user", user_id), query.get("everybody", "") == "1"
     if (everybody or wanted != user_id) and not viewer.sees_all:
-        raise Refused(403, "Only admins see what others do. Leave out “user” and “everybody”.")
+        raise Refused(403, _("Only admins see what others do. Leave out “user” and “everybody”."))
     account = None if everybody else users.get(wanted)
     if account is None and not everybody:
-        raise Refused(404, "There is no account of this user id.")
+        raise Refused(404, _("There is no account of this user id."))
     zone = parse_zone(query.get("zone") or viewer.zone or "UTC")
     return Scope.of(account, int(days), zone, now(), [Deed(each) for each in named])
 

@@ -1,148 +1,94 @@
-"""The form on the first page, drawn from what the providers declare."""
+"""Drawing the form on Create: what can be chosen of what the providers declare."""
 
-import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
-from core.models import MAX_ITEMS, MIN_ITEMS, Asset, InvalidInput, Kind, Notify, User
+from core.i18n import N_, ngettext
+from core.i18n import gettext as _
+from core.models import InvalidInput, Kind, Notify, Task, User
 from core.providers.base import AUTO
-from core.store import DatabaseError
-from core.web.studio import STYLES, Choice, Maker, Order, studio
+from core.web.form_state import LARGEST_SEED, MODELS, NUMBERS, Field, Form
+from core.web.studio import STYLES, studio
 from core.web.telling import draw_wish
 
-ANY_RATIO: Final = "Best for each"
-NO_STYLE: Final = "As the prompt says"
-MODELS_CHOICE: Final = "The model decides"
-LARGEST_SEED: Final = 2**31 - 1
-_NOUNS: Final = {Kind.IMAGE: "Images", Kind.VIDEO: "Videos"}
+TITLES: Final = {
+    "images": N_("Images"),
+    "videos": N_("Videos"),
+    "image_model": N_("Images by"),
+    "video_model": N_("Videos by"),
+    "ratio": N_("Aspect ratio"),
+    "seconds": N_("Clip length"),
+    "style": N_("Style"),
+    "seed": N_("Seed"),
+}
+"""What the fields are called, but for the models' own options."""
+_NOUNS: Final = {Kind.IMAGE: N_("Images"), Kind.VIDEO: N_("Videos")}
+_KEYS: Final = "create-"
+_AT_HAND: Final = ("quality", "resolution", "scale_factor")
+"""Options that change so much that they are not put away."""
 
 
-@dataclass
-class Sent:
-    """What the form says.
+@dataclass(frozen=True)
+class Rest:
+    """What was chosen beside the form's fields.
 
     Attributes:
-        order: what it asks for.
-        create: whether it was sent just now.
-        vary: whether suggestions were asked for just now.
-        refusal: the place below the prompt where a refusal is told.
+        accepted: names of the providers whose conditions are accepted.
+        notify: where and when to be told.
+        variations: prompts for single items.
+        trouble: why it cannot be ordered so; empty: it can.
     """
 
-    order: Order
-    create: bool
-    vary: bool
-    refusal: DeltaGenerator
+    accepted: frozenset[str] = frozenset()
+    notify: Notify = field(default_factory=Notify)
+    variations: Mapping[Kind, Sequence[str]] = field(default_factory=dict)
+    trouble: str = ""
 
 
-@dataclass
-class _Chosen:
-    """The choices below the prompt."""
-
-    makers: dict[Kind, Maker] = field(default_factory=dict)
-    numbers: dict[Kind, int] = field(default_factory=dict)
-    options: dict[Kind, dict[str, Any]] = field(default_factory=dict)
-    accepted: set[str] = field(default_factory=set)
-
-
-def order_form(user: User, source: Asset | None = None) -> Sent:
-    """Draw the form.
-
-    Args:
-        user: who asks.
-        source: an image to make clips of; None: images and clips of a prompt.
-    """
-    with st.form("order", border=False):
-        prompt = st.text_area(
-            "Prompt",
-            key="prompt",
-            height=132,
-            placeholder="A scene, as you would tell it: what is there, where, in which light …"
-            if source is None
-            else "What should happen in it? …",
-            label_visibility="collapsed",
-        )
-        refusal = st.empty()
-        varying = studio().can_vary() and source is None
-        with st.container(key="sending", horizontal=True):
-            create = st.form_submit_button("Create", type="primary", width="stretch")
-            vary = varying and st.form_submit_button("Suggest variations")
-    estimate = st.empty()
-    chosen = _Chosen()
-    kinds = [Kind.IMAGE, Kind.VIDEO] if source is None else [Kind.VIDEO]
+def draw(form: Form, user: User) -> Rest:
+    """Draw the form's fields and what goes with them; what is changed is changed in the form."""
     with st.container(key="choices", horizontal=True):
-        for kind in kinds:
-            _draw_maker(kind, chosen, animates=source is not None)
-    for maker in chosen.makers.values():
-        provider = maker.provider
-        if provider.consent and st.checkbox(provider.consent, key=f"accept-{provider.name}"):
-            chosen.accepted.add(provider.name)
+        for kind in form.makers:
+            _draw_number(form, NUMBERS[kind])
+            _draw_maker(form, kind)
+    providers = {maker.provider.name: maker.provider for maker in form.chosen.values()}
+    accepted = frozenset(
+        name
+        for name, provider in providers.items()
+        if provider.consent
+        and st.checkbox(_(provider.consent), key=f"accept-{name}", persist_state="session")
+    )
     with st.container(key="shape", horizontal=True):
-        ratio = _draw_ratio(chosen, source)
-        seconds = _draw_seconds(chosen.makers[Kind.VIDEO])
-        style = st.selectbox(
-            "Style",
-            [None, *STYLES],
-            format_func=lambda name: NO_STYLE if name is None else STYLES[name][0],
-        )
-    notify = Notify()
+        _draw_shape(form)
+        for name, each in form.fields.items():
+            if each.option is not None and each.option.name in _AT_HAND:
+                _draw_option(form, name, _NOUNS[_kind_of(name)] if len(form.makers) > 1 else "")
+    _draw_styles(form)
+    notify, trouble = Notify(), ""
     try:
         notify = draw_wish(user, "wish")
     except InvalidInput as error:
-        refusal.error(str(error))
-    with st.expander("More options"):
-        seed = st.number_input(
-            "Seed",
-            0,
-            LARGEST_SEED,
-            None,
-            placeholder="By chance",
-            help="The same seed and prompt make the same again, where a model can.",
-        )
-        for kind in kinds:
-            chosen.options[kind] = _draw_options(kind, chosen.makers[kind])
-    order = Order(
-        user_id=user.id,
-        prompt=prompt,
-        images=chosen.numbers.get(Kind.IMAGE, MIN_ITEMS),
-        videos=chosen.numbers[Kind.VIDEO],
-        ratio=ratio,
-        seconds=seconds,
-        seed=seed,
-        style=style,
-        source=source,
-        accepted=frozenset(chosen.accepted),
-        notify=notify,
-        choices={
-            kind: Choice(
-                provider=maker.provider.name,
-                model=maker.capability.model,
-                options=chosen.options[kind],
-            )
-            for kind, maker in chosen.makers.items()
-        },
-        variations=_draw_variations(chosen.numbers) if source is None else {},
-    )
-    _draw_facts(estimate, order, list(chosen.makers.values()))
-    return Sent(order, create, vary, refusal)
+        trouble = str(error)
+    _draw_more(form)
+    variations = _draw_variations(form) if form.task == Task.CREATE else {}
+    return Rest(accepted, notify, variations, trouble)
 
 
-def suggest(sent: Sent) -> None:
+def suggest(form: Form, prompt: str) -> None:
     """Ask for variations of the prompt, to be shown and edited from the next run on.
 
     Raises:
         InvalidInput: there are none; the text says why.
     """
-    order = sent.order
-    if not order.prompt.strip():
-        raise InvalidInput("Please describe what you would like to see.")
-    numbers = {Kind.IMAGE: order.images, Kind.VIDEO: order.videos}
-    with st.spinner("Thinking of variations …"):
+    if not prompt.strip():
+        raise InvalidInput(_("Please describe what you would like to see."))
+    with st.spinner(_("Thinking of variations …")):
         st.session_state["variations"] = {
-            kind: studio().vary(order.prompt, kind, number) for kind, number in numbers.items()
+            kind: studio().vary(prompt, kind, form.value(NUMBERS[kind])) for kind in form.makers
         }
     st.session_state["variations_round"] = st.session_state.get("variations_round", 0) + 1
 
@@ -152,129 +98,206 @@ def forget_variations() -> None:
     st.session_state.pop("variations", None)
 
 
-def _draw_maker(kind: Kind, chosen: _Chosen, *, animates: bool) -> None:
-    makers = {maker.key: maker for maker in studio().makers(kind, animates=animates)}
-    least, usual = (1, 1) if animates else (MIN_ITEMS, MIN_ITEMS)
-    noun = _NOUNS[kind]
-    chosen.numbers[kind] = st.number_input(noun, least, MAX_ITEMS, usual, key=f"{noun}-{least}")
-    key = st.selectbox(
-        f"{noun} by", list(makers), format_func=lambda each: makers[each].label, width="stretch"
-    )
-    chosen.makers[kind] = makers[key]
+def _held(form: Form, name: str, nothing: str | None = None) -> dict[str, Any]:
+    """Return the arguments by which a widget shows a field, and keeps in the form what is chosen.
+
+    Args:
+        form: where it is kept.
+        name: the field's.
+        nothing: what stands for None in the widget.
+    """
+    key, value = f"{_KEYS}{form.task}-{name}", form.value(name)
+    st.session_state[key] = nothing if value is None else value
+    return {"key": key, "on_change": _keep, "args": (form.values, name, key, nothing)}
 
 
-def _draw_ratio(chosen: _Chosen, source: Asset | None) -> str | None:
-    shapes = [maker.capability.ratios for maker in chosen.makers.values()]
-    common = [ratio for ratio in shapes[0] if all(ratio in shape for shape in shapes)]
-    if source is not None:
-        return st.selectbox("Aspect ratio", common, _nearest(source, shapes[0]), _ratio_words)
-    picked = st.selectbox("Aspect ratio", [ANY_RATIO, *common], format_func=_ratio_words)
-    return None if picked == ANY_RATIO else picked
+def _keep(values: dict[str, Any], name: str, key: str, nothing: str | None) -> None:
+    chosen = st.session_state[key]
+    values[name] = None if chosen == nothing else chosen
 
 
-def _nearest(source: Asset, shape: Mapping[str, tuple[int, int]]) -> int:
-    """Return which ratio is the most like an image's own."""
-    own = (source.width or 1) / (source.height or 1)
-    away = [abs(math.log(width / height / own)) for width, height in shape.values()]
-    return away.index(min(away))
+def _draw_select(
+    form: Form, name: str, title: str, words: Callable[[Any], str], about: str = ""
+) -> None:
+    options = ["" if choice is None else choice for choice in form.fields[name].choices or ()]
+    held = _held(form, name, nothing="")
+    st.selectbox(title, options, format_func=words, help=about or None, **held)
+
+
+def _draw_number(form: Form, name: str) -> None:
+    found = form.fields.get(name)
+    if found is not None:
+        least, most = int(found.least or 0), int(found.most or 0)
+        st.number_input(_(TITLES[name]), least, most, **_held(form, name))
+
+
+def _draw_maker(form: Form, kind: Kind) -> None:
+    makers = form.makers[kind]
+    title = _("Made by") if form.task == Task.UPSCALE else _(TITLES[MODELS[kind]])
+    _draw_select(form, MODELS[kind], title, lambda key: makers[key].label)
+
+
+def _draw_shape(form: Form) -> None:
+    if "ratio" in form.fields:
+        _draw_select(form, "ratio", _(TITLES["ratio"]), _ratio_words)
+    if "seconds" in form.fields:
+        _draw_select(form, "seconds", _(TITLES["seconds"]), _seconds_words)
 
 
 def _ratio_words(ratio: str) -> str:
-    return "Automatic" if ratio == AUTO else ratio
+    if not ratio:
+        return _("Best for each")
+    return _("Automatic") if ratio == AUTO else ratio
 
 
-def _draw_seconds(maker: Maker) -> int | None:
-    lengths = list(maker.capability.seconds)
-    usual = maker.capability.default_seconds
-    index = lengths.index(usual) if usual in lengths else 0
-    return st.selectbox("Clip length", lengths, index, lambda number: f"{number} seconds")
+def _seconds_words(number: int) -> str:
+    return ngettext("{count} second", "{count} seconds", number).format(count=number)
 
 
-def _draw_options(kind: Kind, maker: Maker) -> dict[str, Any]:
-    """Draw a model's own options; what is left to the model is not among the result."""
-    options = maker.capability.options
-    if not options:
-        return {}
-    st.caption(f"{_NOUNS[kind]} by {maker.label}")
-    values: dict[str, Any] = {}
-    with st.container(horizontal=True, key=f"options-{kind}"):
-        for option in options:
-            key, about = f"{kind}-{maker.key}-{option.name}", option.help or None
-            if option.choices or option.type == "flag":
-                offered = list(option.choices) or ["yes", "no"]
-                unset = [] if option.default in offered else [None]
-                value: Any = st.selectbox(
-                    option.title,
-                    [*unset, *offered],
-                    index=0 if unset else offered.index(str(option.default)),
-                    format_func=lambda each: MODELS_CHOICE if each is None else each,
-                    key=key,
-                    help=about,
-                )
-            elif option.type == "text":
-                characters = None if option.maximum is None else int(option.maximum)
-                value = st.text_input(option.title, max_chars=characters, key=key, help=about)
-            else:
-                number = int if option.type == "integer" else float
-                least, most = (
-                    None if bound is None else number(bound)
-                    for bound in (option.minimum, option.maximum)
-                )
-                value = st.number_input(
-                    option.title,
-                    least,
-                    most,
-                    None,
-                    step=number(1),
-                    placeholder=MODELS_CHOICE,
-                    key=key,
-                    help=about,
-                )
-            if value not in (None, ""):
-                values[option.name] = value
-    return values
+def _draw_styles(form: Form) -> None:
+    if "style" not in form.fields:
+        return
+    st.pills(
+        _(TITLES["style"]),
+        list(STYLES),
+        format_func=lambda name: _(STYLES[name][0]),
+        wrap=True,
+        help=_("Words for it are added to your prompt."),
+        **_held(form, "style"),
+    )
 
 
-def _draw_variations(numbers: Mapping[Kind, int]) -> dict[Kind, list[str]]:
+def _draw_more(form: Form) -> None:
+    """Draw what few want to change; nothing where there is nothing."""
+    options = {
+        kind: [
+            name
+            for name, each in form.fields.items()
+            if each.option and _kind_of(name) == kind and each.option.name not in _AT_HAND
+        ]
+        for kind in form.makers
+    }
+    if "seed" not in form.fields and not any(options.values()):
+        return
+    with st.expander(_("More options")):
+        if "seed" in form.fields:
+            _draw_seed(form)
+        for kind, names in options.items():
+            if names:
+                st.caption(f"{_(TITLES[MODELS[kind]])} {form.maker(kind).label}")
+                with st.container(horizontal=True, key=f"options-{kind}"):
+                    for name in names:
+                        _draw_option(form, name)
+
+
+def _draw_seed(form: Form) -> None:
+    with st.container(horizontal=True, vertical_alignment="bottom", key="seed"):
+        st.number_input(
+            _(TITLES["seed"]),
+            0,
+            LARGEST_SEED,
+            None,
+            placeholder=_("By chance"),
+            help=_("The same seed and prompt make the same again, where a model can."),
+            **_held(form, "seed"),
+        )
+        st.button(
+            _("Draw one"),
+            icon=":material/casino:",
+            help=_("Fix a seed by chance, so that you can come back to it."),
+            on_click=lambda: _set_seed(form, secrets.randbelow(LARGEST_SEED)),
+        )
+        st.button(
+            _("The last one"),
+            icon=":material/history:",
+            help=_("Take the seed of what you created last."),
+            on_click=_set_last_seed,
+            args=(form,),
+        )
+
+
+def _set_seed(form: Form, seed: int) -> None:
+    form.values["seed"] = seed
+
+
+def _set_last_seed(form: Form) -> None:
+    user = st.user.get("user_id")
+    for job in studio().store.jobs.of_user(str(user), 1):
+        _set_seed(form, job.options.seed)
+
+
+def _kind_of(name: str) -> Kind:
+    return Kind(name.partition(".")[0])
+
+
+def _draw_option(form: Form, name: str, of: str = "") -> None:
+    """Draw one of a model's own options.
+
+    Args:
+        form: where it is kept.
+        name: the field's.
+        of: what it is about, where that is not said beside it.
+    """
+    found = form.fields[name]
+    option = found.option
+    if option is None:
+        return
+    title = f"{_(option.title)} ({_(of)})" if of else _(option.title)
+    about = _(option.help)
+    if found.choices is not None:
+        _draw_select(form, name, title, _choice_words, about)
+    elif option.type == "text":
+        most = None if found.most is None else int(found.most)
+        st.text_input(title, max_chars=most, help=about or None, **_held(form, name))
+    else:
+        _draw_free_number(form, found, title, about)
+
+
+def _draw_free_number(form: Form, found: Field, title: str, about: str) -> None:
+    number = int if found.of is int else float
+    least, most = (None if bound is None else number(bound) for bound in (found.least, found.most))
+    st.number_input(
+        title,
+        least,
+        most,
+        None,
+        step=number(1),
+        placeholder=_("The model decides"),
+        help=about or None,
+        **_held(form, found.name),
+    )
+
+
+def _choice_words(choice: str) -> str:
+    return {"": _("The model decides"), "yes": _("yes"), "no": _("no")}.get(choice, choice)
+
+
+def _draw_variations(form: Form) -> dict[Kind, list[str]]:
     """Draw the suggested prompts, one an item, to be edited."""
     suggested: Mapping[Kind, list[str]] | None = st.session_state.get("variations")
     if suggested is None:
         return {}
-    rows = [
-        {"Item": f"{kind.title()} {slot}", "Prompt": text}
+    numbers = {kind: form.value(NUMBERS[kind]) for kind in form.makers}
+    items = [
+        (kind, slot, text)
         for kind, number in numbers.items()
         for slot, text in enumerate((suggested[kind] + [""] * number)[:number], 1)
     ]
-    st.caption("One prompt for each item; change what you like. An empty one is the prompt above.")
-    edited = st.data_editor(
-        rows,
-        column_config={"Item": st.column_config.TextColumn(disabled=True, width="small")},
-        hide_index=True,
-        key=f"variations-{st.session_state['variations_round']}-{len(rows)}",
+    names = {Kind.IMAGE: _("Image {number}"), Kind.VIDEO: _("Video {number}")}
+    st.caption(
+        _("One prompt for each item; change what you like. An empty one is the prompt above.")
     )
-    st.button("Use the one prompt for all", type="tertiary", on_click=forget_variations)
+    edited = st.data_editor(
+        [{"item": names[kind].format(number=slot), "prompt": text} for kind, slot, text in items],
+        column_config={
+            "item": st.column_config.TextColumn(_("Item"), disabled=True, width="small"),
+            "prompt": st.column_config.TextColumn(_("Prompt")),
+        },
+        hide_index=True,
+        key=f"variations-{st.session_state['variations_round']}-{len(items)}",
+    )
+    st.button(_("Use the one prompt for all"), type="tertiary", on_click=forget_variations)
     found: dict[Kind, list[str]] = {kind: [] for kind in numbers}
-    for row in edited:
-        found[Kind(row["Item"].split()[0].lower())].append(row["Prompt"] or "")
+    for (kind, _slot, _text), row in zip(items, edited, strict=True):
+        found[kind].append(row["prompt"] or "")
     return found
-
-
-def _draw_facts(estimate: DeltaGenerator, order: Order, makers: list[Maker]) -> None:
-    """Say what it costs, and what else is to be known about who makes it."""
-    accepted = frozenset(maker.provider.name for maker in makers)  # it is only looked at
-    plain = replace(order, prompt=order.prompt.strip() or "x", accepted=accepted)
-    try:
-        lines = [studio().estimate(plain), *studio().accounts(makers)]
-        unserved = studio().unserved(makers)
-    except DatabaseError:  # the form keeps what was typed, whatever happens
-        return
-    with estimate.container(key="estimate"):
-        if said := " ".join(line for line in lines if line):
-            st.caption(said.replace("$", r"\$"))  # two of them would be read as a formula
-        for queue in unserved:
-            st.warning(
-                f"No worker serves the queue “{queue}” at the moment, so this would wait. "
-                f"Start one: `python -m core worker --queues {queue}`."
-            )
-    for notice in dict.fromkeys(maker.provider.notice for maker in makers if maker.provider.notice):
-        st.caption(f"{notice} [More about it](/providers)")

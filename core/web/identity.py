@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from core.models import Session
 from core.settings import Settings
 from core.store import DatabaseError, DatabaseUnavailable
+from core.store.sessions import hashed
 from core.web.sessions import LiveSessions
 
 COOKIE: Final = "fivefold_session"
@@ -149,7 +150,8 @@ class IdentityMiddleware:
         state["user_id"] = None if session is None else session.user_id
         scope = {**scope, "headers": headers, "state": state}
         if scope["type"] == "websocket" and secret is not None and (session or trouble):
-            with self._sessions.watched(secret, going_on=session is not None) as changed:
+            going_on = session is not None
+            with self._sessions.watched(hashed(secret), going_on=going_on) as changed:
                 await _until(changed, self._app, scope, receive, send)
         else:
             await self._app(scope, receive, send)

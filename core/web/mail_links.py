@@ -15,6 +15,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
+from core.i18n import N_, language
+from core.i18n import gettext as _
 from core.models import Address, now
 from core.store import DatabaseError, DatabaseUnavailable
 from core.store.addresses import LINK_DAYS, AddressStore
@@ -58,8 +60,8 @@ p + form, p + .button { margin-top: 1.6rem; }
 .button:hover { filter: brightness(1.12); }
 :focus-visible { outline: 2.5px solid var(--accent); outline-offset: 3px; }
 """
-_TO_FIVEFOLD: Final = '<a class="button" href="/">Open Fivefold</a>'
-_TO_NOTIFICATIONS: Final = '<a class="button" href="/notifications">Open “Notifications”</a>'
+_TO_FIVEFOLD: Final = ("/", N_("Open Fivefold"))
+_TO_NOTIFICATIONS: Final = ("/notifications", N_("Open “Notifications”"))
 
 _log = logging.getLogger(__name__)
 
@@ -105,8 +107,8 @@ def _answer(make: Callable[[], Response]) -> Response:
     except (DatabaseError, DatabaseUnavailable) as error:
         _log.warning("a link of a mail was not followed: %s", error)
         return _page(
-            "Please try again in a minute",
-            "The database does not answer at the moment. Please follow the link again then.",
+            _("Please try again in a minute"),
+            _("The database does not answer at the moment. Please follow the link again then."),
             status=503,
         )
 
@@ -116,12 +118,15 @@ def _ask_to_confirm(addresses: AddressStore, token: str) -> Response:
     if found is None or found.confirm_token != token or _ended(found):
         return _cannot_confirm(addresses, token)
     return _page(
-        "Is this your address?",
-        f"{found.user_id} would like to be told at {found.address} when images and videos "
-        "are ready.",
-        faint="If you do not know who that is, just close this page: nothing is sent there "
-        "before you agree.",
-        below=_button("Yes, send mail there"),
+        _("Is this your address?"),
+        _("{user} would like to be told at {address} when images and videos are ready.").format(
+            user=found.user_id, address=found.address
+        ),
+        faint=_(
+            "If you do not know who that is, just close this page: nothing is sent there before "
+            "you agree."
+        ),
+        below=_button(_("Yes, send mail there")),
     )
 
 
@@ -131,10 +136,12 @@ def _confirm(studio: Studio, token: str) -> Response:
         return _cannot_confirm(studio.store.addresses, token)
     studio.store.outbox.hurry(found.user_id, found.address)
     return _page(
-        "Your address is confirmed",
-        f"From now on {found.user_id} is told at {found.address}.",
-        faint="Every mail has a link by which you can put an end to it.",
-        below=_TO_FIVEFOLD,
+        _("Your address is confirmed"),
+        _("From now on {user} is told at {address}.").format(
+            user=found.user_id, address=found.address
+        ),
+        faint=_("Every mail has a link by which you can put an end to it."),
+        below=_link(*_TO_FIVEFOLD),
     )
 
 
@@ -142,18 +149,22 @@ def _cannot_confirm(addresses: AddressStore, token: str) -> Response:
     found = addresses.of_link(token)
     if found is not None and found.confirm_token == token and _ended(found):
         return _page(
-            "This link has ended",
-            f"A link to confirm an address works for {LINK_DAYS} days. Please ask for a new one "
-            "on the page “Notifications”.",
-            below=_TO_NOTIFICATIONS,
+            _("This link has ended"),
+            _(
+                "A link to confirm an address works for {days} days. Please ask for a new one on "
+                "the page “Notifications”."
+            ).format(days=LINK_DAYS),
+            below=_link(*_TO_NOTIFICATIONS),
             status=410,
         )
     return _page(
-        "This link leads nowhere",
-        "It was used before, or a newer mail has taken its place. If you have confirmed your "
-        "address already, all is well; if not, please ask for a new link on the page "
-        "“Notifications”.",
-        below=_TO_NOTIFICATIONS,
+        _("This link leads nowhere"),
+        _(
+            "It was used before, or a newer mail has taken its place. If you have confirmed your "
+            "address already, all is well; if not, please ask for a new link on the page "
+            "“Notifications”."
+        ),
+        below=_link(*_TO_NOTIFICATIONS),
         status=404,
     )
 
@@ -165,9 +176,11 @@ def _ask_to_unsubscribe(addresses: AddressStore, token: str) -> Response:
     if found.unsubscribed_at is not None:
         return _unsubscribed(found)
     return _page(
-        "Do you want no more mail?",
-        f"Fivefold will no longer write to {found.address} about what {found.user_id} makes.",
-        below=_button("Unsubscribe"),
+        _("Do you want no more mail?"),
+        _("Fivefold will no longer write to {address} about what {user} makes.").format(
+            user=found.user_id, address=found.address
+        ),
+        below=_button(_("Unsubscribe")),
     )
 
 
@@ -178,19 +191,23 @@ def _unsubscribe(addresses: AddressStore, token: str) -> Response:
 
 def _unsubscribed(address: Address) -> Response:
     return _page(
-        "You will get no more mail",
-        f"Fivefold no longer writes to {address.address} about what {address.user_id} makes.",
-        faint="To take that back, confirm the address anew on the page “Notifications”.",
-        below=_TO_FIVEFOLD,
+        _("You will get no more mail"),
+        _("Fivefold no longer writes to {address} about what {user} makes.").format(
+            user=address.user_id, address=address.address
+        ),
+        faint=_("To take that back, confirm the address anew on the page “Notifications”."),
+        below=_link(*_TO_FIVEFOLD),
     )
 
 
 def _cannot_unsubscribe() -> Response:
     return _page(
-        "This link leads nowhere",
-        "Perhaps a part of it was lost. Please follow the link in the latest mail, or switch "
-        "e-mail off on the page “Notifications”.",
-        below=_TO_NOTIFICATIONS,
+        _("This link leads nowhere"),
+        _(
+            "Perhaps a part of it was lost. Please follow the link in the latest mail, or switch "
+            "e-mail off on the page “Notifications”."
+        ),
+        below=_link(*_TO_NOTIFICATIONS),
         status=404,
     )
 
@@ -204,6 +221,10 @@ def _button(text: str) -> str:
     return f'<form method="post"><button class="button">{escape(text)}</button></form>'
 
 
+def _link(href: str, text: str) -> str:
+    return f'<a class="button" href="{href}">{escape(_(text))}</a>'
+
+
 def _page(
     title: str, text: str, *, faint: str = "", below: str = "", status: int = 200
 ) -> HTMLResponse:
@@ -211,7 +232,7 @@ def _page(
     more = f'<p class="faint">{escape(faint)}</p>' if faint else ""
     return HTMLResponse(
         f"""<!doctype html>
-<html lang="en">
+<html lang="{language()}">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">

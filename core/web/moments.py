@@ -1,7 +1,12 @@
 """Times as a person reads them, in the browser's zone."""
 
-from datetime import datetime, timedelta, tzinfo
+from datetime import date, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from babel.dates import format_date
+
+from core.i18n import gettext as _
+from core.i18n import locale, pgettext
 
 
 def zone_of(name: str | None) -> tzinfo:
@@ -22,8 +27,14 @@ def moment_text(moment: datetime, zone: tzinfo, today: datetime) -> str:
     """
     local = moment.astimezone(zone)
     days = (today.astimezone(zone).date() - local.date()).days
-    day = {-1: "tomorrow", 0: "today", 1: "yesterday"}.get(days, f"{local.day} {local:%b %Y}")
-    return f"{day}, {local:%H:%M}"
+    day = {-1: _("tomorrow"), 0: _("today"), 1: _("yesterday")}.get(days) or day_text(local)
+    return _("{day}, {time}").format(day=day, time=f"{local:%H:%M}")
+
+
+def day_text(day: date) -> str:
+    """Return a day such as `3 Nov 2026`."""
+    # Translators: how a date is written, in CLDR's letters, such as 3 Nov 2026.
+    return format_date(day, pgettext("date", "d MMM y"), locale())
 
 
 def span_text(span: timedelta) -> str:
@@ -32,7 +43,9 @@ def span_text(span: timedelta) -> str:
     minutes, seconds = divmod(seconds, 60)
     hours, minutes = divmod(minutes, 60)
     if hours:
-        return f"{hours} h {minutes} min"
+        return _("{hours} h {minutes} min").format(hours=hours, minutes=minutes)
+    if minutes and seconds:
+        return _("{minutes} min {seconds} s").format(minutes=minutes, seconds=seconds)
     if minutes:
-        return f"{minutes} min {seconds} s" if seconds else f"{minutes} min"
-    return f"{seconds} s"
+        return _("{minutes} min").format(minutes=minutes)
+    return _("{seconds} s").format(seconds=seconds)

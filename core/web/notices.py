@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from core.i18n import N_, translated
+from core.i18n import gettext as _
 from core.models import (
     Address,
     ChannelName,
@@ -30,13 +32,13 @@ from core.web.view import View
 Json = dict[str, Any]
 
 _KINDS: Final = {
-    NoticeKind.CONFIRM: "The mail that asks whether this address wants others",
-    NoticeKind.TEST: "A test",
+    NoticeKind.CONFIRM: N_("The mail that asks whether this address wants others"),
+    NoticeKind.TEST: N_("A test"),
 }
-_SEND_NOW: Final = ("send_now", "Send now")
-_RESCHEDULE: Final = ("reschedule", "Another time")
+_SEND_NOW: Final = ("send_now", N_("Send now"))
+_RESCHEDULE: Final = ("reschedule", N_("Another time"))
 _TITLE_CHARACTERS: Final = 200
-_TOO_LATE: Final = "It was just sent, or is being sent."
+_TOO_LATE: Final = N_("It was just sent, or is being sent.")
 _SHOWN: Final = 40
 _SOON_SECONDS: Final = 60.0
 _BUSY_SECONDS: Final = 2.0
@@ -63,8 +65,8 @@ def overview(store: Store, user: User, view: View) -> Json:
     sections = [
         {
             "id": "due",
-            "title": "On its way",
-            "empty": "Nothing is on its way. What you create is announced here first.",
+            "title": _("On its way"),
+            "empty": _("Nothing is on its way. What you create is announced here first."),
             "rows": [
                 *(planned(job, user, view) for job in making),
                 *(row(notice, prompts, view) for notice in due),
@@ -72,14 +74,14 @@ def overview(store: Store, user: User, view: View) -> Json:
         },
         {
             "id": "failed",
-            "title": "Could not be sent",
+            "title": _("Could not be sent"),
             "empty": "",
             "rows": [row(notice, prompts, view) for notice in failed],
         },
         {
             "id": "sent",
-            "title": "Sent",
-            "empty": "Nothing was sent yet.",
+            "title": _("Sent"),
+            "empty": _("Nothing was sent yet."),
             "rows": [row(notice, prompts, view) for notice in sent],
         },
     ]
@@ -102,28 +104,29 @@ def row(notice: Notice, prompts: Mapping[str, str], view: View) -> Json:
     sending = notice.lease is not None and notice.lease.until > view.today
     acts = []
     if notice.status == NoticeStatus.DUE and not sending:
-        acts = [_SEND_NOW, _RESCHEDULE, ("cancel", "Do not send")]
+        acts = [_SEND_NOW, _RESCHEDULE, ("cancel", N_("Do not send"))]
     if notice.status == NoticeStatus.FAILED:
-        acts = [_SEND_NOW, ("cancel", "Put away")]
+        acts = [_SEND_NOW, ("cancel", N_("Put away"))]
     what = shortened(prompts.get(notice.job_id or "", ""), _TITLE_CHARACTERS)
     return {
         "id": notice.id,
         "on": "notice",
         "state": str(notice.status),
-        "channel": CHANNEL_TITLES[ChannelName(notice.channel)],
+        "channel": _(CHANNEL_TITLES[ChannelName(notice.channel)]),
         "to": notice.recipient if notice.channel == ChannelName.EMAIL else "",
-        "title": notice.title or _KINDS.get(notice.kind) or what,
+        "title": notice.title or _(_KINDS.get(notice.kind, "")) or what,
         "href": f"/job?id={notice.job_id}" if notice.job_id else None,
         "label": _label(notice, view, sending=sending),
-        "error": notice.error or "",
+        "error": translated(notice.error or ""),
         "local": _local(notice, view),
-        "acts": acts,
+        "acts": [(name, _(label)) for name, label in acts],
     }
 
 
 def planned(job: Job, user: User, view: View) -> Json:
     """Return how a job that is still being made will be announced."""
     wish = job.notify
+    acts = [_RESCHEDULE, *([("cancel", N_("Do not tell me"))] if wish.channels else [])]
     to = wish.email or user.email if ChannelName.EMAIL in wish.channels else None
     return {
         "id": job.id,
@@ -136,7 +139,7 @@ def planned(job: Job, user: User, view: View) -> Json:
         "label": wish_text(wish, view),
         "error": "",
         "local": "",
-        "acts": [_RESCHEDULE, *([("cancel", "Do not tell me")] if wish.channels else [])],
+        "acts": [(name, _(label)) for name, label in acts],
     }
 
 
@@ -145,12 +148,12 @@ def address_text(address: Address | None) -> str:
     if address is None:
         return ""
     if address.unsubscribed_at is not None:
-        return "Its owner wants no more mail. A new confirmation changes that."
+        return _("Its owner wants no more mail. A new confirmation changes that.")
     if address.takes_mail:
-        return "Confirmed."
-    return (
-        f"Please follow the link in the mail to {address.address}. Until then nothing else comes."
-    )
+        return _("Confirmed.")
+    return _(
+        "Please follow the link in the mail to {address}. Until then nothing else comes."
+    ).format(address=address.address)
 
 
 def webhook_place(webhook: Webhook) -> str:
@@ -177,7 +180,7 @@ def carry_out(store: Store, user: User, asked: str, zone: str) -> str:
         name = key = on = ""
     acts_on = {"notice": ("send_now", "reschedule", "cancel"), "job": ("reschedule", "cancel")}
     if name not in acts_on.get(on, ()) or not key.isascii():
-        raise InvalidInput("There is no such button.")
+        raise InvalidInput(_("There is no such button."))
     due_at = None
     if name == "reschedule":
         due_at = parse_moment(str(parsed.get("local", "")), parse_zone(zone))
@@ -189,13 +192,13 @@ def carry_out(store: Store, user: User, asked: str, zone: str) -> str:
         "cancel": lambda: store.outbox.cancel(key, user.id),
         "reschedule": lambda: store.outbox.reschedule(key, user.id, due_at or now()),
     }
-    return "" if acts[name]() else _TOO_LATE
+    return "" if acts[name]() else _(_TOO_LATE)
 
 
 def _change_plan(store: Store, user: User, job_id: str, due_at: datetime | None, zone: str) -> None:
     job = store.jobs.get(job_id, user.id)
     if job is None:
-        raise InvalidInput("There is no such job.")
+        raise InvalidInput(_("There is no such job."))
     if due_at is None:
         changes: Json = {"channels": ()}
     else:
@@ -206,16 +209,21 @@ def _change_plan(store: Store, user: User, job_id: str, due_at: datetime | None,
 
 def _label(notice: Notice, view: View, *, sending: bool) -> str:
     if notice.status == NoticeStatus.SENT and notice.sent_at is not None:
-        return f"Sent {view.moment(notice.sent_at)}"
+        return _("Sent {moment}").format(moment=view.moment(notice.sent_at))
     if notice.status == NoticeStatus.FAILED:
-        return f"Given up {view.moment(notice.due_at)}"
+        return _("Given up {moment}").format(moment=view.moment(notice.due_at))
     if sending:
-        return "Being sent"
+        return _("Being sent")
     if notice.due_at <= view.today:
-        return "Due now"
-    again = "Tried again" if notice.error else "Due"
-    digest = ", in the digest" if notice.digest else ""
-    return f"{again} {view.moment(notice.due_at)}{digest}"
+        return _("Due now")
+    label = _("Tried again {moment}") if notice.error else _("Due {moment}")
+    if notice.digest:
+        label = (
+            _("Tried again {moment}, in the digest")
+            if notice.error
+            else _("Due {moment}, in the digest")
+        )
+    return label.format(moment=view.moment(notice.due_at))
 
 
 def _local(notice: Notice, view: View) -> str:

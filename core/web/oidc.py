@@ -17,6 +17,7 @@ from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.accounts import Accounts
+from core.i18n import N_
 from core.settings import Settings
 from core.store import DatabaseError, DatabaseUnavailable
 from core.web.identity import STREAMLIT_COOKIES, Identity
@@ -24,10 +25,12 @@ from core.web.studio import Studio
 from core.web.visitors import visitor
 
 REFUSED: Final = {
-    "unreachable": "The identity provider does not answer at the moment. Please try again in a "
-    "minute.",
-    "refused": "The identity provider did not let you in, or its answer came too late. "
-    "Please try again.",
+    "unreachable": N_(
+        "The identity provider does not answer at the moment. Please try again in a minute."
+    ),
+    "refused": N_(
+        "The identity provider did not let you in, or its answer came too late. Please try again."
+    ),
 }
 """What the login page says after a login that came to nothing, by the page's `refused`."""
 

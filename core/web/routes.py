@@ -6,17 +6,23 @@ from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.routing import Route
 
+from core.web.acts import act_routes
 from core.web.archive import archive_routes
 from core.web.auth import auth_routes
 from core.web.bell import bell_routes
 from core.web.content import content_routes
+from core.web.events import event_routes
 from core.web.exports import export_routes
 from core.web.headers import SafeHeaders
 from core.web.health import health_routes
 from core.web.identity import Identity, IdentityMiddleware
+from core.web.library import library_routes
+from core.web.live import Hub
 from core.web.mail_links import mail_link_routes
 from core.web.oidc import ProviderMiddleware
+from core.web.prompts import prompt_routes
 from core.web.sessions import LiveSessions
+from core.web.spoken import SpokenLanguage
 from core.web.studio import Studio
 
 
@@ -37,18 +43,24 @@ class Front:
         hosts: Sequence[str] = ("*",),
     ) -> None:
         sessions = LiveSessions(lambda: open_studio().store.sessions)
+        hub = Hub(open_studio)
         self.routes: list[Route] = [
             *auth_routes(open_studio, identity, sessions),
             *content_routes(open_studio),
+            *event_routes(open_studio, sessions, hub),
+            *act_routes(open_studio, hub),
             *bell_routes(open_studio),
             *export_routes(open_studio),
             *archive_routes(open_studio),
+            *library_routes(open_studio),
             *health_routes(open_studio),
             *mail_link_routes(open_studio),
+            *prompt_routes(open_studio),
         ]
         self.middleware: list[Middleware] = [
             Middleware(SafeHeaders),
             Middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False),
+            Middleware(SpokenLanguage),
             Middleware(ProviderMiddleware, open_studio=open_studio),
             Middleware(IdentityMiddleware, identity=identity, sessions=sessions),
         ]

@@ -1,7 +1,10 @@
 """The script that Streamlit runs for every tab: who is there, and which page."""
 
+from contextlib import suppress
+
 import streamlit as st
 
+from core.store import DatabaseUnavailable
 from core.web import session
 from core.web.auth import own_page
 from core.web.components import FAVICON, PAGE_STYLE, masthead
@@ -15,17 +18,16 @@ def main() -> None:
     """Draw the page that the address names, or the login that leads to it."""
     st.set_page_config(page_icon=FAVICON, layout="wide", initial_sidebar_state="collapsed")
     st.html(f"<style>{PAGE_STYLE}</style>")
+    user = session.user_id()
+    if user is not None:
+        with suppress(DatabaseUnavailable):
+            session.account(user)  # says which language everything below is in
     pages = all_pages()
     page = st.navigation(list(pages.values()), position="hidden")
     session.leave_if_wanted()
     path = f"/{page.url_path}"
-    user = session.user_id()
     if st.user.get("trouble"):
-        session.message_page(
-            "We cannot reach your work right now",
-            "The database does not answer. Nothing is lost; please try again in a minute.",
-            "Try again",
-        )
+        session.unreachable_page()
         return
     if user is not None:
         if path == "/login" and "invite" not in st.query_params:

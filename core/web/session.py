@@ -9,8 +9,11 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import streamlit as st
 from streamlit.navigation.page import Page
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from core.accounts import Visitor
+from core.i18n import ask_language, negotiated
+from core.i18n import gettext as _
 from core.models import User, ViewEntry, now
 from core.store import DatabaseError, DatabaseUnavailable
 from core.web.access import Access
@@ -31,14 +34,14 @@ def all_pages() -> dict[str, Page]:
     """Return every page by its path. All are always registered, so that links into them work."""
     return {
         "/": st.Page(_PAGES / "create.py", title="Fivefold", default=True),
-        "/gallery": st.Page(_PAGES / "gallery.py", title="Gallery · Fivefold"),
-        "/notifications": st.Page(_PAGES / "notifications.py", title="Notifications · Fivefold"),
-        "/activity": st.Page(_PAGES / "activity.py", title="Activity · Fivefold"),
-        "/account": st.Page(_PAGES / "account.py", title="Account · Fivefold"),
-        "/shared": st.Page(_PAGES / "shared.py", title="Shared with you · Fivefold"),
-        "/job": st.Page(_PAGES / "job.py", title="Your content · Fivefold"),
-        "/login": st.Page(_PAGES / "login.py", title="Log in · Fivefold"),
-        "/providers": st.Page(_PAGES / "providers.py", title="Providers · Fivefold"),
+        "/gallery": st.Page(_PAGES / "gallery.py", title=_("Gallery · Fivefold")),
+        "/notifications": st.Page(_PAGES / "notifications.py", title=_("Notifications · Fivefold")),
+        "/activity": st.Page(_PAGES / "activity.py", title=_("Activity · Fivefold")),
+        "/account": st.Page(_PAGES / "account.py", title=_("Account · Fivefold")),
+        "/shared": st.Page(_PAGES / "shared.py", title=_("Shared with you · Fivefold")),
+        "/job": st.Page(_PAGES / "job.py", title=_("Your content · Fivefold")),
+        "/login": st.Page(_PAGES / "login.py", title=_("Log in · Fivefold")),
+        "/providers": st.Page(_PAGES / "providers.py", title=_("Providers · Fivefold")),
     }
 
 
@@ -81,6 +84,21 @@ def account(user_id: str) -> User:
     return found
 
 
+def language() -> str | None:
+    """Return what the tab's user reads: the language chosen, or the browser's.
+
+    Returns:
+        its code; None: no tab's script is asking.
+    """
+    if get_script_run_ctx(suppress_warning=True) is None:
+        return None
+    known = st.session_state.get(_ACCOUNT)
+    return (known and known.language) or negotiated(st.context.locale)
+
+
+ask_language(language)
+
+
 def zone_name(user: User) -> str:
     """Return the zone that a user's times are shown and meant in: chosen, or the browser's."""
     return user.zone or str(zone_of(st.context.timezone))
@@ -88,12 +106,7 @@ def zone_name(user: User) -> str:
 
 def view(user: User) -> View:
     """Return who looks, and when."""
-    return View(
-        zone=zone_of(zone_name(user)),
-        today=now(),
-        title_of=studio().title,
-        animates=studio().animates(),
-    )
+    return studio().view(zone_name(user))
 
 
 def address(path: str) -> str:
@@ -151,17 +164,13 @@ def apologise(error: Exception) -> bool:
     """
     if isinstance(error, DatabaseError | DatabaseUnavailable):
         _log.warning("a page was not drawn: %s", error)
-        message_page(
-            "We cannot reach your work right now",
-            "The database does not answer. Nothing is lost; please try again in a minute.",
-            "Try again",
-        )
+        unreachable_page()
     else:
         _log.error("a page was not drawn", exc_info=error)
         message_page(
-            "Something went wrong here",
-            "This page could not be shown. Nothing is lost; please load it again.",
-            "Try again",
+            _("Something went wrong here"),
+            _("This page could not be shown. Nothing is lost; please load it again."),
+            _("Try again"),
         )
     return True
 
@@ -173,6 +182,15 @@ def apologies() -> Iterator[None]:
         yield
     except (DatabaseError, DatabaseUnavailable) as error:
         apologise(error)
+
+
+def unreachable_page() -> None:
+    """Draw a page that says that the database does not answer."""
+    message_page(
+        _("We cannot reach your work right now"),
+        _("The database does not answer. Nothing is lost; please try again in a minute."),
+        _("Try again"),
+    )
 
 
 def message_page(title: str, text: str, way_out: str = "", to: str | None = None) -> None:

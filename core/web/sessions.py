@@ -58,14 +58,14 @@ class LiveSessions:
                 event.set()
 
     @contextmanager
-    def watched(self, secret: str, *, going_on: bool) -> Iterator[asyncio.Event]:
+    def watched(self, session_id: str, *, going_on: bool) -> Iterator[asyncio.Event]:
         """Give an event that is set when a session is no longer what it was.
 
         Args:
-            secret: of the cookie.
+            session_id: the session; `hashed` makes it of the cookie's secret.
             going_on: whether it goes on; False: that could not be found out.
         """
-        session_id, watcher = hashed(secret), (going_on, asyncio.Event())
+        watcher = (going_on, asyncio.Event())
         self._watched[session_id].append(watcher)
         loop = asyncio.get_running_loop()
         if self._looking is None or self._looking.done() or self._looking.get_loop() is not loop:

@@ -8,6 +8,8 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
+from core.i18n import N_, ngettext, number
+from core.i18n import gettext as _
 from core.models import Share, User, now
 from core.store import DatabaseError
 from core.web.access import Access
@@ -15,10 +17,10 @@ from core.web.answers import NO_ANSWER
 from core.web.session import view, visitor
 from core.web.studio import Studio, studio
 
-DAYS: Final = {1: "1 day", 7: "7 days", 30: "30 days"}
+DAYS: Final = (1, 7, 30)
 USUAL_DAYS: Final = 7
 MOST: Final = 20
-TOO_MANY: Final = f"There are {MOST} links to this job already. Withdraw one of them first."
+TOO_MANY: Final = N_("There are {most} links to this job already. Withdraw one of them first.")
 _SAID: Final = "share-said"
 _CHOSEN: Final = "share-days"
 
@@ -32,24 +34,28 @@ def draw_sharing(user: User, job_id: str) -> None:
     """
     with (
         st.container(key="sharing", horizontal_alignment="right"),
-        st.popover("Share", key="share", on_change="rerun"),  # opened: the counts are those of now
+        st.popover(
+            _("Share"), key="share", on_change="rerun"
+        ),  # opened: the counts are those of now
     ):
-        st.text("Whoever has the link can look at this job, without a login, until the link ends.")
+        st.text(
+            _("Whoever has the link can look at this job, without a login, until the link ends.")
+        )
         st.segmented_control(
-            "The link works for",
+            _("The link works for"),
             DAYS,
             default=USUAL_DAYS,
             required=True,
-            format_func=DAYS.__getitem__,
+            format_func=_days,
             key=_CHOSEN,
         )
-        st.button("Make a link", type="primary", on_click=_make, args=(user.id, job_id))
+        st.button(_("Make a link"), type="primary", on_click=_make, args=(user.id, job_id))
         if said := st.session_state.pop(_SAID, None):
             st.error(said)
         try:
             _draw_links(user, job_id)
         except DatabaseError:
-            st.error(NO_ANSWER)
+            st.error(_(NO_ANSWER))
 
 
 def link_of(found: Studio, share: Share) -> str:
@@ -66,16 +72,23 @@ def _draw_links(user: User, job_id: str) -> None:
         st.code(link_of(found, share), language=None, wrap_lines=True)
         with st.container(horizontal=True, vertical_alignment="center"):
             times = looks[share.id]
-            opened = {0: "not opened yet", 1: "opened once"}.get(times, f"opened {times:,} times")
-            st.caption(f"Ends {seen.moment(share.expires_at)} · {opened}")
-            st.button("Withdraw", key=f"withdraw-{share.id}", on_click=_withdraw, args=(share,))
+            opened = {0: _("not opened yet"), 1: _("opened once")}.get(times) or ngettext(
+                "opened {count} time", "opened {count} times", times
+            ).format(count=number(times))
+            ends = seen.moment(share.expires_at)
+            st.caption(_("Ends {moment} · {opened}").format(moment=ends, opened=opened))
+            st.button(_("Withdraw"), key=f"withdraw-{share.id}", on_click=_withdraw, args=(share,))
+
+
+def _days(number_of: int) -> str:
+    return ngettext("{count} day", "{count} days", number_of).format(count=number_of)
 
 
 def _make(user_id: str, job_id: str) -> None:
     with _apologies():
         found = studio()
         if len(found.store.shares.of_job(job_id, user_id)) >= MOST:
-            st.session_state[_SAID] = TOO_MANY
+            st.session_state[_SAID] = _(TOO_MANY).format(most=MOST)
             return
         ends = now() + timedelta(days=st.session_state[_CHOSEN])
         _note("share", found.store.shares.make(job_id, user_id, ends))
@@ -100,4 +113,4 @@ def _apologies() -> Iterator[None]:
     try:
         yield
     except DatabaseError:
-        st.session_state[_SAID] = NO_ANSWER
+        st.session_state[_SAID] = _(NO_ANSWER)

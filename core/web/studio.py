@@ -1,18 +1,17 @@
 """What every page and route shares: settings, database, files, providers."""
 
 import asyncio
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
 
 import streamlit as st
 
 from core.generation.generators import open_catalogue
-from core.generation.order import Choice, Order, plan
+from core.generation.order import Choice, Order, plan, upscaled_size
 from core.generation.styles import STYLES
+from core.i18n import language
 from core.media.storage import ContentStore, open_content
-from core.models import Asset, ChannelName, InvalidInput, Job, Kind
+from core.models import ChannelName, InvalidInput, Job, Kind, Task, now
 from core.notifications.registry import offered
 from core.notifications.wishes import check_wish
 from core.providers.base import Capability, Provider
@@ -21,9 +20,10 @@ from core.providers.registry import Catalogue
 from core.settings import Settings, load_settings
 from core.store import Store, open_store
 from core.web.identity import Identity, open_identity
-from core.web.money import amounts_text
+from core.web.moments import zone_of
+from core.web.view import View
 
-__all__ = ["STYLES", "Choice", "Maker", "Order", "Studio", "studio"]
+__all__ = ["STYLES", "Choice", "Maker", "Order", "Studio", "plan", "studio", "upscaled_size"]
 
 
 @dataclass(frozen=True)
@@ -54,9 +54,9 @@ class Studio:
     catalogue: Catalogue
     identity: Identity
 
-    def makers(self, kind: Kind, *, animates: bool = False) -> list[Maker]:
-        """Return who makes a kind, the preferred one first."""
-        return [Maker(*each) for each in self.catalogue.offers(kind, animates=animates)]
+    def makers(self, kind: Kind, task: Task = Task.CREATE) -> list[Maker]:
+        """Return who makes a kind so, the preferred one first."""
+        return [Maker(*each) for each in self.catalogue.offers(kind, task)]
 
     def channels(self) -> list[ChannelName]:
         """Return the ways in which users can be told here."""
@@ -64,12 +64,31 @@ class Studio:
 
     def animates(self) -> bool:
         """Return whether any provider makes clips of an image."""
-        return any(True for _ in self.catalogue.offers(Kind.VIDEO, animates=True))
+        return bool(self.makers(Kind.VIDEO, Task.ANIMATE))
+
+    def upscales(self, kind: Kind) -> bool:
+        """Return whether any provider makes items of a kind again with more pixels."""
+        return bool(self.makers(kind, Task.UPSCALE))
 
     def title(self, provider: str) -> str:
         """Return a provider's name for people; its plain name where it is not configured."""
         found = self.catalogue.providers.get(provider)
         return provider if found is None else found.title
+
+    def view(self, zone: str) -> View:
+        """Return who looks, and when, where somebody looks at their own work.
+
+        Args:
+            zone: the name of the zone that they live by.
+        """
+        return View(
+            zone=zone_of(zone),
+            today=now(),
+            title_of=self.title,
+            animates=self.animates(),
+            upscales=frozenset(kind for kind in Kind if self.upscales(kind)),
+            bin_days=self.settings.bin_days,
+        )
 
     def accounts(self, makers: Sequence[Maker]) -> list[str]:
         """Return what the workers last heard of these makers' accounts, such as balances."""
@@ -83,33 +102,6 @@ class Studio:
         """Return the queues of these makers that no worker serves at the moment."""
         served = {queue for worker in self.store.workers.alive() for queue in worker.queues}
         return sorted({maker.capability.queue for maker in makers} - served)
-
-    def estimate(self, order: Order) -> str:
-        """Return what an order is expected to cost, in a sentence; empty where it costs nothing.
-
-        What a provider does not say beforehand is taken from what the last ones like it cost.
-        """
-        try:
-            _, assets = plan(order, self.catalogue)
-        except InvalidInput:
-            return ""
-        known: Counter[str] = Counter()
-        unknown = []
-        for _, group in groupby(assets, key=lambda each: each.kind):
-            alike = list(group)
-            one = alike[0]
-            if not self._paid(one):
-                continue
-            each = one.cost.estimated
-            if each is None:
-                each = self.store.assets.typical_cost(one)
-            if each is None:
-                unknown.append(f"{one.kind}s")
-            else:
-                known[one.cost.unit] += each * len(alike)  # type: ignore[assignment]  # floats too
-        about = f"About {amounts_text(known)}." if any(known.values()) else ""
-        rest = f"What the {' and '.join(unknown)} cost is not known beforehand." if unknown else ""
-        return f"{about} {rest}".strip()
 
     def can_vary(self) -> bool:
         """Return whether a chat model is there to rewrite prompts."""
@@ -146,15 +138,9 @@ class Studio:
         """
         check_wish(order.notify, self.store.users.get(order.user_id), self.channels())
         job, assets = plan(order, self.catalogue)
+        job = job.model_copy(update={"language": language()})
         self.store.jobs.create(job, assets)
         return job
-
-    def _paid(self, asset: Asset) -> bool:
-        animates = asset.source is not None
-        found = self.catalogue.capability(
-            asset.provider, asset.kind, asset.model, animates=animates
-        )
-        return found is not None and found.paid
 
 
 @st.cache_resource(show_spinner=False)

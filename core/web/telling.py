@@ -6,6 +6,8 @@ from typing import Final
 
 import streamlit as st
 
+from core.i18n import N_, pgettext
+from core.i18n import gettext as _
 from core.models import (
     ChannelName,
     InvalidInput,
@@ -29,17 +31,17 @@ from core.web.session import zone_name
 from core.web.studio import studio
 
 WHENS: Final = {
-    When.READY: "As soon as it is ready",
-    When.AT: "Not before a time",
-    When.DAILY: "In my daily digest",
+    When.READY: N_("As soon as it is ready"),
+    When.AT: N_("Not before a time"),
+    When.DAILY: N_("In my daily digest"),
 }
 FORMATS: Final = {
-    WebhookFormat.FIVEFOLD: "JSON, signed",
+    WebhookFormat.FIVEFOLD: N_("JSON, signed"),
     WebhookFormat.SLACK: "Slack",
     WebhookFormat.DISCORD: "Discord",
 }
-BROWSERS_ZONE: Final = "As the browser says"
-PASSED: Final = "That time has passed, so you are told as soon as it is ready."
+BROWSERS_ZONE: Final = N_("As the browser says ({zone})")
+PASSED: Final = N_("That time has passed, so you are told as soon as it is ready.")
 MORNING: Final = time(9)
 MINUTES: Final = timedelta(minutes=5)
 
@@ -60,11 +62,13 @@ def draw_wish(user: User, key: str, *, whens: Sequence[When] = tuple(When)) -> N
     at = daily = None
     with st.container(key=f"{key}-when", horizontal=True):
         index = whens.index(usual.when) if usual.when in whens else 0
-        when = st.selectbox("Tell me", whens, index, WHENS.__getitem__, key=f"{key}-choice")
+        when = st.selectbox(
+            _("Tell me"), whens, index, lambda each: _(WHENS[each]), key=f"{key}-choice"
+        )
         if when == When.AT:
             tomorrow = datetime.now(zone_of(zone)).date() + timedelta(days=1)
             typed = st.datetime_input(
-                f"Not before ({zone})",
+                _("Not before ({zone})").format(zone=zone),
                 datetime.combine(tomorrow, MORNING),
                 key=f"{key}-at",
                 step=MINUTES,
@@ -73,104 +77,109 @@ def draw_wish(user: User, key: str, *, whens: Sequence[When] = tuple(When)) -> N
         if when == When.DAILY:
             clock = time.fromisoformat(usual.daily) if usual.daily else MORNING
             chosen = st.time_input(
-                f"Every day at ({zone})", clock, key=f"{key}-daily", step=MINUTES
+                _("Every day at ({zone})").format(zone=zone),
+                clock,
+                key=f"{key}-daily",
+                step=MINUTES,
             )
             daily = None if chosen is None else f"{chosen:%H:%M}"
         names = [name for name in studio().channels() if name != ALWAYS]
         channels = st.pills(
-            "By",
+            pgettext("channels", "By"),
             names,
             selection_mode="multi",
             default=[name for name in names if name in usual.channels],
-            format_func=CHANNEL_TITLES.__getitem__,
+            format_func=lambda name: _(CHANNEL_TITLES[name]),
             key=f"{key}-channels",
             width="content",
             wrap=True,
         )
     wish = Notify.read(channels, at=at, daily=daily, timezone=zone)
     if wish.at is not None and wish.at < now():
-        st.caption(PASSED)
+        st.caption(_(PASSED))
     return wish
 
 
 def draw_settings(user: User) -> None:
     """Draw how a user is told unless something else is chosen for a job, and store changes."""
     with st.container(key="telling"):
-        st.subheader("How you are told", anchor=False)
+        st.subheader(_("How you are told"), anchor=False)
         for draw in (_draw_defaults, _draw_email, _draw_webhook, _draw_test):
             try:
                 draw(user)
             except InvalidInput as error:
                 st.error(str(error))
             except DatabaseError:
-                st.error(NO_ANSWER)
+                st.error(_(NO_ANSWER))
 
 
 def _draw_defaults(user: User) -> None:
     zones = ["", *zone_names()]
+    as_browser = _(BROWSERS_ZONE).format(zone=zone_of(st.context.timezone))
     named = st.selectbox(
-        "Time zone",
+        _("Time zone"),
         zones,
         zones.index(user.zone) if user.zone in zones else 0,
-        format_func=lambda name: name or f"{BROWSERS_ZONE} ({zone_of(st.context.timezone)})",
+        format_func=lambda name: name or as_browser,
         key="told-zone",
     )
     zone = named or None
     wish = draw_wish(user.model_copy(update={"zone": zone}), "told", whens=(When.READY, When.DAILY))
-    if st.button("Save", key="told-save", type="primary"):
+    if st.button(_("Save"), key="told-save", type="primary"):
         check_wish(wish, user, studio().channels())
-        _done("Saved.", notify=wish, zone=zone, user=user)
+        _done(_("Saved."), notify=wish, zone=zone, user=user)
 
 
 def _draw_email(user: User) -> None:
     if ChannelName.EMAIL not in studio().channels():
-        st.caption("Mail is not set up here: whoever runs Fivefold can set SMTP_HOST.")
+        st.caption(_("Mail is not set up here: whoever runs Fivefold can set SMTP_HOST."))
         return
-    typed = st.text_input("E-mail address", user.email or "", key="told-email", max_chars=254)
+    typed = st.text_input(_("E-mail address"), user.email or "", key="told-email", max_chars=254)
     found = studio().store.addresses.get(user.id, user.email) if user.email else None
     if said := address_text(found):
         st.caption(said)
     with st.container(key="told-email-acts", horizontal=True):
-        if st.button("Save the address", key="told-email-save"):
+        if st.button(_("Save the address"), key="told-email-save"):
             _done(choose_email(studio().store, user, typed))
-        if found is not None and not found.takes_mail and st.button("Send the link again"):
+        if found is not None and not found.takes_mail and st.button(_("Send the link again")):
             _done(choose_email(studio().store, user, found.address))
 
 
 def _draw_webhook(user: User) -> None:
-    with st.expander("Webhook", expanded=False):
+    with st.expander(_("Webhook"), expanded=False):
         if user.webhook is not None:
             place = webhook_place(user.webhook)
-            st.text(f"It leads to {place} ({FORMATS[user.webhook.format]}).")
+            form = _(FORMATS[user.webhook.format])
+            st.text(_("It leads to {place} ({format}).").format(place=place, format=form))
             if user.webhook.format == WebhookFormat.FIVEFOLD:
-                st.caption("It is signed as Standard Webhooks (standardwebhooks.com) say, with:")
+                st.caption(_("It is signed as Standard Webhooks (standardwebhooks.com) say, with:"))
                 st.code(user.webhook.secret, language=None)
-            if st.button("Remove the webhook", key="told-webhook-remove"):
-                _done("Removed.", webhook=None, user=user)
+            if st.button(_("Remove the webhook"), key="told-webhook-remove"):
+                _done(_("Removed."), webhook=None, user=user)
             return
-        url = st.text_input("Address", key="told-webhook", type="password", max_chars=2000)
-        form = st.selectbox(
-            "Its receiver understands",
+        url = st.text_input(_("Address"), key="told-webhook", type="password", max_chars=2000)
+        chosen = st.selectbox(
+            _("Its receiver understands"),
             ["", *WebhookFormat],
-            format_func=lambda each: FORMATS[each] if each else "What its address suggests",
+            format_func=lambda each: _(FORMATS[each]) if each else _("What its address suggests"),
             key="told-webhook-format",
         )
-        if st.button("Save the webhook", key="told-webhook-save"):
-            _done("Saved.", webhook=parse_webhook(url, form or None), user=user)
+        if st.button(_("Save the webhook"), key="told-webhook-save"):
+            _done(_("Saved."), webhook=parse_webhook(url, chosen or None), user=user)
 
 
 def _draw_test(user: User) -> None:
     with st.container(key="told-test", horizontal=True, vertical_alignment="bottom"):
         names = studio().channels()
         channel = st.selectbox(
-            "Send me a test by",
+            _("Send me a test by"),
             names,
-            format_func=CHANNEL_TITLES.__getitem__,
+            format_func=lambda name: _(CHANNEL_TITLES[name]),
             key="told-test-channel",
         )
-        if st.button("Send", key="told-test-send"):
+        if st.button(_("Send"), key="told-test-send"):
             send_test(studio().store, user, channel)
-            _done("On its way; see the list.")
+            _done(_("On its way; see the list."))
 
 
 def _done(said: str, *, user: User | None = None, **chosen: Notify | str | Webhook | None) -> None:

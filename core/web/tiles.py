@@ -2,94 +2,103 @@
 
 from typing import Any, Final
 
-from core.models import OPEN_STATES, Asset, AssetState, Kind
-from core.web.buttons import item_acts
+from core.i18n import gettext as _
+from core.models import Asset, AssetState, Kind
+from core.store.pace import Pace
 from core.web.made import made_by
+from core.web.progress import unfinished
 from core.web.view import View
 
 Json = dict[str, Any]
 
-_LOOKS: Final = {
-    AssetState.QUEUED: ("waiting", "Waiting"),
-    AssetState.SUBMITTING: ("drawing", "Starting"),
-    AssetState.RUNNING: ("drawing", "Drawing"),
-    AssetState.SAVING: ("saving", "Saving"),
-    AssetState.DONE: ("done", ""),
-    AssetState.FAILED: ("failed", "Could not be made"),
-    AssetState.UNKNOWN: ("unknown", "Outcome not known"),
-    AssetState.CANCELLED: ("cancelled", "Cancelled"),
-}
-_CANCELLING: Final = ("drawing", "Cancelling …")
-_UNKNOWN: Final = "It was sent, but the answer never came; it may have been charged."
-_DECIDE: Final = "Only you can decide to send it again."
 _ALT_CHARACTERS: Final = 140
 _KIB: Final = 1024
+_NO_PACE: Final = Pace()
 
 
-def tile(asset: Asset, prompt: str, view: View) -> Json:
+def tile(asset: Asset, prompt: str, view: View, pace: Pace = _NO_PACE) -> Json:
     """Return one item as a tile, ready to be drawn.
 
     Args:
         asset: the item.
         prompt: its job's prompt.
         view: who looks, and when.
+        pace: how fast it goes, where it is not finished.
     """
-    cancelling = asset.cancel_requested and asset.state in OPEN_STATES
-    state, label = _CANCELLING if cancelling else _LOOKS[asset.state]
-    if asset.state == AssetState.RUNNING and asset.waiting and not cancelling:
-        state, label = _LOOKS[AssetState.QUEUED]
-    name = f"{'Video' if asset.kind == Kind.VIDEO else 'Image'} {asset.slot}"
-    width, height = asset.width or asset.params["width"], asset.height or asset.params["height"]
-    drawing = state == "drawing" and asset.state == AssetState.RUNNING and not cancelling
-    percent = round(100 * asset.progress) if drawing else None
+    title = _("Video {number}") if asset.kind == Kind.VIDEO else _("Image {number}")
+    name = title.format(number=asset.slot)
     shown: Json = {
         "id": asset.id,
         "kind": str(asset.kind),
         "name": name,
-        "state": state,
-        "label": label if percent is None else f"{label} · {percent}%",
-        "percent": percent,
-        "message": "" if cancelling else _message(asset, view),
-        "width": width,
-        "height": height,
-        "prompt": prompt,
-        "acts": item_acts(asset, name) if view.owns and not cancelling else [],
+        "width": asset.width or asset.params["width"],
+        "height": asset.height or asset.params["height"],
+        "prompt": asset.prompt or prompt,
+        "job": asset.job_id,
         "made": made_by(asset, prompt, view),
     }
-    if asset.partial and asset.state in OPEN_STATES:
-        shown["partial"] = view.address(asset.id, "partial", number=asset.partial)
-    if asset.state == AssetState.QUEUED and asset.error and not cancelling:
-        shown["label"] = "Trying again shortly"
     if asset.state == AssetState.DONE:
-        shown |= {
-            "message": "",
-            "original": view.address(asset.id),
-            "preview": view.address(asset.id, "preview"),
-            "poster": view.address(asset.id, "poster"),
-            "download": view.address(asset.id, download=1),
-            "alt": f"{name} of “{_cut(prompt)}”",
-            "facts": _file_facts(asset),
-            "weight": _weight(asset.bytes),
-        }
-        if view.animates and view.owns and asset.kind == Kind.IMAGE:
-            shown["animate"] = f"/?animate={asset.id}"
+        return shown | _finished(asset, name, prompt, view)
+    return shown | unfinished(asset, name, view, pace)
+
+
+def _finished(asset: Asset, name: str, prompt: str, view: View) -> Json:
+    shown: Json = {
+        "state": "done",
+        "label": "",
+        "percent": None,
+        "message": "",
+        "acts": [],
+        "original": view.address(asset.id),
+        "preview": view.address(asset.id, "preview"),
+        "poster": view.address(asset.id, "poster"),
+        "download": view.address(asset.id, download=1),
+        "alt": _("{name} of “{prompt}”").format(name=name, prompt=_cut(asset.prompt or prompt)),
+        "facts": _file_facts(asset),
+        "weight": _weight(asset.bytes),
+        "seconds": asset.seconds,
+        "provider": view.title_of(asset.provider),
+        "model": asset.model,
+        "saved": view.moment(asset.timings["saved_at"]) if "saved_at" in asset.timings else "",
+        "owned": view.owns,
+        "favourite": False,
+        "rating": 0,
+        "collections": [],
+        "note": "",
+        "binned": "",
+    }
+    if not view.is_guest:
+        shown |= _kept(asset, view)
+    if view.owns and asset.binned_at is None:
+        shown |= _leads(asset, view)
     return shown
 
 
-def _message(asset: Asset, view: View) -> str:
-    if view.is_guest:
-        return ""  # what a provider says may be about the account
-    if asset.state == AssetState.UNKNOWN:
-        return f"{_UNKNOWN} {_DECIDE}" if view.owns else _UNKNOWN
-    if asset.state == AssetState.RUNNING:
-        return asset.waiting[:1].upper() + asset.waiting[1:]
-    return asset.error.message if asset.error else ""
+def _kept(asset: Asset, view: View) -> Json:
+    """Return what its owner makes of an item."""
+    return {
+        "favourite": asset.favourite,
+        "rating": asset.rating,
+        "collections": list(asset.collections),
+        "note": asset.note,
+        "binned": view.gone_on(asset.binned_at) if asset.binned_at else "",
+    }
+
+
+def _leads(asset: Asset, view: View) -> Json:
+    """Return where an item leads on: to Create, filled in with it."""
+    leads = {"remix": f"/?remix={asset.id}", "like": f"/?like={asset.id}"}
+    if view.animates and asset.kind == Kind.IMAGE:
+        leads["animate"] = f"/?animate={asset.id}"
+    if asset.kind in view.upscales:
+        leads["upscale"] = f"/?upscale={asset.id}"
+    return leads
 
 
 def _file_facts(asset: Asset) -> str:
     parts = [f"{asset.width} × {asset.height}"] if asset.width else []
     if asset.seconds:
-        parts.append(f"{asset.seconds:g} s")
+        parts.append(_("{seconds} s").format(seconds=f"{asset.seconds:g}"))
     return " · ".join(parts)
 
 

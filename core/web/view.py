@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from urllib.parse import urlencode
 
-from core.models import Via
-from core.web.moments import moment_text
+from core.i18n import gettext as _
+from core.models import Kind, Via
+from core.web.moments import day_text, moment_text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,17 +19,21 @@ class View:
         today: the present time.
         title_of: turns a provider's name into one for people.
         animates: whether an image can be made clips of.
+        upscales: the kinds of which items can be made again with more pixels.
         via: by which right; only an owner can do anything but look, and a share shows the work
             but nothing of the account that it was made with.
         share_key: the key that files are asked for with; empty: the login is enough.
+        bin_days: how many days something lies in the bin.
     """
 
     zone: tzinfo
     today: datetime
     title_of: Callable[[str], str] = str
     animates: bool = False
+    upscales: frozenset[Kind] = frozenset()
     via: Via = Via.OWN
     share_key: str = ""
+    bin_days: int = 30
 
     @property
     def owns(self) -> bool:
@@ -43,6 +48,12 @@ class View:
     def moment(self, moment: datetime) -> str:
         """Return a time in words."""
         return moment_text(moment, self.zone, self.today)
+
+    def gone_on(self, binned_at: datetime) -> str:
+        """Return on which day something in the bin is removed, in words."""
+        gone_at = max(binned_at + timedelta(days=self.bin_days), self.today)
+        day = day_text(gone_at.astimezone(self.zone).date())
+        return _("gone on {day}").format(day=day)
 
     def address(self, asset_id: str, file: str = "", **query: str | int) -> str:
         """Return the address of an item's file.

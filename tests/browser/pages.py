@@ -24,6 +24,13 @@ def type_user_id(page: Page, user_id: str) -> None:
     field.press("Enter")
 
 
+def at_rest(page: Page) -> None:
+    """Wait until a page is drawn and nothing of it is about to be drawn anew."""
+    expect(page.get_by_role("heading").first).to_be_visible(timeout=DRAWN_MS)
+    state = "data-test-script-state"
+    expect(page.get_by_test_id("stApp")).to_have_attribute(state, "notRunning", timeout=DRAWN_MS)
+
+
 def refusal(page: Page) -> Locator:
     """The sentence that says why something was refused."""
     return page.get_by_role("alert").filter(has_text=re.compile(r"\S"))
@@ -77,14 +84,13 @@ def wait_for_completed(page: Page, seconds: float = 300) -> None:
 
 def tiles(page: Page, kind: str, state: str = "done") -> Locator:
     """The tiles of a kind (`image`, `video`) that are in a state, in slot order."""
-    return page.get_by_test_id(f"{kind}s").locator(f'[data-testid="tile"][data-state="{state}"]')
+    return page.locator(f'[data-testid="tile"].{kind}[data-state="{state}"]')
 
 
 def play(page: Page, index: int = 0) -> Locator:
-    """Start a clip and return its player once it has moved."""
-    tile = tiles(page, "video").nth(index)
-    tile.get_by_role("button", name=re.compile("^Play ")).click()
-    player = tile.locator("video")
+    """Open a clip in the lightbox and return its player once it has moved."""
+    tiles(page, "video").nth(index).get_by_role("button", name=re.compile("^Play ")).click()
+    player = page.get_by_role("dialog").locator("video")
     expect(player).to_have_js_property("paused", value=False)
     page.wait_for_function("player => player.currentTime > 0.2", arg=player.element_handle())
     return player

@@ -98,7 +98,10 @@ def test_each_item_gets_a_prompt_that_was_suggested_and_changed(
 
 def test_an_image_is_animated(page: Page, keyed: Product, books: Books) -> None:
     pages.log_in(page, keyed.url, "mixed", "/gallery")
-    page.get_by_role("link", name="Animate Image 2").click()
+    second = page.get_by_role("article", name=re.compile("^Image 2 of ")).first
+    second.hover()
+    second.get_by_role("button", name="More: Image 2").click()
+    page.get_by_role("menuitem", name="Animate").click()
     expect(page.get_by_text("What should happen in this image?")).to_be_visible(
         timeout=pages.DRAWN_MS
     )

@@ -40,6 +40,7 @@ def test_from_a_prompt_to_a_gallery(page: Page, product: Product) -> None:
         "([player, before]) => player.currentTime > before + 0.3",
         arg=[player.element_handle(), before],
     )
+    page.keyboard.press("Escape")
     lightbox = pages.open_lightbox(page)
     page.keyboard.press("ArrowRight")
     expect(lightbox).to_be_visible()

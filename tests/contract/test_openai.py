@@ -12,7 +12,7 @@ from PIL import Image
 
 from core.media.encoding import encode_png
 from core.media.inspection import BrokenMedia, Inspection, inspect
-from core.models import Kind
+from core.models import Kind, Task
 from core.providers.base import Capability, Provider, Request, Submission
 from core.providers.errors import (
     BalanceSpent,
@@ -94,6 +94,7 @@ def video(prompt: str = "a fox", source: Path | None = None) -> Request:
         slot=1,
         model="wan-2.2",
         params=params,
+        task=Task.CREATE if source is None else Task.ANIMATE,
         source=source,
     )
 
@@ -360,7 +361,7 @@ def test_each_model_says_what_it_can_do() -> None:
     }
     assert sunburst.seed == "none"
     assert {"steps", "negative_prompt"} <= {option.name for option in diffusion.options}
-    assert (clip.animates, animated.animates) == (False, True)
+    assert (clip.task, animated.task) == (Task.CREATE, Task.ANIMATE)
     assert clip.default_seconds in clip.seconds
     old, new = capabilities(image_models=["gpt-image-1.5", SUNBURST], video_models=[])[:2]
     assert "16:9" not in old.ratios

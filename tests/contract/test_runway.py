@@ -13,7 +13,7 @@ from PIL import Image
 from core.generation.order import Choice, Order, plan
 from core.media.encoding import encode_png
 from core.media.inspection import BrokenMedia, Inspection, inspect
-from core.models import Asset, AssetState, Kind
+from core.models import Asset, AssetState, Kind, Task
 from core.providers.base import Capability, Provider, Request, Submission
 from core.providers.errors import (
     BalanceSpent,
@@ -34,7 +34,7 @@ from tests.contract.world import World as Wired
 from tests.integration.bench import Bench
 from tests.product import free_port
 from tests.servers.runway import PRICE, VERSION, Account, application
-from tests.servers.wire import Books, Fault, serving
+from tests.servers.wire import Books, Fault, clip, serving
 
 KEY = "key_a-very-secret-key-for-tests"
 
@@ -104,6 +104,27 @@ def video(source: Path | None = None, model: str = "gen4.5", **params: Any) -> R
         slot=1,
         model=model,
         params=sizes | params,
+        task=Task.CREATE if source is None else Task.ANIMATE,
+        source=source,
+    )
+
+
+UPSCALERS = {
+    Kind.IMAGE: "magnific_precision_upscaler_v2",
+    Kind.VIDEO: "magnific_video_upscaler_creative",
+}
+
+
+def larger(source: Path, kind: Kind, **params: Any) -> Request:
+    lasts = {"seconds": 1.0} if kind == Kind.VIDEO else {}
+    return Request(
+        asset_id="a",
+        kind=kind,
+        prompt="a fox",
+        slot=1,
+        model=UPSCALERS[kind],
+        params={"width": 128, "height": 72, "ratio": "16:9"} | lasts | params,
+        task=Task.UPSCALE,
         source=source,
     )
 
@@ -113,6 +134,14 @@ def source(tmp_path: Path) -> Path:
     path = tmp_path / "source.png"
     path.write_bytes(encode_png(Image.new("RGB", (64, 64), "teal")))
     return path
+
+
+@pytest.fixture
+def sources(tmp_path: Path, source: Path) -> dict[Kind, Path]:
+    """A finished item of each kind."""
+    path = tmp_path / "source.mp4"
+    path.write_bytes(clip("a fox", 64, 36, 1.0))
+    return {Kind.IMAGE: source, Kind.VIDEO: path}
 
 
 def looked_over(path: Path, kind: Kind) -> Inspection:
@@ -163,6 +192,76 @@ def test_an_image_is_animated(  # noqa: PLR0913, PLR0917  # fixtures, and a case
     assert asked.get("ratio") == ratio
     assert "runway://" not in str(submission.details)
     assert world.books.charges["a fox"] == 1
+
+
+@pytest.mark.parametrize(
+    ("params", "size", "asked"),
+    [({}, 128, {}), ({"scale_factor": 4, "sharpen": 0}, 256, {"scaleFactor": 4, "sharpen": 0})],
+)
+def test_an_image_is_upscaled(  # noqa: PLR0913, PLR0917  # as above
+    world: World,
+    tmp_path: Path,
+    sources: dict[Kind, Path],
+    params: dict[str, Any],
+    size: int,
+    asked: dict[str, Any],
+) -> None:
+    request = larger(sources[Kind.IMAGE], Kind.IMAGE, **params)
+    submission, outcome, _ = world.make(request, tmp_path / "x")
+    found = looked_over(tmp_path / "x", Kind.IMAGE)
+    assert (found.width, found.height) == (size, size)
+    (sent,) = world.books.asked
+    assert sent.pop("imageUri").startswith("runway://")
+    assert sent == {"endpoint": "image_upscale", "model": UPSCALERS[Kind.IMAGE]} | asked
+    assert "runway://" not in str(submission.details)
+    assert submission.cost == outcome.cost == PRICE
+    assert world.books.charges["image_upscale"] == 1
+
+
+def test_a_clip_is_upscaled(world: World, tmp_path: Path, sources: dict[Kind, Path]) -> None:
+    request = larger(sources[Kind.VIDEO], Kind.VIDEO, resolution="1k", fps_boost=False)
+    world.make(request, tmp_path / "x")
+    found = looked_over(tmp_path / "x", Kind.VIDEO)
+    assert (found.width, found.height, found.seconds) == (1920, 1080, 1.0)
+    (sent,) = world.books.asked
+    assert sent.pop("videoUri").startswith("runway://")
+    chosen = {"resolution": "1k", "fpsBoost": False}
+    assert sent == {"endpoint": "video_upscale", "model": UPSCALERS[Kind.VIDEO]} | chosen
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_upscaling_is_paid_for_once_whatever_happens(
+    world: World, tmp_path: Path, sources: dict[Kind, Path], kind: Kind
+) -> None:
+    request, charges = larger(sources[kind], kind), world.books.charges
+    world.books.faults.append(Fault(what="refuse", status=503))
+    assert isinstance(world.error(request, tmp_path / "x"), ProviderUnavailable)
+    assert not charges
+    world.books.faults.append(Fault(what="cut_after"))
+    assert isinstance(world.error(request, tmp_path / "x"), OutcomeUnknown)
+    assert charges.total() == 1
+
+    async def run() -> None:
+        async with world.provider() as first:
+            submission = await first.submit(request)
+        sources[kind].unlink()  # nobody needs it any more
+        async with world.provider() as second:
+            resumed = Submission(submission.remote_id)
+            await second.follow(resumed, Reports())
+            await second.fetch(resumed, tmp_path / "x")
+
+    asyncio.run(run())
+    looked_over(tmp_path / "x", kind)
+    assert charges.total() == 2
+
+
+def test_a_file_that_it_cannot_use_is_said(
+    world: World, tmp_path: Path, sources: dict[Kind, Path]
+) -> None:
+    world.books.faults.append(Fault(what="fail", code="ASSET.INVALID", message="Too small."))
+    error = world.error(larger(sources[Kind.IMAGE], Kind.IMAGE), tmp_path / "x")
+    assert isinstance(error, RequestRejected)
+    assert error.message == "RunwayML cannot use this file: Too small."
 
 
 def test_a_webp_becomes_a_png_and_a_png_stays_as_it_is(world: World, tmp_path: Path) -> None:

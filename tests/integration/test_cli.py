@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from core import cli
-from core.models import Asset, AssetError, AssetState, Job, JobStatus, Notify, When
+from core.models import Asset, AssetError, AssetState, Job, JobStatus, Kind, Notify, Task, When
 from core.settings import Settings
 from core.store import Store
 from tests.conftest import claim, stored_job
@@ -127,6 +127,60 @@ def test_without_a_wish_the_users_own_settings_hold(store: Store, command: Comma
     wish = generated(store, command, "--notify-daily", "18:00", "--timezone", "Europe/Berlin")
     assert (wish.daily, wish.timezone) == ("18:00", "Europe/Berlin")
     assert generated(store, command, "--notify-at", "2027-01-01T00:00").when == When.AT
+
+
+@pytest.fixture
+def finished(store: Store, made: tuple[Job, list[Asset]]) -> Asset:
+    """An image of ana's, as it is once it was saved."""
+    claimed = claim(store, made[1][0].id)
+    assert claimed is not None
+    saved = {"path": "generated_content/ana/x.png", "width": 640, "height": 360}
+    store.leases.done(claimed, saved)
+    return claimed
+
+
+def test_an_item_is_upscaled_without_a_prompt_and_animated_with_one(
+    store: Store, finished: Asset, command: Command
+) -> None:
+    item = finished.id.upper()
+    code, _ = command("generate", "--user", "ana", "--upscale", item)
+    assert code == 0, code
+    newest, original, *_ = store.jobs.of_user("ana")
+    (larger,) = store.assets.of_job(newest.id)
+    assert (newest.prompt, larger.task, larger.source) == (
+        original.prompt,
+        Task.UPSCALE,
+        finished.id,
+    )
+    assert (larger.params["width"], larger.params["height"]) == (1280, 720)
+    code, _ = command(
+        *("generate", "It rains", "--user", "ana", "--animate", item, "--videos", "2")
+    )
+    assert code == 0, code
+    clips = store.assets.of_job(store.jobs.of_user("ana")[0].id)
+    assert [(each.kind, each.task) for each in clips] == [(Kind.VIDEO, Task.ANIMATE)] * 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--upscale", "gone"), "ana has no item 'gone'."),
+        (("--upscale", "{item}", "--user", "ben"), "ben has no item '{item}'."),
+        (("--animate", "{item}"), "Please describe what you would like to see."),
+        (("--upscale", "{other}"), "Only what is finished can be upscaled."),
+        (("--animate", "{other}"), "Only a finished image can be animated."),
+        (("--animate", "{item}", "--upscale", "{item}"), "please do one at a time"),
+        (("--upscale", "{item}", "--image-provider", "x"), "There is no provider “x” here"),
+        ((), "Please describe what you would like to see."),
+    ],
+)
+def test_what_cannot_be_made_of_an_item_is_said(
+    store: Store, finished: Asset, command: Command, arguments: tuple[str, ...], sentence: str
+) -> None:
+    names = {"item": finished.id, "other": store.assets.of_job(finished.job_id)[1].id}
+    code, _ = command("generate", "--user", "ana", *(each.format_map(names) for each in arguments))
+    assert sentence.format_map(names) in str(code)
+    assert len(store.jobs.of_user("ana")) == 1
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
+from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from core.media.encoding import encode_png
 from core.media.folder import FolderStore
 from core.media.inspection import inspect
 from core.media.storage import ContentStore, open_content
-from core.models import Asset, AssetState, Cost, JobStatus, Kind
+from core.models import Asset, AssetState, Cost, JobStatus, Kind, Task
 from core.providers.base import Capability, Limits, Outcome, Report, Request, Submission
 from core.providers.errors import (
     BalanceSpent,
@@ -55,7 +56,7 @@ Script = Callable[[Report], Awaitable[None]]
 
 
 class Vendor(FakeProvider):
-    """Tells more: details and costs, what it waits for, new ids for new tasks; animates images."""
+    """Tells more: details and costs, what it waits for, new ids for new tasks; works on items."""
 
     def __init__(self, *, paid: bool = True, resumable: bool = True, **more: Any) -> None:
         super().__init__(paid=paid, resumable=resumable, **more)
@@ -71,8 +72,10 @@ class Vendor(FakeProvider):
             replace(each, cost=Cost(unit=self.units[each.kind])) for each in super().capabilities()
         ]
         clip = {"seconds": (1,), "default_seconds": 1, **self.each}
-        mover = Capability(kind=Kind.VIDEO, model="mover", animates=True, ratios=SIZE, **clip)
-        return [*text, mover]
+        mover = Capability(kind=Kind.VIDEO, model="mover", task=Task.ANIMATE, ratios=SIZE, **clip)
+        # It hands back what it got, whatever size was promised.
+        lens = [replace(each, model="lens", task=Task.UPSCALE, exact=False) for each in text]
+        return [*text, mover, *lens]
 
     async def submit(self, request: Request) -> Submission:
         if request.source is not None:
@@ -235,7 +238,7 @@ def test_the_limit_of_one_model_holds_up_no_other(
 ) -> None:
     bench = vendors(Vendor())
     run(bench.make())
-    clips = ordered(bench, source=bench.asset(), videos=3)
+    clips = ordered(bench, task=Task.ANIMATE, source=bench.asset(), videos=3)
     bench.catalogue = replace(bench.catalogue, narrowed={"fake/tiny": Limits(per_minute=2)})
 
     async def main() -> None:
@@ -649,7 +652,7 @@ def test_a_clip_is_made_of_the_image_that_was_chosen(
     stored_at(bench, places[0])
     run(bench.make())
     image = bench.asset()
-    clips = ordered(bench, source=image, videos=2)
+    clips = ordered(bench, task=Task.ANIMATE, source=image, videos=2)
     assert [(clip.kind, clip.model, clip.source) for clip in clips] == [
         (Kind.VIDEO, "mover", image.id)
     ] * 2
@@ -662,15 +665,76 @@ def test_a_clip_is_made_of_the_image_that_was_chosen(
     assert [each.source is None for each in bench.provider.requests] == [True, False]
 
 
+@pytest.mark.parametrize("kind", list(Kind))
+def test_an_item_of_either_kind_is_upscaled(
+    vendors: NewVendors, kind: Kind, tmp_path: Path
+) -> None:
+    bench = vendors(Vendor())
+    source = next(each.id for each in bench.assets if each.kind == kind)
+    run(bench.make(source))
+    (larger,) = ordered(bench, task=Task.UPSCALE, source=bench.asset(source))
+    run(bench.make(larger.id))
+    made, before = bench.asset(larger.id), bench.asset(source)
+    assert (made.state, made.kind, made.model) == (AssetState.DONE, kind, "lens")
+    assert (made.task, made.source) == (Task.UPSCALE, source)
+    ((path, content),) = bench.provider.sources
+    assert sha256(content).hexdigest() == before.sha256
+    assert path.suffix == Path(before.path or "").suffix
+    assert list(tmp_path.glob("tmp/*")) == []
+    request = bench.provider.requests[-1]
+    assert (request.task, request.params["width"], request.params.get("seconds")) == (
+        Task.UPSCALE,
+        128,
+        before.seconds,
+    )
+    job = bench.store.jobs.get(larger.job_id)
+    assert job is not None
+    assert job.status == JobStatus.COMPLETED
+
+
+@pytest.mark.parametrize("task", [Task.ANIMATE, Task.UPSCALE])
+@pytest.mark.parametrize(
+    ("state", "paid", "remote_id", "expected", "calls"),
+    [
+        (AssetState.QUEUED, True, None, AssetState.DONE, 1),
+        (AssetState.SUBMITTING, True, None, AssetState.UNKNOWN, 0),
+        (AssetState.SUBMITTING, False, None, AssetState.DONE, 1),
+        (AssetState.RUNNING, True, "remote-image", AssetState.DONE, 0),
+        (AssetState.SAVING, True, "remote-image", AssetState.DONE, 0),
+    ],
+)
+def test_what_a_killed_worker_left_of_an_items_successor_is_carried_on(  # noqa: PLR0913, PLR0917  # a case of five parts
+    vendors: NewVendors,
+    task: Task,
+    state: AssetState,
+    paid: bool,  # noqa: FBT001  # a value of the case
+    remote_id: str | None,
+    expected: AssetState,
+    calls: int,
+) -> None:
+    bench = vendors(Vendor(paid=paid, resumable=remote_id is not None))
+    run(bench.make())
+    (made,) = ordered(bench, task=task, source=bench.asset(), videos=1)
+    before = len(bench.provider.submitted)
+    bench.first = made.id
+    bench.abandoned(state, remote_id and remote_id.replace("image", made.kind))
+    if remote_id is not None:  # what is under way needs its source no more
+        change(bench, {"path": None}, {"_id": made.source})
+    run(bench.make())
+    assert bench.asset().state == expected
+    assert len(bench.provider.submitted) - before == calls
+
+
+@pytest.mark.parametrize("task", [Task.ANIMATE, Task.UPSCALE])
 @pytest.mark.parametrize("how", ["deleted", "of another", "never saved"])
-def test_an_image_that_is_not_there_is_said_before_anything_is_sent(
-    vendors: NewVendors, places: tuple[ContentStore, ContentStore], how: str
+def test_an_item_that_is_not_there_is_said_before_anything_is_sent(
+    vendors: NewVendors, places: tuple[ContentStore, ContentStore], how: str, task: Task
 ) -> None:
     bench = vendors(Vendor())
     stored_at(bench, places[0])
     run(bench.make())
     user_id = "ben" if how == "of another" else "ana"
-    (clip,) = ordered(bench, user_id=user_id, source=bench.asset(), videos=1)
+    (clip,) = ordered(bench, user_id=user_id, task=task, source=bench.asset(), videos=1)
     if how == "deleted":
         stored_at(bench, places[1])
     if how == "never saved":
@@ -690,7 +754,7 @@ def test_an_image_that_cannot_be_read_now_is_read_later(
 ) -> None:
     bench = vendors(Vendor())
     run(bench.make())
-    (clip,) = ordered(bench, source=bench.asset(), videos=1)
+    (clip,) = ordered(bench, task=Task.ANIMATE, source=bench.asset(), videos=1)
 
     def locked(*_: object) -> None:
         raise PermissionError(13, "Permission denied")

@@ -27,6 +27,7 @@ from core.models import (
 from core.settings import Settings
 from core.store import DatabaseUnavailable, LeaseLost, Store, open_store
 from core.store.embedded import EmbeddedMongo
+from core.store.library import Filter
 from tests.conftest import claim, stored_job
 
 LANE = ("illustrator", "illustrator-1")
@@ -408,17 +409,7 @@ def test_nobody_reads_what_is_not_theirs(store: Store) -> None:
     assert store.jobs.get(job.id, "ben") is None
     assert store.assets.get(assets[0].id, "ben") is None
     assert store.jobs.of_user("ben") == []
-    assert store.assets.gallery("ben", Kind.IMAGE) == []
-
-
-def test_the_gallery_shows_finished_items_newest_first(store: Store) -> None:
-    _, assets = stored_job(store)
-    for asset in assets[:3]:
-        finish(store, asset.id)
-    assert store.assets.count("ana", Kind.IMAGE) == 3
-    newest = store.assets.gallery("ana", Kind.IMAGE, limit=2)
-    assert len(newest) == 2
-    assert newest[0].timings["saved_at"] >= newest[1].timings["saved_at"]
+    assert store.library.find(Filter(owner="ben")).assets == []
 
 
 def test_an_account_is_made_once_and_remembers_its_last_login(store: Store) -> None:
@@ -496,7 +487,7 @@ def test_the_schema_can_be_ensured_again(store: Store) -> None:
         ("workers", {"$expr": {"$gt": ["$seen_at", "$$NOW"]}}, None),
         (
             "assets",
-            {"user_id": "ana", "kind": "image", "state": "done"},
+            {"user_id": "ana", "kind": "image", "state": "done", "binned_at": None},
             [("timings.saved_at", -1)],
         ),
         (

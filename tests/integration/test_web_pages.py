@@ -1,18 +1,17 @@
 import json
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-from pymongo.errors import AutoReconnect
 from streamlit.proto.WidgetStates_pb2 import WidgetState
 from streamlit.testing.v1 import AppTest
 
-from core.models import AssetError, AssetState, JobStatus
+from core.models import JobStatus
 from core.store import Store
-from core.store.jobs import JobStore
 from core.web.board import GENERATING
 from core.web.studio import studio
-from tests.conftest import claim, stored_job
+from tests.conftest import stored_job
 
 pytestmark = pytest.mark.usefixtures("page_studio")
 ROOT = Path(__file__).parents[2]
@@ -35,31 +34,26 @@ def shown(app: AppTest) -> dict[str, dict[str, Any]]:
     return dict(zip(names, (json.loads(proto.json) for proto in protos), strict=True))
 
 
-def ask(app: AppTest, *asked: tuple[float, str, str | None]) -> AppTest:
-    """Click buttons of the board: when, what they ask for, and about which item."""
+def press(app: AppTest, component: str, event: str, value: str) -> AppTest:
+    """Have a component's script send an event."""
     [proto] = [
         each.proto
         for each in app.get("bidi_component")
-        if each.proto.component_name == "fivefold_board"
+        if each.proto.component_name == f"fivefold_{component}"
     ]
-    value = json.dumps([{"at": at, "name": name, "on": on} for at, name, on in asked])
     click = WidgetState(
         id=f"$$STREAMLIT_INTERNAL_KEY_{proto.id}__events",
-        json_trigger_value=json.dumps([{"event": "ask", "value": value}]),
+        json_trigger_value=json.dumps([{"event": event, "value": value}]),
     )
     states = app._tree.get_widget_states()  # noqa: SLF001  # AppTest clicks on no component
     states.widgets.append(click)
     return app._run(states)  # noqa: SLF001
 
 
-def states_of(store: Store, job_id: str) -> list[AssetState]:
-    return [asset.state for asset in store.assets.of_job(job_id)]
-
-
-def send(app: AppTest, prompt: str) -> AppTest:
-    app.text_area(key="prompt").set_value(prompt)
-    [button] = [each for each in app.button if each.label == "Create"]
-    return button.click().run()
+def send(app: AppTest, prompt: str, **more: Any) -> AppTest:
+    """Write a prompt into the box on Create and send it."""
+    asked = {"at": time.time(), "name": "create", "prompt": prompt} | more
+    return press(app, "prompt", "ask", json.dumps(asked))
 
 
 @pytest.mark.parametrize("page", ["create", "gallery", "job"])
@@ -103,7 +97,7 @@ def test_a_prompt_that_cannot_be_is_refused_in_place(
 ) -> None:
     app = send(opened("create"), prompt)
     assert [each.value for each in app.error] == [sentence]
-    assert app.text_area(key="prompt").value == prompt
+    assert shown(app)["prompt"]["token"] == ""  # nothing is put into the box: it keeps what it has
     assert store.jobs.of_user("ana") == []
 
 
@@ -112,7 +106,7 @@ def test_somebody_new_is_invited_with_examples() -> None:
     assert "shelf" not in shown(app)
     example = app.button[-1]
     example.click().run()
-    assert app.text_area(key="prompt").value == example.label
+    assert shown(app)["prompt"]["prompt"] == example.label
     assert any("not an AI model" in each.value for each in app.caption)
 
 
@@ -129,73 +123,6 @@ def test_somebody_elses_job_looks_like_one_that_never_was(store: Store) -> None:
     assert [[each.value for each in app.header] for app in pages] == [["There is nothing here"]] * 3
     assert all(set(shown(app)) == {"masthead"} for app in pages)
     assert store.views.of_user("ana") == []
-
-
-def test_items_are_cancelled_and_tried_again_each_click_once(store: Store) -> None:
-    job, [first, second, *_] = stored_job(store, "ana")
-    app = opened("job", id=job.id)
-    first_click, second_click = (5.0, "cancel", first.id), (6.0, "cancel", second.id)
-    ask(app, first_click)
-    assert shown(app)["board"]["heard"] == 5.0
-    ask(app, first_click, second_click)
-    assert states_of(store, job.id).count(AssetState.CANCELLED) == 2
-    ask(app, (7.0, "retry", first.id))
-    ask(app, second_click, (8.0, "cancel", first.id), (9.0, "retry", first.id))
-    assert states_of(store, job.id).count(AssetState.CANCELLED) == 1
-    ask(app, (10.0, "cancel", first.id))
-    labels = [tile["label"] for tile in shown(app)["board"]["sections"][1]["items"]]
-    assert labels == ["Cancelled", "Cancelled", "Waiting", "Waiting", "Waiting"]
-    assert not app.exception
-
-
-def test_a_whole_job_is_cancelled_and_begins_again(store: Store) -> None:
-    job, _ = stored_job(store, "ana")
-    app = opened("job", id=job.id)
-    ask(app, (1.0, "cancel", None))
-    heading = shown(app)["board"]["job"]
-    assert (heading["status"], heading["active"]) == ("Cancelled", False)
-    ask(app, (2.0, "retry", None))
-    assert shown(app)["board"]["job"]["sentence"] == GENERATING
-    assert set(states_of(store, job.id)) == {AssetState.QUEUED}
-
-
-def test_what_may_be_charged_twice_is_sent_again_by_its_own_button_only(store: Store) -> None:
-    job, [first, *_] = stored_job(store, "ana")
-    claimed = claim(store, first.id)
-    assert claimed is not None
-    store.leases.unknown(claimed, AssetError(code="outcome_unknown", message="No answer."))
-    app = opened("job", id=job.id)
-    ask(app, (1.0, "retry", None), (2.0, "retry", first.id))
-    assert states_of(store, job.id).count(AssetState.UNKNOWN) == 1
-    ask(app, (3.0, "resend", first.id))
-    assert set(states_of(store, job.id)) == {AssetState.QUEUED}
-
-
-def test_nobody_acts_on_somebody_elses_job(store: Store) -> None:
-    mine, _ = stored_job(store, "ana")
-    theirs, [item, *_] = stored_job(store, "eve")
-    ask(opened("job", id=mine.id), (1.0, "cancel", item.id))
-    for job in (mine, theirs):
-        assert set(states_of(store, job.id)) == {AssetState.QUEUED}
-
-
-def test_a_click_that_the_database_refuses_gives_a_sentence(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(*_: object) -> int:
-        raise AutoReconnect
-
-    job, _ = stored_job(store, "ana")
-    app = opened("job", id=job.id)
-    with monkeypatch.context() as refusing:
-        refusing.setattr(JobStore, "cancel", refuse)
-        ask(app, (1.0, "cancel", None))
-    assert [each.value for each in app.toast] == [
-        "The database does not answer. Nothing is lost; please try again in a minute."
-    ]
-    assert shown(app)["board"]["job"]["active"]
-    ask(app, (2.0, "cancel", None))
-    assert set(states_of(store, job.id)) == {AssetState.CANCELLED}
 
 
 def test_a_visit_is_logged_once_however_often_the_page_is_drawn(store: Store) -> None:

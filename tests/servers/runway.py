@@ -10,12 +10,14 @@ from itertools import count
 from typing import Any
 from urllib.parse import urlencode
 
+import av
 from PIL import Image
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from core.media.encoding import encode_png
 from core.models import Kind
 from tests.servers.wire import (
     Books,
@@ -30,6 +32,17 @@ from tests.servers.wire import (
 VERSION = "2024-11-06"
 PRICE = 5  # credits for an image, or for a second of a clip
 PENDING_SHARE = 0.1
+ENDPOINTS = {
+    "text_to_image": (Kind.IMAGE, ""),
+    "text_to_video": (Kind.VIDEO, ""),
+    "image_to_video": (Kind.VIDEO, "promptImage"),
+    "image_upscale": (Kind.IMAGE, "imageUri"),
+    "video_upscale": (Kind.VIDEO, "videoUri"),
+}
+"""What each makes, and where the address of an upload stands."""
+UPSCALES = {"imageUri", "videoUri"}
+SCALES = {2, 4, 8, 16}
+HEIGHTS = {"720p": 720, "1k": 1080, "2k": 1440, "4k": 2160}
 TYPES = {"png": "image/png", "webp": "image/webp", "mp4": "video/mp4"}
 
 
@@ -75,6 +88,7 @@ class Task:
     seconds: float
     price: int
     fault: Fault | None
+    source: bytes = b""  # of what is upscaled
     cancelled: str = ""  # the state that it was cancelled in
     deleted: bool = False
 
@@ -99,6 +113,14 @@ class Task:
         return "webp" if self.asked["model"].startswith("recraft") else "png"
 
     def file(self) -> bytes:
+        if self.source and self.kind == Kind.IMAGE:
+            with Image.open(BytesIO(self.source)) as image:
+                scale = self.asked.get("scaleFactor", 2)
+                return encode_png(image.resize((scale * image.width, scale * image.height)))
+        if self.source:
+            width, height, seconds = _measures(self.source)
+            tall = HEIGHTS[self.asked.get("resolution", "2k")]
+            return clip("upscaled", 2 * round(tall * width / height / 2), tall, seconds)
         width, height = _pixels(self.asked.get("ratio", ""))
         words = f"{self.asked.get('promptText', '')} {self.asked.get('seed', '')}"
         if self.kind == Kind.VIDEO:
@@ -159,17 +181,20 @@ class Vendor:
             return early
         asked: dict[str, Any] = await request.json()
         self.books.asked.append({"endpoint": endpoint} | asked)
-        if endpoint == "image_to_video" and _uri(asked["promptImage"]) not in self.uploads:
-            return _error(400, "There is no such image.")
+        kind, given = ENDPOINTS[endpoint]
+        source = self.uploads.get(_uri(asked[given])) if given else b""
+        unknown = given in UPSCALES and {"promptText", "duration"} & asked.keys()
+        if source is None or unknown or asked.get("scaleFactor", 2) not in SCALES:
+            return _error(400, "This cannot be made.")
         price = PRICE * asked.get("duration", 1)
         if self.account.credits < price:
             return _error(400, "You do not have enough credits to run this task.")
         self.account.credits -= price
-        self.books.charges[asked["promptText"]] += 1
+        self.books.charges[asked.get("promptText", endpoint)] += 1
         name = f"task-{len(self.tasks) + 1:06d}"
-        kind = Kind.IMAGE if endpoint == "text_to_image" else Kind.VIDEO
         begun_at = time.monotonic() + self.throttled
-        self.tasks[name] = Task(name, kind, asked, begun_at, self.seconds, price, fault)
+        enlarged = source if given in UPSCALES else b""
+        self.tasks[name] = Task(name, kind, asked, begun_at, self.seconds, price, fault, enlarged)
         if fault is not None and fault.what in {"cut_after", "slow_after"}:
             return await cut(request, fault.seconds if fault.what == "slow_after" else 0.0)
         said = {"id": name, "estimatedCost": {"credits": price}}
@@ -250,9 +275,7 @@ def application(
     vendor = Vendor(books, account or Account(), seconds, throttled)
     return Starlette(
         routes=[
-            Route("/v1/text_to_image", vendor.create, methods=["POST"]),
-            Route("/v1/text_to_video", vendor.create, methods=["POST"]),
-            Route("/v1/image_to_video", vendor.create, methods=["POST"]),
+            *(Route(f"/v1/{name}", vendor.create, methods=["POST"]) for name in ENDPOINTS),
             Route("/v1/tasks/{id}", vendor.task, methods=["GET", "DELETE"]),
             Route("/v1/organization", vendor.organization, methods=["GET"]),
             Route("/v1/uploads", vendor.begin_upload, methods=["POST"]),
@@ -294,6 +317,14 @@ def _uri(sent: str | list[dict[str, str]]) -> str:
         return sent
     (frame,) = sent
     return frame["uri"] if frame["position"] == "first" else ""
+
+
+def _measures(content: bytes) -> tuple[int, int, float]:
+    """Return width, height and seconds of a clip."""
+    with av.open(BytesIO(content)) as container:
+        stream = container.streams.video[0]
+        assert stream.average_rate is not None
+        return stream.width, stream.height, float(stream.frames / stream.average_rate)
 
 
 def _pixels(ratio: str) -> tuple[int, int]:

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.generation.order import SEEDS, Choice, Makers, Order, plan
+from core.generation.order import SEEDS, Choice, Makers, Order, plan, upscaled_size
 from core.generation.styles import STYLES
 from core.models import Asset as Item
-from core.models import AssetState, Cost, InvalidInput, Job, Kind, parse_prompt
+from core.models import AssetState, Cost, InvalidInput, Job, Kind, Task, parse_prompt
 from core.providers.base import AUTO, Capability, Option
 from core.providers.registry import Catalogue
 from tests.contract.fakes import FakeProvider
@@ -53,8 +53,9 @@ def catalogue(*makers: Maker) -> Catalogue:
 
 SHOPS = catalogue(
     Maker("acme", image(options=(QUALITY, AVOID)), image("ink"), video(options=(QUALITY, STEPS))),
-    Maker("beta", video("film", animates=True)),
+    Maker("beta", video("film", task=Task.ANIMATE)),
     Maker("strict", image(), video(), consent="Nothing is private."),
+    Maker("zoom", image("lens", task=Task.UPSCALE, seed="none", max_pixels=128 * 128)),
 )
 
 
@@ -126,7 +127,7 @@ def test_what_is_not_chosen_has_its_default_or_is_left_to_the_model(
     [
         (
             {"choices": {Kind.IMAGE: Choice(provider="gone")}},
-            "There is no provider “gone” here; there are: acme, beta, strict.",
+            "There is no provider “gone” here; there are: acme, beta, strict, zoom.",
         ),
         (
             {"choices": {Kind.IMAGE: Choice(provider="acme", model="gone")}},
@@ -355,24 +356,71 @@ def done(**changed: Any) -> Item:
 
 def test_an_image_is_animated_by_who_can_and_no_image_is_made() -> None:
     source = done()
-    job, assets = planned(SHOPS, source=source, images=0, videos=1)
+    job, assets = planned(SHOPS, task=Task.ANIMATE, source=source, images=9, videos=1)
     assert (job.requested.images, job.requested.videos) == (0, 1)
     assert [(each.kind, each.provider, each.model) for each in assets] == [
         (Kind.VIDEO, "beta", "film")
     ]
-    assert {each.source for each in assets} == {source.id}
+    assert {(each.task, each.source) for each in assets} == {(Task.ANIMATE, source.id)}
     assert job.options.ratio == "16:9"
 
 
 @pytest.mark.parametrize("changed", [{"state": AssetState.RUNNING}, {"kind": Kind.VIDEO}])
 def test_only_a_finished_image_is_animated(changed: dict[str, Any]) -> None:
-    assert refusal(SHOPS, source=done(**changed)) == "Only a finished image can be animated."
+    sentence = "Only a finished image can be animated."
+    assert refusal(SHOPS, task=Task.ANIMATE, source=done(**changed)) == sentence
+    assert refusal(SHOPS, task=Task.ANIMATE) == sentence
 
 
 def test_animating_needs_a_number_and_somebody_who_can() -> None:
-    assert refusal(SHOPS, source=done(), videos=0) == "The number of videos goes from 1 to 20."
+    animated = {"task": Task.ANIMATE, "source": done()}
+    assert refusal(SHOPS, **animated, videos=0) == "The number of videos goes from 1 to 20."
     sentence = "No configured provider makes clips of an image."
-    assert refusal(catalogue(Maker("acme", image(), video())), source=done()) == sentence
+    assert refusal(catalogue(Maker("acme", image(), video())), **animated) == sentence
+
+
+# More pixels for an item
+
+
+def test_an_item_is_upscaled_alone_and_keeps_its_prompt_and_shape() -> None:
+    source = done(width=64, height=36, params={"width": 9, "height": 9, "ratio": "16:9", "seed": 1})
+    long = "a fox " * 800  # as long as a prompt with its style may be
+    ignored = {"images": 0, "videos": 99, "seconds": 99, "ratio": "9:1", "style": "oil"}
+    job, (asset,) = planned(SHOPS, prompt=long, task=Task.UPSCALE, source=source, **ignored)
+    assert (job.requested.images, job.requested.videos) == (1, 0)
+    assert (job.options.ratio, job.options.seconds, job.options.style) == ("16:9", None, None)
+    assert (asset.provider, asset.model, asset.kind) == ("zoom", "lens", Kind.IMAGE)
+    assert (asset.task, asset.source) == (Task.UPSCALE, source.id)
+    assert asset.params == {"width": 128, "height": 72, "ratio": "16:9"}
+    assert (job.prompt, asset.prompt, asset.words) == (long, None, long)
+
+
+def test_a_clip_is_upscaled_as_long_as_it_is_by_the_factor_that_was_chosen() -> None:
+    scale = Option(
+        name="scale_factor", title="Scale", type="integer", choices=("2", "4"), default=2
+    )
+    able = video("lens", task=Task.UPSCALE, seconds=(), default_seconds=None, options=(scale,))
+    source = done(kind=Kind.VIDEO, width=64, height=36, seconds=1.5, params={})
+    order = {"task": Task.UPSCALE, "source": source}
+    for chosen, size in ({}, (128, 72)), ({"scale_factor": "4"}, (256, 144)):
+        choices = {Kind.VIDEO: Choice(options=chosen)}
+        job, (asset,) = planned(catalogue(Maker("zoom", able)), **order, choices=choices)
+        assert (job.requested.images, job.requested.videos) == (0, 1)
+        assert upscaled_size(source, chosen) == size
+        assert (asset.params["width"], asset.params["height"]) == size
+        assert (asset.params["seconds"], asset.params["ratio"]) == (1.5, AUTO)
+
+
+def test_only_what_is_finished_is_upscaled_by_who_can_and_not_without_end() -> None:
+    unfinished = "Only what is finished can be upscaled."
+    assert refusal(SHOPS, task=Task.UPSCALE) == unfinished
+    running = done(state=AssetState.RUNNING)
+    assert refusal(SHOPS, task=Task.UPSCALE, source=running) == unfinished
+    clip = done(kind=Kind.VIDEO)
+    nobody = "No configured provider makes larger videos."
+    assert refusal(SHOPS, task=Task.UPSCALE, source=clip) == nobody
+    much = "lens makes at most 0.0164 million pixels; this would be 0.0177."
+    assert refusal(SHOPS, task=Task.UPSCALE, source=done(width=68, height=65)) == much
 
 
 # As it is typed on the command line
@@ -397,8 +445,11 @@ def test_providers_and_models_are_chosen_by_kind_and_must_be_there() -> None:
 
 
 def test_who_animates_chooses_for_clips_alone() -> None:
-    chosen = Makers(image_provider="gone", video_provider="beta").choices(SHOPS, animates=True)
+    chosen = Makers(image_provider="gone", video_provider="beta").choices(
+        SHOPS, Task.ANIMATE, done()
+    )
     assert chosen == {Kind.VIDEO: Choice(provider="beta")}
+    assert Makers().choices(SHOPS, Task.UPSCALE, done()) == {Kind.IMAGE: Choice()}
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ from types import ModuleType
 
 import pytest
 
-from core.models import Kind
 from core.providers.base import AUTO, Capability
 from core.providers.errors import RequestRejected
 from core.providers.runway_catalogue import ENDPOINTS, Model, models, models_of
@@ -168,9 +167,9 @@ def test_what_cannot_be_asked_for_is_left_out() -> None:
 )
 def test_every_shape_of_every_model_can_be_asked_for(model: Model) -> None:
     capability = model.capability
-    assert (capability.kind, capability.animates) == ENDPOINTS[model.endpoint]
+    assert (capability.kind, capability.task) == ENDPOINTS[model.endpoint]
     sizes = [option for option in capability.options if option.name == "size"]
-    lengths = {"seconds": capability.default_seconds} if capability.kind == Kind.VIDEO else {}
+    lengths = {"seconds": capability.default_seconds} if capability.seconds else {}
     asked = [
         {"width": width, "height": height, "ratio": ratio} | lengths
         for ratio, (width, height) in capability.ratios.items()
@@ -226,8 +225,32 @@ def test_a_clip_follows_its_image_where_the_model_lets_it() -> None:
     assert wan.arguments(params | {"resolution": "1080p"})["ratio"] == "auto_1080p"
     hailuo = found("image_to_video", "hailuo3")
     assert hailuo.arguments(params)["ratio"] == "adaptive"
-    assert hailuo.image("runway://x") == [{"uri": "runway://x", "position": "first"}]
-    assert found("image_to_video", "gen4_turbo").image("runway://x") == "runway://x"
+    framed = [{"uri": "runway://x", "position": "first"}]
+    assert hailuo.source("runway://x") == {"prompt_image": framed}
+    plain = found("image_to_video", "gen4_turbo").source("runway://x")
+    assert plain == {"prompt_image": "runway://x"}
+
+
+def test_upscalers_take_a_file_and_no_prompt() -> None:
+    larger = found("image_upscale", "magnific_precision_upscaler_v2")
+    assert (larger.prompted, larger.capability.max_pixels) == (False, 25_300_000)
+    assert larger.source("runway://x") == {"image_uri": "runway://x"}
+    by_name = {each.name: each for each in larger.capability.options}
+    scale, sharpen = by_name["scale_factor"], by_name["sharpen"]
+    assert (scale.choices, scale.default, scale.parse("4")) == (("2", "4", "8", "16"), 2, 4)
+    assert (sharpen.type, sharpen.minimum, sharpen.maximum) == ("integer", 0, 100)
+    params = {"width": 64, "height": 64, "ratio": "1:1", "scale_factor": 4, "sharpen": 5}
+    model = "magnific_precision_upscaler_v2"
+    assert larger.arguments(params) == {"model": model, "scale_factor": 4, "sharpen": 5}
+    clips = [each for each in models() if each.endpoint == "video_upscale"]
+    assert [each.capability.model for each in clips] == ["magnific_video_upscaler_creative"]
+    params = {"width": 64, "height": 64, "ratio": AUTO, "seconds": 2.0, "resolution": "4k"}
+    assert clips[0].arguments(params).keys() == {"model", "resolution"}
+
+
+def test_one_task_makes_one_file() -> None:
+    names = {option.name for each in models() for option in each.capability.options}
+    assert "output_count" not in names
 
 
 def test_a_size_that_a_model_does_not_make_is_refused() -> None:

@@ -9,6 +9,7 @@ import pytest
 from core.generation.order import Order, plan
 from core.models import Asset, AssetError, AssetState, Cost, Job, JobStatus, Kind, Via
 from core.providers.registry import configured
+from core.store.pace import Pace
 from core.web import board, tiles
 from core.web.moments import moment_text, span_text, zone_of
 from core.web.view import View
@@ -284,20 +285,76 @@ def test_a_card_shows_what_is_there_so_far() -> None:
     assert (card["summary"], card["percent"]) == ("5 videos and 5 images", None)
 
 
-def test_a_gallery_shows_each_kind_and_whether_there_is_more() -> None:
+def drawn(asset: Asset, pace: Pace, view: View = VIEW, **changes: object) -> dict[str, Any]:
+    return tiles.tile(asset.model_copy(update=changes), PROMPT, view, pace)
+
+
+def test_what_waits_says_at_which_place_and_can_be_made_next() -> None:
+    image = planned()[1][2]
+    assert tile(image)["label"] == "Waiting"
+    first = Pace(places={image.id: 1}, own={image.id: 1})
+    assert drawn(image, first)["label"] == "Waiting · next"
+    assert acts(drawn(image, first)) == [("cancel", image.id, "Cancel Image 3", False)]
+    later = Pace(places={image.id: 7}, own={image.id: 4})
+    assert drawn(image, later)["label"] == "Waiting · place 7"
+    assert acts(drawn(image, later))[0] == ("first", image.id, "Make Image 3 next", False)
+    assert drawn(image, later, replace(VIEW, via=Via.SHARE))["acts"] == []
+    error = AssetError(code="x", message="The provider is busy.")
+    assert drawn(image, later, error=error)["label"] == "Trying again shortly"
+
+
+def test_what_is_drawn_says_since_when_and_how_long_it_takes() -> None:
+    image = planned()[1][2]
+    pace = Pace(expected={image.id: 40.0})
+    begun: dict[str, Any] = {"timings": {"submitted_at": MOMENT}}
+    for state in (AssetState.SUBMITTING, AssetState.RUNNING):
+        found = drawn(image, pace, state=state, **begun)
+        assert (found["begun"], found["expected"]) == (MOMENT.isoformat(), 40.0)
+    assert drawn(image, pace, state=AssetState.RUNNING, **begun)["percent"] is None  # none was sent
+    waits = drawn(image, pace, state=AssetState.RUNNING, waiting="the queue is long", **begun)
+    assert (waits["state"], waits["message"]) == ("waiting", "The queue is long")
+    assert "begun" not in waits
+
+
+def test_a_job_behind_another_of_its_owner_can_be_made_next() -> None:
     job, assets = planned()
-    found = {
-        Kind.VIDEO: [finished(each) for each in assets[5:]],
-        Kind.IMAGE: [finished(assets[0])],
-    }
-    gallery = board.gallery(found, {Kind.VIDEO: 5, Kind.IMAGE: 1_200}, {job.id: PROMPT}, VIEW)
-    videos, images = gallery["sections"]
-    assert (videos["count"], videos["more"], len(videos["items"])) == ("5", False, 5)
-    assert (images["count"], images["more"], len(images["items"])) == ("1,200", True, 1)
-    assert images["items"][0]["prompt"] == PROMPT
-    assert images["items"][0]["job"] == job.id
-    only = board.gallery({Kind.VIDEO: [], Kind.IMAGE: []}, {Kind.VIDEO: 0, Kind.IMAGE: 0}, {}, VIEW)
-    assert only["sections"] == []
+    found = board.snapshot(job, assets, VIEW, Pace(behind=True))["job"]
+    assert [each["name"] for each in found["acts"]] == ["first", "cancel"]
+    theirs = board.snapshot(job, assets, replace(VIEW, via=Via.ADMIN), Pace(behind=True))["job"]
+    assert theirs["acts"] == []
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (None, ""),
+        (0.0, "less than a minute left"),
+        (60, "about 1 minute left"),
+        (170, "about 3 minutes left"),
+        (5400, "about 2 hours left"),
+    ],
+)
+def test_how_long_it_still_takes_is_said_roughly(seconds: float | None, text: str) -> None:
+    job, assets = planned()
+    assert board.snapshot(job, assets, VIEW, Pace(left=seconds))["job"]["left"] == text
+    ended = job.model_copy(update={"status": JobStatus.COMPLETED})
+    assert board.snapshot(ended, assets, VIEW, Pace(left=seconds))["job"]["left"] == ""
+
+
+def test_a_patch_has_what_changed_and_nothing_else() -> None:
+    job, assets = planned()
+    before = board.snapshot(job, assets, VIEW)
+    later = replace(VIEW, today=MOMENT + timedelta(seconds=1))
+    assert board.patch(before, board.snapshot(job, assets, later)) == {}
+
+    one = [finished(assets[0]), *assets[1:]]
+    after = board.snapshot(job, one, later)
+    found = board.patch(before, after)
+    assert found is not None
+    assert set(found) == {"now", "job", "counts", "tiles"}
+    assert [each["id"] for each in found["tiles"]] == [assets[0].id]
+    assert (found["counts"], found["job"]["ready"]) == ({"image": "1 of 5"}, "1 of 10 ready")
+    assert board.patch(after, board.snapshot(job, one[1:], later)) is None  # the whole tells it
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 from urllib.parse import quote
 
+from core.i18n import N_
+from core.i18n import gettext as _
 from core.models import ChannelName
 from core.notifications.channels import Channel, ChannelDown, Recipient
 from core.notifications.message import Message, shortened
@@ -29,18 +31,18 @@ if TYPE_CHECKING:
 _TEXT_CHARACTERS: Final = 500
 _CLOSE_SECONDS: Final = 2.0
 _BUS: Final = "DBUS_SESSION_BUS_ADDRESS"
-_NOTHING_ANSWERS: Final = (
+_NOTHING_ANSWERS: Final = N_(
     "The desktop's notification service does not answer. Please see that Fivefold runs inside a "
     "desktop session that shows notifications."
 )
-_REFUSED: Final = (
+_REFUSED: Final = N_(
     "The desktop's notification service refused to show it; it may have too much to show."
 )
-_NOT_ALLOWED: Final = (
+_NOT_ALLOWED: Final = N_(
     "macOS does not let Python show notifications. Please allow it under System Settings, "
     "Notifications, Python."
 )
-_NO_BUNDLE: Final = (
+_NO_BUNDLE: Final = N_(
     "macOS shows notifications of signed applications only. Please run Fivefold with the Python "
     "from python.org."
 )
@@ -159,7 +161,7 @@ class Desktop(Channel):
             message.title,
             text,
             urgency=Urgency.Normal,
-            buttons=[Button("Open", open_link)] if needs_button else [],
+            buttons=[Button(_("Open"), open_link)] if needs_button else [],
             on_clicked=open_link,
             on_dispatched=dispatched.set,
         )

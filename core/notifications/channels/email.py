@@ -17,6 +17,7 @@ from email.message import EmailMessage
 from email.utils import parseaddr
 from typing import ClassVar, Final
 
+from core.i18n import N_
 from core.media.storage import ContentStore
 from core.models import ChannelName, InvalidInput, parse_address
 from core.notifications.channels import Channel, ChannelDown, DeliveryFailed, Recipient
@@ -64,7 +65,7 @@ class Email(Channel):
             recipient = replace(recipient, address=parse_address(recipient.address))
         except InvalidInput:
             raise DeliveryFailed(
-                "That is no e-mail address. Please correct it on the page “Notifications”.",
+                N_("That is no e-mail address. Please correct it on the page “Notifications”."),
                 permanent=True,
             ) from None
         letter = write_letter(message, recipient, sender, self._content)
@@ -135,8 +136,10 @@ class Email(Channel):
             return mailbox(parse_address(address), name)
         except ValueError:
             raise ChannelDown(
-                "MAIL_FROM (or SMTP_USER, where that is empty) is no e-mail address. Please set it "
-                "to one, such as “Fivefold <studio@example.org>”."
+                N_(
+                    "MAIL_FROM (or SMTP_USER, where that is empty) is no e-mail address. Please "
+                    "set it to one, such as “Fivefold <studio@example.org>”."
+                )
             ) from None
 
 
@@ -144,31 +147,41 @@ def _refusal(error: OSError, recipient: str) -> DeliveryFailed:
     """Return what an error means while a mail is sent."""
     if isinstance(error, smtplib.SMTPNotSupportedError):
         return DeliveryFailed(
-            "The mail server cannot write to addresses with letters beyond ASCII before the “@”. "
-            "Please give another one on the page “Notifications”.",
+            N_(
+                "The mail server cannot write to addresses with letters beyond ASCII before the "
+                "“@”. Please give another one on the page “Notifications”."
+            ),
             permanent=True,
         )
     reply = reply_of(error)
     if reply is None:
         return DeliveryFailed(
-            "The mail server broke off, or took too long, before it said that it took the mail."
+            N_("The mail server broke off, or took too long, before it said that it took the mail.")
         )
     code, text = reply
     # Servers repeat addresses, and these sentences are logged.
     said = re.sub(re.escape(recipient), "…", f"{code} {text}".strip(" ."), flags=re.IGNORECASE)
     if code in _LOGIN_WANTED:
         return ChannelDown(
-            f"The mail server wants a login: {said}. Please look over SMTP_USER and SMTP_PASSWORD."
+            N_(
+                "The mail server wants a login: {said}. Please look over SMTP_USER and "
+                "SMTP_PASSWORD."
+            ).format(said=said)
         )
     if code == _CLOSING or text.startswith(_CONGESTION):
-        return ChannelDown(f"The mail server takes no mail at the moment: {said}.")
+        return ChannelDown(
+            N_("The mail server takes no mail at the moment: {said}.").format(said=said)
+        )
     if 500 <= code < 600:  # noqa: PLR2004  # for good (RFC 5321, section 4.2.1)
-        return DeliveryFailed(f"The mail server refuses {_which(error)}: {said}.", permanent=True)
-    return DeliveryFailed(f"The mail server does not take the mail at the moment: {said}.")
+        return DeliveryFailed(_refused(error).format(said=said), permanent=True)
+    later = N_("The mail server does not take the mail at the moment: {said}.")
+    return DeliveryFailed(later.format(said=said))
 
 
-def _which(error: OSError) -> str:
-    """Return what it is that was refused."""
+def _refused(error: OSError) -> str:
+    """Return a sentence for what it is that was refused."""
     if isinstance(error, smtplib.SMTPRecipientsRefused):
-        return "this address"
-    return "the sender in MAIL_FROM" if isinstance(error, smtplib.SMTPSenderRefused) else "the mail"
+        return N_("The mail server refuses this address: {said}.")
+    if isinstance(error, smtplib.SMTPSenderRefused):
+        return N_("The mail server refuses the sender in MAIL_FROM: {said}.")
+    return N_("The mail server refuses the mail: {said}.")

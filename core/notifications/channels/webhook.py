@@ -24,6 +24,8 @@ from typing import ClassVar, Final
 import httpx2
 
 from core import __version__
+from core.i18n import N_, number
+from core.i18n import gettext as _
 from core.models import ChannelName, InvalidInput, Webhook, WebhookFormat
 from core.notifications.channels import Channel, DeliveryFailed, Recipient
 from core.notifications.internet import is_public, look_up
@@ -70,7 +72,7 @@ class WebhookSender(Channel):
         """
         webhook = recipient.webhook
         if webhook is None:
-            raise DeliveryFailed("There is no webhook in your settings.", permanent=True)
+            raise DeliveryFailed(N_("There is no webhook in your settings."), permanent=True)
         url = httpx2.URL(webhook.url)
         body = json.dumps(write_payload(webhook.format, message)).encode()
         headers = {
@@ -85,13 +87,15 @@ class WebhookSender(Channel):
             answer = asyncio.run(self._post(url, addresses, headers, body, deadline))
         except TimeoutError:
             raise DeliveryFailed(
-                f"{url.host} did not answer within {self._seconds:g} seconds."
+                N_("{host} did not answer within {seconds} seconds.").format(
+                    host=url.host, seconds=f"{self._seconds:g}"
+                )
             ) from None
         except httpx2.TransportError as error:
-            why = "cannot be reached, or broke off the connection."
+            why = N_("{host} cannot be reached, or broke off the connection.")
             if "CERTIFICATE_VERIFY_FAILED" in str(error):
-                why = "has a certificate that cannot be trusted."
-            raise DeliveryFailed(f"{url.host} {why}") from error
+                why = N_("{host} has a certificate that cannot be trusted.")
+            raise DeliveryFailed(why.format(host=url.host)) from error
         _check_answer(answer.status_code, answer.headers)
 
     def check(self) -> str:
@@ -112,12 +116,16 @@ class WebhookSender(Channel):
             addresses = look_up(url.raw_host, url.port, deadline - time.monotonic())
         except (OSError, ValueError):
             raise DeliveryFailed(
-                f"No address was found for {url.host}. Please look over the webhook's address."
+                N_(
+                    "No address was found for {host}. Please look over the webhook's address."
+                ).format(host=url.host)
             ) from None
         if not self._private and not all(map(is_public, addresses)):
             raise DeliveryFailed(
-                f"{url.host} belongs to this machine or to a private network, where webhooks may "
-                "not lead. Whoever runs Fivefold can allow it with WEBHOOK_PRIVATE=true.",
+                N_(
+                    "{host} belongs to this machine or to a private network, where webhooks may "
+                    "not lead. Whoever runs Fivefold can allow it with WEBHOOK_PRIVATE=true."
+                ).format(host=url.host),
                 permanent=True,
             )
         return addresses
@@ -172,24 +180,32 @@ def parse_webhook(
     """
     typed = url.strip()
     if not typed:
-        raise InvalidInput("Please enter the webhook's address.")
+        raise InvalidInput(_("Please enter the webhook's address."))
     if len(typed) > URL_MAX_CHARACTERS:
-        raise InvalidInput(f"A webhook's address has at most {URL_MAX_CHARACTERS:,} characters.")
+        raise InvalidInput(
+            _("A webhook's address has at most {most} characters.").format(
+                most=number(URL_MAX_CHARACTERS)
+            )
+        )
     try:
         address = httpx2.URL(typed)
     except httpx2.InvalidURL:
-        raise InvalidInput("This is no address that a message can be posted to.") from None
+        raise InvalidInput(_("This is no address that a message can be posted to.")) from None
     if address.scheme not in {"http", "https"} or not address.host:
-        raise InvalidInput("A webhook's address starts with https:// or http:// and names a host.")
+        raise InvalidInput(
+            _("A webhook's address starts with https:// or http:// and names a host.")
+        )
     if address.userinfo:
-        raise InvalidInput("A webhook's address cannot have a user name or a password in it.")
+        raise InvalidInput(_("A webhook's address cannot have a user name or a password in it."))
     if address.port is not None and not 0 < address.port < 2**16:
-        raise InvalidInput("The port in the webhook's address is a number from 1 to 65535.")
+        raise InvalidInput(_("The port in the webhook's address is a number from 1 to 65535."))
     try:
         form = WebhookFormat(format or _guess_format(address.host))
     except ValueError:
         known = ", ".join(WebhookFormat)
-        raise InvalidInput(f"There is no format “{format}”; there are {known}.") from None
+        raise InvalidInput(
+            _("There is no format “{name}”; there are {known}.").format(name=format, known=known)
+        ) from None
     return Webhook(url=typed, secret=_parse_secret(secret), format=form)
 
 
@@ -218,16 +234,20 @@ def _check_answer(status: int, headers: Mapping[str, str]) -> None:
     if status in _ASK_AGAIN or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         wait = retry_after(headers)
         raise DeliveryFailed(
-            f"The receiver cannot take it at the moment: {said}.",
+            N_("The receiver cannot take it at the moment: {said}.").format(said=said),
             retry_after=None if wait is None else min(wait, LONGEST_WAIT_SECONDS),
         )
     if 300 <= status < 400:  # noqa: PLR2004  # redirection, by RFC 9110
         raise DeliveryFailed(
-            f"The receiver sends it on to another address ({said}). Please enter that one.",
+            N_(
+                "The receiver sends it on to another address ({said}). Please enter that one."
+            ).format(said=said),
             permanent=True,
         )
     raise DeliveryFailed(
-        f"The receiver refused it: {said}. Please look over the webhook's address.",
+        N_("The receiver refused it: {said}. Please look over the webhook's address.").format(
+            said=said
+        ),
         permanent=True,
     )
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import dataclass
+from io import BytesIO
 from multiprocessing import connection, get_context, parent_process
 from multiprocessing.sharedctypes import RawArray
 from pathlib import Path
@@ -20,8 +21,9 @@ from typing import Any, Final
 
 from pebble import ProcessExpired, ProcessPool
 
-from core.models import Kind
+from core.models import Kind, Task
 from core.providers.base import (
+    AUTO,
     Capability,
     Limits,
     Outcome,
@@ -53,6 +55,8 @@ VIDEO_RATIOS: Final = {
     "4:3": (960, 720),
     "3:4": (720, 960),
 }
+_LARGEST_IMAGE: Final = 4096 * 4096
+_LARGEST_CLIP: Final = 3840 * 2160
 
 
 @dataclass(frozen=True)
@@ -83,30 +87,24 @@ class Illustrator(Provider):
         self._free_cells = list(range(_CELLS))
 
     def capabilities(self) -> Sequence[Capability]:
-        """One model that draws images and clips."""
+        """One model that draws images and clips, films images, and enlarges both."""
+        each: dict[str, Any] = {"model": "illustrator-1", "limit": self._processes, "paid": False}
+        drawn = {**each, "seed": "job"}
+        clip = {"ratios": VIDEO_RATIOS, "seconds": range(3, 11), "default_seconds": 5, **drawn}
+        larger = {"task": Task.UPSCALE, "seed": "none", **each}
+        image, film = {AUTO: (2048, 2048)}, {AUTO: (2560, 1440)}
         return (
-            Capability(
-                kind=Kind.IMAGE,
-                model="illustrator-1",
-                ratios=IMAGE_RATIOS,
-                seed="job",
-                limit=self._processes,
-                paid=False,
-            ),
-            Capability(
-                kind=Kind.VIDEO,
-                model="illustrator-1",
-                ratios=VIDEO_RATIOS,
-                seconds=range(3, 11),
-                default_seconds=5,
-                seed="job",
-                limit=self._processes,
-                paid=False,
-            ),
+            Capability(kind=Kind.IMAGE, ratios=IMAGE_RATIOS, **drawn),
+            Capability(kind=Kind.VIDEO, **clip),
+            Capability(kind=Kind.VIDEO, task=Task.ANIMATE, **clip),
+            Capability(kind=Kind.IMAGE, ratios=image, max_pixels=_LARGEST_IMAGE, **larger),
+            Capability(kind=Kind.VIDEO, ratios=film, max_pixels=_LARGEST_CLIP, **larger),
         )
 
     async def submit(self, request: Request) -> Submission:
-        """Hand the drawing to the pool."""
+        """Hand the drawing to the pool, with the content of the item that it is made of."""
+        path = request.source
+        source = None if path is None else await asyncio.to_thread(path.read_bytes)
         if self._pool is not None and not self._pool.active:
             await self.close()  # it breaks when an idle process dies
         if self._pool is None:
@@ -119,7 +117,9 @@ class Illustrator(Provider):
         cell = self._free_cells.pop()
         self._progress[cell] = 0.0
         try:
-            future = self._pool.schedule(_draw, args=(request, cell), timeout=DRAWING_SECONDS)
+            future = self._pool.schedule(
+                _draw, args=(request, source, cell), timeout=DRAWING_SECONDS
+            )
         except RuntimeError:  # it broke a moment ago
             self._free_cells.append(cell)
             await self.close()
@@ -202,7 +202,7 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _draw(request: Request, cell: int) -> bytes:
+def _draw(request: Request, source: bytes | None, cell: int) -> bytes:
     """Draw one item and return its file's content: a PNG or an MP4."""
     # Imported here: the pages' process knows this module, but never draws.
     from core.media.encoding import encode_clip, encode_png  # noqa: PLC0415
@@ -212,10 +212,18 @@ def _draw(request: Request, cell: int) -> bytes:
         _progress[cell] = fraction
 
     params = request.params
+    if request.task == Task.UPSCALE and source is not None:
+        return _enlarge(request, source, note)
     place = {key: params[key] for key in ("seed", "width", "height")} | {"slot": request.slot}
     if request.kind == Kind.IMAGE:
         return encode_png(draw_image(request.prompt, **place, on_progress=note))
-    frames = draw_clip(request.prompt, **place, seconds=params["seconds"], fps=params["fps"])
+    length = {key: params[key] for key in ("seconds", "fps")}
+    if source is None:
+        frames = draw_clip(request.prompt, **place, **length)
+    else:
+        from core.providers.illustrator.camera import move_over  # noqa: PLC0415
+
+        frames = move_over(_picture(source), request.prompt, **place, **length)
     total = round(params["seconds"] * params["fps"])
 
     def noted() -> Iterator[Any]:
@@ -227,3 +235,29 @@ def _draw(request: Request, cell: int) -> bytes:
         path = Path(folder) / "clip.mp4"
         encode_clip(noted(), path, params["width"], params["height"], params["fps"])
         return path.read_bytes()
+
+
+def _enlarge(request: Request, source: bytes, note: Callable[[float], None]) -> bytes:
+    """Return an item's content with the pixels that are asked for."""
+    from PIL import Image  # noqa: PLC0415  # as above
+
+    from core.media.encoding import encode_png  # noqa: PLC0415
+    from core.providers.illustrator.enlarge import enlarge, enlarge_clip  # noqa: PLC0415
+
+    width, height = request.params["width"], request.params["height"]
+    if request.kind == Kind.IMAGE:
+        return encode_png(Image.fromarray(enlarge(_picture(source), width, height)))
+    with TemporaryDirectory(prefix="fivefold-") as folder:
+        given, path = Path(folder) / "given.mp4", Path(folder) / "clip.mp4"
+        given.write_bytes(source)
+        enlarge_clip(given, path, width, height, note)
+        return path.read_bytes()
+
+
+def _picture(source: bytes) -> Any:  # noqa: ANN401  # an array, of a library that is loaded here
+    """Return the pixels of an image, RGB."""
+    import numpy as np  # noqa: PLC0415  # as above
+    from PIL import Image  # noqa: PLC0415
+
+    with Image.open(BytesIO(source)) as image:
+        return np.asarray(image.convert("RGB"))

@@ -36,8 +36,15 @@ def _component(name: str, *, js: Sequence[str] = (), css: Sequence[str] = ()) ->
 
 _masthead = _component("masthead", js=("toasts", "bell"), css=("bell",))
 _login = _component("login")
-_board = _component("board", js=("dialogs", "lightbox", "tile"))
-_shelf = _component("shelf")
+_TILES_JS: Final = ("library", "dialogs", "details", "zoom", "transport", "lightbox", "tile")
+_TILES_CSS: Final = ("dialogs", "lightbox", "tile")
+
+_board = _component("board", js=(*_TILES_JS, "live"), css=_TILES_CSS)
+_gallery = _component(
+    "gallery", js=(*_TILES_JS, "compare", "grid", "filters"), css=(*_TILES_CSS, "compare")
+)
+_prompt = _component("prompt")
+_shelf = _component("shelf", js=("live",))
 _notices = _component("notices")
 FAVICON: Final = str(_FOLDER / "mark.svg")
 PAGE_STYLE: Final = _read("page.css")
@@ -68,41 +75,58 @@ def login_form(shown: dict[str, str], on_provider: Act) -> None:
     _mount(_login, "login", shown, provider=on_provider)
 
 
-def board(  # noqa: PLR0913  # one argument an act
-    key: str,
-    shown: dict[str, Any],
-    on_open: Act,
-    on_more: Act,
-    *,
-    on_animate: Act,
-    on_ask: Act | None = None,
-) -> None:
-    """Draw a job or a gallery; what is on the screen already is changed, never made anew.
+def board(key: str, shown: dict[str, Any], on_go: Act) -> None:
+    """Draw a job; what is on the screen already is changed, never made anew.
+
+    It keeps itself up to date by the routes of `core.web.events`, and its buttons ask those of
+    `core.web.acts`.
 
     Args:
-        key: the same for the same job or gallery.
-        shown: from `core.web.board.snapshot` or `gallery`.
-        on_open: called with the id of a job to go to.
-        on_more: called with the kind (`image`, `video`) to show more of.
-        on_animate: called with the id of an image to make clips of.
-        on_ask: called with what was asked for by its buttons and has not been heard yet, as a
-            JSON list in the order of the clicks: `at` (a number that rises), `name` and `on` of
-            the button. It tells each until `heard` in what is shown has reached its `at`, because
-            Streamlit drops a click that another one follows before the script runs.
+        key: the same for the same job.
+        shown: from `core.web.board.snapshot`, and `note`, said above it; `zone`, the zone of the
+            times; `share`, the key of the link that it is looked at by, or empty.
+        on_go: called with the address of a page of ours to go to, with its query.
     """
-    acts = {} if on_ask is None else {"ask": on_ask}
-    _mount(_board, key, shown, open=on_open, more=on_more, animate=on_animate, **acts)
+    _mount(_board, key, shown, go=on_go)
 
 
-def shelf(shown: dict[str, Any], on_open: Act, on_more: Act) -> None:
-    """Draw the cards of recent jobs.
+def prompt_box(shown: dict[str, Any], on_ask: Act) -> None:
+    """Draw the prompt's box with the button that sends it.
 
     Args:
-        shown: `cards` from `core.web.board.card`, and `more`: whether there are others.
-        on_open: called with the id of a job to go to.
-        on_more: called when more are asked for.
+        shown: `user`; `box`, one for each thing that can be asked for; `placeholder`; `written`,
+            whether a prompt is asked for at all; `prompt`, what is put into the box where `token`
+            is another than before; `limits`, how long it may be: `most` of `units`; `varies`,
+            whether variations can be suggested; `expected`, the estimate, and whether it goes
+            `beyond` the budget; `button`, what it says; `address`, the query that names the rest
+            of the form; `stay`; `sent`, what was just ordered: `id`, `href` and `text`, or None;
+            `heard`, the last `at` that was heard.
+        on_ask: called with what is asked for, as JSON: `at` (a number that rises), `name`
+            (`create`, `vary`, `stay`, `open`), `prompt` and `on`.
     """
-    _mount(_shelf, "shelf", shown, open=on_open, more=on_more)
+    _mount(_prompt, f"prompt-{shown['box']}", shown, ask=on_ask)
+
+
+def gallery(key: str, shown: dict[str, Any], on_go: Act) -> None:
+    """Draw a gallery; it fetches what else it shows by itself, from the library's routes.
+
+    Args:
+        key: the same for the same gallery.
+        shown: from `core.web.gallery.opening`.
+        on_go: called with the address of a page of ours to go to, with its query.
+    """
+    _mount(_gallery, key, shown, go=on_go)
+
+
+def shelf(shown: dict[str, Any], on_go: Act) -> None:
+    """Draw the cards of recent jobs, which keep themselves up to date.
+
+    Args:
+        shown: `now`; `cards` from `core.web.board.card`; `more`, whether there are others; and
+            `zone`, the zone of the times.
+        on_go: called with the address of a page of ours to go to, with its query.
+    """
+    _mount(_shelf, "shelf", shown, go=on_go)
 
 
 def notices(shown: dict[str, Any], on_open: Act, on_act: Act) -> None:

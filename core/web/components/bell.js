@@ -5,10 +5,10 @@ const LONGEST_MS = 120_000; // while Fivefold does not answer
 const ANSWER_MS = 20_000;
 const REMEMBERED = 100;
 const LOGGED_OUT = 401;
-const MUTE = "Fivefold does not answer at the moment.";
+const MUTE = N_("Fivefold does not answer at the moment.");
 const DESKTOP = {
-  granted: "Shown on this desktop too, while Fivefold is open in a tab.",
-  denied: "This browser blocks notifications of this page; its settings for the page can allow them.",
+  granted: N_("Shown on this desktop too, while Fivefold is open in a tab."),
+  denied: N_("This browser blocks notifications of this page; its settings for the page can allow them."),
 };
 
 /** Asks the server what there is to tell, and tells it: by a number, a list, toasts and the browser. */
@@ -21,7 +21,7 @@ class Bell {
     this.panel = new Panel({ open: (notice) => this.open(notice.href), all: () => this.open(ALL_NOTICES), read: () => this.read() });
     this.toasts = new Toasts((notice) => this.open(notice.href), () => this.button);
     this.badge = el("span", { className: "badge", "aria-hidden": "true", hidden: true });
-    this.button = el("button", { type: "button", className: "ring", title: "Notifications", "aria-label": "Notifications", "aria-haspopup": "dialog" }, icon("bell"), this.badge);
+    this.button = el("button", { type: "button", className: "ring", title: _("Notifications"), "aria-label": _("Notifications"), "aria-haspopup": "dialog" }, icon("bell"), this.badge);
     this.panel.belongTo(this.button);
     this.panel.node.addEventListener("beforetoggle", ({ newState }) => { if (newState === "open") this.toasts.keep([]); });
     this.node = el("div", { className: "bell" }, this.button, this.panel.node, this.toasts.node);
@@ -57,13 +57,13 @@ class Bell {
     this.asking += 1;
     let said, trouble;
     try {
-      const answer = await fetch(path, { ...options, signal: AbortSignal.timeout(ANSWER_MS) });
+      const answer = await fetch(inLanguage(path), { ...options, signal: AbortSignal.timeout(ANSWER_MS) });
       if (answer.status === LOGGED_OUT) return location.reload(); // in another tab, or from elsewhere
       said = await answer.json();
       if (!answer.ok) trouble = said.message;
       else if (said.user !== this.user) return location.reload(); // somebody else has logged in
     } catch {
-      trouble = MUTE;
+      trouble = _(MUTE);
     }
     this.asking -= 1;
     if (turn !== this.turn) return;
@@ -93,7 +93,7 @@ class Bell {
   show(unread, notices) {
     setText(this.badge, unread > 99 ? "99+" : String(unread));
     this.badge.hidden = !unread;
-    this.button.setAttribute("aria-label", unread ? `Notifications, ${unread} unread` : "Notifications");
+    this.button.setAttribute("aria-label", unread ? _("Notifications, {count} unread", { count: unread }) : _("Notifications"));
     this.panel.change(unread, notices);
     this.toasts.keep(unread ? [MANY, ...notices.filter((each) => each.unread).map((each) => each.id)] : []);
   }
@@ -135,18 +135,18 @@ class Bell {
 class Panel {
   constructor({ open, all, read }) {
     this.open = open;
-    this.markAll = el("button", { type: "button", className: "plain", text: "Mark all as read", on: { click: read } });
+    this.markAll = el("button", { type: "button", className: "plain", text: _("Mark all as read"), on: { click: read } });
     this.list = el("ul", { className: "notices" });
-    this.none = el("p", { className: "none", text: "Nothing yet. When your images and videos are ready, you are told here." });
+    this.none = el("p", { className: "none", text: _("Nothing yet. When your images and videos are ready, you are told here.") });
     this.trouble = el("p", { className: "hint bad", role: "status" });
     this.hint = el("p", { className: "hint" });
-    this.allow = el("button", { type: "button", className: "plain", text: "Show on this desktop too", on: { click: () => this.askBrowser() } });
-    this.node = el("div", { className: "panel", popover: "auto", role: "dialog", "aria-label": "Notifications", tabIndex: -1, autofocus: true },
-      el("div", { className: "top" }, el("h2", { text: "Notifications" }), this.markAll),
+    this.allow = el("button", { type: "button", className: "plain", text: _("Show on this desktop too"), on: { click: () => this.askBrowser() } });
+    this.node = el("div", { className: "panel", popover: "auto", role: "dialog", "aria-label": _("Notifications"), tabIndex: -1, autofocus: true },
+      el("div", { className: "top" }, el("h2", { text: _("Notifications") }), this.markAll),
       this.trouble,
       this.list,
       this.none,
-      el("div", { className: "foot" }, link(ALL_NOTICES, all, { text: "All notifications" }), this.allow, this.hint));
+      el("div", { className: "foot" }, link(ALL_NOTICES, all, { text: _("All notifications") }), this.allow, this.hint));
     this.node.addEventListener("focusout", ({ relatedTarget }) => {
       if (relatedTarget && relatedTarget !== this.button && !this.node.contains(relatedTarget)) this.node.hidePopover();
     });
@@ -189,7 +189,7 @@ class Panel {
         icon(notice.failed ? "alert" : "bell"),
         words(notice, el("time", { dateTime: notice.time })),
         el("span", { className: "dot" }),
-        el("span", { className: "unseen", text: "Unread" })));
+        el("span", { className: "unseen", text: _("Unread") })));
   }
 
   setTrouble(sentence) {
@@ -199,7 +199,7 @@ class Panel {
   showPermission() {
     const state = allowed();
     keepFocus(this.node, () => { this.allow.hidden = state !== "default"; }, () => this.node);
-    setText(this.hint, DESKTOP[state] ?? "");
+    setText(this.hint, DESKTOP[state] ? _(DESKTOP[state]) : "");
   }
 
   async askBrowser() {
@@ -217,17 +217,17 @@ function changeLine(line, notice) {
 function tellTime(node) {
   const moment = new Date(node.dateTime);
   setText(node, timeText(moment));
-  node.title = moment.toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short" });
+  node.title = moment.toLocaleString(locale(), { dateStyle: "medium", timeStyle: "short" });
 }
 
 function timeText(moment) {
   const minutes = Math.floor((Date.now() - moment) / 60_000);
-  if (minutes < 1) return "just now";
-  const relative = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
+  if (minutes < 1) return _("just now");
+  const relative = new Intl.RelativeTimeFormat(locale(), { numeric: "auto" });
   if (minutes < 60) return relative.format(-minutes, "minute");
   if (minutes < 24 * 60) return relative.format(-Math.floor(minutes / 60), "hour");
   if (minutes < 7 * 24 * 60) return relative.format(-Math.floor(minutes / (24 * 60)), "day");
-  return moment.toLocaleDateString("en-GB", { dateStyle: "medium" });
+  return moment.toLocaleDateString(locale(), { dateStyle: "medium" });
 }
 
 /** Where the browser stands on notifications of this page; null where it cannot show any. */

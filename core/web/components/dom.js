@@ -1,11 +1,28 @@
 /* What every component is built with. `CATALOGUES` (language → text → translation) comes before it. */
 let catalogue = {};
-let spoken = "en";
+let spoken;
 
-/** Speak a language from now on; every component does so first of all. */
+/** Speak a language; every component does so first of all. Another one means another page. */
 function speak(language) {
-  spoken = language ?? "en";
+  if (spoken && spoken !== language) location.reload(); // what is drawn already stays as it is
+  spoken = language;
   catalogue = CATALOGUES[spoken] ?? {};
+  document.documentElement.lang = spoken;
+}
+
+/** Mark a text that is translated where it is used. */
+function N_(text) {
+  return text;
+}
+
+/** How dates and numbers are written. */
+function locale() {
+  return spoken === "en" ? "en-GB" : spoken;
+}
+
+/** The address of a route of ours that answers in the language spoken. */
+function inLanguage(path) {
+  return `${path}${path.includes("?") ? "&" : "?"}language=${spoken}`;
 }
 
 /** A text in the language spoken, with `{name}` replaced by the value of that name. */
@@ -77,10 +94,43 @@ const ICONS = {
   check: "M5 12.5l4.5 4.5L19 7.5",
   clock: "M12 7v5l3.2 2M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18",
   alert: "M12 8v5m0 3.2v.1M12 3.5l9 16H3z",
+  heart: "M12 20s-7.6-4.6-7.6-10.1A4.4 4.4 0 0 1 12 7.1a4.4 4.4 0 0 1 7.6 2.8C19.6 15.4 12 20 12 20z",
+  star: "M12 3.8l2.5 5.2 5.7.8-4.1 4 1 5.7-5.1-2.7-5.1 2.7 1-5.7-4.1-4 5.7-.8z",
+  dots: "M5.5 12h.02M12 12h.02M18.5 12h.02",
+  search: "M11 4a7 7 0 1 0 0 14 7 7 0 0 0 0-14M16 16l4.5 4.5",
+  filter: "M4 7h16M7 12h10M10 17h4",
+  bin: "M5 7h14M10 7V4.5h4V7M6.5 7l.8 12.5h9.4L17.5 7M10 11v5M14 11v5",
+  restore: "M4.5 4.5v5h5M5 9.5A8 8 0 1 1 4.2 14",
+  copy: "M9 9h11v11H9zM5.5 15H4V4h11v1.5",
+  remix: "M4 7h3c5 0 5 10 10 10h3m-3-3 3 3-3 3M4 17h3c1.5 0 2.6-.9 3.4-2.2M13.6 9.2C14.4 7.9 15.5 7 17 7h3m-3-3 3 3-3 3",
+  similar: "M4 4h7v7H4zM13 4h7v7h-7zM4 13h7v7H4zM16.5 13v7M13 16.5h7",
+  upscale: "M14 4h6v6M20 4l-7 7M10 20H4v-6M4 20l7-7",
+  fullscreen: "M4 9V4h5M15 4h5v5M20 15v5h-5M9 20H4v-5",
+  plus: "M12 5v14M5 12h14",
+  minus: "M5 12h14",
+  pause: "M8.5 5.5v13M15.5 5.5v13",
+  back: "M18 6v12l-8-6zM6.5 6v12",
+  forth: "M6 6v12l8-6zM17.5 6v12",
+  sound: "M4 10v4h3.5L12 18V6L7.5 10zM15.5 9a4.2 4.2 0 0 1 0 6M18 6.5a8 8 0 0 1 0 11",
+  muted: "M4 10v4h3.5L12 18V6L7.5 10zM16 9.5l5 5m0-5-5 5",
+  collection: "M4 6h6l2 2.5h8V19H4z",
+  compare: "M4 5h7v14H4zM13 5h7v14h-7z",
+  select: "M5 5h14v14H5zM8.5 12l2.5 2.5 4.5-5",
+  onward: "M4 6h12M4 12h7M4 18h7M15 12v7.5l6-3.75z",
+  dice: "M4.5 4.5h15v15h-15zM8.5 8.5h.02M15.5 8.5h.02M12 12h.02M8.5 15.5h.02M15.5 15.5h.02",
+  first: "M5 4.5h14M12 20V9m0 0-4.5 4.5M12 9l4.5 4.5",
+  leave: "M14 4h6v6M20 4l-9 9M10 5H5v14h14v-5",
 };
 
 function icon(name) {
   return svg("svg", { viewBox: "0 0 24 24", class: `icon icon-${name}`, "aria-hidden": "true" }, svg("path", { d: ICONS[name] }));
+}
+
+/** A button that shows an icon and is called what it does. */
+function iconButton(name, label, act, props = {}) {
+  const button = el("button", { type: "button", title: label, "aria-label": label, ...props, className: `icon-button ${props.className ?? ""}` }, icon(name));
+  button.addEventListener("click", act);
+  return button;
 }
 
 /** A link into the app that also opens in a new tab; a plain click stays in this one. */

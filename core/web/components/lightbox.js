@@ -1,51 +1,220 @@
-/** Images one at a time, whole and in full size. */
-class Lightbox {
-  constructor() {
-    this.image = el("img", { alt: "" });
-    this.caption = el("span", { className: "words" });
-    this.download = el("a", { className: "icon-button", download: "", title: "Download" }, icon("download"));
-    const step = (by, name, text) => el("button", { type: "button", className: `icon-button ${name}`, title: text, "aria-label": text, on: { click: () => this.show(this.index + by) } }, icon(name));
-    this.previous = step(-1, "previous", "Previous image");
-    this.next = step(1, "next", "Next image");
-    const close = el("button", { type: "button", className: "icon-button", title: "Close", "aria-label": "Close", on: { click: () => this.node.close() } }, icon("close"));
-    this.node = el("dialog", { className: "lightbox", "aria-label": "Image" },
-      el("div", { className: "top" }, this.caption, this.download, close),
-      el("div", { className: "stage" }, this.previous, this.image, this.next));
-    this.node.addEventListener("keydown", (event) => {
-      const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-      if (by) { event.preventDefault(); this.show(this.index + by); }
-    });
-    this.node.addEventListener("click", (event) => {
-      if (event.target === this.node || event.target.classList.contains("stage")) this.node.close();
-    });
-    this.node.addEventListener("close", () => {
-      this.image.removeAttribute("src");
-      document.documentElement.style.removeProperty("overflow");
-      this.opener?.focus();
-    });
+const PLAY_ON = "fivefold-play-on";
+const PANEL = "fivefold-panel";
+
+/** Images and clips one at a time, whole and in full size, with everything that is known of them. */
+class Lightbox extends Dialog {
+  constructor(tiles) {
+    const image = el("img", { alt: "", draggable: false });
+    const clip = el("video", { playsInline: true, preload: "auto" });
+    const words = el("span", { className: "words", role: "status" });
+    const top = el("div", { className: "top" }, words);
+    const sorry = el("p", { className: "sorry", role: "alert", hidden: true });
+    const stage = el("div", { className: "stage" }, image, clip, sorry);
+    const transport = new Transport();
+    const main = el("div", { className: "main" }, top, stage, transport.node);
+    const details = new Details(tiles, "h2");
+    const panel = el("aside", { className: "panel", "aria-label": _("Details"), hidden: true }, details.node);
+    super({ className: "lightbox", "aria-label": _("Viewer"), tabIndex: -1 }, main, panel);
+    Object.assign(this, { tiles, image, clip, words, top, sorry, stage, transport, main, details, panel });
+    this.build();
+    this.listen();
   }
 
-  open(items, index, opener) {
-    this.items = items;
-    this.opener = opener;
+  build() {
+    const toggle = (name, label, act) => iconButton(name, label, act, { "aria-pressed": false });
+    this.stars = stars((rating) => this.tiles.rate(this.item, rating));
+    this.heart = heart(() => this.tiles.favour(this.item));
+    this.download = el("a", { className: "icon-button", download: "", title: _("Download") }, icon("download"));
+    this.info = toggle("info", _("Details"), () => this.showPanel(this.panel.hidden));
+    this.playOn = toggle("onward", _("Play the next one when a clip ends"), () => this.setPlayOn(!this.playsOn));
+    this.full = iconButton("fullscreen", _("Full screen"), () => this.toggleFull(), { className: "wide-only" });
+    this.smaller = iconButton("minus", _("Zoom out"), () => this.zoom.by(0.7, this.stage), { className: "wide-only" });
+    this.larger = iconButton("plus", _("Zoom in"), () => this.zoom.by(1.4, this.stage), { className: "wide-only" });
+    this.top.append(this.stars, this.heart, this.playOn, this.smaller, this.larger, this.full, this.download, this.info, closeButton(() => this.node));
+    this.previous = iconButton("previous", _("Previous"), () => this.step(-1), { className: "previous" });
+    this.next = iconButton("next", _("Next"), () => this.step(1), { className: "next" });
+    this.stage.append(this.previous, this.next);
+    this.setPlayOn(kept(PLAY_ON) !== "no");
+    this.zoom = new Zoom({
+      targets: () => [this.image, this.clip],
+      swiped: (by) => this.step(by),
+      dismissed: () => this.node.close(),
+      zoomed: (scale) => this.stage.classList.toggle("zoomed", scale > 1),
+    });
+    this.zoom.watch(this.stage);
+  }
+
+  listen() {
+    this.node.addEventListener("keydown", (event) => this.key(event));
+    this.stage.addEventListener("click", (event) => {
+      if (event.target === this.clip && !this.zoom.dragged) this.transport.toggle();
+      if (event.target === this.stage && !this.zoom.dragged) this.node.close();
+    });
+    this.clip.addEventListener("error", () => { if (this.clip.hasAttribute("src")) this.apologise(_("This clip cannot be played at the moment.")); });
+    this.image.addEventListener("error", () => { if (this.image.hasAttribute("src")) this.apologise(_("This image cannot be shown at the moment.")); });
+    this.transport.ended = () => { if (this.playsOn && this.items.length > 1) this.step(1); };
+  }
+
+  /** Show an item among those that `tiles.list()` returns. */
+  open(item, opener) {
+    this.item = null;
     document.documentElement.style.overflow = "hidden";
-    this.node.showModal();
-    this.show(index);
+    this.show(opener);
+    this.showPanel(kept(PANEL) === "open" && innerWidth >= 900);
+    this.put(item);
     this.node.focus();
   }
 
-  show(index) {
-    const { items } = this;
-    this.index = (index + items.length) % items.length;
-    const item = items[this.index];
-    this.image.style.background = `center / contain no-repeat url("${item.preview}")`;
-    this.image.width = item.width;
-    this.image.height = item.height;
-    this.image.src = item.original;
-    this.image.alt = item.alt;
-    setText(this.caption, `${this.index + 1} of ${items.length} · ${item.facts} · ${item.weight}`);
-    this.download.href = item.download;
-    this.download.setAttribute("aria-label", `Download ${item.name}`);
-    this.previous.hidden = this.next.hidden = items.length < 2;
+  closed() {
+    this.details.keep();
+    this.transport.attach([]);
+    this.clip.pause();
+    for (const node of [this.clip, this.image]) node.removeAttribute("src");
+    this.clip.load();
+    document.documentElement.style.removeProperty("overflow");
+    if (!this.tiles.focus(this.item)) super.closed();
   }
+
+  get items() {
+    return this.tiles.list();
+  }
+
+  get index() {
+    return this.items.findIndex((each) => each.id === this.item.id);
+  }
+
+  async step(by) {
+    let { items } = this;
+    const to = this.index + by;
+    if (to >= items.length && (await this.tiles.more())) items = this.items;
+    if (this.node.open) this.put(items[(to + items.length) % items.length]);
+  }
+
+  put(item) {
+    const clip = item.kind === "video";
+    this.zoom.reset();
+    this.item = item;
+    this.sorry.hidden = true;
+    this.image.hidden = clip;
+    this.clip.hidden = !clip;
+    if (clip) {
+      this.image.removeAttribute("src");
+      this.clip.poster = item.poster;
+      this.clip.src = item.original;
+      this.clip.setAttribute("aria-label", item.alt);
+      this.clip.width = item.width;
+      this.clip.height = item.height;
+    } else {
+      this.clip.removeAttribute("src");
+      this.clip.load();
+      this.image.style.background = `center / contain no-repeat url("${item.preview}")`;
+      this.image.width = item.width;
+      this.image.height = item.height;
+      this.image.src = item.original;
+      this.image.alt = item.alt;
+    }
+    this.transport.attach(clip ? [this.clip] : []);
+    if (clip) this.transport.start();
+    this.playOn.hidden = !clip;
+    this.tell();
+    this.preload();
+  }
+
+  /** Bring everything that is said of the item up to date. */
+  tell() {
+    const { item, items, index } = this;
+    const total = Math.max(this.tiles.total(), items.length);
+    setText(this.words, [_("{number} of {total}", { number: index + 1, total }), item.facts, item.weight].filter(Boolean).join(" · "));
+    this.download.href = item.download;
+    this.download.setAttribute("aria-label", _("Download {name}", { name: item.name }));
+    this.previous.hidden = this.next.hidden = total < 2;
+    this.stars.hidden = this.heart.hidden = !item.owned;
+    if (item.owned) { this.stars.show(item.rating); this.heart.show(item); }
+    this.details.show(item);
+  }
+
+  /** Something about items has changed: ours may be another now, or gone. */
+  changed(items, gone, index) {
+    if (!this.node.open) return;
+    if (gone.includes(this.item.id)) {
+      const left = this.items;
+      if (left.length) this.put(left[Math.min(index, left.length - 1)]);
+      else this.node.close();
+      return;
+    }
+    this.item = items.find((each) => each.id === this.item.id) ?? this.item;
+    this.tell();
+  }
+
+  /** Have the neighbours' previews at hand. Not the files: that would be logged as a look at them. */
+  preload() {
+    const { items, index } = this;
+    this.ahead = [index - 1, index + 1].map((at) => items[at]).filter(Boolean).map((each) => el("img", { src: each.kind === "video" ? each.poster : each.preview }));
+    if (index >= items.length - 5) this.tiles.more();
+  }
+
+  apologise(sentence) {
+    setText(this.sorry, sentence);
+    this.sorry.hidden = false;
+  }
+
+  key(event) {
+    const { key, target } = event;
+    if (event.ctrlKey || event.metaKey || event.altKey || isTyping(target)) return;
+    const onButton = target.closest("button, a")?.matches(":focus-visible");
+    const acts = {
+      ArrowLeft: () => this.step(-1),
+      ArrowRight: () => this.step(1),
+      " ": onButton ? null : () => this.transport.toggle(),
+      i: () => this.showPanel(this.panel.hidden),
+      d: () => this.download.click(),
+      "+": () => this.zoom.by(1.4, this.stage),
+      "=": () => this.zoom.by(1.4, this.stage),
+      "-": () => this.zoom.by(0.7, this.stage),
+      ",": () => this.transport.step(-1),
+      ".": () => this.transport.step(1),
+    };
+    const act = Object.hasOwn(acts, key) ? acts[key] : this.tiles.shortcut(key, this.item, this.node);
+    if (!act) return;
+    event.preventDefault();
+    event.stopPropagation();
+    act();
+  }
+
+  showPanel(open) {
+    this.panel.hidden = !open;
+    this.info.setAttribute("aria-pressed", open);
+    keep(PANEL, open ? "open" : "closed");
+    if (!open) this.details.keep();
+  }
+
+  setPlayOn(on) {
+    this.playsOn = on;
+    this.playOn.setAttribute("aria-pressed", on);
+    keep(PLAY_ON, on ? "yes" : "no");
+  }
+
+  toggleFull() {
+    if (document.fullscreenElement) document.exitFullscreen();
+    else this.main.requestFullscreen?.().catch(() => {});
+  }
+}
+
+function isTyping(target) {
+  return target.matches?.("input:not([type=range], [type=checkbox]), textarea, select");
+}
+
+/** What this browser was asked to remember; nothing where it may not. */
+function kept(name) {
+  try {
+    return localStorage.getItem(name);
+  } catch {
+    return null;
+  }
+}
+
+function keep(name, value) {
+  try {
+    localStorage.setItem(name, value);
+  } catch {}
 }

@@ -1,4 +1,4 @@
-const NO_ANSWER = "Fivefold does not answer. Please check that it is running, and try again.";
+const NO_ANSWER = N_("Fivefold does not answer. Please check that it is running, and try again.");
 const NEXT = "fivefold-next"; // where a login by an identity provider leads, kept while it is away
 const INVITE = "fivefold-invite";
 
@@ -15,9 +15,9 @@ class Entrance {
   constructor(data, toProvider) {
     this.data = data;
     this.toProvider = toProvider;
-    this.user = field("user_id", "User id", { autocomplete: "username" });
-    this.passphrase = field("passphrase", "Passphrase", { type: "password" });
-    this.again = field("again", "Passphrase again", { type: "password", autocomplete: "new-password" });
+    this.user = field("user_id", _("User id"), { autocomplete: "username" });
+    this.passphrase = field("passphrase", _("Passphrase"), { type: "password" });
+    this.again = field("again", _("Passphrase again"), { type: "password", autocomplete: "new-password" });
     this.refusal = el("p", { id: "refusal", className: "refusal", role: "alert" });
     this.hint = el("p", { id: "hint", className: "hint" });
     this.button = el("button", { type: "submit", className: "button primary" });
@@ -32,8 +32,8 @@ class Entrance {
     this.root = el("main", { className: "ff login" },
       el("div", {},
         el("div", { className: "mark" }, petals(38), "Fivefold"),
-        el("h1", {}, el("span", { text: "One prompt in." }), " ", el("span", { text: "Five images and five videos out." })),
-        el("p", { className: "lead", text: "Describe what you would like to see, and watch it being made." }),
+        el("h1", {}, el("span", { text: _("One prompt in.") }), " ", el("span", { text: _("Five images and five videos out.") })),
+        el("p", { className: "lead", text: _("Describe what you would like to see, and watch it being made.") }),
         this.form),
       bloom);
   }
@@ -51,8 +51,8 @@ class Entrance {
     this.passphrase.input.autocomplete = registering ? "new-password" : "current-password";
     this.askPassphrase(withPassphrase);
     this.again.node.hidden = !registering;
-    this.button.textContent = registering ? "Make the account" : "Log in";
-    this.turn.textContent = registering ? "Log in instead" : "New here? Make an account";
+    this.button.textContent = registering ? _("Make the account") : _("Log in");
+    this.turn.textContent = registering ? _("Log in instead") : _("New here? Make an account");
     this.turn.hidden = !(registering || invite || (mode === "passphrase" && registration === "open"));
     this.hint.textContent = registering ? this.invited() : this.newcomer();
     this.refuse("");
@@ -61,14 +61,15 @@ class Entrance {
 
   newcomer() {
     const { mode, registration } = this.data;
-    if (registration === "invite") return "New here? You need an invitation; its link leads to a new account.";
-    if (registration === "closed") return "New here? Ask whoever runs this Fivefold for an account.";
-    return mode === "user_id" ? "New here? Choose any id; what you make is kept under it." : "";
+    if (registration === "invite") return _("New here? You need an invitation; its link leads to a new account.");
+    if (registration === "closed") return _("New here? Ask whoever runs this Fivefold for an account.");
+    return mode === "user_id" ? _("New here? Choose any id; what you make is kept under it.") : "";
   }
 
   invited() {
-    const optional = this.data.mode === "user_id" ? " You may leave it empty: then the user id alone is enough." : "";
-    return `A passphrase has at least 12 characters; a few words are easy to keep.${optional}`;
+    const rule = _("A passphrase has at least {least} characters; a few words are easy to keep.", { least: 12 });
+    if (this.data.mode !== "user_id") return rule;
+    return `${rule} ${_("You may leave it empty: then the user id alone is enough.")}`;
   }
 
   askPassphrase(wanted) {
@@ -80,7 +81,7 @@ class Entrance {
     const { provider, registration } = this.data;
     for (const each of [this.user, this.passphrase, this.again]) each.node.hidden = true;
     this.turn.hidden = true;
-    this.button.textContent = `Log in with ${provider}`;
+    this.button.textContent = _("Log in with {provider}", { provider });
     this.hint.textContent = registration === "open" ? "" : this.newcomer();
     this.refuse(this.data.refusal);
     if (this.data.ticket) this.handIn();
@@ -90,7 +91,7 @@ class Entrance {
   /** What the identity provider said becomes a session of ours. */
   async handIn() {
     this.button.disabled = true;
-    this.hint.textContent = "One moment …";
+    this.hint.textContent = _("One moment …");
     const said = await this.post({ ticket: this.data.ticket, invite: recall(INVITE), next: recall(NEXT) || this.data.next });
     this.hint.textContent = "";
     if (!said) return;
@@ -109,7 +110,7 @@ class Entrance {
       return this.toProvider();
     }
     if (this.registering && this.passphrase.input.value !== this.again.input.value) {
-      return this.refuse("The two passphrases are not the same.", this.again);
+      return this.refuse(_("The two passphrases are not the same."), this.again);
     }
     this.button.disabled = true;
     this.refuse("");
@@ -121,7 +122,7 @@ class Entrance {
     this.button.disabled = false;
     const first = said.ask && !this.registering && this.passphrase.node.hidden;
     if (said.ask && !this.registering) this.askPassphrase(true);
-    if (first) this.hint.textContent = "This user id is protected by a passphrase.";
+    if (first) this.hint.textContent = _("This user id is protected by a passphrase.");
     this.refuse(first ? "" : said.message, said.ask ? this.passphrase : this.user);
     if (first) this.passphrase.input.focus();
   }
@@ -129,7 +130,7 @@ class Entrance {
   /** Send a login; return what was said where it was refused, else go where it leads. */
   async post(body) {
     try {
-      const answer = await fetch("/auth/login", {
+      const answer = await fetch(inLanguage("/auth/login"), {
         method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body),
       });
       const said = await answer.json();
@@ -137,7 +138,7 @@ class Entrance {
       window.location.assign(said.next);
       return null;
     } catch {
-      return { message: NO_ANSWER };
+      return { message: _(NO_ANSWER) };
     }
   }
 

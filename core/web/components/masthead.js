@@ -1,4 +1,4 @@
-const PLACES = [["/", "Create"], ["/gallery", "Gallery"], ["/notifications", "Notifications"], ["/activity", "Activity"]];
+const PLACES = [["/", N_("Create")], ["/gallery", N_("Gallery")], ["/notifications", N_("Notifications")], ["/activity", N_("Activity")]];
 
 const mastheads = new WeakMap();
 let bell; // the only one of this tab: a masthead that is drawn anew takes it over
@@ -16,13 +16,13 @@ export default function ({ data, parentElement, setTriggerValue }) {
 class Masthead {
   constructor(parent) {
     this.trouble = el("p", { className: "trouble", role: "alert", hidden: true });
-    this.leave = el("button", { type: "button", className: "button", text: "Log out", on: { click: () => this.logOut() } });
+    this.leave = el("button", { type: "button", className: "button", text: _("Log out"), on: { click: () => this.logOut() } });
     this.user = link("/account", () => this.go("/account"), { className: "account", "data-testid": "user" });
-    this.places = PLACES.map(([path, text]) => link(path, () => this.go(path), { text }));
+    this.places = PLACES.map(([path, text]) => link(path, () => this.go(path), { text: _(text) }));
     this.who = el("div", { className: "who" }, this.user, this.leave);
     this.root = el("header", { className: "ff masthead" },
-      link("/", () => this.go("/"), { className: "mark", "aria-label": "Fivefold, to the start" }, petals(34), "Fivefold"),
-      el("nav", { "aria-label": "Pages" }, ...this.places),
+      link("/", () => this.go("/"), { className: "mark", "aria-label": _("Fivefold, to the start") }, petals(34), "Fivefold"),
+      el("nav", { "aria-label": _("Pages") }, ...this.places),
       this.who,
       this.trouble);
     parent.append(this.root);
@@ -31,7 +31,7 @@ class Masthead {
   update(data, go) {
     this.go = go;
     setText(this.user, data.user);
-    this.user.title = `Your account: ${data.user}`;
+    this.user.title = _("Your account: {user}", { user: data.user });
     for (const place of [...this.places, this.user]) {
       if (place.getAttribute("href") === data.current) place.setAttribute("aria-current", "page");
       else place.removeAttribute("aria-current");
@@ -44,12 +44,12 @@ class Masthead {
   async logOut() {
     this.leave.disabled = true;
     try {
-      const answer = await fetch("/auth/logout", { method: "POST" });
+      const answer = await fetch(inLanguage("/auth/logout"), { method: "POST" });
       const said = await answer.json();
       if (answer.ok) return window.location.assign(said.next);
       this.trouble.textContent = said.message;
     } catch {
-      this.trouble.textContent = "Logging out did not work. Is Fivefold still running?";
+      this.trouble.textContent = _("Logging out did not work. Is Fivefold still running?");
     }
     this.trouble.hidden = false;
     this.leave.disabled = false;

@@ -38,13 +38,13 @@ function showRow(line, row, send, open) {
   const title = row.href
     ? link(row.href, () => open(row.href), { className: "title", dir: "auto", text: row.title })
     : el("span", { className: "title", tabIndex: -1, dir: "auto", text: row.title });
-  const field = el("input", { type: "datetime-local", "aria-label": "Date and time", required: true, value: row.local });
+  const field = el("input", { type: "datetime-local", "aria-label": _("Date and time"), required: true, value: row.local });
   const form = el("form", { className: "when", hidden: true, on: { submit: (event) => {
     event.preventDefault();
     form.hidden = true;
     line.known = "";
     send("reschedule", row, field.value);
-  } } }, field, el("button", { type: "submit", className: "button primary", text: "Set" }));
+  } } }, field, el("button", { type: "submit", className: "button primary", text: _("Set") }));
   const buttons = row.acts.map(([name, text]) => el("button", {
     type: "button", className: "button", text, "aria-label": `${text}: ${row.channel}, ${row.title}`.slice(0, 160),
     on: { click: () => {

@@ -1,30 +1,85 @@
+const MORE = 8; // cards at a time
+const KEPT = "fivefold-cards"; // how many are shown, for as long as the tab is open
+
+/** The cards of recent work. One Shelf lives as long as its place on the page. */
+const shelves = new WeakMap();
+
 export default function ({ data, parentElement, setTriggerValue }) {
   speak(data.language);
-  let root = parentElement.querySelector(".shelf");
-  if (!root) {
-    root = el("section", { className: "ff shelf", "aria-label": "Your recent work" },
-      el("h2", { text: "Your recent work" }),
-      el("div", { className: "cards" }),
-      el("button", { type: "button", className: "button more", text: "Show more" }));
-    parentElement.append(root);
+  let shelf = shelves.get(parentElement);
+  if (!shelf) {
+    shelf = new Shelf(parentElement);
+    shelves.set(parentElement, shelf);
   }
-  const [, cards, more] = root.children;
-  more.hidden = !data.more;
-  more.onclick = () => setTriggerValue("more", "jobs");
-  reconcile(cards, data.cards, (card) => makeCard(card, setTriggerValue), changeCard);
+  shelf.update(data, (href) => setTriggerValue("go", href));
 }
 
-function makeCard(card, send) {
-  return link(card.href, () => send("open", card.id), { className: "card", "data-testid": "job-card" },
+class Shelf {
+  constructor(parent) {
+    this.cards = el("div", { className: "cards" });
+    this.more = el("button", { type: "button", className: "button more", text: _("Show more"), on: { click: () => this.showMore() } });
+    this.trouble = el("p", { className: "trouble", role: "status", hidden: true });
+    this.root = el("section", { className: "ff shelf", "aria-label": _("Your recent work") },
+      el("h2", { text: _("Your recent work") }), this.trouble, this.cards, this.more);
+    parent.append(this.root);
+    this.limit = Number(sessionStorage.getItem(KEPT)) || MORE;
+    this.live = new Live(this.root, {
+      hear: (name, said) => this.hear(name, said),
+      goesOn: () => this.shown.cards.some((card) => card.percent !== null),
+      trouble: (sentence) => { this.trouble.hidden = !sentence; setText(this.trouble, sentence); },
+      gone: () => {},
+    });
+  }
+
+  update(data, go) {
+    this.go = go;
+    this.zone = data.zone;
+    const newer = !this.shown || this.shown.now < data.now;
+    if (newer && (!this.shown || this.limit === MORE)) this.show(data);
+    this.follow();
+    if (newer && this.limit > MORE) this.live.look();
+  }
+
+  follow() {
+    const query = new URLSearchParams({ zone: this.zone, limit: this.limit });
+    this.live.follow(inLanguage(`/events/cards?${query}`), inLanguage(`/events/cards/live?${query}`));
+  }
+
+  async showMore() {
+    this.limit += MORE;
+    this.follow();
+    this.more.disabled = true;
+    if (await this.live.look()) sessionStorage.setItem(KEPT, this.limit);
+    this.more.disabled = false;
+  }
+
+  hear(name, said) {
+    if (name === "patch") {
+      const changed = new Map(said.cards.map((card) => [card.id, card]));
+      this.show({ ...this.shown, now: said.now, cards: this.shown.cards.map((card) => changed.get(card.id) ?? card) });
+    } else if (name === "snapshot" || said.now >= this.shown.now) this.show(said);
+  }
+
+  show(shown) {
+    this.shown = shown;
+    this.more.hidden = !shown.more;
+    reconcile(this.cards, shown.cards, (card) => makeCard(card, () => this.go(card.href)), changeCard);
+  }
+}
+
+function makeCard(card, act) {
+  return link(card.href, act, { className: "card", "data-testid": "job-card" },
     el("div", { className: "stills" }),
     el("div", { className: "words" },
       el("p", { className: "prompt", dir: "auto" }),
       el("div", { className: "line" }, el("span", { className: "chip" }), el("span", { className: "time" })),
       el("p", { className: "summary" }),
-      el("div", { className: "bar", role: "progressbar", "aria-label": "Progress", "aria-valuemin": 0, "aria-valuemax": 100 }, el("span"))));
+      el("div", { className: "bar", role: "progressbar", "aria-label": _("Progress"), "aria-valuemin": 0, "aria-valuemax": 100 }, el("span"))));
 }
 
 function changeCard(node, card) {
+  if (node.given === card) return;
+  node.given = card;
   const stills = node.querySelector(".stills");
   stills.dataset.count = card.stills.length;
   reconcile(stills, (card.stills.length ? card.stills : [""]).map((src) => ({ id: src })),

@@ -15,13 +15,13 @@ class Toasts {
   }
 
   tell(news) {
-    const many = { id: MANY, title: "Several new notifications", text: "The page “Notifications” has all of them.", href: ALL_NOTICES };
+    const many = { id: MANY, title: _("Several new notifications"), text: _("The page “Notifications” has all of them."), href: ALL_NOTICES };
     (news.length > TOASTS ? [many] : news).forEach((each) => this.add(each));
   }
 
   add(notice) {
     const leave = () => keepFocus(this.node, () => node.remove(), this.rest);
-    const close = el("button", { type: "button", className: "plain close", title: "Close", "aria-label": "Close", on: { click: leave } }, icon("close"));
+    const close = el("button", { type: "button", className: "plain close", title: _("Close"), "aria-label": _("Close"), on: { click: leave } }, icon("close"));
     const node = el("div", { className: "toast", "data-testid": "toast" },
       link(notice.href, () => { node.remove(); this.open(notice); }, {}, icon(notice.failed ? "alert" : "bell"), words(notice)),
       close);

@@ -1,0 +1,132 @@
+"""Several items as one download: a zip with a folder a job, and how each item was made."""
+
+import csv
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from itertools import chain
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic_core import to_json
+from starlette.responses import Response, StreamingResponse
+
+from core.models import Asset, Job
+from core.web.access import Access
+from core.web.answers import NOT_KEPT
+from core.web.archive import ZIP, Source, missing_text, told, zipped
+from core.web.content import file_name, slug
+from core.web.exports import safe_cell
+from core.web.studio import Studio
+from core.web.view import View
+
+Json = dict[str, Any]
+
+_SHORT_ID: Final = 6  # of its end, which is by chance; its beginning is the time
+_COLUMNS: Final = (
+    *("file", "id", "job", "kind", "prompt", "provider", "model", "width", "height", "seconds"),
+    *("bytes", "sha256", "seed", "parameters", "cost", "unit", "saved_at"),
+    *("favourite", "rating", "collections", "note"),
+)
+
+
+def bundled(
+    studio: Studio, assets: Sequence[Asset], access: Access, view: View, address: str
+) -> Response:
+    """Return finished items as a zip that is written while it is sent.
+
+    Files that are not there any more are named in `missing.txt`; each that is sent is logged.
+
+    Args:
+        studio: where everything is.
+        assets: the items; there is at least one.
+        access: by which right they are had.
+        view: who looks, and when.
+        address: where from.
+    """
+    jobs = studio.store.jobs.named(list({asset.job_id for asset in assets}))
+    names = _names(assets, jobs)
+
+    def entries() -> Iterator[tuple[str, Source]]:
+        made = [_made(asset, jobs.get(asset.job_id), names[asset.id]) for asset in assets]
+        yield "manifest.json", [to_json(made, indent=2, inf_nan_mode="null")]
+        yield "manifest.csv", [_csv(made)]
+        missing = []
+        for asset in assets:
+            try:
+                with studio.content.opened(asset.user_id, asset.path or "") as place:
+                    entry = access.entry("download_many", asset.job_id, asset.id, address)
+                    studio.store.views.note(entry)
+                    yield names[asset.id], place
+            except FileNotFoundError:
+                missing.append(names[asset.id])
+        if missing:
+            yield "missing.txt", missing_text(missing)
+
+    blocks = zipped(entries())
+    first = next(blocks)  # while there still can be another answer
+    day = view.today.astimezone(view.zone).date()
+    name = f"fivefold-{len(assets)}-items-{day.isoformat()}.zip"
+    headers = NOT_KEPT | {"Content-Disposition": f'attachment; filename="{name}"'}
+    return StreamingResponse(chain([first], told(blocks)), media_type=ZIP, headers=headers)
+
+
+def _names(assets: Sequence[Asset], jobs: Mapping[str, Job]) -> dict[str, str]:
+    """Return what the items' files are called in the zip, by their ids."""
+    folders: dict[str, str] = {}
+    names = {}
+    for asset in assets:
+        prompt = jobs[asset.job_id].prompt if asset.job_id in jobs else ""
+        if asset.job_id not in folders:
+            folder = f"{slug(prompt)}-{asset.job_id[-_SHORT_ID:]}"
+            taken = folder in folders.values()
+            folders[asset.job_id] = f"{slug(prompt)}-{asset.job_id}" if taken else folder
+        file = file_name(asset.prompt or prompt, asset, Path(asset.path or "").suffix)
+        names[asset.id] = f"{folders[asset.job_id]}/{file}"
+    return names
+
+
+def _made(asset: Asset, job: Job | None, name: str) -> Json:
+    """Return how an item was made, by the names of the manifest's columns."""
+    known = asset.cost.actual is not None or asset.cost.earlier
+    return {
+        "file": name,
+        "id": asset.id,
+        "job": asset.job_id,
+        "kind": str(asset.kind),
+        "prompt": asset.prompt or (job.prompt if job else ""),
+        "provider": asset.provider,
+        "model": asset.model,
+        "width": asset.width,
+        "height": asset.height,
+        "seconds": asset.seconds,
+        "bytes": asset.bytes,
+        "sha256": asset.sha256,
+        "seed": asset.params.get("seed"),
+        "parameters": asset.params,
+        "cost": asset.cost.spent if known else None,
+        "unit": asset.cost.unit if known else None,
+        "saved_at": asset.timings.get("saved_at"),
+        "favourite": asset.favourite,
+        "rating": asset.rating,
+        "collections": list(asset.collections),
+        "note": asset.note,
+    }
+
+
+def _csv(made: Sequence[Json]) -> bytes:
+    text = io.StringIO()
+    table = csv.writer(text)
+    table.writerow(_COLUMNS)
+    table.writerows([_cell(each[column]) for column in _COLUMNS] for each in made)
+    return text.getvalue().encode(errors="replace")
+
+
+def _cell(value: object) -> object:
+    if isinstance(value, list):
+        value = "; ".join(value)
+    elif isinstance(value, dict):
+        value = to_json(value, inf_nan_mode="null").decode()
+    elif isinstance(value, datetime):
+        value = value.isoformat(timespec="seconds")
+    return safe_cell("" if value is None else value)

@@ -1,0 +1,160 @@
+"""Budgets, against a real MongoDB."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from pymongo import MongoClient
+
+from core.generation.order import Order, plan
+from core.models import Asset, AssetState, Cost, InvalidInput, Job, now
+from core.settings import InvalidSetting, Settings, load_settings
+from core.store import Store, open_store
+from tests.conftest import claim, stored_job
+from tests.contract.fakes import FakeProvider, catalogue_of
+
+BUDGET = 3.0
+
+
+@pytest.fixture
+def thrifty(settings: Settings, store: Store) -> Iterator[Store]:
+    """A store with a budget of three dollars a month; an order costs two."""
+    assert store.ping()
+    with open_store(settings.model_copy(update={"budgets": {"USD": BUDGET}})) as opened:
+        yield opened
+
+
+def change(settings: Settings, asset_id: str, **fields: Any) -> None:
+    """Write what a worker would, without one."""
+    with MongoClient[Any](settings.mongodb_uri.get_secret_value()) as client:
+        assets = client[settings.mongodb_database]["assets"]
+        assert assets.update_one({"_id": asset_id}, {"$set": fields}).matched_count
+
+
+def ordered(store: Store, user: str = "ana", each: float | None = 0.2) -> tuple[Job, list[Asset]]:
+    job, assets = plan(Order(user_id=user, prompt="x"), catalogue_of(FakeProvider(paid=True)))
+    cost = {"cost": Cost(estimated=each)}
+    assets = [asset.model_copy(update=cost) for asset in assets]
+    store.jobs.create(job, assets)
+    return job, assets
+
+
+def test_an_order_beyond_the_budget_is_refused_whole_with_what_is_left(thrifty: Store) -> None:
+    ordered(thrifty)
+    assert thrifty.spending.spent("ana") == pytest.approx({"USD": 2.0})
+    with pytest.raises(InvalidInput, match=r"budget of 3 USD a month, 1 USD is left.* cost 2 USD"):
+        ordered(thrifty)
+    assert len(thrifty.jobs.of_user("ana")) == 1
+    assert thrifty.spending.left("ana") == pytest.approx({"USD": 1.0})
+    ordered(thrifty, "eve")  # each has a budget of their own
+    ordered(thrifty, each=0.0)  # what is free is never refused
+
+
+def test_what_is_cancelled_in_time_or_fails_is_not_spent(
+    thrifty: Store, settings: Settings
+) -> None:
+    job, assets = ordered(thrifty)
+    change(settings, assets[0].id, state=str(AssetState.FAILED))
+    thrifty.jobs.cancel(job.id, "ana", assets[1].id)
+    assert thrifty.spending.spent("ana") == pytest.approx({"USD": 1.6})
+
+
+def test_what_it_cost_counts_and_an_unknown_or_stopped_call_as_expected(
+    thrifty: Store, settings: Settings
+) -> None:
+    _, assets = ordered(thrifty)
+    change(settings, assets[0].id, state=str(AssetState.DONE), **{"cost.actual": 0.05})
+    change(settings, assets[1].id, state=str(AssetState.FAILED), **{"cost.actual": 0.07})
+    change(settings, assets[2].id, state=str(AssetState.UNKNOWN))
+    stopped = {"state": str(AssetState.CANCELLED), "timings.submitted_at": now()}
+    change(settings, assets[3].id, **stopped)
+    assert thrifty.spending.spent("ana") == pytest.approx({"USD": 0.12 + 8 * 0.2})
+
+
+def test_making_again_counts_and_is_refused_beyond_the_budget(
+    thrifty: Store, settings: Settings
+) -> None:
+    job, assets = ordered(thrifty)
+    for asset in assets:
+        failed = {"state": str(AssetState.FAILED), "cost.actual": 0.2}
+        change(settings, asset.id, **failed)
+    assert thrifty.jobs.retry(job.id, "ana", assets[0].id) == 1
+    assert thrifty.spending.spent("ana") == pytest.approx({"USD": 2.2})
+    with pytest.raises(InvalidInput, match="is left"):
+        thrifty.jobs.retry(job.id, "ana")
+    states = [asset.state for asset in thrifty.assets.of_job(job.id)]
+    assert states.count(AssetState.FAILED) == 9
+    change(settings, assets[1].id, state=str(AssetState.UNKNOWN), **{"cost.estimated": 5.0})
+    with pytest.raises(InvalidInput, match="is left"):
+        thrifty.jobs.resend(job.id, "ana", assets[1].id)
+
+
+def test_two_orders_at_once_do_not_get_past_it_together(thrifty: Store) -> None:
+    def one(_: int) -> bool:
+        try:
+            ordered(thrifty)
+        except InvalidInput:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(one, range(8))) == 1
+    assert thrifty.spending.spent("ana") == pytest.approx({"USD": 2.0})
+
+
+def test_a_new_month_brings_a_new_budget(thrifty: Store, settings: Settings) -> None:
+    _, assets = ordered(thrifty)
+    last_month = now().replace(day=1) - timedelta(days=1)
+    for asset in assets:
+        change(settings, asset.id, **{"timings.queued_at": last_month})
+    assert thrifty.spending.spent("ana") == {}
+    assert (thrifty.spending.renewed_at().day, thrifty.spending.renewed_at() > now()) == (1, True)
+
+
+def test_what_was_deleted_stays_spent(thrifty: Store) -> None:
+    job, assets = ordered(thrifty)
+    thrifty.spending.keep_removed(assets[:4])
+    thrifty.spending.keep_removed(assets[4:])
+    thrifty.removal.forget_job(job.id)
+    assert thrifty.spending.spent("ana") == pytest.approx({"USD": 2.0})
+    with pytest.raises(InvalidInput, match="is left"):
+        ordered(thrifty)
+
+
+def test_what_the_last_ones_cost_is_expected_of_the_next(
+    thrifty: Store, settings: Settings
+) -> None:
+    _, assets = ordered(thrifty, each=None)
+    claimed = claim(thrifty, assets[0].id)
+    assert claimed is not None
+    thrifty.leases.done(claimed, {"path": "x", "bytes": 1})
+    change(settings, assets[0].id, **{"cost.actual": 0.9})
+    with pytest.raises(InvalidInput, match=r"cost 4.5 USD"):  # five images like it
+        ordered(thrifty, each=None)
+
+
+def test_what_nobody_knows_the_cost_of_needs_something_left(
+    thrifty: Store, settings: Settings
+) -> None:
+    _, assets = ordered(thrifty, each=None)
+    ordered(thrifty, each=None)
+    change(settings, assets[0].id, **{"cost.actual": 3.0})
+    with pytest.raises(InvalidInput, match=r"budget of 3 USD a month is spent"):
+        ordered(thrifty, each=None)
+    stored_job(thrifty)  # what is free goes on
+
+
+def test_without_a_budget_everything_goes(store: Store) -> None:
+    ordered(store, each=1e6)
+    assert store.spending.left("ana") == {}
+
+
+@pytest.mark.parametrize("value", ["20", '{"USD": -1}', '{"USD": "much"}', "{USD: 20}"])
+def test_a_budget_that_is_none_is_refused_with_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    monkeypatch.setenv("BUDGETS", value)
+    with pytest.raises(InvalidSetting, match="BUDGETS"):
+        load_settings()
