@@ -90,7 +90,7 @@ def fill(  # noqa: PLR0913  # what a library is
         user_id: whose they are; the account is made where there is none.
         images: how many images.
         clips: how many clips.
-        large: whether originals are of about two megabytes, instead of some kilobytes.
+        large: whether originals are of two megabytes and more, instead of some kilobytes.
     """
     store.users.ensure(user_id)
     jobs = max(1, -(-(images + clips) // ITEMS_A_JOB))
@@ -264,7 +264,7 @@ def main() -> None:
     parser.add_argument("--user", default="ana")
     parser.add_argument("--images", type=int, default=60)
     parser.add_argument("--clips", type=int, default=25)
-    parser.add_argument("--large", action="store_true", help="originals of about two megabytes")
+    parser.add_argument("--large", action="store_true", help="originals of two megabytes and more")
     typed = parser.parse_args()
     settings = load_settings()
     with open_store(settings) as store:

@@ -6,7 +6,7 @@ can take it out again.
 A job that was put there as a whole takes all of its items along, also those that were not made.
 
 An item that is removed leaves a receipt: what it cost, and when its provider was called. So what a
-job cost stays right, and limits and statistics still count it.
+job cost stays right, and limits, budgets and statistics still count it.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,6 @@ from core.models import AT_ONCE, OPEN_STATES, Asset, AssetState, InvalidInput, J
 from core.store.jobs import STORE_SECONDS, JobStore
 from core.store.outbox import NOW
 from core.store.removal import QUIET_SECONDS
-from core.store.spending import SpendingStore
 
 Document = dict[str, Any]
 
@@ -40,7 +39,6 @@ class BinStore:
         client: opens transactions.
         database: where everything is.
         jobs: settles jobs that items are removed from.
-        spending: remembers what the removed ones cost this month.
     """
 
     def __init__(
@@ -48,12 +46,10 @@ class BinStore:
         client: MongoClient[Document],
         database: Database[Document],
         jobs: JobStore,
-        spending: SpendingStore,
     ) -> None:
         self._client = client
         self._database = database
         self._jobs = jobs
-        self._spending = spending
 
     def put(self, owner: str, asset_ids: Sequence[str]) -> None:
         """Put a user's finished items into the bin; those that lie there stay as they are."""
@@ -157,7 +153,6 @@ class BinStore:
             database["receipts"].replace_one(
                 {"_id": asset.id}, receipt, upsert=True, session=session
             )
-            self._spending.keep_removed([asset], session)
             database["partials"].delete_one({"_id": asset.id}, session=session)
             database["assets"].delete_one({"_id": asset.id}, session=session)
             # Written whatever comes of it, so that who settles beside this has to look again.

@@ -62,7 +62,7 @@ class Store:
         self.spending = SpendingStore(self._database, self.assets, budgets or {})
         self.jobs = JobStore(client, self._database, self.spending)
         self.library = LibraryStore(self._database)
-        self.bin = BinStore(client, self._database, self.jobs, self.spending)
+        self.bin = BinStore(client, self._database, self.jobs)
         self.queue = QueueStore(self._database)
         self.leases = LeaseStore(self._database)
         self.workers = WorkerStore(self._database)

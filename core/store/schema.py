@@ -86,7 +86,7 @@ VALIDATORS: Final[dict[str, Document]] = {
     "workers": _object(
         ["host", "pid", "broker", "queues", "started_at", "seen_at"], {"seen_at": _DATE}
     ),
-    "spending": {"bsonType": "object", "properties": {"month": _DATE}},
+    "spending": {"bsonType": "object"},
     "leader": _object(["owner", "until"], {"owner": _TEXT, "until": _DATE}),
     "sessions": _object(
         ["user_id", "created_at", "seen_at", "expires_at"],
@@ -223,7 +223,7 @@ INDEXES: Final[dict[str, list[IndexModel]]] = {
     "partials": [IndexModel([("at", ASCENDING)], name="old", expireAfterSeconds=3600)],
     "receipts": [
         IndexModel([("job_id", ASCENDING)], name="of_job"),
-        IndexModel([("user_id", ASCENDING)], name="of_user"),
+        IndexModel([("user_id", ASCENDING), ("timings.queued_at", DESCENDING)], name="of_user"),
         IndexModel([(key, ASCENDING) for key in ("provider", "model", "called_at")], name="called"),
     ],
     "installation": [],
@@ -277,6 +277,7 @@ INDEXES: Final[dict[str, list[IndexModel]]] = {
 }
 LOGS: Final = {"login_log": "time", "view_log": "time", "receipts": "removed_at"}
 """What is kept for `LOG_DAYS`, and since when."""
+LONGEST_MONTH: Final = 31  # of days; a month's budget counts receipts
 
 _WORDS_MARK: Final = {"_id": "words"}  # in `installation`: the items of earlier versions have them
 _OF_OWNERS: Final[Document] = {
@@ -311,7 +312,8 @@ def ensure(database: Database[Document], log_days: int) -> None:
         if INDEXES[name]:
             database[name].create_indexes(INDEXES[name])
     for name, since in LOGS.items():
-        _keep_for(database, name, since, log_days * 86_400)
+        days = max(log_days, LONGEST_MONTH) if name == "receipts" else log_days
+        _keep_for(database, name, since, days * 86_400)
     _fill_in(database)
 
 

@@ -1,5 +1,6 @@
 """What users spend in a month, and the budgets that nobody gets past."""
 
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -51,7 +52,8 @@ class SpendingStore:
 
     An item counts with what it cost; where that is not known (yet), with what it is expected to
     cost, unless it failed, or was cancelled before its provider was asked. It counts in the month
-    in which it was last ordered: made again, it counts then. What was deleted stays spent.
+    in which it was last ordered: made again, it counts then. What was deleted stays spent, by its
+    receipt (`bin.py`).
 
     Args:
         database: the database.
@@ -63,11 +65,12 @@ class SpendingStore:
         self, database: Database[Document], assets: AssetStore, budgets: Mapping[str, float]
     ) -> None:
         self._items = database["assets"]
-        self._spending = database["spending"]
+        self._receipts = database["receipts"]
+        self._turns = database["spending"]
         self._assets = assets
         self.budgets = budgets
 
-    def spent(self, user_id: str) -> dict[str, float]:
+    def spent(self, user_id: str) -> Mapping[str, float]:
         """Return what a user has spent this month, by unit."""
         return self._totals(user_id)[0]
 
@@ -116,7 +119,7 @@ class SpendingStore:
             yield
             return
         turn = {"$inc": {"turn": 1}}
-        self._spending.update_one({"_id": user_id}, turn, upsert=True, session=session)
+        self._turns.update_one({"_id": user_id}, turn, upsert=True, session=session)
         before, open_before = self._totals(user_id, session)
         yield
         after, open_after = self._totals(user_id, session)
@@ -127,42 +130,9 @@ class SpendingStore:
             if was >= budget and open_after.get(unit, 0) > open_before.get(unit, 0):
                 raise InvalidInput(self._refusal(unit, budget, was, None))
 
-    def keep_removed(self, assets: Sequence[Asset], session: ClientSession | None = None) -> None:
-        """Remember what items have cost this month that are deleted for good."""
-        month = _month(now())
-        ids = [asset.id for asset in assets]
-        found = self._items.aggregate(
-            [
-                {"$match": {"_id": {"$in": ids}, "timings.queued_at": {"$gte": month}}},
-                {
-                    "$group": {
-                        "_id": {"user": "$user_id", "unit": "$cost.unit"},
-                        "amount": {"$sum": _COUNTED},
-                    }
-                },
-            ],
-            session=session,
-        )
-        for each in found:
-            if not each["amount"]:
-                continue
-            user_id, removed = each["_id"]["user"], f"removed.{each['_id']['unit']}"
-            self._spending.update_one(
-                {"_id": user_id, "month": {"$ne": month}},
-                {"$set": {"month": month, "removed": {}}},
-                upsert=False,
-                session=session,
-            )
-            self._spending.update_one(
-                {"_id": user_id},
-                {"$inc": {removed: each["amount"]}, "$setOnInsert": {"month": month}},
-                upsert=True,
-                session=session,
-            )
-
     def _totals(
         self, user_id: str, session: ClientSession | None = None
-    ) -> tuple[dict[str, float], dict[str, int]]:
+    ) -> tuple[Mapping[str, float], Mapping[str, int]]:
         """Return what was spent this month, and how many items nobody knows the cost of yet."""
         since = _month(now())
         of_month = {"user_id": user_id, "timings.queued_at": {"$gte": since}}
@@ -171,13 +141,13 @@ class SpendingStore:
             {"$match": of_month},
             {"$group": {"_id": "$cost.unit"} | totals},
         ]
-        items = list(self._items.aggregate(pipeline, session=session))
-        spent: dict[str, float] = {each["_id"]: each["amount"] for each in items}
-        kept = self._spending.find_one({"_id": user_id}, session=session) or {}
-        if kept.get("month") == since:
-            for unit, amount in kept["removed"].items():
-                spent[unit] = spent.get(unit, 0.0) + amount
-        return spent, {each["_id"]: each["open"] for each in items}
+        spent: dict[str, float] = defaultdict(float)
+        open_items: Counter[str] = Counter()
+        for items in (self._items, self._receipts):  # a transaction takes no $unionWith
+            for each in items.aggregate(pipeline, session=session):
+                spent[each["_id"]] += each["amount"]
+                open_items[each["_id"]] += each["open"]
+        return dict(spent), open_items
 
     def _refusal(self, unit: str, budget: float, spent: float, cost: float | None) -> str:
         left, day = max(budget - spent, 0.0), self._renewal_day()

@@ -342,9 +342,8 @@ def test_without_a_change_stream_everything_is_told_a_little_later(
 
 
 def test_a_change_stream_that_breaks_is_opened_again_and_everything_looked_at(
-    store: Store, mongodb_uri: str
+    store: Store,
 ) -> None:
-    assert mongodb_uri
     heard: list[tuple[str | None, str | None]] = []
     news, stop = threading.Condition(), threading.Event()
 
@@ -360,7 +359,7 @@ def test_a_change_stream_that_breaks_is_opened_again_and_everything_looked_at(
     watching = threading.Thread(target=store.changes.watch, args=(changed, stop))
     watching.start()
     hear((None, None))
-    job, assets = stored_job(store)
+    job, _ = stored_job(store)
     hear((job.id, "ana"))
     store._client.admin.command("killAllSessions", [])  # noqa: SLF001  # ends cursors, too
     store._client.drop_database(store._database.name)  # noqa: SLF001  # as nothing else does for good
@@ -376,15 +375,12 @@ def test_a_change_stream_that_breaks_is_opened_again_and_everything_looked_at(
     with news:
         assert news.wait_for(lambda: len(heard) > before, SECONDS)
     assert heard[before:] == [(again.id, None)]  # of leases nobody hears
-    assert assets
     stop.set()
     watching.join(SECONDS)
     assert not watching.is_alive()
 
 
-def test_a_database_that_does_not_answer_is_said(
-    studio: Studio, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_database_that_does_not_answer_is_said(studio: Studio) -> None:
     job, assets = stored_job(studio.store)
     down = threading.Event()
 
@@ -409,7 +405,6 @@ def test_a_database_that_does_not_answer_is_said(
             begin(studio.store, assets[0])
             whole = stream.until(lambda name, _: name == "snapshot")
             assert states(whole)[assets[0].id] == "drawing"
-    assert monkeypatch
 
 
 def test_an_owner_acts_and_nobody_else(server: Server, store: Store) -> None:
@@ -585,7 +580,7 @@ def test_how_long_a_job_still_takes_counts_what_is_before_it(store: Store) -> No
     assert (nothing.left, nothing.places) == (None, {})
 
 
-def test_looking_at_the_queue_scans_no_collection(store: Store, settings: Settings) -> None:
+def test_looking_at_the_queue_scans_no_collection(store: Store) -> None:
     job, assets = stored_job(store)
     finished_in(store, 10)
     database = store._database  # noqa: SLF001
@@ -597,7 +592,6 @@ def test_looking_at_the_queue_scans_no_collection(store: Store, settings: Settin
     plans = [entry.get("planSummary", "") for entry in database["system.profile"].find()]
     assert any("IXSCAN" in plan or "COUNT_SCAN" in plan for plan in plans)
     assert not any("COLLSCAN" in plan for plan in plans), plans
-    assert settings
 
 
 def test_the_web_process_ends_with_streams_open(settings: Settings, store: Store) -> None:
@@ -643,11 +637,3 @@ def test_put_first_is_kept_in_the_database_clock(store: Store) -> None:
     found = store.assets.get(assets[4].id)
     assert found is not None
     assert found.next_attempt_at < AT_ONCE
-
-
-def test_of_a_job_that_is_not_there_nothing_is_told(server: Server, store: Store) -> None:
-    browser = server.browser("ana")
-    assert store.jobs.of_user("ana") == []
-    assert browser.get("/jobs/none/events").status_code == 404
-    job: Job = stored_job(store)[0]
-    assert browser.get(f"/jobs/{job.id}/live").is_success

@@ -115,9 +115,9 @@ def test_a_new_month_brings_a_new_budget(thrifty: Store, settings: Settings) -> 
 
 def test_what_was_deleted_stays_spent(thrifty: Store) -> None:
     job, assets = ordered(thrifty)
-    thrifty.spending.keep_removed(assets[:4])
-    thrifty.spending.keep_removed(assets[4:])
-    thrifty.removal.forget_job(job.id)
+    for asset in assets:
+        thrifty.bin.forget(asset)
+    assert thrifty.jobs.get(job.id) is None
     assert thrifty.spending.spent("ana") == pytest.approx({"USD": 2.0})
     with pytest.raises(InvalidInput, match="is left"):
         ordered(thrifty)
