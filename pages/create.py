@@ -77,8 +77,9 @@ def say_more(filled: Form, here: Visit, rest: form.Rest, user_id: str) -> Estima
                 "Start one: `python -m core worker --queues {queue}`."
             ).format(queue=queue)
         )
+    more = _("More about it")
     for notice in dict.fromkeys(each.provider.notice for each in makers if each.provider.notice):
-        st.caption(f"{_(notice)} [{_('More about it')}](/providers)")
+        st.caption(f"{_(notice)} [{more}](/providers)")
     return expected
 
 

@@ -29,7 +29,7 @@ def main() -> None:
         )
         return
     st.title(_("Gallery"), anchor=False)
-    components.gallery(f"gallery-{owner}", shown, session.want_address)
+    components.gallery(f"gallery-{owner}", shown)
 
 
 main()

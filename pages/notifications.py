@@ -22,14 +22,8 @@ def carry_out(user: User, asked: str) -> None:
         st.session_state["told"] = told
 
 
-def open_page(href: str) -> None:
-    """Go to the job that a row is about."""
-    session.want_address(href)
-
-
 def live(user: User) -> None:
     """Draw the rows as they stand; as a fragment, this runs again while something is due."""
-    session.leave_if_wanted()
     if told := st.session_state.pop("told", None):
         st.toast(told, duration="long")
     with session.apologies():
@@ -40,7 +34,7 @@ def live(user: User) -> None:
         if st.session_state.get("notices_pace") != shown["pace"]:
             st.session_state["notices_pace"] = shown["pace"]
             st.rerun()  # how often the fragment runs again is decided by the page
-        components.notices(shown, open_page, lambda asked: carry_out(user, asked))
+        components.notices(shown, lambda asked: carry_out(user, asked))
 
 
 def main() -> None:

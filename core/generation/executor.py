@@ -15,6 +15,7 @@ from core import telemetry
 from core.generation.making import BROKEN, MAX_ATTEMPTS, Making, learnt
 from core.generation.pulse import Interruption, Pulse
 from core.generation.threads import without_queueing
+from core.i18n import N_
 from core.media.storage import ContentStore
 from core.models import Asset, AssetError, AssetState, now
 from core.providers.base import Submission
@@ -170,14 +171,15 @@ class Executor:
             raise
         except Exception:  # noqa: BLE001  # one item's mistake takes no other down
             _log.exception("%s: failed", asset.id)
-            sentence = "Fivefold itself made a mistake here; its log says more."
+            sentence = N_("Fivefold itself made a mistake here; its log says more.")
             mistake = ProviderError(sentence, code="internal_error")
             await self._fail(asset, mistake, resumable=making.resumable)
 
     async def _pass_on(self, asset: Asset) -> None:
         """Leave an item, whose provider this worker does not know, to one that does."""
-        sentence = f"“{asset.provider}” with {asset.model} is not configured any more."
-        missing = ProviderError(sentence, code="not_configured")
+        sentence = N_("“{provider}” with {model} is not configured any more.")
+        said = sentence.format(provider=asset.provider, model=asset.model)
+        missing = ProviderError(said, code="not_configured")
         if asset.state == AssetState.SUBMITTING and asset.remote_id is None:
             await self._end_unknown(asset, OutcomeUnknown())
         elif asset.attempts < MAX_ATTEMPTS:

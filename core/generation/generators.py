@@ -1,5 +1,6 @@
 """Which generators the settings switch on. Each is loaded only where it is."""
 
+from core.i18n import N_
 from core.providers.base import Limits, Provider
 from core.providers.registry import Catalogue, configured
 from core.settings import Settings
@@ -28,7 +29,7 @@ def _openai(settings: Settings) -> list[Provider]:
     if key or base_url:
         servers.append(
             Server(
-                title="OpenAI" if base_url is None else "OpenAI-compatible",
+                title="OpenAI" if base_url is None else N_("OpenAI-compatible"),
                 base_url=base_url,
                 api_key=key,
                 image_models=settings.openai_image_models,

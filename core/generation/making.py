@@ -136,7 +136,9 @@ class Making:
         if self.asset.state != AssetState.QUEUED and self._paid:
             raise OutcomeUnknown
         if self.asset.attempts > MAX_ATTEMPTS:
-            raise GenerationFailed(f"It was begun {MAX_ATTEMPTS} times and never finished.")
+            raise GenerationFailed(
+                N_("It was begun {number} times and never finished.").format(number=MAX_ATTEMPTS)
+            )
         job = await asyncio.to_thread(self._store.jobs.get, self.asset.job_id)
         if job is None:
             raise LeaseLost(self.asset.id)
@@ -188,7 +190,7 @@ class Making:
             raise RequestRejected(SOURCE_GONE) from None
         except OSError as error:
             raise ProviderUnavailable(
-                f"What it is made of cannot be read at the moment: {error}"
+                N_("What it is made of cannot be read at the moment: {error}").format(error=error)
             ) from error
         try:
             yield path
@@ -250,7 +252,9 @@ class Making:
                 raise ProviderUnavailable from None
             await self._stop()
             raise GenerationFailed(
-                f"{self.provider.title} did not finish it in {deadline / 60:.0f} minutes."
+                N_("{provider} did not finish it in {minutes} minutes.").format(
+                    provider=self.provider.title, minutes=round(deadline / 60)
+                )
             ) from None
         finally:
             if self._shown is not None:
@@ -354,7 +358,9 @@ class Making:
         except Exception as error:  # noqa: BLE001  # whatever it is, the item must end
             _log.warning("%s: not stopped at %s: %s", self.asset.id, self.provider.name, error)
             return ProviderError(
-                f"{self.provider.title} could not be told to stop; it may go on and charge for it."
+                N_("{provider} could not be told to stop; it may go on and charge for it.").format(
+                    provider=self.provider.title
+                )
             )
         return None
 
@@ -396,7 +402,7 @@ def _noticed(call: asyncio.Task[Submission]) -> None:
 
 def _sentence(error: OSError) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return "The disk is full, so the file could not be saved."
+        return N_("The disk is full, so the file could not be saved.")
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return "The content folder cannot be written to, so the file could not be saved."
-    return f"The file could not be saved: {error.strerror or error}."
+        return N_("The content folder cannot be written to, so the file could not be saved.")
+    return N_("The file could not be saved: {reason}.").format(reason=error.strerror or error)

@@ -260,7 +260,7 @@ def _parts(order: Order, catalogue: Catalogue) -> list[_Part]:
         if provider.consent and provider.name not in order.accepted:
             raise InvalidInput(
                 _("{provider} can be used only if you accept this: {terms}").format(
-                    provider=provider.title, terms=_(provider.consent)
+                    provider=_(provider.title), terms=_(provider.consent)
                 )
             )
         parts.append(_Part(kind, number, provider, capability))
@@ -303,7 +303,7 @@ def _prompts(order: Order, part: _Part) -> list[str]:
             )
             raise InvalidInput(
                 said.format(
-                    provider=part.provider.title,
+                    provider=_(part.provider.title),
                     most=written(most),
                     model=part.capability.model,
                     length=written(length),

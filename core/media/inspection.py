@@ -8,6 +8,7 @@ from typing import Final
 import av
 from PIL import Image
 
+from core.i18n import N_
 from core.models import Kind
 
 _IMAGE_EXTENSIONS: Final = {"PNG": "png", "JPEG": "jpg"}
@@ -58,7 +59,7 @@ def inspect(
     """
     size = path.stat().st_size
     if size == 0:
-        raise BrokenMedia("The file that came is empty.")
+        raise BrokenMedia(N_("The file that came is empty."))
     try:
         if kind == Kind.IMAGE:
             extension, still = _read_image(path)
@@ -67,19 +68,33 @@ def inspect(
             extension = "mp4"
             still, length = _read_clip(path)
     except (OSError, ValueError, SyntaxError, av.error.FFmpegError) as error:
-        raise BrokenMedia(f"The file that came does not open as {_A[kind]}.") from error
+        raise BrokenMedia(_UNREADABLE[kind]) from error
     if (width, height) != (None, None) and still.size != (width, height):
         raise BrokenMedia(
-            f"The {kind} has {still.width} × {still.height} pixels instead of {width} × {height}."
+            _OTHER_SIZE[kind].format(
+                has_width=still.width, has_height=still.height, width=width, height=height
+            )
         )
     if length is not None and seconds is not None and abs(length - seconds) > _LENGTH_TOLERANCE:
-        raise BrokenMedia(f"The clip lasts {length:.1f} s instead of {seconds:g} s.")
+        sentence = N_("The clip lasts {has_seconds} s instead of {seconds} s.")
+        raise BrokenMedia(sentence.format(has_seconds=f"{length:.1f}", seconds=f"{seconds:g}"))
     with path.open("rb") as content:
         digest = hashlib.file_digest(content, "sha256").hexdigest()
     return Inspection(extension, still.width, still.height, length, size, digest, still)
 
 
-_A: Final = {Kind.IMAGE: "an image", Kind.VIDEO: "a video"}
+_UNREADABLE: Final = {
+    Kind.IMAGE: N_("The file that came does not open as an image."),
+    Kind.VIDEO: N_("The file that came does not open as a video."),
+}
+_OTHER_SIZE: Final = {
+    Kind.IMAGE: N_(
+        "The image has {has_width} × {has_height} pixels instead of {width} × {height}."
+    ),
+    Kind.VIDEO: N_(
+        "The video has {has_width} × {has_height} pixels instead of {width} × {height}."
+    ),
+}
 
 
 def _read_image(path: Path) -> tuple[str, Image.Image]:

@@ -115,12 +115,14 @@ class AssetError(Document):
 class Cost(Document):
     """What an item costs, in `unit` ("USD", "credits"; "" for what is free); None: not known.
 
-    `earlier`: what it cost before it was made again.
+    `earlier`: what it cost before it was made again. `risked`: what it may have cost then besides,
+    as nobody ever said what came of it.
     """
 
     estimated: float | None = None
     actual: float | None = None
     earlier: float = 0.0
+    risked: float = 0.0
     unit: str = "USD"
 
     @property

@@ -83,7 +83,7 @@ class _Section:
     @property
     def more(self) -> int:
         """How many pictures and clips are on its page only."""
-        return len(self.told.assets) - len(self.pictures)
+        return len(self.told.shown) - len(self.pictures)
 
 
 def mailbox(address: str, name: str = "") -> Address:
@@ -166,7 +166,7 @@ def _sections(jobs: Sequence[Told], content: ContentStore) -> list[_Section]:
         width = _ROW // columns - _SPACE
         groups = []
         for kind in KINDS if alone else [None]:
-            assets = [each for each in told.assets if kind in (each.kind, None)]
+            assets = [each for each in told.shown if kind in (each.kind, None)]
             made = (make_thumbnail(asset, content, width, bytes_each) for asset in assets)
             most = min(left, _OF_A_KIND if alone else _OF_EACH)
             groups.append(list(islice(filter(None, made), most)))
@@ -177,4 +177,4 @@ def _sections(jobs: Sequence[Told], content: ContentStore) -> list[_Section]:
 
 
 def _is_upright(told: Told) -> bool:
-    return any((asset.height or 0) > (asset.width or 0) for asset in told.assets[:1])
+    return any((asset.height or 0) > (asset.width or 0) for asset in told.shown[:1])

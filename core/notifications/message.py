@@ -25,7 +25,7 @@ class Told:
         title: what happened, in a few words.
         text: what there is to see, in a sentence or two.
         link: its page.
-        assets: what was made, in the order in which it is shown; for pictures in the message.
+        assets: what was made, in the order in which it is shown.
     """
 
     job_id: str
@@ -35,6 +35,11 @@ class Told:
     text: str
     link: str
     assets: tuple[Asset, ...] = ()
+
+    @property
+    def shown(self) -> tuple[Asset, ...]:
+        """What was made and does not lie in the bin; for pictures in the message."""
+        return tuple(each for each in self.assets if each.binned_at is None)
 
     @property
     def headline(self) -> str:

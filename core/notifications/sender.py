@@ -197,7 +197,8 @@ class Sender:
     ) -> tuple[list[Notice], list[tuple[Job, list[Asset]]]]:
         """Return those of claimed rows that can be told now, and the jobs they are about."""
         job_ids = [notice.job_id for notice in claimed if notice.job_id is not None]
-        jobs, assets = self._store.jobs.named(job_ids), self._store.assets.of_jobs(job_ids)
+        jobs = self._store.jobs.named(job_ids)
+        assets = self._store.assets.of_jobs(job_ids, binned=True)  # they were made all the same
         notices, found = [], []
         for notice in claimed:
             if notice.kind != NoticeKind.JOB:

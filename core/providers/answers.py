@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 import httpx2
 from PIL import Image
 
+from core.i18n import N_
 from core.models import Kind
 from core.providers.errors import (
     BalanceSpent,
@@ -79,21 +80,41 @@ class Vendor:
             creating: whether the call could have been charged.
         """
         code, message = _said(body)
-        said = f": {self.cleaned(message)}" if message else "."
+        said = self.cleaned(message)
         if self._is_spent(status, code, message):
-            return BalanceSpent(
-                f"The account at {self.title} has no money left. Please top it up, then try again."
+            sentence = N_(
+                "The account at {provider} has no money left. Please top it up, then try again."
             )
+            return BalanceSpent(sentence.format(provider=self.title))
         if code in self.rejected:
-            return PromptRejected(f"{self.title} does not accept this prompt{said}")
-        if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
-            refused = "accept" if status == HTTPStatus.UNAUTHORIZED else "allow this with"
-            return InvalidCredentials(
-                f"{self.title} does not {refused} the key in {self.key_setting}. "
-                "Please look it over."
+            sentence = (
+                N_("{provider} does not accept this prompt: {said}")
+                if said
+                else N_("{provider} does not accept this prompt.")
             )
-        return self._trouble(status, headers, creating=creating) or RequestRejected(
-            f"{self.title} does not take this request ({status}){said}", details={"status": status}
+            return PromptRejected(sentence.format(provider=self.title, said=said))
+        if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+            sentence = (
+                N_("{provider} does not accept the key in {setting}. Please look it over.")
+                if status == HTTPStatus.UNAUTHORIZED
+                else N_(
+                    "{provider} does not allow this with the key in {setting}. Please look it over."
+                )
+            )
+            return InvalidCredentials(
+                sentence.format(provider=self.title, setting=self.key_setting)
+            )
+        trouble = self._trouble(status, headers, creating=creating)
+        if trouble is not None:
+            return trouble
+        sentence = (
+            N_("{provider} does not take this request ({status}): {said}")
+            if said
+            else N_("{provider} does not take this request ({status}).")
+        )
+        return RequestRejected(
+            sentence.format(provider=self.title, status=status, said=said),
+            details={"status": status},
         )
 
     def _trouble(
@@ -103,17 +124,24 @@ class Vendor:
         wait = retry_after(headers)
         if status == HTTPStatus.TOO_MANY_REQUESTS:
             return RateLimited(
-                f"{self.title} is busy; this item is tried again shortly.", retry_after=wait
+                N_("{provider} is busy; this item is tried again shortly.").format(
+                    provider=self.title
+                ),
+                retry_after=wait,
             )
         if status in (self.free if creating else _ASK_AGAIN | self.free):
             return ProviderUnavailable(
-                f"{self.title} is out of order at the moment; this item is tried again shortly.",
+                N_(
+                    "{provider} is out of order at the moment; this item is tried again shortly."
+                ).format(provider=self.title),
                 retry_after=wait,
             )
         if creating and (status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _ASK_AGAIN):
             return OutcomeUnknown(
-                f"{self.title} answered with an error ({status}) that leaves open whether it was "
-                "made; it may have been charged."
+                N_(
+                    "{provider} answered with an error ({status}) that leaves open whether it was "
+                    "made; it may have been charged."
+                ).format(provider=self.title, status=status)
             )
         return None
 
@@ -122,7 +150,9 @@ class Vendor:
         if creating and not _before_sending(error):
             return OutcomeUnknown()
         return ProviderUnavailable(
-            f"{self.title} cannot be reached; this item is tried again shortly."
+            N_("{provider} cannot be reached; this item is tried again shortly.").format(
+                provider=self.title
+            )
         )
 
     def sdk(self, error: Exception, *, creating: bool) -> ProviderError:
@@ -210,25 +240,30 @@ async def download(  # noqa: PLR0913  # where from, where to, and what it must b
         ProviderError: what is there is not such a file.
     """
     if _scheme(address) not in {"http", "https"}:
-        raise ProviderError(f"{vendor.title} gave an address that no file can be fetched from.")
+        sentence = N_("{provider} gave an address that no file can be fetched from.")
+        raise ProviderError(sentence.format(provider=vendor.title))
     timeout = httpx2.Timeout(_SILENT_SECONDS)
     try:
         async with client.stream(
             "GET", address, headers=headers, follow_redirects=False, timeout=timeout
         ) as answer:
             if answer.is_redirect:
-                raise ProviderError(f"{vendor.title} sends its file on to somewhere else.")
+                sentence = N_("{provider} sends its file on to somewhere else.")
+                raise ProviderError(sentence.format(provider=vendor.title))
             if not answer.is_success:
                 raise ProviderUnavailable(
-                    f"{vendor.title}'s file is not there ({answer.status_code}); "
-                    "it is asked for again shortly.",
+                    N_(
+                        "{provider}'s file is not there ({status}); it is asked for again shortly."
+                    ).format(provider=vendor.title, status=answer.status_code),
                     details={"status": answer.status_code},
                 )
             check_type(answer.headers.get("content-type", ""), kind, vendor)
             await save(answer.aiter_bytes(), destination, kind, vendor)
     except (httpx2.RequestError, httpx2.InvalidURL) as error:
         raise ProviderUnavailable(
-            f"{vendor.title}'s file did not come whole; it is asked for again shortly."
+            N_("{provider}'s file did not come whole; it is asked for again shortly.").format(
+                provider=vendor.title
+            )
         ) from error
 
 
@@ -247,10 +282,12 @@ def check_type(content_type: str, kind: Kind, vendor: Vendor) -> None:
     """
     said = content_type.partition(";")[0].strip().lower()
     if said not in _ODD_TYPES and not said.startswith(f"{kind}/"):
-        raise ProviderUnavailable(f"{vendor.title} sent {said} instead of {_A[kind]}.")
-
-
-_A: Final = {Kind.IMAGE: "an image", Kind.VIDEO: "a video"}
+        sentence = (
+            N_("{provider} sent {said} instead of a video.")
+            if kind == Kind.VIDEO
+            else N_("{provider} sent {said} instead of an image.")
+        )
+        raise ProviderUnavailable(sentence.format(provider=vendor.title, said=said))
 
 
 async def save(parts: AsyncIterator[bytes], destination: Path, kind: Kind, vendor: Vendor) -> None:
@@ -265,7 +302,9 @@ async def save(parts: AsyncIterator[bytes], destination: Path, kind: Kind, vendo
             size += len(part)
             if size > MAX_BYTES[kind]:
                 raise ProviderError(
-                    f"{vendor.title}'s file is larger than {MAX_BYTES[kind] // MIB:,} MiB."
+                    N_("{provider}'s file is larger than {size} MiB.").format(
+                        provider=vendor.title, size=f"{MAX_BYTES[kind] // MIB:,}"
+                    )
                 )
             await asyncio.to_thread(file.write, part)
 

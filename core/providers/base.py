@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal, Protocol, get_args
 
+from core.i18n import gettext as _
 from core.models import PROMPT_MAX_CHARACTERS, Cost, InvalidInput, Kind, Task
 
 Queue = Literal["io", "gpu"]
@@ -19,8 +20,10 @@ AUTO: Final = "auto"
 def what_is_made(kind: Kind, task: Task) -> str:
     """Return what comes of a task, in words such as "clips of an image"."""
     if task == Task.ANIMATE:
-        return "clips of an image"
-    return f"larger {kind}s" if task == Task.UPSCALE else f"{kind}s"
+        return _("clips of an image")
+    if task == Task.UPSCALE:
+        return _("larger videos") if kind == Kind.VIDEO else _("larger images")
+    return _("videos") if kind == Kind.VIDEO else _("images")
 
 
 class Report(Protocol):
@@ -116,12 +119,20 @@ class Option:
             return self.default
         if self.choices and text not in self.choices:
             offered = ", ".join(self.choices)
-            raise InvalidInput(f"“{self.title}” is one of {offered}, not “{text}”.")
+            raise InvalidInput(
+                _("“{title}” is one of {offered}, not “{text}”.").format(
+                    title=_(self.title), offered=offered, text=text
+                )
+            )
         if self.type == "flag":
             return self._flag(text)
         if self.type == "text":
             if self.maximum is not None and len(text) > self.maximum:
-                raise InvalidInput(f"“{self.title}” has at most {self.maximum:g} characters.")
+                raise InvalidInput(
+                    _("“{title}” has at most {most} characters.").format(
+                        title=_(self.title), most=f"{self.maximum:g}"
+                    )
+                )
             return text
         return self._number(text)
 
@@ -129,24 +140,33 @@ class Option:
         words = {"true": True, "yes": True, "on": True, "1": True}
         words |= {"false": False, "no": False, "off": False, "0": False}
         if text.lower() not in words:
-            raise InvalidInput(f"“{self.title}” is yes or no, not “{text}”.")
+            said = _("“{title}” is yes or no, not “{text}”.")
+            raise InvalidInput(said.format(title=_(self.title), text=text))
         return words[text.lower()]
 
     def _number(self, text: str) -> float:
         try:
             number = int(text) if self.type == "integer" else float(text)
         except ValueError:
-            raise InvalidInput(f"“{self.title}” is a number, not “{text}”.") from None
+            said = _("“{title}” is a number, not “{text}”.")
+            raise InvalidInput(said.format(title=_(self.title), text=text)) from None
         least = -math.inf if self.minimum is None else self.minimum
         most = math.inf if self.maximum is None else self.maximum
         if not (least <= number <= most and math.isfinite(number)):
-            words = [f"from {least:g}"] * math.isfinite(least) + [f"to {most:g}"] * math.isfinite(
-                most
-            )
-            raise InvalidInput(
-                f"“{self.title}” goes {' '.join(words) or 'not so far'}, not {text}."
-            )
+            raise InvalidInput(self._beyond(text))
         return number
+
+    def _beyond(self, text: str) -> str:
+        """Return how far a number may go that goes too far."""
+        said = _("“{title}” goes to any number, not {text}.")
+        if self.minimum is not None and self.maximum is not None:
+            said = _("“{title}” goes from {least} to {most}, not {text}.")
+        elif self.minimum is not None:
+            said = _("“{title}” goes from {least}, not {text}.")
+        elif self.maximum is not None:
+            said = _("“{title}” goes to {most}, not {text}.")
+        least, most = f"{self.minimum or 0:g}", f"{self.maximum or 0:g}"
+        return said.format(title=_(self.title), least=least, most=most, text=text)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
+from core.i18n import N_
 from core.models import Kind
 from core.providers.base import (
     Capability,
@@ -34,7 +35,7 @@ from core.providers.diffusion_pipelines import (
 )
 from core.providers.errors import GenerationFailed, ProviderError
 
-WAITING: Final = "waiting for its turn on this machine's GPU"
+WAITING: Final = N_("waiting for its turn on this machine's GPU")
 BATCH_ON_CPU: Final = 1  # a CPU gains nothing from more, and the first would come later
 GATHER_SECONDS: Final = 0.2  # for the rest of a batch to come, once its first item is there
 PATIENCE_SECONDS: Final = 120.0  # how long a model waits for another one that is loaded already
@@ -58,32 +59,32 @@ VIDEO_RATIOS: Final = {  # near Wan's 832 × 480, and multiples of 16 as it want
 _OPTIONS: Final = (
     Option(
         name="steps",
-        title="Steps",
+        title=N_("Steps"),
         type="integer",
         minimum=1,
         maximum=150,
-        help="More take longer and show more detail. Fast models want 1 to 8.",
+        help=N_("More take longer and show more detail. Fast models want 1 to 8."),
     ),
     Option(
         name="guidance",
-        title="Guidance",
+        title=N_("Guidance"),
         type="number",
         minimum=0,
         maximum=30,
-        help="How closely to follow the prompt. Fast models want 0 or 1.",
+        help=N_("How closely to follow the prompt. Fast models want 0 or 1."),
     ),
     Option(
         name="negative_prompt",
-        title="Negative prompt",
+        title=N_("Negative prompt"),
         maximum=2000,
-        help="What should not be seen.",
+        help=N_("What should not be seen."),
     ),
 )
 _SIZE: Final = Option(
     name="size",
-    title="Size",
+    title=N_("Size"),
     choices=("512x512", "768x512", "512x768", "768x768"),
-    help="For Stable Diffusion 1 and 2, which know smaller pictures only. Replaces the shape.",
+    help=N_("For Stable Diffusion 1 and 2, which know smaller pictures only. Replaces the shape."),
 )
 
 _log = logging.getLogger(__name__)
@@ -171,7 +172,7 @@ class Diffusion(Provider):
             await report(item.share, waiting=item.waiting)
             await asyncio.wait([result], timeout=PROGRESS_SECONDS)
         if result.cancelled():
-            raise GenerationFailed("The work was stopped.")
+            raise GenerationFailed(N_("The work was stopped."))
         made = result.result()
         await report(1.0)
         return Outcome(cost=0.0, details=made.details)
@@ -285,7 +286,7 @@ class _Bench:
         """Make an item, and those that can be made along with it."""
         request = item.request
         if self._pipeline is None or self._pipeline.model != request.model:
-            item.waiting = f"loading {request.model}"
+            item.waiting = N_("loading the model {model}").format(model=request.model)
             if self._pipeline is not None:
                 self._pipeline.unload()
                 self._pipeline = None

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from PIL import Image
 
+from core.i18n import N_
 from core.models import Kind
 from core.providers.base import Request
 from core.providers.errors import GenerationFailed, PromptRejected, ProviderError
@@ -39,8 +40,10 @@ class NotInstalled(ProviderError):
 
     def __init__(self) -> None:
         super().__init__(
-            "Stable Diffusion needs PyTorch and diffusers: pip install -r requirements-gpu.txt, "
-            "then start a worker with --queues gpu."
+            N_(
+                "Stable Diffusion needs PyTorch and diffusers: pip install -r "
+                "requirements-gpu.txt, then start a worker with --queues gpu."
+            )
         )
 
 
@@ -129,15 +132,25 @@ class Pipeline:
     def too_large(self, request: Request) -> ProviderError:
         """Return the sentence for an item that does not even fit alone."""
         params = request.params
-        size = f"{params['width']} × {params['height']} pixels"
-        what, less = f"an image of {size}", "smaller"
-        if request.kind == Kind.VIDEO:
-            what, less = f"a clip of {size} and {params['seconds']} s", "smaller or shorter"
-        return GenerationFailed(
-            f"The memory of {self.device} is too small for {what} with {self.model}. "
-            f"Choose something {less}, or a smaller model.",
-            code=_OUT_OF_MEMORY,
+        sentence = (
+            N_(
+                "The memory of {device} is too small for a clip of {width} × {height} pixels and "
+                "{seconds} s with {model}. Choose something smaller or shorter, or a smaller model."
+            )
+            if request.kind == Kind.VIDEO
+            else N_(
+                "The memory of {device} is too small for an image of {width} × {height} pixels "
+                "with {model}. Choose something smaller, or a smaller model."
+            )
         )
+        said = sentence.format(
+            device=self.device,
+            model=self.model,
+            width=params["width"],
+            height=params["height"],
+            seconds=params.get("seconds"),
+        )
+        return GenerationFailed(said, code=_OUT_OF_MEMORY)
 
     def unload(self) -> None:
         """Give its memory back; it cannot be used any more."""
@@ -159,16 +172,20 @@ class Pipeline:
             except Exception as error:
                 if _is_out_of_memory(error):
                     return GenerationFailed(
-                        f"The memory of {self.device} is too small for {self.model}. "
-                        "Choose a smaller model.",
+                        N_(
+                            "The memory of {device} is too small for {model}. "
+                            "Choose a smaller model."
+                        ).format(device=self.device, model=self.model),
                         code=_OUT_OF_MEMORY,
                     )
                 if not isinstance(error, OSError) and only_here is attempts[-1]:
                     raise
                 failure = ProviderError(
-                    f"The weights of {self.model} are not on this machine's disk and could not be "
-                    f"downloaded ({reason(error)}). Put them into a folder, or let the worker "
-                    "reach the Hugging Face Hub, with HF_TOKEN where the model wants a login.",
+                    N_(
+                        "The weights of {model} are not on this machine's disk and could not be "
+                        "downloaded ({reason}). Put them into a folder, or let the worker reach "
+                        "the Hugging Face Hub, with HF_TOKEN where the model wants a login."
+                    ).format(model=self.model, reason=reason(error)),
                     code="no_weights",
                 )
             else:
@@ -185,7 +202,9 @@ class Pipeline:
         self._parameters = inspect.signature(pipe.__call__).parameters
         if kind == Kind.VIDEO and "num_frames" not in self._parameters:
             raise ProviderError(
-                f"{self.model} is a {type(pipe).__name__}, which makes no clips.",
+                N_("{model} is a {pipeline}, which makes no clips.").format(
+                    model=self.model, pipeline=type(pipe).__name__
+                ),
                 code="wrong_model",
             )
         pipe.set_progress_bar_config(disable=True)
@@ -221,8 +240,10 @@ class Pipeline:
             if flagged:
                 item.settle(
                     PromptRejected(
-                        f"The safety checker of {self.model} blacked this picture out. "
-                        "Please put the prompt in other words, or take another seed."
+                        N_(
+                            "The safety checker of {model} blacked this picture out. "
+                            "Please put the prompt in other words, or take another seed."
+                        ).format(model=self.model)
                     )
                 )
             else:
@@ -304,8 +325,10 @@ def best_device(torch: ModuleType, wanted: str) -> str:
     best = "cpu" if found is None else str(found.type)
     if wanted and wanted != "cpu" and not wanted.startswith(best):
         raise ProviderError(
-            f"PyTorch finds no “{wanted}” on this machine, only “{best}”. Is the driver there, and "
-            "is it the build of PyTorch for it?",
+            N_(
+                "PyTorch finds no “{wanted}” on this machine, only “{best}”. Is the driver there, "
+                "and is it the build of PyTorch for it?"
+            ).format(wanted=wanted, best=best),
             code="no_device",
         )
     return wanted or best

@@ -10,18 +10,21 @@
     ├── GenerationFailed      it tried and failed; asking again may or may not help
     └── OutcomeUnknown        a paid call was sent and its answer never came
 
-Each text is a sentence for the user.
+Each text is a sentence for the user, in English; `core.i18n.translated` says it in the user's
+language.
 """
 
 from collections.abc import Mapping
 from typing import Any
+
+from core.i18n import N_
 
 
 class ProviderError(Exception):
     """The provider could not make this item.
 
     Args:
-        message: the sentence for the user.
+        message: the sentence for the user; None: the type's own.
         code: for programs.
         retryable: whether Fivefold itself may try again, free of charge.
         retry_after: seconds until then, as the provider said.
@@ -29,6 +32,7 @@ class ProviderError(Exception):
         details: what is worth keeping about it; plain JSON, no secrets.
     """
 
+    sentence = N_("The provider could not make this item.")
     code = "provider_error"
     retryable = False
     ended = False  # whether the provider's task is over; trying again then means a new one
@@ -43,7 +47,7 @@ class ProviderError(Exception):
         cost: float | None = None,
         details: Mapping[str, Any] | None = None,
     ) -> None:
-        super().__init__(message or (type(self).__doc__ or "").strip())
+        super().__init__(message or self.sentence)
         self.code = code or self.code
         self.retryable = self.retryable if retryable is None else retryable
         self.retry_after = retry_after
@@ -57,53 +61,62 @@ class ProviderError(Exception):
 
 
 class PromptRejected(ProviderError):
-    """The provider does not accept this prompt. Please put it in other words."""
+    """The provider refuses this prompt."""
 
+    sentence = N_("The provider does not accept this prompt. Please put it in other words.")
     code = "prompt_rejected"
     ended = True
 
 
 class RequestRejected(ProviderError):
-    """The provider does not take such a request. Please choose other settings."""
+    """The provider does not take such a request."""
 
+    sentence = N_("The provider does not take such a request. Please choose other settings.")
     code = "request_rejected"
     ended = True
 
 
 class InvalidCredentials(ProviderError):
-    """The provider does not accept the configured key."""
+    """The key is missing, wrong or not allowed."""
 
+    sentence = N_("The provider does not accept the configured key.")
     code = "invalid_credentials"
 
 
 class BalanceSpent(ProviderError):
-    """The account at the provider has no money left. Please top it up, then try again."""
+    """The account has no money left."""
 
+    sentence = N_(
+        "The account at the provider has no money left. Please top it up, then try again."
+    )
     code = "balance_spent"
 
 
 class RateLimited(ProviderError):
-    """The provider is busy; this item is tried again shortly."""
+    """Too many requests; see `retry_after`."""
 
+    sentence = N_("The provider is busy; this item is tried again shortly.")
     code = "rate_limited"
     retryable = True
 
 
 class ProviderUnavailable(ProviderError):
-    """The provider cannot be reached; this item is tried again shortly."""
+    """The provider is down or broken; nothing was charged."""
 
+    sentence = N_("The provider cannot be reached; this item is tried again shortly.")
     code = "provider_unavailable"
     retryable = True
 
 
 class GenerationFailed(ProviderError):
-    """The provider could not make this item."""
+    """The provider tried and failed."""
 
     code = "generation_failed"
     ended = True
 
 
 class OutcomeUnknown(ProviderError):
-    """The request was sent, but its outcome is not known; it may have been charged."""
+    """A paid call was sent and its answer never came."""
 
+    sentence = N_("The request was sent, but its outcome is not known; it may have been charged.")
     code = "outcome_unknown"

@@ -20,6 +20,7 @@ from typing import Any, Final
 
 import httpx2
 
+from core.i18n import N_
 from core.models import Kind
 from core.providers.answers import Vendor, as_image_file, asking, download, http_client, known
 from core.providers.base import (
@@ -77,17 +78,17 @@ _LARGE: Final = {
 _OPTIONS: Final = (
     Option(
         name="steps",
-        title="Steps",
+        title=N_("Steps"),
         type="integer",
         default=25,
         minimum=1,
         maximum=50,
-        help="More take longer and show more detail.",
+        help=N_("More take longer and show more detail."),
     ),
     Option(
-        name="guidance", title="Guidance", type="number", default=7.0, minimum=0.0, maximum=30.0
+        name="guidance", title=N_("Guidance"), type="number", default=7.0, minimum=0.0, maximum=30.0
     ),
-    Option(name="negative_prompt", title="Negative prompt", maximum=1000),
+    Option(name="negative_prompt", title=N_("Negative prompt"), maximum=1000),
 )
 
 # `rc` of the Horde's answers: README_return_codes.md of its source.
@@ -112,7 +113,9 @@ class Horde(Provider):
 
     name = "ai-horde"
     title = "AI Horde"
-    notice = "Free of charge: volunteers' computers draw. Without a key of one's own it is slow."
+    notice = N_(
+        "Free of charge: volunteers' computers draw. Without a key of one's own it is slow."
+    )
     limits = _LIMITS
 
     def __init__(
@@ -138,11 +141,17 @@ class Horde(Provider):
             rejected=_REJECTED,
         )
         self.consent = (
-            "Prompts are sent to volunteers' computers all over the world, and their owners can "
-            "read them and see the images."
+            N_(
+                "Prompts are sent to volunteers' computers all over the world, and their owners "
+                "can read them and see the images. Prompts and images are also shared with LAION "
+                "for research."
+            )
+            if api_key == ANONYMOUS
+            else N_(
+                "Prompts are sent to volunteers' computers all over the world, and their owners "
+                "can read them and see the images."
+            )
         )
-        if api_key == ANONYMOUS:
-            self.consent += " Prompts and images are also shared with LAION for research."
 
     def capabilities(self) -> Sequence[Capability]:
         """Images by each of the models."""
@@ -191,7 +200,9 @@ class Horde(Provider):
                 if task.get("done"):
                     break
                 if task.get("faulted"):
-                    raise GenerationFailed("No volunteer could make this image.", retryable=True)
+                    raise GenerationFailed(
+                        N_("No volunteer could make this image."), retryable=True
+                    )
                 impossible = impossible + 1 if task.get("is_possible") is False else 0
                 if impossible == IMPOSSIBLE:
                     await self._give_up(submission)
@@ -275,7 +286,8 @@ class Horde(Provider):
         if answer.is_success:
             return
         if answer.status_code in _FORGOTTEN and answer.request.method != "POST":
-            raise GenerationFailed(f"{self.title} has forgotten this image.", retryable=True)
+            sentence = N_("{provider} has forgotten this image.")
+            raise GenerationFailed(sentence.format(provider=self.title), retryable=True)
         try:
             body = answer.json()
         except ValueError:
@@ -284,11 +296,13 @@ class Horde(Provider):
             return
         code, said = body.get("rc"), self._vendor.cleaned(str(body.get("message", "")))
         if code in _LATER:
+            sentence = N_("{provider} makes nothing at the moment: {said}")
             raise ProviderUnavailable(
-                f"{self.title} makes nothing at the moment: {said}", retry_after=_LATER[code]
+                sentence.format(provider=self.title, said=said), retry_after=_LATER[code]
             )
         if answer.status_code == HTTPStatus.FORBIDDEN:  # never the key's fault here
-            raise RequestRejected(f"{self.title} does not allow this: {said}")
+            sentence = N_("{provider} does not allow this: {said}")
+            raise RequestRejected(sentence.format(provider=self.title, said=said))
 
     async def _look(self, at: str, remote_id: str) -> dict[str, Any]:
         return await self._ask("GET", f"generate/{at}/{remote_id}")
@@ -298,20 +312,27 @@ class Horde(Provider):
         with suppress(ProviderError):
             await self.cancel(submission)
         raise RequestRejected(
-            "None of the volunteers who are there can make this image. "
-            "Please choose another model or ratio, or fewer steps."
+            N_(
+                "None of the volunteers who are there can make this image. "
+                "Please choose another model or ratio, or fewer steps."
+            )
         )
 
     def _generation(self, task: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the image of a task that has ended."""
         generations = task.get("generations") or []
         if not generations:
-            raise GenerationFailed("It was stopped before a volunteer had made it.", retryable=True)
+            raise GenerationFailed(
+                N_("It was stopped before a volunteer had made it."), retryable=True
+            )
         generation: Mapping[str, Any] = generations[0]
         notes = generation.get("gen_metadata") or []
         if generation.get("censored") or any(each.get("type") == "censorship" for each in notes):
             raise PromptRejected(
-                "The volunteer's filter blackened this image. Please put the prompt in other words."
+                N_(
+                    "The volunteer's filter blackened this image. "
+                    "Please put the prompt in other words."
+                )
             )
         return generation
 
@@ -330,13 +351,16 @@ class Horde(Provider):
         try:
             content = base64.b64decode(image, validate=True)
         except binascii.Error:
-            raise GenerationFailed(f"{self.title} sent no image.", retryable=True) from None
+            sentence = N_("{provider} sent something that is no image.")
+            raise GenerationFailed(sentence.format(provider=self.title), retryable=True) from None
         await asyncio.to_thread(destination.write_bytes, content)
 
     def _odd(self) -> ProviderError:
         return ProviderUnavailable(
-            f"{self.title} answers with something else than expected; "
-            "this item is tried again shortly."
+            N_(
+                "{provider} answers with something else than expected; "
+                "this item is tried again shortly."
+            ).format(provider=self.title)
         )
 
 
@@ -382,7 +406,8 @@ def _waiting(task: Mapping[str, Any]) -> str:
         return ""
     place = max(1, round(_number(task, "queue_position")))
     minutes = max(1, math.ceil(_number(task, "wait_time") / 60))
-    return f"place {place:,} in the queue, about {minutes:,} min"
+    said = N_("place {place} in the queue, about {minutes} min")
+    return said.format(place=f"{place:,}", minutes=f"{minutes:,}")
 
 
 def _as_kept(path: Path) -> None:

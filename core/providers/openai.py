@@ -19,6 +19,7 @@ import httpx2
 import openai
 from openai.types import ImagesResponse
 
+from core.i18n import N_
 from core.models import Kind, Task
 from core.providers.answers import (
     Vendor,
@@ -64,6 +65,19 @@ READS: Final = 4  # times that what costs nothing is asked again
 UNANSWERED: Final = 5  # polls in a row, until a video is left for later
 _REJECTED: Final = frozenset({"moderation_blocked", "content_policy_violation"})
 _SPENT: Final = frozenset({"insufficient_quota", "billing_hard_limit_reached"})
+# What came of a call that came through: where it may have been charged, and where it is free.
+_EMPTY: Final = (
+    N_("{provider} answered with nothing in it; it may have been charged."),
+    N_("{provider} answered with nothing in it; this item is tried again shortly."),
+)
+_BROKEN_OFF: Final = (
+    N_("{provider} broke off; it may have been charged."),
+    N_("{provider} broke off; this item is tried again shortly."),
+)
+_ERROR: Final = (
+    N_("{provider} ended with an error; it may have been charged."),
+    N_("{provider} ended with an error; this item is tried again shortly."),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,7 +213,8 @@ class OpenAI(Provider):
             picture: _Picture = submission.handle
             if picture.stream is not None:
                 await picture.stream.close()
-            raise ProviderError(f"{self.title} cannot be told to stop.")
+            sentence = N_("{provider} cannot be told to stop.")
+            raise ProviderError(sentence.format(provider=self.title))
         try:
             async with asking(self._vendor):
                 await self._reading.videos.delete(submission.remote_id)
@@ -262,8 +277,10 @@ class OpenAI(Provider):
             self._screened = {**dict(list(self._screened.items())[-99:]), prompt: ", ".join(words)}
         if self._screened[prompt]:
             raise PromptRejected(
-                f"OpenAI's moderation objects to this prompt ({self._screened[prompt]}). "
-                "Please put it in other words."
+                N_(
+                    "OpenAI's moderation objects to this prompt ({reasons}). "
+                    "Please put it in other words."
+                ).format(reasons=self._screened[prompt])
             )
 
     async def _submit_image(self, request: Request) -> Submission:
@@ -289,10 +306,10 @@ class OpenAI(Provider):
             answer = ImagesResponse.model_validate_json(content)
             image = (answer.data or [])[0]
         except (ValueError, IndexError):
-            raise self._lost("gave an answer without an image") from None
+            raise self._lost(*_EMPTY) from None
         picture.encoded, picture.address = image.b64_json, image.url
         if not (image.b64_json or image.url):
-            raise self._lost("gave an answer without an image")
+            raise self._lost(*_EMPTY)
         usage = None if answer.usage is None else answer.usage.to_dict()
         said = {"revised_prompt": image.revised_prompt, "quality": answer.quality}
         picture.outcome = self._outcome(picture.model, usage, said)
@@ -314,16 +331,16 @@ class OpenAI(Provider):
         except openai.APIStatusError as error:
             raise self._vendor.sdk(error, creating=True) from None
         except openai.APIConnectionError:
-            raise self._lost("broke off") from None
+            raise self._lost(*_BROKEN_OFF) from None
         except openai.APIError as error:  # an event that says what went wrong
             if error.code in _REJECTED:
                 said = self._vendor.cleaned(error.message)
-                raise PromptRejected(f"{self.title} rejects this prompt: {said}") from None
-            raise self._lost("ended with an error") from None
+                raise self._refused(said) from None
+            raise self._lost(*_ERROR) from None
         except httpx2.TransportError:
-            raise self._lost("broke off") from None
+            raise self._lost(*_BROKEN_OFF) from None
         if picture.encoded is None:
-            raise self._lost("ended without an image")
+            raise self._lost(*_EMPTY)
 
     def _outcome(self, model: str, usage: dict[str, Any] | None, said: dict[str, Any]) -> Outcome:
         details = {name: value for name, value in said.items() if value is not None}
@@ -332,11 +349,20 @@ class OpenAI(Provider):
         cost = cost_of(usage, self._prices.get(model)) if self._server.paid else 0.0
         return Outcome(cost=cost, details=details)
 
-    def _lost(self, how: str) -> ProviderError:
-        """Return the error of an answer without an image, though the call came through."""
+    def _lost(self, paid: str, free: str) -> ProviderError:
+        """Return the error of an answer without an image, though the call came through.
+
+        Args:
+            paid: what to say where the call may have been charged.
+            free: what to say where it costs nothing.
+        """
         if not self._server.paid:
-            return ProviderUnavailable(f"{self.title} {how}; this item is tried again shortly.")
-        return OutcomeUnknown(f"{self.title} {how}; it may have been charged.")
+            return ProviderUnavailable(free.format(provider=self.title))
+        return OutcomeUnknown(paid.format(provider=self.title))
+
+    def _refused(self, said: str) -> ProviderError:
+        sentence = N_("{provider} does not accept this prompt: {said}")
+        return PromptRejected(sentence.format(provider=self.title, said=said))
 
     async def _submit_video(self, request: Request) -> Submission:
         params = request.params
@@ -351,7 +377,7 @@ class OpenAI(Provider):
         answer = await self._client.videos.with_raw_response.create(prompt=request.prompt, **body)
         remote_id = getattr(answer.parse(), "id", None)  # None where it is no such answer
         if not remote_id:
-            raise self._lost("gave an answer without an id")
+            raise self._lost(*_EMPTY)
         return Submission(remote_id, details=_request_id(answer.headers))
 
     async def _follow_video(self, remote_id: str, report: Report) -> Outcome:
@@ -371,7 +397,7 @@ class OpenAI(Provider):
                     return Outcome(cost=None if self._server.paid else 0.0)
                 if task.status not in {"queued", "in_progress"}:
                     raise self._failed(task.error)
-                waiting = f"waiting for its turn at {self.title}"
+                waiting = N_("waiting for its turn at {provider}").format(provider=self.title)
                 share = (task.progress or 0) / 100  # servers of others may leave it out
                 await report(share, waiting=waiting if task.status == "queued" else "")
             await asyncio.sleep(self._poll_seconds * random.uniform(1.0, 1.2))
@@ -379,8 +405,9 @@ class OpenAI(Provider):
     def _failed(self, error: Any) -> ProviderError:  # noqa: ANN401  # the SDK's, or none
         said = self._vendor.cleaned(getattr(error, "message", None) or "it did not say why")
         if getattr(error, "code", None) in _REJECTED:
-            return PromptRejected(f"{self.title} does not accept this prompt: {said}")
-        return GenerationFailed(f"{self.title} could not make this clip: {said}")
+            return self._refused(said)
+        sentence = N_("{provider} could not make this: {said}")
+        return GenerationFailed(sentence.format(provider=self.title, said=said))
 
     async def _fetch_video(self, remote_id: str, destination: Path) -> None:
         async with asking(self._vendor):
@@ -405,7 +432,8 @@ def _decoded(encoded: str, title: str) -> bytes:
     try:
         return base64.b64decode(encoded, validate=True)
     except binascii.Error:
-        raise GenerationFailed(f"{title} sent something that is no image.") from None
+        sentence = N_("{provider} sent something that is no image.")
+        raise GenerationFailed(sentence.format(provider=title)) from None
 
 
 def _write_image(destination: Path, content: bytes | None) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from core.i18n import N_
 from core.models import Cost, Kind, Task
 from core.providers.base import AUTO, Capability, Option
 
@@ -39,9 +40,9 @@ _CLIPS: Final = {
     "3:4": (720, 960),
 }
 _DIFFUSION_OPTIONS: Final = (
-    Option(name="steps", title="Steps", type="integer", minimum=1, maximum=150),
-    Option(name="guidance", title="Guidance", type="number", minimum=0, maximum=30),
-    Option(name="negative_prompt", title="Negative prompt", maximum=2000),
+    Option(name="steps", title=N_("Steps"), type="integer", minimum=1, maximum=150),
+    Option(name="guidance", title=N_("Guidance"), type="number", minimum=0, maximum=30),
+    Option(name="negative_prompt", title=N_("Negative prompt"), maximum=2000),
 )
 _AS_SERVERS_SAY: Final = {"steps": "num_inference_steps", "guidance": "guidance_scale"}
 
@@ -110,13 +111,13 @@ def image_capability(model: str, *, limit: int, paid: bool) -> Capability:
             seed="none",
             ratios={"1:1": (1024, 1024), "16:9": (1792, 1024), "9:16": (1024, 1792)},
             options=(
-                Option(name="quality", title="Quality", choices=("standard", "hd")),
-                Option(name="style", title="Style", choices=("vivid", "natural")),
+                Option(name="quality", title=N_("Quality"), choices=("standard", "hd")),
+                Option(name="style", title=N_("Style"), choices=("vivid", "natural")),
             ),
         )
     if model == "dall-e-2":
         sizes_2 = ("256x256", "512x512", "1024x1024")
-        size = Option(name="size", title="Exact size", choices=sizes_2)
+        size = Option(name="size", title=N_("Exact size"), choices=sizes_2)
         ratios = {"1:1": (1024, 1024)}
         return Capability(**shared, seed="none", ratios=ratios, options=(size,), max_prompt=1000)
     return Capability(**shared, ratios=_DIFFUSION, options=_DIFFUSION_OPTIONS)
@@ -172,17 +173,17 @@ def _gpt_image_options(model: str) -> tuple[Option, ...]:
     return (
         Option(
             name="quality",
-            title="Quality",
+            title=N_("Quality"),
             choices=qualities,
-            help="More costs more; without a choice the model decides.",
+            help=N_("More costs more; without a choice the model decides."),
         ),
-        Option(name="background", title="Background", choices=("opaque", "transparent")),
-        Option(name="format", title="File format", choices=("png", "jpeg"), default="png"),
+        Option(name="background", title=N_("Background"), choices=("opaque", "transparent")),
+        Option(name="format", title=N_("File format"), choices=("png", "jpeg"), default="png"),
         Option(
             name="moderation",
-            title="Moderation",
+            title=N_("Moderation"),
             choices=("auto", "low"),
-            help="How strictly OpenAI filters what is made.",
+            help=N_("How strictly OpenAI filters what is made."),
         ),
     )
 

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from importlib.metadata import entry_points
 from typing import Any, Final
 
+from core.i18n import gettext as _
 from core.models import Kind, Task
 from core.providers.base import Capability, Limits, Provider, what_is_made
 from core.providers.illustrator.provider import Illustrator
@@ -65,12 +66,22 @@ class Catalogue:
                 return found, capability
         what = what_is_made(kind, task)
         if provider is not None and provider not in self.providers:
-            there = ", ".join(self.providers)
-            raise LookupError(f"There is no provider “{provider}” here; there are: {there}.")
-        who = self.providers[provider].title if provider is not None else "No configured provider"
-        how = f" with a model “{model}”" if model is not None else ""
-        verb = "makes no" if provider is not None else "makes"
-        raise LookupError(f"{who} {verb} {what}{how}.")
+            said = _("There is no provider “{name}” here; there are: {known}.")
+            raise LookupError(said.format(name=provider, known=", ".join(self.providers)))
+        if provider is None:
+            said = (
+                _("No configured provider makes {what}.")
+                if model is None
+                else _("No configured provider makes {what} with a model “{model}”.")
+            )
+            raise LookupError(said.format(what=what, model=model))
+        said = (
+            _("{provider} makes no {what}.")
+            if model is None
+            else _("{provider} makes no {what} with a model “{model}”.")
+        )
+        title = _(self.providers[provider].title)
+        raise LookupError(said.format(provider=title, what=what, model=model))
 
     def capability(
         self, provider: str, kind: Kind, model: str, task: Task = Task.CREATE

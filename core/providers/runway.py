@@ -20,6 +20,7 @@ import httpx2
 import runwayml
 from runwayml.types import organization_retrieve_response
 
+from core.i18n import N_
 from core.models import Kind
 from core.providers.answers import (
     KEPT_ALIVE,
@@ -114,12 +115,15 @@ class Runway(Provider):
         """Start a task; an item that it is done to is uploaded before, which is free."""
         model = self._models.get((request.kind, request.task, request.model))
         if model is None:
-            raise RequestRejected(f"{self.title} has no model “{request.model}” for this.")
+            sentence = N_("{provider} has no model “{model}” for this.")
+            raise RequestRejected(sentence.format(provider=self.title, model=request.model))
         arguments = model.arguments(request.params)
         if self._balance is not None and self._balance <= 0:
             raise BalanceSpent(
-                f"The account at {self.title} has no credits left. "
-                "Please top it up, then try again."
+                N_(
+                    "The account at {provider} has no credits left. "
+                    "Please top it up, then try again."
+                ).format(provider=self.title)
             )
         given: dict[str, Any] = {"prompt_text": request.prompt} if model.prompted else {}
         if request.source is not None:
@@ -134,8 +138,10 @@ class Runway(Provider):
             remote_id = None
         if not remote_id:
             raise OutcomeUnknown(
-                f"{self.title} took this request, but what it answered cannot be read; "
-                "it may have been charged."
+                N_(
+                    "{provider} took this request, but what it answered cannot be read; "
+                    "it may have been charged."
+                ).format(provider=self.title)
             )
         details: dict[str, Any] = {"request": arguments}
         if (request_id := answer.headers.get("x-request-id")) is not None:
@@ -161,8 +167,9 @@ class Runway(Provider):
                 if task.status in {"FAILED", "CANCELLED"}:
                     raise self._ended(task)
                 throttled = task.status == "THROTTLED"
-                waiting = f"waiting for its turn at {self.title}" if throttled else ""
-                await report(getattr(task, "progress", None), waiting=waiting)
+                waiting = N_("waiting for its turn at {provider}").format(provider=self.title)
+                share = getattr(task, "progress", None)
+                await report(share, waiting=waiting if throttled else "")
             await asyncio.sleep(self._poll_seconds * random.uniform(1.0, 1.2))
 
     async def fetch(self, submission: Submission, destination: Path) -> None:
@@ -238,7 +245,9 @@ class Runway(Provider):
                 yield
         except (ValueError, TypeError, AttributeError):  # not JSON, or without what must be there
             raise ProviderUnavailable(
-                f"{self.title} gave an answer that cannot be read; it is asked again shortly."
+                N_(
+                    "{provider} gave an answer that cannot be read; it is asked again shortly."
+                ).format(provider=self.title)
             ) from None
 
     async def _uploaded(self, source: Path) -> str:
@@ -260,39 +269,43 @@ class Runway(Provider):
         except RequestRejected as error:
             if error.details.get("status") != HTTPStatus.NOT_FOUND:
                 raise
-            raise GenerationFailed(f"{self.title} no longer knows this task.") from None
+            sentence = N_("{provider} no longer knows this task.")
+            raise GenerationFailed(sentence.format(provider=self.title)) from None
 
     def _ended(self, task: Any) -> ProviderError:  # noqa: ANN401  # as above
         """Return the error of a task that has ended without a file."""
         cost = _credits(task, "cost")
         if task.status == "CANCELLED":
-            sentence = f"This task was cancelled at {self.title}."
+            sentence = N_("This task was cancelled at {provider}.").format(provider=self.title)
             return GenerationFailed(sentence, code="cancelled_at_provider", cost=cost)
         code = getattr(task, "failure_code", None) or ""
         said = self._vendor.cleaned(getattr(task, "failure", None) or "it did not say why")
         told: dict[str, Any] = {"cost": cost, "details": {"failure_code": code, "failure": said}}
         if code.startswith(_REJECTED):
-            return PromptRejected(
-                f"{self.title} does not make this, for reasons of safety. "
-                "Please put the prompt in other words.",
-                **told,
+            sentence = N_(
+                "{provider} does not make this, for reasons of safety. "
+                "Please put the prompt in other words."
             )
+            return PromptRejected(sentence.format(provider=self.title), **told)
         if code == "ASSET.INVALID":
-            return RequestRejected(f"{self.title} cannot use this file: {said}", **told)
+            sentence = N_("{provider} cannot use this file: {said}")
+            return RequestRejected(sentence.format(provider=self.title, said=said), **told)
         if code.startswith("INTERNAL.BAD_OUTPUT"):
-            sentence = f"What {self.title} made came out too badly to be handed over."
-            return GenerationFailed(sentence, **told)
+            sentence = N_("What {provider} made came out too badly to be handed over.")
+            return GenerationFailed(sentence.format(provider=self.title), **told)
         if code in _TEMPORARY:
-            sentence = f"{self.title} failed for reasons of its own."
+            sentence = N_("{provider} failed for reasons of its own.").format(provider=self.title)
             free = cost == 0
             return GenerationFailed(sentence, retryable=free, retry_after=AGAIN_SECONDS, **told)
-        return GenerationFailed(f"{self.title} could not make this: {said}", **told)
+        sentence = N_("{provider} could not make this: {said}")
+        return GenerationFailed(sentence.format(provider=self.title, said=said), **told)
 
     async def _download(self, submission: Submission, destination: Path) -> None:
         task = await self._task(submission)
         address = next(iter(getattr(task, "output", None) or ()), None)
         if address is None:
-            raise GenerationFailed(f"{self.title} keeps no file of this task.")
+            sentence = N_("{provider} keeps no file of this task.")
+            raise GenerationFailed(sentence.format(provider=self.title))
         # After a crash the task's id is all there is, and only the file's name tells its kind.
         suffix = Path(urlsplit(address).path).suffix.lower()
         kind = submission.handle or (Kind.IMAGE if suffix in _IMAGES else Kind.VIDEO)
@@ -306,7 +319,7 @@ class Runway(Provider):
             found = await self._reading.organization.retrieve()
             limits = found.tier.models
             offered = tuple(_limited(each, limits.get(each.model)) for each in self._offered)
-            self.status = f"{found.credit_balance:,} credits left"
+            self.status = N_("{number} credits left").format(number=f"{found.credit_balance:,}")
         self._balance = found.credit_balance
         self._offered = offered  # read by other threads: they see the old or the new one
         return len(limits)

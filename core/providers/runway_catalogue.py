@@ -17,6 +17,7 @@ from math import log, sqrt
 from types import ModuleType
 from typing import Any, Final, Literal, Required, get_args, get_origin, get_type_hints
 
+from core.i18n import N_
 from core.models import PROMPT_MAX_CHARACTERS, Cost, Kind, Task
 from core.providers.base import AUTO, Capability, Option
 from core.providers.errors import RequestRejected
@@ -111,7 +112,8 @@ class Model:
         for each in wanted:
             if each in self.ratios:
                 return each
-        raise RequestRejected(f"{self.capability.model} does not make {wanted[0]}.")
+        sentence = N_("{model} does not make {ratio}.")
+        raise RequestRejected(sentence.format(model=self.capability.model, ratio=wanted[0]))
 
 
 @cache
@@ -239,9 +241,11 @@ def _shapes(
     options = []
     if len(tiers) > 1 and (animates or kind == Kind.IMAGE):
         usual = "720p" if "720p" in tiers else tiers[0]
-        note = "Applies where the ratio is chosen automatically."
+        note = N_("Applies where the ratio is chosen automatically.")
         options.append(
-            Option(name="resolution", title="Resolution", choices=tiers, default=usual, help=note)
+            Option(
+                name="resolution", title=N_("Resolution"), choices=tiers, default=usual, help=note
+            )
         )
     # A clip of an image follows its image where it can, and a clip of a text has none to follow.
     if (animates and words) or not literals:
@@ -267,7 +271,7 @@ def _shapes(
         shapes[AUTO] = auto
     if set(sizes) - set(shapes.values()):
         choices = [f"{width}x{height}" for width, height in sizes]
-        options.insert(0, Option(name="size", title="Exact size", choices=choices))
+        options.insert(0, Option(name="size", title=N_("Exact size"), choices=choices))
     return shapes, options
 
 

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from openai import AsyncOpenAI
 
+from core.i18n import N_
 from core.providers.answers import Vendor, asking, http_client
 from core.providers.errors import ProviderError
 
@@ -61,5 +62,5 @@ async def vary(  # noqa: PLR0913  # where to ask, and what for
     except (ValueError, KeyError, TypeError):
         texts = []
     if not texts:
-        raise ProviderError("The chat model did not answer with prompts. Please try again.")
+        raise ProviderError(N_("The chat model did not answer with prompts. Please try again."))
     return texts[:number]

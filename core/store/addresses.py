@@ -7,6 +7,7 @@ from typing import Any, Final
 from pymongo import ReturnDocument
 from pymongo.database import Database
 
+from core.i18n import gettext as _
 from core.models import Address, InvalidInput, now
 
 Document = dict[str, Any]
@@ -42,17 +43,28 @@ class AddressStore:
         # Who says no to the question itself, and never said yes, is not asked by anybody.
         refused = {"confirmed_at": None, "unsubscribed_at": {"$gte": moment - NO_MEANS_NO}}
         if self._addresses.find_one(mailbox | refused, {"_id": True}) is not None:
-            raise InvalidInput("The owner of this address does not want to be asked.")
-        asked = {
-            "of this address": (self._asked(mailbox, today), ASKS_AN_ADDRESS),
-            "by you": (self._asked({"user_id": user_id}, today), ASKS_A_USER),
-        }
-        for whose, (number, most) in asked.items():
-            if number >= most:
-                raise InvalidInput(
-                    f"Confirmation was asked for {number} times {whose} within a day; "
+            raise InvalidInput(_("The owner of this address does not want to be asked."))
+        asked = (
+            (
+                _(
+                    "Confirmation was asked for {number} times of this address within a day; "
                     "please look into the spam folder, or try again tomorrow."
-                )
+                ),
+                self._asked(mailbox, today),
+                ASKS_AN_ADDRESS,
+            ),
+            (
+                _(
+                    "Confirmation was asked for {number} times by you within a day; "
+                    "please look into the spam folder, or try again tomorrow."
+                ),
+                self._asked({"user_id": user_id}, today),
+                ASKS_A_USER,
+            ),
+        )
+        for said, number, most in asked:
+            if number >= most:
+                raise InvalidInput(said.format(number=number))
         changes = {
             "confirm_token": secrets.token_urlsafe(24),
             "confirm_until": moment + timedelta(days=LINK_DAYS),
@@ -81,8 +93,10 @@ class AddressStore:
         found = self.get(user_id, address)
         if found is not None and found.unsubscribed_at is not None:
             raise InvalidInput(
-                f"The owner of {address} wants no more mail from here; only a new confirmation "
-                "on the page “Notifications” changes that."
+                _(
+                    "The owner of {address} wants no more mail from here; only a new confirmation "
+                    "on the page “Notifications” changes that."
+                ).format(address=address)
             )
         if found is not None and found.takes_mail:
             return found

@@ -9,11 +9,11 @@ An item that is removed leaves a receipt: what it cost, and when its provider wa
 job cost stays right, and limits, budgets and statistics still count it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
-from pymongo import MongoClient, timeout
+from pymongo import DESCENDING, MongoClient, timeout
 from pymongo.client_session import ClientSession
 from pymongo.database import Database
 
@@ -130,12 +130,22 @@ class BinStore:
         over = {"$lte": ["$binned_at", {"$subtract": [NOW, round(86_400_000 * days)]}]}
         in_bin: Document = {"binned_at": {"$gt": AT_ONCE}, "$expr": over}
         assets.update_many(in_bin, {"$set": {"binned_at": AT_ONCE}})
-        going_on = {"$in": [str(state) for state in OPEN_STATES]}
-        needed = assets.distinct("source", {"source": {"$gt": ""}, "state": going_on})
+        going_on = [str(state) for state in OPEN_STATES]
+        needed = assets.distinct("source", {"source": {"$gt": ""}, "state": {"$in": going_on}})
         quiet = {"$not": {"$gte": now() - timedelta(seconds=QUIET_SECONDS)}}
-        query = {"binned_at": AT_ONCE, "_id": {"$nin": needed}, "timings.failed_at": quiet}
+        query = {
+            "binned_at": AT_ONCE,
+            "_id": {"$nin": needed},
+            "state": {"$nin": going_on},  # an answer may come late, also in the bin
+            "timings.failed_at": quiet,
+        }
         found = assets.find(query).limit(limit)
         return [Asset.from_document(document) for document in found]
+
+    def receipts(self, user_id: str) -> Iterator[Document]:
+        """Return what is still known of a user's items that were removed, the last one first."""
+        found = self._database["receipts"].find({"user_id": user_id})
+        yield from found.sort("removed_at", DESCENDING)
 
     def forget(self, asset: Asset) -> None:
         """Remove an item whose files are removed; with the last one of a job, the job.

@@ -8,6 +8,7 @@ from pymongo import ASCENDING, DESCENDING, MongoClient, ReturnDocument, timeout
 from pymongo.client_session import ClientSession
 from pymongo.database import Database
 
+from core.i18n import gettext as _
 from core.models import (
     AT_ONCE,
     ENDED_STATES,
@@ -29,7 +30,7 @@ from core.models import (
 from core.models.notices import ALWAYS
 from core.store.outbox import NOW, free
 from core.store.queue import QUEUED
-from core.store.spending import SpendingStore
+from core.store.spending import UNCERTAIN, SpendingStore
 
 Document = dict[str, Any]
 
@@ -66,7 +67,9 @@ class JobStore:
 
         def write(session: ClientSession) -> None:
             if self._users.find_one(leaving, {"_id": True}, session=session) is not None:
-                raise InvalidInput("This account is being deleted, so nothing new is made for it.")
+                raise InvalidInput(
+                    _("This account is being deleted, so nothing new is made for it.")
+                )
             with self._spending.within_budget(job.user_id, session):
                 self._jobs.insert_one(job.to_document(), session=session)
                 self._assets.insert_many([asset.to_document() for asset in assets], session=session)
@@ -103,8 +106,11 @@ class JobStore:
         return {document["_id"]: document["prompt"] for document in found}
 
     def history(self, user_id: str, limit: int) -> list[str]:
-        """Return the different prompts of a user's latest jobs, the newest first."""
-        found = self._jobs.find({"user_id": user_id}, {"prompt": True})
+        """Return the different prompts of a user's latest jobs, the newest first.
+
+        Those of jobs in the bin are left out.
+        """
+        found = self._jobs.find({"user_id": user_id, "binned_at": None}, {"prompt": True})
         latest = found.sort("created_at", DESCENDING).limit(_HISTORY_FACTOR * limit)
         return list(dict.fromkeys(document["prompt"] for document in latest))[:limit]
 
@@ -338,6 +344,9 @@ def _anew() -> Document:
         "details": {"$cond": [taken_up, "$details", {"$literal": {}}]},
         "cost.earlier": {
             "$add": [{"$ifNull": ["$cost.earlier", 0.0]}, {"$cond": [taken_up, 0.0, actual]}]
+        },
+        "cost.risked": {
+            "$add": [{"$ifNull": ["$cost.risked", 0.0]}, {"$cond": [taken_up, 0.0, UNCERTAIN]}]
         },
         "cost.actual": {"$cond": [taken_up, "$cost.actual", None]},
         "next_attempt_at": AT_ONCE,

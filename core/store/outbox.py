@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from pymongo import ASCENDING, DESCENDING, ReturnDocument, UpdateOne
 from pymongo.database import Database
 
-from core.i18n import language
+from core.i18n import N_, language
 from core.models import AT_ONCE, Notice, NoticeKind, NoticeStatus, new_id, now
 
 Document = dict[str, Any]
@@ -23,8 +23,8 @@ NOW: Final = "$$NOW"
 DUE: Final = str(NoticeStatus.DUE)
 FIRST_PAUSE_SECONDS: Final = 5
 LONGEST_PAUSE_SECONDS: Final = 900
-UNREADABLE: Final = "It could not be read; perhaps a newer version of Fivefold wrote it."
-UNSERVED: Final = "Nobody sends over this channel here any more."
+UNREADABLE: Final = N_("It could not be read; perhaps a newer version of Fivefold wrote it.")
+UNSERVED: Final = N_("Nobody sends over this channel here any more.")
 DIGEST_ROWS: Final = 100
 TRY_FOR: Final = timedelta(days=1)
 

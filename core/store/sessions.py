@@ -10,6 +10,7 @@ from pymongo import DESCENDING, timeout
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
+from core.i18n import gettext as _
 from core.models import InvalidInput, Session, now
 
 Document = dict[str, Any]
@@ -68,7 +69,7 @@ class SessionStore:
         try:
             self._sessions.insert_one(session.to_document() | proof)
         except DuplicateKeyError:
-            raise InvalidInput("This login was used before. Please log in again.") from None
+            raise InvalidInput(_("This login was used before. Please log in again.")) from None
         return secret, session
 
     def living(self, ids: Iterable[str]) -> dict[str, Session]:

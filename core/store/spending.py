@@ -34,26 +34,31 @@ _OPEN: Final = {
         {"$eq": [{"$ifNull": ["$cost.estimated", "$cost.actual", None]}, None]},
     ]
 }
-_COUNTED: Final = {
-    "$add": [
-        {"$ifNull": ["$cost.earlier", 0.0]},
-        {
-            "$ifNull": [
-                "$cost.actual",
-                {"$cond": [_EXPECTED, {"$ifNull": ["$cost.estimated", 0.0]}, 0.0]},
-            ]
-        },
+UNCERTAIN: Final = {
+    "$cond": [
+        {"$and": [{"$eq": [{"$ifNull": ["$cost.actual", None]}, None]}, _EXPECTED]},
+        {"$ifNull": ["$cost.estimated", 0.0]},
+        0.0,
     ]
 }
+"""What an item is expected to cost, or to have cost, where nobody has said what it did."""
+_COUNTED: Final = {
+    "$add": [
+        *({"$ifNull": [f"$cost.{name}", 0.0]} for name in ("earlier", "risked", "actual")),
+        UNCERTAIN,
+    ]
+}
+_DIGITS: Final = 6  # what is beyond them comes of adding decimal fractions up in binary
 
 
 class SpendingStore:
     """Adds up what a user's items cost in a calendar month (UTC), and holds it to a budget.
 
     An item counts with what it cost; where that is not known (yet), with what it is expected to
-    cost, unless it failed, or was cancelled before its provider was asked. It counts in the month
-    in which it was last ordered: made again, it counts then. What was deleted stays spent, by its
-    receipt (`bin.py`).
+    cost, unless it failed, or was cancelled before its provider was asked. Each time that it was
+    sent counts, also where nobody ever said what that cost. It counts in the month in which it was
+    last ordered: made again, it counts then. What was deleted stays spent, by its receipt
+    (`bin.py`).
 
     Args:
         database: the database.
@@ -80,7 +85,8 @@ class SpendingStore:
             return {}
         spent = self.spent(user_id)
         return {
-            unit: max(budget - spent.get(unit, 0.0), 0.0) for unit, budget in self.budgets.items()
+            unit: round(max(budget - spent.get(unit, 0.0), 0.0), _DIGITS)
+            for unit, budget in self.budgets.items()
         }
 
     def renewed_at(self) -> datetime:
@@ -147,7 +153,7 @@ class SpendingStore:
             for each in items.aggregate(pipeline, session=session):
                 spent[each["_id"]] += each["amount"]
                 open_items[each["_id"]] += each["open"]
-        return dict(spent), open_items
+        return {unit: round(amount, _DIGITS) for unit, amount in spent.items()}, open_items
 
     def _refusal(self, unit: str, budget: float, spent: float, cost: float | None) -> str:
         left, day = max(budget - spent, 0.0), self._renewal_day()

@@ -310,8 +310,13 @@ def _prompts_seen(user: User, job_ids: Collection[str]) -> dict[str, str]:
     return {
         job.id: shortened(job.prompt, _TITLE_CHARACTERS)
         for job in studio().store.jobs.named(list(job_ids)).values()
-        if user.admin or job.user_id == user.id
+        if _may_open(user, job)
     }
+
+
+def _may_open(user: User, job: Job) -> bool:
+    """Return whether a user may open a job: what lies in the bin is its owner's only."""
+    return job.user_id == user.id or (user.admin and job.binned_at is None)
 
 
 def _draw_jobs(user: User, scope: Scope) -> None:
@@ -335,17 +340,18 @@ def _draw_jobs(user: User, scope: Scope) -> None:
     ]
     _draw_table(rows, scope)
     st.subheader(_("Latest"), anchor=False)
-    _draw_table([job_row(each) for each in jobs], scope, named="Who")
+    _draw_table([job_row(each, user) for each in jobs], scope, named="Who")
     _draw_download("jobs", scope, user)
 
 
-def job_row(job: Job) -> Row:
+def job_row(job: Job, viewer: User) -> Row:
     """Return what is shown of a job."""
+    open_to = _may_open(viewer, job)
     return {
         N_("Time"): job.created_at,
         N_("Who"): job.user_id,
-        N_("Job"): shortened(job.prompt, _TITLE_CHARACTERS),
-        N_("Open"): _job_address(job.id),
+        N_("Job"): shortened(job.prompt, _TITLE_CHARACTERS) if open_to else "",
+        N_("Open"): _job_address(job.id) if open_to else None,
         N_("Status"): _(str(job.status)),
         N_("Images"): len(job.image_paths),
         N_("Videos"): len(job.video_paths),

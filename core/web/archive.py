@@ -125,6 +125,7 @@ def _entries(studio: Studio, user: User) -> Iterator[tuple[str, Source]]:
     yield "logins.json", _array(logins)
     yield "views.json", _array(_look(entry, user) for entry in activity.every_view(logged))
     yield "jobs.json", _array(_described(studio, job) for job in activity.every_job(ever))
+    yield "removed.json", _array(studio.store.bin.receipts(user.id))
     missing: list[str] = []
     for job_id in job_ids:
         yield from _files(studio, user.id, job_id, missing)

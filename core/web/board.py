@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, Final, Protocol
 
+from core.generation.styles import STYLES
 from core.i18n import N_, ngettext
 from core.i18n import gettext as _
 from core.models import (
@@ -204,6 +205,8 @@ def _going_on(assets: Sequence[Asset], view: View) -> str:
 
 
 def _ending(job: Job, assets: Sequence[Asset], view: View) -> str:
+    if not assets:  # all of them lie in the bin
+        return _("There is nothing here, or not any more.")
     if not view.owns:  # nobody else is asked for a decision
         undecided = {"state": AssetState.FAILED}
         assets = [
@@ -240,11 +243,12 @@ def _facts(job: Job, assets: Sequence[Asset], view: View) -> list[tuple[str, str
         )
         facts.append((_(title), ", ".join(sizes)))
     if job.options.seconds and job.requested.videos:
-        facts.append((_("Clip length"), f"{job.options.seconds} s"))
+        facts.append((_("Clip length"), _("{seconds} s").format(seconds=job.options.seconds)))
     facts.append((_("Seed"), str(job.options.seed)))
     facts.append((_("Requested"), view.moment(job.created_at)))
     if job.options.style:
-        facts.append((_("Style"), _(job.options.style)))
+        title, _words = STYLES.get(job.options.style, (job.options.style, ""))
+        facts.append((_("Style"), _(title)))
     if job.status == JobStatus.PROCESSING and view.owns:
         told = f"{wish_text(job.notify, view)}: {channels_text(job.notify)}"
         facts.append((_("You are told"), told))

@@ -35,6 +35,11 @@ class Looker:
     zone: str = "UTC"
     language: str = ENGLISH
 
+    @property
+    def who(self) -> str:
+        """What tells whoever looks from everybody else."""
+        return f"share {self.share_key}" if self.user_id is None else f"user {self.user_id}"
+
 
 class Reading:
     """Jobs as the database has just shown them, and what is found out about them on the way.

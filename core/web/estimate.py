@@ -70,7 +70,8 @@ def estimate(order: Order, studio: Studio) -> Estimate:
         time=_time_text(seconds_until_made(assets, studio)),
         left=_left_text(concerned),
         beyond=any(
-            costs[unit] > amount or (unknown and not amount) for unit, amount in concerned.items()
+            round(costs[unit], 6) > amount or (unknown and not amount)
+            for unit, amount in concerned.items()
         ),
     )
 

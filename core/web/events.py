@@ -55,7 +55,7 @@ def event_routes(
     """
 
     async def push(request: Request, channel: Channel) -> Response:
-        if hub.full:
+        if hub.is_full(channel.looker):
             raise Refused(503, _("Too many pages are open at the moment."))
         with ExitStack() as opened:
             listener = opened.enter_context(hub.listening(channel))

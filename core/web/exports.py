@@ -227,9 +227,11 @@ def _job_rows(activity: ActivityStore, scope: Scope) -> Iterator[Row]:
 
 
 def _job_row(job: Job) -> Row:
+    """Return a job's cells; the prompt of one in the bin is in its owner's own archive only."""
     costs = "; ".join(f"{amount:.10g} {unit}" for unit, amount in sorted(job.cost.items()))
     return (
-        *(job.created_at, job.user_id, job.id, job.prompt, str(job.status), job.generated_at),
+        *(job.created_at, job.user_id, job.id, "" if job.binned_at else job.prompt),
+        *(str(job.status), job.generated_at),
         *(job.requested.images, job.requested.videos),
         *(len(job.image_paths), len(job.video_paths), costs),
     )

@@ -15,7 +15,7 @@ from core.web.form_state import LARGEST_SEED, MODELS, NUMBERS, Field, Form
 from core.web.studio import STYLES, studio
 from core.web.telling import draw_wish
 
-TITLES: Final = {
+_TITLES: Final = {
     "images": N_("Images"),
     "videos": N_("Videos"),
     "image_model": N_("Images by"),
@@ -98,6 +98,11 @@ def forget_variations() -> None:
     st.session_state.pop("variations", None)
 
 
+def title_of(name: str) -> str:
+    """Return what a field is called that is none of a model's own options."""
+    return _(_TITLES[name])
+
+
 def _held(form: Form, name: str, nothing: str | None = None) -> dict[str, Any]:
     """Return the arguments by which a widget shows a field, and keeps in the form what is chosen.
 
@@ -128,20 +133,20 @@ def _draw_number(form: Form, name: str) -> None:
     found = form.fields.get(name)
     if found is not None:
         least, most = int(found.least or 0), int(found.most or 0)
-        st.number_input(_(TITLES[name]), least, most, **_held(form, name))
+        st.number_input(title_of(name), least, most, **_held(form, name))
 
 
 def _draw_maker(form: Form, kind: Kind) -> None:
     makers = form.makers[kind]
-    title = _("Made by") if form.task == Task.UPSCALE else _(TITLES[MODELS[kind]])
+    title = _("Made by") if form.task == Task.UPSCALE else title_of(MODELS[kind])
     _draw_select(form, MODELS[kind], title, lambda key: makers[key].label)
 
 
 def _draw_shape(form: Form) -> None:
     if "ratio" in form.fields:
-        _draw_select(form, "ratio", _(TITLES["ratio"]), _ratio_words)
+        _draw_select(form, "ratio", title_of("ratio"), _ratio_words)
     if "seconds" in form.fields:
-        _draw_select(form, "seconds", _(TITLES["seconds"]), _seconds_words)
+        _draw_select(form, "seconds", title_of("seconds"), _seconds_words)
 
 
 def _ratio_words(ratio: str) -> str:
@@ -158,7 +163,7 @@ def _draw_styles(form: Form) -> None:
     if "style" not in form.fields:
         return
     st.pills(
-        _(TITLES["style"]),
+        title_of("style"),
         list(STYLES),
         format_func=lambda name: _(STYLES[name][0]),
         wrap=True,
@@ -184,7 +189,7 @@ def _draw_more(form: Form) -> None:
             _draw_seed(form)
         for kind, names in options.items():
             if names:
-                st.caption(f"{_(TITLES[MODELS[kind]])} {form.maker(kind).label}")
+                st.caption(f"{title_of(MODELS[kind])} {form.maker(kind).label}")
                 with st.container(horizontal=True, key=f"options-{kind}"):
                     for name in names:
                         _draw_option(form, name)
@@ -193,7 +198,7 @@ def _draw_more(form: Form) -> None:
 def _draw_seed(form: Form) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", key="seed"):
         st.number_input(
-            _(TITLES["seed"]),
+            title_of("seed"),
             0,
             LARGEST_SEED,
             None,

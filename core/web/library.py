@@ -171,9 +171,8 @@ def _found(request: Request, studio: Studio) -> Json:
     wanted = read_filter(query, access.owner, view.zone)
     if wanted.binned and access.via != Via.OWN:
         raise Refused(403, _("What somebody deleted is for nobody else to see."))
-    after = query.get("after", "")
-    found = items_of(studio, wanted, view, after, read_limit(query))
-    if access.via != Via.OWN and not after:
+    found = items_of(studio, wanted, view, query.get("after", ""), read_limit(query))
+    if access.via != Via.OWN:
         studio.store.views.note(access.entry("open_gallery", address=visitor(request).address))
     return found
 
@@ -233,7 +232,10 @@ def _arranged(request: Request, studio: Studio, asked: _Collection) -> Json:
 
 
 def _archive(request: Request, studio: Studio, body: bytes) -> Response:
-    form = parse_qs(body.decode(errors="replace"), max_num_fields=_FORM_FIELDS)
+    try:
+        form = parse_qs(body.decode(errors="replace"), max_num_fields=_FORM_FIELDS)
+    except ValueError:
+        raise InvalidInput(_("That is too much at a time.")) from None
     access, view = _looker(request, studio, form.get("user", [""])[0])
     ids = parse_ids([each for each in ",".join(form.get("ids", [])).split(",") if each])
     assets = studio.store.library.named(access.owner, ids)

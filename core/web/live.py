@@ -9,6 +9,7 @@ import asyncio
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, Final, NamedTuple
@@ -17,7 +18,7 @@ from starlette.concurrency import run_in_threadpool
 
 from core.i18n import speaking
 from core.store import DatabaseError, DatabaseUnavailable
-from core.web.channels import Channel, Reading
+from core.web.channels import Channel, Looker, Reading
 from core.web.studio import Studio
 
 Json = dict[str, Any]
@@ -25,6 +26,7 @@ Json = dict[str, Any]
 GATHER_SECONDS: Final = 0.15  # changes of this long are told together
 LOOK_SECONDS: Final = 5.0
 MOST_LISTENERS: Final = 2_000
+MOST_OF_ONE: Final = 500  # so that nobody alone shuts all others out
 _KEPT_EVENTS: Final = 50  # for a browser that does not keep up; then it is told the whole again
 _PAUSE_SECONDS: Final = 1.0
 
@@ -134,10 +136,12 @@ class Hub:
         self._wake = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
 
-    @property
-    def full(self) -> bool:
-        """Whether nobody else can listen at the moment."""
-        return sum(len(each.listeners) for each in self._told.values()) >= MOST_LISTENERS
+    def is_full(self, looker: Looker) -> bool:
+        """Return whether somebody cannot listen (any more) at the moment."""
+        listening = Counter[str]()
+        for told in self._told.values():
+            listening[told.channel.looker.who] += len(told.listeners)
+        return listening.total() >= MOST_LISTENERS or listening[looker.who] >= MOST_OF_ONE
 
     @contextmanager
     def listening(self, channel: Channel) -> Iterator[Listener]:
@@ -202,13 +206,19 @@ class Hub:
     async def _tell(self) -> None:
         changes, self._changes = self._changes, _Changes()
         chosen = [each for each in self._told.values() if each.wanted(changes)]
-        if not chosen:
-            return
+        if chosen:
+            await self._tell_to(chosen, changes)
+
+    async def _tell_to(self, chosen: Sequence[_Told], changes: _Changes) -> None:
         try:
             drawn = await run_in_threadpool(self._draw, chosen, changes)
         except (DatabaseError, DatabaseUnavailable) as error:
             _log.warning("nothing could be pushed: %s", error)
         except Exception:  # noqa: BLE001  # whatever it is, the next look may go well
+            if len(chosen) > 1:  # one that cannot be drawn keeps no other from being told
+                for told in chosen:
+                    await self._tell_to([told], changes)
+                return
             _log.exception("nothing was pushed")
         else:
             for told, (shown, events) in zip(chosen, drawn, strict=True):

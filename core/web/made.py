@@ -62,7 +62,8 @@ def _cost(cost: Cost) -> str:
 
 
 def _words(name: str) -> str:
-    return _(_NAMES[name]) if name in _NAMES else name.replace("_", " ").capitalize()
+    said = _NAMES.get(name) or name.replace("_", " ").capitalize()
+    return _(said)
 
 
 def _flat(value: object) -> str:

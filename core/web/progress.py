@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, Final
 
-from core.i18n import N_
+from core.i18n import N_, translated
 from core.i18n import gettext as _
 from core.models import OPEN_STATES, Asset, AssetState
 from core.store.pace import Pace
@@ -85,6 +85,6 @@ def _message(asset: Asset, view: View) -> str:
     if asset.state == AssetState.UNKNOWN:
         return f"{_(_UNKNOWN)} {_(_DECIDE)}" if view.owns else _(_UNKNOWN)
     if asset.state == AssetState.RUNNING:
-        waiting = _(asset.waiting)
+        waiting = translated(asset.waiting)
         return waiting[:1].upper() + waiting[1:]
-    return _(asset.error.message) if asset.error else ""
+    return translated(asset.error.message) if asset.error else ""

@@ -32,7 +32,7 @@ def main() -> None:
     if user is not None:
         if path == "/login" and "invite" not in st.query_params:
             st.switch_page(pages["/"])
-        masthead(user, path, session.want_address)
+        masthead(user, path)
     if path == "/login":
         draw_login(own_page(st.query_params.get("next", "/")), st.query_params.get("invite", ""))
         return

@@ -9,7 +9,8 @@ import streamlit as st
 from core.generation.generators import open_catalogue
 from core.generation.order import Choice, Order, plan, upscaled_size
 from core.generation.styles import STYLES
-from core.i18n import language
+from core.i18n import gettext as _
+from core.i18n import language, translated
 from core.media.storage import ContentStore, open_content
 from core.models import ChannelName, InvalidInput, Job, Kind, Task, now
 from core.notifications.registry import offered
@@ -36,7 +37,7 @@ class Maker:
     @property
     def label(self) -> str:
         """What it is called in the form."""
-        return f"{self.capability.model} · {self.provider.title}"
+        return f"{self.capability.model} · {_(self.provider.title)}"
 
     @property
     def key(self) -> str:
@@ -73,7 +74,7 @@ class Studio:
     def title(self, provider: str) -> str:
         """Return a provider's name for people; its plain name where it is not configured."""
         found = self.catalogue.providers.get(provider)
-        return provider if found is None else found.title
+        return provider if found is None else _(found.title)
 
     def view(self, zone: str) -> View:
         """Return who looks, and when, where somebody looks at their own work.
@@ -95,8 +96,10 @@ class Studio:
         heard: dict[str, str] = {}
         for worker in self.store.workers.alive():
             heard |= worker.accounts
-        chosen = {maker.provider.name: maker.provider.title for maker in makers}
-        return [f"{title}: {heard[name]}" for name, title in chosen.items() if name in heard]
+        chosen = {maker.provider.name: _(maker.provider.title) for maker in makers}
+        return [
+            f"{title}: {translated(heard[name])}" for name, title in chosen.items() if name in heard
+        ]
 
     def unserved(self, makers: Sequence[Maker]) -> list[str]:
         """Return the queues of these makers that no worker serves at the moment."""
@@ -127,7 +130,8 @@ class Studio:
         try:
             return asyncio.run(asking)
         except (ProviderError, TimeoutError) as error:
-            raise InvalidInput(str(error) or "The chat model did not answer in time.") from None
+            why = translated(str(error)) or _("The chat model did not answer in time.")
+            raise InvalidInput(why) from None
 
     def order(self, order: Order) -> Job:
         """Check an order and store it; the worker takes it from there.

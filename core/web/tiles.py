@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from core.i18n import gettext as _
+from core.i18n import number
 from core.models import Asset, AssetState, Kind
 from core.store.pace import Pace
 from core.web.made import made_by
@@ -98,13 +99,13 @@ def _leads(asset: Asset, view: View) -> Json:
 def _file_facts(asset: Asset) -> str:
     parts = [f"{asset.width} × {asset.height}"] if asset.width else []
     if asset.seconds:
-        parts.append(_("{seconds} s").format(seconds=f"{asset.seconds:g}"))
+        parts.append(_("{seconds} s").format(seconds=number(asset.seconds, "g")))
     return " · ".join(parts)
 
 
 def _weight(size: int | None) -> str:
     mib = (size or 0) / _KIB**2
-    return f"{mib:.1f} MB" if mib >= 1 else f"{max(1, round(mib * _KIB))} KB"
+    return f"{number(mib, '.1f')} MB" if mib >= 1 else f"{max(1, round(mib * _KIB))} KB"
 
 
 def _cut(prompt: str) -> str:

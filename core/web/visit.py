@@ -258,4 +258,4 @@ def _title(name: str, filled: Form) -> str:
     found = filled.fields.get(name)
     if found is not None and found.option is not None:
         return _(found.option.title)
-    return _(form.TITLES[name])
+    return form.title_of(name)

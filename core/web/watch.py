@@ -22,7 +22,7 @@ def draw_job(job_id: str, user_id: str | None, *, note: str = "", share_key: str
     shown = look(studio(), JobChannel(Looker(user_id, share_key, zone), job_id))
     if shown is not None:
         told = {"note": note, "zone": zone, "share": share_key}
-        components.board(f"job-{job_id}", shown | told, session.want_address)
+        components.board(f"job-{job_id}", shown | told)
 
 
 def zone_of_viewer(user_id: str | None) -> str:

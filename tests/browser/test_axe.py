@@ -3,19 +3,22 @@
 import re
 from collections.abc import Iterator
 from itertools import product as all_of
-from pathlib import Path
 from typing import Any, Final
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
+from core.media.storage import open_content
+from core.models import AssetError
 from core.settings import Settings
-from core.store import open_store
+from core.store import Store, open_store
 from core.web.session import all_pages
 from tests.browser import pages
 from tests.browser.pages import DRAWN_MS
+from tests.conftest import claim, stored_job
 from tests.product import Product
+from tests.seed import fill
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -29,16 +32,45 @@ NOT_OURS: Final[dict[str, tuple[str, str]]] = {}
 
 
 @pytest.fixture(scope="module")
-def job(product: Product) -> str:
-    """A finished job of ana's."""
-    made = product.command(
-        *("generate", "a red fox in the snow", "--user", "ana", "--seconds", "3", "--wait"),
-        timeout=500,
-    )
-    assert made.returncode == 0, made.stdout + made.stderr
-    with open_store(Settings(data_dir=Path(product.environment["DATA_DIR"]))) as store:
-        [found] = store.jobs.of_user("ana")
-    return found.id
+def settings(product: Product) -> Settings:
+    environment = product.environment
+    return Settings(data_dir=environment["DATA_DIR"], content_url=environment["CONTENT_URL"])
+
+
+@pytest.fixture(scope="module")
+def store(settings: Settings) -> Iterator[Store]:
+    with open_store(settings) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def job(settings: Settings, store: Store) -> str:
+    """A finished job of ana's, with five images and five clips."""
+    return fill(store, open_content(settings.content_url), "ana", images=5, clips=5)[0].job_id
+
+
+@pytest.fixture(scope="module")
+def unfinished(product: Product, store: Store) -> Iterator[str]:
+    """A job of ben's that nobody goes on with: some of it waits, is drawn, failed or is unknown."""
+    worker = product.children()["worker"]
+    worker.suspend()
+    begun, [drawn, failed, unknown, *_] = stored_job(store, "ben")
+    for asset in (drawn, failed, unknown):
+        claimed = claim(store, asset.id)
+        assert claimed is not None
+        assert claimed.lease is not None
+        store.leases.submitting(claimed)
+        if asset is failed:
+            store.leases.failed(
+                claimed, AssetError(code="failed", message="It could not be drawn.")
+            )
+        elif asset is unknown:
+            store.leases.unknown(claimed, AssetError(code="unknown", message="No answer came."))
+        else:
+            store.leases.running(claimed, None)
+            store.leases.progress({(asset.id, claimed.lease.token): (0.4, "")})
+    yield begun.id
+    worker.resume()
 
 
 @pytest.fixture(params=list(all_of(SIZES, SCHEMES)), ids="-".join)
@@ -89,7 +121,74 @@ def test_every_page(product: Product, looker: Page, job: str) -> None:
         if path == "/job":
             expect(pages.tiles(looker, "image")).to_have_count(5, timeout=DRAWN_MS)
         found[path] = findings(looker)
+        width = looker.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth")
+        assert width <= looker.evaluate("innerWidth"), path  # nothing sticks out
     assert found == {path: [] for path in found}
+
+
+def test_a_job_that_is_being_made(product: Product, looker: Page, unfinished: str) -> None:
+    pages.log_in(looker, product.url, "ben", f"/job?id={unfinished}")
+    for state in ("drawing", "failed", "unknown"):
+        expect(pages.tiles(looker, "image", state)).to_have_count(1, timeout=DRAWN_MS)
+    pages.at_rest(looker)
+    assert findings(looker) == []
+
+
+@pytest.mark.usefixtures("job")
+def test_create_with_everything_open(product: Product, looker: Page) -> None:
+    pages.log_in(looker, product.url, "ana", "/?prompt=a+fox&style=oil")
+    pages.at_rest(looker)
+    looker.get_by_text("More options").click()
+    looker.get_by_role("button", name="Earlier prompts").click()
+    expect(looker.get_by_role("searchbox", name="Search in earlier prompts")).to_be_focused()
+    assert findings(looker) == []
+
+
+@pytest.mark.usefixtures("job")
+def test_what_opens_in_the_gallery(product: Product, looker: Page) -> None:
+    pages.log_in(looker, product.url, "ana", "/gallery?sort=oldest")
+    pages.at_rest(looker)
+    found = {}
+
+    def look(place: str) -> None:
+        found[place] = findings(looker)
+
+    dialog, first = looker.get_by_role("dialog"), pages.tiles(looker, "image").first
+    looker.get_by_role("button", name="Filters").click()
+    looker.get_by_role("button", name="Select", exact=True).click()
+    for kind in ("image", "video"):
+        pages.tiles(looker, kind).first.get_by_role("checkbox").click()
+    look("filters and a selection")
+    looker.get_by_role("button", name="Add to a collection").click()
+    expect(dialog).to_be_visible()
+    look("naming")
+    looker.keyboard.press("Escape")
+    looker.get_by_role("button", name="Compare").click()
+    look("comparing")
+    looker.keyboard.press("Escape")
+    looker.get_by_role("button", name="Clear the selection").click()
+    looker.get_by_role("button", name="Filters").click()
+
+    first.hover()
+    first.get_by_role("button", name=re.compile("^More: ")).press("Enter")
+    look("menu")
+    looker.get_by_role("menuitem", name="Details").press("Enter")
+    expect(dialog).to_be_visible()
+    look("details")
+    looker.keyboard.press("Escape")
+    pages.open_lightbox(looker)
+    dialog.press("i")
+    expect(dialog.get_by_role("complementary", name="Details")).to_be_visible()
+    look("an image in the lightbox")
+    dialog.press("ArrowLeft")
+    expect(dialog.get_by_role("group", name="Playback")).to_be_visible()
+    look("a clip in the lightbox")
+    looker.keyboard.press("Escape")
+
+    looker.get_by_role("button", name="Bin", exact=True).click()
+    expect(looker.get_by_role("heading", name="The bin is empty")).to_be_visible()
+    look("bin")
+    assert found == {place: [] for place in found}
 
 
 def test_the_bells_panel_and_a_job_by_a_shared_link(

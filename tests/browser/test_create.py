@@ -2,18 +2,15 @@
 
 import re
 from collections.abc import Iterator
-from typing import Final
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from core.settings import Settings
 from core.store import open_store
 from tests.browser import pages
+from tests.conftest import stored_job
 from tests.product import Product
-
-SERIOUS: Final = ("serious", "critical")
 
 
 def box(page: Page) -> Locator:
@@ -30,11 +27,9 @@ def made_before(product: Product, user: str, *prompts: str) -> None:
     """Store jobs that are over."""
     environment = product.environment
     settings = Settings(data_dir=environment["DATA_DIR"], content_url=environment["CONTENT_URL"])
-    for prompt in prompts:
-        made = product.command("generate", prompt, "--user", user, "--seconds", "3")
-        assert made.returncode == 0, made.stderr
     with open_store(settings) as store:
-        for job in store.jobs.of_user(user):
+        for prompt in prompts:
+            job, _ = stored_job(store, user, prompt)
             store.jobs.cancel(job.id, user)
 
 
@@ -200,28 +195,3 @@ def test_an_order_beyond_the_budget_is_refused_in_place(page: Page, thrifty: Pro
     expect(page.get_by_text("Nothing made yet.")).to_be_visible()
     page.reload()
     expect(box(page)).to_have_value("a fox", timeout=pages.DRAWN_MS)
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1280])
-def test_the_page_has_no_serious_finding_of_axe(
-    browser: Browser, product: Product, scheme: str, width: int
-) -> None:
-    context = browser.new_context(
-        viewport={"width": width, "height": 844},
-        color_scheme="dark" if scheme == "dark" else "light",
-    )
-    page = context.new_page()
-    page.set_default_timeout(20_000)
-    opened(page, product, "axe", "/?prompt=a+fox&style=oil")
-    page.get_by_text("More options").click()
-    page.get_by_role("button", name="Earlier prompts").click()
-    expect(page.get_by_role("searchbox")).to_be_focused()
-    found = [
-        (each["id"], [node["target"] for node in each["nodes"]])
-        for each in Axe().run(page).response["violations"]
-        if each["impact"] in SERIOUS
-    ]
-    assert found == []
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    context.close()

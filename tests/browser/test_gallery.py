@@ -5,11 +5,10 @@ import re
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, ViewportSize, expect
+from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect
 
 from core.media.storage import open_content
 from core.models import Asset, Kind
@@ -21,7 +20,6 @@ from tests.seed import fill
 
 SOON_MS = 10_000
 PHONE: Final[ViewportSize] = {"width": 390, "height": 844}
-SERIOUS = ("serious", "critical")
 FIRST = 40  # items that the page itself brings along
 
 
@@ -84,16 +82,6 @@ def pick(page: Page, *indices: int) -> None:
 def snack(page: Page) -> Locator:
     """What is said of what has just happened."""
     return page.get_by_test_id("snack")
-
-
-def findings(page: Page) -> list[str]:
-    """What axe finds that keeps somebody from using the page."""
-    found: list[dict[str, Any]] = Axe().run(page).response["violations"]
-    return [
-        f"{each['id']}: {[node['html'] for node in each['nodes']][:3]}"
-        for each in found
-        if each["impact"] in SERIOUS
-    ]
 
 
 def test_what_is_looked_for_stands_in_the_address(
@@ -187,6 +175,7 @@ def test_a_page_that_does_not_come_is_asked_for_again(
     page.route("**/library/items?*", lambda route: route.abort())
     page.get_by_role("button", name=re.compile("^Images")).click()
     expect(pages.refusal(page)).to_contain_text("Fivefold does not answer")
+    expect(pages.refusal(page)).to_be_in_viewport()
     expect(page.get_by_test_id("tile").first).to_be_visible()
     page.unroute("**/library/items?*")
     page.get_by_role("button", name="Try again").click()
@@ -475,6 +464,61 @@ def test_an_item_leads_on(page: Page, product: Product, settings: Settings, stor
     page.wait_for_url(re.compile(r"/job\?id="))
 
 
+def test_going_back_leads_to_the_same_place(
+    page: Page, product: Product, settings: Settings, store: Store
+) -> None:
+    fill_for(settings, store, "returner", 120, 0)
+    opened(page, product, "returner", "?kind=image&sort=oldest")
+    tile(page, FIRST - 1).scroll_into_view_if_needed()
+    last = tile(page, 99)  # not among those that the page itself brings along
+    last.scroll_into_view_if_needed()
+    last.get_by_role("button", name=re.compile("^More: ")).press("Enter")
+    page.get_by_role("menuitem", name="Everything of this prompt").press("Enter")
+    page.wait_for_url(re.compile(r"/job\?id="))
+    expect(pages.status(page)).to_be_visible(timeout=pages.DRAWN_MS)
+    pages.go_to(page, "Create")
+    page.go_back()
+    expect(pages.status(page)).to_be_visible(timeout=pages.DRAWN_MS)
+    page.go_back()
+    page.wait_for_url(f"{product.url}/gallery?kind=image&sort=oldest")
+    expect(frame(page, 99)).to_be_focused(timeout=pages.DRAWN_MS)
+    expect(frame(page, 99)).to_be_in_viewport()
+
+
+def test_what_was_made_meanwhile_is_offered_and_shown_when_it_is_wanted(
+    page: Page, product: Product, settings: Settings, store: Store
+) -> None:
+    fill_for(settings, store, "waiter", 4, 1)
+    opened(page, product, "waiter")
+    news = page.get_by_role("button", name="Show 3 new items")
+    fill_for(settings, store, "waiter", 3, 0)
+    expect(news).to_be_hidden()
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")  # the tab is back
+    expect(news).to_be_visible()
+    found(page, "5 items")
+    news.click()
+    found(page, "8 items")
+    expect(page.get_by_test_id("tile")).to_have_count(8)
+    expect(news).to_be_hidden()
+
+
+def test_what_was_binned_on_a_jobs_page_comes_back(
+    page: Page, product: Product, settings: Settings, store: Store
+) -> None:
+    [first, *_] = fill_for(settings, store, "undoer", 3, 2)
+    pages.log_in(page, product.url, "undoer", f"/job?id={first.job_id}")
+    images = pages.tiles(page, "image")
+    expect(images).to_have_count(3, timeout=pages.DRAWN_MS)
+    images.nth(1).get_by_role("button", name=re.compile("^More: ")).click()
+    page.get_by_role("menuitem", name="Move to the bin").click()
+    expect(images).to_have_count(2)
+    expect(page.get_by_text("2 videos and 2 images are ready.")).to_be_visible()
+    snack(page).get_by_role("button", name="Undo").click()
+    expect(images).to_have_count(3)
+    expect(images.nth(1)).to_have_attribute("aria-label", re.compile("^Image 2"))
+    expect(page.get_by_text("2 videos and 3 images are ready.")).to_be_visible()
+
+
 def test_an_admin_can_look_at_somebody_elses_gallery_and_nothing_else(
     page: Page, product: Product, settings: Settings, store: Store
 ) -> None:
@@ -529,52 +573,3 @@ def test_a_phone_selects_by_a_long_press_and_swipes_through_the_lightbox(
     finger("touchMove", (120, 400), (280, 400))
     finger("touchEnd")
     expect(lightbox(page).get_by_role("img")).to_have_attribute("style", re.compile("scale"))
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1280])
-def test_nothing_keeps_anybody_out(  # noqa: PLR0913, PLR0917  # fixtures
-    browser: Browser,
-    product: Product,
-    settings: Settings,
-    store: Store,
-    scheme: str,
-    width: int,
-) -> None:
-    user = f"axe-{scheme}-{width}"
-    fill_for(settings, store, user, 12, 6)
-    context: BrowserContext = browser.new_context(
-        viewport={"width": width, "height": 900},
-        color_scheme="dark" if scheme == "dark" else "light",
-        reduced_motion="reduce",  # nothing is looked at half faded in
-    )
-    page = context.new_page()
-    opened(page, product, user)
-    page.get_by_role("button", name="Filters").click()
-    page.get_by_role("checkbox", name="Favourites only").check()
-    page.get_by_role("checkbox", name="Favourites only").uncheck()
-    assert findings(page) == []
-    tile(page).hover()
-    tile(page).get_by_role("button", name=re.compile("^More: ")).click()
-    assert findings(page) == []
-    page.get_by_role("menuitem", name="Details").click()
-    assert findings(page) == []
-    page.keyboard.press("Escape")
-    pick(page, 0, 1)
-    assert findings(page) == []
-    page.get_by_role("button", name="Add to a collection").click()
-    assert findings(page) == []
-    page.keyboard.press("Escape")
-    page.get_by_role("button", name="Compare").click()
-    assert findings(page) == []
-    page.keyboard.press("Escape")
-    page.get_by_role("button", name="Clear the selection").click()
-    frame(page).click()
-    page.keyboard.press("i")
-    assert findings(page) == []
-    page.keyboard.press("Escape")
-    page.get_by_role("button", name="Bin", exact=True).click()
-    expect(page.get_by_role("heading", name="The bin is empty")).to_be_visible()
-    assert findings(page) == []
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    context.close()

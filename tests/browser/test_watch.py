@@ -25,9 +25,11 @@ from core.web.identity import Identity
 from tests.browser import pages
 from tests.conftest import claim, stored_job
 from tests.product import ROOT, START_SECONDS, free_port
+from tests.servers.wire import clip
 from tests.web import finished
 
 KEY: Final = "a-key-for-tests"
+QUIET_MS: Final = 3_000
 PUSHED: Final = re.compile(r"/jobs/\w+/events")
 ASKED: Final = re.compile(r"/jobs/\w+/live")
 PIXEL: Final = bytes.fromhex(
@@ -163,6 +165,31 @@ def test_what_is_made_is_shown_as_it_comes_and_the_page_never_runs_again(
     web.finish(job)
     expect(pages.status(page)).to_have_text("Completed")
     expect(page).to_have_title("Ready · Fivefold")
+
+
+def test_a_playing_clip_goes_on_while_others_arrive_and_then_nothing_polls(
+    watching: Page, web: Web
+) -> None:
+    page = watching
+    heard: list[str | bytes] = []
+    page.on("websocket", lambda socket: socket.on("framereceived", heard.append))
+    job, assets = stored_job(web.store)
+    watch(page, web, job)
+    [first, *_] = [each for each in assets if each.kind == Kind.VIDEO]
+    finished(web.store, web.content, first, clip("a boat on a lake", 320, 180, 3.0))
+    player = pages.play(page)
+    player.evaluate("player => { player.loop = true; window.player = player; }")
+    pages.expect_generating(page)
+
+    web.finish(job)
+    expect(pages.status(page)).to_have_text("Completed", timeout=pages.DRAWN_MS)
+    expect(page.get_by_text("Your content is ready.", exact=True)).to_be_visible()
+    assert page.evaluate("window.player.isConnected && !window.player.paused")
+
+    page.wait_for_timeout(QUIET_MS)  # lets the last run's messages in
+    before = len(heard)
+    page.wait_for_timeout(QUIET_MS)
+    assert len(heard) == before > 0
 
 
 def test_the_order_can_be_changed_for_a_job_and_for_an_item(watching: Page, web: Web) -> None:

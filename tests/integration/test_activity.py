@@ -427,3 +427,22 @@ def test_an_admin_sees_one_users_activity(store: Store) -> None:
     store.logins.flush()
     assert "203.0.113.77" in table_text(opened("activity", "root", user="eve"))
     assert [each.owner for each in store.views.of_user("root")] == ["eve"]
+
+
+@pytest.mark.usefixtures("page_studio")
+def test_what_somebody_deleted_is_not_read_by_admins(client: TestClient, store: Store) -> None:
+    store.users.create("root", admin=True)
+    store.users.create("eve")
+    job, _ = stored_job(store, "eve", "eve's own secret")
+    look(store, "eve", now(), job_id=job.id)
+    store.views.flush()
+    store.jobs.cancel(job.id, "eve")
+    for show in ("Jobs", "Views"):
+        assert "secret" in table_text(opened("activity", "root", user="eve", show=show))
+    store.bin.put_job("eve", job.id)
+    for show in ("Jobs", "Views"):
+        assert "secret" not in table_text(opened("activity", "root", user="eve", show=show))
+    assert "secret" in table_text(opened("activity", "eve", show="Jobs"))
+    log_in(client, "root")
+    [row] = rows(client, "/activity/jobs.csv?user=eve")
+    assert (row["job_id"], row["prompt"]) == (job.id, "")

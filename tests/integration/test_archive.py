@@ -92,6 +92,7 @@ def test_everything_is_in_it(client: TestClient, store: Store, content: FolderSt
         "logins.json",
         "views.json",
         "jobs.json",
+        "removed.json",
         f"{folder}/images/ein-fuchs-grün-schön-image-1.png",
         f"{folder}/videos/ein-fuchs-grün-schön-video-1.mp4",
     ]
@@ -110,8 +111,9 @@ def test_everything_is_in_it(client: TestClient, store: Store, content: FolderSt
 def test_a_new_account_has_an_archive_too(client: TestClient) -> None:
     log_in(client, "ana")
     archive = opened(client.get(PATH))
-    assert archive.namelist() == ["account.json", "logins.json", "views.json", "jobs.json"]
-    assert read(archive, "jobs.json") == []
+    lists = ["logins.json", "views.json", "jobs.json", "removed.json"]
+    assert archive.namelist() == ["account.json", *lists]
+    assert read(archive, "jobs.json") == read(archive, "removed.json") == []
 
 
 def test_it_is_a_file_with_a_name_that_nobody_keeps(client: TestClient) -> None:
@@ -209,7 +211,7 @@ def test_names_lead_nowhere_and_come_once(
     made(store, content, prompt=prompt)
     log_in(client, "ana")
     names = opened(client.get(PATH)).namelist()
-    assert len(names) == len(set(names)) == 8
+    assert len(names) == len(set(names)) == 9
     for name in names:
         path = PurePosixPath(name)
         assert not path.is_absolute()

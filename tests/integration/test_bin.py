@@ -18,13 +18,24 @@ from core.generation.leadership import Leadership
 from core.generation.sweeper import Sweeper, empty_bin, remove_accounts
 from core.media.folder import FolderStore
 from core.media.storage import StorageUnavailable
-from core.models import AT_ONCE, Asset, AssetState, InvalidInput, Job, JobStatus, now
+from core.models import (
+    AT_ONCE,
+    Asset,
+    AssetError,
+    AssetState,
+    InvalidInput,
+    Job,
+    JobStatus,
+    Notify,
+    now,
+)
 from core.settings import Settings
 from core.store import DatabaseError, Store
 from core.store.library import Filter
 from core.web.identity import Identity
 from core.web.view import View
 from tests.conftest import MOMENT, claim, stored_job
+from tests.integration.test_notifications import Recorder, sender
 from tests.integration.test_removal import broken_at
 from tests.seed import fill
 from tests.web import app_of, browser_of, finished, log_in, studio_of
@@ -301,6 +312,48 @@ def test_what_may_still_be_uploaded_is_left_alone_for_a_while(
     assert gone(store, content, made[0])
 
 
+def test_what_an_answer_came_for_after_all_is_not_removed_under_its_worker(
+    store: Store, content: FolderStore
+) -> None:
+    job, [image, *others] = stored_job(store)
+    store.jobs.cancel(job.id, "ana")
+    for other in others:
+        store.bin.forget(other)
+    put(store, image, state="queued")
+    claimed = claim(store, image.id)
+    assert claimed is not None
+    store.leases.submitting(claimed)
+    store.leases.unknown(claimed, AssetError(code="x", message="No answer."))
+    store.jobs.settle(job.id)
+    store.bin.put_job("ana", job.id)
+    put(store, image, binned_at=AT_ONCE, **{"timings.failed_at": now() - timedelta(hours=1)})
+    assert store.leases.answered_late(claimed, "remote-1")
+    empty_bin(store, content, 30)
+    assert store.assets.get(image.id) is not None
+    finished(store, content, image, b"x")
+    empty_bin(store, content, 30)
+    assert gone(store, content, image)
+
+
+def test_nobody_is_told_of_nothing(browser: OpenBrowser, store: Store, made: list[Asset]) -> None:
+    job = job_of(store, made[0])
+    store.bin.put("ana", ids(made))
+    told = browser("ana").get(f"/jobs/{job.id}/live").json()["job"]["sentence"]
+    assert told == "There is nothing here, or not any more."
+
+
+def test_a_message_tells_what_was_made_and_shows_nothing_of_the_bin(
+    store: Store, made: list[Asset]
+) -> None:
+    job, app = job_of(store, made[0]), Recorder()
+    store.jobs.announce(job.id, "ana", Notify(channels=("app",)))
+    store.bin.put_job("ana", job.id)
+    assert sender(store, app).send_due(app) == 1
+    [(_, message)] = app.taken
+    assert message.text == "2 videos and 4 images are ready."
+    assert message.jobs[0].shown == ()
+
+
 def test_an_image_is_kept_while_a_clip_is_made_of_it(
     store: Store, content: FolderStore, made: list[Asset]
 ) -> None:
@@ -471,10 +524,13 @@ def test_the_archive_has_what_is_in_the_bin_and_says_so(
 ) -> None:
     store.bin.put("ana", ids(made[:2]))
     store.bin.remove("ana", ids(made[:1]))
+    store.bin.forget(made[5])
     answer = browser("ana").get("/account/archive.zip")
     archive = zipfile.ZipFile(BytesIO(answer.content))
     names = [name for name in archive.namelist() if "/" in name]
-    assert len(names) == 5
+    assert len(names) == 4
+    [removed] = json.loads(archive.read("removed.json"))
+    assert (removed["_id"], removed["job_id"]) == (made[5].id, made[5].job_id)
     assert [name.split("/")[1] for name in names].count("bin") == 1
     [job] = json.loads(archive.read("jobs.json"))
     binned = {each["_id"]: each["binned_at"] for each in job["assets"]}

@@ -244,7 +244,12 @@ def test_no_two_columns_of_a_table_have_one_name() -> None:
     ana = User(id="ana", created_at=moment)
     with speaking("de"):
         tables = [
-            *(login_row(login, None), view_row(look, ana, {}), visit_row(visit, {}), job_row(job))
+            *(
+                login_row(login, None),
+                view_row(look, ana, {}),
+                visit_row(visit, {}),
+                job_row(job, ana),
+            )
         ]
         assert tables[1]["Item"] == "Bild 2"
         for row in tables:

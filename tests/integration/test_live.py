@@ -24,6 +24,7 @@ from core.models import AT_ONCE, Asset, AssetError, AssetState, Job, JobStatus, 
 from core.providers.registry import configured
 from core.settings import Settings
 from core.store import DatabaseUnavailable, Store
+from core.web import live
 from core.web.identity import Identity
 from core.web.routes import Front
 from core.web.studio import Studio
@@ -405,6 +406,45 @@ def test_a_database_that_does_not_answer_is_said(studio: Studio) -> None:
             begin(studio.store, assets[0])
             whole = stream.until(lambda name, _: name == "snapshot")
             assert states(whole)[assets[0].id] == "drawing"
+
+
+def test_a_job_that_cannot_be_drawn_keeps_no_other_from_being_told(
+    server: Server, store: Store
+) -> None:
+    odd, odd_assets = stored_job(store)
+    job, assets = stored_job(store)
+    browser = server.browser("ana")
+    with (
+        opened(browser, f"/jobs/{odd.id}/events") as of_odd,
+        opened(browser, f"/jobs/{job.id}/events") as stream,
+    ):
+        assert (of_odd.next()[0], stream.next()[0]) == ("snapshot", "snapshot")
+        items = store._database["assets"]  # noqa: SLF001
+        newer: dict[str, Any] = {"params": {}}  # as of a version that keeps something else there
+        items.update_one({"_id": odd_assets[0].id}, {"$set": newer})
+        both = {"_id": {"$in": [odd_assets[0].id, assets[0].id]}}
+        items.update_many(both, {"$set": {"state": "failed"}})
+        assert of_odd.until(lambda name, _: name == "trouble") == {}
+        stream.until(changes(assets[0], "failed"))
+
+
+def test_nobody_alone_takes_all_streams(
+    server: Server, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "MOST_OF_ONE", 2)
+    job, _ = stored_job(store)
+    other, _ = stored_job(store, "eve")
+    ana, eve, path = server.browser("ana"), server.browser("eve"), f"/jobs/{job.id}/events"
+    with opened(ana, path) as one, opened(ana, f"{path}?language=de") as two:
+        assert (one.next()[0], two.next()[0]) == ("snapshot", "snapshot")
+        refused = ana.get(path)
+        assert (refused.status_code, refused.json()["message"]) == (
+            503,
+            "Too many pages are open at the moment.",
+        )
+        assert ana.get(f"/jobs/{job.id}/live").status_code == 200
+        with opened(eve, f"/jobs/{other.id}/events") as stream:
+            assert stream.next()[0] == "snapshot"
 
 
 def test_an_owner_acts_and_nobody_else(server: Server, store: Store) -> None:

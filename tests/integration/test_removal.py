@@ -92,6 +92,7 @@ def saved(store: Store, content: FolderStore, asset: Asset, extension: str, **le
 def lived(store: Store, content: FolderStore, user_id: str) -> tuple[Job, Job]:
     """Make an account that has used everything there is; return a finished job and an open one."""
     store.users.create(user_id, passphrase_hash=HASHED)
+    store.spending.budgets = {"USD": 100.0}
     done, (image, video) = ordered(store, user_id)
     saved(store, content, image, "png")
     saved(store, content, video, "mp4")

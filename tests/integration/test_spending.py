@@ -91,6 +91,41 @@ def test_making_again_counts_and_is_refused_beyond_the_budget(
         thrifty.jobs.resend(job.id, "ana", assets[1].id)
 
 
+@pytest.mark.parametrize("send_again", ["retry", "resend"])
+def test_each_call_counts_whose_cost_nobody_said(
+    thrifty: Store, settings: Settings, send_again: str
+) -> None:
+    job, assets = ordered(thrifty)
+    again = getattr(thrifty.jobs, send_again)
+    state = AssetState.CANCELLED if send_again == "retry" else AssetState.UNKNOWN
+
+    def stopped() -> None:
+        sent = {"state": str(state), "timings.submitted_at": now()}
+        change(settings, assets[0].id, **sent)
+
+    for times in range(5):
+        stopped()
+        assert thrifty.spending.spent("ana") == pytest.approx({"USD": 2.0 + times * 0.2})
+        assert again(job.id, "ana", assets[0].id) == 1
+    stopped()
+    with pytest.raises(InvalidInput, match="0 USD is left"):
+        again(job.id, "ana", assets[0].id)
+    found = thrifty.jobs.get(job.id)
+    assert found is not None
+    assert found.cost == {}  # nobody has said that it was charged
+
+
+def test_a_budget_is_spent_to_the_last_cent(store: Store, settings: Settings) -> None:
+    assert store.ping()
+    with open_store(settings.model_copy(update={"budgets": {"USD": 4.1}})) as thrifty:
+        ordered(thrifty, each=0.11)
+        ordered(thrifty, each=0.1)
+        assert thrifty.spending.left("ana") == {"USD": 2.0}
+        ordered(thrifty, each=0.2)  # 4.1 in cents, and a little more in binary fractions
+        assert thrifty.spending.left("ana") == {"USD": 0.0}
+        assert thrifty.spending.spent("ana") == {"USD": 4.1}
+
+
 def test_two_orders_at_once_do_not_get_past_it_together(thrifty: Store) -> None:
     def one(_: int) -> bool:
         try:

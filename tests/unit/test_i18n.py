@@ -115,6 +115,17 @@ def test_what_is_marked_is_a_text_that_can_be_found() -> None:
         assert not found, f"{path.name}: a template string is not translated"
 
 
+def test_what_is_marked_is_found() -> None:
+    """Whatever stands where nothing finds it, such as within an f-string, is not translated."""
+    ids = [[m.id] if isinstance(m.id, str) else m.id for m in texts(TEMPLATE)]
+    there = {text for each in ids for text in each} | {""}
+    for where, call, _outer in marked():
+        assert isinstance(call.func, ast.Name)
+        said = [str(each.value) for each in call.args if isinstance(each, ast.Constant)]
+        said = said[1:] if call.func.id == "pgettext" else said[:2]
+        assert set(said) <= there, where
+
+
 def test_what_is_put_into_a_text_has_the_names_that_stand_there() -> None:
     seen = 0
     for where, call, outer in marked():

@@ -21,6 +21,7 @@ from typing import Any, Final
 
 from pebble import ProcessExpired, ProcessPool
 
+from core.i18n import N_
 from core.models import Kind, Task
 from core.providers.base import (
     AUTO,
@@ -38,7 +39,7 @@ DRAWING_SECONDS: Final = 600.0  # a drawing that takes longer hangs
 START_SECONDS: Final = 30.0  # a drawing that no process has taken up by then never will be
 STOP_SECONDS: Final = 5.0
 PROGRESS_SECONDS: Final = 0.25
-_ANEW: Final = "The illustrator starts anew; this item is tried again shortly."
+_ANEW: Final = N_("The illustrator starts anew; this item is tried again shortly.")
 _CELLS: Final = 256  # drawings that can be noted at once; far more than cores
 
 IMAGE_RATIOS: Final = {
@@ -75,8 +76,8 @@ class Illustrator(Provider):
     """
 
     name = "illustrator"
-    title = "Built-in illustrator"
-    notice = "Built-in illustrator, not an AI model: add a key for real generation."
+    title = N_("Built-in illustrator")
+    notice = N_("Built-in illustrator, not an AI model: add a key for real generation.")
     local = True
 
     def __init__(self, processes: int = 0) -> None:
@@ -144,16 +145,18 @@ class Illustrator(Provider):
             await report(self._progress[drawing.cell])
             await asyncio.wait([drawing.result], timeout=PROGRESS_SECONDS)
         if drawing.result.cancelled():
-            raise GenerationFailed("The drawing was stopped.")
+            raise GenerationFailed(N_("The drawing was stopped."))
         try:
             drawing.result.result()
         except ProcessExpired:
             raise GenerationFailed(
-                "The illustrator's process was ended from outside, perhaps for lack of memory."
+                N_("The illustrator's process was ended from outside, perhaps for lack of memory.")
             ) from None
         except TimeoutError:
             raise GenerationFailed(
-                f"The drawing was not finished in {DRAWING_SECONDS / 60:.0f} minutes."
+                N_("The drawing was not finished in {minutes} minutes.").format(
+                    minutes=round(DRAWING_SECONDS / 60)
+                )
             ) from None
         except BrokenProcessPool:
             raise ProviderUnavailable(_ANEW) from None

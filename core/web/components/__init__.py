@@ -51,15 +51,14 @@ PAGE_STYLE: Final = _read("page.css")
 """What Streamlit's own elements look like beyond the theme."""
 
 
-def masthead(user_id: str, current: str, on_go: Act) -> None:
+def masthead(user_id: str, current: str) -> None:
     """Draw the top of a page: the wordmark, the way around, who is logged in, log out.
 
     Args:
         user_id: who is logged in.
         current: the path of the page it is drawn on.
-        on_go: called with the address of the page to go to, with its query.
     """
-    _mount(_masthead, "masthead", {"user": user_id, "current": current}, go=on_go)
+    _mount(_masthead, "masthead", {"user": user_id, "current": current})
 
 
 def login_form(shown: dict[str, str], on_provider: Act) -> None:
@@ -75,7 +74,7 @@ def login_form(shown: dict[str, str], on_provider: Act) -> None:
     _mount(_login, "login", shown, provider=on_provider)
 
 
-def board(key: str, shown: dict[str, Any], on_go: Act) -> None:
+def board(key: str, shown: dict[str, Any]) -> None:
     """Draw a job; what is on the screen already is changed, never made anew.
 
     It keeps itself up to date by the routes of `core.web.events`, and its buttons ask those of
@@ -85,9 +84,8 @@ def board(key: str, shown: dict[str, Any], on_go: Act) -> None:
         key: the same for the same job.
         shown: from `core.web.board.snapshot`, and `note`, said above it; `zone`, the zone of the
             times; `share`, the key of the link that it is looked at by, or empty.
-        on_go: called with the address of a page of ours to go to, with its query.
     """
-    _mount(_board, key, shown, go=on_go)
+    _mount(_board, key, shown)
 
 
 def prompt_box(shown: dict[str, Any], on_ask: Act) -> None:
@@ -107,37 +105,34 @@ def prompt_box(shown: dict[str, Any], on_ask: Act) -> None:
     _mount(_prompt, f"prompt-{shown['box']}", shown, ask=on_ask)
 
 
-def gallery(key: str, shown: dict[str, Any], on_go: Act) -> None:
+def gallery(key: str, shown: dict[str, Any]) -> None:
     """Draw a gallery; it fetches what else it shows by itself, from the library's routes.
 
     Args:
         key: the same for the same gallery.
         shown: from `core.web.gallery.opening`.
-        on_go: called with the address of a page of ours to go to, with its query.
     """
-    _mount(_gallery, key, shown, go=on_go)
+    _mount(_gallery, key, shown)
 
 
-def shelf(shown: dict[str, Any], on_go: Act) -> None:
+def shelf(shown: dict[str, Any]) -> None:
     """Draw the cards of recent jobs, which keep themselves up to date.
 
     Args:
         shown: `now`; `cards` from `core.web.board.card`; `more`, whether there are others; and
             `zone`, the zone of the times.
-        on_go: called with the address of a page of ours to go to, with its query.
     """
-    _mount(_shelf, "shelf", shown, go=on_go)
+    _mount(_shelf, "shelf", shown)
 
 
-def notices(shown: dict[str, Any], on_open: Act, on_act: Act) -> None:
+def notices(shown: dict[str, Any], on_act: Act) -> None:
     """Draw what is due, what failed and what was sent.
 
     Args:
         shown: from `core.web.notices.overview`.
-        on_open: called with the address of a page to go to.
         on_act: called with what a button asks for, as JSON; see `core.web.notices.carry_out`.
     """
-    _mount(_notices, "notices", shown, open=on_open, act=on_act)
+    _mount(_notices, "notices", shown, act=on_act)
 
 
 def _mount(component: Callable[..., Any], key: str, shown: dict[str, Any], **acts: Act) -> None:

@@ -28,9 +28,8 @@ class Bell {
     document.addEventListener("visibilitychange", () => { if (onScreen()) this.look(); });
   }
 
-  update(user, go) {
+  update(user) {
     this.user = user;
-    this.go = go;
     this.toasts.show();
     const moved = this.place !== location.href;
     this.place = location.href;
@@ -39,7 +38,7 @@ class Bell {
 
   open(href) {
     if (this.node.isConnected) this.panel.node.hidePopover();
-    this.go(href);
+    visit(href);
   }
 
   look() {
@@ -101,6 +100,7 @@ class Bell {
   tell(unread) {
     if (!this.known) return;
     const news = unread.filter((each) => !this.known.has(each.id));
+    if (news.length) window.dispatchEvent(new Event(NEWS));
     if (allowed() === "granted") {
       news.filter((each) => this.claim("desktop", each)).forEach((each) => this.tellDesktop(each));
     }

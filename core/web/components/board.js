@@ -5,28 +5,31 @@ const LATE = 1.3; // times what was expected: then nothing is expected any more
 /** A job. One Board lives as long as its place on the page; `update` changes it. */
 const boards = new WeakMap();
 
-export default function ({ data, parentElement, setTriggerValue }) {
+export default function ({ data, parentElement }) {
   speak(data.language);
   let board = boards.get(parentElement);
   if (!board) {
     board = new Board(parentElement);
     boards.set(parentElement, board);
   }
-  board.update(data, (href) => setTriggerValue("go", href));
+  board.update(data);
 }
 
 class Board {
   constructor(parent) {
-    this.question = new Question();
     this.heading = new Heading(this);
     this.sections = el("div", { className: "sections" });
     this.facts = el("section", { className: "facts", "aria-label": _("How it was made"), hidden: true });
     this.tiles = new Tiles({
-      go: (href) => this.go(href),
-      changed: (items, gone) => this.change({ tiles: items, gone }),
+      go: visit,
+      changed: (items, gone) => {
+        this.change({ tiles: items, gone });
+        if (gone.length) this.live.look(); // what is said of them all
+      },
+      restored: () => this.live.look(),
     });
     this.root = el("div", { className: "ff board", "data-testid": "board" },
-      this.heading.node, this.sections, this.facts, ...this.tiles.nodes, this.question.node);
+      this.heading.node, this.sections, this.facts, ...this.tiles.nodes);
     parent.append(this.root);
     this.title = new TabTitle();
     this.live = new Live(this.root, {
@@ -38,8 +41,7 @@ class Board {
   }
 
   /** Show what the page was drawn with, unless something newer is on the screen already. */
-  update(data, go) {
-    this.go = go;
+  update(data) {
     this.data = data;
     this.heading.setNote(data.note);
     if (!(this.shown?.job.id === data.job.id && this.shown.now >= data.now)) this.show(data);
@@ -75,7 +77,8 @@ class Board {
     this.shown = shown;
     this.behind = Date.now() - Date.parse(shown.now); // what this clock says beyond the server's
     this.heading.update(shown.job);
-    reconcile(this.sections, shown.sections.map((each) => ({ ...each, id: each.kind })), makeSection, (node, section) => this.changeSection(node, section));
+    const sections = shown.sections.map((each) => ({ ...each, id: each.kind })).sort(byKind);
+    reconcile(this.sections, sections, makeSection, (node, section) => this.changeSection(node, section));
     this.facts.hidden = !shown.facts;
     if (shown.facts) this.changeFacts(shown.facts);
     if (shown.job.active) {
@@ -164,7 +167,7 @@ class Board {
     button.addEventListener("click", () => {
       const { question } = button.act;
       if (button.ariaDisabled === "true") return;
-      if (question) this.question.open(question, button, () => this.ask(button));
+      if (question) this.tiles.question.open(question, button, () => this.ask(button));
       else this.ask(button);
     });
     return button;
@@ -212,11 +215,16 @@ class Board {
     this.root.replaceChildren(el("div", { className: "gone", role: "alert" },
       el("h1", { text: shared ? _("This link has ended") : _("There is nothing here any more") }),
       el("p", { text: shared ? _("It leads to nothing any more. Ask whoever gave it to you for a new one.") : _("It was removed, or lies in the bin.") }),
-      link("/", () => this.go("/"), { className: "button primary", text: shared ? _("Go to Fivefold") : _("Go to your work") })));
+      link("/", () => visit("/"), { className: "button primary", text: shared ? _("Go to Fivefold") : _("Go to your work") })));
   }
 }
 
 const SMALL = { cancel: "close", first: "first" }; // acts on an item that are shown as an icon
+
+/** Images come first: they are made first, and do not push the clips out of sight. */
+function byKind(one, other) {
+  return one.kind.localeCompare(other.kind);
+}
 
 function makeSection({ kind, title }) {
   const heading = el("h2", { id: `title-${kind}` }, el("span", { text: title }), el("span", { className: "count" }));
@@ -323,7 +331,7 @@ class Heading {
     this.meter.hidden = !job.active;
     this.bar.setAttribute("aria-valuenow", job.percent);
     this.bar.firstElementChild.style.setProperty("--share", job.percent / 100);
-    setText(this.ready, [`${job.percent}%`, job.ready, job.left].filter(Boolean).join(" · "));
+    setText(this.ready, [_("{percent}%", { percent: job.percent }), job.ready, job.left].filter(Boolean).join(" · "));
     keepFocus(this.job, () => this.board.changeActs(this.acts, job.acts), () => this.sentence);
   }
 }

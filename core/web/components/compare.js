@@ -23,7 +23,6 @@ class Compare extends Dialog {
 
   open(items, opener) {
     this.items = items.slice(0, MOST_COMPARED);
-    document.documentElement.style.overflow = "hidden";
     this.show(opener);
     this.draw();
     this.node.focus();
@@ -33,7 +32,6 @@ class Compare extends Dialog {
     this.transport.attach([]);
     for (const clip of this.panes.querySelectorAll("video")) { clip.removeAttribute("src"); clip.load(); }
     this.panes.replaceChildren();
-    document.documentElement.style.removeProperty("overflow");
     super.closed();
   }
 

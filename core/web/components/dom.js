@@ -41,6 +41,8 @@ function fill(text, values) {
   return text.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? String(values[name]) : whole));
 }
 
+const NEWS = "fivefold-news"; // tells all components of a page that a job has ended
+
 const SVG = "http://www.w3.org/2000/svg";
 
 /** Make an element. `text` stays text; names with a dash become attributes, the rest properties. */
@@ -131,6 +133,15 @@ function iconButton(name, label, act, props = {}) {
   const button = el("button", { type: "button", title: label, "aria-label": label, ...props, className: `icon-button ${props.className ?? ""}` }, icon(name));
   button.addEventListener("click", act);
   return button;
+}
+
+/**
+ * Go to another page of ours, as a plain link would, with nothing loaded anew and one step in the history.
+ * (`st.switch_page` takes two where there is a query, and going back would lead to a mixture of both.)
+ */
+function visit(href) {
+  history.pushState({}, "", href);
+  window.dispatchEvent(new PopStateEvent("popstate", { state: {} })); // Streamlit shows what the address names
 }
 
 /** A link into the app that also opens in a new tab; a plain click stays in this one. */

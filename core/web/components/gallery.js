@@ -1,16 +1,17 @@
 /** The gallery: everything that a user has made, to be searched, looked at, picked and used again. */
 const galleries = new WeakMap();
 const PAGE = 60;
+const MOST_BACK = 1_200; // items that are fetched to come back to one
 const QUERY = ["kind", "q", "provider", "model", "ratio", "from", "to", "favourite", "rating", "collection", "job", "bin", "sort", "user"];
 
-export default function ({ data, parentElement, setTriggerValue }) {
+export default function ({ data, parentElement }) {
   speak(data.language);
   let gallery = galleries.get(parentElement);
   if (!gallery) {
     gallery = new Gallery(parentElement, data);
     galleries.set(parentElement, gallery);
   }
-  gallery.update(data, setTriggerValue);
+  gallery.update(data);
 }
 
 class Gallery {
@@ -18,7 +19,7 @@ class Gallery {
     this.data = data;
     this.tiles = new Tiles({
       jobs: true,
-      go: (address) => this.send("go", address),
+      go: (address) => this.leave(address),
       list: () => this.grid.items,
       total: () => this.count,
       more: () => this.more(),
@@ -39,12 +40,14 @@ class Gallery {
     this.filters.show(this.query);
     this.take(data);
     this.facets();
+    this.comeBack(history.state?.gallery);
   }
 
   build(parent) {
     const { filters } = this;
     this.note = el("p", { className: "note", "data-testid": "note", hidden: true });
     this.said = el("p", { className: "said", role: "status", "data-testid": "found" });
+    this.fresh = el("button", { type: "button", className: "button slim fresh", hidden: true, on: { click: () => { this.load(); this.facets(); } } });
     this.pick = iconButton("select", _("Select"), () => this.setPicking(!this.grid.picking), { className: "tool", "aria-pressed": false });
     this.toBin = el("button", { type: "button", className: "icon-button tool", "aria-pressed": false, title: _("Bin"), "aria-label": _("Bin"), on: { click: () => this.look({ bin: this.query.bin ? "" : "1" }) } }, icon("bin"), el("span", { className: "count" }));
     this.place = el("div", { className: "place", hidden: true });
@@ -59,10 +62,11 @@ class Gallery {
       filters.kinds,
       el("div", { className: "tools" }, filters.open, filters.sort, this.pick, this.toBin));
     this.root = el("div", { className: "ff gallery", "data-testid": "gallery" },
-      this.note, this.head, filters.panel, filters.chips, this.place, this.said, this.grid.node, this.empty, this.failure, this.button, this.end,
+      this.note, this.head, filters.panel, filters.chips, this.place, this.said, this.fresh, this.grid.node, this.empty, this.failure, this.button, this.end,
       this.bar.node, this.compare.node, ...this.tiles.nodes);
     parent.append(this.root);
     const scroller = scrollerOf(parent);
+    this.scroller = scroller ?? window;
     this.grid.watch(scroller);
     new IntersectionObserver(([entry]) => { if (entry.isIntersecting && !this.failed) this.more(); }, { root: scroller, rootMargin: "1200px 0px" }).observe(this.end);
   }
@@ -75,6 +79,8 @@ class Gallery {
     whileShown(window, "popstate", () => {
       if (location.pathname.endsWith("/gallery")) this.go(queryOf(location.search));
     });
+    whileShown(window, NEWS, () => this.lookForNew());
+    whileShown(document, "visibilitychange", () => this.lookForNew());
     whileShown(document, "keydown", (event) => {
       const at = event.composedPath()[0];
       if (event.key !== "/" || event.ctrlKey || event.metaKey || at.isContentEditable || isTyping(at) || this.root.querySelector("dialog:modal")) return;
@@ -86,9 +92,8 @@ class Gallery {
     for (const type of ["keydown", "keyup", "keypress"]) this.root.addEventListener(type, (event) => { if (isTyping(event.target)) event.stopPropagation(); });
   }
 
-  update(data, send) {
+  update(data) {
     this.data = data;
-    this.send = send;
     this.note.hidden = !data.note;
     setText(this.note, data.note ?? "");
   }
@@ -107,8 +112,34 @@ class Gallery {
     const other = Boolean(query.bin) !== Boolean(this.query.bin);
     this.query = query;
     this.filters.show(query);
+    this.scroller.scrollTo(0, 0);
     this.load();
     if (other) this.facets();
+  }
+
+  /** Go to another page; coming back from there leads to the same item. */
+  leave(address) {
+    const { lightbox } = this.tiles;
+    const item = lightbox.node.open ? lightbox.item : this.grid.current?.item;
+    history.replaceState({ ...history.state, gallery: item?.id }, "");
+    visit(address);
+  }
+
+  async comeBack(id) {
+    const item = () => this.grid.items.find((each) => each.id === id);
+    while (id && !item() && this.grid.items.length < MOST_BACK && (await this.more()));
+    if (id && item()) this.grid.focus(item()).scrollIntoView({ block: "center" });
+  }
+
+  /** Say that something was finished meanwhile; what is on the screen stays where it is. */
+  async lookForNew() {
+    const { query } = this;
+    if (document.hidden || this.loading || query.bin) return;
+    const { total } = await this.library.items({ ...query, limit: 1 }).catch(() => ({ total: 0 }));
+    const count = total - this.count;
+    if (query !== this.query || this.loading) return;
+    this.fresh.hidden = count < 1;
+    setText(this.fresh, ngettext("Show {count} new item", "Show {count} new items", count));
   }
 
   /** Fetch from the start. */
@@ -123,7 +154,10 @@ class Gallery {
       const found = await this.library.items({ ...this.query, limit: PAGE }, running.signal);
       if (running === this.running) this.take(found);
     } catch (error) {
-      if (running === this.running && error.name !== "AbortError") this.fail(error, () => this.load());
+      if (running === this.running && error.name !== "AbortError") {
+        this.fail(error, () => this.load());
+        this.said.after(this.failure); // what is below was looked for before
+      }
     } finally {
       if (running === this.running) {
         this.loading = false;
@@ -136,6 +170,7 @@ class Gallery {
   take({ items, next, total, trouble }) {
     this.next = next;
     this.count = total ?? items.length;
+    this.fresh.hidden = true;
     this.grid.set(items);
     this.showPlace();
     this.showCount();
@@ -157,7 +192,10 @@ class Gallery {
       this.showCount();
       return items.length > 0;
     } catch (error) {
-      if (error.name !== "AbortError") this.fail(error, () => this.more());
+      if (error.name !== "AbortError") {
+        this.fail(error, () => this.more());
+        this.button.before(this.failure);
+      }
       return false;
     } finally {
       if (running === this.running) this.loading = false;
@@ -223,7 +261,7 @@ class Gallery {
       ? [_("Nothing found"), _("Nothing of yours fits all of this. Take a filter away, or look for another word."), _("Clear all filters"), () => this.filters.clear()]
       : query.bin
         ? [_("The bin is empty"), _("What you delete stays here for a while before it is gone for good."), _("Back to the gallery"), () => this.look({ bin: "" })]
-        : [_("Your gallery is empty"), _("Every image and video that you make will hang here."), _("Create something"), () => this.send("go", "/")];
+        : [_("Your gallery is empty"), _("Every image and video that you make will hang here."), _("Create something"), () => visit("/")];
     this.empty.replaceChildren(petals(56), el("h2", { text: title }), el("p", { text }), el("button", { type: "button", className: "button primary", text: act, on: { click: run } }));
   }
 

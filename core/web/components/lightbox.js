@@ -58,7 +58,6 @@ class Lightbox extends Dialog {
   /** Show an item among those that `tiles.list()` returns. */
   open(item, opener) {
     this.item = null;
-    document.documentElement.style.overflow = "hidden";
     this.show(opener);
     this.showPanel(kept(PANEL) === "open" && innerWidth >= 900);
     this.put(item);
@@ -71,7 +70,6 @@ class Lightbox extends Dialog {
     this.clip.pause();
     for (const node of [this.clip, this.image]) node.removeAttribute("src");
     this.clip.load();
-    document.documentElement.style.removeProperty("overflow");
     if (!this.tiles.focus(this.item)) super.closed();
   }
 

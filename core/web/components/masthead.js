@@ -3,33 +3,32 @@ const PLACES = [["/", N_("Create")], ["/gallery", N_("Gallery")], ["/notificatio
 const mastheads = new WeakMap();
 let bell; // the only one of this tab: a masthead that is drawn anew takes it over
 
-export default function ({ data, parentElement, setTriggerValue }) {
+export default function ({ data, parentElement }) {
   speak(data.language);
   let masthead = mastheads.get(parentElement);
   if (!masthead) {
     masthead = new Masthead(parentElement);
     mastheads.set(parentElement, masthead);
   }
-  masthead.update(data, (href) => setTriggerValue("go", href));
+  masthead.update(data);
 }
 
 class Masthead {
   constructor(parent) {
     this.trouble = el("p", { className: "trouble", role: "alert", hidden: true });
     this.leave = el("button", { type: "button", className: "button", text: _("Log out"), on: { click: () => this.logOut() } });
-    this.user = link("/account", () => this.go("/account"), { className: "account", "data-testid": "user" });
-    this.places = PLACES.map(([path, text]) => link(path, () => this.go(path), { text: _(text) }));
+    this.user = link("/account", () => visit("/account"), { className: "account", "data-testid": "user" });
+    this.places = PLACES.map(([path, text]) => link(path, () => visit(path), { text: _(text) }));
     this.who = el("div", { className: "who" }, this.user, this.leave);
     this.root = el("header", { className: "ff masthead" },
-      link("/", () => this.go("/"), { className: "mark", "aria-label": _("Fivefold, to the start") }, petals(34), "Fivefold"),
+      link("/", () => visit("/"), { className: "mark", "aria-label": _("Fivefold, to the start") }, petals(34), "Fivefold"),
       el("nav", { "aria-label": _("Pages") }, ...this.places),
       this.who,
       this.trouble);
     parent.append(this.root);
   }
 
-  update(data, go) {
-    this.go = go;
+  update(data) {
     setText(this.user, data.user);
     this.user.title = _("Your account: {user}", { user: data.user });
     for (const place of [...this.places, this.user]) {
@@ -38,7 +37,7 @@ class Masthead {
     }
     bell ??= new Bell();
     if (bell.node.parentElement !== this.who) this.who.prepend(bell.node);
-    bell.update(data.user, go);
+    bell.update(data.user);
   }
 
   async logOut() {

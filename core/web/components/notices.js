@@ -15,7 +15,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     setText(empty, section.empty);
     empty.hidden = section.rows.length > 0;
     reconcile(rows, section.rows, makeRow, (line, row) =>
-      keepFocus(line, () => showRow(line, row, send, (href) => setTriggerValue("open", href)), () => line.querySelector("a, .title")));
+      keepFocus(line, () => showRow(line, row, send), () => line.querySelector("a, .title")));
   });
 }
 
@@ -29,14 +29,14 @@ function makeRow() {
   return el("li", { className: "row", "data-testid": "notice" });
 }
 
-function showRow(line, row, send, open) {
+function showRow(line, row, send) {
   const known = JSON.stringify(row);
   if (line.known === known) return; // what is being typed into it stays
   if (line.querySelector("form:not([hidden])")) return;
   line.known = known;
   line.dataset.state = row.state;
   const title = row.href
-    ? link(row.href, () => open(row.href), { className: "title", dir: "auto", text: row.title })
+    ? link(row.href, () => visit(row.href), { className: "title", dir: "auto", text: row.title })
     : el("span", { className: "title", tabIndex: -1, dir: "auto", text: row.title });
   const field = el("input", { type: "datetime-local", "aria-label": _("Date and time"), required: true, value: row.local });
   const form = el("form", { className: "when", hidden: true, on: { submit: (event) => {

@@ -4,14 +4,14 @@ const KEPT = "fivefold-cards"; // how many are shown, for as long as the tab is 
 /** The cards of recent work. One Shelf lives as long as its place on the page. */
 const shelves = new WeakMap();
 
-export default function ({ data, parentElement, setTriggerValue }) {
+export default function ({ data, parentElement }) {
   speak(data.language);
   let shelf = shelves.get(parentElement);
   if (!shelf) {
     shelf = new Shelf(parentElement);
     shelves.set(parentElement, shelf);
   }
-  shelf.update(data, (href) => setTriggerValue("go", href));
+  shelf.update(data);
 }
 
 class Shelf {
@@ -31,8 +31,7 @@ class Shelf {
     });
   }
 
-  update(data, go) {
-    this.go = go;
+  update(data) {
     this.zone = data.zone;
     const newer = !this.shown || this.shown.now < data.now;
     if (newer && (!this.shown || this.limit === MORE)) this.show(data);
@@ -63,12 +62,12 @@ class Shelf {
   show(shown) {
     this.shown = shown;
     this.more.hidden = !shown.more;
-    reconcile(this.cards, shown.cards, (card) => makeCard(card, () => this.go(card.href)), changeCard);
+    reconcile(this.cards, shown.cards, makeCard, changeCard);
   }
 }
 
-function makeCard(card, act) {
-  return link(card.href, act, { className: "card", "data-testid": "job-card" },
+function makeCard(card) {
+  return link(card.href, () => visit(card.href), { className: "card", "data-testid": "job-card" },
     el("div", { className: "stills" }),
     el("div", { className: "words" },
       el("p", { className: "prompt", dir: "auto" }),
