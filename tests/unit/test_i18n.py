@@ -31,6 +31,7 @@ from core.i18n import (
     translated,
 )
 from core.i18n import gettext as _
+from core.providers.errors import OutcomeUnknown
 from core.web.moments import day_text, moment_text, span_text
 from core.web.money import amount_text, amounts_text
 
@@ -207,6 +208,9 @@ def test_what_was_stored_in_english_is_said_again() -> None:
             "Der Mailserver lehnt diese Adresse ab: 550 5.1.1 no such user {here}."
         )
         assert translated("The job was deleted.") == "Der Auftrag wurde gelöscht."
+        refused = "Acme does not take this request (422): Too wide."
+        assert translated(refused) == "Acme nimmt diese Anfrage nicht an (422): Too wide."
+        assert translated(OutcomeUnknown().message).startswith("Die Anfrage wurde gesendet, aber")
         assert translated("A provider's own words.") == "A provider's own words."
         assert translated("") == ""
 
