@@ -149,7 +149,7 @@ def _open(browser: Browser, fivefold: Fivefold, web: Web) -> Opened:
     context = browser.new_context(viewport=_VIEWPORT)  # type: ignore[arg-type]  # a plain dict
     value = {"name": COOKIE, "value": cookie(fivefold), "url": web.url}
     page = context.new_page()
-    page.goto(f"{web.url}/{'?show=nothing&id=none' if web.native else 'providers'}")
+    page.goto(f"{web.url}/{'?show=job&id=none' if web.native else 'login'}")
     page.wait_for_load_state("networkidle")
     context.add_cookies([value])  # type: ignore[list-item]  # likewise
     page.close()

@@ -53,7 +53,8 @@ class Tiles {
     tile.item = item;
     const clip = item.kind === "video";
     const frame = el("button", { type: "button", className: "frame", "aria-label": clip ? _("Play {what}", { what: item.alt }) : _("Open {what}", { what: item.alt }) },
-      el("img", { src: clip ? item.poster : item.preview, alt: "", loading: "lazy", decoding: "async" }));
+      // A preview is as wide as a tile; a clip's poster has enough for screens with more pixels.
+      el("img", { srcset: clip ? `${item.preview}, ${item.poster} 2x` : null, src: item.preview, alt: "", loading: "lazy", decoding: "async" }));
     frame.addEventListener("click", () => this.lightbox.open(tile.item, frame));
     frame.addEventListener("keydown", (event) => this.key(event, tile, frame));
     if (clip) {
