@@ -23,7 +23,7 @@ from tests.web import finished
 
 PUSHED: Final = (100, 300)
 POLLED: Final = (25, 100)
-WATCH_SECONDS: Final = 5.0
+WATCH_SECONDS: Final = 20.0
 STEPS_A_SECOND: Final = 10  # in each, a tenth of the jobs gets on
 ONE_CORE: Final = 100.0
 VISIBLE_SECONDS: Final = 1.0

@@ -172,7 +172,11 @@ def test_a_playing_clip_goes_on_while_others_arrive_and_then_nothing_polls(
 ) -> None:
     page = watching
     heard: list[str | bytes] = []
-    page.on("websocket", lambda socket: socket.on("framereceived", heard.append))
+
+    def hear(frame: str | bytes) -> None:
+        heard.append(frame)
+
+    page.on("websocket", lambda socket: socket.on("framereceived", hear))
     job, assets = stored_job(web.store)
     watch(page, web, job)
     [first, *_] = [each for each in assets if each.kind == Kind.VIDEO]
