@@ -1,5 +1,6 @@
 """The routes and the middleware of the web process, on a test's own database."""
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from starlette.applications import Starlette
@@ -16,6 +17,9 @@ from core.web.studio import Studio
 from tests.conftest import claim
 
 HOST: Final = "http://studio.example.org"
+
+OpenBrowser = Callable[..., TestClient]
+"""Opens a browser, logged in as somebody or not: the fixture `browser`."""
 
 
 def finished(store: Store, content: ContentStore, asset: Asset, data: bytes) -> Asset:

@@ -14,8 +14,8 @@ from core.i18n import gettext as _
 from core.models import InvalidInput
 from core.store import DatabaseError, DatabaseUnavailable
 from core.web.answers import NO_ANSWER, NOT_KEPT, Refused
-from core.web.auth import same_origin
 from core.web.identity import whose
+from core.web.incoming import read_body, same_origin
 from core.web.live import Hub
 from core.web.studio import Studio
 
@@ -89,11 +89,9 @@ def _user(request: Request) -> str:
 
 
 async def _asked(request: Request) -> _Asked:
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _BODY_BYTES:
-            raise Refused(413, _("That is too much for what a button asks."))
+    body = await read_body(request, _BODY_BYTES)
+    if body is None:
+        raise Refused(413, _("That is too much for what a button asks."))
     try:
         return _Asked.model_validate_json(body)
     except ValidationError:

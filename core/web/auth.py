@@ -19,6 +19,7 @@ from core.i18n import gettext as _
 from core.store import DatabaseError, DatabaseUnavailable
 from core.web.answers import SORRY, Refused
 from core.web.identity import Identity, whose
+from core.web.incoming import read_body, same_origin
 from core.web.sessions import LiveSessions
 from core.web.studio import Studio
 from core.web.visitors import visitor
@@ -135,18 +136,6 @@ async def _end(request: Request, open_studio: Callable[[], Studio], sessions: Li
         sessions.ended(session_id)
 
 
-def same_origin(request: Request) -> bool:
-    """Return whether a page of ours sent a request, and not another site's.
-
-    Browsers say where a request comes from in `Sec-Fetch-Site`; on plain HTTP beyond
-    localhost only `Origin` tells. A request with neither comes from no page of ours.
-    """
-    site = request.headers.get("sec-fetch-site")
-    origin = urlsplit(request.headers.get("origin", ""))
-    host = request.headers.get("host")
-    return site == "same-origin" if site else bool(host) and origin.netloc == host
-
-
 def _check_origin(request: Request) -> None:
     if not same_origin(request):
         raise _Malformed(403, "cross-site", _(_CROSS_SITE))
@@ -154,11 +143,9 @@ def _check_origin(request: Request) -> None:
 
 async def _read(request: Request) -> _Typed:
     """Return what the form sent."""
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _BODY_BYTES:
-            raise _Malformed(413, "too long", _("That is too long for a user id and a passphrase."))
+    body = await read_body(request, _BODY_BYTES)
+    if body is None:
+        raise _Malformed(413, "too long", _("That is too long for a user id and a passphrase."))
     try:
         form = json.loads(body)
         typed = _Typed(**{name: form[name] for name in _Typed.__dataclass_fields__ if name in form})

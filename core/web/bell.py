@@ -17,8 +17,8 @@ from core.i18n import gettext as _
 from core.models import ChannelName, Notice, NoticeStatus
 from core.store import DatabaseError, DatabaseUnavailable, Store
 from core.web.answers import SORRY, Refused
-from core.web.auth import same_origin
 from core.web.identity import whose
+from core.web.incoming import read_body, same_origin
 from core.web.studio import Studio
 
 ALL_NOTICES: Final = "/notifications"
@@ -92,11 +92,9 @@ async def _job_read(request: Request) -> str | None:
     """Return the job whose notices were read; None: all were."""
     if not same_origin(request):
         raise Refused(403, _("Notifications are marked as read on Fivefold's own pages only."))
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _BODY_BYTES:
-            raise Refused(413, _("That is no job's id."))
+    body = await read_body(request, _BODY_BYTES)
+    if body is None:
+        raise Refused(413, _("That is no job's id."))
     try:
         job_id = json.loads(body).get("job_id") if body else None
     except (ValueError, AttributeError, RecursionError):

@@ -39,7 +39,8 @@ _NO_PACE: Final = Pace()
 GENERATING: Final = N_("Your content is being generated. Please check back later.")
 _GENERATING_THEIRS: Final = N_("This is being made at the moment. What is ready is shown already.")
 
-_TITLES: Final = {Kind.VIDEO: N_("Videos"), Kind.IMAGE: N_("Images")}  # as they are shown
+# Images come first: they are made first, and do not push the clips out of sight.
+_TITLES: Final = {Kind.IMAGE: N_("Images"), Kind.VIDEO: N_("Videos")}
 _STATUS: Final = {
     JobStatus.PROCESSING: N_("In the making"),
     JobStatus.COMPLETED: N_("Completed"),

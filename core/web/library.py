@@ -24,9 +24,9 @@ from core.store import DatabaseError, DatabaseUnavailable
 from core.store.library import PAGE, Change, Filter, parse_ids
 from core.web.access import Access, to_gallery
 from core.web.answers import NOT_KEPT, SORRY, Refused
-from core.web.auth import same_origin
 from core.web.bundle import bundled
 from core.web.identity import whose
+from core.web.incoming import read_body, same_origin
 from core.web.library_query import read_filter, read_limit
 from core.web.studio import Studio
 from core.web.tiles import tile
@@ -301,11 +301,9 @@ async def _with_body(request: Request, make: Callable[[bytes], Response]) -> Res
     """Answer a request with a body, in a thread that may wait."""
     if not same_origin(request):
         return _refuse(403, _("The library is changed on Fivefold's own pages only."))
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _BODY_BYTES:
-            return _refuse(400, _("That is too much at a time."))
+    body = await read_body(request, _BODY_BYTES)
+    if body is None:
+        return _refuse(400, _("That is too much at a time."))
     return await run_in_threadpool(_answer, lambda: make(body))
 
 

@@ -5,13 +5,16 @@ from collections.abc import Iterator
 from functools import partial
 
 import pytest
+from starlette.testclient import TestClient
 
+from core.media.folder import FolderStore
 from core.settings import Settings
 from core.store import Store
 from core.web.studio import Studio, studio
 from tests.brokers import rabbitmq, redis
 from tests.contract.fakes import FakeProvider
 from tests.integration.bench import Bench, NewBench
+from tests.web import OpenBrowser, app_of, browser_of, log_in, studio_of
 
 __all__ = ["rabbitmq", "redis"]
 
@@ -44,3 +47,21 @@ def page_studio(
     yield opened
     opened.store.close()
     studio.clear()
+
+
+@pytest.fixture
+def browser(settings: Settings, store: Store, content: FolderStore) -> Iterator[OpenBrowser]:
+    """Opens browsers, logged in as somebody or not."""
+    app = app_of(studio_of(settings, store, content))
+    clients: list[TestClient] = []
+
+    def open_browser(user_id: str | None = None) -> TestClient:
+        client = browser_of(app).__enter__()
+        clients.append(client)
+        if user_id is not None:
+            log_in(client, user_id)
+        return client
+
+    yield open_browser
+    for client in clients:
+        client.__exit__()

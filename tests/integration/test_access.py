@@ -1,6 +1,5 @@
 """Who may look at what: the owner, whoever has a link, an admin; and what the log is told."""
 
-from collections.abc import Callable, Iterator
 from datetime import timedelta
 from urllib.parse import quote
 
@@ -13,36 +12,16 @@ from streamlit.testing.v1 import AppTest
 
 from core.media.folder import FolderStore
 from core.models import Asset, Share, Via, now
-from core.settings import Settings
 from core.store import Store
 from core.web.identity import Identity
 from tests.conftest import claim, stored_job
 from tests.integration.test_web_pages import opened, shown
-from tests.web import app_of, browser_of, finished, log_in, studio_of
+from tests.web import OpenBrowser, finished
 
 BYTES = b"\x89PNG\r\n\x1a\n" + b"ana's own image" * 40
 PRIVATE = "what only ana may know"
 PARTS = ("", "?download=1", "/preview", "/poster")
 IDENTITY = Identity("key", days=30, secure=False)
-OpenBrowser = Callable[..., TestClient]
-
-
-@pytest.fixture
-def browser(settings: Settings, store: Store, content: FolderStore) -> Iterator[OpenBrowser]:
-    """Opens browsers, logged in as somebody or not."""
-    app = app_of(studio_of(settings, store, content))
-    clients: list[TestClient] = []
-
-    def open_browser(user_id: str | None = None) -> TestClient:
-        client = browser_of(app).__enter__()
-        clients.append(client)
-        if user_id is not None:
-            log_in(client, user_id)
-        return client
-
-    yield open_browser
-    for client in clients:
-        client.__exit__()
 
 
 @pytest.fixture

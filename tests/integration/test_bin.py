@@ -3,7 +3,6 @@
 import asyncio
 import json
 import zipfile
-from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import timedelta
 from io import BytesIO
@@ -29,7 +28,6 @@ from core.models import (
     Notify,
     now,
 )
-from core.settings import Settings
 from core.store import DatabaseError, Store
 from core.store.library import Filter
 from core.web.identity import Identity
@@ -38,29 +36,10 @@ from tests.conftest import MOMENT, claim, stored_job
 from tests.integration.test_notifications import Recorder, sender
 from tests.integration.test_removal import broken_at
 from tests.seed import fill
-from tests.web import app_of, browser_of, finished, log_in, studio_of
+from tests.web import OpenBrowser, finished
 
-OpenBrowser = Callable[..., TestClient]
 IDENTITY = Identity("key", days=30, secure=False)
 ALL, BIN = Filter(owner="ana"), Filter(owner="ana", binned=True)
-
-
-@pytest.fixture
-def browser(settings: Settings, store: Store, content: FolderStore) -> Iterator[OpenBrowser]:
-    """Opens browsers, logged in as somebody or not."""
-    app = app_of(studio_of(settings, store, content))
-    clients: list[TestClient] = []
-
-    def open_browser(user_id: str | None = None) -> TestClient:
-        client = browser_of(app).__enter__()
-        clients.append(client)
-        if user_id is not None:
-            log_in(client, user_id)
-        return client
-
-    yield open_browser
-    for client in clients:
-        client.__exit__()
 
 
 @pytest.fixture

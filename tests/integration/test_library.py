@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import Any, Final
@@ -18,7 +18,6 @@ from starlette.testclient import TestClient
 
 from core.media.folder import FolderStore
 from core.models import AT_ONCE, Asset, InvalidInput, Kind, Via, now
-from core.settings import Settings
 from core.store import Store
 from core.store.library import (
     COLLECTIONS,
@@ -32,29 +31,10 @@ from core.web.library_query import read_filter
 from tests.conftest import MOMENT, stored_job
 from tests.integration.test_breaking_in import answered, harmless, hostile_text, json_values
 from tests.seed import fill
-from tests.web import app_of, browser_of, log_in, studio_of
+from tests.web import OpenBrowser
 
-OpenBrowser = Callable[..., TestClient]
 BERLIN: Final = ZoneInfo("Europe/Berlin")
 ALL: Final = Filter(owner="ana")
-
-
-@pytest.fixture
-def browser(settings: Settings, store: Store, content: FolderStore) -> Iterator[OpenBrowser]:
-    """Opens browsers, logged in as somebody or not."""
-    app = app_of(studio_of(settings, store, content))
-    clients: list[TestClient] = []
-
-    def open_browser(user_id: str | None = None) -> TestClient:
-        client = browser_of(app).__enter__()
-        clients.append(client)
-        if user_id is not None:
-            log_in(client, user_id)
-        return client
-
-    yield open_browser
-    for client in clients:
-        client.__exit__()
 
 
 @pytest.fixture

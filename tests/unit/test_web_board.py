@@ -50,7 +50,7 @@ def test_a_new_job_says_that_it_is_being_made() -> None:
     assert found["job"]["ready"] == "0 of 10 ready"
     assert found["job"]["prompt"] == PROMPT
     assert found["job"]["time"] == "today, 10:30"
-    assert [section["title"] for section in found["sections"]] == ["Videos", "Images"]
+    assert [section["title"] for section in found["sections"]] == ["Images", "Videos"]
     assert [len(section["items"]) for section in found["sections"]] == [5, 5]
     assert {item["label"] for section in found["sections"] for item in section["items"]} == {
         "Waiting"
@@ -183,7 +183,7 @@ def test_a_guest_gets_addresses_with_the_key_and_nothing_to_do() -> None:
     found = board.snapshot(job, [finished(assets[0]), half, *assets[2:]], guest)
     assert found["job"]["acts"] == []
     assert found["job"]["sentence"] != board.GENERATING
-    [done, drawn, *rest] = found["sections"][1]["items"]
+    [done, drawn, *rest] = found["sections"][0]["items"]
     assert {name: done[name] for name in ("original", "preview", "poster", "download")} == {
         "original": f"/content/{assets[0].id}?share=a.b+c",
         "preview": f"/content/{assets[0].id}/preview?share=a.b+c",
@@ -271,7 +271,7 @@ def test_a_job_that_ended_with_something_missing_says_what(
     ended = [each.model_copy(update={"state": state}) for each in assets[:2]]
     found = shown(job, ended + [finished(each) for each in assets[2:]])
     assert found["job"]["sentence"] == sentence
-    assert [section["count"] for section in found["sections"]] == ["5", "3 of 5"]
+    assert [section["count"] for section in found["sections"]] == ["3 of 5", "5"]
     assert not found["job"]["active"]
 
 

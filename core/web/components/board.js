@@ -77,7 +77,7 @@ class Board {
     this.shown = shown;
     this.behind = Date.now() - Date.parse(shown.now); // what this clock says beyond the server's
     this.heading.update(shown.job);
-    const sections = shown.sections.map((each) => ({ ...each, id: each.kind })).sort(byKind);
+    const sections = shown.sections.map((each) => ({ ...each, id: each.kind }));
     reconcile(this.sections, sections, makeSection, (node, section) => this.changeSection(node, section));
     this.facts.hidden = !shown.facts;
     if (shown.facts) this.changeFacts(shown.facts);
@@ -220,11 +220,6 @@ class Board {
 }
 
 const SMALL = { cancel: "close", first: "first" }; // acts on an item that are shown as an icon
-
-/** Images come first: they are made first, and do not push the clips out of sight. */
-function byKind(one, other) {
-  return one.kind.localeCompare(other.kind);
-}
 
 function makeSection({ kind, title }) {
   const heading = el("h2", { id: `title-${kind}` }, el("span", { text: title }), el("span", { className: "count" }));
