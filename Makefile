@@ -35,7 +35,7 @@ lint: $(VENV)/.installed-dev  ## Check style, types and who imports whom
 texts: $(VENV)/.installed-dev  ## Gather all texts for translation, and bring each language up to date
 	./scripts/texts
 
-bench: $(VENV)/.installed-dev  ## Measure, and write the table into docs/benchmarks.md (about half an hour)
+bench: $(VENV)/.installed-dev  ## Measure, and write the table into docs/benchmarks.md (about an hour)
 	$(PYTHON) -m benchmarks
 
 lock:  ## Make constraints.txt anew from a fresh virtual environment
