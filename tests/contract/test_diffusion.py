@@ -186,7 +186,7 @@ def test_an_image_is_made_and_its_progress_told(
     assert found.extension == "png"
     assert report.shares == sorted(report.shares)
     assert report.shares[-1] == 1
-    assert f"loading {image_model}" in report.waiting
+    assert f"loading the model {image_model}" in report.waiting
     assert outcome.cost == 0
     assert outcome.details == {"steps": 30, "guidance": 7.5, "device": "cpu"}
     assert watched.loaded == [image_model]
