@@ -139,7 +139,8 @@ def _mount(component: Callable[..., Any], key: str, shown: dict[str, Any], **act
     """Mount a component; a click on it calls the act of its name with the value it carries."""
 
     def happened(name: str) -> None:
-        value = st.session_state[key].get(name)
+        told = st.session_state.get(key)  # None: the page was left while the click was on its way
+        value = None if told is None else told.get(name)
         if isinstance(value, str):
             acts[name](value)
 
