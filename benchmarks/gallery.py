@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from playwright.sync_api import Browser, CDPSession, sync_playwright
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from benchmarks.harness import Bench, Fivefold, Options, Row, spread
 from benchmarks.native import CLIPS, IMAGES
-from benchmarks.web import USER, Web, cookie, open_tabs, serving, settle
+from benchmarks.web import USER, Tab, Web, cookie, open_tabs, serving, settle
 from core.web.identity import COOKIE
 from tests.browser.conftest import FLAGS, find_chromium
 from tests.seed import fill
@@ -123,12 +124,12 @@ def memory(bench: Bench, options: Options) -> Iterator[Row]:
 
 
 async def _sessions(fivefold: Fivefold, web: Web) -> list[float]:
-    figures, opened = [], 0
+    figures: list[float] = []
+    kept: list[tuple[Tab, list[ForwardMsg]]] = []
     key = cookie(fivefold)
     for number in SESSIONS:
         page, query = ("", {"show": "gallery"}) if web.native else ("gallery", {})
-        await open_tabs(web, key, number - opened, page, **query)
-        opened = number
+        kept += await open_tabs(web, key, number - len(kept), page, **query)
         settle(web)
         figures.append(web.megabytes())
     return figures

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import statistics
 import threading
 import time
@@ -9,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import httpx2
 from playwright.sync_api import Page
@@ -22,12 +23,13 @@ from core.web.identity import COOKIE
 from tests.web import finished
 
 PUSHED: Final = (100, 300)
-POLLED: Final = (25, 100)
+POLLED: Final = (25,)  # more of them is more than a core can do
 WATCH_SECONDS: Final = 20.0
 STEPS_A_SECOND: Final = 10  # in each, a tenth of the jobs gets on
 ONE_CORE: Final = 100.0
 VISIBLE_SECONDS: Final = 1.0
 PAUSE_SECONDS: Final = 0.7  # between two items that are saved
+_FIRST_IMAGE: Final = re.compile(r"image 1: (\d+)%")
 _PICTURE: Final = b"no picture, but somebody saved it"
 
 _APPEARS: Final = """
@@ -111,20 +113,14 @@ def _jobs(fivefold: Fivefold, vendor: Vendor, number: int) -> list[tuple[Job, li
     return planned
 
 
-class _Step(NamedTuple):
-    """What was written last of a job, and when."""
-
-    percent: int
-    at: float
-
-
 class _Driver:
     """Lets each job's first item get on by one per cent a second."""
 
     def __init__(self, fivefold: Fivefold, jobs: list[str]) -> None:
         self._assets = fivefold.database["assets"]
         self._jobs = jobs
-        self.steps: dict[str, _Step] = defaultdict(lambda: _Step(0, 0.0))
+        self.steps: dict[str, dict[int, float]] = defaultdict(dict)
+        """By job: when each percentage was written last."""
 
     @contextmanager
     def going(self) -> Iterator[None]:
@@ -144,8 +140,8 @@ class _Driver:
         turn = 0
         while not stop.wait(1 / STEPS_A_SECOND):
             for job_id in self._jobs[turn % STEPS_A_SECOND :: STEPS_A_SECOND]:
-                percent = self.steps[job_id].percent % 99 + 1
-                self.steps[job_id] = _Step(percent, time.monotonic())
+                percent = turn // STEPS_A_SECOND % 99 + 1
+                self.steps[job_id][percent] = time.monotonic()
                 change = {"$set": {"progress": percent / 100}}
                 self._assets.update_one({"_id": f"{job_id}-image-1"}, change)
             turn += 1
@@ -183,7 +179,7 @@ async def _pushed(  # noqa: PLR0913, PLR0917  # what one viewer needs
     client: httpx2.AsyncClient,
     web: Web,
     key: str,
-    steps: Mapping[str, _Step],
+    steps: Mapping[str, Mapping[int, float]],
     delays: list[float],
     jobs: list[str],
 ) -> "list[asyncio.Task[None]]":
@@ -206,23 +202,23 @@ async def _pushed(  # noqa: PLR0913, PLR0917  # what one viewer needs
     return tasks
 
 
-def _note(said: Any, item_id: str, step: _Step, delays: list[float]) -> None:  # noqa: ANN401  # JSON
-    """Note how late it is, where `said` holds the item as it was written last."""
+def _note(said: Any, item_id: str, steps: Mapping[int, float], delays: list[float]) -> None:  # noqa: ANN401  # JSON
+    """Note how late it is, where `said` holds the item."""
     if isinstance(said, dict):
-        if said.get("id") == item_id and said.get("percent") == step.percent:
-            delays.append(time.monotonic() - step.at)
+        if said.get("id") == item_id and said.get("percent") in steps:
+            delays.append(time.monotonic() - steps[said["percent"]])
             return
         said = list(said.values())
     if isinstance(said, list):
         for each in said:
-            _note(each, item_id, step, delays)
+            _note(each, item_id, steps, delays)
 
 
 async def _polled(  # noqa: PLR0913, PLR0917  # as `_pushed`
     client: httpx2.AsyncClient,
     web: Web,
     key: str,
-    steps: Mapping[str, _Step],
+    steps: Mapping[str, Mapping[int, float]],
     delays: list[float],
     jobs: list[str],
 ) -> "list[asyncio.Task[None]]":
@@ -233,13 +229,12 @@ async def _polled(  # noqa: PLR0913, PLR0917  # as `_pushed`
         while True:
             began = time.monotonic()
             heard = await tab.draw_fragment(fragment)
-            step = steps[job_id]
-            shown = f"image 1: {step.percent}%"
-            if step.percent != seen and any(
-                shown in each.delta.new_element.progress.text for each in heard
-            ):
-                seen = step.percent
-                delays.append(time.monotonic() - step.at)
+            texts = " ".join(each.delta.new_element.progress.text for each in heard)
+            shown = _FIRST_IMAGE.search(texts)
+            percent = seen if shown is None else int(shown[1])
+            if percent != seen and percent in steps[job_id]:
+                seen = percent
+                delays.append(time.monotonic() - steps[job_id][percent])
             await asyncio.sleep(max(0.0, pause - (time.monotonic() - began)))
 
     tasks = []

@@ -3,8 +3,8 @@
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
@@ -92,15 +92,14 @@ class Tab:
         self._socket = socket
 
     @classmethod
-    @asynccontextmanager
-    async def opened(cls, web: Web, cookie: str) -> AsyncIterator[Self]:
-        """Give a tab that has nothing drawn yet."""
+    async def open(cls, web: Web, cookie: str) -> Self:
+        """Return a tab that has nothing drawn yet; it is open for as long as it is kept."""
         headers = {"Cookie": f"{COOKIE}={cookie}"}
         address = f"ws://127.0.0.1:{web.port}/_stcore/stream"
-        async with connect(
+        socket = await connect(
             address, additional_headers=headers, proxy=None, max_size=None, open_timeout=60
-        ) as socket:
-            yield cls(socket)
+        )
+        return cls(socket)
 
     async def draw(self, page: str = "", **query: str) -> "list[ForwardMsg]":
         """Ask for a page and return all that comes until it is drawn."""
@@ -130,12 +129,12 @@ class Tab:
 async def open_tabs(
     web: Web, cookie: str, number: int, page: str, **query: str
 ) -> "list[tuple[Tab, list[ForwardMsg]]]":
-    """Open so many tabs with a page drawn, a few at a time; they end with the event loop."""
+    """Open so many tabs with a page drawn, a few at a time; they end when nobody keeps them."""
     few = asyncio.Semaphore(5)
 
     async def one() -> "tuple[Tab, list[ForwardMsg]]":
         async with few:
-            tab = await Tab.opened(web, cookie).__aenter__()
+            tab = await Tab.open(web, cookie)
             return tab, await tab.draw(page, **query)
 
     return await asyncio.gather(*(one() for _ in range(number)))
