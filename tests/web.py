@@ -62,3 +62,11 @@ def log_in(client: TestClient, user_id: str, **more: Any) -> Any:  # JSON
     answer = client.post("/auth/login", json={"user_id": user_id} | more)
     assert answer.status_code == 200, answer.text
     return answer.json()
+
+
+def changed(client: TestClient, **body: Any) -> dict[str, Any]:
+    """Change items of the library as its page does, and return what it is told."""
+    answer = client.post("/library/items", json=body)
+    assert answer.status_code == 200, answer.text
+    told: dict[str, Any] = answer.json()
+    return told

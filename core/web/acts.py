@@ -13,9 +13,8 @@ from starlette.routing import Route
 from core.i18n import gettext as _
 from core.models import InvalidInput
 from core.store import DatabaseError, DatabaseUnavailable
-from core.web.answers import NO_ANSWER, NOT_KEPT, Refused
-from core.web.identity import whose
-from core.web.incoming import read_body, same_origin
+from core.web.answers import NO_ANSWER, NOT_KEPT, Refused, said
+from core.web.incoming import logged_in, read_body, same_origin
 from core.web.live import Hub
 from core.web.studio import Studio
 
@@ -63,26 +62,20 @@ def act_routes(open_studio: Callable[[], Studio], hub: Hub) -> list[Route]:
             if job_id.isascii():  # no other can be an id
                 await run_in_threadpool(carry_out, job_id, user_id, asked)
         except Refused as refusal:
-            return _said(refusal.status, str(refusal))
+            return said(refusal.status, str(refusal))
         except InvalidInput as error:
-            return _said(409, str(error))
+            return said(409, str(error))
         except (DatabaseError, DatabaseUnavailable) as error:
             _log.warning("%s was not carried out: %s", request.url.path, error)
-            return _said(503, _(NO_ANSWER))
+            return said(503, _(NO_ANSWER))
         hub.changed(job_id)
         return JSONResponse({}, headers=NOT_KEPT)
 
     return [Route("/jobs/{id}/acts", act, methods=["POST"])]
 
 
-def _said(status: int, message: str) -> Response:
-    return JSONResponse({"message": message}, status, NOT_KEPT)
-
-
 def _user(request: Request) -> str:
-    user_id = whose(request)
-    if user_id is None:
-        raise Refused(401, _("Please log in."))
+    user_id = logged_in(request)
     if not same_origin(request):
         raise Refused(403, _("This is done on Fivefold's own pages only."))
     return user_id

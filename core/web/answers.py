@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from starlette.responses import JSONResponse
+
 from core.i18n import N_
 
 NO_ANSWER: Final = N_("The database does not answer. Please try again in a minute.")
@@ -28,3 +30,13 @@ class Refused(Exception):
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
         self.status = status
+
+
+def said(status: int, message: str) -> JSONResponse:
+    """Return an answer that is a sentence, for our own scripts to show.
+
+    Args:
+        status: the HTTP status.
+        message: the sentence for the user.
+    """
+    return JSONResponse({"message": message}, status, NOT_KEPT)

@@ -16,9 +16,8 @@ from core.i18n import N_, translated
 from core.i18n import gettext as _
 from core.models import ChannelName, Notice, NoticeStatus
 from core.store import DatabaseError, DatabaseUnavailable, Store
-from core.web.answers import SORRY, Refused
-from core.web.identity import whose
-from core.web.incoming import read_body, same_origin
+from core.web.answers import NOT_KEPT, SORRY, Refused, said
+from core.web.incoming import logged_in, read_body, same_origin
 from core.web.studio import Studio
 
 ALL_NOTICES: Final = "/notifications"
@@ -30,7 +29,6 @@ _FAILED: Final[dict[str, str]] = {
     ChannelName.WEBHOOK: N_("A message to your webhook could not be sent"),
 }
 _FAILED_ELSEWHERE: Final = N_("A message could not be sent")
-_HEADERS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 _BODY_BYTES: Final = 1_024
 
 _log = logging.getLogger(__name__)
@@ -47,15 +45,15 @@ def bell_routes(open_studio: Callable[[], Studio]) -> list[Route]:
     """
 
     def bell(request: Request) -> Response:
-        return _answer(lambda: _told(open_studio().store, _user(request)))
+        return _answer(lambda: _told(open_studio().store, logged_in(request)))
 
     async def read(request: Request) -> Response:
         try:
-            user_id, job_id = _user(request), await _job_read(request)
+            user_id, job_id = logged_in(request), await _job_read(request)
         except Refused as refusal:
-            return _refuse(refusal)
+            return said(refusal.status, str(refusal))
         except DatabaseUnavailable:
-            return _refuse(Refused(503, _(SORRY)))
+            return said(503, _(SORRY))
 
         def mark() -> dict[str, Any]:
             store = open_studio().store
@@ -69,23 +67,12 @@ def bell_routes(open_studio: Callable[[], Studio]) -> list[Route]:
 
 def _answer(make: Callable[[], dict[str, Any]]) -> Response:
     try:
-        return JSONResponse(make(), headers=_HEADERS)
+        return JSONResponse(make(), headers=NOT_KEPT)
     except Refused as refusal:
-        return _refuse(refusal)
+        return said(refusal.status, str(refusal))
     except (DatabaseError, DatabaseUnavailable) as error:
         _log.warning("the bell was not answered: %s", error)
-        return _refuse(Refused(503, _(SORRY)))
-
-
-def _refuse(refusal: Refused) -> Response:
-    return JSONResponse({"message": str(refusal)}, refusal.status, _HEADERS)
-
-
-def _user(request: Request) -> str:
-    user_id = whose(request)
-    if user_id is None:
-        raise Refused(401, _("Please log in."))
-    return user_id
+        return said(503, _(SORRY))
 
 
 async def _job_read(request: Request) -> str | None:

@@ -18,9 +18,10 @@ from starlette.types import Receive, Scope, Send
 from core.i18n import gettext as _
 from core.i18n import language
 from core.store import DatabaseError, DatabaseUnavailable
-from core.web.answers import NOT_KEPT, SORRY, Refused
+from core.web.answers import NOT_KEPT, SORRY, Refused, said
 from core.web.channels import CARDS, CardsChannel, Channel, JobChannel, Looker, look
 from core.web.identity import whose
+from core.web.incoming import logged_in
 from core.web.live import LAST_EVENTS, Event, Hub, Listener
 from core.web.moments import zone_of
 from core.web.sessions import LiveSessions
@@ -89,10 +90,10 @@ def _answering(
         try:
             return await answer(request, channel_of(request))
         except Refused as refusal:
-            return JSONResponse({"message": str(refusal)}, refusal.status, NOT_KEPT)
+            return said(refusal.status, str(refusal))
         except (DatabaseError, DatabaseUnavailable) as error:
             _log.warning("nothing was pushed: %s", error)
-            return JSONResponse({"message": _(SORRY)}, 503, NOT_KEPT)
+            return said(503, _(SORRY))
 
     return route
 
@@ -114,17 +115,16 @@ def _nothing() -> Refused:
 
 def _job_channel(request: Request) -> Channel:
     looker, job_id = _looker(request), request.path_params["id"]
-    if looker.user_id is None and not looker.share_key:
-        raise Refused(401, _("Please log in."))
+    if not looker.share_key:
+        logged_in(request)
     if not job_id.isascii() or len(job_id) > _ID_CHARACTERS:
         raise _nothing()
     return JobChannel(looker, job_id)
 
 
 def _card_channel(request: Request) -> Channel:
+    logged_in(request)
     looker = _looker(request)
-    if looker.user_id is None:
-        raise Refused(401, _("Please log in."))
     try:
         limit = int(request.query_params.get("limit", CARDS))
     except ValueError:

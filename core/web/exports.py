@@ -22,7 +22,7 @@ from core.store import DatabaseError, DatabaseUnavailable
 from core.store.activity import PERIODS, ActivityStore, Deed, Scope
 from core.store.users import UserStore
 from core.web.answers import NOT_KEPT, SORRY, Refused
-from core.web.identity import whose
+from core.web.incoming import logged_in
 from core.web.studio import Studio
 from core.web.visitors import visitor
 
@@ -113,9 +113,7 @@ def look_at_activity(viewer: str, of: str | None, address: str) -> ViewEntry:
 
 
 def _export(request: Request, open_studio: Callable[[], Studio]) -> Response:
-    user_id = whose(request)
-    if user_id is None:
-        raise Refused(401, _("Please log in."))
+    user_id = logged_in(request)
     which = request.path_params["which"]
     if which not in _TABLES:
         raise Refused(

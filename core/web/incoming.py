@@ -4,6 +4,10 @@ from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
+from core.i18n import gettext as _
+from core.web.answers import Refused
+from core.web.identity import whose
+
 
 def same_origin(request: Request) -> bool:
     """Return whether a page of ours sent a request, and not another site's.
@@ -30,3 +34,16 @@ async def read_body(request: Request, most: int) -> bytes | None:
         if len(body) > most:
             return None
     return body
+
+
+def logged_in(request: Request) -> str:
+    """Return who is asking, where somebody must be logged in.
+
+    Raises:
+        Refused: nobody is.
+        DatabaseUnavailable: somebody may be, but that cannot be looked up.
+    """
+    user_id = whose(request)
+    if user_id is None:
+        raise Refused(401, _("Please log in."))
+    return user_id

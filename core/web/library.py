@@ -23,10 +23,9 @@ from core.models import Asset, AssetState, InvalidInput, Kind, Via
 from core.store import DatabaseError, DatabaseUnavailable
 from core.store.library import PAGE, Change, Filter, parse_ids
 from core.web.access import Access, to_gallery
-from core.web.answers import NOT_KEPT, SORRY, Refused
+from core.web.answers import NOT_KEPT, SORRY, Refused, said
 from core.web.bundle import bundled
-from core.web.identity import whose
-from core.web.incoming import read_body, same_origin
+from core.web.incoming import logged_in, read_body, same_origin
 from core.web.library_query import read_filter, read_limit
 from core.web.studio import Studio
 from core.web.tiles import tile
@@ -254,8 +253,7 @@ def _looker(request: Request, studio: Studio, owner: str = "") -> tuple[Access, 
         studio: where everything is.
         owner: whose library is asked for; empty: the one that the address names, or one's own.
     """
-    user_id = whose(request)
-    user = None if user_id is None else studio.store.users.get(user_id)
+    user = studio.store.users.get(logged_in(request))
     if user is None:
         raise Refused(401, _("Please log in."))
     owner = owner or request.query_params.get("user", "")
@@ -300,10 +298,10 @@ def _read(model: type[Asked], body: bytes) -> Asked:
 async def _with_body(request: Request, make: Callable[[bytes], Response]) -> Response:
     """Answer a request with a body, in a thread that may wait."""
     if not same_origin(request):
-        return _refuse(403, _("The library is changed on Fivefold's own pages only."))
+        return said(403, _("The library is changed on Fivefold's own pages only."))
     body = await read_body(request, _BODY_BYTES)
     if body is None:
-        return _refuse(400, _("That is too much at a time."))
+        return said(400, _("That is too much at a time."))
     return await run_in_threadpool(_answer, lambda: make(body))
 
 
@@ -311,17 +309,13 @@ def _answer(make: Callable[[], Response]) -> Response:
     try:
         return make()
     except Refused as refusal:
-        return _refuse(refusal.status, str(refusal))
+        return said(refusal.status, str(refusal))
     except InvalidInput as error:
-        return _refuse(400, str(error))
+        return said(400, str(error))
     except (DatabaseError, DatabaseUnavailable, StorageUnavailable) as error:
         _log.warning("the library was not answered: %s", error)
-        return _refuse(503, _(SORRY))
+        return said(503, _(SORRY))
 
 
 def _json(answer: Json) -> Response:
     return JSONResponse(answer, headers=NOT_KEPT)
-
-
-def _refuse(status: int, message: str) -> Response:
-    return JSONResponse({"message": message}, status, NOT_KEPT)

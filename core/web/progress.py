@@ -1,6 +1,5 @@
 """An item that is not finished, in words: what it waits for, how far it is, why there is none."""
 
-from datetime import datetime
 from typing import Any, Final
 
 from core.i18n import N_, translated
@@ -58,7 +57,7 @@ def unfinished(asset: Asset, name: str, view: View, pace: Pace) -> Json:
     elif asset.state == AssetState.RUNNING and asset.progress:
         shown["percent"] = round(100 * asset.progress)
         label = _("{doing} · {percent}%").format(doing=label, percent=shown["percent"])
-    if shown["state"] == "drawing" and (begun := _begun(asset)) is not None:
+    if shown["state"] == "drawing" and (begun := asset.timings.get("submitted_at")) is not None:
         shown |= {"begun": begun.isoformat(), "expected": pace.expected.get(asset.id)}
     return shown | {"label": label}
 
@@ -72,11 +71,6 @@ def _waiting(asset: Asset, pace: Pace) -> str:
     if place == 1:
         return _("Waiting · next")
     return _("Waiting · place {place}").format(place=place)
-
-
-def _begun(asset: Asset) -> datetime | None:
-    """Return when an item was sent to its provider."""
-    return asset.timings.get("submitted_at")
 
 
 def _message(asset: Asset, view: View) -> str:

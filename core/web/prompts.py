@@ -11,8 +11,8 @@ from starlette.routing import Route
 from core.i18n import gettext as _
 from core.i18n import language
 from core.store import DatabaseError, DatabaseUnavailable
-from core.web.answers import NOT_KEPT, SORRY
-from core.web.identity import whose
+from core.web.answers import NOT_KEPT, SORRY, Refused, said
+from core.web.incoming import logged_in
 from core.web.studio import Studio
 from core.web.surprises import surprise
 
@@ -48,10 +48,9 @@ def prompt_routes(open_studio: Callable[[], Studio]) -> list[Route]:
 def _answer(request: Request, make: Callable[[str], dict[str, Any]]) -> Response:
     """Answer whoever is logged in."""
     try:
-        user_id = whose(request)
-        if user_id is None:
-            return JSONResponse({"message": _("Please log in again.")}, 401, NOT_KEPT)
-        return JSONResponse(make(user_id), headers=NOT_KEPT)
+        return JSONResponse(make(logged_in(request)), headers=NOT_KEPT)
+    except Refused as refusal:
+        return said(refusal.status, str(refusal))
     except (DatabaseError, DatabaseUnavailable) as error:
         _log.warning("prompts were not told: %s", error)
-        return JSONResponse({"message": _(SORRY)}, 503, NOT_KEPT)
+        return said(503, _(SORRY))

@@ -11,7 +11,6 @@ from unittest.mock import patch
 
 import pytest
 from pymongo.errors import AutoReconnect
-from starlette.testclient import TestClient
 
 from core.generation.leadership import Leadership
 from core.generation.sweeper import Sweeper, empty_bin, remove_accounts
@@ -36,7 +35,7 @@ from tests.conftest import MOMENT, claim, stored_job
 from tests.integration.test_notifications import Recorder, sender
 from tests.integration.test_removal import broken_at
 from tests.seed import fill
-from tests.web import OpenBrowser, finished
+from tests.web import OpenBrowser, changed, finished
 
 IDENTITY = Identity("key", days=30, secure=False)
 ALL, BIN = Filter(owner="ana"), Filter(owner="ana", binned=True)
@@ -72,13 +71,6 @@ def files(content: FolderStore, asset: Asset) -> int:
 
 def gone(store: Store, content: FolderStore, asset: Asset) -> bool:
     return store.assets.get(asset.id) is None and files(content, asset) == 0
-
-
-def changed(client: TestClient, **body: Any) -> dict[str, Any]:
-    answer = client.post("/library/items", json=body)
-    assert answer.status_code == 200, answer.text
-    told: dict[str, Any] = answer.json()
-    return told
 
 
 # In and out

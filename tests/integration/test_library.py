@@ -31,7 +31,7 @@ from core.web.library_query import read_filter
 from tests.conftest import MOMENT, stored_job
 from tests.integration.test_breaking_in import answered, harmless, hostile_text, json_values
 from tests.seed import fill
-from tests.web import OpenBrowser
+from tests.web import OpenBrowser, changed
 
 BERLIN: Final = ZoneInfo("Europe/Berlin")
 ALL: Final = Filter(owner="ana")
@@ -454,13 +454,6 @@ def test_a_collection_is_renamed_joined_and_dissolved(store: Store, made: list[A
 
 def items(client: TestClient, query: str = "") -> dict[str, Any]:
     answer = client.get(f"/library/items{query}")
-    assert answer.status_code == 200, answer.text
-    told: dict[str, Any] = answer.json()
-    return told
-
-
-def changed(client: TestClient, **body: Any) -> dict[str, Any]:
-    answer = client.post("/library/items", json=body)
     assert answer.status_code == 200, answer.text
     told: dict[str, Any] = answer.json()
     return told
