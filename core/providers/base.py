@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal, Protocol, get_args
 
+from core.i18n import N_
 from core.i18n import gettext as _
 from core.models import PROMPT_MAX_CHARACTERS, Cost, InvalidInput, Kind, Task
+from core.providers.errors import ProviderError
 
 Queue = Literal["io", "gpu"]
 QUEUES: Final = get_args(Queue)
@@ -271,12 +273,15 @@ class Submission:
         handle: the provider's own, for this process only.
         details: what came back that is worth keeping, such as `request_id`; plain JSON, no secrets.
         cost: what the provider now expects it to cost, in the capability's unit; None: not said.
+        reply: the raw reply of the creating call, without secrets, at most `REPLY_MAX_BYTES`, for
+            `Provider.reread`; None: there is none to read again.
     """
 
     remote_id: str | None = None
     handle: Any = field(default=None, repr=False)
     details: Mapping[str, Any] = field(default_factory=dict)
     cost: float | None = None
+    reply: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -286,10 +291,13 @@ class Outcome:
     Attributes:
         cost: what it cost, in the capability's unit; None: not said.
         details: what came back that is worth keeping, such as `revised_prompt`, `seed`, `usage`.
+        reply: as `Submission.reply`, where the creating call's reply ended only in `follow`, as a
+            stream does; None: `Submission.reply` has it, or there is none.
     """
 
     cost: float | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
+    reply: bytes | None = field(default=None, repr=False)
 
 
 class Provider(ABC):
@@ -342,6 +350,24 @@ class Provider(ABC):
     @abstractmethod
     async def check(self) -> str:
         """Return one line on its health, at no cost; raise a `ProviderError` where it is ill."""
+
+    async def reread(self, reply: bytes, request: Request) -> Submission:
+        """Return what a kept reply of a creating call holds, at no cost; nothing is created.
+
+        Args:
+            reply: `Submission.reply`, `Outcome.reply` or `ProviderError.reply` of the call.
+            request: the request that it answered.
+
+        Returns:
+            a submission that `follow` and `fetch` take as they take one of `submit`.
+
+        Raises:
+            ProviderError: there are no media in it, and no task's id.
+        """
+        del reply, request
+        raise ProviderError(
+            N_("Kept replies of {provider} cannot be read again.").format(provider=self.title)
+        )
 
     async def refresh(self) -> None:
         """Learn what changes at the provider: limits, balance. Each worker asks every minute."""

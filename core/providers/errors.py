@@ -15,9 +15,12 @@ language.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from core.i18n import N_
+
+REPLY_MAX_BYTES: Final = 64 * 1024**2
+"""The most that is kept of a vendor's raw reply."""
 
 
 class ProviderError(Exception):
@@ -30,6 +33,8 @@ class ProviderError(Exception):
         retry_after: seconds until then, as the provider said.
         cost: what it cost all the same, in the capability's unit.
         details: what is worth keeping about it; plain JSON, no secrets.
+        reply: the raw reply of a call that may have been charged, without secrets, at most
+            `REPLY_MAX_BYTES`; `Provider.reread` reads it again. None: there was none.
     """
 
     sentence = N_("The provider could not make this item.")
@@ -46,6 +51,7 @@ class ProviderError(Exception):
         retry_after: float | None = None,
         cost: float | None = None,
         details: Mapping[str, Any] | None = None,
+        reply: bytes | None = None,
     ) -> None:
         super().__init__(message or self.sentence)
         self.code = code or self.code
@@ -53,6 +59,7 @@ class ProviderError(Exception):
         self.retry_after = retry_after
         self.cost = cost
         self.details = details or {}
+        self.reply = reply
 
     @property
     def message(self) -> str:
