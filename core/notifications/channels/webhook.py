@@ -3,11 +3,7 @@
 Signed and formed as Standard Webhooks say (https://www.standardwebhooks.com), or formed for Slack
 or Discord.
 
-Users name the address, so it is looked up once, every address found is checked, and exactly one
-of those is connected to: a name cannot mean something else the second time. The environment's
-proxies are not used, for a proxy would look the name up for itself, and often reaches what is
-private. Requests go through httpx2's transport without its client, which would log the address;
-those of Slack and Discord are secrets.
+Users name the address, so every address found for it is checked: see `core.internet`.
 """
 
 import asyncio
@@ -26,9 +22,9 @@ import httpx2
 from core import __version__
 from core.i18n import N_, number
 from core.i18n import gettext as _
+from core.internet import is_public, look_up, request_checked
 from core.models import ChannelName, InvalidInput, Webhook, WebhookFormat
 from core.notifications.channels import Channel, DeliveryFailed, Recipient
-from core.notifications.internet import is_public, look_up
 from core.notifications.message import Message
 from core.notifications.payloads import write_payload
 from core.providers.answers import retry_after
@@ -37,7 +33,6 @@ URL_MAX_CHARACTERS: Final = 2000
 LONGEST_WAIT_SECONDS: Final = 3600.0
 
 _SECRET_PREFIX: Final = "whsec_"  # noqa: S105  # what secrets begin with
-_CONNECT_SECONDS: Final = 5.0  # for one of several addresses
 _HOST_FORMATS: Final = {
     "hooks.slack.com": WebhookFormat.SLACK,
     "discord.com": WebhookFormat.DISCORD,
@@ -76,10 +71,8 @@ class WebhookSender(Channel):
         url = httpx2.URL(webhook.url)
         body = json.dumps(write_payload(webhook.format, message)).encode()
         headers = {
-            "Host": url.netloc.decode("ascii"),
             "User-Agent": f"Fivefold/{__version__}",
             "Content-Type": "application/json",
-            "Connection": "close",
         } | _signature(webhook.secret, message.id, body)
         deadline = time.monotonic() + self._seconds
         addresses = self._allowed(url, deadline)
@@ -139,28 +132,13 @@ class WebhookSender(Channel):
         deadline: float,
     ) -> httpx2.Response:
         """Return the head of the answer from the first address that can be connected to."""
-        extensions = {
-            "sni_hostname": url.raw_host.decode("ascii"),
-            "timeout": {"connect": _CONNECT_SECONDS},
-        }
-        unreachable: httpx2.TransportError = httpx2.ConnectError("no address")
         async with (
             asyncio.timeout(deadline - time.monotonic()),
-            httpx2.AsyncHTTPTransport(verify=self._tls, trust_env=False) as transport,
+            request_checked(
+                "POST", url, addresses, headers=headers, content=body, tls=self._tls
+            ) as answer,
         ):
-            for address in addresses:
-                there = url.copy_with(host=address)
-                request = httpx2.Request(
-                    "POST", there, headers=headers, content=body, extensions=extensions
-                )
-                try:
-                    answer = await transport.handle_async_request(request)
-                except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
-                    unreachable = error
-                    continue
-                await answer.aclose()  # what else it says is of no interest
-                return answer
-        raise unreachable
+            return answer  # what else it says is of no interest
 
 
 def parse_webhook(

@@ -1,0 +1,257 @@
+"""HTTP clients for vendors: they mark what was sent, and bound what comes back."""
+
+import ssl
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import httpx
+import httpx2
+
+from core.providers.errors import REPLY_MAX_BYTES
+
+KEPT_ALIVE: Final = 20
+"""Connections that an HTTP client keeps: looking through a thousand idle ones takes a core."""
+ERROR_MAX_BYTES: Final = 1024**2
+"""The most that is read of a reply that says what went wrong; the rest is left unread."""
+STREAM_MAX_BYTES: Final = 4 * REPLY_MAX_BYTES
+"""The most that an event stream may send in all, previews included."""
+_ERROR: Final = 400
+_GZIP: Final = b"\x1f\x8b"
+
+
+class ReplyTooLarge(Exception):
+    """A vendor's reply has no end, or unpacks to far more than it is."""
+
+
+@dataclass
+class Call:
+    """One call to a vendor.
+
+    Attributes:
+        sent: whether the first byte of its request left this machine. What goes wrong before
+            that cannot have been charged.
+        reply: the raw body that came, as far as it came; None: none.
+    """
+
+    sent: bool = False
+    reply: bytes | None = None
+
+    async def trace(self, event: str, info: Mapping[str, Any]) -> None:
+        """Take note of what the HTTP library does; an extension of its requests."""
+        if event.endswith(".send_request_headers.started"):
+            # What goes to a proxy first, to be connected, is not the request.
+            self.sent = self.sent or info["request"].method != b"CONNECT"
+        elif event.endswith(".send_request_headers.failed") and _is_refused_here(info):
+            self.sent = False
+
+
+def _is_refused_here(info: Mapping[str, Any]) -> bool:
+    """Whether the HTTP library itself refused a request, before anything was written."""
+    return type(info.get("exception")).__name__ == "LocalProtocolError"
+
+
+_CALL: Final[ContextVar[Call | None]] = ContextVar("vendor_call", default=None)
+
+
+@contextmanager
+def observed() -> Iterator[Call]:
+    """Observe the requests that are sent in the block."""
+    call = Call()
+    token = _CALL.set(call)
+    try:
+        yield call
+    finally:
+        _CALL.reset(token)
+
+
+def may_use_proxy(base_url: str | None) -> bool:
+    """Whether the proxy that the environment may name is for this address, too.
+
+    It is for vendors on the internet, and does not reach what runs on this machine.
+    """
+    return urlsplit(base_url or "").hostname not in {"localhost", "127.0.0.1", "::1"}
+
+
+@cache
+def tls() -> ssl.SSLContext:
+    """Return what secure connections are made with, once: reading all certificates takes long."""
+    return httpx2.create_ssl_context()
+
+
+def http_client(base_url: str | None = None) -> httpx2.AsyncClient:
+    """Return a client for a vendor: it goes nowhere by itself, and keeps few connections.
+
+    Args:
+        base_url: the vendor's address; None: the SDK knows it.
+
+    Raises:
+        ValueError: the proxy that the environment names cannot be used.
+    """
+    return httpx2.AsyncClient(
+        verify=tls(),
+        follow_redirects=False,
+        trust_env=may_use_proxy(base_url),
+        limits=httpx2.Limits(max_connections=None, max_keepalive_connections=KEPT_ALIVE),
+        event_hooks={"request": [_mark], "response": [_bound]},
+    )
+
+
+def httpx_client(base_url: str | None = None) -> httpx.AsyncClient:
+    """Return the same for an SDK that knows only `httpx`, the older of the two libraries."""
+    return httpx.AsyncClient(
+        transport=_Bridge(http_client(base_url)), follow_redirects=False, trust_env=False
+    )
+
+
+async def read_body(parts: AsyncIterator[bytes], call: Call | None = None) -> bytes:
+    """Return a body.
+
+    Args:
+        parts: of it.
+        call: what keeps what has come if it does not come to its end.
+    """
+    body = bytearray()
+    try:
+        async for part in parts:
+            body += part
+    except ReplyTooLarge:
+        del body[ERROR_MAX_BYTES:]
+        raise
+    finally:
+        if call is not None:
+            call.reply = bytes(body)
+    return bytes(body)
+
+
+class BoundedBody(httpx2.AsyncByteStream):
+    """A response's body, unpacked piece by piece and no further than allowed.
+
+    Args:
+        response: whose body it is.
+        limit: bytes that it may have.
+        cut: whether the rest is left out, rather than an error.
+    """
+
+    def __init__(self, response: httpx2.Response, limit: int, *, cut: bool) -> None:
+        self._stream = response.stream
+        self._coding = response.headers.get("content-encoding", "")
+        self._limit = limit
+        self._cut = cut
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        """Yield the unpacked pieces."""
+        size = 0
+        parts = aiter(self._stream)  # type: ignore[arg-type]
+        first = await anext(parts, b"")
+        packed = not self._coding.strip().lower().endswith("gzip") or first.startswith(_GZIP)
+        headers = {"content-encoding": self._coding} if self._coding and packed else {}
+        whole = httpx2.Response(200, headers=headers, stream=_Joined(first, parts))
+        async for part in whole.aiter_bytes():
+            size += len(part)
+            if size > self._limit:
+                if self._cut:
+                    yield part[: len(part) - (size - self._limit)]
+                    return
+                raise ReplyTooLarge(size)
+            yield part
+
+    async def aclose(self) -> None:
+        """Close the connection."""
+        if isinstance(self._stream, httpx2.AsyncByteStream):
+            await self._stream.aclose()
+
+
+class _Joined(httpx2.AsyncByteStream):
+    def __init__(self, first: bytes, parts: AsyncIterator[bytes]) -> None:
+        self._first = first
+        self._parts = parts
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield self._first
+        async for part in self._parts:
+            yield part
+
+
+async def _mark(request: httpx2.Request) -> None:
+    call = _CALL.get()
+    if call is not None:
+        request.extensions = {**request.extensions, "trace": call.trace}
+
+
+async def _bound(response: httpx2.Response) -> None:
+    failed = response.status_code >= _ERROR
+    streams = "text/event-stream" in response.headers.get("content-type", "")
+    limit = ERROR_MAX_BYTES if failed else STREAM_MAX_BYTES if streams else REPLY_MAX_BYTES
+    response.stream = BoundedBody(response, limit, cut=failed)
+    for name in ("content-encoding", "content-length"):
+        response.headers.pop(name, None)
+
+
+class _Bridge(httpx.AsyncBaseTransport):
+    """Sends the requests of `httpx` with a client of `httpx2`, so that one code bounds both."""
+
+    def __init__(self, client: httpx2.AsyncClient) -> None:
+        self._client = client
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        timeout = request.extensions.get("timeout", {})
+        sent = httpx2.Request(
+            request.method,
+            str(request.url),
+            headers=request.headers.raw,
+            stream=_Handed(request.stream),  # type: ignore[arg-type]
+            extensions={"timeout": timeout},
+        )
+        with _as_httpx(request):
+            response = await self._client.send(sent, stream=True)
+        return httpx.Response(
+            response.status_code,
+            headers=response.headers.raw,
+            stream=_Received(response, request),
+            request=request,
+        )
+
+    async def aclose(self) -> None:
+        await self._client.aclose()
+
+
+class _Handed(httpx2.AsyncByteStream):
+    """The body of a request of `httpx`."""
+
+    def __init__(self, stream: httpx.AsyncByteStream) -> None:
+        self._stream = stream
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for part in self._stream:
+            yield part
+
+
+class _Received(httpx.AsyncByteStream):
+    """The body of a response of `httpx2`, for `httpx`."""
+
+    def __init__(self, response: httpx2.Response, request: httpx.Request) -> None:
+        self._response = response
+        self._request = request
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        with _as_httpx(self._request):
+            async for part in self._response.aiter_bytes():
+                yield part
+
+    async def aclose(self) -> None:
+        await self._response.aclose()
+
+
+@contextmanager
+def _as_httpx(request: httpx.Request) -> Iterator[None]:
+    """Turn errors of `httpx2` into those of `httpx`, which have the same names."""
+    try:
+        yield
+    except httpx2.RequestError as error:
+        kind: type[httpx.RequestError] = getattr(httpx, type(error).__name__, httpx.TransportError)
+        raise kind(str(error), request=request) from error
