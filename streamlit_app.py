@@ -7,6 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from core.redaction import guard_output
 from core.settings import load_settings
 from core.web.identity import open_identity
 from core.web.oidc import streamlit_secrets
@@ -14,6 +15,7 @@ from core.web.routes import Front
 from core.web.session import apologise
 from core.web.studio import studio
 
+guard_output()  # where `streamlit run` began, not `python -m core`
 settings = load_settings()
 identity = open_identity(settings)
 front = Front(studio, identity, settings.hosts)

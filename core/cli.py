@@ -34,9 +34,11 @@ _item = click.argument("item", metavar="[ITEM]", required=False)
 
 def main() -> None:
     """Run the command line; an error that a person can mend is one sentence, not a traceback."""
+    from core.process import prepare_command  # noqa: PLC0415  # loads structlog
     from core.store.embedded import EmbeddedUnavailable  # noqa: PLC0415  # only `run` raises them
     from core.supervisor import CannotStart  # noqa: PLC0415
 
+    prepare_command()
     try:
         cli()
     except (

@@ -18,6 +18,7 @@ from structlog.stdlib import ProcessorFormatter, add_log_level, add_logger_name
 from structlog.typing import EventDict, WrappedLogger
 
 from core import __version__, telemetry
+from core.redaction import redact
 
 SUPERVISED: Final = "FIVEFOLD_SUPERVISED"
 """Environment variable that the supervisor sets for its children."""
@@ -34,8 +35,18 @@ TALKATIVE: Final = (
 )
 """Libraries that report every message, connection or upload at INFO."""
 
+_OURS: Final = ("core", "pages", "streamlit_app", "__main__")
+
 # Bound fields come in no order of their own.
 _fields = LogfmtRenderer(sort_keys=True, key_order=["job", "asset"], drop_missing=True)
+
+
+def prepare_command() -> None:
+    """Set up the log of a command that a person gives: what went wrong, and no details."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Redacting(logging.Formatter("%(levelname)s %(message)s")))
+    handler.addFilter(_without_libraries_details)
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
 
 
 def prepare(name: str, log_level: str, log_format: str) -> None:
@@ -47,17 +58,49 @@ def prepare(name: str, log_level: str, log_format: str) -> None:
         log_format: `text`, or `json` for one JSON object a line.
     """
     handler = logging.StreamHandler()
-    handler.setFormatter(_json(name) if log_format == "json" else _text(name))
-    logging.basicConfig(level=log_level, handlers=[handler])
-    logging.getLogger("pymongo").setLevel(logging.WARNING)  # at DEBUG it writes whole documents
-    if log_level != "DEBUG":
-        least = max(logging.WARNING, logging.getLogger().level)
+    formatter = _json(name) if log_format == "json" else _text(name)
+    handler.setFormatter(_Redacting(formatter, json=log_format == "json"))
+    handler.addFilter(_without_libraries_details)
+    level = logging.getLevelNamesMapping()[log_level]
+    logging.basicConfig(level=max(level, logging.INFO), handlers=[handler], force=True)
+    for ours in _OURS:
+        logging.getLogger(ours).setLevel(level)
+    if level > logging.DEBUG:
         for library in TALKATIVE:
-            logging.getLogger(library).setLevel(least)
+            logging.getLogger(library).setLevel(max(logging.WARNING, level))
     telemetry.setup(name, __version__)
     if os.environ.get(SUPERVISED):
         how = signal.SIGINT if name == "worker" else signal.SIGTERM  # with nobody left, at once
         threading.Thread(target=_end_with_supervisor, args=[how], daemon=True).start()
+
+
+def _without_libraries_details(record: logging.LogRecord) -> bool:
+    """Drop what libraries say for their own debugging: there they write whole requests.
+
+    Prompts, notes, cookies and signed links are in them. A library may set its own level
+    (`OPENAI_LOG=debug` does), so this is decided where it is written.
+    """
+    return record.levelno >= logging.INFO or record.name.split(".", 1)[0] in _OURS
+
+
+class _Redacting(logging.Formatter):
+    """Keeps secrets out of all that another formatter makes of a record, tracebacks included."""
+
+    def __init__(self, formatter: logging.Formatter, *, json: bool = False) -> None:
+        super().__init__()
+        self._formatter = formatter
+        # JSON's values were redacted before they were quoted.
+        self._redact = redact.known if json else redact
+
+    def format(self, record: logging.LogRecord) -> str:
+        return self._redact(self._formatter.format(record))
+
+
+def _redact_values(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    return {
+        key: value if isinstance(value, bool | int | float | None) else redact(str(value))
+        for key, value in event.items()
+    }
 
 
 def _text(name: str) -> logging.Formatter:
@@ -87,6 +130,7 @@ def _json(name: str) -> logging.Formatter:
             ProcessorFormatter.remove_processors_meta,
             format_exc_info,
             EventRenamer("message"),
+            _redact_values,
             JSONRenderer(),
         ],
     )

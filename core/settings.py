@@ -19,6 +19,8 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
+from core.redaction import redact
+
 LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 
 
@@ -361,7 +363,7 @@ def load_settings(**chosen: Any) -> Settings:  # noqa: ANN401  # values of setti
         InvalidSetting: one or more values cannot be used; the text names each with the reason.
     """
     try:
-        return Settings(**chosen)
+        settings = Settings(**chosen)
     except ValidationError as error:
         reasons = "; ".join(
             f"{name.upper()}{_shown(name, item['input'])}: {item['msg']}" if name else item["msg"]
@@ -373,3 +375,5 @@ def load_settings(**chosen: Any) -> Settings:  # noqa: ANN401  # values of setti
         name = re.search(r'field "(\w+)"', str(error))
         which = name[1].upper() if name else "One of them"
         raise InvalidSetting(f"These settings cannot be used: {which}: it is no JSON") from None
+    redact.add_all_in(settings)
+    return settings

@@ -92,7 +92,12 @@ def parse_prompt(text: str) -> str:
 class Document(BaseModel):
     """A stored document; unknown fields of a newer version are ignored."""
 
-    model_config = ConfigDict(extra="ignore", populate_by_name=True, frozen=True)
+    model_config = ConfigDict(
+        extra="ignore",
+        populate_by_name=True,
+        frozen=True,
+        hide_input_in_errors=True,  # prompts and notes are no matter for a log
+    )
 
     def to_document(self) -> dict[str, Any]:
         """Return the document as MongoDB stores it."""

@@ -9,6 +9,7 @@ from pymongo.database import Database
 
 from core.i18n import gettext as _
 from core.models import Address, InvalidInput, now
+from core.redaction import redact
 
 Document = dict[str, Any]
 
@@ -28,7 +29,7 @@ class AddressStore:
     def get(self, user_id: str, address: str) -> Address | None:
         """Return a user's address, or None where it was never given."""
         document = self._addresses.find_one({"_id": _id(user_id, address)})
-        return None if document is None else Address.from_document(document)
+        return None if document is None else _read(document)
 
     def ask(self, user_id: str, address: str) -> Address:
         """Make a new link by which an address is confirmed; an earlier one ends.
@@ -82,7 +83,7 @@ class AddressStore:
             {"$set": _YES | {"confirmed_at": now()}},
             return_document=ReturnDocument.AFTER,
         )
-        return None if document is None else Address.from_document(document)
+        return None if document is None else _read(document)
 
     def vouch(self, user_id: str, address: str) -> Address:
         """Store that an address was given on this machine's own command line.
@@ -109,13 +110,13 @@ class AddressStore:
             {"$set": {"unsubscribed_at": now(), "confirm_token": None}},
             return_document=ReturnDocument.AFTER,
         )
-        return None if document is None else Address.from_document(document)
+        return None if document is None else _read(document)
 
     def of_link(self, token: str) -> Address | None:
         """Return the address that a link (to confirm or to unsubscribe) is about."""
         either = [{"confirm_token": token}, {"unsubscribe_token": token}]
         document = self._addresses.find_one({"$or": either})
-        return None if document is None else Address.from_document(document)
+        return None if document is None else _read(document)
 
     def leave(self, user_id: str) -> None:
         """Forget a user's addresses; only refusals, and how often was asked today, are kept.
@@ -151,11 +152,18 @@ class AddressStore:
         )
         if document is None:  # an upsert always answers; the driver's types do not know
             raise KeyError(address)
-        return Address.from_document(document)
+        return _read(document)
 
 
 _NEITHER: Final = {"confirmed_at": None, "confirm_token": None, "confirm_until": None}
 _YES: Final = {"unsubscribed_at": None, "confirm_token": None, "confirm_until": None}
+
+
+def _read(document: Document) -> Address:
+    found = Address.from_document(document)
+    redact.issue(found.unsubscribe_token)
+    redact.issue(found.confirm_token or "")
+    return found
 
 
 def _mailbox(address: str) -> str:

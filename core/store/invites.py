@@ -8,6 +8,7 @@ from pymongo import DESCENDING, ReturnDocument
 from pymongo.database import Database
 
 from core.models import Invite, now
+from core.redaction import redact
 from core.store.sessions import hashed
 
 Document = dict[str, Any]
@@ -32,6 +33,7 @@ class InviteStore:
             user_id: the account that it is for; None: any new one.
         """
         secret, moment = secrets.token_urlsafe(24), now()
+        redact.issue(secret)
         invite = Invite(
             id=hashed(secret),
             made_by=made_by,
@@ -48,6 +50,7 @@ class InviteStore:
         document = self._invites.find_one(query)
         if document is None:
             return None
+        redact.issue(secret)
         invite = Invite.from_document(document)
         maker = {"_id": invite.made_by, "admin": True, "deleting_at": None}
         if invite.made_by != TERMINAL and self._users.find_one(maker, {"_id": True}) is None:

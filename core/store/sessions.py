@@ -12,6 +12,7 @@ from pymongo.errors import DuplicateKeyError
 
 from core.i18n import gettext as _
 from core.models import InvalidInput, Session, now
+from core.redaction import redact
 
 Document = dict[str, Any]
 
@@ -56,6 +57,7 @@ class SessionStore:
             InvalidInput: the nonce was used before.
         """
         secret, moment = secrets.token_urlsafe(32), now()
+        redact.issue(secret)
         session = Session(
             id=hashed(secret),
             user_id=user_id,

@@ -16,6 +16,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.models import Session
+from core.redaction import redact
 from core.settings import Settings
 from core.store import DatabaseError, DatabaseUnavailable
 from core.store.sessions import hashed
@@ -79,24 +80,32 @@ class Identity:
         """Return the secret in a `Cookie` header, or None: absent, forged or expired."""
         value = cookie_parser(cookies).get(COOKIE, "")
         try:
-            return self._signer.unsign(value, max_age=self._lifetime).decode()
+            secret = self._signer.unsign(value, max_age=self._lifetime).decode()
         except (BadData, UnicodeError):
             return None
+        redact.issue(secret)
+        return secret
 
     def share_key(self, share_id: str) -> str:
         """Return what stands for a share in its link."""
-        return self._shares.sign(share_id).decode()
+        key = self._shares.sign(share_id).decode()
+        redact.issue(key.removeprefix(share_id))
+        return key
 
     def read_share(self, key: str) -> str | None:
         """Return the id of the share that a link is about, or None: it is not ours."""
         try:
-            return self._shares.unsign(key.encode(errors="replace")).decode()
+            share_id = self._shares.unsign(key.encode(errors="replace")).decode()
         except (BadSignature, UnicodeError):
             return None
+        redact.issue(key.removeprefix(share_id))
+        return share_id
 
     def ticket(self, claims: Mapping[str, Any]) -> str:
         """Return what an identity provider said, to be handed in within a minute."""
-        return str(self._tickets.dumps(dict(claims)))
+        ticket = str(self._tickets.dumps(dict(claims)))
+        redact.issue(ticket)
+        return ticket
 
     def read_ticket(self, ticket: str) -> dict[str, Any] | None:
         """Return the claims in a ticket, or None: it is forged or too old."""
@@ -108,7 +117,9 @@ class Identity:
 
     def derived_key(self, purpose: str) -> str:
         """Return a key for something else, from which this one cannot be told."""
-        return hmac.new(self._key.encode(), purpose.encode(), "sha256").hexdigest()
+        key = hmac.new(self._key.encode(), purpose.encode(), "sha256").hexdigest()
+        redact.add(key)
+        return key
 
 
 class IdentityMiddleware:
@@ -240,4 +251,6 @@ def _kept_key(data_dir: Path) -> str:
             pass
         finally:
             made.unlink()
-    return kept.read_text().strip()
+    key = kept.read_text().strip()
+    redact.add(key)
+    return key

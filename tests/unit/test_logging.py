@@ -124,9 +124,9 @@ def test_what_cannot_be_written_as_json_is_written_somehow(
 
 @pytest.mark.parametrize(
     ("log_level", "taskiq_level"),
-    [("INFO", "WARNING"), ("ERROR", "ERROR"), ("DEBUG", "DEBUG")],
+    [("INFO", "WARNING"), ("ERROR", "ERROR"), ("DEBUG", "INFO")],
 )
-def test_talkative_libraries_are_quiet_except_for_debugging(
+def test_talkative_libraries_are_say_less_than_we_do(
     start: Start, log_level: str, taskiq_level: str
 ) -> None:
     start("worker", log_level, "text")
