@@ -11,6 +11,7 @@ from core.redaction import guard_output
 from core.settings import load_settings
 from core.web.identity import open_identity
 from core.web.oidc import streamlit_secrets
+from core.web.origin import Origins
 from core.web.routes import Front
 from core.web.session import apologise
 from core.web.studio import studio
@@ -18,7 +19,7 @@ from core.web.studio import studio
 guard_output()  # where `streamlit run` began, not `python -m core`
 settings = load_settings()
 identity = open_identity(settings)
-front = Front(studio, identity, settings.hosts)
+front = Front(studio, identity, Origins.of(settings), oidc=settings.login == "oidc")
 
 app = st.App(
     Path(__file__).parent / "core" / "web" / "script.py",

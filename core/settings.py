@@ -4,7 +4,6 @@ import re
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Final, Self
-from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -328,15 +327,6 @@ class Settings(BaseSettings):
     def local(self) -> bool:
         """Whether the pages can be opened on this machine only."""
         return self.bind_address in LOOPBACK
-
-    @property
-    def hosts(self) -> tuple[str, ...]:
-        """Names that pages may be opened by; `*`: any, where they are open to a network."""
-        if not self.local:
-            return ("*",)
-        named = urlsplit(self.public_url).hostname
-        ipv6 = ("[",) if self.bind_address == "::1" else ()  # what Starlette makes of "[::1]:8501"
-        return tuple(name for name in ("localhost", "127.0.0.1", *ipv6, named) if name)
 
     @property
     def link_base(self) -> str:

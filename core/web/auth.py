@@ -31,6 +31,7 @@ AT_ONCE: Final = 8  # logins in one process
 
 _BODY_BYTES: Final = 16_384
 _CROSS_SITE: Final = N_("Please log in on Fivefold's own page.")
+_ELSEWHERE: Final = N_("Please open Fivefold at {address} and log in there.")
 _STATUS: Final = {"taken": 409, "weak passphrase": 422, "invalid user_id": 422}
 
 _log = logging.getLogger(__name__)
@@ -138,7 +139,9 @@ async def _end(request: Request, open_studio: Callable[[], Studio], sessions: Li
 
 def _check_origin(request: Request) -> None:
     if not same_origin(request):
-        raise _Malformed(403, "cross-site", _(_CROSS_SITE))
+        address = request.state.address
+        said = _(_ELSEWHERE).format(address=address) if address else _(_CROSS_SITE)
+        raise _Malformed(403, "cross-site", said)
 
 
 async def _read(request: Request) -> _Typed:

@@ -74,6 +74,14 @@ class Identity:
         _forget_proof(request, response)
 
     def _is_secure(self, request: Request) -> bool:
+        """Return whether the page that sent a request came over HTTPS.
+
+        Its `Origin` says it, where the proxy that speaks TLS tells us nothing; and a page that
+        this machine opens without TLS could not keep a cookie for HTTPS only.
+        """
+        scheme, mark, _ = request.headers.get("origin", "").partition("://")
+        if mark and request.state.same_origin:
+            return scheme.lower() == "https"
         return self._secure or request.url.scheme == "https"
 
     def read(self, cookies: str) -> str | None:

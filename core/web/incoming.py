@@ -1,24 +1,15 @@
 """What is looked at of a request before anything is done for it."""
 
-from urllib.parse import urlsplit
-
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 
 from core.i18n import gettext as _
 from core.web.answers import Refused
 from core.web.identity import whose
 
 
-def same_origin(request: Request) -> bool:
-    """Return whether a page of ours sent a request, and not another site's.
-
-    Browsers say where a request comes from in `Sec-Fetch-Site`; on plain HTTP beyond
-    localhost only `Origin` tells. A request with neither comes from no page of ours.
-    """
-    site = request.headers.get("sec-fetch-site")
-    origin = urlsplit(request.headers.get("origin", ""))
-    host = request.headers.get("host")
-    return site == "same-origin" if site else bool(host) and origin.netloc == host
+def same_origin(connection: HTTPConnection) -> bool:
+    """Return whether a page of ours sent a request, and not another site's: `Gate` decided it."""
+    return bool(connection.state.same_origin)
 
 
 async def read_body(request: Request, most: int) -> bytes | None:

@@ -1,9 +1,8 @@
 """Everything that the web process serves beside Streamlit's pages, and what stands in front."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from starlette.middleware import Middleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.routing import Route
 
 from core.web.acts import act_routes
@@ -13,6 +12,7 @@ from core.web.bell import bell_routes
 from core.web.content import content_routes
 from core.web.events import event_routes
 from core.web.exports import export_routes
+from core.web.gate import Gate
 from core.web.headers import SafeHeaders
 from core.web.health import health_routes
 from core.web.identity import Identity, IdentityMiddleware
@@ -20,6 +20,7 @@ from core.web.library import library_routes
 from core.web.live import Hub
 from core.web.mail_links import mail_link_routes
 from core.web.oidc import ProviderMiddleware
+from core.web.origin import Origins
 from core.web.prompts import prompt_routes
 from core.web.sessions import LiveSessions
 from core.web.spoken import SpokenLanguage
@@ -32,15 +33,18 @@ class Front:
     Args:
         open_studio: returns the shared studio; may raise `DatabaseUnavailable`.
         identity: signs the cookies.
-        hosts: the names that pages are opened by; another site's name that leads here all the same
-            (DNS rebinding) is refused.
+        origins: the origins that pages have; another site's that leads here all the same (DNS
+            rebinding) is refused.
+        oidc: whether people log in with an identity provider.
     """
 
     def __init__(
         self,
         open_studio: Callable[[], Studio],
         identity: Identity,
-        hosts: Sequence[str] = ("*",),
+        origins: Origins = Origins(),  # noqa: B008  # it is frozen
+        *,
+        oidc: bool = True,
     ) -> None:
         sessions = LiveSessions(lambda: open_studio().store.sessions)
         hub = Hub(open_studio)
@@ -59,8 +63,8 @@ class Front:
         ]
         self.middleware: list[Middleware] = [
             Middleware(SafeHeaders),
-            Middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False),
             Middleware(SpokenLanguage),
+            Middleware(Gate, origins=origins, routes=self.routes, oidc=oidc),
             Middleware(ProviderMiddleware, open_studio=open_studio),
             Middleware(IdentityMiddleware, identity=identity, sessions=sessions),
         ]

@@ -1,0 +1,217 @@
+"""Which origins and hosts are ours: one decision for requests, websockets, the login and `doctor`.
+
+An origin is scheme, host and port (RFC 6454). A browser's page cannot choose what its browser puts
+into `Origin`, `Host` and `Sec-Fetch-Site`, nor add a forwarding header to another site's request.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from ipaddress import AddressValueError, IPv6Address, ip_address
+from typing import Final, NamedTuple, Self
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+from starlette.types import Scope
+
+from core.settings import Settings
+
+_PORTS: Final = {"http": 80, "https": 443}
+_SECURE: Final = {"ws": "http", "wss": "https"}  # a websocket has its page's scheme
+# Nobody can register a name under these (RFC 2606, 6761, 6762, 8375; ICANN's .internal), so
+# another site's page cannot have one that leads here.
+_PRIVATE_NAMES: Final = ("localhost", "local", "internal", "home.arpa", "lan", "test", "example")
+_FORWARDING: Final = ("forwarded", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host")
+_HOST_CHARACTERS: Final = 253
+
+
+class Origin(NamedTuple):
+    """Scheme, host and port, each in its one spelling."""
+
+    scheme: str
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        port = "" if self.port == _PORTS[self.scheme] else f":{self.port}"
+        return f"{self.scheme}://{host}{port}"
+
+    @property
+    def is_address(self) -> bool:
+        """Whether the host is an IP address, which no name server can lead elsewhere."""
+        try:
+            return bool(ip_address(self.host))
+        except ValueError:
+            return False
+
+    @property
+    def is_private(self) -> bool:
+        """Whether nobody can make a page of theirs have this host (DNS rebinding)."""
+        last = tuple(f".{name}" for name in _PRIVATE_NAMES)
+        return self.is_address or "." not in self.host or self.host.endswith(last)
+
+
+def parse_origin(text: str) -> Origin | None:
+    """Return the origin that an address begins with; None: it has none."""
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return None
+    return _origin(parts.scheme, parts.netloc)
+
+
+def parse_origin_header(text: str) -> Origin | None:
+    """Return the origin in an `Origin` header; None: it is `null`, or more or less than one."""
+    scheme, _, netloc = text.partition("://")
+    return _origin(scheme.lower(), netloc)
+
+
+def parse_host(text: str, scheme: str) -> Origin | None:
+    """Return the origin that a `Host` header names under a scheme; None: it is malformed."""
+    return _origin(scheme, text)
+
+
+def _origin(scheme: str, netloc: str) -> Origin | None:
+    """Return an origin in its one spelling.
+
+    Lower case, no default port, no last dot, IPv6 in its short form, other alphabets as DNS has
+    them. Anything that no browser would send is None.
+    """
+    if scheme not in _PORTS or not netloc or any(each in netloc for each in "@/\\?#% \t\r\n,"):
+        return None
+    try:
+        parts = urlsplit(f"//{netloc}")
+        host, port = parts.hostname or "", parts.port
+        if netloc.startswith("["):
+            host = str(IPv6Address(host))
+        else:
+            host = host.removesuffix(".")
+            host = host if host.isascii() else host.encode("idna").decode()
+    except (AddressValueError, UnicodeError, ValueError):
+        return None
+    if not host or len(host) > _HOST_CHARACTERS or host.startswith(".") or port == 0:
+        return None
+    return Origin(scheme, host.lower(), port or _PORTS[scheme])
+
+
+class Asked(NamedTuple):
+    """What a request says about where it comes from and goes to."""
+
+    hosts: Sequence[str]
+    origins: Sequence[str]
+    referer: str
+    site: str
+    scheme: str
+    forwarded: bool
+    websocket: bool
+
+    @classmethod
+    def of(cls, scope: Scope) -> Self:
+        """Return what an ASGI scope says."""
+        headers = Headers(scope=scope)
+        scheme: str = scope["scheme"]
+        # Who adds this header is a proxy or a program, but no other site's page: so this question
+        # may believe it of anybody. (Addresses in logs are believed of TRUSTED_PROXIES only.)
+        said = headers.get("x-forwarded-proto", "").split(",")[0].strip().lower()
+        said = _SECURE.get(said, said)
+        return cls(
+            hosts=headers.getlist("host"),
+            origins=headers.getlist("origin"),
+            referer=headers.get("referer", ""),
+            site=",".join(headers.getlist("sec-fetch-site")),
+            scheme=said if said in _PORTS else _SECURE.get(scheme, scheme),
+            forwarded=any(name in headers for name in _FORWARDING),
+            websocket=scope["type"] == "websocket",
+        )
+
+
+@dataclass(frozen=True)
+class Origins:
+    """The origins that our pages have.
+
+    Attributes:
+        public: `PUBLIC_URL`'s; None: it is not set.
+        own: this machine's names with our port, where pages are open to this machine only; empty:
+            they are open to a network, and any host leads here.
+        any_name: whether, on a network and without `PUBLIC_URL`, a page may have a name that
+            anybody can register; another site's page could have that, too (DNS rebinding).
+        prefix: the path that all addresses begin with, such as `/studio`; empty: none.
+        address: where users open Fivefold, for sentences; empty: that is not known.
+    """
+
+    public: Origin | None = None
+    own: frozenset[Origin] = frozenset()
+    any_name: bool = True
+    prefix: str = ""
+    address: str = ""
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """Return what the settings say."""
+        names = ("localhost", "127.0.0.1", "::1") if settings.local else ()
+        return cls(
+            public=parse_origin(settings.public_url),
+            own=frozenset(Origin("http", name, settings.port) for name in names),
+            any_name=False,
+            prefix=urlsplit(settings.public_url).path.rstrip("/"),
+            address=settings.link_base if settings.public_url or settings.local else "",
+        )
+
+    def refuses_host(self, asked: Asked) -> bool:
+        """Return whether a request is to another name than ours, or says so malformed.
+
+        Where pages are open to this machine only, another site's page can reach them under a name
+        of its own (DNS rebinding). A proxy may send what it likes as `Host`: then `Origin` or
+        `Referer` must be `PUBLIC_URL`'s, which no other site's page can bring about.
+        """
+        if not asked.hosts:
+            return False  # an HTTP/1.0 proxy; browsers always send it
+        host = parse_host(asked.hosts[0], asked.scheme)
+        if len(asked.hosts) > 1 or host is None:
+            return True
+        if not self.own or host.host in {each.host for each in self.own}:
+            return False
+        public = self.public
+        return public is None or not (
+            host.host == public.host
+            or host.is_private  # `proxy_pass http://backend`; no page of another site has one
+            or [parse_origin_header(each) for each in asked.origins] == [public]
+            or parse_origin(asked.referer) == public
+        )
+
+    def accepts(self, asked: Asked) -> bool:
+        """Return whether a page of ours sent what changes something or opens a websocket.
+
+        `Origin` decides. Where it is missing, no browser sent it, or a proxy took it away: then a
+        browser's `Sec-Fetch-Site` counts. Programs, which carry no cookie that is not their own,
+        may open a websocket without either.
+        """
+        if self.refuses_host(asked) or len(asked.origins) > 1:
+            return False
+        host = parse_host(asked.hosts[0], asked.scheme) if asked.hosts else None
+        same = asked.site == "same-origin"
+        if not asked.origins:
+            known = self.public is not None or host is None or self._is_nameable(host)
+            return known and (same or (asked.websocket and not asked.site))
+        if asked.site and not same:
+            return False
+        origin = parse_origin_header(asked.origins[0])
+        return origin is not None and self._is_ours(origin, host, asked, same=same)
+
+    def _is_ours(self, origin: Origin, host: Origin | None, asked: Asked, *, same: bool) -> bool:
+        if origin == self.public:
+            return True
+        if self.own:
+            # What comes through a proxy was sent by another machine's browser, whose own port
+            # this is not.
+            through_proxy = asked.forwarded and self.public is not None
+            return origin in self.own and not through_proxy
+        if self.public is not None:
+            # Opened by its address in the network; but never less safe than PUBLIC_URL.
+            return origin == host and origin.is_address and origin.scheme >= self.public.scheme
+        if origin.scheme == "https" and same:
+            return True  # it has shown the browser a certificate, which no rebound name can
+        return origin == host and self._is_nameable(origin)
+
+    def _is_nameable(self, host: Origin) -> bool:
+        return self.any_name or bool(self.own) or host.is_private

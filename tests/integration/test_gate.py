@@ -1,0 +1,199 @@
+"""What stands in front of the web process, tried from outside on the real process."""
+
+import json
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from starlette.routing import Route
+from websockets.exceptions import InvalidStatus
+
+from core.media.storage import open_content
+from core.settings import Settings
+from core.store import Store
+from core.web.identity import Identity
+from core.web.origin import Origins
+from core.web.routes import Front
+from core.web.session import all_pages
+from tests.conftest import stored_job
+from tests.servers.watched import asked_outside, watching
+from tests.servers.web import Web, cookie, drawn, serving
+from tests.web import app_of, browser_of, log_in, studio_of
+
+PRIVATE = "what only ana may know"
+PROXIED = "https://studio.example.org:8443"
+
+
+@pytest.fixture
+def web(settings: Settings, store: Store) -> Iterator[Web]:
+    assert store.ping()
+    with serving(settings) as served:
+        yield served
+
+
+def foreign_origins(port: int) -> list[str]:
+    return [
+        "http://evil.example.org",
+        f"http://evil.example.org:{port}",
+        "http://localhost:9999",
+        "http://127.0.0.1:9999",
+        "http://localhost",
+        f"https://localhost:{port}",
+        f"http://localhost.evil.example.org:{port}",
+        "http://192.0.2.1",
+        "http://[2001:db8::1]",
+        "null",
+        "",
+    ]
+
+
+def test_the_web_process_asks_nothing_of_anybody_outside(
+    settings: Settings, store: Store, tmp_path: Path
+) -> None:
+    """Not at its start, nor for honest or hostile requests: no connection, no DNS question."""
+    secret, _ = store.sessions.begin("ana", 30)
+    environment, network = watching(tmp_path)
+    with serving(settings, environment) as web:
+        for origin in foreign_origins(web.port):
+            for host in (f"127.0.0.1:{web.port}", "evil.example.org", "localhost:9999"):
+                with pytest.raises(InvalidStatus):
+                    web.socket(cookie(secret) | {"Host": host, "Origin": origin})
+        for own in (None, f"http://localhost:{web.port}", f"http://127.0.0.1:{web.port}"):
+            with web.socket(cookie(secret), origin=own) as opened:
+                assert "masthead" in drawn(opened)
+                assert "gallery" in drawn(opened, page="gallery")
+        with web.client(Origin=web.url) as client:
+            for path in ("/", "/gallery", "/_stcore/health", "/_stcore/host-config", "/health"):
+                assert client.get(path).is_success
+            assert client.post("/auth/login", json={"user_id": "ana"}).is_success
+        assert asked_outside(network) == []
+
+
+def test_another_port_of_this_machine_is_another_site(web: Web, store: Store) -> None:
+    job, _ = stored_job(store, "ana", PRIVATE)
+    secret, _ = store.sessions.begin("ana", 30)
+    for origin in foreign_origins(web.port):
+        headers = cookie(secret) | {"Origin": origin}
+        with pytest.raises(InvalidStatus) as refused:
+            web.socket(headers)
+        assert refused.value.response.status_code == 403
+        with web.client(**headers) as client:
+            for path, body in (
+                ("/auth/login", {"user_id": "eve"}),
+                ("/auth/logout", {}),
+                (f"/jobs/{job.id}/acts", {"name": "cancel"}),
+                ("/bell/read", {}),
+                ("/library/items", {"ids": [], "favourite": True}),
+                ("/library/collections", {"name": "a", "to": "b"}),
+            ):
+                answer = client.post(path, json=body)
+                assert (path, answer.status_code) == (path, 403)
+                assert answer.json()["message"]
+    with web.socket(cookie(secret), origin=f"http://localhost:{web.port}") as opened:
+        assert PRIVATE in drawn(opened, f"id={job.id}", "job")
+
+
+def test_a_login_from_another_address_says_the_right_one(web: Web, store: Store) -> None:
+    with web.client(Origin="http://192.0.2.7:8501") as client:
+        answer = client.post("/auth/login", json={"user_id": "ana"})
+    assert answer.status_code == 403
+    assert f"http://localhost:{web.port}" in answer.json()["message"]
+    assert store.users.get("ana") is None
+
+
+def test_a_proxy_may_send_what_it_likes_as_host(settings: Settings, store: Store) -> None:
+    """PUBLIC_URL's origin decides: nginx sends `$host` without the port, or the upstream's name."""
+    secret, _ = store.sessions.begin("ana", 30)
+    with serving(settings, {"PUBLIC_URL": PROXIED}) as web:
+        for host in ("studio.example.org", "studio.example.org:8443", "backend", "b.example.net"):
+            headers = {"Host": host, "Origin": PROXIED, "Sec-Fetch-Site": "same-origin"}
+            with web.client(**headers) as client:
+                answer = client.post("/auth/login", json={"user_id": "ana"})
+                assert answer.is_success, host
+                assert "Secure" in answer.headers["set-cookie"]
+            with web.socket(cookie(secret) | {"Host": host, "Origin": PROXIED}) as opened:
+                assert "masthead" in drawn(opened)
+            wrong = headers | {"Origin": "https://studio.example.org"}
+            with web.client(**wrong) as client:
+                assert client.post("/auth/login", json={"user_id": "ana"}).status_code in (400, 403)
+        with web.client() as client:
+            for host in ("evil.example.org", f"evil.example.org:{web.port}"):
+                answer = client.get("/", headers={"Host": host})
+                assert answer.status_code == 400
+                assert PROXIED in answer.text
+        # On the machine itself it is still opened without TLS; such a page keeps no Secure cookie.
+        with web.client(Origin=f"http://localhost:{web.port}") as client:
+            answer = client.post("/auth/login", json={"user_id": "ana"})
+            assert answer.is_success
+            assert "Secure" not in answer.headers["set-cookie"]
+
+
+def test_a_proxy_may_send_no_host_at_all(settings: Settings, store: Store) -> None:
+    assert store.ping()
+    body = json.dumps({"user_id": "ana"})
+    head = f"POST /auth/login HTTP/1.0\r\nOrigin: {PROXIED}\r\nContent-Length: {len(body)}"
+    with (
+        serving(settings, {"PUBLIC_URL": PROXIED}) as web,
+        socket.create_connection(("127.0.0.1", web.port), 30) as raw,
+    ):
+        raw.sendall(f"{head}\r\n\r\n{body}".encode())
+        assert raw.recv(100).startswith(b"HTTP/1.1 200")
+
+
+CLOSED = [
+    *("/_stcore/metrics", "/_stcore/script-health-check", "/_stcore/nothing", "/_stcore/"),
+    *("/_stcore/upload_file/a/b", "/_stcore/bidi-components/a/b.js", "/component/a/index.html"),
+    *("/_stcore/agent/mcp", "/_stcore/agent/openapi.json", "/_stcore/agent/interact"),
+    *("/app/static/x", "/oauth2callback", "/job/_stcore/health", "/gallery/_stcore/host-config"),
+    *("/wp-login.php", "/.env", "/gallery/more", "/_stcore/stream", "/job/_stcore/stream"),
+]
+
+
+def test_of_streamlit_only_what_the_pages_need_is_served(web: Web, store: Store) -> None:
+    secret, _ = store.sessions.begin("ana", 30)
+    same = {"Origin": web.url, "Sec-Fetch-Site": "same-origin"}
+    for headers in ({}, cookie(secret)):
+        with web.client(**headers, **same) as client:
+            for path in CLOSED:
+                for method in ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"):
+                    answer = client.request(method, path, content=b"x" * 1000)
+                    assert answer.status_code == 404, (method, path)
+            for page in all_pages():
+                answer = client.get(page)
+                assert answer.is_success
+                assert "<title>Streamlit</title>" in answer.text
+                for method in ("POST", "PUT", "DELETE", "PATCH", "OPTIONS"):
+                    assert client.request(method, page).status_code == 404
+            assert client.get("/_stcore/health").text == "ok"
+            assert client.get("/_stcore/host-config").is_success
+            for path in (f"/jobs/{'x' * 50_000}/acts", f"/gallery/{'x' * 50_000}"):
+                assert client.request("POST", path).status_code == 414
+            moved = client.get("/gallery/?sort=newest")
+            assert (moved.status_code, moved.headers["location"]) == (301, "../gallery?sort=newest")
+    for path in ("/", "/gallery", "/_stcore/health", "/job/_stcore/stream"):
+        with pytest.raises(InvalidStatus) as refused:
+            web.socket(path=path)
+        assert refused.value.response.status_code == 404
+
+
+def test_every_route_that_changes_something_is_for_our_own_pages_only(
+    settings: Settings, store: Store
+) -> None:
+    """Links in mails work by their token; nothing else answers another site."""
+    studio = studio_of(settings, store, open_content(settings.content_url))
+    front = Front(lambda: studio, Identity("key", days=1, secure=False), Origins())
+    changing = [
+        route.path
+        for route in front.routes
+        if isinstance(route, Route) and route.methods and not route.methods <= {"GET", "HEAD"}
+    ]
+    assert "/library/items" in changing
+    with browser_of(app_of(studio)) as client:
+        log_in(client, "ana")
+        for path in changing:
+            if path.startswith("/mail/"):
+                continue
+            filled = path.replace("{id}", "a").replace("{asset_id}", "a")
+            answer = client.post(filled, json={}, headers={"Origin": "http://evil.example.org"})
+            assert (path, answer.status_code) == (path, 403)
