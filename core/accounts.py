@@ -40,6 +40,11 @@ _BY_INVITATION: Final = N_(
     "New accounts need an invitation. Please ask whoever runs this Fivefold."
 )
 _NO_INVITATION: Final = N_("This invitation was used, or has ended. Please ask for a new one.")
+_ANOTHERS: Final = N_("This link is for the account “{user}” only.")
+_ADMIN_NEEDS: Final = N_(
+    "An admin's account needs a passphrase. Whoever runs this Fivefold sets one: `{command}`"
+)
+_ADMIN_KEEPS: Final = N_("An admin's account always has a passphrase; please type a new one.")
 _ENDING: Final = N_("This account is being changed or deleted. Please try again in a minute.")
 
 
@@ -130,6 +135,8 @@ class Accounts:
                     raise LoginRefused(
                         "passphrase missing", _("Please type the passphrase."), ask=True
                     )
+                elif user.admin:  # made so by an earlier version, or while LOGIN was another
+                    raise LoginRefused("unprotected admin", admin_needs_passphrase(user_id))
                 return self._begin(user_id, visitor, passphrase_hash=stored)
             if not passphrase:
                 raise LoginRefused(
@@ -145,11 +152,12 @@ class Accounts:
         return self._logged(typed, method, visitor, enter)
 
     def register(self, typed: str, passphrase: str, invite: str, visitor: Visitor) -> Entered:
-        """Make an account and let its owner in; by an invitation for one, renew its passphrase.
+        """Make an account and let its owner in; by a recovery link, renew its passphrase.
 
         Args:
-            typed: the user_id as typed.
-            passphrase: the new one; may be empty where the user_id alone is enough.
+            typed: the user_id as typed; by a recovery link empty, or the account's.
+            passphrase: the new one; may be empty for a new account where the user_id alone is
+                enough, but never by a recovery link.
             invite: the secret of an invitation's link; empty: there is none.
             visitor: who tries.
 
@@ -160,25 +168,55 @@ class Accounts:
         def enter() -> Entered:
             self._check_way()
             leave = self._leave(invite)
-            user_id = leave.user_id if leave and leave.user_id else self._read(typed)
+            if leave is not None and leave.user_id is not None:
+                return self._recover(leave, leave.user_id, typed, passphrase, visitor)
+            user_id = self._read(typed)
             if passphrase or self._login == "passphrase":
-                try:
-                    check_passphrase(passphrase, user_id)
-                except InvalidInput as error:
-                    raise LoginRefused("weak passphrase", str(error)) from None
+                _check_new(passphrase, user_id)
             self._count_new(visitor)
             hashed = hash_passphrase(passphrase) if passphrase else None
             self._use(leave, user_id)
-            renewed = leave is not None and leave.user_id is not None
-            if renewed:
-                self.set_passphrase(user_id, hashed)
-            elif not self._store.users.create(user_id, passphrase_hash=hashed):
+            if not self._store.users.create(user_id, passphrase_hash=hashed):
                 if leave is not None:
                     self._store.invites.give_back(leave)
                 raise LoginRefused("taken", _(_NOT_FREE))
-            return self._begin(user_id, visitor)
+            return self._begin(user_id, visitor, passphrase_hash=hashed)
 
         return self._logged(typed, "invite" if invite else "registration", visitor, enter)
+
+    def recovers(self, invite: str) -> str | None:
+        """Return whose passphrase a link is to choose anew; None: it is no such link, or ended."""
+        if not invite or self._login == "oidc":
+            return None
+        try:
+            leave = self._leave(invite)
+        except LoginRefused:
+            return None
+        return None if leave is None else leave.user_id
+
+    def make(self, user_id: str, hashed: str | None, *, admin: bool = False) -> bool:
+        """Make an account at an administrator's word; return whether there was none.
+
+        Args:
+            user_id: whose.
+            hashed: from `core.passphrases.hash_passphrase`; None: it has no passphrase.
+            admin: whether it is an admin's.
+
+        Raises:
+            InvalidInput: it would be an admin's without a passphrase.
+        """
+        if admin and hashed is None and self._login != "oidc":
+            raise InvalidInput(admin_needs_passphrase(user_id))
+        return self._store.users.create(user_id, admin=admin, passphrase_hash=hashed)
+
+    def make_admin(self, user_id: str) -> None:
+        """Make an account an admin's.
+
+        Raises:
+            InvalidInput: it has no passphrase, though people log in by one here.
+        """
+        if not self._store.users.make_admin(user_id, admin=True, unprotected=self._login == "oidc"):
+            raise InvalidInput(admin_needs_passphrase(user_id))
 
     def recognise(
         self, claims: Mapping[str, Any], claim: str, invite: str, visitor: Visitor
@@ -219,10 +257,17 @@ class Accounts:
             user_id: whose.
             hashed: from `core.passphrases.hash_passphrase`; None: the user_id alone is enough.
             keep: the id of the one session that goes on.
+
+        Raises:
+            InvalidInput: there shall be none, and it is an admin's account.
         """
+        user = self._store.users.get(user_id)
+        if hashed is None and user is not None and user.admin:
+            raise InvalidInput(_(_ADMIN_KEEPS))
         self._store.sessions.revoke_all(user_id, but=keep)  # also where what follows fails
         self._store.invites.withdraw_for(user_id)
-        self._store.users.protect(user_id, hashed)
+        if not self._store.users.protect(user_id, hashed) and hashed is None:
+            raise InvalidInput(_(_ADMIN_KEEPS))  # it became one meanwhile, or is gone
         self._store.sessions.revoke_all(user_id, but=keep)
         self._store.attempts.forget_account(user_id)
 
@@ -279,7 +324,7 @@ class Accounts:
         """Return the invitation that is needed to make an account; None: none is."""
         if secret:
             invite = self._store.invites.get(secret)
-            if invite is None:
+            if invite is None or not self._stands(invite):
                 raise LoginRefused("invitation ended", _(_NO_INVITATION))
             return invite
         if self._registration == "invite":
@@ -287,6 +332,28 @@ class Accounts:
         if self._registration == "closed":
             raise LoginRefused("registration closed", _(_CLOSED))
         return None
+
+    def _stands(self, invite: Invite) -> bool:
+        """Return whether the account that an invitation is for is still the one it was made for."""
+        if invite.user_id is None:
+            return True
+        user = self._store.users.get(invite.user_id)
+        if user is None or user.deleting_at is not None:
+            return False
+        return user.created_at <= invite.created_at
+
+    def _recover(
+        self, leave: Invite, user_id: str, typed: str, passphrase: str, visitor: Visitor
+    ) -> Entered:
+        """Renew the passphrase of the account that a recovery link is for."""
+        if typed.strip() and self._read(typed) != user_id:
+            raise LoginRefused("another's link", _(_ANOTHERS).format(user=user_id))
+        _check_new(passphrase, user_id)
+        self._count_new(visitor)
+        hashed = hash_passphrase(passphrase)
+        self._use(leave, user_id)
+        self.set_passphrase(user_id, hashed)
+        return self._begin(user_id, visitor, passphrase_hash=hashed)
 
     def _use(self, leave: Invite | None, user_id: str) -> None:
         if leave is not None and not self._store.invites.use(leave, user_id):
@@ -330,8 +397,12 @@ class Accounts:
                 )
             return
         leave = self._leave(invite)
+        if leave is not None and leave.user_id is not None:  # from before LOGIN was oidc
+            raise LoginRefused("recovery link", _(_NO_INVITATION))
         self._use(leave, user_id)
         if not self._store.users.create(user_id, subject=subject):
+            if leave is not None:
+                self._store.invites.give_back(leave)
             raise LoginRefused("taken", _(_NOT_FREE))  # by another one at the same instant
 
     def _count_new(self, visitor: Visitor) -> None:
@@ -408,6 +479,19 @@ class Accounts:
     def note_refusal(self, typed: str, reason: str, visitor: Visitor, method: str = "") -> None:
         """Log an attempt that was refused."""
         self._store.logins.add(_entry(typed, reason, visitor, method))
+
+
+def admin_needs_passphrase(user_id: str) -> str:
+    """Return the sentence that an admin's account has no passphrase, and what to do."""
+    command = f"python -m core user passphrase {user_id}"
+    return _(_ADMIN_NEEDS).format(command=command)
+
+
+def _check_new(passphrase: str, user_id: str) -> None:
+    try:
+        check_passphrase(passphrase, user_id)
+    except InvalidInput as error:
+        raise LoginRefused("weak passphrase", str(error)) from None
 
 
 def _entry(

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -14,6 +14,9 @@ from core.models import InvalidInput, User, parse_user_id
 from core.settings import Settings, load_settings
 from core.store import Store, open_store
 from core.store.invites import INVITE_DAYS, TERMINAL
+
+if TYPE_CHECKING:
+    from core.accounts import Accounts
 
 _NO_PASSPHRASES: Final = "LOGIN=oidc has no passphrases; people prove who they are elsewhere."
 
@@ -49,15 +52,12 @@ class _Opened:
         click.echo(f"For {whom}; the link works once, within {INVITE_DAYS} days:")
         click.echo(f"{self.settings.link_base}/login?invite={secret}")
 
-    def warn_of(self, user_id: str) -> None:
-        """Say so where anybody can become an admin by typing their user_id."""
-        user = self.store.users.get(user_id)
-        if self.settings.login == "user_id" and user and user.admin and not user.protected:
-            click.echo(
-                f"Beware: whoever types {user_id!r} is an admin, for it has no passphrase. "
-                f"`user passphrase {user_id}` sets one.",
-                err=True,
-            )
+    @property
+    def accounts(self) -> "Accounts":
+        """The rules of who may come in."""
+        from core.accounts import Accounts  # noqa: PLC0415  # takes a moment to load
+
+        return Accounts(self.store, self.settings)
 
 
 @contextmanager
@@ -82,7 +82,8 @@ def user() -> None:
 def add(name: str, *, admin: bool, invite: bool, from_stdin: bool) -> None:
     """Make the account NAME, with a passphrase that is asked for.
 
-    An admin sees everybody's work and logs. With LOGIN=user_id the passphrase may be left empty.
+    An admin sees everybody's work and logs. With LOGIN=user_id the passphrase may be left empty,
+    but not an admin's.
     """
     if invite and from_stdin:
         raise click.UsageError("--invite and --passphrase-stdin exclude each other.")
@@ -99,13 +100,12 @@ def add(name: str, *, admin: bool, invite: bool, from_stdin: bool) -> None:
             _create(opened, user_id, admin=admin, invite=invite, from_stdin=from_stdin)
         if invite:
             opened.invite(user_id)
-        opened.warn_of(user_id)
 
 
 def _promote(opened: _Opened, user_id: str, *, admin: bool) -> None:
     if not admin:
         raise InvalidInput(f"There is an account {user_id!r} already.")
-    opened.store.users.make_admin(user_id, admin=True)
+    opened.accounts.make_admin(user_id)
     click.echo(f"{user_id} existed already and is an admin now; its passphrase is as it was.")
 
 
@@ -117,17 +117,16 @@ def _create(opened: _Opened, user_id: str, *, admin: bool, invite: bool, from_st
     elif invite:  # one that nobody knows, so that nobody comes before the owner
         hashed = hash_passphrase(secrets.token_urlsafe(32))
     else:
-        hashed = _ask_passphrase(opened.settings, user_id, from_stdin=from_stdin)
-    if not opened.store.users.create(user_id, admin=admin, passphrase_hash=hashed):
+        optional = opened.settings.login == "user_id" and not admin
+        hashed = _ask_passphrase(user_id, optional=optional, from_stdin=from_stdin)
+    if not opened.accounts.make(user_id, hashed, admin=admin):
         raise InvalidInput(f"There is an account {user_id!r} already.")  # since a moment ago
     click.echo(f"{user_id} is made{', as an admin' if admin else ''}.")
 
 
-def _ask_passphrase(settings: Settings, user_id: str, *, from_stdin: bool) -> str | None:
-    """Return the hash of a new passphrase; None: there shall be none."""
+def _ask_passphrase(user_id: str, *, optional: bool, from_stdin: bool) -> str | None:
+    """Return the hash of a new passphrase; None: there shall be none, where it is `optional`."""
     from core.passphrases import check_passphrase, hash_passphrase  # noqa: PLC0415
-
-    optional = settings.login == "user_id"
 
     def checked(typed: str) -> str:
         if typed or not optional:
@@ -161,17 +160,15 @@ def _ask_passphrase(settings: Settings, user_id: str, *, from_stdin: bool) -> st
 @_from_stdin
 def passphrase(name: str, *, from_stdin: bool) -> None:
     """Give NAME a new passphrase, and end all its sessions."""
-    from core.accounts import Accounts  # noqa: PLC0415  # takes a moment to load
-
     with _opened() as opened:
         if opened.settings.login == "oidc":
             raise InvalidInput(_NO_PASSPHRASES)
-        user_id = opened.account(name).id
-        hashed = _ask_passphrase(opened.settings, user_id, from_stdin=from_stdin)
-        Accounts(opened.store, opened.settings).set_passphrase(user_id, hashed)
+        found = opened.account(name)
+        user_id, optional = found.id, opened.settings.login == "user_id" and not found.admin
+        hashed = _ask_passphrase(user_id, optional=optional, from_stdin=from_stdin)
+        opened.accounts.set_passphrase(user_id, hashed)
         said = "has no passphrase any more" if hashed is None else "has a new passphrase"
         click.echo(f"{user_id} {said}, and is logged out everywhere.")
-        opened.warn_of(user_id)
 
 
 @user.command()
@@ -218,12 +215,14 @@ def _to_json(found: User) -> dict[str, object]:
 @_name
 @click.option("--no", "ending", is_flag=True, help="It is none any more.")
 def admin(name: str, *, ending: bool) -> None:
-    """Make NAME an admin, who sees everybody's work and logs."""
+    """Make NAME an admin, who sees everybody's work and logs, and has a passphrase."""
     with _opened() as opened:
         user_id = opened.account(name).id
-        opened.store.users.make_admin(user_id, admin=not ending)
+        if ending:
+            opened.store.users.make_admin(user_id, admin=False)
+        else:
+            opened.accounts.make_admin(user_id)
         click.echo(f"{user_id} is {'no admin any more' if ending else 'an admin now'}.")
-        opened.warn_of(user_id)
         if not opened.store.users.admins():
             click.echo("There is no admin now.", err=True)
 

@@ -23,8 +23,12 @@ def check_passphrase(passphrase: str, user_id: str) -> None:
     """See that a new passphrase is not too easy to guess.
 
     Raises:
-        InvalidInput: it is too short, too long, too uniform, or the user_id; the text says which.
+        InvalidInput: it is too short, too long, too uniform, no text, or the user_id; the text says
+            which.
     """
+    if any("\ud800" <= character <= "\udfff" for character in passphrase):
+        # Halves of characters are all alike once they are hashed.
+        raise InvalidInput(_("A passphrase is made of characters that are text."))
     if len(passphrase) < MIN_CHARACTERS:
         raise InvalidInput(
             _("A passphrase has at least {least} characters; a few words are easy to keep.").format(

@@ -8,6 +8,7 @@ from starlette.testclient import TestClient
 
 from core.media.storage import ContentStore
 from core.models import Asset, Kind
+from core.passphrases import hash_passphrase
 from core.providers.registry import configured
 from core.settings import Settings
 from core.store import Store
@@ -17,6 +18,9 @@ from core.web.studio import Studio
 from tests.conftest import claim
 
 HOST: Final = "http://studio.example.org"
+ADMINS: Final = "the keys of the whole house"
+"""The passphrase of `made_admin`'s accounts."""
+_ADMINS_HASH: Final = hash_passphrase(ADMINS)
 
 OpenBrowser = Callable[..., TestClient]
 """Opens a browser, logged in as somebody or not: the fixture `browser`."""
@@ -62,6 +66,11 @@ def log_in(client: TestClient, user_id: str, **more: Any) -> Any:  # JSON
     answer = client.post("/auth/login", json={"user_id": user_id} | more)
     assert answer.status_code == 200, answer.text
     return answer.json()
+
+
+def made_admin(store: Store, user_id: str = "root") -> None:
+    """Make an admin, who logs in with the passphrase `ADMINS`."""
+    assert store.users.create(user_id, admin=True, passphrase_hash=_ADMINS_HASH)
 
 
 def changed(client: TestClient, **body: Any) -> dict[str, Any]:

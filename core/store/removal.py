@@ -106,6 +106,7 @@ class RemovalStore:
         """Remove what is left of an account that is empty, and at last the account itself."""
         for name in ("outbox", "shares", "sessions", "invites", "receipts"):
             self._database[name].delete_many({"user_id": user_id})
+        self._database["invites"].delete_many({"made_by": user_id, "used_at": None})
         self._database["spending"].delete_one({"_id": user_id})
         self._attempts.forget_account(user_id)
         self._addresses.leave(user_id)

@@ -69,14 +69,34 @@ class UserStore:
         return None if document is None else document.get("passphrase_hash")
 
     def protect(self, user_id: str, passphrase_hash: str | None) -> bool:
-        """Store the hash of a passphrase, or that there is none; return whether there is a user."""
-        change = {"passphrase_hash": passphrase_hash, "protected": passphrase_hash is not None}
-        return bool(self._users.update_one({"_id": user_id}, {"$set": change}).matched_count)
+        """Store the hash of a passphrase, or that there is none, which no admin can have.
 
-    def make_admin(self, user_id: str, *, admin: bool) -> bool:
-        """Make somebody an admin, or no longer; return whether there is a user."""
+        Returns:
+            whether there is such a user.
+        """
+        change = {"passphrase_hash": passphrase_hash, "protected": passphrase_hash is not None}
+        query: Document = {"_id": user_id}
+        if passphrase_hash is None:
+            query["admin"] = {"$ne": True}
+        return bool(self._users.update_one(query, {"$set": change}).matched_count)
+
+    def make_admin(self, user_id: str, *, admin: bool, unprotected: bool = False) -> bool:
+        """Make somebody an admin, or no longer.
+
+        Args:
+            user_id: who.
+            admin: whether they are one from now on.
+            unprotected: whether an admin may be without a passphrase: where an identity provider
+                says who somebody is.
+
+        Returns:
+            whether there is such a user.
+        """
+        query: Document = {"_id": user_id}
+        if admin and not unprotected:
+            query["passphrase_hash"] = {"$type": "string"}
         change = {"$set": {"admin": admin}}
-        return bool(self._users.update_one({"_id": user_id}, change).matched_count)
+        return bool(self._users.update_one(query, change).matched_count)
 
     def admins(self) -> list[str]:
         """Return the user_ids of the admins."""

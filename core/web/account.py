@@ -196,6 +196,7 @@ def _choose_language(user_id: str) -> None:
 
 def _draw_passphrase(user: User) -> None:
     optional = studio().settings.login == "user_id"
+    removable = optional and not user.admin
     with _section("passphrase", _("Passphrase")):
         if user.protected:
             st.text(_("It is asked for whenever somebody logs in with your user id."))
@@ -221,7 +222,7 @@ def _draw_passphrase(user: User) -> None:
                     on_click=_act,
                     args=("passphrase", partial(_change_passphrase, user.id)),
                 )
-                if user.protected and optional:
+                if user.protected and removable:
                     st.form_submit_button(
                         _("Remove the passphrase"),
                         on_click=_act,

@@ -32,7 +32,12 @@ AT_ONCE: Final = 8  # logins in one process
 _BODY_BYTES: Final = 16_384
 _CROSS_SITE: Final = N_("Please log in on Fivefold's own page.")
 _ELSEWHERE: Final = N_("Please open Fivefold at {address} and log in there.")
-_STATUS: Final = {"taken": 409, "weak passphrase": 422, "invalid user_id": 422}
+_STATUS: Final = {
+    "taken": 409,
+    "weak passphrase": 422,
+    "invalid user_id": 422,
+    "another's link": 422,
+}
 
 _log = logging.getLogger(__name__)
 

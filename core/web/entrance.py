@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from core.accounts import Accounts
 from core.i18n import gettext as _
 from core.web.components import login_form
 from core.web.oidc import REFUSED, streamlit_claims
@@ -16,6 +17,7 @@ def draw_login(target: str, invite: str = "") -> None:
         invite: the secret of the invitation that led here; empty: none did.
     """
     settings = studio().settings
+    recovers = Accounts(studio().store, settings).recovers(invite)
     claims = streamlit_claims() if settings.login == "oidc" else None
     login_form(
         {
@@ -23,6 +25,7 @@ def draw_login(target: str, invite: str = "") -> None:
             "mode": settings.login,
             "registration": settings.registration,
             "invite": invite,
+            "recovers": recovers or "",
             "provider": settings.oidc_title,
             "refusal": _(REFUSED.get(st.query_params.get("refused", ""), "")),
             "ticket": "" if claims is None else studio().identity.ticket(claims),

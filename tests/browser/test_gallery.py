@@ -523,8 +523,9 @@ def test_an_admin_can_look_at_somebody_elses_gallery_and_nothing_else(
     page: Page, product: Product, settings: Settings, store: Store
 ) -> None:
     fill_for(settings, store, "looked-at", 5, 2)
-    store.users.create("root", admin=True)
-    opened(page, product, "root", "?user=looked-at")
+    pages.log_in(page, product.url, "root")
+    store.users.make_admin("root", admin=True, unprotected=True)
+    page.goto(f"{product.url}/gallery?user=looked-at")
     expect(page.get_by_test_id("note")).to_contain_text("looked-at's work as an admin")
     found(page, "7 items")
     expect(page.get_by_role("button", name="Bin", exact=True)).to_be_hidden()

@@ -55,11 +55,11 @@ def browser(settings: Settings, store: Store, content: FolderStore) -> Iterator[
     app = app_of(studio_of(settings, store, content))
     clients: list[TestClient] = []
 
-    def open_browser(user_id: str | None = None) -> TestClient:
+    def open_browser(user_id: str | None = None, passphrase: str = "") -> TestClient:
         client = browser_of(app).__enter__()
         clients.append(client)
         if user_id is not None:
-            log_in(client, user_id)
+            log_in(client, user_id, passphrase=passphrase)
         return client
 
     yield open_browser

@@ -16,7 +16,7 @@ from core.store import Store
 from core.web.identity import Identity
 from tests.conftest import claim, stored_job
 from tests.integration.test_web_pages import opened, shown
-from tests.web import OpenBrowser, finished
+from tests.web import ADMINS, OpenBrowser, finished, made_admin
 
 BYTES = b"\x89PNG\r\n\x1a\n" + b"ana's own image" * 40
 PRIVATE = "what only ana may know"
@@ -185,8 +185,8 @@ def test_a_guest_sees_what_is_half_made_too(
 def test_an_admin_sees_everything_and_every_look_is_logged(
     browser: OpenBrowser, store: Store, image: Asset
 ) -> None:
-    store.users.create("root", admin=True)
-    admin = browser("root")
+    made_admin(store)
+    admin = browser("root", ADMINS)
     for address in addresses(image.id):
         answer = admin.get(address)
         assert (answer.status_code, answer.content) == (200, BYTES)
@@ -200,8 +200,8 @@ def test_an_admin_sees_everything_and_every_look_is_logged(
 def test_who_is_no_admin_any_more_sees_nothing_more(
     browser: OpenBrowser, store: Store, image: Asset
 ) -> None:
-    store.users.create("root", admin=True)
-    admin = browser("root")
+    made_admin(store)
+    admin = browser("root", ADMINS)
     assert admin.get(addresses(image.id)[0]).status_code == 200
     store.users.make_admin("root", admin=False)
     assert {admin.get(each).status_code for each in addresses(image.id)} == {404}
@@ -218,7 +218,7 @@ def headers(app: AppTest) -> list[str]:
 def test_an_admin_opens_a_job_read_only_and_is_told_that_it_is_logged(
     store: Store, image: Asset
 ) -> None:
-    store.users.create("root", admin=True)
+    made_admin(store)
     board = shown(opened("job", "root", id=image.job_id))["board"]
     assert "eve" not in board["note"]
     assert "ana's work as an admin" in board["note"]
@@ -229,7 +229,7 @@ def test_an_admin_opens_a_job_read_only_and_is_told_that_it_is_logged(
 
 @pytest.mark.usefixtures("page_studio")
 def test_a_gallery_of_somebody_else_is_an_admins_to_see(store: Store, image: Asset) -> None:
-    store.users.create("root", admin=True)
+    made_admin(store)
     store.users.create("ana")
     gallery = shown(opened("gallery", "root", user="ana"))["gallery"]
     assert [tile["id"] for tile in gallery["items"]] == [image.id]

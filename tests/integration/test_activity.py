@@ -23,7 +23,7 @@ from core.store.activity import BATCH, ActivityStore, Deed, Scope
 from core.web.activity import NOT_ME, login_row
 from tests.conftest import stored_job
 from tests.integration.test_web_pages import opened
-from tests.web import app_of, browser_of, log_in, studio_of
+from tests.web import ADMINS, app_of, browser_of, log_in, made_admin, studio_of
 
 BERLIN = ZoneInfo("Europe/Berlin")
 UTC_ZONE = ZoneInfo("UTC")
@@ -296,8 +296,8 @@ def test_an_admin_exports_everything_and_that_is_logged(client: TestClient, stor
     for user_id in ("ana", "eve"):
         store.users.create(user_id)
         stored_job(store, user_id)
-    store.users.create("root", admin=True)
-    log_in(client, "root")
+    made_admin(store)
+    log_in(client, "root", passphrase=ADMINS)
     assert len(rows(client, "/activity/jobs.csv?everybody=1")) == 2
     assert len(rows(client, "/activity/jobs.csv?user=eve&days=365")) == 1
     looks = [(each.action, each.owner, each.via) for each in store.views.of_user("root")]
@@ -410,7 +410,7 @@ def test_whatever_the_address_asks_for_a_user_sees_the_own_activity(
 
 @pytest.mark.usefixtures("page_studio")
 def test_an_admin_sees_everybody_and_that_is_logged(store: Store) -> None:
-    store.users.create("root", admin=True)
+    made_admin(store)
     tried(store, "eve", now(), outcome="refused", reason="x", address="203.0.113.77")
     store.logins.flush()
     app = opened("activity", "root", user="Everybody", show="People")
@@ -421,7 +421,7 @@ def test_an_admin_sees_everybody_and_that_is_logged(store: Store) -> None:
 
 @pytest.mark.usefixtures("page_studio")
 def test_an_admin_sees_one_users_activity(store: Store) -> None:
-    store.users.create("root", admin=True)
+    made_admin(store)
     store.users.create("eve")
     tried(store, "eve", now(), address="203.0.113.77")
     store.logins.flush()
@@ -431,7 +431,7 @@ def test_an_admin_sees_one_users_activity(store: Store) -> None:
 
 @pytest.mark.usefixtures("page_studio")
 def test_what_somebody_deleted_is_not_read_by_admins(client: TestClient, store: Store) -> None:
-    store.users.create("root", admin=True)
+    made_admin(store)
     store.users.create("eve")
     job, _ = stored_job(store, "eve", "eve's own secret")
     look(store, "eve", now(), job_id=job.id)
@@ -443,6 +443,6 @@ def test_what_somebody_deleted_is_not_read_by_admins(client: TestClient, store: 
     for show in ("Jobs", "Views"):
         assert "secret" not in table_text(opened("activity", "root", user="eve", show=show))
     assert "secret" in table_text(opened("activity", "eve", show="Jobs"))
-    log_in(client, "root")
+    log_in(client, "root", passphrase=ADMINS)
     [row] = rows(client, "/activity/jobs.csv?user=eve")
     assert (row["job_id"], row["prompt"]) == (job.id, "")

@@ -35,7 +35,7 @@ from tests.conftest import MOMENT, claim, stored_job
 from tests.integration.test_notifications import Recorder, sender
 from tests.integration.test_removal import broken_at
 from tests.seed import fill
-from tests.web import OpenBrowser, changed, finished
+from tests.web import ADMINS, OpenBrowser, changed, finished, made_admin
 
 IDENTITY = Identity("key", days=30, secure=False)
 ALL, BIN = Filter(owner="ana"), Filter(owner="ana", binned=True)
@@ -107,10 +107,10 @@ def test_deleted_twice_is_not_kept_longer(store: Store, made: list[Asset]) -> No
 def test_only_its_owner_sees_what_is_in_the_bin(
     browser: OpenBrowser, store: Store, made: list[Asset]
 ) -> None:
-    store.users.create("root", admin=True)
+    made_admin(store)
     share = store.shares.make(made[0].job_id, "ana", now() + timedelta(days=1))
     key = f"?share={IDENTITY.share_key(share.id)}"
-    ana, guest, admin = browser("ana"), browser(), browser("root")
+    ana, guest, admin = browser("ana"), browser(), browser("root", ADMINS)
     parts = [f"/content/{made[0].id}{part}" for part in ("", "/preview", "/poster")]
     assert {guest.get(each + key).status_code for each in parts} == {200}
     store.bin.put("ana", [made[0].id])
@@ -153,7 +153,7 @@ def test_a_whole_job_is_deleted_and_comes_back_with_any_of_its_items(
     browser: OpenBrowser, store: Store, made: list[Asset]
 ) -> None:
     ana, root = browser("ana"), browser("root")
-    store.users.create("admin", admin=True)
+    made_admin(store, "admin")
     failed = made[5]
     put(store, failed, state="failed")
     store.jobs.settle(failed.job_id)

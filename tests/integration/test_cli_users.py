@@ -111,14 +111,25 @@ def test_a_passphrase_that_cannot_be_makes_no_account(
     assert store.users.get("ana") is None
 
 
-def test_without_a_passphrase_an_admin_is_warned_of(store: Store, user: Command) -> None:
+def test_no_command_makes_an_admin_without_a_passphrase(store: Store, user: Command) -> None:
     ran = user("add", "ben", "--passphrase-stdin", typed="\n")
     assert ran == Ran(0, "ben is made.\n", "")
     assert not account(store, "ben").protected
-    for arguments in (("admin", "ben"), ("add", "ana", "--admin", "--passphrase-stdin")):
+    for arguments in (("admin", "ben"), ("add", "ben", "--admin", "--passphrase-stdin")):
         ran = user(*arguments, typed="\n")
-        assert ran.code == 0
-        assert "Beware: whoever types" in ran.err
+        assert "`python -m core user passphrase ben`" in str(ran.code)
+        assert not account(store, "ben").admin
+    for typed in ("\n", "short\n", ""):
+        ran = user("add", "ana", "--admin", "--passphrase-stdin", typed=typed)
+        assert "at least 12 characters" in str(ran.code)
+    assert store.users.get("ana") is None
+
+
+def test_no_command_takes_an_admins_passphrase_away(store: Store, user: Command) -> None:
+    user("add", "ana", "--admin", "--passphrase-stdin", typed=PHRASE)
+    ran = user("passphrase", "ana", "--passphrase-stdin", typed="\n")
+    assert "at least 12 characters" in str(ran.code)
+    assert matches(store.users.passphrase_hash("ana"), PHRASE)
 
 
 def test_where_there_is_no_terminal_to_ask_at_that_is_said(store: Store, user: Command) -> None:

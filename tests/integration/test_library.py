@@ -31,7 +31,7 @@ from core.web.library_query import read_filter
 from tests.conftest import MOMENT, stored_job
 from tests.integration.test_breaking_in import answered, harmless, hostile_text, json_values
 from tests.seed import fill
-from tests.web import OpenBrowser, changed
+from tests.web import ADMINS, OpenBrowser, changed, made_admin
 
 BERLIN: Final = ZoneInfo("Europe/Berlin")
 ALL: Final = Filter(owner="ana")
@@ -602,9 +602,9 @@ def test_other_sites_change_nothing(ana: TestClient, store: Store, made: list[As
 def test_an_admin_looks_which_is_logged_and_changes_nothing(
     browser: OpenBrowser, store: Store, made: list[Asset]
 ) -> None:
-    store.users.create("root", admin=True)
+    made_admin(store)
     store.bin.put("ana", [made[0].id])
-    admin, eve = browser("root"), browser("eve")
+    admin, eve = browser("root", ADMINS), browser("eve")
     told = items(admin, "?user=ana&limit=5")
     assert told["total"] == 19
     assert not any(tile["owned"] or "remix" in tile for tile in told["items"])
@@ -705,9 +705,9 @@ def test_a_zip_has_its_bounds(ana: TestClient, browser: OpenBrowser, made: list[
 def test_an_admin_s_download_is_logged_as_such(
     browser: OpenBrowser, store: Store, made: list[Asset]
 ) -> None:
-    store.users.create("root", admin=True)
+    made_admin(store)
     store.bin.put("ana", [made[1].id])
-    archive = zip_of(browser("root"), ids=f"{made[0].id},{made[1].id}", user="ana")
+    archive = zip_of(browser("root", ADMINS), ids=f"{made[0].id},{made[1].id}", user="ana")
     assert len(archive.namelist()) == 3
     [entry] = store.views.of_user("root")
     assert (entry.action, entry.owner, entry.via) == ("download_many", "ana", Via.ADMIN)

@@ -241,7 +241,7 @@ def test_an_admin_is_told_of_others_work_and_can_do_nothing(server: Server, stor
     job, assets = stored_job(store, "ana")
     browser = server.browser("root")
     assert browser.get(f"/jobs/{job.id}/live").status_code == 404
-    store.users.make_admin("root", admin=True)
+    store.users.make_admin("root", admin=True, unprotected=True)
     with opened(browser, f"/jobs/{job.id}/events") as stream:
         _, whole = stream.next()
         assert whole["job"]["acts"] == []

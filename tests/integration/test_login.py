@@ -1,9 +1,11 @@
 """Logging in by the routes that the login page uses, in each of the modes."""
 
+import json
 import secrets
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -418,12 +420,172 @@ def test_an_invitation_for_an_account_renews_its_passphrase_and_nothing_else(
     assert tried(thief, "ana", RIGHT)[0] == 200
     invite = store.invites.make("terminal", "ana")
     body = {"register": True, "invite": invite}
-    assert tried(client, "eve", "another one, long", **body) == (200, {"next": "/"})
+    assert tried(client, "", "another one, long", **body) == (200, {"next": "/"})
     assert client.get("/bell").json()["user"] == "ana"
     assert tried(browser(login="passphrase"), "eve", RIGHT)[0] == 200
     assert tried(browser(login="passphrase"), "ana", "another one, long")[0] == 200
     monkeypatch.setattr("core.web.sessions.LOOK_SECONDS", 0)
     assert not is_in(thief)
+
+
+NOT_RECOVERED = [
+    ("", ""),
+    ("boss", ""),
+    ("", " " * 20),
+    ("", "too short"),
+    ("", "boss-boss-boss"),
+    ("", "\ud800\ud801\ud802\ud803\ud804" * 3),
+    ("", "x" * 300),
+    ("eve", "another one, long"),
+    ("nobody", "another one, long"),
+    ("../boss", "another one, long"),
+]
+
+
+@pytest.mark.parametrize(("login", "admin"), [("user_id", True), ("passphrase", False)])
+def test_a_recovery_link_takes_a_new_passphrase_for_its_own_account_and_nothing_else(
+    browser: OpenBrowser, store: Store, *, login: str, admin: bool
+) -> None:
+    store.users.create("boss", admin=admin, passphrase_hash=HASHED)
+    store.users.create("eve", passphrase_hash=HASHED)
+    client, invite = browser(login=login), store.invites.make("terminal", "boss")
+    right = {"register": True, "invite": invite}
+    for typed, passphrase in NOT_RECOVERED:
+        body = {"user_id": typed, "passphrase": passphrase} | right
+        answer = client.post("/auth/login", content=json.dumps(body).encode())
+        assert answer.status_code == 422, (typed, passphrase)
+        assert not is_in(client)
+    assert [store.users.passphrase_hash(each) for each in ("boss", "eve")] == [HASHED] * 2
+    assert store.users.get("nobody") is None
+    assert tried(client, " Boss ", "another one, long", **right)[0] == 200  # it was not used up
+    assert client.get("/bell").json()["user"] == "boss"
+    assert tried(browser(login=login), "boss")[0] == 401
+    assert tried(browser(login=login), "boss", "another one, long")[0] == 200
+
+
+def test_a_recovery_link_is_for_the_account_that_it_was_made_for_not_a_later_one(
+    browser: OpenBrowser, store: Store, settings: Settings
+) -> None:
+    store.users.create("boss", passphrase_hash=HASHED)
+    invite = store.invites.make("terminal", "boss")
+    kept = store._database["invites"].find_one({})  # noqa: SLF001  # what a race would leave
+    assert kept is not None
+    store.removal.ask("boss")
+    body = {"register": True, "invite": invite}
+    assert tried(browser(), "", "another one, long", **body)[0] == 403
+    store.removal.forget("boss")
+    store._database["invites"].insert_one(kept)  # noqa: SLF001
+    assert tried(browser(), "", "another one, long", **body)[0] == 403
+    assert tried(browser(), "boss", RIGHT, register=True)[0] == 200
+    assert tried(browser(), "", "another one, long", **body)[0] == 403
+    assert tried(browser(), "boss", RIGHT)[0] == 200
+    assert Accounts(store, settings).recovers(invite) is None
+
+
+def test_the_login_page_knows_a_recovery_link_and_asks_for_a_passphrase_only(
+    store: Store, settings: Settings
+) -> None:
+    store.users.create("boss", admin=True, passphrase_hash=HASHED)
+    recovery, invitation = store.invites.make("terminal", "boss"), store.invites.make("terminal")
+    for login in ("user_id", "passphrase", "oidc"):
+        accounts = Accounts(store, settings.model_copy(update={"login": login}))
+        assert accounts.recovers(recovery) == (None if login == "oidc" else "boss")
+        for secret in ("", invitation, "made up"):
+            assert accounts.recovers(secret) is None
+
+
+def test_a_recovery_link_makes_no_account_for_who_comes_by_a_provider(
+    recognise: Callable[..., str], store: Store
+) -> None:
+    store.users.create("boss", admin=True, passphrase_hash=HASHED)
+    invite = store.invites.make("terminal", "boss")
+    for registration in ("open", "invite", "closed"):
+        with pytest.raises(LoginRefused, match="invitation"):
+            recognise(registration=registration, invite=invite)
+    assert [each.id for each in store.users.all()] == ["boss"]
+    assert store.invites.get(invite) is not None
+
+
+# Admins
+
+
+@pytest.mark.parametrize("registration", ["open", "closed", "invite"])
+def test_an_admin_without_a_passphrase_is_nobody_who_types_the_id(
+    browser: OpenBrowser, store: Store, registration: str
+) -> None:
+    """Earlier versions made such admins, and so does LOGIN=oidc that is another later."""
+    store.users.create("boss", admin=True)
+    client = browser(registration=registration)
+    status, told = tried(client, "boss")
+    assert (status, "user passphrase boss" in told["message"]) == (403, True)
+    assert tried(client, "boss", "a wrong one, long")[0] == 401
+    assert tried(client, "boss", RIGHT, register=True)[0] in (403, 409)
+    assert not is_in(client)
+    invite = store.invites.make("terminal", "boss")
+    assert tried(client, "", RIGHT, register=True, invite=invite)[0] == 200
+    assert tried(browser(), "boss", RIGHT)[0] == 200
+
+
+def test_an_admins_passphrase_cannot_be_taken_away(store: Store, settings: Settings) -> None:
+    store.users.create("boss", admin=True, passphrase_hash=HASHED)
+    accounts = Accounts(store, settings)
+    with pytest.raises(InvalidInput, match="always has a passphrase"):
+        accounts.change_passphrase("boss", RIGHT, "", None, VISITOR)
+    with pytest.raises(InvalidInput, match="always has a passphrase"):
+        accounts.set_passphrase("boss", None)
+    assert not store.users.protect("boss", None)
+    assert store.users.passphrase_hash("boss") == HASHED
+
+
+def test_nobody_becomes_an_admin_without_a_passphrase(store: Store, settings: Settings) -> None:
+    store.users.create("ana")
+    for login in ("user_id", "passphrase"):
+        accounts = Accounts(store, settings.model_copy(update={"login": login}))
+        with pytest.raises(InvalidInput, match="needs a passphrase"):
+            accounts.make_admin("ana")
+        with pytest.raises(InvalidInput, match="needs a passphrase"):
+            accounts.make("ben", None, admin=True)
+    assert store.users.admins() == []
+    assert store.users.get("ben") is None
+
+
+def test_an_admin_may_be_made_while_the_owner_takes_the_passphrase_away(
+    store: Store, settings: Settings
+) -> None:
+    """Whichever comes first, what comes of it is no admin without a passphrase."""
+    accounts = Accounts(store, settings)
+
+    def promote() -> None:
+        with suppress(InvalidInput):
+            accounts.make_admin("ana")
+
+    def strip() -> None:
+        with suppress(InvalidInput):
+            accounts.set_passphrase("ana", None)
+
+    for _ in range(20):
+        store._database["users"].delete_many({})  # noqa: SLF001
+        store.users.create("ana", passphrase_hash=HASHED)
+        with ThreadPoolExecutor(2) as pool:
+            for each in [pool.submit(promote), pool.submit(strip)]:
+                each.result()
+        user = store.users.get("ana")
+        assert user is not None
+        assert user.protected or not user.admin
+
+
+def test_who_takes_a_deleted_admins_id_is_no_admin(browser: OpenBrowser, store: Store) -> None:
+    store.users.create("boss", admin=True, passphrase_hash=HASHED)
+    invite = store.invites.make("boss")
+    store.removal.ask("boss")
+    store.removal.forget("boss")
+    assert tried(browser(), "boss")[0] == 200
+    user = store.users.get("boss")
+    assert user is not None
+    assert not user.admin
+    store.users.protect("boss", HASHED)
+    store.users.make_admin("boss", admin=True)
+    assert store.invites.get(invite) is None  # what the former one made stays ended
 
 
 def test_an_invitation_ends_by_itself(store: Store) -> None:

@@ -66,8 +66,9 @@ def login_form(shown: dict[str, str], on_provider: Act) -> None:
 
     Args:
         shown: `next`, the page of ours to go to afterwards; `mode` and `registration`, the
-            settings of that name; `invite`, the secret of the invitation that led here; `provider`,
-            what the identity provider is called; `ticket`, what it said, ready to be handed in;
+            settings of that name; `invite`, the secret of the invitation that led here; `recovers`,
+            whose passphrase it is to choose anew, or empty; `provider`, what the identity provider
+            is called; `ticket`, what it said, ready to be handed in;
             `refusal`, why the last login by it came to nothing.
         on_provider: called when the login by the identity provider is chosen.
     """

@@ -40,6 +40,7 @@ class Entrance {
 
   begin() {
     if (this.data.mode === "oidc") return this.beginProvider();
+    if (this.data.recovers) return this.beginRecovery();
     this.show(Boolean(this.data.invite));
   }
 
@@ -59,6 +60,21 @@ class Entrance {
     requestAnimationFrame(() => this.user.input.focus());
   }
 
+  /** A link to choose a passphrase anew: nothing else is asked, and nothing else can be done. */
+  beginRecovery() {
+    const user = this.data.recovers;
+    this.registering = true;
+    this.form.prepend(el("h2", { text: _("Choose a new passphrase for {user}", { user }) }));
+    this.user.node.hidden = true;
+    this.user.input.value = user; // password managers keep it under this name
+    this.turn.hidden = true;
+    this.passphrase.input.autocomplete = "new-password";
+    for (const each of [this.passphrase, this.again]) each.input.required = true;
+    this.button.textContent = _("Set the passphrase");
+    this.hint.textContent = this.rule();
+    requestAnimationFrame(() => this.passphrase.input.focus());
+  }
+
   newcomer() {
     const { mode, registration } = this.data;
     if (registration === "invite") return _("New here? You need an invitation; its link leads to a new account.");
@@ -66,8 +82,12 @@ class Entrance {
     return mode === "user_id" ? _("New here? Choose any id; what you make is kept under it.") : "";
   }
 
+  rule() {
+    return _("A passphrase has at least {least} characters; a few words are easy to keep.", { least: 12 });
+  }
+
   invited() {
-    const rule = _("A passphrase has at least {least} characters; a few words are easy to keep.", { least: 12 });
+    const rule = this.rule();
     if (this.data.mode !== "user_id") return rule;
     return `${rule} ${_("You may leave it empty: then the user id alone is enough.")}`;
   }
@@ -123,7 +143,7 @@ class Entrance {
     const first = said.ask && !this.registering && this.passphrase.node.hidden;
     if (said.ask && !this.registering) this.askPassphrase(true);
     if (first) this.hint.textContent = _("This user id is protected by a passphrase.");
-    this.refuse(first ? "" : said.message, said.ask ? this.passphrase : this.user);
+    this.refuse(first ? "" : said.message, said.ask || this.data.recovers ? this.passphrase : this.user);
     if (first) this.passphrase.input.focus();
   }
 
