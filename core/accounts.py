@@ -17,6 +17,7 @@ from core.models import (
     InvalidInput,
     Invite,
     LoginEntry,
+    Method,
     Session,
     Subject,
     now,
@@ -137,7 +138,7 @@ class Accounts:
                     )
                 elif user.admin:  # made so by an earlier version, or while LOGIN was another
                     raise LoginRefused("unprotected admin", admin_needs_passphrase(user_id))
-                return self._begin(user_id, visitor, passphrase_hash=stored)
+                return self._begin(user_id, visitor, Method.USER_ID, passphrase_hash=stored)
             if not passphrase:
                 raise LoginRefused(
                     "passphrase missing", _("Please type your passphrase."), ask=True
@@ -147,7 +148,7 @@ class Accounts:
                 known = "no account" if user is None else "wrong passphrase"
                 raise LoginRefused(known, _(WRONG), ask=True)
             succeeded()
-            return self._begin(user_id, visitor, passphrase_hash=stored)
+            return self._begin(user_id, visitor, Method.PASSPHRASE, passphrase_hash=stored)
 
         return self._logged(typed, method, visitor, enter)
 
@@ -180,7 +181,9 @@ class Accounts:
                 if leave is not None:
                     self._store.invites.give_back(leave)
                 raise LoginRefused("taken", _(_NOT_FREE))
-            return self._begin(user_id, visitor, passphrase_hash=hashed)
+            proof = Method.PASSPHRASE if leave is None else Method.INVITATION
+            method = Method.USER_ID if hashed is None else proof
+            return self._begin(user_id, visitor, method, passphrase_hash=hashed)
 
         return self._logged(typed, "invite" if invite else "registration", visitor, enter)
 
@@ -246,7 +249,7 @@ class Accounts:
                 self._take(user_id, subject, invite, exact=said.strip().lower() == user_id)
             else:
                 user_id = user.id
-            return self._begin(user_id, visitor, nonce=nonce)
+            return self._begin(user_id, visitor, Method.OIDC, nonce=nonce)
 
         return self._logged(said, "oidc", visitor, enter)
 
@@ -256,7 +259,7 @@ class Accounts:
         Args:
             user_id: whose.
             hashed: from `core.passphrases.hash_passphrase`; None: the user_id alone is enough.
-            keep: the id of the one session that goes on.
+            keep: the id of the one session that goes on, by what is proved now.
 
         Raises:
             InvalidInput: there shall be none, and it is an admin's account.
@@ -269,6 +272,9 @@ class Accounts:
         if not self._store.users.protect(user_id, hashed) and hashed is None:
             raise InvalidInput(_(_ADMIN_KEEPS))  # it became one meanwhile, or is gone
         self._store.sessions.revoke_all(user_id, but=keep)
+        if keep is not None:
+            method = Method.USER_ID if hashed is None else Method.PASSPHRASE
+            self._store.sessions.prove(keep, method)
         self._store.attempts.forget_account(user_id)
 
     def change_passphrase(
@@ -353,7 +359,7 @@ class Accounts:
         hashed = hash_passphrase(passphrase)
         self._use(leave, user_id)
         self.set_passphrase(user_id, hashed)
-        return self._begin(user_id, visitor, passphrase_hash=hashed)
+        return self._begin(user_id, visitor, Method.INVITATION, passphrase_hash=hashed)
 
     def _use(self, leave: Invite | None, user_id: str) -> None:
         if leave is not None and not self._store.invites.use(leave, user_id):
@@ -443,7 +449,12 @@ class Accounts:
             )
 
     def _begin(
-        self, user_id: str, visitor: Visitor, nonce: str | None = None, **known: str | None
+        self,
+        user_id: str,
+        visitor: Visitor,
+        method: Method,
+        nonce: str | None = None,
+        **known: str | None,
     ) -> Entered:
         try:
             secret, session = self._store.sessions.begin(
@@ -451,6 +462,7 @@ class Accounts:
                 self._days,
                 address=visitor.address,
                 agent=visitor.agent[:_LOGGED_CHARACTERS],
+                method=method,
                 nonce=nonce,
             )
         except InvalidInput as error:

@@ -43,8 +43,10 @@ from core.models.notices import (
     parse_address,
 )
 from core.models.people import (
+    SESSION_METHODS,
     Invite,
     LoginEntry,
+    Method,
     Session,
     Share,
     Subject,
@@ -61,6 +63,7 @@ __all__ = [
     "MIN_ITEMS",
     "OPEN_STATES",
     "PROMPT_MAX_CHARACTERS",
+    "SESSION_METHODS",
     "USER_ID_MAX_CHARACTERS",
     "Address",
     "Asset",
@@ -76,6 +79,7 @@ __all__ = [
     "Kind",
     "Lease",
     "LoginEntry",
+    "Method",
     "Notice",
     "NoticeKind",
     "NoticeStatus",

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from pydantic import Field
 
@@ -52,10 +53,33 @@ class User(Document):
         return self.admin and self.deleting_at is None
 
 
+class Method(StrEnum):
+    """What proved at a login who somebody is; it stays with the session.
+
+    `USER_ID`: nothing but the user id. `INVITATION`: the link of one, by which a passphrase was
+    chosen.
+    """
+
+    USER_ID = "user_id"
+    PASSPHRASE = "passphrase"  # noqa: S105  # the name of a way
+    OIDC = "oidc"
+    INVITATION = "invitation"
+
+
+SESSION_METHODS: Final[dict[str, frozenset[Method]]] = {
+    "user_id": frozenset({Method.USER_ID, Method.PASSPHRASE, Method.INVITATION}),
+    "passphrase": frozenset({Method.PASSPHRASE, Method.INVITATION}),
+    "oidc": frozenset({Method.OIDC}),
+}
+"""Which sessions go on, by what `LOGIN` is: those that began in a way that is offered still."""
+
+
 class Session(Document):
     """One login that lasts. `id` is the SHA-256 of the secret in the browser's cookie, in hex.
 
     Attributes:
+        method: what proved who it is, as `Method` names it; empty (in sessions of earlier
+            versions): that is not known, so it counts as no more than the user id.
         seen_at: when it was last used, to the minute.
         revoked_at: when it was ended before its time: by logging out, or from elsewhere.
         address: where the login came from.
@@ -70,6 +94,7 @@ class Session(Document):
     revoked_at: datetime | None = None
     address: str = ""
     agent: str = ""
+    method: str = ""
 
 
 class Invite(Document):

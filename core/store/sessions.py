@@ -2,7 +2,7 @@
 
 import hashlib
 import secrets
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import timedelta
 from typing import Any, Final
 
@@ -11,7 +11,7 @@ from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
 from core.i18n import gettext as _
-from core.models import InvalidInput, Session, now
+from core.models import SESSION_METHODS, InvalidInput, Method, Session, now
 from core.redaction import redact
 
 Document = dict[str, Any]
@@ -27,18 +27,35 @@ def hashed(secret: str) -> str:
 
 
 class SessionStore:
-    """Keeps one document a login; those that are over are removed by the database."""
+    """Keeps one document a login; those that are over are removed by the database.
 
-    def __init__(self, database: Database[Document]) -> None:
+    Args:
+        database: where.
+        methods: only sessions that began so go on; None: all do.
+    """
+
+    def __init__(
+        self, database: Database[Document], methods: Collection[Method] | None = None
+    ) -> None:
+        self._database = database
         self._sessions = database["sessions"]
+        self._goes_on: Document = {"revoked_at": None}
+        if methods is not None:
+            unknown = [None, ""] if Method.USER_ID in methods else []
+            self._goes_on["method"] = {"$in": [*map(str, methods), *unknown]}
 
-    def begin(
+    def under(self, login: str) -> "SessionStore":
+        """Return the same sessions, of which only those go on that a `LOGIN` allows."""
+        return SessionStore(self._database, SESSION_METHODS[login])
+
+    def begin(  # noqa: PLR0913  # what a login is
         self,
         user_id: str,
         days: int,
         *,
         address: str = "",
         agent: str = "",
+        method: Method = Method.USER_ID,
         nonce: str | None = None,
     ) -> tuple[str, Session]:
         """Begin a session.
@@ -48,6 +65,7 @@ class SessionStore:
             days: how long it lasts.
             address: where the login comes from.
             agent: what the browser calls itself.
+            method: what proved who it is.
             nonce: of the proof that was shown, which begins no second session.
 
         Returns:
@@ -66,6 +84,7 @@ class SessionStore:
             expires_at=moment + timedelta(days=days),
             address=address,
             agent=agent,
+            method=method,
         )
         proof = {} if nonce is None else {"nonce": nonce}
         try:
@@ -76,7 +95,7 @@ class SessionStore:
 
     def living(self, ids: Iterable[str]) -> dict[str, Session]:
         """Return those of some sessions that have not ended, by id."""
-        query = {"_id": {"$in": list(ids)}, "revoked_at": None, "expires_at": {"$gt": now()}}
+        query = self._goes_on | {"_id": {"$in": list(ids)}, "expires_at": {"$gt": now()}}
         with timeout(ANSWER_SECONDS):  # every request waits for this
             found = list(self._sessions.find(query))
         return {each["_id"]: Session.from_document(each) for each in found}
@@ -86,9 +105,13 @@ class SessionStore:
         if now() - session.seen_at > SEEN:
             self._sessions.update_one({"_id": session.id}, {"$max": {"seen_at": now()}})
 
+    def prove(self, session_id: str, method: Method) -> None:
+        """Note what proves from now on who a session's user is."""
+        self._sessions.update_one({"_id": session_id}, {"$set": {"method": str(method)}})
+
     def of_user(self, user_id: str) -> list[Session]:
         """Return a user's sessions that have not ended, the last used first."""
-        query = {"user_id": user_id, "revoked_at": None, "expires_at": {"$gt": now()}}
+        query = self._goes_on | {"user_id": user_id, "expires_at": {"$gt": now()}}
         found = self._sessions.find(query).sort("seen_at", DESCENDING).limit(LISTED)
         return [Session.from_document(document) for document in found]
 

@@ -253,7 +253,7 @@ def _accounts() -> Accounts:
 def _draw_sessions(user: User) -> None:
     with _section("sessions", _("Where you are logged in")):
         own = session.session_id()
-        found = studio().store.sessions.of_user(user.id)
+        found = studio().sessions.of_user(user.id)
         for each in sorted(found, key=lambda each: each.id != own):
             _draw_session(user, each, own=each.id == own)
         if any(each.id != own for each in found):

@@ -46,7 +46,7 @@ class Front:
         *,
         oidc: bool = True,
     ) -> None:
-        sessions = LiveSessions(lambda: open_studio().store.sessions)
+        sessions = LiveSessions(lambda: open_studio().sessions)
         hub = Hub(open_studio)
         self.routes: list[Route] = [
             *auth_routes(open_studio, identity, sessions),

@@ -20,6 +20,7 @@ from core.providers.errors import ProviderError
 from core.providers.registry import Catalogue
 from core.settings import Settings, load_settings
 from core.store import Store, open_store
+from core.store.sessions import SessionStore
 from core.web.identity import Identity, open_identity
 from core.web.moments import zone_of
 from core.web.view import View
@@ -54,6 +55,11 @@ class Studio:
     content: ContentStore
     catalogue: Catalogue
     identity: Identity
+
+    @property
+    def sessions(self) -> SessionStore:
+        """The logins, of which only those go on that `LOGIN` allows."""
+        return self.store.sessions.under(self.settings.login)
 
     def makers(self, kind: Kind, task: Task = Task.CREATE) -> list[Maker]:
         """Return who makes a kind so, the preferred one first."""

@@ -192,6 +192,95 @@ def test_a_login_with_a_passphrase_that_is_changed_meanwhile_begins_nothing(
     assert store.sessions.of_user("ana") == []
 
 
+# What a session began by, and LOGIN
+
+
+WAYS: dict[str, dict[str, Any]] = {
+    "user_id": {"user_id": "ana"},
+    "registration": {"user_id": "bea", "passphrase": RIGHT, "register": True},
+    "registration without": {"user_id": "cleo", "register": True},
+    "passphrase": {"user_id": "dora", "passphrase": RIGHT},
+    "invitation": {"user_id": "fay", "passphrase": RIGHT, "register": True, "invite": True},
+    "invitation without": {"user_id": "gil", "register": True, "invite": True},
+    "recovery": {"passphrase": RIGHT, "register": True, "invite": "dora"},
+}
+GOES_ON = {  # under which LOGIN a session goes on, by how it began
+    "user_id": {"user_id"},
+    "registration": {"user_id", "passphrase"},
+    "registration without": {"user_id"},
+    "passphrase": {"user_id", "passphrase"},
+    "invitation": {"user_id", "passphrase"},
+    "invitation without": {"user_id"},
+    "recovery": {"user_id", "passphrase"},
+    "oidc": {"oidc"},
+}
+
+
+@pytest.mark.parametrize("way", GOES_ON)
+def test_a_session_goes_on_only_while_login_offers_the_way_it_began(
+    browser: OpenBrowser, store: Store, way: str
+) -> None:
+    store.users.create("dora", passphrase_hash=HASHED)
+    if way == "oidc":
+        client = browser(login="oidc", oidc_client_secret=SecretStr("x"))
+        ticket = Identity("key", days=30, secure=False).ticket(claims())
+        assert client.post("/auth/login", json={"ticket": ticket}).status_code == 200
+    else:
+        client = browser()
+        body: dict[str, Any] = dict(WAYS[way].items())
+        if invite := body.get("invite"):
+            whom = invite if isinstance(invite, str) else None
+            body["invite"] = store.invites.make("terminal", whom)
+        log_in(client, body.pop("user_id", ""), **body)
+    [kept] = store._database["sessions"].find()  # noqa: SLF001
+    for login in ("user_id", "passphrase", "oidc"):
+        later = browser(login=login)
+        later.cookies.set(COOKIE, client.cookies[COOKIE])
+        assert is_in(later) is (login in GOES_ON[way]), login
+        listed = store.sessions.under(login).of_user(kept["user_id"])
+        assert bool(listed) is (login in GOES_ON[way])
+
+
+def test_a_session_of_an_earlier_version_is_worth_no_more_than_the_user_id(
+    browser: OpenBrowser, store: Store
+) -> None:
+    client = browser()
+    log_in(client, "ana")
+    store._database["sessions"].update_many({}, {"$unset": {"method": True}})  # noqa: SLF001
+    for login, goes_on in (("user_id", True), ("passphrase", False), ("oidc", False)):
+        later = browser(login=login)
+        later.cookies.set(COOKIE, client.cookies[COOKIE])
+        assert is_in(later) is goes_on
+
+
+@pytest.mark.parametrize("method", ["", "magic", "invite", None, 7])
+def test_a_method_that_nobody_knows_proves_nothing(
+    browser: OpenBrowser, store: Store, method: object
+) -> None:
+    client = browser()
+    log_in(client, "ana")
+    store._database["sessions"].update_many({}, {"$set": {"method": method}})  # noqa: SLF001
+    for login in ("passphrase", "oidc"):
+        later = browser(login=login)
+        later.cookies.set(COOKIE, client.cookies[COOKIE])
+        assert not is_in(later)
+
+
+def test_who_sets_a_passphrase_goes_on_by_it_and_who_removes_it_without(
+    browser: OpenBrowser, store: Store, settings: Settings
+) -> None:
+    client = browser()
+    log_in(client, "ana")
+    [session] = store.sessions.of_user("ana")
+    accounts, strict = Accounts(store, settings), store.sessions.under("passphrase")
+    assert strict.living([session.id]) == {}
+    accounts.change_passphrase("ana", "", RIGHT, session.id, VISITOR)
+    assert list(strict.living([session.id])) == [session.id]
+    accounts.change_passphrase("ana", RIGHT, "", session.id, VISITOR)
+    assert strict.living([session.id]) == {}
+    assert is_in(client)
+
+
 # The user_id alone, and a passphrase that its owner has set
 
 

@@ -16,6 +16,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from core.models import Method
 from core.settings import Settings
 from core.store import DatabaseUnavailable
 from core.store.sessions import SessionStore
@@ -139,6 +140,31 @@ def test_a_websocket_hears_nothing_more_once_its_session_has_ended(
         with pytest.raises(WebSocketDisconnect) as closed:
             socket.receive_text()
         assert closed.value.code == 4401
+
+
+def test_a_websocket_ends_where_login_no_longer_allows_how_it_began(
+    client: TestClient,
+    sessions: SessionStore,
+    live: LiveSessions,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("core.web.sessions.LOOK_SECONDS", 0.01)
+    secret, _ = sessions.begin("ana", 30)
+    proven, _ = sessions.begin("eve", 30, method=Method.PASSPHRASE)
+    cookies = [{"Cookie": f"{COOKIE}={value_of(IDENTITY, each)}"} for each in (secret, proven)]
+    with (
+        client.websocket_connect("/ws", headers=cookies[0]) as socket,
+        client.websocket_connect("/ws", headers=cookies[1]) as others,
+    ):
+        for each in (socket, others):
+            each.receive_json()
+        monkeypatch.setattr(live, "_open", lambda: sessions.under("passphrase"))
+        with pytest.raises(WebSocketDisconnect) as closed:
+            socket.receive_text()
+        assert closed.value.code == 4401
+        others.send_text("still here")
+        assert others.receive_text() == "still here"
+    assert seen(client, cookies[0]) == NOBODY
 
 
 def test_an_end_that_another_process_brought_about_is_seen_within_seconds(
