@@ -171,17 +171,18 @@ class LibraryStore:
             return self._assets.count_documents(query, hint=hint)
         return self._assets.count_documents(query)
 
-    def facets(self, owner: str, *, binned: bool = False) -> Facets:
+    def facets(self, owner: str, *, binned: bool = False, collections: bool = True) -> Facets:
         """Return what a user's items can be filtered by.
 
         Args:
             owner: whose items.
             binned: of those in the bin instead of all others.
+            collections: whether by collections, too.
         """
         wanted = Filter(owner=owner, binned=binned)
         query = _query(wanted)
         facets = Facets(
-            collections=self._collections(query, wanted),
+            collections=self._collections(query, wanted) if collections else Counter(),
             binned=self.total(Filter(owner=owner, binned=True)),
         )
         group = {

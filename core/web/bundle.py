@@ -11,7 +11,7 @@ from typing import Any, Final
 from pydantic_core import to_json
 from starlette.responses import Response, StreamingResponse
 
-from core.models import Asset, Job
+from core.models import Asset, Job, Via
 from core.web.access import Access
 from core.web.answers import NOT_KEPT
 from core.web.archive import ZIP, Source, missing_text, told, zipped
@@ -28,6 +28,8 @@ _COLUMNS: Final = (
     *("bytes", "sha256", "seed", "parameters", "cost", "unit", "saved_at"),
     *("favourite", "rating", "collections", "note"),
 )
+_OWNERS: Final = ("collections", "note")
+"""The columns that are for the items' owner alone."""
 
 
 def bundled(
@@ -48,9 +50,12 @@ def bundled(
     names = _names(assets, jobs)
 
     def entries() -> Iterator[tuple[str, Source]]:
-        made = [_made(asset, jobs.get(asset.job_id), names[asset.id]) for asset in assets]
+        hidden = () if access.via == Via.OWN else _OWNERS
+        columns = [each for each in _COLUMNS if each not in hidden]
+        rows = [_made(asset, jobs.get(asset.job_id), names[asset.id]) for asset in assets]
+        made = [{name: row[name] for name in columns} for row in rows]
         yield "manifest.json", [to_json(made, indent=2, inf_nan_mode="null")]
-        yield "manifest.csv", [_csv(made)]
+        yield "manifest.csv", [_csv(made, columns)]
         missing = []
         for asset in assets:
             try:
@@ -114,11 +119,11 @@ def _made(asset: Asset, job: Job | None, name: str) -> Json:
     }
 
 
-def _csv(made: Sequence[Json]) -> bytes:
+def _csv(made: Sequence[Json], columns: Sequence[str]) -> bytes:
     text = io.StringIO()
     table = csv.writer(text)
-    table.writerow(_COLUMNS)
-    table.writerows([_cell(each[column]) for column in _COLUMNS] for each in made)
+    table.writerow(columns)
+    table.writerows([_cell(each[column]) for column in columns] for each in made)
     return text.getvalue().encode(errors="replace")
 
 

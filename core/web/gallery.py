@@ -8,7 +8,7 @@ from core.models import InvalidInput
 from core.store.library import Filter
 from core.web.access import Access
 from core.web.board import admin_note
-from core.web.library import items_of
+from core.web.library import OWNERS_COLLECTIONS, items_of
 from core.web.library_query import read_filter
 from core.web.studio import Studio
 from core.web.view import View
@@ -33,9 +33,13 @@ def opening(studio: Studio, right: Access, query: Mapping[str, str], view: View)
         shown["note"] = admin_note(right.owner)
     try:
         wanted = read_filter(query, right.owner, view.zone)
-        if view.owns or not wanted.binned:
+        if view.owns or not (wanted.binned or wanted.collection):
             return shown | items_of(studio, wanted, view, limit=FIRST_ITEMS)
-        trouble = _("What somebody deleted is for nobody else to see.")
+        trouble = (
+            _("What somebody deleted is for nobody else to see.")
+            if wanted.binned
+            else _(OWNERS_COLLECTIONS)
+        )
     except InvalidInput as error:
         trouble = str(error)
     return shown | {"total": 0, "trouble": trouble}

@@ -34,6 +34,8 @@ from core.web.visitors import visitor
 
 Json = dict[str, Any]
 
+OWNERS_COLLECTIONS: Final = N_("Collections are for their owner alone.")
+
 _BODY_BYTES: Final = 128 * 1024  # 500 ids, in an address's letters
 _FORM_FIELDS: Final = 1_000
 _NO_CHANGE: Final = N_("That is no change that can be made here.")
@@ -138,13 +140,15 @@ def items_of(
 def facets_of(studio: Studio, owner: str, view: View, *, binned: bool = False) -> Json:
     """Return what a user's items can be filtered by, with numbers, the most frequent first.
 
+    Collections are for their owner alone.
+
     Args:
         studio: where everything is.
         owner: whose items.
         view: who looks, and when.
         binned: of those in the bin instead of all others.
     """
-    facets = studio.store.library.facets(owner, binned=binned)
+    facets = studio.store.library.facets(owner, binned=binned, collections=view.owns)
     days = {"first": facets.first, "last": facets.last}
     return {
         "counts": {str(kind): facets.kinds[kind] for kind in Kind} | {"bin": facets.binned},
@@ -170,6 +174,8 @@ def _found(request: Request, studio: Studio) -> Json:
     wanted = read_filter(query, access.owner, view.zone)
     if wanted.binned and access.via != Via.OWN:
         raise Refused(403, _("What somebody deleted is for nobody else to see."))
+    if wanted.collection and access.via != Via.OWN:
+        raise Refused(403, _(OWNERS_COLLECTIONS))
     found = items_of(studio, wanted, view, query.get("after", ""), read_limit(query))
     if access.via != Via.OWN:
         studio.store.views.note(access.entry("open_gallery", address=visitor(request).address))

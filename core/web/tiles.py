@@ -76,14 +76,15 @@ def _finished(asset: Asset, name: str, prompt: str, view: View) -> Json:
 
 
 def _kept(asset: Asset, view: View) -> Json:
-    """Return what its owner makes of an item."""
-    return {
+    """Return what its owner makes of an item; notes and collections are for nobody else."""
+    kept: Json = {
         "favourite": asset.favourite,
         "rating": asset.rating,
-        "collections": list(asset.collections),
-        "note": asset.note,
         "binned": view.gone_on(asset.binned_at) if asset.binned_at else "",
     }
+    if view.owns:
+        kept |= {"collections": list(asset.collections), "note": asset.note}
+    return kept
 
 
 def _leads(asset: Asset, view: View) -> Json:
