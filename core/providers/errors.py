@@ -102,7 +102,7 @@ class BalanceSpent(ProviderError):
 class RateLimited(ProviderError):
     """Too many requests; see `retry_after`."""
 
-    sentence = N_("The provider is busy; this item is tried again shortly.")
+    sentence = N_("The provider is busy.")
     code = "rate_limited"
     retryable = True
 
@@ -110,7 +110,7 @@ class RateLimited(ProviderError):
 class ProviderUnavailable(ProviderError):
     """The provider is down or broken; nothing was charged."""
 
-    sentence = N_("The provider cannot be reached; this item is tried again shortly.")
+    sentence = N_("The provider cannot be reached.")
     code = "provider_unavailable"
     retryable = True
 

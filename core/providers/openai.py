@@ -5,31 +5,19 @@ that breaks off leaves a paid image `unknown`. A video is a task with an id.
 """
 
 import asyncio
-import base64
-import binascii
-import random
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urljoin
+from urllib.parse import quote
 
 import httpx2
 import openai
-from openai.types import ImagesResponse
 
 from core.i18n import N_
 from core.models import Kind, Task
-from core.providers.answers import (
-    Vendor,
-    as_image_file,
-    asking,
-    check_type,
-    download,
-    http_client,
-    save,
-)
+from core.providers.answers import Vendor, asking
 from core.providers.base import (
     Capability,
     Deadlines,
@@ -40,43 +28,54 @@ from core.providers.base import (
     Request,
     Submission,
 )
+from core.providers.conversion import convert_still
+from core.providers.dialects import DIALECTS, Dialect, recognised
 from core.providers.errors import (
-    GenerationFailed,
     OutcomeUnknown,
     PromptRejected,
     ProviderError,
     ProviderUnavailable,
 )
+from core.providers.fetch import Fetcher, insist
+from core.providers.media_search import Medium
+from core.providers.openai_images import Picture
 from core.providers.openai_models import (
     PARTIAL_IMAGES,
     PRICES,
     Price,
     cost_of,
-    diffusion_body,
     image_body,
     image_capability,
-    is_gpt_image,
+    is_openais,
+    video_body,
     video_capability,
 )
+from core.providers.responses import Reply, read_reply
+from core.providers.tasks import wait_for
+from core.providers.transport import http_client, read_body
 
 MODERATION_MODEL: Final = "omni-moderation-latest"  # free of charge
 SECONDS: Final = 900.0  # a large image on a small machine
 READS: Final = 4  # times that what costs nothing is asked again
-UNANSWERED: Final = 5  # polls in a row, until a video is left for later
+MODELS_SECONDS: Final = 10.0  # to be told the models, before a creating call
 _REJECTED: Final = frozenset({"moderation_blocked", "content_policy_violation"})
-_SPENT: Final = frozenset({"insufficient_quota", "billing_hard_limit_reached"})
+_SPENT: Final = frozenset(
+    {
+        "insufficient_quota",
+        "billing_hard_limit_reached",
+        "insufficient balance",
+        "insufficient credit",
+        "not enough credit",
+    }
+)
 # What came of a call that came through: where it may have been charged, and where it is free.
 _EMPTY: Final = (
     N_("{provider} answered with nothing in it; it may have been charged."),
-    N_("{provider} answered with nothing in it; this item is tried again shortly."),
+    N_("{provider} answered with nothing in it."),
 )
 _BROKEN_OFF: Final = (
     N_("{provider} broke off; it may have been charged."),
-    N_("{provider} broke off; this item is tried again shortly."),
-)
-_ERROR: Final = (
-    N_("{provider} ended with an error; it may have been charged."),
-    N_("{provider} ended with an error; this item is tried again shortly."),
+    N_("{provider} broke off."),
 )
 
 
@@ -99,6 +98,8 @@ class Server:
         moderated: whether prompts are screened, free of charge, before anything is made.
         partial_images: half-done pictures to ask for (0 to 3), of models that stream.
         prices: by model.
+        dialect: how it wants what OpenAI does not know, one of `DIALECTS`; empty: it is asked.
+        closed_ports: ports of this machine that its addresses of files may not lead to.
     """
 
     name: str = "openai"
@@ -115,17 +116,8 @@ class Server:
     moderated: bool = False
     partial_images: int = PARTIAL_IMAGES
     prices: Mapping[str, Price] = field(default_factory=dict)
-
-
-@dataclass
-class _Picture:
-    """An image on its way: as a stream of events, or what the server answered at once."""
-
-    model: str
-    stream: openai.AsyncStream[Any] | None = None
-    encoded: str | None = None
-    address: str | None = None
-    outcome: Outcome = field(default_factory=Outcome)
+    dialect: str = ""
+    closed_ports: Collection[int] = ()
 
 
 class OpenAI(Provider):
@@ -147,134 +139,195 @@ class OpenAI(Provider):
         self.limits = Limits(at_once=server.limit * 2)
         self._server = server
         self._poll_seconds = poll_seconds
-        self._seconds = seconds
         self._prices = PRICES | dict(server.prices)
+        key = server.api_key.strip()
         self._vendor = Vendor(
             title=server.title,
             key_setting=server.key_setting,
-            secrets=(server.api_key,),
+            secrets=(key,),
             rejected=_REJECTED,
             spent=_SPENT,
         )
-        self._made: openai.AsyncOpenAI | None = None
-        self._files: httpx2.AsyncClient | None = None
+        self._dialect = DIALECTS.get(server.dialect)
         self._screened: dict[str, str] = {}
+        self._unusable: ProviderError | None = None
+        try:
+            self._client = openai.AsyncOpenAI(
+                api_key=key or "none",
+                base_url=(server.base_url or "").strip() or None,
+                max_retries=0,
+                timeout=httpx2.Timeout(seconds, connect=10.0),
+                http_client=http_client(server.base_url),
+            )
+            bearer = dict(self._client.auth_headers)
+            httpx2.Headers(bearer)
+            base_url = str(self._client.base_url)
+            self._fetcher = Fetcher(self._vendor, base_url, bearer, server.closed_ports)
+        except Exception as error:  # noqa: BLE001  # one setting's mistake takes no other down
+            self._unusable = self._vendor.not_sent(error)
 
     def capabilities(self) -> Sequence[Capability]:
         """What the configured models can do."""
         server = self._server
-        limits: dict[str, Any] = {"limit": server.limit, "paid": server.paid}
+        shared: dict[str, Any] = {
+            "limit": server.limit,
+            "paid": server.paid,
+            "dialect": self._dialect or DIALECTS["openai"],
+        }
         return [
-            *(image_capability(model, **limits) for model in server.image_models),
-            *(video_capability(model, task=Task.CREATE, **limits) for model in server.video_models),
+            *(image_capability(model, **shared) for model in server.image_models),
+            *(video_capability(model, task=Task.CREATE, **shared) for model in server.video_models),
             *(
-                video_capability(model, task=Task.ANIMATE, **limits)
+                video_capability(model, task=Task.ANIMATE, **shared)
                 for model in server.animate_models
             ),
         ]
 
     async def submit(self, request: Request) -> Submission:
         """Ask for one image or clip."""
+        self._make_sure_it_is_usable()
         if self._server.moderated:
             await self._screen(request.prompt)
+        dialect = await self._spoken() if not is_openais(request.model) else DIALECTS["openai"]
         async with asking(self._vendor, creating=self._server.paid):
             if request.kind == Kind.IMAGE:
-                return await self._submit_image(request)
-            return await self._submit_video(request)
+                return await self._submit_image(request, dialect)
+            return await self._submit_video(request, dialect)
 
     async def follow(self, submission: Submission, report: Report) -> Outcome:
         """Wait for the image or clip."""
         if submission.remote_id is not None:
             return await self._follow_video(submission.remote_id, report)
-        picture: _Picture = submission.handle
-        if picture.stream is not None:
-            await self._read_stream(picture, picture.stream, report)
+        picture: Picture = submission.handle
+        if picture.parts is not None:
+            async with asking(self._vendor, creating=self._server.paid) as call:
+                call.sent = True
+                try:
+                    await picture.read_events(picture.parts, self._server.partial_images, report)
+                finally:
+                    await picture.close()
+                    call.reply = picture.reply
+                self._make_sure_it_is_there(picture)
+            await report(1.0)
+            return self._outcome(picture, picture.reply)
         await report(1.0)
-        return picture.outcome
+        return self._outcome(picture, None)
 
     async def fetch(self, submission: Submission, destination: Path) -> None:
-        """Write the file."""
+        """Write the file, byte for byte as it came."""
         if submission.remote_id is not None:
-            await self._fetch_video(submission.remote_id, destination)
+            remote_id = submission.remote_id
+            await insist(
+                lambda: self._fetch_video(remote_id, destination), self._vendor, self._poll_seconds
+            )
             return
-        picture: _Picture = submission.handle
-        if picture.encoded is not None:
-            content = _decoded(picture.encoded, self.title)
-            await asyncio.to_thread(_write_image, destination, content)
-        else:
-            address = urljoin(str(self._client.base_url), picture.address or "")
-            files = self._file_client
-            await download(files, address, destination, Kind.IMAGE, self._vendor)
-            await asyncio.to_thread(_write_image, destination, None)
+        picture: Picture = submission.handle
+        kind = picture.kind
+
+        async def fetch() -> None:
+            await self._fetcher.save(picture.media, destination, kind)
+
+        await insist(fetch, self._vendor, self._poll_seconds)
+        if kind == Kind.IMAGE:
+            await convert_still(destination)
 
     async def cancel(self, submission: Submission) -> None:
         """Delete a clip's task. An image that is being made cannot be stopped, only left alone."""
         if submission.remote_id is None:
-            picture: _Picture = submission.handle
-            if picture.stream is not None:
-                await picture.stream.close()
+            picture: Picture = submission.handle
+            await picture.close()
             sentence = N_("{provider} cannot be told to stop.")
             raise ProviderError(sentence.format(provider=self.title))
         try:
             async with asking(self._vendor):
-                await self._reading.videos.delete(submission.remote_id)
+                deleting = self._reading.videos.with_streaming_response
+                async with deleting.delete(submission.remote_id):
+                    pass  # what it says of it is of no interest
         except ProviderError as error:
             if error.details.get("status") != HTTPStatus.NOT_FOUND:
                 raise
 
+    async def reread(self, reply: bytes, request: Request) -> Submission:
+        """Return what a kept reply holds: its image or clip, or a clip's task."""
+        if request.kind == Kind.VIDEO:
+            return self._clip(await asyncio.to_thread(read_reply, reply, Kind.VIDEO), reply, {})
+        picture = Picture(request.model)
+        await picture.read(reply)
+        self._make_sure_it_is_there(picture)
+        return Submission(handle=picture, reply=reply)
+
     async def check(self) -> str:
         """List the server's models, which costs nothing, and say which of ours it lacks."""
-        async with asking(self._vendor):
-            there = {model.id async for model in await self._reading.models.list()}
-        ours = [each.model for each in self.capabilities()]
-        missing = [model for model in dict.fromkeys(ours) if model not in there]
-        if missing:
+        self._make_sure_it_is_usable()
+        there = await self._listed()
+        ours = list(dict.fromkeys(each.model for each in self.capabilities()))
+        dialect = self._dialect or DIALECTS["openai"]
+        missing = [model for model in ours if model not in there]
+        if missing and dialect.listed not in there:
             raise ProviderError(f"{self.title} answers, but does not list {', '.join(missing)}.")
-        return f"The key is accepted; {', '.join(dict.fromkeys(ours))}."
+        return f"The key is accepted; {', '.join(ours)}."
 
     async def close(self) -> None:
         """Close the connections."""
-        if self._made is not None:
-            await self._made.close()
-        if self._files is not None:
-            await self._files.aclose()
-        self._made = self._files = None
-
-    @property
-    def _client(self) -> openai.AsyncOpenAI:
-        """The client for what costs money: nothing is sent twice."""
-        if self._made is None:
-            base_url = self._server.base_url
-            self._made = openai.AsyncOpenAI(
-                api_key=self._server.api_key or "none",
-                base_url=base_url,
-                max_retries=0,
-                timeout=httpx2.Timeout(self._seconds, connect=10.0),
-                http_client=http_client(base_url),
-            )
-        return self._made
+        if self._unusable is None:
+            await self._client.close()
 
     @property
     def _reading(self) -> openai.AsyncOpenAI:
         """The client for what costs nothing."""
         return self._client.with_options(max_retries=READS, timeout=60.0)
 
-    @property
-    def _file_client(self) -> httpx2.AsyncClient:
-        if self._files is None:
-            self._files = http_client(self._server.base_url)
-        return self._files
+    def _make_sure_it_is_usable(self) -> None:
+        if self._unusable is not None:
+            raise self._unusable
+
+    async def _spoken(self) -> Dialect:
+        """Return the server's dialect, asking it once where the settings do not say it."""
+        if self._dialect is None and self._server.base_url is None:
+            self._dialect = DIALECTS["openai"]
+        if self._dialect is None:
+            try:
+                async with asyncio.timeout(MODELS_SECONDS):
+                    await self._listed()
+            except (ProviderError, TimeoutError):
+                return DIALECTS["openai"]  # for this once
+        return self._dialect or DIALECTS["openai"]
+
+    async def _listed(self) -> Mapping[str, str]:
+        """Return the owners of the models that the server lists, by the models' names."""
+        listing = self._reading.models.with_streaming_response
+        reply, headers = await self._read(listing.list(), Kind.IMAGE)
+        listed = reply.fact("data") or reply.fact("models") or reply.document
+        models = {}
+        for each in listed if isinstance(listed, list) else []:
+            fields = each if isinstance(each, dict) else {"id": each}
+            name = fields.get("id") or fields.get("name") or fields.get("model")
+            models[str(name)] = str(fields.get("owned_by") or "")
+        if self._dialect is None:
+            self._dialect = recognised(models, headers)
+        return models
+
+    async def _read(self, asked: Any, kind: Kind) -> tuple[Reply, Mapping[str, str]]:  # noqa: ANN401  # a context manager of the SDK's
+        """Return what a call that costs nothing is answered, and its headers."""
+        async with asking(self._vendor), asked as answer:
+            raw = await read_body(answer.http_response.aiter_bytes())
+            return await asyncio.to_thread(read_reply, raw, kind), answer.headers
 
     async def _screen(self, prompt: str) -> None:
         """Have a prompt screened; what was found is remembered for the job's other items."""
         if prompt not in self._screened:
-            async with asking(self._vendor):
-                answer = await self._reading.moderations.create(
-                    model=MODERATION_MODEL, input=prompt
-                )
-            (found,) = answer.results
-            words = [name for name, is_so in found.categories.to_dict().items() if is_so]
-            self._screened = {**dict(list(self._screened.items())[-99:]), prompt: ", ".join(words)}
+            moderating = self._reading.moderations.with_streaming_response
+            asked = moderating.create(model=MODERATION_MODEL, input=prompt)
+            reply, _headers = await self._read(asked, Kind.IMAGE)
+            results = reply.fact("results")
+            found = results[0] if isinstance(results, list) and results else None
+            if not isinstance(found, dict):
+                raise self._vendor.unreadable()
+            categories = found.get("categories")
+            named = categories if isinstance(categories, dict) else {}
+            words = [name for name, is_so in named.items() if is_so is True]
+            flagged = ", ".join(words) or ("flagged" if found.get("flagged") is True else "")
+            self._screened = {**dict(list(self._screened.items())[-99:]), prompt: flagged}
         if self._screened[prompt]:
             raise PromptRejected(
                 N_(
@@ -283,163 +336,121 @@ class OpenAI(Provider):
                 ).format(reasons=self._screened[prompt])
             )
 
-    async def _submit_image(self, request: Request) -> Submission:
-        body: dict[str, Any] = image_body(request.model, request.params, request.end_user)
+    async def _submit_image(self, request: Request, dialect: Dialect) -> Submission:
+        body = image_body(request.model, request.params, request.end_user, dialect)
         if self._server.extra:
             body["extra_body"] = body.get("extra_body", {}) | dict(self._server.extra)
-        streams = is_gpt_image(request.model)
-        if streams:
+        if is_openais(request.model) and "response_format" not in body:
             body |= {"stream": True, "partial_images": self._server.partial_images}
-        answer = await self._client.images.with_raw_response.generate(prompt=request.prompt, **body)
+        prompt = dialect.prompt(request.prompt, request.params)
+        picture = Picture(request.model)
+        answer = await picture.open(
+            self._client.images.with_streaming_response.generate(prompt=prompt, **body)
+        )
         details = _request_id(answer.headers)
-        picture = _Picture(request.model)
-        if streams and "text/event-stream" in answer.headers.get("content-type", ""):
-            picture.stream = answer.parse()
-        else:
-            # A server that knows no streams answers at once, and the SDK would drop what it said.
-            content = await answer.http_response.aread()
-            self._read_answer(picture, content)
-        return Submission(handle=picture, details=details)
+        if "text/event-stream" in answer.headers.get("content-type", ""):
+            picture.parts = answer.http_response.aiter_bytes()
+            return Submission(handle=picture, details=details)
+        await picture.read(await picture.whole(answer.http_response))
+        self._make_sure_it_is_there(picture)
+        return Submission(handle=picture, details=details, reply=picture.reply)
 
-    def _read_answer(self, picture: _Picture, content: bytes) -> None:
-        try:
-            answer = ImagesResponse.model_validate_json(content)
-            image = (answer.data or [])[0]
-        except (ValueError, IndexError):
-            raise self._lost(*_EMPTY) from None
-        picture.encoded, picture.address = image.b64_json, image.url
-        if not (image.b64_json or image.url):
-            raise self._lost(*_EMPTY)
-        usage = None if answer.usage is None else answer.usage.to_dict()
-        said = {"revised_prompt": image.revised_prompt, "quality": answer.quality}
-        picture.outcome = self._outcome(picture.model, usage, said)
+    def _make_sure_it_is_there(self, picture: Picture) -> None:
+        """Raise what it means that an answer holds nothing.
 
-    async def _read_stream(
-        self, picture: _Picture, stream: openai.AsyncStream[Any], report: Report
-    ) -> None:
-        total = self._server.partial_images + 1
-        try:
-            async for event in _all_of(stream):
-                if event.type == "image_generation.partial_image":
-                    share = (event.partial_image_index + 1) / total
-                    preview = _decoded(event.b64_json, self.title)
-                    await report(min(share, 0.95), preview=preview)
-                elif event.type == "image_generation.completed":
-                    picture.encoded = event.b64_json
-                    facts = {"quality": event.quality}
-                    picture.outcome = self._outcome(picture.model, event.usage.to_dict(), facts)
-        except openai.APIStatusError as error:
-            raise self._vendor.sdk(error, creating=True) from None
-        except openai.APIConnectionError:
-            raise self._lost(*_BROKEN_OFF) from None
-        except openai.APIError as error:  # an event that says what went wrong
-            if error.code in _REJECTED:
-                said = self._vendor.cleaned(error.message)
-                raise self._refused(said) from None
-            raise self._lost(*_ERROR) from None
-        except httpx2.TransportError:
-            raise self._lost(*_BROKEN_OFF) from None
-        if picture.encoded is None:
-            raise self._lost(*_EMPTY)
-
-    def _outcome(self, model: str, usage: dict[str, Any] | None, said: dict[str, Any]) -> Outcome:
-        details = {name: value for name, value in said.items() if value is not None}
-        if usage is not None:
-            details["usage"] = usage
-        cost = cost_of(usage, self._prices.get(model)) if self._server.paid else 0.0
-        return Outcome(cost=cost, details=details)
-
-    def _lost(self, paid: str, free: str) -> ProviderError:
-        """Return the error of an answer without an image, though the call came through.
-
-        Args:
-            paid: what to say where the call may have been charged.
-            free: what to say where it costs nothing.
+        Raises:
+            ProviderError: there is neither an image nor an address of one.
         """
+        if picture.media:
+            return
+        if picture.failure is not None:
+            raise self._vendor.failed(*picture.failure)
+        paid, free = _EMPTY if picture.broken is None else _BROKEN_OFF
         if not self._server.paid:
-            return ProviderUnavailable(free.format(provider=self.title))
-        return OutcomeUnknown(paid.format(provider=self.title))
+            raise ProviderUnavailable(free.format(provider=self.title))
+        reply = self._vendor.redacted(picture.reply)
+        raise OutcomeUnknown(paid.format(provider=self.title), reply=reply)
 
-    def _refused(self, said: str) -> ProviderError:
-        sentence = N_("{provider} does not accept this prompt: {said}")
-        return PromptRejected(sentence.format(provider=self.title, said=said))
+    def _outcome(self, picture: Picture, reply: bytes | None) -> Outcome:
+        details = dict(picture.details)
+        if picture.usage is not None:
+            details["usage"] = picture.usage
+        price = self._prices.get(picture.model)
+        cost = cost_of(picture.usage, price) if self._server.paid else 0.0
+        return Outcome(cost=cost, details=details, reply=reply)
 
-    async def _submit_video(self, request: Request) -> Submission:
-        params = request.params
-        body: dict[str, Any] = {
-            "model": request.model,
-            "seconds": str(params["seconds"]),
-            "size": f"{params['width']}x{params['height']}",
-            "extra_body": diffusion_body(params) | dict(self._server.extra),
-        }
+    async def _submit_video(self, request: Request, dialect: Dialect) -> Submission:
+        body = video_body(request.model, request.params, dialect)
+        body["extra_body"] |= dict(self._server.extra)
         if request.source is not None:
             body["input_reference"] = request.source
-        answer = await self._client.videos.with_raw_response.create(prompt=request.prompt, **body)
-        remote_id = getattr(answer.parse(), "id", None)  # None where it is no such answer
-        if not remote_id:
-            raise self._lost(*_EMPTY)
-        return Submission(remote_id, details=_request_id(answer.headers))
+        picture = Picture(request.model, Kind.VIDEO)
+        answer = await picture.open(
+            self._client.videos.with_streaming_response.create(prompt=request.prompt, **body)
+        )
+        raw = await picture.whole(answer.http_response)
+        reply = await asyncio.to_thread(read_reply, raw, Kind.VIDEO)
+        return self._clip(reply, raw, _request_id(answer.headers), broken=picture.broken)
+
+    def _clip(
+        self,
+        reply: Reply,
+        raw: bytes,
+        details: Mapping[str, Any],
+        *,
+        broken: BaseException | None = None,
+    ) -> Submission:
+        """Return the clip, or the task, that an answer to a creating call holds.
+
+        Raises:
+            ProviderError: it holds neither.
+        """
+        here = [medium for medium in reply.media if not medium.address]
+        if here or (reply.media and not reply.id):
+            picture = Picture("", Kind.VIDEO, media=here or reply.media)
+            return Submission(handle=picture, details=details, reply=raw)
+        if reply.id:
+            return Submission(reply.id, details=details, reply=raw)
+        picture = Picture("", Kind.VIDEO, broken=broken, reply=raw)
+        if reply.refused:
+            picture.failure = reply.code, reply.message
+        self._make_sure_it_is_there(picture)
+        raise AssertionError
+
+    async def _task(self, remote_id: str) -> Reply:
+        retrieving = self._reading.videos.with_streaming_response
+        return (await self._read(retrieving.retrieve(remote_id), Kind.VIDEO))[0]
 
     async def _follow_video(self, remote_id: str, report: Report) -> Outcome:
-        unanswered = 0
-        while True:
-            try:
-                async with asking(self._vendor):
-                    task = await self._reading.videos.retrieve(remote_id)
-            except ProviderUnavailable:
-                unanswered += 1
-                if unanswered == UNANSWERED:
-                    raise
-            else:
-                unanswered = 0
-                if task.status == "completed":
-                    await report(1.0)
-                    return Outcome(cost=None if self._server.paid else 0.0)
-                if task.status not in {"queued", "in_progress"}:
-                    raise self._failed(task.error)
-                waiting = N_("waiting for its turn at {provider}").format(provider=self.title)
-                share = (task.progress or 0) / 100  # servers of others may leave it out
-                await report(share, waiting=waiting if task.status == "queued" else "")
-            await asyncio.sleep(self._poll_seconds * random.uniform(1.0, 1.2))
+        async def is_there() -> bool:
+            return await self._fetcher.is_there(self._content_of(remote_id), Kind.VIDEO)
 
-    def _failed(self, error: Any) -> ProviderError:  # noqa: ANN401  # the SDK's, or none
-        said = self._vendor.cleaned(getattr(error, "message", None) or "it did not say why")
-        if getattr(error, "code", None) in _REJECTED:
-            return self._refused(said)
-        sentence = N_("{provider} could not make this: {said}")
-        return GenerationFailed(sentence.format(provider=self.title, said=said))
+        await wait_for(
+            lambda: self._task(remote_id),
+            report,
+            self._vendor,
+            failed=lambda reply: self._vendor.failed(reply.code, reply.message),
+            is_there=is_there,
+            poll_seconds=self._poll_seconds,
+        )
+        return Outcome(cost=None if self._server.paid else 0.0)
 
     async def _fetch_video(self, remote_id: str, destination: Path) -> None:
-        async with asking(self._vendor):
-            videos = self._reading.videos.with_streaming_response
-            async with videos.download_content(remote_id) as answer:
-                check_type(answer.headers.get("content-type", ""), Kind.VIDEO, self._vendor)
-                await save(answer.iter_bytes(), destination, Kind.VIDEO, self._vendor)
+        """Write a clip from where its servers keep it, else from where its task says it is."""
+        content = Medium(self._content_of(remote_id))
+        try:
+            await self._fetcher.save([content], destination, Kind.VIDEO)
+        except ProviderUnavailable:
+            media = (await self._task(remote_id)).media
+            if not media:
+                raise
+            await self._fetcher.save(media, destination, Kind.VIDEO)
 
-
-async def _all_of(stream: openai.AsyncStream[Any]) -> AsyncIterator[Any]:
-    async with stream:
-        async for event in stream:
-            yield event
+    def _content_of(self, remote_id: str) -> str:
+        base_url = str(self._client.base_url).rstrip("/")
+        return f"{base_url}/videos/{quote(remote_id, safe='')}/content"
 
 
 def _request_id(headers: Mapping[str, str]) -> dict[str, str]:
     found = headers.get("x-request-id")
     return {} if found is None else {"request_id": found}
-
-
-def _decoded(encoded: str, title: str) -> bytes:
-    try:
-        return base64.b64decode(encoded, validate=True)
-    except binascii.Error:
-        sentence = N_("{provider} sent something that is no image.")
-        raise GenerationFailed(sentence.format(provider=title)) from None
-
-
-def _write_image(destination: Path, content: bytes | None) -> None:
-    """Write an image as PNG or JPEG; None: make one of what is there already."""
-    content = destination.read_bytes() if content is None else content
-    try:
-        destination.write_bytes(as_image_file(content))
-    except OSError:
-        destination.write_bytes(content)  # whoever looks it over says what is wrong with it

@@ -13,6 +13,9 @@ from typing import Any, Final
 from core.i18n import N_
 from core.models import Cost, Kind, Task
 from core.providers.base import AUTO, Capability, Option
+from core.providers.dialects import Dialect
+from core.providers.errors import RequestRejected
+from core.providers.responses import number
 
 PARTIAL_IMAGES: Final = 2
 _STANDARD: Final = {"1:1": (1024, 1024), "3:2": (1536, 1024), "2:3": (1024, 1536)}
@@ -44,7 +47,12 @@ _DIFFUSION_OPTIONS: Final = (
     Option(name="guidance", title=N_("Guidance"), type="number", minimum=0, maximum=30),
     Option(name="negative_prompt", title=N_("Negative prompt"), maximum=2000),
 )
-_AS_SERVERS_SAY: Final = {"steps": "num_inference_steps", "guidance": "guidance_scale"}
+_SIZES: Final = tuple(
+    "512x512 768x768 1024x1024 1536x1536 2048x2048 1536x1024 1024x1536 1920x1088 1088x1920"  # noqa: SIM905  # reads better
+    " 2048x1152 1152x2048 2560x1440 1440x2560 3840x2160 2160x3840".split()
+)
+# `quality` names them for these models only: openai 3.54, `types/image_generate_params.py`.
+_FINEST: Final = re.compile(r"gpt-image-2\.5-(sunburst|flare)(-2026-09-08)?")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,15 +72,19 @@ def cost_of(usage: Mapping[str, Any] | None, price: Price | None) -> float | Non
     """Return what an image cost in US dollars; None where the usage or the price is not known."""
     if usage is None or price is None:
         return None
-    given = usage.get("input_tokens_details") or {}
-    image_in = given.get("image_tokens", 0)
-    text_in = given.get("text_tokens", usage.get("input_tokens", 0) - image_in)
+    total, out = number(usage.get("input_tokens")), number(usage.get("output_tokens"))
+    if total is None or out is None:
+        return None  # half of it would be a wrong cost
+    details = usage.get("input_tokens_details")
+    given = details if isinstance(details, Mapping) else {}
+    image_in = number(given.get("image_tokens")) or 0.0
+    text_in = number(given.get("text_tokens"))
     tokens = (
-        (text_in, price.text_in),
+        (max(total - image_in, 0.0) if text_in is None else text_in, price.text_in),
         (image_in, price.image_in),
-        (usage.get("output_tokens", 0), price.image_out),
+        (out, price.image_out),
     )
-    return round(float(sum(number * each for number, each in tokens)) / 1e6, 6)
+    return round(float(sum(many * each for many, each in tokens)) / 1e6, 6)
 
 
 def is_gpt_image(model: str) -> bool:
@@ -80,13 +92,19 @@ def is_gpt_image(model: str) -> bool:
     return model.startswith(("gpt-image", "chatgpt-image"))
 
 
-def image_capability(model: str, *, limit: int, paid: bool) -> Capability:
+def is_openais(model: str) -> bool:
+    """Whether a model is one of OpenAI's own, asked in the same way at whichever gateway."""
+    return is_gpt_image(model) or model.startswith("dall-e")
+
+
+def image_capability(model: str, *, limit: int, paid: bool, dialect: Dialect) -> Capability:
     """Return what an image model can do.
 
     Args:
         model: its name.
         limit: items of it in flight at once.
         paid: whether a call costs money.
+        dialect: of the server.
     """
     shared: dict[str, Any] = {
         "kind": Kind.IMAGE,
@@ -120,21 +138,36 @@ def image_capability(model: str, *, limit: int, paid: bool) -> Capability:
         size = Option(name="size", title=N_("Exact size"), choices=sizes_2)
         ratios = {"1:1": (1024, 1024)}
         return Capability(**shared, seed="none", ratios=ratios, options=(size,), max_prompt=1000)
-    return Capability(**shared, ratios=_DIFFUSION, options=_DIFFUSION_OPTIONS)
+    size = Option(
+        name="size",
+        title=N_("Exact size"),
+        choices=_SIZES,
+        help=N_("In place of the ratio's, about one megapixel. Not every model can make each."),
+    )
+    options = (*dialect.offered(_DIFFUSION_OPTIONS), size)
+    return Capability(**shared, ratios=_DIFFUSION, options=options)
 
 
-def image_body(model: str, params: Mapping[str, Any], end_user: str) -> dict[str, Any]:
+def image_body(
+    model: str, params: Mapping[str, Any], end_user: str, dialect: Dialect
+) -> dict[str, Any]:
     """Return the arguments of `images.generate` for one image, without prompt and streaming.
 
     Args:
         model: its name.
         params: `Request.params`.
         end_user: `Request.end_user`.
+        dialect: of the server.
+
+    Raises:
+        RequestRejected: the options cannot go together.
     """
     size = f"{params['width']}x{params['height']}"
     if is_gpt_image(model):
         chosen = {name: params[name] for name in ("quality", "background") if name in params}
         chosen |= {"output_format": params.get("format", "png")}
+        if chosen.get("background") == "transparent" and chosen["output_format"] == "jpeg":
+            raise RequestRejected(N_("A JPEG has no transparent background. Please choose PNG."))
         chosen |= {"moderation": params["moderation"]} if "moderation" in params else {}
         chosen |= {"size": AUTO if params.get("ratio") == AUTO else size}
         return {"model": model, "n": 1, "safety_identifier": end_user} | chosen
@@ -142,10 +175,12 @@ def image_body(model: str, params: Mapping[str, Any], end_user: str) -> dict[str
         chosen = {name: params[name] for name in ("quality", "style") if name in params}
         legacy = {"response_format": "b64_json", "user": end_user}
         return {"model": model, "n": 1, "size": size} | legacy | chosen
-    return {"model": model, "n": 1, "size": size, "extra_body": diffusion_body(params)}
+    return {"model": model, "n": 1, "size": size, "extra_body": dialect.body(params)}
 
 
-def video_capability(model: str, *, limit: int, paid: bool, task: Task) -> Capability:
+def video_capability(
+    model: str, *, limit: int, paid: bool, task: Task, dialect: Dialect
+) -> Capability:
     """Return what a video model of a `/v1/videos` server can do; arguments as above."""
     return Capability(
         kind=Kind.VIDEO,
@@ -154,7 +189,7 @@ def video_capability(model: str, *, limit: int, paid: bool, task: Task) -> Capab
         ratios=_CLIPS,
         seconds=range(1, 16),
         default_seconds=5,
-        options=_DIFFUSION_OPTIONS,
+        options=dialect.offered(_DIFFUSION_OPTIONS, clips=True),
         exact=False,
         limit=limit,
         paid=paid,
@@ -162,14 +197,18 @@ def video_capability(model: str, *, limit: int, paid: bool, task: Task) -> Capab
     )
 
 
-def diffusion_body(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what goes beside the SDK's own arguments to a server of diffusion models."""
-    names = ("seed", *(option.name for option in _DIFFUSION_OPTIONS))
-    return {_AS_SERVERS_SAY.get(name, name): params[name] for name in names if name in params}
+def video_body(model: str, params: Mapping[str, Any], dialect: Dialect) -> dict[str, Any]:
+    """Return the arguments of `videos.create` for one clip, without prompt and source."""
+    return {
+        "model": model,
+        "seconds": str(params["seconds"]),
+        "size": f"{params['width']}x{params['height']}",
+        "extra_body": dialect.body(params, clips=True),
+    }
 
 
 def _gpt_image_options(model: str) -> tuple[Option, ...]:
-    qualities = ("low", "medium", "high") + (("xhigh", "max") if _version(model) >= (2, 5) else ())
+    qualities = ("low", "medium", "high") + (("xhigh", "max") if _FINEST.fullmatch(model) else ())
     return (
         Option(
             name="quality",

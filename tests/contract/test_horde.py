@@ -21,8 +21,9 @@ from core.providers.errors import (
     RateLimited,
     RequestRejected,
 )
-from core.providers.horde import ANONYMOUS, ANY, IMPOSSIBLE, UNANSWERED, Horde
+from core.providers.horde import ANONYMOUS, ANY, IMPOSSIBLE, Horde
 from core.providers.registry import configured
+from core.providers.tasks import UNANSWERED
 from tests.contract.fakes import Reports
 from tests.contract.world import World as Wired
 from tests.product import free_port
@@ -207,7 +208,7 @@ def test_an_image_is_left_for_later_after_so_many_polls_without_an_answer(
         provider = Horde(base_url=f"http://127.0.0.1:{free_port()}", poll_seconds=0.001)
         ask = provider._ask  # noqa: SLF001  # counted, not replaced
 
-        async def counted(*what: Any) -> dict[str, Any]:
+        async def counted(*what: Any) -> Any:
             nonlocal asked
             asked += 1
             return await ask(*what)

@@ -1,29 +1,20 @@
 """What vendors' answers mean, and what comes of the addresses that they give for files."""
 
 import asyncio
+import socket
 import string
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from io import BytesIO
-from pathlib import Path
 from typing import Any
-from zlib import crc32
 
 import httpx
 import httpx2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response, StreamingResponse
-from starlette.routing import Route
 
-from core.models import Kind
-from core.providers import answers
-from core.providers.answers import MIB, Vendor, as_image_file, asking, download, retry_after
+from core.providers.answers import Vendor, asking, retry_after
 from core.providers.errors import (
     BalanceSpent,
     InvalidCredentials,
@@ -34,8 +25,6 @@ from core.providers.errors import (
     RateLimited,
     RequestRejected,
 )
-from tests.product import free_port
-from tests.servers.wire import cut, picture, serving
 
 KEY = "a-very-secret-key"
 ACME = Vendor(
@@ -45,7 +34,6 @@ ACME = Vendor(
     rejected=frozenset({"blocked"}),
     spent=frozenset({"no_credit", "credit is used up"}),
 )
-PNG = picture("a file", 64, 64)
 
 
 def meaning(
@@ -238,33 +226,34 @@ def caused(error: Exception, by: Exception) -> Exception:
 
 
 @pytest.mark.parametrize(
-    ("error", "sent"),
+    ("error", "words"),
     [
-        (httpx2.ConnectError("refused"), False),
-        (httpx.ConnectTimeout("slow"), False),
-        (httpx2.PoolTimeout("full"), False),
-        (caused(ValueError("of an SDK"), httpx.ConnectError("refused")), False),
-        (httpx2.ReadTimeout("slow"), True),
-        (httpx.RemoteProtocolError("cut"), True),
-        (httpx2.WriteError("cut"), True),
-        (ValueError("who knows"), True),
+        (httpx2.ConnectError("refused"), "."),
+        (caused(httpx2.ConnectError("x"), socket.gaierror(-2, "unknown")), ": no address was"),
+        (caused(ValueError("of an SDK"), ConnectionRefusedError()), ": nobody answers"),
+        (httpx.ConnectTimeout("slow"), ": it did not answer in time"),
+        (httpx2.ProxyError("403"), ": the proxy does not"),
     ],
 )
-def test_a_call_that_was_never_sent_cost_nothing(error: Exception, *, sent: bool) -> None:
-    expected = OutcomeUnknown if sent else ProviderUnavailable
-    assert type(ACME.no_answer(error, creating=True)) is expected
-    assert type(ACME.no_answer(error, creating=False)) is ProviderUnavailable
+def test_why_nobody_can_be_reached_is_said(error: Exception, words: str) -> None:
+    for creating in (True, False):
+        found = ACME.no_answer(error, creating=creating, sent=False)
+        assert type(found) is ProviderUnavailable
+        assert found.message.startswith(f"Acme cannot be reached{words}")
+    assert type(ACME.no_answer(error, creating=True, sent=True)) is OutcomeUnknown
 
 
 def test_an_error_that_names_itself_as_its_cause_is_looked_at_once() -> None:
     one, other = ValueError(), ValueError()
     one.__cause__, other.__cause__ = other, one
-    assert type(ACME.no_answer(one, creating=True)) is OutcomeUnknown
+    assert type(ACME.no_answer(one, creating=True, sent=False)) is ProviderUnavailable
 
 
-def raised(error: BaseException, *, creating: bool = True) -> BaseException:
+def raised(error: BaseException, *, creating: bool = True, sent: bool = True) -> BaseException:
     async def main() -> None:
-        async with asking(ACME, creating=creating):
+        async with asking(ACME, creating=creating) as call:
+            call.sent = sent
+            call.reply = f"half an answer to {KEY}".encode()
             raise error
 
     with pytest.raises((ProviderError, ValueError, TimeoutError)) as found:
@@ -282,139 +271,32 @@ def test_what_goes_wrong_while_asking_becomes_its_meaning() -> None:
     assert type(raised(httpx2.ReadError("cut"), creating=False)) is ProviderUnavailable
 
 
-@pytest.mark.parametrize("error", [ValueError("ours"), TimeoutError(), PromptRejected()])
-def test_what_is_no_vendors_answer_stays_as_it_is(error: Exception) -> None:
+@pytest.mark.parametrize("error", [ValueError("ours"), KeyError("x"), UnicodeEncodeError])
+def test_whatever_goes_wrong_after_sending_is_open_and_keeps_what_came(error: Any) -> None:
+    made = error if isinstance(error, Exception) else error("ascii", KEY, 0, 1, "odd")
+    found = raised(made)
+    assert type(found) is OutcomeUnknown
+    assert found.reply == "half an answer to …".encode()
+    assert KEY not in f"{found!r} {found.details} {found.__cause__!r}"
+
+
+def test_whatever_goes_wrong_before_sending_is_free_and_quotes_no_key() -> None:
+    odd = raised(UnicodeEncodeError("ascii", f"Bearer {KEY}\xa0", 20, 21, "odd"), sent=False)
+    assert type(odd) is InvalidCredentials
+    assert "ACME_KEY" in odd.message
+    other = raised(ValueError(f"no proxy like {KEY}"), sent=False)
+    assert isinstance(other, ProviderError)
+    assert other.code == "not_sent"
+    for error in (odd, other):
+        assert KEY not in f"{error!r} {error.__cause__!r}"
+        assert error.__suppress_context__
+
+
+@pytest.mark.parametrize("error", [TimeoutError(), PromptRejected()])
+def test_what_says_itself_what_it_is_stays_as_it_is(error: Exception) -> None:
     assert raised(error) is error
 
 
-# Getting the finished file
-
-
-async def _broken_off(request: Request) -> AsyncIterator[bytes]:
-    yield PNG[:20]
-    await cut(request)
-
-
-async def _endless() -> AsyncIterator[bytes]:
-    for _ in range(64):
-        yield bytes(MIB // 8)
-
-
-async def answered(request: Request) -> Response:
-    """Answer as the path says."""
-    kinds: dict[str, Any] = {
-        "good": lambda: Response(PNG, media_type="image/png"),
-        "typeless": lambda: Response(PNG),
-        "octets": lambda: Response(PNG, media_type="application/octet-stream"),
-        "page": lambda: Response("<html>Sorry", media_type="text/html; charset=utf-8"),
-        "clip": lambda: Response(PNG, media_type="video/mp4"),
-        "redirect": lambda: RedirectResponse(request.url_for("file", what="good")),
-        "gone": lambda: Response(status_code=404),
-        "down": lambda: Response(status_code=500),
-        "large": lambda: StreamingResponse(_endless(), media_type="image/png"),
-        "broken_off": lambda: StreamingResponse(_broken_off(request), media_type="image/png"),
-        "garbled": lambda: Response(PNG, headers={"content-encoding": "gzip"}),
-        "asked": lambda: Response(
-            b"yes" if request.headers.get("x-ticket") == "1" else b"no", media_type="image/png"
-        ),
-    }
-    made: Response = kinds[request.path_params["what"]]()
-    return made
-
-
-@pytest.fixture(scope="module")
-def files() -> Iterator[str]:
-    with serving(Starlette(routes=[Route("/{what}", answered, name="file")])) as address:
-        yield address
-
-
-def fetched(address: str, path: Path, **more: Any) -> bytes:
-    async def main() -> None:
-        async with answers.http_client(address) as client:
-            await download(client, address, path, Kind.IMAGE, ACME, **more)
-
-    asyncio.run(main())
-    return path.read_bytes()
-
-
-@pytest.mark.parametrize("what", ["good", "typeless", "octets"])
-def test_a_file_arrives_byte_for_byte(files: str, tmp_path: Path, what: str) -> None:
-    assert fetched(f"{files}/{what}", tmp_path / "x") == PNG
-
-
-def test_a_download_can_carry_headers(files: str, tmp_path: Path) -> None:
-    assert fetched(f"{files}/asked", tmp_path / "x", headers={"x-ticket": "1"}) == b"yes"
-
-
-@pytest.mark.parametrize(
-    ("what", "details"),
-    [
-        ("page", {}),
-        ("clip", {}),
-        ("broken_off", {}),
-        ("garbled", {}),
-        ("gone", {"status": 404}),
-        ("down", {"status": 500}),
-    ],
-)
-def test_a_file_that_did_not_come_is_asked_for_again(
-    files: str, tmp_path: Path, what: str, details: dict[str, int]
-) -> None:
-    with pytest.raises(ProviderUnavailable, match=r"^Acme.*\.$") as caught:
-        fetched(f"{files}/{what}", tmp_path / "x")
-    assert caught.value.details == details
-
-
-def test_nobody_at_the_address_is_asked_again(tmp_path: Path) -> None:
-    with pytest.raises(ProviderUnavailable):
-        fetched(f"http://127.0.0.1:{free_port()}/x.png", tmp_path / "x")
-
-
-def test_a_file_is_not_followed_to_somewhere_else(files: str, tmp_path: Path) -> None:
-    with pytest.raises(ProviderError, match="somewhere else") as caught:
-        fetched(f"{files}/redirect", tmp_path / "x")
-    assert not caught.value.retryable
-    assert not (tmp_path / "x").exists()
-
-
-def test_a_file_that_is_too_large_is_broken_off(
-    files: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(answers.MAX_BYTES, Kind.IMAGE, MIB)
-    with pytest.raises(ProviderError, match="larger than 1 MiB") as caught:
-        fetched(f"{files}/large", tmp_path / "x")
-    assert not caught.value.retryable
-    assert (tmp_path / "x").stat().st_size <= MIB
-
-
-@pytest.mark.parametrize(
-    "address", ["ftp://acme.example/x.png", "file:///etc/hosts", "x.png", "", "http://[", "//x/y"]
-)
-def test_an_address_of_no_web_server_is_refused(tmp_path: Path, address: str) -> None:
-    async def main() -> None:
-        async with answers.http_client() as client:
-            await download(client, address, tmp_path / "x", Kind.IMAGE, ACME)
-
-    with pytest.raises(ProviderError, match="no file can be fetched from") as caught:
-        asyncio.run(main())
-    assert not caught.value.retryable
-
-
-def of_size(pixels: int) -> bytes:
-    """Return a PNG file that says that its sides are so long."""
-    head = b"IHDR" + pixels.to_bytes(4) * 2 + bytes([8, 0, 0, 0, 0])
-    return b"\x89PNG\r\n\x1a\n" + bytes([0, 0, 0, 13]) + head + crc32(head).to_bytes(4)
-
-
-@pytest.mark.parametrize("content", [b"", b"<html>", of_size(60_000)])
-def test_what_is_no_image_is_an_error_of_its_file(content: bytes) -> None:
-    with pytest.raises(OSError, match=r"."):
-        as_image_file(content)
-
-
-def test_an_image_is_only_changed_where_it_must_be() -> None:
-    assert as_image_file(PNG) == PNG
-    with Image.open(BytesIO(PNG)) as image:
-        image.save(webp := BytesIO(), "WEBP")
-    with Image.open(BytesIO(as_image_file(webp.getvalue()))) as image:
-        assert (image.format, image.size) == ("PNG", (64, 64))
+def test_a_mistake_of_our_own_in_a_call_that_is_free_stays_one() -> None:
+    error = ValueError("ours")
+    assert raised(error, creating=False) is error
