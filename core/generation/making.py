@@ -16,10 +16,13 @@ from core import telemetry
 from core.generation.pulse import Hold
 from core.generation.threads import without_queueing
 from core.i18n import N_
-from core.media.inspection import BrokenMedia, Inspection, inspect
-from core.media.previews import POSTER_PIXELS, preview_of, save_preview
+from core.media.bounded import bounded
+from core.media.formats import DISPLAY
+from core.media.inspection import BrokenMedia, Inspection, inspect_bounded
+from core.media.playable import COPY_SECONDS, make_copy
+from core.media.previews import preview_of
 from core.media.storage import PREVIEWS, ContentStore, Draft, StorageUnavailable
-from core.models import Asset, AssetState, Job, Kind
+from core.models import Asset, AssetState, Job
 from core.providers.base import Capability, Outcome, Provider, Request, Submission
 from core.providers.errors import (
     GenerationFailed,
@@ -36,6 +39,11 @@ BROKEN: Final = "broken_file"
 SOURCE_GONE: Final = N_("The item that this was to be made of is not there any more.")
 DETAIL_CHARACTERS: Final = 4000
 DETAIL_ITEMS: Final = 100
+PREVIEW_SECONDS: Final = 20.0
+NO_COPY: Final = N_(
+    "No copy that every browser displays could be made of this file. It is kept as it came; "
+    "download it to open it with another program."
+)
 SAVE_AGAIN: Final = (20, 15.0)  # times, seconds between: for what could not be fetched again
 
 _log = logging.getLogger(__name__)
@@ -181,9 +189,9 @@ class Making:
             return
         user_id = self.asset.user_id
         found = await asyncio.to_thread(self._store.assets.get, self.asset.source, user_id)
-        if found is None or found.path is None:
+        if found is None or found.displayed is None:
             raise RequestRejected(SOURCE_GONE)
-        opened = self._content.opened(user_id, found.path)
+        opened = self._content.opened(user_id, found.displayed)
         try:
             path = await asyncio.to_thread(opened.__enter__)
         except FileNotFoundError:
@@ -272,7 +280,7 @@ class Making:
     async def _show(self, preview: bytes) -> None:
         """Store a picture of what is there so far; it is only for the eye."""
         try:
-            webp = await asyncio.to_thread(preview_of, preview)
+            webp = await bounded(preview_of, preview, seconds=PREVIEW_SECONDS, preview=True)
             await asyncio.to_thread(self._store.leases.partial, self.asset, webp)
         except Exception as error:  # noqa: BLE001  # whatever a vendor sends, the item goes on
             _log.info("%s: a preview is not shown: %s", self.asset.id, error)
@@ -303,7 +311,10 @@ class Making:
 
     async def _saved(self, submission: Submission) -> dict[str, Any]:
         asset = self.asset
-        with self._content.draft(asset.user_id, asset.id) as draft:
+        with (
+            self._content.draft(asset.user_id, asset.id) as draft,
+            self._content.draft(asset.user_id, f"{asset.id}{DISPLAY}") as copy,
+        ):
             with telemetry.step_span("fetch"):
                 try:
                     async with asyncio.timeout(self.provider.deadlines.fetch):
@@ -311,29 +322,49 @@ class Making:
                 except (TimeoutError, ConnectionError):
                     raise ProviderUnavailable from None
             with telemetry.step_span("save"):
-                found = await asyncio.to_thread(self._inspect, draft)
+                found = await self._inspect(draft)
+                shown = await self._copy(draft, copy, found)
                 # Still ours? Somebody who slept through his lease must not replace a file.
                 await asyncio.to_thread(self._store.leases.saving, asset)
-                return await asyncio.to_thread(self._commit, draft, found)
+                return await asyncio.to_thread(self._commit, draft, copy, found, shown)
 
-    def _inspect(self, draft: Draft) -> Inspection:
-        params = self.asset.params if self._exact else {}
-        return inspect(
-            draft.path,
-            self.asset.kind,
-            width=params.get("width"),
-            height=params.get("height"),
-            seconds=params.get("seconds"),
-        )
+    async def _inspect(self, draft: Draft) -> Inspection:
+        # What was paid for is kept though it is not quite what was asked for.
+        params = self.asset.params if self._exact and not self._paid else {}
+        wanted = (params.get(name) for name in ("width", "height", "seconds"))
+        return await inspect_bounded(draft.path, self.asset.kind, *wanted)
 
-    def _commit(self, draft: Draft, found: Inspection) -> dict[str, Any]:
+    async def _copy(self, draft: Draft, copy: Draft, found: Inspection) -> dict[str, str]:
+        """Write the display copy where one is needed; return its extension, or why there is none.
+
+        The original is kept either way.
+        """
+        if found.displayable:
+            return {}
+        try:
+            extension = await bounded(
+                make_copy, draft.path, self.asset.kind, copy.path, seconds=COPY_SECONDS
+            )
+        except Exception as error:  # noqa: BLE001  # whatever decoders and encoders raise
+            _log.warning("%s: no display copy: %r", self.asset.id, error)
+            return {"note": NO_COPY}
+        return {} if extension is None else {"extension": extension}
+
+    def _commit(
+        self, draft: Draft, copy: Draft, found: Inspection, shown: dict[str, str]
+    ) -> dict[str, Any]:
         asset = self.asset
-        preview = self._save_still(found, f"{asset.id}.webp")
+        preview = self._save_still(found.preview, f"{asset.id}.webp")
         poster = preview
-        if asset.kind == Kind.VIDEO:
-            poster = self._save_still(found, f"{asset.id}-poster.webp", POSTER_PIXELS)
+        if found.poster is not None:
+            poster = self._save_still(found.poster, f"{asset.id}-poster.webp")
+        display = None
+        if "extension" in shown:
+            display = copy.commit(f"{asset.id}{DISPLAY}.{shown['extension']}")
         return {
             "path": draft.commit(f"{asset.id}.{found.extension}"),
+            "display_path": display,
+            "display_note": shown.get("note", ""),
             "preview": preview,
             "poster": poster,
             "width": found.width,
@@ -343,9 +374,9 @@ class Making:
             "sha256": found.sha256,
         }
 
-    def _save_still(self, found: Inspection, name: str, *pixels: int) -> str:
+    def _save_still(self, content: bytes, name: str) -> str:
         with self._content.draft(self.asset.user_id, name) as draft:
-            save_preview(found.still, draft.path, *pixels)
+            draft.path.write_bytes(content)
             return draft.commit(f"{PREVIEWS}/{name}")
 
     async def _stop(self) -> ProviderError | None:

@@ -8,13 +8,13 @@ from typing import Final
 
 from core import telemetry
 from core.generation.leadership import Leadership
+from core.media.formats import DISPLAY, DISPLAY_EXTENSIONS, MEDIA_TYPES
 from core.media.storage import PREVIEWS, ContentStore, StorageUnavailable, own_name
-from core.models import Asset, Kind
+from core.models import Asset
 from core.store import DatabaseError, Store
 
 SWEEP_SECONDS: Final = 10.0
 ITEMS_AT_ONCE: Final = 500
-EXTENSIONS: Final = {Kind.IMAGE: ("png", "jpg"), Kind.VIDEO: ("mp4",)}
 
 _log = logging.getLogger(__name__)
 
@@ -79,7 +79,7 @@ def empty_bin(store: Store, content: ContentStore, days: float) -> None:
     """
     for asset in store.bin.due(days, ITEMS_AT_ONCE):
         try:
-            _remove_files(content, [asset])
+            remove_files(content, [asset])
         except StorageUnavailable as error:
             _log.warning("the bin is not emptied yet: %s", error)
             return
@@ -108,7 +108,7 @@ def _remove(store: Store, content: ContentStore, user_id: str) -> None:
     """Remove files before the documents that name them, or nobody would find them any more."""
     store.removal.ask(user_id)
     for job_id, assets in store.assets.of_jobs(store.removal.ended(user_id), binned=True).items():
-        _remove_files(content, assets)
+        remove_files(content, assets)
         store.removal.forget_job(job_id)
     if store.removal.is_empty(user_id):
         content.forget(user_id)
@@ -116,7 +116,12 @@ def _remove(store: Store, content: ContentStore, user_id: str) -> None:
         _log.info("an account is removed")
 
 
-def _remove_files(content: ContentStore, assets: Sequence[Asset]) -> None:
+def remove_files(content: ContentStore, assets: Sequence[Asset]) -> None:
+    """Remove all files of items, also those that nobody was told of.
+
+    Raises:
+        OSError: some are still there.
+    """
     for asset in assets:
         for path in _files(asset):
             content.remove(asset.user_id, path)
@@ -129,6 +134,9 @@ def _files(asset: Asset) -> list[str]:
     names are there that `Making` gives.
     """
     stills = (f"{PREVIEWS}/{asset.id}{ending}.webp" for ending in ("", "-poster"))
-    originals = (f"{asset.id}.{extension}" for extension in EXTENSIONS[asset.kind])
-    stored = (own_name(path) for path in (asset.path, asset.preview, asset.poster) if path)
-    return sorted({*stills, *originals, *stored})
+    paths = (asset.path, asset.display_path, asset.preview, asset.poster)
+    stored = {own_name(path) for path in paths if path}
+    if asset.path is None:
+        stored |= {f"{asset.id}.{extension}" for extension in MEDIA_TYPES}
+        stored |= {f"{asset.id}{DISPLAY}.{extension}" for extension in DISPLAY_EXTENSIONS}
+    return sorted({*stills, *stored})

@@ -1,4 +1,4 @@
-"""Files in an object store: `s3://<bucket>/<prefix>/<user_id>/<asset id>.<png|jpg|mp4>`.
+"""Files in an object store: `s3://<bucket>/<prefix>/<user_id>/<asset id>.<extension>`.
 
 Credentials, region and endpoint are the SDK's own affair: it reads `AWS_ACCESS_KEY_ID`,
 `AWS_SECRET_ACCESS_KEY`, `AWS_DEFAULT_REGION`, `AWS_ENDPOINT_URL` and their like, its
@@ -16,6 +16,7 @@ from typing import Final
 import s3fs
 from botocore.exceptions import BotoCoreError, ConnectionError, HTTPClientError  # noqa: A004
 
+from core.media.formats import media_type
 from core.media.storage import (
     ContentStore,
     Draft,
@@ -30,13 +31,6 @@ READ_SECONDS: Final = 15
 ATTEMPTS: Final = 3  # of a request; the SDK pauses up to a few seconds between them
 ANSWER_SECONDS: Final = 30  # for a request with all its attempts, whatever it waits for
 SLOWEST_UPLOAD: Final = 256 * 1024  # bytes a second; a file gets that much longer
-
-_MEDIA_TYPES: Final = {
-    ".png": "image/png",
-    ".jpg": "image/jpeg",
-    ".webp": "image/webp",
-    ".mp4": "video/mp4",
-}
 
 _TROUBLE: Final = (OSError, BotoCoreError, ValueError)  # ValueError: an endpoint that is no URL
 
@@ -147,9 +141,8 @@ class BucketStore(ContentStore):
         """Store a draft as an object, which appears when its last byte has arrived."""
         path = f"{self.place}/{user_id}/{name}"
         seconds = ANSWER_SECONDS + part.stat().st_size / SLOWEST_UPLOAD
-        media_type = _MEDIA_TYPES.get(PurePosixPath(name).suffix, "application/octet-stream")
         with _in_words(self._bucket):
-            self._files.put_file(part, path, ContentType=media_type, timeout=seconds)
+            self._files.put_file(part, path, ContentType=media_type(name), timeout=seconds)
         return path
 
     def _sign(self, path: str, method: str, disposition: str, seconds: int) -> str:

@@ -1,4 +1,4 @@
-"""Files in a folder: `<folder>/<user_id>/<asset id>.<png|jpg|mp4>`."""
+"""Files in a folder: `<folder>/<user_id>/<asset id>.<extension>`."""
 
 import os
 import re

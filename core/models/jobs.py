@@ -141,6 +141,10 @@ class Asset(Document):
     answer. `called_at`: when its provider was called. `partial`: how many pictures of it half done
     have come. `details`: what its provider said of it.
 
+    `path`: its file as it came. `display_path`: the copy of it that browsers display, as PNG, JPEG
+    or MP4; None: the file itself is displayed. `display_note`: why there is no copy, though there
+    should be. `width`, `height` and `seconds` are those of what is displayed.
+
     What its owner makes of it: `favourite`; `rating`, 1 to 5, 0: none; `collections`, by name;
     `note`; `binned_at`: since when it lies in the bin. `words`: its prompt, for the search.
     """
@@ -162,6 +166,8 @@ class Asset(Document):
     partial: int = 0
     remote_id: str | None = None
     path: str | None = None
+    display_path: str | None = None
+    display_note: str = ""
     preview: str | None = None
     poster: str | None = None
     width: int | None = None
@@ -186,6 +192,11 @@ class Asset(Document):
     note: str = ""
     binned_at: datetime | None = None
     words: str = ""
+
+    @property
+    def displayed(self) -> str | None:
+        """The path of what pages display: the copy for that, or the file itself."""
+        return self.display_path or self.path
 
 
 class Worker(Document):

@@ -372,7 +372,8 @@ def _status(assets: Sequence[Asset]) -> JobStatus:
 
 
 def _paths(assets: Sequence[Asset], kind: Kind) -> list[str]:
-    return [asset.path for asset in assets if asset.kind == kind and asset.path is not None]
+    """Return the paths of what pages display; a copy for that is always PNG, JPEG or MP4."""
+    return [asset.displayed for asset in assets if asset.kind == kind and asset.displayed]
 
 
 def _spent(assets: Sequence[Asset], removed: Sequence[Document]) -> dict[str, float]:

@@ -178,7 +178,8 @@ class LeaseStore:
 
         Args:
             asset: the claimed asset.
-            saved: `path`, `preview`, `poster`, `width`, `height`, `seconds`, `bytes`, `sha256`.
+            saved: `path`, `display_path`, `display_note`, `preview`, `poster`, `width`, `height`,
+                `seconds`, `bytes`, `sha256`.
         """
         ending = {
             "state": str(AssetState.DONE),

@@ -67,6 +67,7 @@ VALIDATORS: Final[dict[str, Document]] = {
             "state": {"enum": [str(state) for state in AssetState]},
             "progress": {**_NUMBER, "minimum": 0, "maximum": 1},
             "path": _or_null(_TEXT),
+            "display_path": _or_null(_TEXT),
             "next_attempt_at": _DATE,
         },
     ),

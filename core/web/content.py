@@ -1,4 +1,4 @@
-"""The media route: originals, previews and posters, to those who may see them.
+"""The media route: originals, display copies, previews and posters, to those who may see them.
 
 Streamlit keeps `/media/` for itself, hence `/content/`. An owner's preview or poster never changes
 and stays in the browser's cache. An original is asked for every time (and answered with 304 where
@@ -23,6 +23,7 @@ from starlette.routing import Route
 
 from core.i18n import N_
 from core.i18n import gettext as _
+from core.media.formats import media_type
 from core.media.storage import RemoteFile, StorageUnavailable
 from core.models import OPEN_STATES, Asset, AssetState, Kind, Via
 from core.store import DatabaseError, DatabaseUnavailable
@@ -55,7 +56,7 @@ _log = logging.getLogger(__name__)
 
 
 def content_routes(open_studio: Callable[[], Studio]) -> list[Route]:
-    """Return `GET /content/{asset_id}` and its `/preview`, `/poster` and `/partial`.
+    """Return `GET /content/{asset_id}` and its `/display`, `/preview`, `/poster` and `/partial`.
 
     Args:
         open_studio: returns the shared studio; may raise `DatabaseUnavailable`.
@@ -63,7 +64,10 @@ def content_routes(open_studio: Callable[[], Studio]) -> list[Route]:
 
     # Plain functions: Starlette runs them in its thread pool, where they may wait.
     def original(request: Request) -> Response:
-        return _answer(lambda: _original(request, open_studio()))
+        return _answer(lambda: _original(request, open_studio(), shown=False))
+
+    def display(request: Request) -> Response:
+        return _answer(lambda: _original(request, open_studio(), shown=True))
 
     def preview(request: Request) -> Response:
         return _answer(lambda: _still(request, open_studio(), "preview"))
@@ -76,6 +80,7 @@ def content_routes(open_studio: Callable[[], Studio]) -> list[Route]:
 
     return [
         Route("/content/{asset_id}", original),
+        Route("/content/{asset_id}/display", display),
         Route("/content/{asset_id}/partial", partial),
         Route("/content/{asset_id}/preview", preview),
         Route("/content/{asset_id}/poster", poster),
@@ -107,9 +112,10 @@ def _answer(make: Callable[[], Response]) -> Response:
         return PlainTextResponse(sentence, 503, _SAFE | _NOT_KEPT)
 
 
-def _original(request: Request, studio: Studio) -> Response:
+def _original(request: Request, studio: Studio, *, shown: bool) -> Response:
+    """Return an item's file, as it came or as browsers display it."""
     asset, access = _asset(request, studio)
-    place = _locate(studio, asset, asset.path)
+    place = _locate(studio, asset, asset.displayed if shown else asset.path)
     download = request.query_params.get("download") == "1"
     prompt = studio.store.jobs.prompts([asset.job_id]).get(asset.job_id, "") if download else ""
     name = file_name(prompt, asset, Path(place.name).suffix)
@@ -120,7 +126,8 @@ def _original(request: Request, studio: Studio) -> Response:
         answer = _redirect(request, place, name, disposition, kept, own=own)
     else:
         kept = {"Cache-Control": "private, no-cache"} if own else _THEIRS
-        answer = _file(request, place, name, disposition, kept | {"ETag": f'"{asset.sha256}"'})
+        tag = f"{asset.sha256}-display" if shown and asset.display_path else asset.sha256
+        answer = _file(request, place, name, disposition, kept | {"ETag": f'"{tag}"'})
     if answer.status_code == HTTPStatus.NOT_MODIFIED or _from_start(request):
         look = "play" if asset.kind == Kind.VIDEO else "view"
         _note(request, studio, asset, access, "download" if download else look)
@@ -166,7 +173,13 @@ def _file(
     headers = _SAFE | about
     if about["ETag"] in _tags(request.headers.get("if-none-match", "")):
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
-    return FileResponse(path, headers=headers, filename=name, content_disposition_type=disposition)
+    return FileResponse(
+        path,
+        media_type=media_type(path.name),
+        headers=headers,
+        filename=name,
+        content_disposition_type=disposition,
+    )
 
 
 def _redirect(  # noqa: PLR0913  # what an address is signed for, and for how long

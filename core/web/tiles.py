@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from core.i18n import gettext as _
-from core.i18n import number
+from core.i18n import number, translated
 from core.models import Asset, AssetState, Kind
 from core.store.pace import Pace
 from core.web.made import made_by
@@ -48,9 +48,9 @@ def _finished(asset: Asset, name: str, prompt: str, view: View) -> Json:
         "state": "done",
         "label": "",
         "percent": None,
-        "message": "",
+        "message": translated(asset.display_note) if asset.display_note else "",
         "acts": [],
-        "original": view.address(asset.id),
+        "original": view.address(asset.id, "display" if asset.display_path else ""),
         "preview": view.address(asset.id, "preview"),
         "poster": view.address(asset.id, "poster"),
         "download": view.address(asset.id, download=1),

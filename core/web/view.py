@@ -60,7 +60,7 @@ class View:
 
         Args:
             asset_id: the item.
-            file: `preview`, `poster` or `partial`; empty: the original.
+            file: `display`, `preview`, `poster` or `partial`; empty: the original.
             query: what else is asked.
         """
         if self.share_key:

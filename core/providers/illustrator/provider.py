@@ -13,7 +13,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
-from multiprocessing import connection, get_context, parent_process
+from multiprocessing import get_context
 from multiprocessing.sharedctypes import RawArray
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,6 +22,7 @@ from typing import Any, Final
 from pebble import ProcessExpired, ProcessPool
 
 from core.i18n import N_
+from core.media.bounded import end_with_parent
 from core.models import Kind, Task
 from core.providers.base import (
     AUTO,
@@ -194,15 +195,7 @@ def _prepare_process(progress: Any) -> None:  # noqa: ANN401  # ctypes arrays ha
     global _progress  # noqa: PLW0603  # a pool's initializer has no other place to leave things
     _progress = progress
     os.nice(10)  # pages and heartbeats come first
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """Leave no process behind when the worker is killed."""
-    parent = parent_process()
-    if parent is not None:
-        connection.wait([parent.sentinel])
-        os._exit(1)
+    threading.Thread(target=end_with_parent, daemon=True).start()
 
 
 def _draw(request: Request, source: bytes | None, cell: int) -> bytes:
