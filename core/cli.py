@@ -75,9 +75,11 @@ def web() -> None:
     from streamlit.web.cli import main as streamlit  # noqa: PLC0415
 
     from core.web.logs import share_log  # noqa: PLC0415
+    from core.web.server import bound_server  # noqa: PLC0415
 
     settings = _prepared("web")
     share_log()
+    bound_server()
     # uvicorn would believe whoever connects from this machine.
     os.environ["FORWARDED_ALLOW_IPS"] = ",".join(settings.trusted_proxies)
     script = Path(__file__).parents[1] / "streamlit_app.py"

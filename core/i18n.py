@@ -32,6 +32,7 @@ ENGLISH: Final = "en"
 
 _FOLDER: Final = Path(__file__).parent / "locales"
 _PLACE: Final = re.compile(r"\{(\w+)\}")
+_WANTED_CHARACTERS: Final = 200  # of `Accept-Language`
 _LITERALS: Final = 10  # characters of its own that tell a sentence from any other
 _spoken: ContextVar[str | None] = ContextVar("language", default=None)
 _asked: list[Callable[[], str | None]] = []
@@ -65,15 +66,20 @@ def speaking(code: str | None) -> Iterator[None]:
         _spoken.reset(token)
 
 
-@lru_cache(maxsize=1024)
 def negotiated(wanted: str | None) -> str:
     """Return the best of our languages for what a browser asks for.
 
     Args:
-        wanted: `Accept-Language` (RFC 9110, 12.5.4) or a single language tag.
+        wanted: `Accept-Language` (RFC 9110, 12.5.4) or a single language tag; what comes after the
+            first few languages is not looked at, and not kept.
     """
+    return _negotiated((wanted or "")[:_WANTED_CHARACTERS])
+
+
+@lru_cache(maxsize=1024)
+def _negotiated(wanted: str) -> str:
     tags = []
-    for part in (wanted or "").split(","):
+    for part in wanted.split(","):
         tag, _, quality = part.strip().partition(";q=")
         try:
             tags.append((-float(quality or 1), tag.strip().replace("-", "_")))

@@ -164,7 +164,12 @@ class Hub:
             self._wake.set()
 
     def changed(self, job_id: str | None, owner: str | None = None) -> None:
-        """Have a job looked at at once; called on the event loop. See `ChangeStore.watch`."""
+        """Have a job looked at at once; called on the event loop. See `ChangeStore.watch`.
+
+        While nobody listens there is nothing to remember: whoever comes is told the whole.
+        """
+        if not self._told:
+            return
         self._changes.anything |= job_id is None
         if job_id is not None:
             self._changes.jobs.add(job_id)

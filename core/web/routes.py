@@ -23,12 +23,13 @@ from core.web.oidc import ProviderMiddleware
 from core.web.origin import Origins
 from core.web.prompts import prompt_routes
 from core.web.sessions import LiveSessions
+from core.web.socket_limits import SocketLimits
 from core.web.spoken import SpokenLanguage
 from core.web.studio import Studio
 
 
 class Front:
-    """Our routes and middleware, on one identity.
+    """Our routes and middleware, on one identity; and the hub that pushes to pages.
 
     Args:
         open_studio: returns the shared studio; may raise `DatabaseUnavailable`.
@@ -47,7 +48,7 @@ class Front:
         oidc: bool = True,
     ) -> None:
         sessions = LiveSessions(lambda: open_studio().sessions)
-        hub = Hub(open_studio)
+        hub = self.hub = Hub(open_studio)
         self.routes: list[Route] = [
             *auth_routes(open_studio, identity, sessions),
             *content_routes(open_studio),
@@ -67,4 +68,5 @@ class Front:
             Middleware(Gate, origins=origins, routes=self.routes, oidc=oidc),
             Middleware(ProviderMiddleware, open_studio=open_studio),
             Middleware(IdentityMiddleware, identity=identity, sessions=sessions),
+            Middleware(SocketLimits),
         ]

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from starlette.applications import Starlette
 from starlette.routing import Route
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import ClientConnection
 
 from core.media.storage import open_content
 from core.settings import Settings
@@ -18,7 +20,7 @@ from core.web.routes import Front
 from core.web.session import all_pages
 from tests.conftest import stored_job
 from tests.servers.watched import asked_outside, watching
-from tests.servers.web import Web, cookie, drawn, serving
+from tests.servers.web import Web, cookie, drawn, rerun, serving
 from tests.web import app_of, browser_of, log_in, studio_of
 
 PRIVATE = "what only ana may know"
@@ -197,3 +199,41 @@ def test_every_route_that_changes_something_is_for_our_own_pages_only(
             filled = path.replace("{id}", "a").replace("{asset_id}", "a")
             answer = client.post(filled, json={}, headers={"Origin": "http://evil.example.org"})
             assert (path, answer.status_code) == (path, 403)
+
+
+def test_what_a_websocket_may_send_is_bounded_and_others_go_on(web: Web, store: Store) -> None:
+    secret, _ = store.sessions.begin("ana", 30)
+    with web.socket(cookie(secret)) as honest:
+        for headers in ({}, cookie(secret)):
+            with web.socket(headers) as flooding:
+                assert closing_code(flooding, [b"ab"] * 5_000) in (1002, 1008)
+            with web.socket(headers) as flooding:
+                assert closing_code(flooding, [rerun()] * 5_000) in (None, 1008)
+            with web.socket(headers) as flooding:
+                assert closing_code(flooding, [b"x" * 19_000_000]) in (None, 1009)
+            with web.socket(headers) as opened:
+                assert drawn(opened)
+        assert "masthead" in drawn(honest)
+
+
+def closing_code(connection: ClientConnection, messages: list[bytes]) -> int | None:
+    """Send these, and return with which code the connection is closed; None: with none."""
+    with pytest.raises(ConnectionClosed) as closed:
+        for each in messages:
+            connection.send(each)
+        while True:
+            connection.recv(60)
+    return None if closed.value.rcvd is None else closed.value.rcvd.code
+
+
+def test_an_id_of_any_length_and_kind_makes_nothing_stay(settings: Settings, store: Store) -> None:
+    studio = studio_of(settings, store, open_content(settings.content_url))
+    front = Front(lambda: studio, studio.identity)
+    app = Starlette(routes=front.routes, middleware=front.middleware)
+    with browser_of(app) as client:
+        log_in(client, "ana")
+        for number in range(50):
+            for job_id in (f"{number}", f"{number:0>1900}"):
+                answer = client.post(f"/jobs/{job_id}/acts", json={"name": "cancel"})
+                assert answer.status_code in (200, 404)
+        assert not front.hub._changes.jobs  # noqa: SLF001

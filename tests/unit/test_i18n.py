@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from core.i18n import (
     ENGLISH,
     LANGUAGES,
+    _negotiated,
     catalogue,
     for_browsers,
     language,
@@ -263,3 +264,11 @@ def test_components_get_what_they_say_and_no_more() -> None:
         said = for_browsers()[code]
         assert said["Log out"] == catalogue(code)["Log out"].string
         assert "Please confirm your e-mail address" not in said  # Python says it
+
+
+def test_of_what_a_browser_asks_for_little_is_kept() -> None:
+    """Whoever sends long headers, each another, makes nothing stay."""
+    _negotiated.cache_clear()
+    for last in range(20):
+        assert negotiated("de, " + "x, " * 20_000 + str(last)) == "de"
+    assert _negotiated.cache_info().currsize == 1
