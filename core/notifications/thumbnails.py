@@ -4,13 +4,16 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import Final
 
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageOps
 
 from core.i18n import gettext as _
+from core.media.previews import POSTER_PIXELS
+from core.media.stills import on_background
 from core.media.storage import ContentStore
 from core.models import Asset, Kind
 
 _DENSITY: Final = 2  # pixels a CSS pixel, for screens that show that many
+_NARROWEST: Final = 0.4  # width by height, and the other way round; what is narrower gets margins
 _SMOOTH: Final = 4  # the badge is drawn so much larger, for smooth edges
 # From good to hardly good enough; only a picture that is all noise gets beyond the first.
 _STEPS: Final = ((1.0, 75), (1.0, 55), (0.5, 55), (0.5, 25))
@@ -54,10 +57,12 @@ def make_thumbnail(
             content.opened(asset.user_id, asset.preview or "") as path,
             Image.open(path, formats=["WEBP"]) as preview,
         ):
-            still = preview.convert("RGB")
+            if max(preview.size) > POSTER_PIXELS:
+                return None  # none of ours
+            still = _fitting(preview)
     except (OSError, ValueError, Image.DecompressionBombError):
         return None
-    height = max(1, round(width * still.height / still.width))
+    height = round(width * still.height / still.width)
     return Thumbnail(
         name=asset.id,
         alt=(_("Video {number}") if asset.kind == Kind.VIDEO else _("Image {number}")).format(
@@ -67,6 +72,16 @@ def make_thumbnail(
         width=width,
         height=height,
     )
+
+
+def _fitting(preview: Image.Image) -> Image.Image:
+    """Return a preview on the mail's background, no longer or flatter than fits into a mail."""
+    still = on_background(preview.convert("RGBA"))
+    width, height = still.size
+    if _NARROWEST < width / height < 1 / _NARROWEST:
+        return still
+    ground = (max(width, round(height * _NARROWEST)), max(height, round(width * _NARROWEST)))
+    return ImageOps.pad(still, ground, color="white")
 
 
 def _encoded(still: Image.Image, width: int, most_bytes: int, *, badge: bool) -> bytes:

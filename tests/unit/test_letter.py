@@ -21,6 +21,7 @@ from core.models import Asset, AssetState, JobStatus, Kind, NoticeKind, now
 from core.notifications.channels import Recipient
 from core.notifications.letter import mailbox, write_letter
 from core.notifications.message import Message, Told, shortened
+from core.notifications.thumbnails import make_thumbnail
 from tests.conftest import MOMENT
 
 STUDIO = "https://studio.example.org"
@@ -407,3 +408,35 @@ def test_not_even_the_heaviest_pictures_make_a_heavy_mail(content: FolderStore) 
     for found in (alone, digest):
         assert len(found.raw) < 600_000
         assert len(found.html.encode()) < 90_000  # Gmail cuts at 102 KB
+
+
+@pytest.mark.parametrize("size", [(1, 480), (480, 1), (480, 20)])
+def test_a_picture_of_any_shape_fits_into_a_mail(
+    content: FolderStore, size: tuple[int, int]
+) -> None:
+    asset = an_asset(content, Kind.IMAGE, 1, Image.new("RGB", size, "teal"))
+    made = make_thumbnail(asset, content, 200, 100_000)
+    assert made is not None
+    assert 80 <= made.height <= 500
+    with Image.open(BytesIO(made.jpeg)) as picture:
+        assert picture.width / picture.height == pytest.approx(200 / made.height, rel=0.05)
+
+
+def test_what_is_transparent_is_white_in_a_mail(content: FolderStore) -> None:
+    picture = Image.new("RGBA", (96, 64), (255, 0, 255, 0))
+    picture.paste((0, 128, 0, 255), (0, 0, 48, 64))
+    made = make_thumbnail(an_asset(content, Kind.IMAGE, 1, picture), content, 96, 100_000)
+    assert made is not None
+    with Image.open(BytesIO(made.jpeg)) as shown:
+        left, right = shown.getpixel((20, 32)), shown.getpixel((80, 32))
+    assert isinstance(left, tuple)
+    assert isinstance(right, tuple)
+    assert min(right) > 245
+    assert left[1] > left[0] + 80
+
+
+def test_a_picture_that_is_none_of_ours_is_left_out(content: FolderStore) -> None:
+    huge = BytesIO()
+    Image.new("RGB", (16_000, 16), "teal").save(huge, "WEBP")
+    asset = an_asset(content, Kind.IMAGE, 1, huge.getvalue())
+    assert make_thumbnail(asset, content, 200, 100_000) is None

@@ -120,7 +120,8 @@ class Board {
   }
 
   changeTile(tile, item, even) {
-    tile.style.setProperty("--ratio", even ? `${item.width} / ${item.height}` : item.kind === "video" ? "16 / 9" : "1");
+    const ratio = Math.max(0.4, Math.min(2.6, item.width / item.height)); // what is longer is cropped
+    tile.style.setProperty("--ratio", even ? ratio : item.kind === "video" ? "16 / 9" : "1");
     if (tile.given === item) return;
     tile.given = item;
     keepFocus(tile, () => this.showTile(tile, item), () => tile.querySelector(".facts-line"));

@@ -49,7 +49,10 @@ class Compare extends Dialog {
     const media = item.kind === "video"
       ? el("video", { className: "media", src: item.original, poster: item.poster, preload: "auto", playsInline: true, "aria-label": item.alt })
       : el("img", { className: "media", src: item.original, alt: item.alt, draggable: false });
-    if (item.kind === "image") media.style.background = `center / contain no-repeat url("${item.preview}")`;
+    if (item.kind === "image") {
+      media.style.background = `center / contain no-repeat url("${item.preview}")`;
+      media.addEventListener("load", () => { media.style.background = ""; });
+    }
     const area = el("div", { className: "area" }, media);
     this.zoom.watch(area);
     const words = [item.name, item.model, item.facts].filter(Boolean).join(" · ");

@@ -50,8 +50,10 @@ class Lightbox extends Dialog {
       if (event.target === this.clip && !this.zoom.dragged) this.transport.toggle();
       if (event.target === this.stage && !this.zoom.dragged) this.node.close();
     });
-    this.clip.addEventListener("error", () => { if (this.clip.hasAttribute("src")) this.apologise(_("This clip cannot be played at the moment.")); });
-    this.image.addEventListener("error", () => { if (this.image.hasAttribute("src")) this.apologise(_("This image cannot be shown at the moment.")); });
+    this.clip.addEventListener("error", () => { if (this.clip.hasAttribute("src")) this.apologise(this.item.message || _("This clip cannot be played at the moment.")); });
+    this.image.addEventListener("error", () => { if (this.image.hasAttribute("src")) this.apologise(this.item.message || _("This image cannot be shown at the moment.")); });
+    // The preview stands in until then; it must not shine through what is transparent.
+    this.image.addEventListener("load", () => { this.image.style.background = ""; });
     this.transport.ended = () => { if (this.playsOn && this.items.length > 1) this.step(1); };
   }
 
