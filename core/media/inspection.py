@@ -145,18 +145,19 @@ def _read_clip(path: Path) -> Inspection:
             raise ValueError("it breaks off")
         turner = Turner(clip.stream.sample_aspect_ratio)
         first = last = still = None
-        end = Fraction(0)
+        count, end = 0, Fraction(0)
         third = _third(clip)
         for due, lasts, frame in clip.frames(broken):
             first = (due, frame) if first is None else first
             if still is None or due - first[0] <= third:
                 still = frame
-            end, last = max(end, due + lasts), frame
+            count, end, last = count + 1, max(end, due + lasts), frame
         if first is None or last is None or still is None:
             raise ValueError("no frame decodes")
         width, height = turner.size(first[1])
         picture = turner.picture(still)
-        shown = not broken and _plays(clip, still)
+        # Players differ in how much of a clip they show whose edit list leaves something out.
+        shown = not broken and count >= clip.stream.frames and _plays(clip, still)
         extension = clip.extension
     picture.thumbnail((POSTER_PIXELS, POSTER_PIXELS))
     poster = preview_bytes([(picture, 0.0)], POSTER_PIXELS)

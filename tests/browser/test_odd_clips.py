@@ -15,7 +15,7 @@ PLACE = "http://clips.example.org"
 PAGE = '<video src="/clip"></video>'
 PLAY = """async (video) => {
   video.muted = true;
-  await video.play();
+  await video.play().catch((error) => { if (!video.ended) throw error; });
   if (!video.ended) await new Promise((done, failed) => {
     video.onended = done;
     video.onerror = () => failed(new Error(video.error.message));
@@ -44,8 +44,15 @@ def displayed(folder: Path, path: Path) -> tuple[Path, Inspection]:
     return copy, inspect_any(copy, Kind.VIDEO)
 
 
-def assert_plays(browser: Browser, path: Path, found: Inspection) -> None:
-    """Play a clip to its end and compare what is seen with what was measured."""
+def assert_plays(browser: Browser, path: Path, found: Inspection, *, changes: bool = False) -> None:
+    """Play a clip to its end and compare what is seen with what was measured.
+
+    Args:
+        browser: a browser.
+        path: the clip.
+        found: what was measured.
+        changes: whether its last picture is another than that of its poster.
+    """
     page = browser.new_page()
     try:
         page.route(f"{PLACE}/", lambda route: route.fulfill(body=PAGE, content_type="text/html"))
@@ -64,7 +71,8 @@ def assert_plays(browser: Browser, path: Path, found: Inspection) -> None:
             (found.still.width * at[0] // 4, found.still.height * at[1] // 4)
         )
         assert isinstance(pixel, tuple)
-        assert all(abs(one - two) < 60 for one, two in zip(pixel, colour, strict=False))
+        near = all(abs(one - two) < 60 for one, two in zip(pixel, colour, strict=False))
+        assert near != changes
 
 
 @pytest.mark.parametrize("what", [*PLAYED, *COPIED])
@@ -96,9 +104,7 @@ def test_a_clip_with_an_edit_list_plays_as_long_as_was_measured(
     content = odd_media.clip(tmp_path / "a.mp4").read_bytes()
     path = tmp_path / "edited.mp4"
     path.write_bytes(odd_media.with_edit_list(content, 1.5))
-    shown, found = displayed(tmp_path, path)
-    assert shown == path
-    assert_plays(browser, shown, found)
+    assert_plays(browser, *displayed(tmp_path, path))
 
 
 @pytest.mark.parametrize("form", ["GIF", "WEBP", "PNG"])
@@ -107,7 +113,7 @@ def test_an_animation_that_came_as_a_clip_plays(
 ) -> None:
     path = tmp_path / "a"
     path.write_bytes(odd_media.animation(form))
-    assert_plays(browser, *displayed(tmp_path, path))
+    assert_plays(browser, *displayed(tmp_path, path), changes=True)
 
 
 def test_rubbish_before_a_clip_does_not_stop_it(browser: Browser, tmp_path: Path) -> None:

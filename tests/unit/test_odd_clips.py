@@ -11,6 +11,7 @@ import pytest
 from core.media.inspection import BrokenMedia, inspect_any
 from core.media.playable import make_copy
 from core.models import Kind
+from core.providers.illustrator.enlarge import enlarge_clip
 from tests import odd_media
 from tests.odd_media import BLUE, RED
 
@@ -103,10 +104,14 @@ def test_a_clip_is_as_long_as_it_is_shown_not_as_its_samples_are_many(tmp_path: 
     path = tmp_path / "edited.mp4"
     path.write_bytes(odd_media.with_edit_list(content, 1.5))
     found = inspect_any(path, Kind.VIDEO)
-    assert (found.extension, found.displayable) == ("mp4", True)
+    assert (found.extension, found.displayable) == ("mp4", False)
     assert found.seconds == pytest.approx(1.5, abs=0.1)
     with av.open(str(path)) as container:
         assert container.streams.video[0].frames == 48
+    make_copy(path, Kind.VIDEO, tmp_path / "copy")
+    shown = inspect_any(tmp_path / "copy", Kind.VIDEO)
+    assert shown.displayable
+    assert shown.seconds == pytest.approx(found.seconds, abs=0.05)
 
 
 @pytest.mark.parametrize(("degrees", "top"), [(90, BLUE), (-90, RED), (180, None)])
@@ -303,3 +308,11 @@ def test_more_pixels_than_can_be_read_are_refused_before_decoding(tmp_path: Path
     path = odd_media.clip(tmp_path / "a.webm", "libvpx-vp9", size=(16_400, 16), times=[0])
     with pytest.raises(BrokenMedia, match="16400 × 16 pixels, more than can be read"):
         inspect_any(path, Kind.VIDEO)
+
+
+def test_a_turned_clip_is_enlarged_upright(tmp_path: Path) -> None:
+    path = odd_media.clip(tmp_path / "a.mp4", sound="aac", turned=90)
+    enlarge_clip(path, tmp_path / "large.mp4", 144, 256, lambda _: None)
+    found = inspect_any(tmp_path / "large.mp4", Kind.VIDEO)
+    assert (found.width, found.height, found.displayable) == (144, 256, True)
+    assert near(tuple(np.asarray(found.still)[64, 72]), BLUE)

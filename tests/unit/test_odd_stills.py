@@ -21,6 +21,7 @@ from core.media.inspection import BrokenMedia, inspect_any, inspect_bounded
 from core.media.playable import make_copy
 from core.media.previews import preview_of
 from core.models import Kind
+from core.providers.illustrator.provider import _picture
 from tests import odd_media
 from tests.odd_media import BLUE, MAGENTA, RED, chunk, saved
 
@@ -176,6 +177,12 @@ def test_what_is_transparent_stays_so_and_hides_nothing(tmp_path: Path, content:
         assert pixels[preview.height // 2, -quarter][3] == 0
         bare = pixels[:, -quarter:][..., :3]
         assert not np.all(np.abs(bare - MAGENTA) < 60, axis=-1).any()
+
+
+def test_what_is_hidden_is_not_filmed_either() -> None:
+    pixels = _picture(saved(HIDDEN, "PNG"))
+    assert tuple(pixels[32, 20]) == (0, 128, 0)
+    assert tuple(pixels[32, 76]) == (255, 255, 255)
 
 
 def test_print_colours_become_those_of_screens(tmp_path: Path) -> None:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-import av
 import cv2
 import numpy as np
 
+from core.media import clips
+from core.media.displayed import Turner
 from core.media.encoding import encode_clip
+from core.media.stills import on_background
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from fractions import Fraction
     from pathlib import Path
 
     from core.providers.illustrator.noise import Array
@@ -46,14 +47,14 @@ def enlarge_clip(
         height: in pixels, even.
         on_progress: called with the share that is done, 0..1.
     """
-    with av.open(str(source)) as container:
-        stream = container.streams.video[0]
-        total = max(1, stream.frames)
+    with clips.opened(source) as clip:
+        total = max(1, clip.stream.frames)
+        turner = Turner(clip.stream.sample_aspect_ratio)
 
         def frames() -> Iterator[Any]:
-            for index, frame in enumerate(container.decode(stream)):
+            for index, (_, _, frame) in enumerate(clip.frames([])):
                 on_progress(min(index / total, 1.0))
-                yield enlarge(frame.to_ndarray(format="rgb24"), width, height)
+                picture = np.asarray(on_background(turner.picture(frame)))
+                yield enlarge(picture, width, height)
 
-        rate = cast("Fraction", stream.average_rate)  # it was looked over when it was saved
-        encode_clip(frames(), path, width, height, rate, sound=source)
+        encode_clip(frames(), path, width, height, 1 / clip.nominal, sound=source)

@@ -251,9 +251,11 @@ def _enlarge(request: Request, source: bytes, note: Callable[[float], None]) -> 
 
 
 def _picture(source: bytes) -> Any:  # noqa: ANN401  # an array, of a library that is loaded here
-    """Return the pixels of an image, RGB."""
+    """Return the pixels of an image as it is displayed, RGB."""
     import numpy as np  # noqa: PLC0415  # as above
     from PIL import Image  # noqa: PLC0415
 
+    from core.media.stills import displayed, on_background  # noqa: PLC0415
+
     with Image.open(BytesIO(source)) as image:
-        return np.asarray(image.convert("RGB"))
+        return np.asarray(on_background(displayed(image)))
