@@ -4,6 +4,7 @@ import re
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Final, Self
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -327,6 +328,11 @@ class Settings(BaseSettings):
     def local(self) -> bool:
         """Whether the pages can be opened on this machine only."""
         return self.bind_address in LOOPBACK
+
+    @property
+    def prefix(self) -> str:
+        """`PUBLIC_URL`'s path, such as `/studio`, with no slash at its end; empty: it has none."""
+        return urlsplit(self.public_url).path.rstrip("/")
 
     @property
     def link_base(self) -> str:

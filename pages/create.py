@@ -50,7 +50,8 @@ def show_source(filled: Form) -> None:
         return
     picture = "preview" if source.kind == "image" else "poster"
     alt = _("The image") if source.kind == "image" else _("The clip")
-    st.html(f'<img class="source" src="/content/{source.id}/{picture}" alt="{alt}">')
+    address = studio().at(f"/content/{source.id}/{picture}")
+    st.html(f'<img class="source" src="{address}" alt="{alt}">')
     if filled.task == Task.UPSCALE:
         width, height = upscaled_size(source, filled.options(source.kind))
         st.caption(

@@ -381,7 +381,7 @@ def _draw_archive() -> None:
                 "settings, and what is logged of your logins and views."
             )
         )
-        st.link_button(_("Download everything"), "/account/archive.zip")
+        st.link_button(_("Download everything"), studio().at("/account/archive.zip"))
 
 
 def _draw_removal(user: User) -> None:

@@ -396,7 +396,7 @@ def _draw_people(_user: User, scope: Scope) -> None:
 
 
 def _job_address(job_id: str) -> str:
-    return f"/job?{urlencode({'id': job_id})}"
+    return studio().at(f"/job?{urlencode({'id': job_id})}")
 
 
 def _draw_table(
@@ -443,6 +443,6 @@ def _draw_download(which: str, scope: Scope, user: User) -> None:
     }
     st.link_button(
         labels[which],
-        export_address(which, scope, user.id),
+        studio().at(export_address(which, scope, user.id)),
         icon=":material/download:",
     )

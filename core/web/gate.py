@@ -5,9 +5,10 @@ from collections.abc import Iterable
 from typing import Final
 from urllib.parse import urlsplit
 
+from starlette.datastructures import MutableHeaders
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.i18n import gettext as _
 from core.web.answers import NOT_KEPT
@@ -76,16 +77,37 @@ class Gate:
                 await send({"type": "websocket.close", "code": 1008, "reason": ""})
                 return
             scope = {**scope, "headers": _with_canonical_host(scope["headers"], asked)}
-        decided = {"same_origin": accepted, "address": self._origins.address}
-        await self._app({**scope, "state": scope.get("state", {}) | decided}, receive, send)
+        decided = {
+            "same_origin": accepted,
+            "address": self._origins.address,
+            "cookie_path": self._origins.cookie_path(asked),
+        }
+        scope = {**scope, "state": scope.get("state", {}) | decided}
+        await self._app(scope, receive, self._with_prefix(send))
+
+    def _with_prefix(self, send: Send) -> Send:
+        """Return what has redirections lead to where the browser knows their paths."""
+        prefix = self._origins.prefix
+        if not prefix:
+            return send
+
+        async def say(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                to = headers.get("location", "")
+                if to.startswith("/") and not to.startswith(("//", f"{prefix}/")):
+                    headers["location"] = prefix + to
+            await send(message)
+
+        return say
 
     def _without_prefix(self, scope: Scope) -> Scope:
         """Return a scope whose path is as we know it, whether the proxy has cut it or not."""
         prefix = self._origins.prefix
         if not prefix or not f"{scope['path']}/".startswith(f"{prefix}/"):
             return scope
-        path = scope["path"].removeprefix(prefix) or "/"
-        raw = scope.get("raw_path", b"").removeprefix(prefix.encode()) or b"/"
+        path = scope["path"].removeprefix(prefix)
+        raw = scope.get("raw_path", b"").removeprefix(prefix.encode())
         return {**scope, "path": path, "raw_path": raw}
 
     def _refusal(self, scope: Scope, asked: Asked) -> Response | None:
@@ -97,16 +119,21 @@ class Gate:
         if scope["type"] == "websocket":
             return None if path == SOCKET else _said(404, _("There is nothing here."))
         reading = scope["method"] in _READING
-        if reading and path != "/" and path.rstrip("/") in _PAGES and path.endswith("/"):
-            page = path.rstrip("/")
+        if reading and (to := self._moved(path)):
             query = scope["query_string"].decode("latin-1")
-            up = "../" * (len(path) - len(page))
-            return RedirectResponse(up + page[1:] + (f"?{query}" if query else ""), 301, NOT_KEPT)
+            return RedirectResponse(to + (f"?{query}" if query else ""), 301, NOT_KEPT)
         if (reading and self._is_read(path)) or any(
             route.path_regex.match(path) for route in self._ours
         ):
             return None
         return _said(404, _("There is nothing here."))
+
+    def _moved(self, path: str) -> str:
+        """Return where a page is whose slash at the end is too much or missing, from there."""
+        if not path:  # PUBLIC_URL without its last slash; pages name files beside them
+            return self._origins.prefix.rpartition("/")[2] + "/"
+        page = path.rstrip("/")
+        return "../" * (len(path) - len(page)) + page[1:] if page != path and page in _PAGES else ""
 
     def _is_read(self, path: str) -> bool:
         return path in self._read or path.startswith(_STREAMLIT_FOLDERS)

@@ -61,6 +61,7 @@ class Identity:
             COOKIE,
             self._signer.sign(secret).decode(),
             self._lifetime,
+            path=_path(request),
             httponly=True,
             samesite="lax",
             secure=self._is_secure(request),
@@ -70,7 +71,8 @@ class Identity:
     def forget(self, request: Request, response: Response) -> None:
         """Log out: take the cookie away."""
         secure = self._is_secure(request)
-        response.delete_cookie(COOKIE, httponly=True, samesite="lax", secure=secure)
+        for path in {"/", _path(request)}:  # earlier versions knew no other
+            response.delete_cookie(COOKIE, path, httponly=True, samesite="lax", secure=secure)
         _forget_proof(request, response)
 
     def _is_secure(self, request: Request) -> bool:
@@ -222,6 +224,11 @@ async def _until(
         ending.cancel()
     if cut:
         await send({"type": "websocket.close", "code": _ENDED, "reason": "Please log in again."})
+
+
+def _path(request: Request) -> str:
+    found: str = getattr(request.state, "cookie_path", "/")
+    return found
 
 
 def _forget_proof(request: Request, response: Response) -> None:

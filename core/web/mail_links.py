@@ -60,8 +60,8 @@ p + form, p + .button { margin-top: 1.6rem; }
 .button:hover { filter: brightness(1.12); }
 :focus-visible { outline: 2.5px solid var(--accent); outline-offset: 3px; }
 """
-_TO_FIVEFOLD: Final = ("/", N_("Open Fivefold"))
-_TO_NOTIFICATIONS: Final = ("/notifications", N_("Open “Notifications”"))
+_TO_FIVEFOLD: Final = ("../../", N_("Open Fivefold"))  # from /mail/confirm/TOKEN, wherever that is
+_TO_NOTIFICATIONS: Final = ("../../notifications", N_("Open “Notifications”"))
 
 _log = logging.getLogger(__name__)
 

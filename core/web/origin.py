@@ -153,7 +153,7 @@ class Origins:
             public=parse_origin(settings.public_url),
             own=frozenset(Origin("http", name, settings.port) for name in names),
             any_name=False,
-            prefix=urlsplit(settings.public_url).path.rstrip("/"),
+            prefix=settings.prefix,
             address=settings.link_base if settings.public_url or settings.local else "",
         )
 
@@ -178,6 +178,11 @@ class Origins:
             or [parse_origin_header(each) for each in asked.origins] == [public]
             or parse_origin(asked.referer) == public
         )
+
+    def cookie_path(self, asked: Asked) -> str:
+        """Return the path that a cookie is for: not for others' pages under the same name."""
+        public = [parse_origin_header(each) for each in asked.origins] == [self.public]
+        return self.prefix if public and self.prefix else "/"
 
     def accepts(self, asked: Asked) -> bool:
         """Return whether a page of ours sent what changes something or opens a websocket.

@@ -12,6 +12,7 @@ from core.web.bell import bell_routes
 from core.web.content import content_routes
 from core.web.events import event_routes
 from core.web.exports import export_routes
+from core.web.first_page import FirstPage, first_page_routes
 from core.web.gate import Gate
 from core.web.headers import SafeHeaders
 from core.web.health import health_routes
@@ -61,11 +62,13 @@ class Front:
             *health_routes(open_studio),
             *mail_link_routes(open_studio),
             *prompt_routes(open_studio),
+            *first_page_routes(),
         ]
         self.middleware: list[Middleware] = [
             Middleware(SafeHeaders),
             Middleware(SpokenLanguage),
             Middleware(Gate, origins=origins, routes=self.routes, oidc=oidc),
+            Middleware(FirstPage),
             Middleware(ProviderMiddleware, open_studio=open_studio),
             Middleware(IdentityMiddleware, identity=identity, sessions=sessions),
             Middleware(SocketLimits),

@@ -61,6 +61,10 @@ class Studio:
         """The logins, of which only those go on that `LOGIN` allows."""
         return self.store.sessions.under(self.settings.login)
 
+    def at(self, path: str) -> str:
+        """Return the address of a path of ours, under `PUBLIC_URL`'s own path where it has one."""
+        return self.settings.prefix + path
+
     def makers(self, kind: Kind, task: Task = Task.CREATE) -> list[Maker]:
         """Return who makes a kind so, the preferred one first."""
         return [Maker(*each) for each in self.catalogue.offers(kind, task)]

@@ -194,7 +194,7 @@ def test_every_route_that_changes_something_is_for_our_own_pages_only(
     with browser_of(app_of(studio)) as client:
         log_in(client, "ana")
         for path in changing:
-            if path.startswith("/mail/"):
+            if path.startswith("/mail/") or path == "/origin":  # which only says what it is
                 continue
             filled = path.replace("{id}", "a").replace("{asset_id}", "a")
             answer = client.post(filled, json={}, headers={"Origin": "http://evil.example.org"})
@@ -237,3 +237,39 @@ def test_an_id_of_any_length_and_kind_makes_nothing_stay(settings: Settings, sto
                 answer = client.post(f"/jobs/{job_id}/acts", json={"name": "cancel"})
                 assert answer.status_code in (200, 404)
         assert not front.hub._changes.jobs  # noqa: SLF001
+
+
+def test_under_a_path_everything_works_whether_the_proxy_cuts_it_or_not(
+    settings: Settings, store: Store
+) -> None:
+    secret, _ = store.sessions.begin("ana", 30)
+    public = "https://studio.example.org"
+    with serving(settings, {"PUBLIC_URL": f"{public}/studio/"}) as web:
+        for prefix in ("/studio", ""):
+            with web.client(Origin=public, Host="studio.example.org") as client:
+                answer = client.post(f"{prefix}/auth/login", json={"user_id": "ana"})
+                assert answer.is_success
+                assert "Path=/studio;" in answer.headers["set-cookie"]
+                for page in ("/", "/gallery", "/job?id=a"):
+                    shown = client.get(prefix + page)
+                    assert shown.is_success
+                    assert '<script defer src="./first.js"></script></head>' in shown.text
+                for path in ("/first.js", "/_stcore/health", "/health", "/favicon.png"):
+                    assert client.get(prefix + path).is_success, path
+                assert client.get(f"{prefix}/_stcore/metrics").status_code == 404
+                assert client.post(f"{prefix}/origin").json() == {"ours": True}
+            headers = cookie(secret) | {"Origin": public}
+            with web.socket(headers, f"{prefix}/_stcore/stream") as opened:
+                assert "masthead" in drawn(opened)
+        with web.client() as client:
+            moved = client.get("/studio?a=b")
+            assert (moved.status_code, moved.headers["location"]) == (301, "studio/?a=b")
+            for path in ("/studios/gallery", "/studio/studio/gallery", "/studio//gallery"):
+                assert client.get(path).status_code == 404
+        with web.client(Origin=f"http://localhost:{web.port}") as client:
+            answer = client.post("/auth/login", json={"user_id": "ana"})
+            assert "Path=/;" in answer.headers["set-cookie"]
+        with web.client(Origin="http://192.0.2.7:8501") as client:  # opened by its address
+            told = client.post("/origin").json()
+            assert told["ours"] is False
+            assert f"{public}/studio" in told["message"]

@@ -241,5 +241,5 @@ function onScreen() {
 
 /** The job whose page is open. */
 function openJob() {
-  return location.pathname === "/job" ? new URLSearchParams(location.search).get("id") : null;
+  return openPath() === "/job" ? new URLSearchParams(location.search).get("id") : null;
 }

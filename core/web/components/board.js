@@ -139,7 +139,7 @@ class Board {
     if (item.state === "done") return this.tiles.update(tile, item);
     const partial = tile.querySelector(".partial");
     partial.hidden = !item.partial;
-    if (item.partial && partial.getAttribute("src") !== item.partial) partial.src = item.partial;
+    if (item.partial && partial.getAttribute("src") !== at(item.partial)) partial.src = at(item.partial);
     setText(tile.querySelector(".name"), item.name);
     setText(tile.querySelector(".label"), item.label);
     setText(tile.querySelector(".message"), item.message);

@@ -20,9 +20,24 @@ function locale() {
   return spoken === "en" ? "en-GB" : spoken;
 }
 
+/** What all addresses begin with where Fivefold is served under a path, such as `/studio`; else empty. */
+const BASE = location.pathname.replace(/\/(?:gallery|job|notifications|activity|account|shared|login|providers)?\/*$/, "");
+
+/** The address of a path of ours, as this browser reaches it. */
+function at(path) {
+  return path?.startsWith("/") && !path.startsWith("//") ? BASE + path : path;
+}
+
+/** The path of the page that is open, as it is without what stands before all addresses. */
+function openPath() {
+  return location.pathname.slice(BASE.length) || "/";
+}
+
+const LEADING = new Set(["href", "src", "action", "poster"]); // properties that hold an address
+
 /** The address of a route of ours that answers in the language spoken. */
 function inLanguage(path) {
-  return `${path}${path.includes("?") ? "&" : "?"}language=${spoken}`;
+  return `${at(path)}${path.includes("?") ? "&" : "?"}language=${spoken}`;
 }
 
 /** A text in the language spoken, with `{name}` replaced by the value of that name. */
@@ -53,7 +68,8 @@ function el(tag, props = {}, ...children) {
     if (name === "text") node.textContent = value;
     else if (name === "on") for (const [type, act] of Object.entries(value)) node.addEventListener(type, act);
     else if (name.includes("-") || name === "role" || name === "for") node.setAttribute(name, value);
-    else node[name] = value;
+    else if (name === "srcset") node.srcset = value.split(", ").map(at).join(", ");
+    else node[name] = LEADING.has(name) ? at(value) : value;
   }
   node.append(...children.filter(Boolean));
   return node;
@@ -140,7 +156,7 @@ function iconButton(name, label, act, props = {}) {
  * (`st.switch_page` takes two where there is a query, and going back would lead to a mixture of both.)
  */
 function visit(href) {
-  history.pushState({}, "", href);
+  history.pushState({}, "", at(href));
   window.dispatchEvent(new PopStateEvent("popstate", { state: {} })); // Streamlit shows what the address names
 }
 

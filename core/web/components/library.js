@@ -54,7 +54,7 @@ class Library {
     const sent = body && { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body), keepalive: true };
     let answer;
     try {
-      answer = await fetch(`${path}?${new URLSearchParams(words)}`, { signal, ...sent });
+      answer = await fetch(`${at(path)}?${new URLSearchParams(words)}`, { signal, ...sent });
     } catch (error) {
       if (error.name === "AbortError") throw error;
       throw new Error(noAnswer());

@@ -99,18 +99,18 @@ class Lightbox extends Dialog {
     this.clip.hidden = !clip;
     if (clip) {
       this.image.removeAttribute("src");
-      this.clip.poster = item.poster;
-      this.clip.src = item.original;
+      this.clip.poster = at(item.poster);
+      this.clip.src = at(item.original);
       this.clip.setAttribute("aria-label", item.alt);
       this.clip.width = item.width;
       this.clip.height = item.height;
     } else {
       this.clip.removeAttribute("src");
       this.clip.load();
-      this.image.style.background = `center / contain no-repeat url("${item.preview}")`;
+      this.image.style.background = `center / contain no-repeat url("${at(item.preview)}")`;
       this.image.width = item.width;
       this.image.height = item.height;
-      this.image.src = item.original;
+      this.image.src = at(item.original);
       this.image.alt = item.alt;
     }
     this.transport.attach(clip ? [this.clip] : []);
@@ -125,7 +125,7 @@ class Lightbox extends Dialog {
     const { item, items, index } = this;
     const total = Math.max(this.tiles.total(), items.length);
     setText(this.words, [_("{number} of {total}", { number: index + 1, total }), item.facts, item.weight].filter(Boolean).join(" · "));
-    this.download.href = item.download;
+    this.download.href = at(item.download);
     this.download.setAttribute("aria-label", _("Download {name}", { name: item.name }));
     this.previous.hidden = this.next.hidden = total < 2;
     this.stars.hidden = this.heart.hidden = !item.owned;

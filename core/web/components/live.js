@@ -53,7 +53,7 @@ class Live {
   push() {
     this.hangUp();
     clearTimeout(this.timer);
-    const source = new EventSource(this.pushed);
+    const source = new EventSource(at(this.pushed));
     this.source = source;
     this.spoke = false;
     for (const name of ["snapshot", "patch", "ended", "gone", "trouble", "beat"]) {
@@ -112,7 +112,7 @@ class Live {
     const turn = ++this.turn;
     let trouble = _("Fivefold does not answer at the moment. This page goes on by itself when it does.");
     try {
-      const answer = await fetch(this.asked, { signal: AbortSignal.timeout(ANSWERED_MS) });
+      const answer = await fetch(at(this.asked), { signal: AbortSignal.timeout(ANSWERED_MS) });
       if (answer.status === LOGGED_OUT) return location.reload(); // in another tab, or from elsewhere
       const said = await answer.json();
       if (turn !== this.turn) return false;

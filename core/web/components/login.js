@@ -155,7 +155,7 @@ class Entrance {
       });
       const said = await answer.json();
       if (!answer.ok) return said;
-      window.location.assign(said.next);
+      window.location.assign(at(said.next));
       return null;
     } catch {
       return { message: _(NO_ANSWER) };

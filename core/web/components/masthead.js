@@ -45,7 +45,7 @@ class Masthead {
     try {
       const answer = await fetch(inLanguage("/auth/logout"), { method: "POST" });
       const said = await answer.json();
-      if (answer.ok) return window.location.assign(said.next);
+      if (answer.ok) return window.location.assign(at(said.next));
       this.trouble.textContent = said.message;
     } catch {
       this.trouble.textContent = _("Logging out did not work. Is Fivefold still running?");
