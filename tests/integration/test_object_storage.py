@@ -155,7 +155,15 @@ def test_many_threads_may_save_at_once(content: ContentStore, server: Server, bu
 
 @pytest.mark.parametrize(
     ("name", "media_type"),
-    [("x.png", "image/png"), ("x.jpg", "image/jpeg"), ("x.mp4", "video/mp4")],
+    [
+        ("x.png", "image/png"),
+        ("x.jpg", "image/jpeg"),
+        ("x.mp4", "video/mp4"),
+        ("x.webm", "video/webm"),
+        ("x.avif", "image/avif"),
+        ("x.mov", "video/quicktime"),
+        ("x.html", "application/octet-stream"),
+    ],
 )
 def test_a_signed_address_gives_the_file_to_anybody_for_a_while(
     content: ContentStore, server: Server, name: str, media_type: str

@@ -3,7 +3,10 @@
 import asyncio
 import io
 import os
+import subprocess
+import sys
 import threading
+import time
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -356,3 +359,30 @@ def test_a_file_that_kills_its_reader_is_refused_with_a_sentence(
 
 def _killed(*_: object) -> None:
     os.abort()
+
+
+def test_no_process_is_left_when_the_worker_is_killed() -> None:
+    code = (
+        "import asyncio, time; from core.media.bounded import bounded; "
+        "asyncio.run(bounded(time.sleep, 600, seconds=600))"
+    )
+    with subprocess.Popen([sys.executable, "-c", code]) as worker:  # noqa: S603
+        found: list[psutil.Process] = []
+        deadline = time.monotonic() + 60
+        while not any(_sleeps(each) for each in found):
+            assert time.monotonic() < deadline
+            found = psutil.Process(worker.pid).children(recursive=True)
+        worker.kill()
+        worker.wait()
+    gone, alive = psutil.wait_procs(found, timeout=30)
+    assert len(gone) >= 2
+    assert not alive
+
+
+def _sleeps(process: psutil.Process) -> bool:
+    """Whether a process is one that a call runs in: a child of the server that forks them."""
+    try:
+        parent = process.parent()
+        return parent is not None and "forkserver" in " ".join(parent.cmdline())
+    except psutil.Error:
+        return False
