@@ -366,7 +366,7 @@ def test_no_process_is_left_when_the_worker_is_killed() -> None:
         "import asyncio, time; from core.media.bounded import bounded; "
         "asyncio.run(bounded(time.sleep, 600, seconds=600))"
     )
-    with subprocess.Popen([sys.executable, "-c", code]) as worker:  # noqa: S603
+    with subprocess.Popen([sys.executable, "-c", code]) as worker:
         found: list[psutil.Process] = []
         deadline = time.monotonic() + 60
         while not any(_sleeps(each) for each in found):
