@@ -188,6 +188,10 @@ def _draw_language(user: User) -> None:
 
 def _choose_language(user_id: str) -> None:
     chosen = st.session_state[_LANGUAGE] or None
+    if chosen is not None and chosen not in LANGUAGES:
+        said = _("There is no such language here.")
+        st.session_state[_SAID] = _Said("language", said, refused=True)
+        return
     try:
         studio().store.users.choose(user_id, language=chosen)
     except DatabaseError:

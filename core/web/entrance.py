@@ -30,5 +30,5 @@ def draw_login(target: str, invite: str = "") -> None:
             "refusal": _(REFUSED.get(st.query_params.get("refused", ""), "")),
             "ticket": "" if claims is None else studio().identity.ticket(claims),
         },
-        on_provider=lambda _click: st.login(),
+        on_provider=lambda _click: st.login() if settings.login == "oidc" else None,
     )

@@ -9,7 +9,7 @@ import streamlit as st
 
 from core.i18n import N_, ngettext
 from core.i18n import gettext as _
-from core.models import InvalidInput, Kind, Notify, Task, User
+from core.models import InvalidInput, Kind, Notify, Task, User, parse_prompt
 from core.providers.base import AUTO
 from core.web.form_state import LARGEST_SEED, MODELS, NUMBERS, Field, Form
 from core.web.studio import STYLES, studio
@@ -74,7 +74,11 @@ def draw(form: Form, user: User) -> Rest:
     except InvalidInput as error:
         trouble = str(error)
     _draw_more(form)
-    variations = _draw_variations(form) if form.task == Task.CREATE else {}
+    variations: dict[Kind, list[str]] = {}
+    try:
+        variations = _draw_variations(form) if form.task == Task.CREATE else {}
+    except InvalidInput as error:
+        trouble = str(error)
     return Rest(accepted, notify, variations, trouble)
 
 
@@ -84,8 +88,7 @@ def suggest(form: Form, prompt: str) -> None:
     Raises:
         InvalidInput: there are none; the text says why.
     """
-    if not prompt.strip():
-        raise InvalidInput(_("Please describe what you would like to see."))
+    parse_prompt(prompt)
     with st.spinner(_("Thinking of variations …")):
         st.session_state["variations"] = {
             kind: studio().vary(prompt, kind, form.value(NUMBERS[kind])) for kind in form.makers
@@ -113,12 +116,14 @@ def _held(form: Form, name: str, nothing: str | None = None) -> dict[str, Any]:
     """
     key, value = f"{_KEYS}{form.task}-{name}", form.value(name)
     st.session_state[key] = nothing if value is None else value
-    return {"key": key, "on_change": _keep, "args": (form.values, name, key, nothing)}
+    return {"key": key, "on_change": _keep, "args": (form, name, key, nothing)}
 
 
-def _keep(values: dict[str, Any], name: str, key: str, nothing: str | None) -> None:
+def _keep(form: Form, name: str, key: str, nothing: str | None) -> None:
+    """Keep what was chosen of what the form showed; whatever else a browser says is refused."""
     chosen = st.session_state[key]
-    values[name] = None if chosen == nothing else chosen
+    if not form.choose(name, None if chosen == nothing else chosen):
+        form.refused.append(name)
 
 
 def _draw_select(
@@ -303,6 +308,10 @@ def _draw_variations(form: Form) -> dict[Kind, list[str]]:
     )
     st.button(_("Use the one prompt for all"), type="tertiary", on_click=forget_variations)
     found: dict[Kind, list[str]] = {kind: [] for kind in numbers}
-    for (kind, _slot, _text), row in zip(items, edited, strict=True):
-        found[kind].append(row["prompt"] or "")
+    rows = list(edited)
+    texts = [row.get("prompt") or "" for row in rows]
+    if len(rows) != len(items) or not all(isinstance(text, str) for text in texts):
+        raise InvalidInput(_("These prompts cannot be read. Please suggest them anew."))
+    for (kind, _slot, _text), text in zip(items, texts, strict=True):
+        found[kind].append(text)
     return found

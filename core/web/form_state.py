@@ -6,6 +6,7 @@ Nothing here knows Streamlit; `form.py` draws it.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any, Final
 
 from core.models import MAX_ITEMS, MIN_ITEMS, Asset, Kind, Notify, Task
@@ -18,6 +19,7 @@ NUMBERS: Final = {Kind.IMAGE: "images", Kind.VIDEO: "videos"}
 MODELS: Final = {Kind.IMAGE: "image_model", Kind.VIDEO: "video_model"}
 """The fields that say by whom."""
 _MOST_DIGITS: Final = 40
+_TERMS_DIGITS: Final = 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,12 +63,14 @@ class Field:
     def takes(self, value: object) -> bool:
         """Return whether a value can be chosen."""
         if self.choices is not None:
-            return value in self.choices
+            return any(type(value) is type(each) and value == each for each in self.choices)
         if value is None:
             return self.default is None
         if self.of is str:
             return isinstance(value, str) and (self.most is None or len(value) <= self.most)
-        if not isinstance(value, int if self.of is int else (int, float)):
+        if isinstance(value, bool) or not isinstance(
+            value, int if self.of is int else (int, float)
+        ):
             return False
         least = -math.inf if self.least is None else self.least
         most = math.inf if self.most is None else self.most
@@ -83,12 +87,14 @@ class Form:
         source: what it is done to; None where something new is made.
         values: what was chosen, by the names of the fields. What the chosen models do not have is
             kept here all the same, for they may be chosen otherwise again.
+        refused: the names of the fields for which something was chosen that is not offered.
     """
 
     makers: Mapping[Kind, Mapping[str, Maker]]
     task: Task = Task.CREATE
     source: Asset | None = None
     values: dict[str, Any] = field(default_factory=dict)
+    refused: list[str] = field(default_factory=list)
 
     def maker(self, kind: Kind) -> Maker:
         """Return who is chosen to make a kind."""
@@ -113,6 +119,39 @@ class Form:
         for kind, maker in self.chosen.items():
             fields += [_option_field(kind, option) for option in maker.capability.options]
         return {each.name: each for each in fields}
+
+    def choose(self, name: str, value: object) -> bool:
+        """Keep what a browser says was chosen; return whether it could be, which it else is not."""
+        found = self.fields.get(name)
+        if found is None or not found.takes(value):
+            return False
+        self.values[name] = value
+        return True
+
+    def drop_unknown(self) -> list[str]:
+        """Forget chosen models that are not offered any more, and return their fields' names."""
+        names = [MODELS[kind] for kind in self.makers]
+        unknown = [
+            name
+            for name, kind in zip(names, self.makers, strict=True)
+            if name in self.values and self.values[name] not in self.makers[kind]
+        ]
+        for name in unknown:
+            del self.values[name]
+        return unknown
+
+    @property
+    def terms(self) -> str:
+        """What tells who makes what here, and at what price, from any other time.
+
+        It does not depend on what is chosen, so a choice on its way does not change it.
+        """
+        offered = [
+            (kind, key, maker.capability.paid, maker.provider.consent, maker.price)
+            for kind, makers in self.makers.items()
+            for key, maker in makers.items()
+        ]
+        return sha256(repr(offered).encode(errors="replace")).hexdigest()[:_TERMS_DIGITS]
 
     def value(self, name: str) -> Any:  # noqa: ANN401  # of the field's own type
         """Return what stands in a field; None where there is no such field at present."""

@@ -5,6 +5,8 @@ import logging
 from streamlit import logger as streamlit_logger
 from uvicorn.config import LOGGING_CONFIG
 
+from core.web.forged import leave_out_forged
+
 
 def share_log() -> None:
     """Pass what Streamlit and uvicorn log on to the root logger, instead of to handlers of theirs.
@@ -15,6 +17,7 @@ def share_log() -> None:
     streamlit_logger.setup_formatter = _through_root
     streamlit_logger.update_formatter()
     LOGGING_CONFIG["loggers"] = {}
+    logging.getLogger("streamlit.error_util").addFilter(leave_out_forged)
 
 
 def _through_root(logger: logging.Logger) -> None:

@@ -17,6 +17,7 @@ from core.i18n import gettext as _
 from core.models import User, ViewEntry, now
 from core.store import DatabaseError, DatabaseUnavailable
 from core.web.access import Access
+from core.web.forged import is_forged
 from core.web.moments import zone_of
 from core.web.studio import studio
 from core.web.view import View
@@ -165,6 +166,13 @@ def apologise(error: Exception) -> bool:
     if isinstance(error, DatabaseError | DatabaseUnavailable):
         _log.warning("a page was not drawn: %s", error)
         unreachable_page()
+    elif is_forged(error):
+        _log.warning("a page could not read what a browser sent: %s", type(error).__name__)
+        message_page(
+            _("Something went wrong here"),
+            _("This page could not read what your browser sent. Please load it again."),
+            _("Try again"),
+        )
     else:
         _log.error("a page was not drawn", exc_info=error)
         message_page(

@@ -90,7 +90,11 @@ def _make(user_id: str, job_id: str) -> None:
         if len(found.store.shares.of_job(job_id, user_id)) >= MOST:
             st.session_state[_SAID] = _(TOO_MANY).format(most=MOST)
             return
-        ends = now() + timedelta(days=st.session_state[_CHOSEN])
+        days = st.session_state.get(_CHOSEN)
+        if days not in DAYS:
+            st.session_state[_SAID] = _("A link works for one of the times that are offered.")
+            return
+        ends = now() + timedelta(days=days)
         _note("share", found.store.shares.make(job_id, user_id, ends))
 
 

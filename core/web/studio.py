@@ -45,6 +45,20 @@ class Maker:
         """What tells it from the others that make the same kind."""
         return f"{self.provider.name}/{self.capability.model}"
 
+    @property
+    def price(self) -> tuple[str, float | None]:
+        """What an item costs with nothing chosen, in its unit; None: that is not said."""
+        capability = self.capability
+        shape = next(iter(capability.ratios.values()), (0, 0))
+        usual = {option.name: option.default for option in capability.options}
+        params = {"width": shape[0], "height": shape[1], "seconds": capability.default_seconds}
+        chosen = params | {name: value for name, value in usual.items() if value is not None}
+        try:
+            cost = capability.estimate(chosen)
+        except (LookupError, TypeError, ValueError):  # it needs more than that
+            cost = capability.cost
+        return cost.unit, cost.estimated
+
 
 @dataclass(frozen=True)
 class Studio:

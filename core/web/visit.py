@@ -1,11 +1,11 @@
 """One tab's visit to Create: what its address asks for, what stands in the form, what is sent."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import streamlit as st
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from core.i18n import N_
 from core.i18n import gettext as _
@@ -23,7 +23,33 @@ _STATE: Final = "create"
 _ADDRESSES_KEPT: Final = 500
 _QUOTED: Final = 80
 
+NOT_OFFERED: Final = N_(
+    "What was chosen here is not offered: {names}. Nothing was ordered; please look at the form "
+    "again."
+)
+OTHERWISE: Final = N_(
+    "Who makes this, or what it costs, is not what this page showed. Nothing was ordered; please "
+    "look at the form again."
+)
+NOT_ASKED: Final = N_("That is nothing that this page asks for. Please load it again.")
+
 Query = frozenset[tuple[str, str]]
+
+
+class _Asked(BaseModel):
+    """What the box asks for.
+
+    `at`: a number that rises. `on`: whether to stay. `terms`: those that the box was given, which
+    the user saw; empty: it does not say.
+    """
+
+    model_config = ConfigDict(strict=True)
+
+    at: float = Field(allow_inf_nan=False)
+    name: Literal["create", "vary", "stay", "open"]
+    prompt: str = ""
+    on: bool | str | None = None
+    terms: str = ""
 
 
 @dataclass
@@ -40,7 +66,9 @@ class Visit:
         values: what stands in the form, by task.
         texts: what was put into each box, and the token by which the box knows it.
         trouble: what to say about the address, in this run.
-        asked: what the box asks for and was not carried out yet (`create`, `vary`), and its prompt.
+        asked: what the box asks for and was not carried out yet (`create`, `vary`).
+        refused: the form's fields for which something was chosen that is not offered.
+        terms: who made what at which price when the form was last drawn, as `Form.terms` says.
         heard: the `at` of the last thing that the box asked for.
         sent: what was ordered last while the page stayed; see `components.prompt_box`.
     """
@@ -51,7 +79,9 @@ class Visit:
     values: dict[Task, dict[str, Any]] = field(default_factory=dict)
     texts: dict[str, tuple[str, str]] = field(default_factory=dict)
     trouble: str = ""
-    asked: tuple[str, str] | None = None
+    asked: "_Asked | None" = None
+    refused: list[str] = field(default_factory=list)
+    terms: str = ""
     heard: float = 0.0
     sent: dict[str, str] | None = None
 
@@ -84,20 +114,25 @@ class Visit:
 
     def hear(self, said: str) -> None:
         """Take what the box asks for; each click once, however often it is told."""
-        asked = json.loads(said)
-        if asked["at"] <= self.heard:
+        try:
+            asked = _Asked.model_validate_json(said)
+        except ValidationError:
+            st.toast(_(NOT_ASKED))
             return
-        self.heard = asked["at"]
-        if asked["name"] == "stay":
+        if asked.at <= self.heard:
+            return
+        self.heard = asked.at
+        if asked.name == "stay":
             try:
-                studio().store.users.choose(session.require_user(), stay=bool(asked["on"]))
+                studio().store.users.choose(session.require_user(), stay=asked.on is True)
             except DatabaseError:
                 st.toast(_(NO_ANSWER))
-        elif asked["name"] == "open":
-            self.sent = None
-            session.want_address(asked["on"])
+        elif asked.name == "open":
+            sent, self.sent = self.sent, None
+            if sent is not None:
+                session.want_address(sent["href"])
         else:
-            self.asked = (asked["name"], asked["prompt"])
+            self.asked = asked
 
     def carry_out(self, filled: Form, rest: form.Rest, user: User) -> None:
         """Do what the box asked for: order it, or suggest variations.
@@ -106,15 +141,23 @@ class Visit:
             InvalidInput: it cannot be; the text says why.
             DatabaseError: it was not stored.
         """
-        if self.asked is None:
+        asked, self.asked = self.asked, None
+        shown, self.terms = self.terms, filled.terms
+        refused = [*filled.drop_unknown(), *self.refused]
+        self.refused.clear()  # the form that is drawn holds the same list
+        if refused:
+            names = ", ".join(dict.fromkeys(_title(name, filled) for name in refused))
+            raise InvalidInput(_(NOT_OFFERED).format(names=names))
+        if asked is None:
             return
-        (name, prompt), self.asked = self.asked, None
-        if name == "vary":
-            form.suggest(filled, prompt)
+        if asked.name == "vary":
+            form.suggest(filled, asked.prompt)
             st.rerun()
+        if (asked.terms or shown) != filled.terms or self.trouble:
+            raise InvalidInput(_(OTHERWISE))
         if rest.trouble:
             raise InvalidInput(rest.trouble)
-        job = studio().order(_order(filled, prompt, rest, user.id))
+        job = studio().order(_order(filled, asked.prompt, rest, user.id))
         self.put("")
         form.forget_variations()
         if not user.stay:
@@ -143,6 +186,7 @@ class Visit:
                 "beyond": expected.beyond,
                 "button": _("Upscale") if task == Task.UPSCALE else _("Create"),
                 "address": address,
+                "terms": filled.terms,
                 "stay": user.stay,
                 "sent": self.sent,
                 "heard": self.heard,
@@ -162,7 +206,8 @@ class Visit:
 
     def _form(self) -> Form:
         wish = self.wish
-        return Form(_makers(wish), wish.task, wish.source, self.values.setdefault(wish.task, {}))
+        values = self.values.setdefault(wish.task, {})
+        return Form(_makers(wish), wish.task, wish.source, values, self.refused)
 
     def _filled(self) -> Form:
         """Return the form with what the address says in it."""

@@ -101,7 +101,7 @@ def prompt_box(shown: dict[str, Any], on_ask: Act) -> None:
             of the form; `stay`; `sent`, what was just ordered: `id`, `href` and `text`, or None;
             `heard`, the last `at` that was heard.
         on_ask: called with what is asked for, as JSON: `at` (a number that rises), `name`
-            (`create`, `vary`, `stay`, `open`), `prompt` and `on`.
+            (`create`, `vary`, `stay`, `open`), `prompt`, `terms` and `on`.
     """
     _mount(_prompt, f"prompt-{shown['box']}", shown, ask=on_ask)
 

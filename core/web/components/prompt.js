@@ -82,7 +82,7 @@ class PromptBox {
   }
 
   ask(name, more = {}) {
-    this.asked = { at: performance.timeOrigin + performance.now(), name, prompt: this.area.value, ...more };
+    this.asked = { at: performance.timeOrigin + performance.now(), name, prompt: this.area.value, terms: this.data.terms, ...more };
     if (name === "create") {
       this.create.disabled = true;
       setText(this.create, _("Creating …"));

@@ -1,0 +1,61 @@
+"""Widgets' states that no browser of ours sends: known by where Streamlit trips over them.
+
+Streamlit believes a state's type and shape. A number where a text belongs ends the run in its own
+code, before or while the widget is drawn: that is no mistake of ours, only that tab suffers, and
+whoever forges it should not be able to fill the log with tracebacks.
+"""
+
+import logging
+import traceback
+from pathlib import Path
+from typing import Final
+
+import streamlit
+
+_STREAMLIT: Final = Path(streamlit.__file__).parent
+_OURS: Final = (Path(__file__).parents[1], Path(__file__).parents[2] / "pages")
+_READS_STATE: Final = (
+    _STREAMLIT / "runtime" / "state",
+    _STREAMLIT / "elements",
+    _STREAMLIT / "components",
+)
+_TRIPS: Final = (
+    TypeError,
+    ValueError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+)
+
+
+def is_forged(error: BaseException | None) -> bool:
+    """Return whether an error is Streamlit's own, from reading what a browser sent for a widget."""
+    if not isinstance(error, _TRIPS) or isinstance(error, streamlit.errors.Error):
+        return False
+    frames = [frame.f_code for frame, _ in traceback.walk_tb(error.__traceback__)]
+    after_ours: list[tuple[Path, str]] = []
+    for code in frames:
+        place = Path(code.co_filename)
+        if any(place.is_relative_to(folder) for folder in _OURS):
+            after_ours.clear()
+        else:
+            after_ours.append((place, code.co_name))
+    return any(
+        name in _READERS and any(place.is_relative_to(folder) for folder in _READS_STATE)
+        for place, name in after_ours
+    )
+
+
+_READERS: Final = frozenset(
+    {
+        *("deserialize", "deserialize_trigger_list", "unpack_widget_state_value"),
+        *("get_serialized", "call_callbacks", "_call_callbacks", "on_script_will_rerun"),
+        *("register_widget", "_call_widget_callback", "_handle_query_param_binding"),
+    }
+)
+
+
+def leave_out_forged(record: logging.LogRecord) -> bool:
+    """Keep Streamlit from logging a traceback for them; a logging filter."""
+    return not (record.exc_info and is_forged(record.exc_info[1]))
