@@ -52,6 +52,7 @@ _READERS: Final = frozenset(
         *("deserialize", "deserialize_trigger_list", "unpack_widget_state_value"),
         *("get_serialized", "call_callbacks", "_call_callbacks", "on_script_will_rerun"),
         *("register_widget", "_call_widget_callback", "_handle_query_param_binding"),
+        *("maybe_coerce_enum", "maybe_coerce_enum_sequence"),
     }
 )
 
@@ -59,3 +60,9 @@ _READERS: Final = frozenset(
 def leave_out_forged(record: logging.LogRecord) -> bool:
     """Keep Streamlit from logging a traceback for them; a logging filter."""
     return not (record.exc_info and is_forged(record.exc_info[1]))
+
+
+def without_traceback(record: logging.LogRecord) -> bool:
+    """Have Streamlit log what it could not read in one line; a logging filter."""
+    record.exc_info = None
+    return True

@@ -5,7 +5,7 @@ import logging
 from streamlit import logger as streamlit_logger
 from uvicorn.config import LOGGING_CONFIG
 
-from core.web.forged import leave_out_forged
+from core.web.forged import leave_out_forged, without_traceback
 
 
 def share_log() -> None:
@@ -18,6 +18,8 @@ def share_log() -> None:
     streamlit_logger.update_formatter()
     LOGGING_CONFIG["loggers"] = {}
     logging.getLogger("streamlit.error_util").addFilter(leave_out_forged)
+    serialization = "streamlit.components.v2.bidi_component.serialization"
+    logging.getLogger(serialization).addFilter(without_traceback)
 
 
 def _through_root(logger: logging.Logger) -> None:

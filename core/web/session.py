@@ -168,6 +168,7 @@ def apologise(error: Exception) -> bool:
         unreachable_page()
     elif is_forged(error):
         _log.warning("a page could not read what a browser sent: %s", type(error).__name__)
+        _log.debug("where that was", exc_info=error)
         message_page(
             _("Something went wrong here"),
             _("This page could not read what your browser sent. Please load it again."),
