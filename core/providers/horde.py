@@ -325,7 +325,7 @@ class Horde(Provider):
         task = await self._look("check", remote_id)
         if task.document is None:
             raise self._vendor.unreadable()
-        if task.fact("done") is None and polls % LOOK_EVERY == 0:
+        if not isinstance(task.fact("done"), bool) and polls % LOOK_EVERY == 0:
             return await self._look("status", remote_id)
         return task
 

@@ -20,10 +20,10 @@ import numpy as np
 import uvicorn
 from PIL import Image, ImageDraw
 from pydantic import BaseModel
-from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from core.media.encoding import encode_clip, encode_png
@@ -124,7 +124,7 @@ def control_routes(books: Books) -> Sequence[BaseRoute]:
 
 
 @contextlib.contextmanager
-def serving(application: Starlette) -> Iterator[str]:
+def serving(application: ASGIApp) -> Iterator[str]:
     """Serve an application on loopback, in a thread, while the block runs; yield its address."""
     listening = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(

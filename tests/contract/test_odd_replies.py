@@ -1,0 +1,132 @@
+"""Replies as servers really send them: what was paid for is saved, and nothing is paid twice.
+
+Good replies of every provider's stand-in are mutated by seed, all but the media in them. The fast
+profile tries some seeds; `ODD_CASES=2000` tries so many of each provider.
+"""
+
+import asyncio
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from core.media.inspection import inspect
+from core.models import Kind, Task
+from core.providers.base import Provider, Request
+from core.providers.errors import ProviderUnavailable
+from core.providers.horde import Horde
+from core.providers.openai import OpenAI, Server
+from core.providers.runway import Runway
+from tests.contract.fakes import Reports
+from tests.servers import horde, openai, runway
+from tests.servers.odd import Odd
+from tests.servers.wire import Books, serving
+
+KEY = "sk-a-very-secret-key-for-tests"
+CASES = int(os.environ.get("ODD_CASES", "25"))
+RESUMED = 20  # times that a task is left for later and resumed, as the executor does
+many = settings(
+    max_examples=CASES,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+SQUARE = {"width": 64, "height": 64, "ratio": "1:1", "seed": 7}
+CLIP = {"width": 64, "height": 64, "ratio": "1:1", "seed": 7, "seconds": 1, "fps": 24}
+
+
+def request(kind: Kind, model: str, params: dict[str, Any]) -> Request:
+    return Request(asset_id="a", kind=kind, prompt="a fox", slot=1, model=model, params=params)
+
+
+def _openai(url: str) -> Provider:
+    models = {"image_models": ["gpt-image-2.6-sunburst", "sd-3.5"], "video_models": ["wan-2.2"]}
+    server = Server(api_key=KEY, base_url=f"{url}/v1", dialect="openai", **models)
+    return OpenAI(server, poll_seconds=0.0)
+
+
+def _runway(url: str) -> Provider:
+    return Runway(KEY, base_url=url, poll_seconds=0.0)
+
+
+def _horde(url: str) -> Provider:
+    return Horde(KEY, base_url=url, poll_seconds=0.0)
+
+
+@contextmanager
+def standing(what: str) -> Iterator[tuple[Odd, Books, Callable[[], Provider]]]:
+    books = Books(KEY)
+    apps: dict[str, Any] = {
+        "openai-stream": lambda: openai.application(books, answer="stream", seconds=0.0),
+        "openai-b64": lambda: openai.application(books, answer="b64_json", seconds=0.0),
+        "openai-url": lambda: openai.application(books, answer="url", seconds=0.0),
+        "openai-clip": lambda: openai.application(books, seconds=0.0),
+        "runway": lambda: runway.application(books, seconds=0.0),
+        "runway-clip": lambda: runway.application(books, seconds=0.0),
+        "horde": lambda: horde.application(books, seconds=0.0),
+    }
+    make = {"openai": _openai, "runway": _runway, "horde": _horde}[what.partition("-")[0]]
+    odd = Odd(apps[what]())
+    with serving(odd) as url:
+        yield odd, books, lambda: make(url)
+
+
+REQUESTS = {
+    "openai-stream": request(Kind.IMAGE, "gpt-image-2.6-sunburst", SQUARE),
+    "openai-b64": request(Kind.IMAGE, "sd-3.5", SQUARE),
+    "openai-url": request(Kind.IMAGE, "sd-3.5", SQUARE),
+    "openai-clip": request(Kind.VIDEO, "wan-2.2", CLIP),
+    "runway": request(Kind.IMAGE, "gen4_image", SQUARE | {"width": 720, "height": 720}),
+    "runway-clip": request(
+        Kind.VIDEO, "gen4.5", CLIP | {"width": 1280, "height": 720, "ratio": "16:9", "seconds": 2}
+    ),
+    "horde": request(Kind.IMAGE, "stable_diffusion", SQUARE),
+}
+
+
+async def made(provider: Provider, asked: Request, path: Path) -> None:
+    """Make an item as the executor does: what is left for later is resumed, and never made anew."""
+    submission = await provider.submit(asked)
+    assert asked.task == Task.CREATE
+    for number in range(RESUMED):
+        try:
+            await provider.follow(submission, Reports())
+            await provider.fetch(submission, path)
+        except ProviderUnavailable:
+            if number == RESUMED - 1 or submission.remote_id is None:
+                raise
+        else:
+            return
+
+
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("what", list(REQUESTS))
+def test_whatever_is_odd_about_a_reply_its_media_are_saved_and_paid_for_once(
+    what: str, tmp_path: Path
+) -> None:
+    with standing(what) as (odd, books, open_provider), asyncio.Runner() as runner:
+        provider = open_provider()
+
+        @many
+        @given(seed=st.integers(0, 2**32))
+        def case(seed: int) -> None:
+            odd.seed = seed
+            books.charges.clear()
+            path = tmp_path / "x"
+            runner.run(made(provider, REQUESTS[what], path))
+            kind = REQUESTS[what].kind
+            if kind == Kind.IMAGE:
+                with Image.open(path) as image:
+                    image.load()
+            else:
+                inspect(path, kind, width=None, height=None, seconds=None)
+            assert books.charges.total() == 1
+
+        case()
+        runner.run(provider.close())
