@@ -143,12 +143,24 @@ class Vendor:
 
     def not_sent(self, error: BaseException) -> ProviderError:
         """Return what went wrong before anything was sent, which cost nothing."""
+        if isinstance(error, ProviderError):
+            return error
         if isinstance(error, UnicodeError) or type(error).__name__ == "LocalProtocolError":
             sentence = N_("The key in {setting} holds a character that no key has.")
             return InvalidCredentials(sentence.format(setting=self.key_setting))
         sentence = N_("Nothing was sent to {provider}, so nothing was charged: {reason}")
         reason = self.cleaned(str(error)) or type(error).__name__
         return ProviderError(sentence.format(provider=self.title, reason=reason), code="not_sent")
+
+    def checked_key(self, key: str) -> str:
+        """Return a key that can be sent: never one that an HTTP library would quote in its errors.
+
+        Raises:
+            InvalidCredentials: it holds what is no printable ASCII.
+        """
+        if key.isascii() and key.isprintable() and " " not in key:
+            return key
+        raise self.not_sent(UnicodeError())
 
     def unreadable(self) -> ProviderUnavailable:
         """Return the error of an answer of a reading call that says nothing that is known."""

@@ -144,7 +144,7 @@ class Horde(Provider):
         )
         self._unusable: ProviderError | None = None
         try:
-            httpx2.Headers(self._headers)
+            self._vendor.checked_key(api_key)
             self._client = http_client(self._base_url)
             self._fetcher = Fetcher(self._vendor, self._base_url)
         except Exception as error:  # noqa: BLE001  # one setting's mistake takes no other down

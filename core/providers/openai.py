@@ -52,7 +52,7 @@ from core.providers.openai_models import (
 )
 from core.providers.responses import Reply, read_reply
 from core.providers.tasks import wait_for
-from core.providers.transport import http_client, read_body
+from core.providers.transport import Call, http_client, read_body
 
 MODERATION_MODEL: Final = "omni-moderation-latest"  # free of charge
 SECONDS: Final = 900.0  # a large image on a small machine
@@ -153,14 +153,13 @@ class OpenAI(Provider):
         self._unusable: ProviderError | None = None
         try:
             self._client = openai.AsyncOpenAI(
-                api_key=key or "none",
+                api_key=self._vendor.checked_key(key) or "none",
                 base_url=(server.base_url or "").strip() or None,
                 max_retries=0,
                 timeout=httpx2.Timeout(seconds, connect=10.0),
                 http_client=http_client(server.base_url),
             )
             bearer = dict(self._client.auth_headers)
-            httpx2.Headers(bearer)
             base_url = str(self._client.base_url)
             self._fetcher = Fetcher(self._vendor, base_url, bearer, server.closed_ports)
         except Exception as error:  # noqa: BLE001  # one setting's mistake takes no other down
@@ -189,10 +188,10 @@ class OpenAI(Provider):
         if self._server.moderated:
             await self._screen(request.prompt)
         dialect = await self._spoken() if not is_openais(request.model) else DIALECTS["openai"]
-        async with asking(self._vendor, creating=self._server.paid):
+        async with asking(self._vendor, creating=self._server.paid) as call:
             if request.kind == Kind.IMAGE:
-                return await self._submit_image(request, dialect)
-            return await self._submit_video(request, dialect)
+                return await self._submit_image(request, dialect, call)
+            return await self._submit_video(request, dialect, call)
 
     async def follow(self, submission: Submission, report: Report) -> Outcome:
         """Wait for the image or clip."""
@@ -336,7 +335,7 @@ class OpenAI(Provider):
                 ).format(reasons=self._screened[prompt])
             )
 
-    async def _submit_image(self, request: Request, dialect: Dialect) -> Submission:
+    async def _submit_image(self, request: Request, dialect: Dialect, call: Call) -> Submission:
         body = image_body(request.model, request.params, request.end_user, dialect)
         if self._server.extra:
             body["extra_body"] = body.get("extra_body", {}) | dict(self._server.extra)
@@ -351,7 +350,7 @@ class OpenAI(Provider):
         if "text/event-stream" in answer.headers.get("content-type", ""):
             picture.parts = answer.http_response.aiter_bytes()
             return Submission(handle=picture, details=details)
-        await picture.read(await picture.whole(answer.http_response))
+        await picture.read(await picture.whole(answer.http_response, call))
         self._make_sure_it_is_there(picture)
         return Submission(handle=picture, details=details, reply=picture.reply)
 
@@ -379,7 +378,7 @@ class OpenAI(Provider):
         cost = cost_of(picture.usage, price) if self._server.paid else 0.0
         return Outcome(cost=cost, details=details, reply=reply)
 
-    async def _submit_video(self, request: Request, dialect: Dialect) -> Submission:
+    async def _submit_video(self, request: Request, dialect: Dialect, call: Call) -> Submission:
         body = video_body(request.model, request.params, dialect)
         body["extra_body"] |= dict(self._server.extra)
         if request.source is not None:
@@ -388,7 +387,7 @@ class OpenAI(Provider):
         answer = await picture.open(
             self._client.videos.with_streaming_response.create(prompt=request.prompt, **body)
         )
-        raw = await picture.whole(answer.http_response)
+        raw = await picture.whole(answer.http_response, call)
         reply = await asyncio.to_thread(read_reply, raw, Kind.VIDEO)
         return self._clip(reply, raw, _request_id(answer.headers), broken=picture.broken)
 

@@ -64,9 +64,8 @@ class Picture:
             with suppress(Exception):
                 await opened.__aexit__(None, None, None)
 
-    async def whole(self, response: Any) -> bytes:  # noqa: ANN401  # of httpx2, by the SDK
+    async def whole(self, response: Any, call: Call) -> bytes:  # noqa: ANN401  # the SDK's
         """Return the body of an answer, as far as it came, and close it."""
-        call = Call()
         try:
             return await read_body(response.aiter_bytes(), call)
         except (httpx2.RequestError, httpx2.StreamError, ReplyTooLarge) as error:

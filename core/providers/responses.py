@@ -314,7 +314,7 @@ def _sentence(value: object, depth: int = 0) -> tuple[str, str]:
     if said and (place := _first(value, ["loc", "field", "param", "path"])):
         parts = place if isinstance(place, list) else [place]
         said = f"{'.'.join(map(str, parts[:6]))}: {said}"
-    if not said and depth:  # {"prompt": ["Too long."]}
+    if not said:  # {"prompt": ["Too long."]}
         each = ((key, _sentence(inner, depth + 1)[1]) for key, inner in value.items())
         texts = [f"{key}: {text}" for key, text in each if text and plain_name(key) not in _CODES]
         said = "; ".join(texts[:10])

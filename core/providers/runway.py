@@ -97,13 +97,12 @@ class Runway(Provider):
         address = (base_url or "").strip() or None
         try:
             self._client = runwayml.AsyncRunwayML(
-                api_key=secret,
+                api_key=self._vendor.checked_key(secret),
                 base_url=address,
                 max_retries=0,  # nothing that costs money is sent twice
                 timeout=httpx.Timeout(timeout, connect=10.0),
                 http_client=httpx_client(address),
             )
-            httpx.Headers(self._client.auth_headers)
             self._fetcher = Fetcher(self._vendor, str(self._client.base_url))
         except Exception as error:  # noqa: BLE001  # one setting's mistake takes no other down
             self._unusable = self._vendor.not_sent(error)

@@ -57,7 +57,7 @@ async def vary(  # noqa: PLR0913  # where to ask, and what for
     ]
     async with http_client(base_url) as http:
         client = AsyncOpenAI(
-            api_key=api_key.strip() or "none",
+            api_key=vendor.checked_key(api_key.strip()) or "none",
             base_url=base_url,
             max_retries=0,  # it costs a little, and the user is there to ask again
             timeout=_SECONDS,
