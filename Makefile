@@ -24,7 +24,7 @@ crash: $(VENV)/.installed-dev  ## Kill it ROUNDS times (BROKER=redis|rabbitmq, S
 
 stand-ins: SECONDS ?= 6
 stand-ins: $(VENV)/.installed-dev  ## Start servers that speak the vendors' language, to try without keys
-	@exec $(PYTHON) -m tests.servers --seconds $(SECONDS)
+	@exec $(PYTHON) -m tests.servers --seconds $(SECONDS) $(if $(ODD),--odd $(ODD))
 
 lint: $(VENV)/.installed-dev  ## Check style, types and who imports whom
 	$(VENV)/bin/ruff check .

@@ -3,7 +3,7 @@
 import re
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -73,6 +73,7 @@ class OpenAIServer(_Part):
     paid: bool = False
     limit: int = Field(4, ge=1)
     extra: dict[str, Any] = {}
+    dialect: Literal["", "openai", "sd-server", "localai"] = ""
 
 
 class LimitSetting(_Part):

@@ -1,5 +1,7 @@
 """Which generators the settings switch on. Each is loaded only where it is."""
 
+from dataclasses import replace
+
 from core.i18n import N_
 from core.providers.base import Limits, Provider
 from core.providers.registry import Catalogue, configured
@@ -49,7 +51,7 @@ def _openai(settings: Settings) -> list[Provider]:
             "api_key": server.api_key.get_secret_value(),
         }
         servers.append(Server(name=name, key_setting="OPENAI_SERVERS", **fields))
-    return [OpenAI(server) for server in servers]
+    return [OpenAI(replace(server, closed_ports={settings.port})) for server in servers]
 
 
 def _runway(settings: Settings) -> list[Provider]:

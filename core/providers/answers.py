@@ -133,13 +133,8 @@ class Vendor:
         for cause in () if error is None else _causes(error):
             if isinstance(cause, UnicodeError) or type(cause).__name__ == "LocalProtocolError":
                 return self.not_sent(cause)
-        reason = "" if error is None else _reason(error)
-        sentence = (
-            N_("{provider} cannot be reached: {reason}")
-            if reason
-            else N_("{provider} cannot be reached.")
-        )
-        return ProviderUnavailable(sentence.format(provider=self.title, reason=reason))
+        sentence = N_("{provider} cannot be reached.") if error is None else _unreachable(error)
+        return ProviderUnavailable(sentence.format(provider=self.title))
 
     def not_sent(self, error: BaseException) -> ProviderError:
         """Return what went wrong before anything was sent, which cost nothing."""
@@ -355,18 +350,22 @@ def _content(response: Any) -> bytes | None:  # noqa: ANN401  # as above
     return content
 
 
-def _reason(error: BaseException) -> str:
-    """Return why nobody could be reached, in words; empty: the error does not say it."""
-    reasons = (
-        (("gaierror",), N_("no address was found for its name.")),
-        (("ConnectionRefusedError",), N_("nobody answers at its address.")),
-        (("SSLCertVerificationError",), N_("its certificate cannot be trusted.")),
-        (("SSLError",), N_("no secure connection could be made.")),
-        (("ProxyError",), N_("the proxy does not let us through.")),
-        (("ConnectTimeout", "PoolTimeout"), N_("it did not answer in time.")),
+def _unreachable(error: BaseException) -> str:
+    """Return the sentence of why nobody could be reached, as far as the error says it."""
+    sentences = (
+        ("gaierror", N_("{provider} cannot be reached: no address was found for its name.")),
+        ("ConnectionRefusedError", N_("{provider} cannot be reached: nobody answers there.")),
+        (
+            "SSLCertVerificationError",
+            N_("{provider} cannot be reached: its certificate cannot be trusted."),
+        ),
+        ("SSLError", N_("{provider} cannot be reached: no secure connection could be made.")),
+        ("ProxyError", N_("{provider} cannot be reached: the proxy does not let us through.")),
+        ("ConnectTimeout", N_("{provider} cannot be reached: it did not answer in time.")),
     )
     names = {each.__name__ for cause in _causes(error) for each in type(cause).__mro__}
-    return next((text for kinds, text in reasons if names.intersection(kinds)), "")
+    said = next((text for name, text in sentences if name in names), None)
+    return said or N_("{provider} cannot be reached.")
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from core.providers.base import Option
+from core.providers.responses import Reply
 
 AUTO_DIALECT: Final = ""
 """A server is asked once, free of charge, which dialect it speaks."""
@@ -121,6 +122,17 @@ DIALECTS: Final = {
         ),
     )
 }
+
+
+def owners(listing: Reply) -> dict[str, str]:
+    """Return the owners of the models in a server's list, by the models' names."""
+    listed = listing.fact("data") or listing.fact("models") or listing.document
+    found = {}
+    for each in listed if isinstance(listed, list) else []:
+        fields = each if isinstance(each, dict) else {"id": each}
+        name = fields.get("id") or fields.get("name") or fields.get("model")
+        found[str(name)] = str(fields.get("owned_by") or "")
+    return found
 
 
 def recognised(models: Mapping[str, str], headers: Mapping[str, str]) -> Dialect:

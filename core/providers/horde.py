@@ -25,14 +25,12 @@ from core.providers.answers import Vendor, asking, body_of
 from core.providers.base import (
     Capability,
     Limits,
-    Option,
     Outcome,
     Provider,
     Report,
     Request,
     Submission,
 )
-from core.providers.conversion import convert_still
 from core.providers.errors import (
     GenerationFailed,
     InvalidCredentials,
@@ -42,13 +40,12 @@ from core.providers.errors import (
     RequestRejected,
 )
 from core.providers.fetch import Fetcher, insist
+from core.providers.horde_request import LARGE, OPTIONS, SMALL, order_of
 from core.providers.responses import Reply, number, read_reply, words
 from core.providers.tasks import UNANSWERED, left_for_later
 from core.providers.transport import http_client, read_body
 
 ANONYMOUS: Final = "0000000000"
-ANY: Final = "any"
-"""The model that is whichever a volunteer happens to have."""
 MODELS: Final = ("stable_diffusion", "AlbedoBase XL (SDXL)")
 CLIENT_AGENT: Final = "fivefold:0.1:fivefold"  # name, version, contact
 IMPOSSIBLE: Final = 3  # polls in a row: volunteers come and go from one moment to the next
@@ -56,42 +53,6 @@ IMPOSSIBLE: Final = 3  # polls in a row: volunteers come and go from one moment 
 # Five items that are polled every four seconds make 75 requests a minute, and each item three more
 # beside its polls: together fewer than the 90 that one address may send.
 _LIMITS: Final = Limits(at_once=5, per_minute=4)
-
-# Sides are multiples of 64 and within 2 % of the ratio. 576 × 576 pixels and 50 steps are what the
-# Horde always makes for users without credit; models of the XL family need larger images.
-_SMALL: Final = {
-    "1:1": (512, 512),
-    "16:9": (576, 320),
-    "9:16": (320, 576),
-    "4:3": (512, 384),
-    "3:4": (384, 512),
-    "3:2": (576, 384),
-    "2:3": (384, 576),
-}
-_LARGE: Final = {
-    "1:1": (1024, 1024),
-    "16:9": (1344, 768),
-    "9:16": (768, 1344),
-    "4:3": (1024, 768),
-    "3:4": (768, 1024),
-    "3:2": (1152, 768),
-    "2:3": (768, 1152),
-}
-_OPTIONS: Final = (
-    Option(
-        name="steps",
-        title=N_("Steps"),
-        type="integer",
-        default=25,
-        minimum=1,
-        maximum=50,
-        help=N_("More take longer and show more detail."),
-    ),
-    Option(
-        name="guidance", title=N_("Guidance"), type="number", default=7.0, minimum=0.0, maximum=30.0
-    ),
-    Option(name="negative_prompt", title=N_("Negative prompt"), maximum=1000),
-)
 
 # `rc` of the Horde's answers: README_return_codes.md of its source.
 _REJECTED: Final = frozenset(
@@ -168,8 +129,8 @@ class Horde(Provider):
             Capability(
                 kind=Kind.IMAGE,
                 model=model,
-                ratios=_LARGE if "XL" in model else _SMALL,
-                options=_OPTIONS,
+                ratios=LARGE if "XL" in model else SMALL,
+                options=OPTIONS,
                 exact=False,
                 limit=_LIMITS.at_once or 1,
                 paid=False,
@@ -179,7 +140,7 @@ class Horde(Provider):
 
     async def submit(self, request: Request) -> Submission:
         """Put one image into the Horde's queue."""
-        answer, raw = await self._ask("POST", "generate/async", _order(request))
+        answer, raw = await self._ask("POST", "generate/async", order_of(request))
         if answer.id:
             warnings = answer.fact("warnings")
             details = {} if warnings is None else {"warnings": warnings}
@@ -227,7 +188,7 @@ class Horde(Provider):
         return outcome
 
     async def fetch(self, submission: Submission, destination: Path) -> None:
-        """Write the image's file: the Horde's are WebP and become PNG."""
+        """Write the image's file as it came: the Horde's are WebP."""
         remote_id = str(submission.remote_id)
 
         async def fetch() -> None:  # each look at it gives a fresh address
@@ -238,7 +199,6 @@ class Horde(Provider):
             await self._fetcher.save(task.media, destination, Kind.IMAGE)
 
         await insist(fetch, self._vendor, self._poll_seconds)
-        await convert_still(destination)
 
     async def reread(self, reply: bytes, request: Request) -> Submission:
         """Return the image that a kept reply says was asked for."""
@@ -388,34 +348,6 @@ class Horde(Provider):
                     "Please put the prompt in other words."
                 )
             )
-
-
-def _order(request: Request) -> dict[str, Any]:
-    """Return a request as the Horde takes it."""
-    params = request.params
-    prompt = request.prompt.replace("###", " ")  # after these the Horde reads what is unwanted
-    if unwanted := params.get("negative_prompt"):
-        prompt += f" ### {unwanted}"
-    return {
-        "prompt": prompt,
-        "params": {
-            "width": params["width"],
-            "height": params["height"],
-            "steps": params.get("steps", 25),
-            "cfg_scale": round(params.get("guidance", 7.0), 2),  # more decimals are refused
-            "seed": str(params["seed"]),
-            "n": 1,
-            "sampler_name": "k_euler_a",
-            "karras": True,
-        },
-        # A field that is left out means the Horde's default model; an empty one means any.
-        "models": [] if request.model == ANY else [request.model],
-        "nsfw": False,
-        "censor_nsfw": True,
-        "r2": True,
-        "shared": False,
-        "allow_downgrade": True,  # smaller rather than not at all, when the queue is long
-    }
 
 
 def _generation(task: Reply) -> Mapping[str, Any]:

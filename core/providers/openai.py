@@ -5,8 +5,7 @@ that breaks off leaves a paid image `unknown`. A video is a task with an id.
 """
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
@@ -28,8 +27,7 @@ from core.providers.base import (
     Request,
     Submission,
 )
-from core.providers.conversion import convert_still
-from core.providers.dialects import DIALECTS, Dialect, recognised
+from core.providers.dialects import DIALECTS, Dialect, owners, recognised
 from core.providers.errors import (
     OutcomeUnknown,
     PromptRejected,
@@ -40,9 +38,7 @@ from core.providers.fetch import Fetcher, insist
 from core.providers.media_search import Medium
 from core.providers.openai_images import Picture
 from core.providers.openai_models import (
-    PARTIAL_IMAGES,
     PRICES,
-    Price,
     cost_of,
     image_body,
     image_capability,
@@ -50,11 +46,14 @@ from core.providers.openai_models import (
     video_body,
     video_capability,
 )
+from core.providers.openai_server import Server
 from core.providers.responses import Reply, read_reply
 from core.providers.tasks import wait_for
 from core.providers.transport import Call, http_client, read_body
 
 MODERATION_MODEL: Final = "omni-moderation-latest"  # free of charge
+__all__ = ["OpenAI", "Server"]
+
 SECONDS: Final = 900.0  # a large image on a small machine
 READS: Final = 4  # times that what costs nothing is asked again
 MODELS_SECONDS: Final = 10.0  # to be told the models, before a creating call
@@ -77,47 +76,6 @@ _BROKEN_OFF: Final = (
     N_("{provider} broke off; it may have been charged."),
     N_("{provider} broke off."),
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Server:
-    """A server that speaks OpenAI's language.
-
-    Attributes:
-        name: of the provider.
-        title: for people.
-        base_url: its address up to `/v1`; None: OpenAI's own.
-        api_key: its key; empty: it wants none.
-        key_setting: the setting that holds the key.
-        image_models: its image models, the preferred one first.
-        video_models: its text-to-video models.
-        animate_models: its image-to-video models.
-        paid: whether its calls cost money.
-        limit: items of one model in flight at once.
-        extra: more fields for every creating call, passed on as they are.
-        moderated: whether prompts are screened, free of charge, before anything is made.
-        partial_images: half-done pictures to ask for (0 to 3), of models that stream.
-        prices: by model.
-        dialect: how it wants what OpenAI does not know, one of `DIALECTS`; empty: it is asked.
-        closed_ports: ports of this machine that its addresses of files may not lead to.
-    """
-
-    name: str = "openai"
-    title: str = "OpenAI"
-    base_url: str | None = None
-    api_key: str = field(default="", repr=False)
-    key_setting: str = "OPENAI_API_KEY"
-    image_models: Sequence[str] = ()
-    video_models: Sequence[str] = ()
-    animate_models: Sequence[str] = ()
-    paid: bool = True
-    limit: int = 20
-    extra: Mapping[str, Any] = field(default_factory=dict)
-    moderated: bool = False
-    partial_images: int = PARTIAL_IMAGES
-    prices: Mapping[str, Price] = field(default_factory=dict)
-    dialect: str = ""
-    closed_ports: Collection[int] = ()
 
 
 class OpenAI(Provider):
@@ -227,8 +185,6 @@ class OpenAI(Provider):
             await self._fetcher.save(picture.media, destination, kind)
 
         await insist(fetch, self._vendor, self._poll_seconds)
-        if kind == Kind.IMAGE:
-            await convert_still(destination)
 
     async def cancel(self, submission: Submission) -> None:
         """Delete a clip's task. An image that is being made cannot be stopped, only left alone."""
@@ -296,12 +252,7 @@ class OpenAI(Provider):
         """Return the owners of the models that the server lists, by the models' names."""
         listing = self._reading.models.with_streaming_response
         reply, headers = await self._read(listing.list(), Kind.IMAGE)
-        listed = reply.fact("data") or reply.fact("models") or reply.document
-        models = {}
-        for each in listed if isinstance(listed, list) else []:
-            fields = each if isinstance(each, dict) else {"id": each}
-            name = fields.get("id") or fields.get("name") or fields.get("model")
-            models[str(name)] = str(fields.get("owned_by") or "")
+        models = owners(reply)
         if self._dialect is None:
             self._dialect = recognised(models, headers)
         return models

@@ -28,7 +28,6 @@ from core.providers.base import (
     Request,
     Submission,
 )
-from core.providers.conversion import convert_still
 from core.providers.errors import (
     BalanceSpent,
     GenerationFailed,
@@ -42,7 +41,7 @@ from core.providers.fetch import Fetcher, insist
 from core.providers.media_search import Medium
 from core.providers.responses import Reply, State, number, read_reply
 from core.providers.runway_catalogue import models
-from core.providers.signatures import HEAD, kind_of
+from core.providers.signatures import kind_of
 from core.providers.tasks import wait_for
 from core.providers.transport import Call, ReplyTooLarge, httpx_client, read_body
 
@@ -161,9 +160,6 @@ class Runway(Provider):
         await insist(
             lambda: self._download(submission, destination), self._vendor, self._poll_seconds
         )
-        head = await asyncio.to_thread(_head, destination)
-        if _kind(submission) != Kind.VIDEO and kind_of(head) != Kind.VIDEO:
-            await convert_still(destination)
 
     async def reread(self, reply: bytes, request: Request) -> Submission:
         """Return the task, or the media, that a kept reply holds."""
@@ -348,8 +344,3 @@ async def _as_far_as_it_came(answer: Any, call: Call) -> bytes:  # noqa: ANN401 
         if read_reply(call.reply or b"", Kind.VIDEO).id:
             return call.reply or b""
         raise
-
-
-def _head(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(HEAD)

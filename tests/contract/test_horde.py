@@ -21,7 +21,8 @@ from core.providers.errors import (
     RateLimited,
     RequestRejected,
 )
-from core.providers.horde import ANONYMOUS, ANY, IMPOSSIBLE, Horde
+from core.providers.horde import ANONYMOUS, IMPOSSIBLE, Horde
+from core.providers.horde_request import ANY
 from core.providers.registry import configured
 from core.providers.tasks import UNANSWERED
 from tests.contract.fakes import Reports
@@ -64,12 +65,12 @@ def looked_over(path: Path) -> Inspection:
     return inspect(path, Kind.IMAGE, width=None, height=None, seconds=None)
 
 
-def test_an_image_waits_in_the_queue_is_drawn_and_becomes_a_png(
+def test_an_image_waits_in_the_queue_is_drawn_and_kept_as_it_came(
     world: World, tmp_path: Path
 ) -> None:
     submission, outcome, reports = world.make(image(negative_prompt="rain"), tmp_path / "x")
     found = looked_over(tmp_path / "x")
-    assert (found.extension, found.width, found.height) == ("png", 128, 64)
+    assert (found.extension, found.width, found.height) == ("webp", 128, 64)
     assert reports.waiting[0] == "place 3 in the queue, about 1 min"
     assert reports.shares == sorted(reports.shares)
     assert reports.shares[-1] == 1.0
@@ -269,7 +270,7 @@ def test_an_address_that_has_run_out_is_asked_for_anew(world: World, tmp_path: P
 def test_an_image_that_comes_in_the_answer_itself(world: World, tmp_path: Path) -> None:
     world.books.faults.append(Fault(what="fail", code="base64"))
     world.make(image(), tmp_path / "x")
-    assert looked_over(tmp_path / "x").extension == "png"
+    assert looked_over(tmp_path / "x").extension == "webp"
 
 
 def test_a_page_instead_of_an_image_is_asked_for_again(world: World, tmp_path: Path) -> None:

@@ -46,8 +46,14 @@ def request(kind: Kind, model: str, params: dict[str, Any]) -> Request:
 
 
 def _openai(url: str) -> Provider:
-    models = {"image_models": ["gpt-image-2.6-sunburst", "sd-3.5"], "video_models": ["wan-2.2"]}
-    server = Server(api_key=KEY, base_url=f"{url}/v1", dialect="openai", **models)
+    images = ["gpt-image-2.6-sunburst", "sd-3.5"]
+    server = Server(
+        api_key=KEY,
+        base_url=f"{url}/v1",
+        dialect="openai",
+        image_models=images,
+        video_models=["wan-2.2"],
+    )
     return OpenAI(server, poll_seconds=0.0)
 
 

@@ -569,7 +569,7 @@ def test_a_clip_is_fetched_from_where_its_task_says_it_is(
     world: Scripted, tmp_path: Path, where: str
 ) -> None:
     address = f"{world.url}/f"
-    said: dict[str, Any] = {
+    places: dict[str, Any] = {
         "url": {"url": address},
         "video_url": {"video_url": address},
         "output": {"output": [address]},
@@ -580,8 +580,8 @@ def test_a_clip_is_fetched_from_where_its_task_says_it_is(
             "thumbnail_url": f"{world.url}/t",
             "url": address,
         },
-    }[where]
-    task(world, {"status": "completed"} | said)
+    }
+    task(world, {"status": "completed"} | places[where])
     world.others |= {"/f": MADE, "/t": Response(PNG)}
     make(provider_of(world), VIDEO, tmp_path / "x")
     assert (tmp_path / "x").read_bytes() == MP4

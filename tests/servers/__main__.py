@@ -5,23 +5,25 @@ import asyncio
 import contextlib
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from tests.servers import horde, inbox, oidc, openai, runway
 from tests.servers.mail import MailServer
+from tests.servers.odd import Odd
 from tests.servers.wire import Books, DroppableProtocol
 
 KEY = "key_stand-in"
 CLIENT = "fivefold"
 
 
-async def serve(first_port: int, seconds: float) -> None:
+async def serve(first_port: int, seconds: float, odd: int | None) -> None:
     """Serve vendors, an inbox, its mail server and an OpenID provider from `first_port` on."""
     mails = MailServer(port=first_port + 4)
     people = (oidc.ANA, oidc.BEN)
-    applications = {
-        first_port: openai.application(Books(KEY), seconds=seconds),
-        first_port + 1: runway.application(Books(KEY), seconds=seconds),
-        first_port + 2: horde.application(Books(KEY), seconds=seconds),
+    applications: dict[int, ASGIApp] = {
+        first_port: Odd(openai.application(Books(KEY), seconds=seconds), odd),
+        first_port + 1: Odd(runway.application(Books(KEY), seconds=seconds), odd),
+        first_port + 2: Odd(horde.application(Books(KEY), seconds=seconds), odd),
         first_port + 3: inbox.application(mails),
         first_port + 5: oidc.application(people, client_id=CLIENT, client_secret=KEY),
     }
@@ -62,9 +64,12 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, default=9101, help="the first of six")
     parser.add_argument("--seconds", type=float, default=6.0, help="that a piece of work takes")
+    parser.add_argument(
+        "--odd", type=int, metavar="SEED", help="answer as oddly as vendors do, by this seed"
+    )
     chosen = parser.parse_args()
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(serve(chosen.port, chosen.seconds))
+        asyncio.run(serve(chosen.port, chosen.seconds, chosen.odd))
 
 
 if __name__ == "__main__":

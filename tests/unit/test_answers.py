@@ -230,7 +230,7 @@ def caused(error: Exception, by: Exception) -> Exception:
     [
         (httpx2.ConnectError("refused"), "."),
         (caused(httpx2.ConnectError("x"), socket.gaierror(-2, "unknown")), ": no address was"),
-        (caused(ValueError("of an SDK"), ConnectionRefusedError()), ": nobody answers"),
+        (caused(ValueError("of an SDK"), ConnectionRefusedError()), ": nobody answers there"),
         (httpx.ConnectTimeout("slow"), ": it did not answer in time"),
         (httpx2.ProxyError("403"), ": the proxy does not"),
     ],

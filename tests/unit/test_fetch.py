@@ -8,13 +8,10 @@ import socket
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
-from io import BytesIO
 from pathlib import Path
 from typing import Any
-from zlib import crc32
 
 import pytest
-from PIL import Image
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
@@ -23,7 +20,6 @@ from starlette.routing import Route
 from core.models import Kind
 from core.providers import fetch, walls
 from core.providers.answers import Vendor
-from core.providers.conversion import as_image_file
 from core.providers.errors import ProviderError, ProviderUnavailable, RequestRejected
 from core.providers.fetch import MIB, Fetcher, insist
 from core.providers.media_search import Medium
@@ -334,26 +330,3 @@ def test_a_name_that_a_server_has_for_itself_is_tried_at_its_configured_host(
 def test_a_path_is_one_on_the_server_that_gave_it(address: str, tmp_path: Path) -> None:
     for given in ("/good", "good", "../good"):
         assert fetched(f"{address}/v1", given, tmp_path / "x") == PNG
-
-
-# What is looked over next
-
-
-def of_size(pixels: int) -> bytes:
-    """Return a PNG file that says that its sides are so long."""
-    head = b"IHDR" + pixels.to_bytes(4) * 2 + bytes([8, 0, 0, 0, 0])
-    return b"\x89PNG\r\n\x1a\n" + bytes([0, 0, 0, 13]) + head + crc32(head).to_bytes(4)
-
-
-@pytest.mark.parametrize("content", [b"", b"<html>", of_size(60_000)])
-def test_what_is_no_image_is_an_error_of_its_file(content: bytes) -> None:
-    with pytest.raises(OSError, match=r"."):
-        as_image_file(content)
-
-
-def test_an_image_is_only_changed_where_it_must_be() -> None:
-    assert as_image_file(PNG) == PNG
-    with Image.open(BytesIO(PNG)) as image:
-        image.save(webp := BytesIO(), "WEBP")
-    with Image.open(BytesIO(as_image_file(webp.getvalue()))) as image:
-        assert (image.format, image.size) == ("PNG", (64, 64))
