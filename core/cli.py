@@ -13,6 +13,8 @@ from typing import Any, Final
 import click
 
 from core.cli_users import user as user_commands
+from core.crash_report import BROKEN, CANNOT_START, SUPERVISED, TEMPORARY, sentence
+from core.media.folder import FolderStore
 from core.media.storage import InvalidContentUrl, open_content
 from core.models import (
     MIN_ITEMS,
@@ -39,19 +41,44 @@ def main() -> None:
     from core.supervisor import CannotStart  # noqa: PLC0415
 
     prepare_command()
+    _give_home()
     try:
         cli()
-    except (
-        CannotStart,
-        DatabaseUnavailable,
-        EmbeddedUnavailable,
-        InvalidContentUrl,
-        InvalidInput,
-        InvalidSetting,
-    ) as error:
-        sys.exit(f"fivefold: {error}")
+    except (InvalidContentUrl, InvalidSetting) as error:
+        _end(str(error), CANNOT_START)
+    except (CannotStart, EmbeddedUnavailable, InvalidInput) as error:
+        _end(str(error), 1)
+    except DatabaseUnavailable as error:
+        _end(str(error), TEMPORARY)
     except DatabaseError as error:
-        sys.exit(f"fivefold: the database refuses to work: {error}")
+        _end(f"the database refuses to work: {error}", TEMPORARY)
+    except Exception as error:  # noqa: BLE001  # whatever it is, nobody is shown a traceback
+        _end(sentence(error, _data_dir()), BROKEN)
+
+
+def _end(message: str, code: int) -> None:
+    """Say why, and exit with a code that the supervisor understands; with 1 where there is none."""
+    print(f"fivefold: {message}", file=sys.stderr)  # noqa: T201  # a command line prints
+    sys.exit(code if os.environ.get(SUPERVISED) else 1)
+
+
+def _data_dir() -> Path:
+    """Return the data folder, also where the settings cannot be read."""
+    try:
+        return load_settings().data_dir
+    except Exception:  # noqa: BLE001  # that may be the very error
+        return Path(".data")
+
+
+def _give_home() -> None:
+    """Set HOME where this account has none, as accounts of containers often do not.
+
+    Streamlit, for one, looks for its settings there and ends where it cannot.
+    """
+    try:
+        Path.home()
+    except RuntimeError:
+        os.environ["HOME"] = str(_data_dir().absolute())
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -65,7 +92,9 @@ def run() -> None:
     from core.supervisor import supervise  # noqa: PLC0415
 
     settings = load_settings()
-    open_content(settings.content_url)  # before anything is started
+    content = open_content(settings.content_url)  # before anything is started
+    if isinstance(content, FolderStore):
+        content.check()  # a bucket may be away for a while; `doctor` tries it
     supervise(settings)
 
 

@@ -18,10 +18,8 @@ from structlog.stdlib import ProcessorFormatter, add_log_level, add_logger_name
 from structlog.typing import EventDict, WrappedLogger
 
 from core import __version__, telemetry
+from core.crash_report import SUPERVISED
 from core.redaction import redact
-
-SUPERVISED: Final = "FIVEFOLD_SUPERVISED"
-"""Environment variable that the supervisor sets for its children."""
 
 TALKATIVE: Final = (
     "aio_pika",

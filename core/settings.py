@@ -17,9 +17,28 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
 
 from core.redaction import redact
+from core.setting_values import (
+    ApiKey,
+    EnvFile,
+    Environment,
+    MongoAddress,
+    WebAddress,
+    choice,
+    expanded,
+    folded,
+    known_broker,
+    listed,
+    misspelt,
+)
 
 LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 
@@ -28,24 +47,7 @@ class InvalidSetting(Exception):
     """A setting in the environment or `.env` cannot be used."""
 
 
-def _expanded(value: object) -> object:
-    return Path(value).expanduser() if isinstance(value, str) else value
-
-
-def _known_broker(value: SecretStr) -> SecretStr:
-    url = value.get_secret_value()
-    if url and not url.startswith(("redis://", "rediss://", "amqp://", "amqps://")):
-        raise ValueError("it starts with redis://, rediss://, amqp:// or amqps://")
-    return value
-
-
-def _listed(value: object) -> object:
-    if isinstance(value, str):
-        return [each.strip() for each in value.split(",") if each.strip()]
-    return value
-
-
-Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(listed)]
 """Names with commas between them."""
 
 
@@ -64,9 +66,9 @@ class TokenPrice(_Part):
 class OpenAIServer(_Part):
     """One more server that speaks OpenAI's language; fields as `core.providers.openai.Server`."""
 
-    base_url: str = Field(pattern=r"^https?://.+")
+    base_url: Annotated[str, Field(min_length=1), WebAddress]
     title: str = ""
-    api_key: SecretStr = SecretStr("")
+    api_key: Annotated[SecretStr, ApiKey] = SecretStr("")
     image_models: tuple[str, ...] = ()
     video_models: tuple[str, ...] = ()
     animate_models: tuple[str, ...] = ()
@@ -91,7 +93,11 @@ class Settings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True
+        env_file=".env",
+        env_file_encoding="utf-8-sig",  # editors on Windows put a byte order mark first
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
     )
 
     bind_address: str = Field(
@@ -99,32 +105,31 @@ class Settings(BaseSettings):
         description="Address the web process listens on; `0.0.0.0` opens it to a network.",
     )
     port: int = Field(8501, ge=1, le=65535, description="Port of the web page.")
-    public_url: str = Field(
+    public_url: Annotated[str, WebAddress] = Field(
         "",
-        pattern=r"^(https?://.+)?$",
         description="Address that links in notifications start with; "
         "empty: `http://localhost:PORT`.",
     )
-    data_dir: Annotated[Path, BeforeValidator(_expanded)] = Field(
+    data_dir: Annotated[Path, BeforeValidator(expanded)] = Field(
         Path(".data"), description="Folder of the embedded database and the signing secret."
     )
     content_url: str = Field(
         "./generated_content",
         description="Folder that generated files are saved in, or `s3://bucket/prefix`.",
     )
-    mongodb_uri: SecretStr = Field(
+    mongodb_uri: Annotated[SecretStr, MongoAddress] = Field(
         SecretStr(""),
         description="A MongoDB replica set to use instead of the embedded one.",
     )
     mongodb_database: str = Field(
         "fivefold", pattern=r"^[A-Za-z0-9_-]{1,38}$", description="Name of the database."
     )
-    broker_url: Annotated[SecretStr, AfterValidator(_known_broker)] = Field(
+    broker_url: Annotated[SecretStr, AfterValidator(known_broker)] = Field(
         SecretStr(""),
         description="Redis (`redis://`) or RabbitMQ (`amqp://`) that carries work to workers on "
         "several machines; empty: one worker, no broker.",
     )
-    worker_queues: str = Field(
+    worker_queues: Annotated[str, BeforeValidator(folded)] = Field(
         "io",
         pattern=r"^(io|gpu)(,(io|gpu))*$",
         description="What a worker serves: `io` (hosted providers, the illustrator), `gpu` "
@@ -133,21 +138,18 @@ class Settings(BaseSettings):
     worker_concurrency: int = Field(
         200, ge=1, le=10_000, description="Items of each queue that a worker makes at once."
     )
-    login: str = Field(
+    login: Annotated[str, choice("user_id", "passphrase", "oidc")] = Field(
         "user_id",
-        pattern=r"^(user_id|passphrase|oidc)$",
         description="How people prove who they are: `user_id` (typing it is enough, unless its "
         "owner has set a passphrase), `passphrase`, or `oidc` (an OpenID Connect provider).",
     )
-    registration: str = Field(
+    registration: Annotated[str, choice("open", "closed", "invite")] = Field(
         "open",
-        pattern=r"^(open|closed|invite)$",
         description="Who may make an account: anybody (`open`), nobody (`closed`), or whoever has "
         "an `invite` link.",
     )
-    oidc_metadata_url: str = Field(
+    oidc_metadata_url: Annotated[str, WebAddress] = Field(
         "",
-        pattern=r"^(https?://.+)?$",
         description="The OpenID Connect provider's metadata, such as "
         "`https://id.example.org/.well-known/openid-configuration`.",
     )
@@ -186,10 +188,11 @@ class Settings(BaseSettings):
         le=64,
         description="Processes that the built-in illustrator draws in; `0`: one a CPU core.",
     )
-    openai_api_key: SecretStr = Field(SecretStr(""), description="Key for OpenAI; switches it on.")
-    openai_base_url: str = Field(
+    openai_api_key: Annotated[SecretStr, ApiKey] = Field(
+        SecretStr(""), description="Key for OpenAI; switches it on."
+    )
+    openai_base_url: Annotated[str, WebAddress] = Field(
         "",
-        pattern=r"^(https?://.+)?$",
         description="Address of a server that speaks OpenAI's language, up to `/v1`, "
         "instead of OpenAI's own; switches it on, with or without a key.",
     )
@@ -219,11 +222,11 @@ class Settings(BaseSettings):
     openai_servers: dict[str, OpenAIServer] = Field(
         {}, description="More servers that speak OpenAI's language, by name, as JSON."
     )
-    runwayml_api_secret: SecretStr = Field(
+    runwayml_api_secret: Annotated[SecretStr, ApiKey] = Field(
         SecretStr(""), description="Key for RunwayML; switches it on."
     )
-    runwayml_base_url: str = Field(
-        "", pattern=r"^(https?://.+)?$", description="Address to use instead of RunwayML's own."
+    runwayml_base_url: Annotated[str, WebAddress] = Field(
+        "", description="Address to use instead of RunwayML's own."
     )
     diffusers_image_models: Names = Field(
         (),
@@ -233,7 +236,7 @@ class Settings(BaseSettings):
     diffusers_video_models: Names = Field(
         (), description="Text-to-video models (names or folders) for the same workers."
     )
-    diffusers_device: str = Field(
+    diffusers_device: Annotated[str, BeforeValidator(folded)] = Field(
         "",
         pattern=r"^(cuda(:\d+)?|mps|cpu)?$",
         description="What they run on: `cuda`, `mps` or `cpu`; empty: the best there is.",
@@ -245,15 +248,15 @@ class Settings(BaseSettings):
         default=False,
         description="Whether users may choose the AI Horde, where volunteers' computers draw.",
     )
-    ai_horde_api_key: SecretStr = Field(
+    ai_horde_api_key: Annotated[SecretStr, ApiKey] = Field(
         SecretStr("0000000000"), description="Key for the AI Horde; the default is anonymous."
     )
     ai_horde_models: Names = Field(
         ("stable_diffusion", "AlbedoBase XL (SDXL)"),
         description="Models of the AI Horde to offer; `any` is whichever is free.",
     )
-    ai_horde_base_url: str = Field(
-        "https://aihorde.net", pattern=r"^https?://.+", description="Address of the AI Horde."
+    ai_horde_base_url: Annotated[str, WebAddress] = Field(
+        "https://aihorde.net", description="Address of the AI Horde."
     )
     limits: dict[str, LimitSetting] = Field(
         {},
@@ -273,12 +276,11 @@ class Settings(BaseSettings):
     smtp_password: SecretStr = Field(
         SecretStr(""), description="The password; for Gmail an app password."
     )
-    smtp_oauth2_file: Annotated[Path | None, BeforeValidator(_expanded)] = Field(
+    smtp_oauth2_file: Annotated[Path | None, BeforeValidator(expanded)] = Field(
         None, description="File with yagmail's OAuth2 credentials for Gmail, instead of a password."
     )
-    smtp_tls: str = Field(
+    smtp_tls: Annotated[str, choice("ssl", "starttls", "none")] = Field(
         "ssl",
-        pattern=r"^(ssl|starttls|none)$",
         description="`ssl`: encrypted from the start; `starttls`; or `none`.",
     )
     smtp_connections: int = Field(4, ge=1, le=50, description="Connections to it at once.")
@@ -293,16 +295,27 @@ class Settings(BaseSettings):
         le=600,
         description="Seconds after which an item or message of a dead process is taken over.",
     )
-    log_level: str = Field(
+    log_level: Annotated[str, choice("DEBUG", "INFO", "WARNING", "ERROR")] = Field(
         "INFO",
-        pattern=r"^(DEBUG|INFO|WARNING|ERROR)$",
         description="`DEBUG`, `INFO`, `WARNING` or `ERROR`.",
     )
-    log_format: str = Field(
+    log_format: Annotated[str, choice("text", "json")] = Field(
         "text",
-        pattern=r"^(text|json)$",
         description="`text`, or `json` for one JSON object a line.",
     )
+
+    @classmethod
+    def settings_customise_sources(  # pydantic-settings names them
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read the environment and `.env` as people type them."""
+        del env_settings, dotenv_settings, file_secret_settings
+        return init_settings, Environment(settings_cls), EnvFile(settings_cls)
 
     @field_validator("trusted_proxies")
     @classmethod
@@ -347,7 +360,21 @@ SECRETS: Final = frozenset(
 
 
 def _shown(name: str, value: object) -> str:
-    return "" if name in SECRETS else f"={value!r}"
+    return "" if name in SECRETS else f"={redact(repr(value))}"
+
+
+def _reason(item: Any) -> str:  # noqa: ANN401  # pydantic's
+    where = "/".join(map(str, item["loc"][1:]))
+    message: str = item["msg"].removeprefix("Value error, ")
+    return f"{where}: {message}" if where else message
+
+
+def warnings_about(settings: Settings) -> list[str]:
+    """Return a sentence for each variable that looks like a misspelt setting."""
+    sources = (Environment(Settings).env_vars, EnvFile(Settings).env_vars)
+    known = {name.upper(): name in settings.model_fields_set for name in Settings.model_fields}
+    found = misspelt([name for source in sources for name in source], known)
+    return [f"{name.upper()} is no setting; did you mean {meant}?" for name, meant in found.items()]
 
 
 def load_settings(**chosen: Any) -> Settings:  # noqa: ANN401  # values of settings
@@ -363,11 +390,16 @@ def load_settings(**chosen: Any) -> Settings:  # noqa: ANN401  # values of setti
         settings = Settings(**chosen)
     except ValidationError as error:
         reasons = "; ".join(
-            f"{name.upper()}{_shown(name, item['input'])}: {item['msg']}" if name else item["msg"]
+            f"{name.upper()}{_shown(name, item['input'])}: {_reason(item)}"
+            if name
+            else _reason(item)
             for item in error.errors()
             for name in ["".join(map(str, item["loc"][:1]))]  # none: about several settings
         )
         raise InvalidSetting(f"These settings cannot be used: {reasons}") from None
+    except UnicodeDecodeError:
+        file = Settings.model_config.get("env_file")
+        raise InvalidSetting(f"The file {file} is not in UTF-8. Save it so.") from None
     except SettingsError as error:  # a setting that is no JSON; it may hold a key, so not chained
         name = re.search(r'field "(\w+)"', str(error))
         which = name[1].upper() if name else "One of them"

@@ -1,12 +1,14 @@
 """`make run`: starts the database, web, worker and notifier, and restarts what dies."""
 
-import fcntl
+import errno
 import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from http import HTTPStatus
@@ -14,8 +16,9 @@ from http.client import HTTPException
 from typing import Final
 from urllib.request import ProxyHandler, build_opener
 
-from core.process import SUPERVISED
-from core.settings import Settings
+from core.crash_report import CANNOT_START, SUPERVISED, TEMPORARY
+from core.filesystem import lock
+from core.settings import Settings, warnings_about
 from core.store import open_store
 from core.store.embedded import EmbeddedMongo, EmbeddedUnavailable
 
@@ -23,6 +26,9 @@ READY_SECONDS: Final = 60.0
 STOP_SECONDS: Final = 60.0  # more than a worker takes to end what it can
 RESTART_PAUSES: Final = (0.5, 1.0, 2.0, 5.0, 10.0)  # seconds, after one death, two in a row, …
 STEADY_SECONDS: Final = 60.0  # a process that ran this long starts again from the first pause
+STILLBORN: Final = 4  # ends by an error of its own, soon after the start and in a row
+_OTHER_PORTS: Final = (8600, 8700)
+_TAIL_LINES: Final = 12
 LOOK_SECONDS: Final = 0.2
 
 
@@ -39,8 +45,9 @@ class Child:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self._deaths = 0
+        self._deaths = self._failures = 0
         self._restart_at = 0.0
+        self._said: deque[str] = deque(maxlen=_TAIL_LINES)
         self._start()
 
     def _start(self) -> None:
@@ -48,24 +55,61 @@ class Child:
         self.process = subprocess.Popen(  # noqa: S603  # our own interpreter and module
             [sys.executable, "-m", "core", self.name],
             stdin=subprocess.PIPE,  # closes when this process dies: see core.process
+            stderr=subprocess.PIPE,  # passed on; its last lines say why it ended
             env=os.environ | {SUPERVISED: "1"},
             start_new_session=True,  # Ctrl-C is for the supervisor alone
         )
+        self._listener = threading.Thread(target=self._pass_on, args=[self.process], daemon=True)
+        self._listener.start()
+
+    def _pass_on(self, process: subprocess.Popen[bytes]) -> None:
+        """Write what the process logs to our own standard error, and keep the last lines."""
+        if process.stderr is None:
+            return
+        with process.stderr as stream:
+            for line in iter(stream.readline, b""):
+                text = line.decode(errors="replace")
+                self._said.append(text.rstrip())
+                with suppress(OSError, ValueError):  # the terminal may be gone
+                    sys.stderr.write(text)
+                    sys.stderr.flush()
 
     def keep_running(self) -> None:
-        """Start it again where it has died, after a pause that grows with every death."""
+        """Start it again where it has died, after a pause that grows with every death.
+
+        Raises:
+            CannotStart: it never will, as it says itself or as its deaths show.
+        """
         if self.process.poll() is None:
             return
+        if self.process.stdin is not None:
+            self.process.stdin.close()
+        if self.process.returncode == CANNOT_START:
+            raise CannotStart(f"{self.name} cannot start: {self.last_words()}")
         moment = time.monotonic()
         if not self._restart_at:
             steady = moment - self._started_at > STEADY_SECONDS
             self._deaths = 1 if steady else self._deaths + 1
+            # A kill, or a database that is away, says nothing about the next start.
+            failed = self.process.returncode > 0 and self.process.returncode != TEMPORARY
+            self._failures = self._failures + 1 if failed and not steady else int(failed)
+            if self._failures >= STILLBORN:
+                raise CannotStart(
+                    f"{self.name} ended {self._failures} times ({_ending(self.process)}): "
+                    f"{self.last_words()}"
+                )
             pause = RESTART_PAUSES[min(self._deaths, len(RESTART_PAUSES)) - 1]
             self._restart_at = moment + pause
             _say(f"  {self.name} ended ({_ending(self.process)}); starting it again in {pause:g} s")
         elif moment >= self._restart_at:
             self._restart_at = 0.0
             self._start()
+
+    def last_words(self) -> str:
+        """Return the cause's own last line, where it wrote any."""
+        self._listener.join(1.0)
+        lines = [line.strip() for line in self._said if line.strip()]
+        return lines[-1].removeprefix("fivefold: ") if lines else "it said nothing."
 
     def stop(self, *, at_once: bool) -> None:
         """Ask it to stop; only a worker has something to finish where there is time."""
@@ -93,9 +137,12 @@ def supervise(settings: Settings) -> None:
     asked: list[int] = []
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda received, _: asked.append(received))
+    for warning in warnings_about(settings):
+        _say(f"  {warning}")
     with _locked(settings), _database(settings) as mongo:
-        children = [Child(name) for name in ("web", "worker", "notifier")]
+        children: list[Child] = []
         try:
+            children += [Child(name) for name in ("web", "worker", "notifier")]
             announced = False
             ready_by = time.monotonic() + READY_SECONDS
             while not asked:
@@ -107,13 +154,16 @@ def supervise(settings: Settings) -> None:
                     announced = True
                     _say(_banner(settings))
                 elif not announced and time.monotonic() > ready_by:
-                    raise CannotStart(f"The page was not ready in {READY_SECONDS:.0f} s.")
+                    raise CannotStart(
+                        f"The page was not ready in {READY_SECONDS:.0f} s. The last that its "
+                        f"process said: {children[0].last_words()}"
+                    )
                 time.sleep(LOOK_SECONDS)
         finally:
-            _say("\n  Stopping …")
             # Somebody at the keyboard does not want to wait for what could still be finished.
             for child in children:
                 child.stop(at_once=signal.SIGINT in asked)
+            _say("\n  Stopping …")
             deadline = time.monotonic() + STOP_SECONDS
             for child in children:
                 child.wait(deadline)
@@ -139,30 +189,69 @@ def _locked(settings: Settings) -> Iterator[None]:
     """Hold the data folder and see that the port is free."""
     try:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
-        lock = (settings.data_dir / "lock").open("w")
+        file = (settings.data_dir / "lock").open("w")
     except OSError as error:
         raise CannotStart(
             f"The data folder {settings.data_dir} cannot be used: {error.strerror}. "
             "Set DATA_DIR to a folder that can be written to."
         ) from None
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+    with file:
+        if not lock(file):
             raise CannotStart(
                 f"Fivefold already runs on the data folder {settings.data_dir.resolve()}. "
                 "Stop it, or set DATA_DIR to another folder and PORT to another port."
             ) from None
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((settings.bind_address, settings.port))
-            except OSError as error:
-                raise CannotStart(
-                    f"Port {settings.port} on {settings.bind_address} cannot be used "
-                    f"({error.strerror}). Set PORT to a free one: `PORT=8600 make run`."
-                ) from None
+        _see_that_address_is_free(settings.bind_address, settings.port)
         yield
+
+
+def _see_that_address_is_free(address: str, port: int) -> None:
+    """See that the pages can be served there.
+
+    Raises:
+        CannotStart: they cannot; the text says why and what fits to that.
+    """
+    listen = f"{address}, port {port}," if ":" in address else f"{address}:{port}"
+    try:
+        found = socket.getaddrinfo(
+            address, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE | socket.AI_NUMERICSERV
+        )
+    except (OSError, UnicodeError):
+        raise CannotStart(
+            f"BIND_ADDRESS={address} is no address of a network interface, nor a name that leads "
+            "to one. Set it to 127.0.0.1 for this machine alone, or to 0.0.0.0 for the network."
+        ) from None
+    family, kind, protocol, _, place = found[0]
+    try:
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(place)
+    except OSError as error:
+        raise CannotStart(
+            f"The pages cannot be served at {listen}: {_why(error)}. {_advice(error, port)}"
+        ) from None
+
+
+def _why(error: OSError) -> str:
+    return error.strerror or str(error)
+
+
+def _advice(error: OSError, port: int) -> str:
+    """Return what helps where an address cannot be listened on."""
+    match error.errno:
+        case errno.EADDRINUSE:
+            other = next(each for each in _OTHER_PORTS if each != port)
+            return f"Set PORT to a free one: `PORT={other} make run`."
+        case errno.EACCES | errno.EPERM:
+            return (
+                "Ports below 1024 are root's on this machine: set PORT to a higher one, such as "
+                "8501, and put a reverse proxy in front of it."
+            )
+        case errno.EADDRNOTAVAIL:
+            return "No network interface of this machine has that address: set BIND_ADDRESS to one."
+        case errno.EAFNOSUPPORT | errno.EPROTONOSUPPORT:
+            return "This machine has no IPv6: set BIND_ADDRESS to 127.0.0.1, or to 0.0.0.0."
+    return "Set BIND_ADDRESS and PORT to ones that can be used."
 
 
 @contextmanager
@@ -182,7 +271,10 @@ def _database(settings: Settings) -> Iterator[EmbeddedMongo | None]:
 
 
 def _answers(settings: Settings) -> bool:
-    address = settings.bind_address.replace("0.0.0.0", "127.0.0.1")  # noqa: S104  # compared only
+    address = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(  # noqa: S104  # compared only
+        settings.bind_address, settings.bind_address
+    )
+    address = f"[{address}]" if ":" in address else address
     # Not through the proxy that the environment may name: it does not reach our loopback.
     direct = build_opener(ProxyHandler({}))
     health = f"http://{address}:{settings.port}/_stcore/health"
@@ -205,5 +297,5 @@ def _ending(process: subprocess.Popen[bytes]) -> str:
 
 
 def _say(text: str) -> None:
-    with suppress(OSError):  # the terminal may be gone; stopping goes on without it
+    with suppress(OSError, ValueError):  # the terminal may be gone; stopping goes on without it
         print(text, flush=True)  # noqa: T201

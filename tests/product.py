@@ -35,13 +35,14 @@ class Product:
             "PYTHONUNBUFFERED": "1",
             **settings,
         }
+        self.prefix: list[str] = []  # a command that runs the product, as another account, say
         self.output = ""
         self._heard = threading.Condition()
         self._ended = False
 
     def start(self) -> "Product":
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "core", "run"],
+            [*self.prefix, sys.executable, "-m", "core", "run"],
             cwd=ROOT,
             env=self.environment,
             stdin=subprocess.DEVNULL,
@@ -75,7 +76,7 @@ class Product:
     def command(self, *arguments: str, timeout: float = 180) -> subprocess.CompletedProcess[str]:
         """Run `python -m core …` beside it."""
         return subprocess.run(
-            [sys.executable, "-m", "core", *arguments],
+            [*self.prefix, sys.executable, "-m", "core", *arguments],
             cwd=ROOT,
             env=self.environment,
             capture_output=True,

@@ -69,7 +69,7 @@ def test_a_busy_port_is_one_sentence(tmp_path: Path) -> None:
         ("PORT", "x", "These settings cannot be used"),
         ("DATA_DIR", "/dev/null/x", "The data folder"),
         ("CONTENT_URL", "ftp://x/y", "CONTENT_URL"),
-        ("MONGODB_URI", "http://db", "The database refuses to work"),
+        ("MONGODB_URI", "http://db", "MONGODB_URI: it starts with mongodb://"),
         ("MONGODB_URI", "mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=300", "does not answer"),
     ],
 )

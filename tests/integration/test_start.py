@@ -1,0 +1,217 @@
+"""What `python -m core run` does where it cannot start, or could not before: real processes."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from core.crash_report import sentence
+from core.supervisor import CannotStart, Child, _see_that_address_is_free
+from tests.product import ROOT, Product, free_port
+
+ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: it makes namespaces")
+NOBODY = 65_534
+
+
+def refused(product: Product) -> str:
+    """Start it where it cannot, and return the one sentence that it says."""
+    done = product.command("run")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    assert "Fivefold is ready" not in done.stdout
+    return done.stderr.strip().splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("address", "port", "advice"),
+    [
+        ("192.0.2.7", 0, "No network interface of this machine has that address"),
+        ("no-such-host.invalid", 0, "nor a name that leads to one"),
+        ("2001:db8::7", 0, "No network interface of this machine has that address"),
+        ("fe80::1%nowhere", 0, "nor a name that leads to one"),
+    ],
+)
+def test_advice_fits_what_is_wrong_with_an_address(address: str, port: int, advice: str) -> None:
+    with pytest.raises(CannotStart) as error:
+        _see_that_address_is_free(address, port or free_port())
+    assert advice in str(error.value)
+    assert "PORT=" not in str(error.value)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1", "::", "0.0.0.0", "localhost"])  # noqa: S104
+def test_usual_addresses_can_be_listened_on(address: str) -> None:
+    _see_that_address_is_free(address, free_port())
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+def test_a_busy_port_asks_for_another_one(address: str) -> None:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family) as squatter:
+        squatter.bind((address, 0))
+        squatter.listen()
+        with pytest.raises(CannotStart, match=r"Address already in use. Set PORT to a free one"):
+            _see_that_address_is_free(address, squatter.getsockname()[1])
+
+
+@ROOT_ONLY
+def test_a_privileged_port_is_told_from_a_busy_one() -> None:
+    os.seteuid(NOBODY)
+    try:
+        with pytest.raises(CannotStart) as error:
+            _see_that_address_is_free("127.0.0.1", 80)
+    finally:
+        os.seteuid(0)
+    assert "Ports below 1024 are root's" in str(error.value)
+
+
+def test_files_that_cannot_be_saved_are_refused_before_anything_starts(tmp_path: Path) -> None:
+    file = tmp_path / "a file"
+    file.touch()
+    said = refused(Product(tmp_path, CONTENT_URL=str(file)))
+    assert f"CONTENT_URL, {file}: it is a file." in said
+    said = refused(Product(tmp_path, CONTENT_URL="/proc/fivefold"))
+    assert "CONTENT_URL, /proc/fivefold: No such file or directory." in said
+
+
+@ROOT_ONLY
+@pytest.mark.parametrize("size", ["1m", "30m"])
+def test_a_tiny_disk_is_said(tmp_path: Path, size: str) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    product = Product(tmp_path)
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c"]
+        + [f'mount -t tmpfs -o size={size} tmpfs "$0" && exec "$1" -m core run', str(data)]
+        + [sys.executable],
+        cwd=ROOT,
+        env=product.environment,
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+    )
+    if "unshare" in done.stderr or "mount:" in done.stderr:
+        pytest.skip(f"no namespaces here: {done.stderr}")
+    assert done.returncode == 1
+    assert f"the disk of DATA_DIR, {data}, is full (" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+CRASHES = """
+import sys
+print("one line", file=sys.stderr)
+sys.exit("fivefold: the cause in its own words")
+"""
+
+
+def child_that(monkeypatch: pytest.MonkeyPatch, code: str) -> Child:
+    """A child of the supervisor's that runs `code` instead of a part of Fivefold."""
+    start = subprocess.Popen
+
+    def popen(_: list[str], **options: object) -> object:
+        return start([sys.executable, "-c", code], **options)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(subprocess, "Popen", popen)
+    monkeypatch.setattr("core.supervisor.RESTART_PAUSES", (0.0,))
+    return Child("worker")
+
+
+def kept_running(child: Child, times: int) -> int:
+    """Keep it running until it has been started so often; return how often it was."""
+    starts = 1
+    while starts < times:
+        child.process.wait(30)
+        former = child.process
+        while child.process is former:
+            child.keep_running()
+        starts += 1
+    return starts
+
+
+def test_a_child_that_cannot_start_is_not_started_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    child = child_that(monkeypatch, CRASHES)
+    with pytest.raises(CannotStart, match=r"worker ended 4 times .*the cause in its own words"):
+        kept_running(child, 20)
+
+
+def test_a_child_that_says_so_is_not_started_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    child = child_that(monkeypatch, "import sys; print('why', file=sys.stderr); sys.exit(78)")
+    child.process.wait(30)
+    with pytest.raises(CannotStart, match="worker cannot start: why"):
+        child.keep_running()
+
+
+@pytest.mark.parametrize("code", ["sys.exit(75)", "os.kill(os.getpid(), 9)", "sys.exit(0)"])
+def test_a_child_whose_trouble_may_pass_is_started_again(
+    monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    child = child_that(monkeypatch, f"import os, sys; {code}")
+    assert kept_running(child, 7) == 7
+    child.process.wait(30)
+    child.keep_running()
+
+
+def test_a_terminal_that_is_not_utf_8_gets_replaced_letters_and_everything_stops(
+    tmp_path: Path,
+) -> None:
+    product = Product(tmp_path, PYTHONIOENCODING="ascii", LC_ALL="C")
+    product.start()
+    children = product.children()
+    assert product.stop(signal.SIGINT) == 0
+    assert "Stopping ?" in product.output
+    assert "Stopped." in product.output
+    assert "Traceback" not in product.output
+    assert [name for name, each in children.items() if each.is_running()] == []
+
+
+@ROOT_ONLY
+def test_an_account_without_a_home_can_run_it(tmp_path: Path) -> None:
+    """As containers do it: a uid that no file knows, HOME unset, and only two folders writable."""
+    product = Product(tmp_path, BIND_ADDRESS="::1", PUBLIC_URL="")
+    product.environment.pop("HOME", None)
+    product.url = f"http://[::1]:{product.port}"
+    if not os.access("/usr/bin/setpriv", os.X_OK):
+        pytest.skip("needs setpriv")
+    executable = Path(sys.executable).resolve()
+    for folder in (executable, *executable.parents):
+        if not folder.stat().st_mode & 0o001:
+            pytest.skip(f"another account cannot run {executable}")
+    for name in ("data", "generated_content"):
+        (tmp_path / name).mkdir()
+        os.chown(tmp_path / name, 54321, 54321)
+    product.prefix = ["setpriv", "--reuid=54321", "--regid=54321", "--clear-groups"]
+    product.start()
+    assert product.command("doctor").stdout
+    assert product.stop() == 0
+
+
+def test_what_nobody_expected_is_a_sentence_and_a_file(tmp_path: Path) -> None:
+    try:
+        raise TypeError("two\nlines")  # noqa: TRY301
+    except TypeError as error:
+        said = sentence(error, tmp_path)
+    assert said.startswith("an error that Fivefold did not expect ended this: TypeError: two lines")
+    [kept] = tmp_path.glob("error-*.txt")
+    assert str(kept) in said
+    assert "Traceback" in kept.read_text()
+    assert kept.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (PermissionError(13, "Permission denied", "/srv/x"), "/srv/x: Permission denied."),
+        (OSError(28, "No space left on device", "/srv/x"), "/srv/x: No space left on device. Make"),
+        (OSError(18, "Invalid cross-device link", "/a", None, "/b"), "/a and /b: Invalid"),
+        (ConnectionResetError(104, "Connection reset by peer"), "the system: Connection reset"),
+    ],
+)
+def test_errors_of_the_system_name_their_path(error: OSError, said: str, tmp_path: Path) -> None:
+    assert sentence(error, tmp_path).startswith(said)
+    assert list(tmp_path.iterdir()) == []
