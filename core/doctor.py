@@ -1,16 +1,21 @@
 """Is everything in order? One check a part, each with a line to read."""
 
 import asyncio
+import re
+import secrets
 import tempfile
+from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
 import httpx2
 import numpy as np
 
+from core.filesystem import flush, free_bytes, shown_bytes
 from core.generation.engine import address, check
 from core.generation.generators import open_catalogue
 from core.media.encoding import encode_clip
@@ -20,10 +25,12 @@ from core.models import Kind, now
 from core.notifications.channels import Channel
 from core.notifications.registry import offered, open_channels
 from core.providers.base import Provider
-from core.settings import Settings
+from core.settings import Settings, warnings_about
 from core.store import open_store
+from core.store.embedded import full_disk
 
 OVERDUE_SECONDS: Final = 120.0
+_BAD: Final = 400  # and above: HTTP statuses that refuse
 
 
 @dataclass(frozen=True)
@@ -48,6 +55,7 @@ class Finding:
 def examine(settings: Settings) -> list[Finding]:
     """Check the database, workers, queue, folders, the encoder and every configured provider."""
     findings = [
+        _finding("settings", lambda: _settings(settings)),
         _finding("database", lambda: _database(settings)),
         _finding("workers", lambda: _workers(settings)),
         _finding("queue", lambda: _queue(settings)),
@@ -110,6 +118,12 @@ def _health(provider: Provider) -> str:
     return asyncio.run(check())
 
 
+def _settings(settings: Settings) -> str:
+    if found := warnings_about(settings):
+        raise LookupError(" ".join(found))
+    return f"{len(settings.model_fields_set)} are set"
+
+
 def _database(settings: Settings) -> str:
     with open_store(settings) as store:
         return f"MongoDB {store.ping()}, database “{settings.mongodb_database}”"
@@ -151,21 +165,61 @@ def _broker(settings: Settings) -> str:
 def _login(settings: Settings) -> str:
     """See that who may come in fits to where the pages are open."""
     if settings.login == "oidc":
-        try:
-            answer = httpx2.get(settings.oidc_metadata_url, timeout=5, follow_redirects=True)
-            issuer = answer.raise_for_status().json()["issuer"]
-        except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, LookupError, TypeError) as error:
-            raise LookupError(
-                f"The identity provider's metadata at {settings.oidc_metadata_url} cannot be read "
-                f"({type(error).__name__}). Is OIDC_METADATA_URL right?"
-            ) from None
-        return f"by {issuer}, registration {settings.registration}"
+        return f"by {_provider(settings)}, registration {settings.registration}"
     if settings.login == "user_id" and not settings.local:
         raise LookupError(
             "Whoever types a user id is that user, and the pages are open to a network "
             f"(BIND_ADDRESS={settings.bind_address}). Set LOGIN=passphrase or LOGIN=oidc."
         )
     return f"by {settings.login}, registration {settings.registration}"
+
+
+def _provider(settings: Settings) -> str:
+    """Ask the identity provider for a login as pages do, and return who it says it is."""
+    try:
+        answer = httpx2.get(settings.oidc_metadata_url, timeout=5, follow_redirects=True)
+        metadata = answer.raise_for_status().json()
+        issuer, begin = str(metadata["issuer"]), str(metadata["authorization_endpoint"])
+    except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, LookupError, TypeError) as error:
+        raise LookupError(
+            f"The identity provider's metadata at {settings.oidc_metadata_url} cannot be read "
+            f"({type(error).__name__}). Is OIDC_METADATA_URL right?"
+        ) from None
+    redirect = f"{settings.link_base}/oauth2callback"
+    verifier = secrets.token_urlsafe(48)
+    challenge = urlsafe_b64encode(sha256(verifier.encode()).digest()).decode().rstrip("=")
+    asked = {
+        "response_type": "code",
+        "client_id": settings.oidc_client_id,
+        "redirect_uri": redirect,
+        "scope": "openid email profile",
+        "state": secrets.token_urlsafe(),
+        "nonce": secrets.token_urlsafe(),
+    }
+    if "S256" in (metadata.get("code_challenge_methods_supported") or []):
+        asked |= {"code_challenge": challenge, "code_challenge_method": "S256"}
+    if settings.oidc_prompt:
+        asked["prompt"] = settings.oidc_prompt
+    try:
+        answer = httpx2.get(httpx2.URL(begin).copy_merge_params(asked), timeout=10)
+    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+        raise LookupError(
+            f"{issuer} does not answer where logins begin ({type(error).__name__})."
+        ) from None
+    location = answer.headers.get("location", "")
+    said = httpx2.URL(location).params if location.startswith(redirect) else httpx2.QueryParams()
+    if answer.status_code >= _BAD or "error" in said:
+        words = [said.get("error", ""), said.get("error_description", "")]
+        if "error" not in said:
+            text = " ".join(
+                re.sub(r"(?s)<(style|script).*?</\1>|<[^>]*>", " ", answer.text).split()
+            )
+            words = [f"HTTP {answer.status_code}", text[:300]]
+        raise LookupError(
+            f"{issuer} refuses to begin a login: {': '.join(filter(None, words))}. Please look "
+            f"over OIDC_CLIENT_ID, OIDC_PROMPT, and whether {redirect} is registered there."
+        )
+    return issuer
 
 
 def _links(settings: Settings) -> str:
@@ -214,8 +268,12 @@ def _reach(channel: Channel) -> str:
 
 def _data_folder(settings: Settings) -> str:
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryFile(dir=settings.data_dir):
-        return str(settings.data_dir.resolve())
+    with tempfile.TemporaryFile(dir=settings.data_dir) as file:
+        file.write(b"a file")
+        flush(file)
+    if full := full_disk(settings.data_dir):
+        raise OSError(full[0].upper() + full[1:])
+    return f"{settings.data_dir.resolve()} ({shown_bytes(free_bytes(settings.data_dir))} free)"
 
 
 def _encoder() -> str:

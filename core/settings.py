@@ -160,6 +160,12 @@ class Settings(BaseSettings):
     oidc_title: str = Field(
         "your organisation", description="What the login button calls the provider."
     )
+    oidc_prompt: str = Field(
+        "",
+        pattern=r"^[a-z_ ]*$",
+        description="The `prompt` that the provider is asked for, such as `login` or "
+        "`select_account`; empty: none, since not every provider takes one.",
+    )
     oidc_claim: str = Field(
         "preferred_username",
         description="The claim that a new account's user_id is made from; take one that people "

@@ -1,14 +1,21 @@
 """Opening the database and handing out its collections' keepers."""
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final, Self
 
 from pymongo import MongoClient
 from pymongo.database import Database
-from pymongo.errors import ConnectionFailure, PyMongoError
+from pymongo.errors import (
+    ConfigurationError,
+    ConnectionFailure,
+    PyMongoError,
+)
+from pymongo.topology_description import TopologyDescription
 
 from core.models import LoginEntry, ViewEntry
+from core.redaction import redact
 from core.settings import Settings
 from core.store import embedded, schema
 from core.store.activity import ActivityStore
@@ -16,6 +23,7 @@ from core.store.addresses import AddressStore
 from core.store.assets import AssetStore
 from core.store.attempts import AttemptStore
 from core.store.bin import BinStore
+from core.store.embedded import full_disk
 from core.store.invites import InviteStore
 from core.store.jobs import JobStore
 from core.store.leases import LeaseStore
@@ -106,8 +114,17 @@ class Store:
         Raises:
             DatabaseUnavailable: it does not answer, or is no replica set.
         """
-        with translated_errors():
+        try:
             hello = self._client.admin.command("hello")
+        except ConnectionFailure:
+            raise DatabaseUnavailable(
+                "The database does not answer. Is Fivefold running (`make run`), or is MONGODB_URI "
+                f"right?{_topology(self._client.topology_description)}"
+            ) from None
+        except PyMongoError as error:
+            raise DatabaseUnavailable(
+                f"The database refuses to work: {redact(str(error).split(', full error', 1)[0])}"
+            ) from None
         if "setName" not in hello and hello.get("msg") != "isdbgrid":
             raise DatabaseUnavailable(
                 "The database that MONGODB_URI names is not a replica set, which Fivefold needs "
@@ -132,14 +149,36 @@ def translated_errors() -> Iterator[None]:
     """Turn the driver's errors into one sentence for the user."""
     try:
         yield
-    except ConnectionFailure:
+    except ConnectionFailure as error:
         raise DatabaseUnavailable(
             "The database does not answer. Is Fivefold running (`make run`), "
-            "or is MONGODB_URI right?"
+            f"or is MONGODB_URI right? {_reason(error)}."
+        ) from None
+    except (ConfigurationError, ValueError, TypeError) as error:  # of the driver's reading of it
+        raise DatabaseUnavailable(
+            f"The database's address, MONGODB_URI, cannot be used: {redact(str(error))}"
         ) from None
     except PyMongoError as error:
         reason = str(error).split(", full error", 1)[0]
         raise DatabaseUnavailable(f"The database refuses to work: {reason}") from None
+
+
+def _reason(error: Exception) -> str:
+    """Return the driver's own words, without its settings and its whole view of the set."""
+    return redact(re.split(r" \(configured timeouts|, Timeout: ", str(error), maxsplit=1)[0])
+
+
+def _topology(seen: TopologyDescription) -> str:
+    """Return which set the driver looks for, and what it knows of each member."""
+    members = []
+    for (host, port), server in seen.server_descriptions().items():
+        state = _reason(server.error) if server.error else server.server_type_name
+        belongs = f", of the set {server.replica_set_name}" if server.replica_set_name else ""
+        members.append(f"{host}:{port} ({state}{belongs})")
+    wanted = (
+        f" It looks for the replica set {seen.replica_set_name}." if seen.replica_set_name else ""
+    )
+    return f"{wanted} Members: {', '.join(members) or 'none that belongs to it'}."
 
 
 def open_store(settings: Settings) -> Store:
@@ -171,5 +210,8 @@ def open_store(settings: Settings) -> Store:
         store.check()
     except DatabaseUnavailable:
         store.close()
+        full = "" if settings.mongodb_uri.get_secret_value() else full_disk(settings.data_dir)
+        if full:
+            raise DatabaseUnavailable(f"The database does not answer: {full}.") from None
         raise
     return store

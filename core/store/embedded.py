@@ -40,7 +40,7 @@ from core.redaction import redact
 
 START_SECONDS: Final = 60.0
 STOP_SECONDS: Final = 20.0
-LITTLE_ROOM: Final = 32 * 2**20
+LITTLE_ROOM: Final = 16 * 2**20
 """Free bytes without which the server does not start or go on: its journal and a few tables."""
 _FOLDER_IN_USE: Final = 100  # an exit code of mongod
 _USER: Final = "fivefold"
@@ -138,6 +138,8 @@ class EmbeddedMongo:
         binary = find_mongod()
         database = _database_dir(self._data_dir)
         database.mkdir(parents=True, exist_ok=True)
+        if full := full_disk(self._data_dir):
+            raise EmbeddedUnavailable(f"The embedded MongoDB cannot start: {full}.")
         record = _read_record(self._data_dir)
         for process in psutil.process_iter():  # one that has just begun has noted itself nowhere
             if _is_ours(process.pid, self._data_dir):

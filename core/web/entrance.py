@@ -3,9 +3,8 @@
 import streamlit as st
 
 from core.accounts import Accounts
-from core.i18n import gettext as _
 from core.web.components import login_form
-from core.web.oidc import REFUSED, streamlit_claims
+from core.web.oidc import refusal_text, streamlit_claims
 from core.web.studio import studio
 
 
@@ -27,7 +26,7 @@ def draw_login(target: str, invite: str = "") -> None:
             "invite": invite,
             "recovers": recovers or "",
             "provider": settings.oidc_title,
-            "refusal": _(REFUSED.get(st.query_params.get("refused", ""), "")),
+            "refusal": refusal_text(st.query_params, studio().identity),
             "ticket": "" if claims is None else studio().identity.ticket(claims),
         },
         on_provider=lambda _click: st.login() if settings.login == "oidc" else None,

@@ -6,8 +6,10 @@ That word is good for one login of ours: `streamlit_claims` finds it, a ticket c
 """
 
 import logging
-from collections.abc import Callable
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
 from typing import Any, Final
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import streamlit as st
 from starlette.concurrency import run_in_threadpool
@@ -18,6 +20,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.accounts import Accounts
 from core.i18n import N_
+from core.i18n import gettext as _
+from core.notifications.message import shortened
 from core.settings import Settings
 from core.store import DatabaseError, DatabaseUnavailable
 from core.web.identity import STREAMLIT_COOKIES, Identity
@@ -31,12 +35,15 @@ REFUSED: Final = {
     "refused": N_(
         "The identity provider did not let you in, or its answer came too late. Please try again."
     ),
+    "said": N_("The identity provider refused the login and said: “{said}”"),
 }
 """What the login page says after a login that came to nothing, by the page's `refused`."""
 
 _BEGIN: Final = "/auth/login"  # these two routes are Streamlit's
 _ANSWER: Final = "/oauth2callback"
 _BAD: Final = 400
+_LOGINS: Final = 10_000
+_SAID_CHARACTERS: Final = 300
 
 _log = logging.getLogger(__name__)
 
@@ -52,8 +59,21 @@ def streamlit_secrets(settings: Settings, identity: Identity) -> dict[str, Any] 
             "client_id": settings.oidc_client_id,
             "client_secret": settings.oidc_client_secret.get_secret_value(),
             "server_metadata_url": settings.oidc_metadata_url,
+            # None leaves it out; where nothing is said, Streamlit asks for "select_account".
+            "client_kwargs": {"prompt": settings.oidc_prompt or None},
         }
     }
+
+
+def refusal_text(query: Mapping[str, str], identity: Identity) -> str:
+    """Return what the login page says of a login that came to nothing; empty: there was none."""
+    refused = query.get("refused", "")
+    if refused != "said":
+        return _(REFUSED.get(refused, ""))
+    ticket = identity.read_ticket(query.get("said", "")) or {}
+    if not isinstance(ticket.get("said"), str):  # it is too old, or not ours
+        return _(REFUSED["refused"])
+    return _(REFUSED["said"]).format(said=ticket["said"])
 
 
 def streamlit_claims() -> dict[str, Any] | None:
@@ -72,6 +92,7 @@ class ProviderMiddleware:
     def __init__(self, app: ASGIApp, open_studio: Callable[[], Studio]) -> None:
         self._app = app
         self._open_studio = open_studio
+        self._begun: OrderedDict[str, None] = OrderedDict()  # the states of logins on their way
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on; answer it where Streamlit's answer says that nothing came of it."""
@@ -85,13 +106,41 @@ class ProviderMiddleware:
             nonlocal refused
             if message["type"] == "http.response.start":
                 refused = _refused(asked, message)
+                if asked == _BEGIN:
+                    self._remember(Headers(raw=message["headers"]).get("location", ""))
             if not refused:
                 await send(message)
 
         await self._app(scope, receive, say)
         if refused:
-            await run_in_threadpool(self._note, Request(scope), refused)
-            await RedirectResponse(f"/login?refused={refused}", 303)(scope, receive, send)
+            request = Request(scope)
+            words = self._words(request) if asked == _ANSWER else ""
+            await run_in_threadpool(self._note, request, refused)
+            query = {"refused": refused}
+            if words:
+                _log.warning("the identity provider refused a login: %s", words)
+                query = {
+                    "refused": "said",
+                    "said": self._open_studio().identity.ticket({"said": words}),
+                }
+            await RedirectResponse(f"/login?{urlencode(query)}", 303)(scope, receive, send)
+
+    def _remember(self, location: str) -> None:
+        for state in parse_qs(urlsplit(location).query).get("state", []):
+            self._begun[state] = None
+        while len(self._begun) > _LOGINS:
+            self._begun.popitem(last=False)
+
+    def _words(self, request: Request) -> str:
+        """Return what the provider said of a login that began here; nobody else's words count."""
+        query = request.query_params
+        if query.get("state") not in self._begun:
+            return ""
+        del self._begun[query["state"]]
+        parts = (query.get("error", ""), query.get("error_description", ""))
+        text = " ".join(": ".join(filter(None, parts)).split())
+        printable = "".join(each for each in text if each.isprintable())
+        return shortened(printable, _SAID_CHARACTERS)
 
     def _note(self, request: Request, refused: str) -> None:
         try:

@@ -74,7 +74,7 @@ class RelyingParty:
     def _client(self) -> Any:
         settings = {
             "scope": "openid email profile",
-            "prompt": "select_account",
+            "prompt": None,
             "code_challenge_method": "S256",
         }
         return OAuth().register(
@@ -171,7 +171,7 @@ def test_the_application_is_told_who_was_picked(
     assert told["nonce"] == provider.asked[-1]["nonce"]
 
 
-def test_the_page_offers_everybody_and_was_asked_for_as_streamlit_asks(
+def test_the_page_offers_everybody_and_was_asked_for_as_our_settings_have_streamlit_ask(
     provider: Provider, browser: httpx2.Client
 ) -> None:
     page = browser.get("/login")
@@ -182,7 +182,7 @@ def test_the_page_offers_everybody_and_was_asked_for_as_streamlit_asks(
     assert '<button name="refuse"' in page.text
     [asked] = provider.asked
     assert asked["scope"] == "openid email profile"
-    assert asked["prompt"] == "select_account"
+    assert "prompt" not in asked
     assert asked["code_challenge_method"] == "S256"
 
 

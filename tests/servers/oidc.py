@@ -202,7 +202,7 @@ class Provider:
             return _page("<p>Nobody is sent there from here.", 400)
         objection = _objection(asked)
         if objection:
-            return _back(asked, error=objection)
+            return _back(asked, **objection)
         if request.method == "GET":
             self.asked.append(asked)
             return _page(self._choice())
@@ -346,20 +346,24 @@ def environment_of(provider: Provider) -> dict[str, str]:
     return {name.upper(): value for name, value in settings_of(provider).items()}
 
 
-def _objection(asked: Mapping[str, str]) -> str:
+def _objection(asked: Mapping[str, str]) -> dict[str, str]:
     """Return the error that a request for a login is answered with; empty: none.
 
     The codes are those of RFC 6749, section 4.1.2.1, and OpenID Connect Core 1.0, section 3.1.2.6.
     """
     if asked.get("response_type") != "code":
-        return "unsupported_response_type"
+        return {"error": "unsupported_response_type"}
     if "openid" not in asked.get("scope", "").split():
-        return "invalid_scope"
+        return {"error": "invalid_scope"}
     if "code_challenge" in asked and asked.get("code_challenge_method") != "S256":
-        return "invalid_request"
+        return {"error": "invalid_request"}
     if "none" in asked.get("prompt", "").split():
-        return "login_required"
-    return ""
+        return {"error": "login_required"}
+    if not set(asked.get("prompt", "").split()) <= {"login", "consent"}:
+        # In the words of `oidc-provider` (npm), which takes no others unless it is told to.
+        words = "unsupported prompt value requested"
+        return {"error": "invalid_request", "error_description": words}
+    return {}
 
 
 def _back(asked: Mapping[str, str], **answer: str) -> Response:
