@@ -22,7 +22,7 @@ from websockets.asyncio.client import connect
 
 from tests.product import Product
 
-SECONDS: Final = 15.0
+SECONDS: Final = 12.0
 """How long each load lasts."""
 Load = Callable[[str, float], Coroutine[Any, Any, None]]
 
