@@ -20,6 +20,12 @@ CHANNEL_TITLES: Final = {
 """What the ways of being told are called."""
 
 
+def channel_title(name: str) -> str:
+    """Return what a way of being told is called; its plain name where this version has none."""
+    titles = {str(channel): title for channel, title in CHANNEL_TITLES.items()}
+    return _(titles[name]) if name in titles else name
+
+
 def headline(job: Job, assets: Sequence[Asset]) -> str:
     """Return what happened to a job that has ended, in a few words."""
     if any(each.state == AssetState.UNKNOWN for each in assets):

@@ -27,6 +27,7 @@ from core.providers.errors import (
 )
 from core.providers.registry import Catalogue
 from core.store import DatabaseError, LeaseLost, Store
+from core.store.leases import Unreadable
 
 BACKOFF_SECONDS: Final = (5.0, 300.0)  # first and longest pause before an item is tried again
 MAX_WAITS: Final = 300  # for one's turn: a day, where the provider does not say how long
@@ -112,6 +113,9 @@ class Executor:
                     _log.warning("%s: the lease was lost; left alone", asset.id)
                 with suppress(KeyError):  # deleted meanwhile
                     await asyncio.to_thread(self._store.jobs.settle, asset.job_id)
+        except Unreadable as error:  # it has ended by that
+            with suppress(KeyError):
+                await asyncio.to_thread(self._store.jobs.settle, error.job_id)
         except DatabaseError as error:
             # The lease runs out and whoever sees the database again takes the item up.
             _log.warning("%s: the database failed (%s); left to its lease", asset_id, error)

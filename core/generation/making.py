@@ -32,6 +32,7 @@ from core.providers.errors import (
     RequestRejected,
 )
 from core.store import DatabaseError, LeaseLost, Store
+from core.store.stand_ins import JOB as JOB_UNREADABLE
 
 MAX_ATTEMPTS: Final = 5
 NOT_SAVED: Final = "not_saved"
@@ -150,6 +151,8 @@ class Making:
         job = await asyncio.to_thread(self._store.jobs.get, self.asset.job_id)
         if job is None:
             raise LeaseLost(self.asset.id)
+        if {"prompt", "user_id"} & set(job.unreadable):  # nothing is made of a stand-in
+            raise RequestRejected(JOB_UNREADABLE)
         self._call = asyncio.create_task(self._submit(job))
         self._call.add_done_callback(_noticed)
         if not self._paid:

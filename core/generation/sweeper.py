@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
@@ -14,6 +15,7 @@ from core.models import Asset
 from core.store import DatabaseError, Store
 
 SWEEP_SECONDS: Final = 10.0
+LOOK_SECONDS: Final = 60.0  # between two looks at all open items
 ITEMS_AT_ONCE: Final = 500
 
 _log = logging.getLogger(__name__)
@@ -38,6 +40,7 @@ class Sweeper:
         self._content = content
         self._leadership = leadership
         self._bin_days = bin_days
+        self._looked_at: float | None = None  # when all open items were read
 
     async def run(self) -> None:
         """Sweep from time to time, until cancelled."""
@@ -52,7 +55,7 @@ class Sweeper:
             await asyncio.sleep(SWEEP_SECONDS)
 
     def _sweep(self) -> None:
-        for job_id in self._store.jobs.unsettled():
+        for job_id in {*self._unreadable(), *self._store.jobs.unsettled()}:
             with suppress(KeyError):  # deleted meanwhile
                 self._store.jobs.settle(job_id)
         drafts = self._content.drafts()
@@ -67,6 +70,18 @@ class Sweeper:
         )
         remove_accounts(self._store, self._content)
         empty_bin(self._store, self._content, self._bin_days)
+
+    def _unreadable(self) -> list[str]:
+        """End what nobody can read; return the jobs that are to be settled for that.
+
+        Nothing of ours writes such, so it is looked for now and then only.
+        """
+        jobs, moment = self._store.jobs, time.monotonic()
+        if self._looked_at is not None and moment - self._looked_at < LOOK_SECONDS:
+            return []
+        found = [] if self._looked_at is not None else jobs.of_no_status()
+        self._looked_at = moment
+        return found + jobs.end_unreadable()
 
 
 def empty_bin(store: Store, content: ContentStore, days: float) -> None:
@@ -123,6 +138,8 @@ def remove_files(content: ContentStore, assets: Sequence[Asset]) -> None:
         OSError: some are still there.
     """
     for asset in assets:
+        if not asset.user_id:  # it cannot be read; its owner's folder goes with the account
+            continue
         for path in _files(asset):
             content.remove(asset.user_id, path)
 

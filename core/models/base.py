@@ -2,17 +2,19 @@
 
 import re
 from datetime import UTC, datetime
-from typing import Any, Final, Self
+from typing import Annotated, Any, Final, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from ulid import ULID
 
+from core.i18n import LANGUAGES, number
 from core.i18n import gettext as _
-from core.i18n import number
 
 PROMPT_MAX_CHARACTERS: Final = 4000
 USER_ID_MAX_CHARACTERS: Final = 64
 AT_ONCE: Final = datetime(1970, 1, 1, tzinfo=UTC)  # due whatever any machine's clock says
+
+FIRST_YEAR, LAST_YEAR = 1970, 2999
 
 _USER_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 # File names that Windows keeps for devices, whatever follows the first dot:
@@ -21,6 +23,50 @@ _RESERVED = frozenset(
     ["con", "prn", "aux", "nul"]
     + [f"{device}{digit}" for device in ("com", "lpt") for digit in range(10)]
 )
+
+
+class Vital:
+    """Marks a field for which its default must not stand in where it cannot be read.
+
+    A default says what holds where nothing was written yet. Where something was written that
+    cannot be read, the default of such a field would open what was closed, or pay again.
+
+    Args:
+        stored: whether every stored document has the field, so that one without it is damaged.
+    """
+
+    def __init__(self, *, stored: bool = False) -> None:
+        self.stored = stored
+
+
+VITAL: Final = Vital()
+STORED: Final = Vital(stored=True)
+
+
+def _is_offered(code: str) -> str:
+    if code not in LANGUAGES:
+        raise ValueError("not a language of this version")
+    return code
+
+
+Language = Annotated[str, AfterValidator(_is_offered)]
+"""The code of a language that this version speaks."""
+
+
+def _is_of_the_calendar(moment: datetime) -> datetime:
+    if not FIRST_YEAR <= moment.year <= LAST_YEAR:
+        raise ValueError(f"not in the years {FIRST_YEAR} to {LAST_YEAR}")
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+
+
+Moment = Annotated[datetime, Field(strict=True), AfterValidator(_is_of_the_calendar)]
+"""A time in UTC, far enough from both ends of the calendar for every time zone."""
+Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+"""An amount of money, or of a provider's own unit; never negative, always a number."""
+Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+"""A part of a whole, from 0 to 1."""
+Count = Annotated[int, Field(ge=0, le=2**63 - 1)]
+"""How many or how large; as large as MongoDB can store it."""
 
 
 class InvalidInput(ValueError):
@@ -89,6 +135,25 @@ def parse_prompt(text: str) -> str:
     return text
 
 
+def encodable(value: Any) -> Any:  # noqa: ANN401  # of any type, and the same afterwards
+    """Return a value whose texts can be stored: halves of characters (UTF-16) are replaced."""
+    if isinstance(value, str):
+        return value if _is_encodable(value) else value.encode(errors="replace").decode()
+    if isinstance(value, dict):
+        return {encodable(name): encodable(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [encodable(each) for each in value]
+    return value
+
+
+def _is_encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 class Document(BaseModel):
     """A stored document; unknown fields of a newer version are ignored."""
 
@@ -101,7 +166,8 @@ class Document(BaseModel):
 
     def to_document(self) -> dict[str, Any]:
         """Return the document as MongoDB stores it."""
-        return self.model_dump(by_alias=True)
+        document: dict[str, Any] = encodable(self.model_dump(by_alias=True))
+        return document
 
     @classmethod
     def from_document(cls, document: dict[str, Any]) -> Self:
@@ -114,4 +180,4 @@ class Lease(Document):
 
     owner: str
     token: str
-    until: datetime
+    until: Moment

@@ -1,13 +1,22 @@
 """Jobs, their items, and the workers that make them."""
 
-from datetime import datetime
 from enum import StrEnum
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from core.i18n import N_
-from core.models.base import Document, Lease
+from core.models.base import (
+    STORED,
+    VITAL,
+    Amount,
+    Count,
+    Document,
+    Fraction,
+    Language,
+    Lease,
+    Moment,
+)
 from core.models.notices import Notify
 
 MIN_ITEMS: Final = 5
@@ -64,11 +73,33 @@ ENDED_STATES: Final = (
 )
 
 
+Scalar = str | int | float | bool | None
+_SIDES: Final = ("width", "height")
+
+
+def _are_params(params: dict[str, Any]) -> dict[str, Any]:
+    """Check what code relies on: plain values, sizes that are numbers of pixels, a length."""
+    for name, value in params.items():
+        if not isinstance(value, Scalar):
+            raise ValueError(f"{name} is not a plain value")  # noqa: TRY004  # pydantic's own way
+    for name in _SIDES:
+        side = params.get(name)
+        if side is not None and not (isinstance(side, int) and 0 < side < _MOST_PIXELS):
+            raise ValueError(f"{name} is not a number of pixels")
+    seconds = params.get("seconds")
+    if seconds is not None and not (isinstance(seconds, int | float) and seconds > 0):
+        raise ValueError("seconds is not a length")
+    return params
+
+
+_MOST_PIXELS: Final = 2**31
+
+
 class Requested(Document):
     """How many items a job asks for."""
 
-    images: int
-    videos: int
+    images: Count
+    videos: Count
 
 
 class Options(Document):
@@ -92,16 +123,18 @@ class Job(Document):
     prompt: str
     video_paths: tuple[str, ...] = ()
     image_paths: tuple[str, ...] = ()
-    status: JobStatus = JobStatus.PROCESSING
-    generated_at: datetime | None = None
-    created_at: datetime
-    updated_at: datetime
+    status: Annotated[JobStatus, STORED] = JobStatus.PROCESSING
+    generated_at: Moment | None = None
+    created_at: Moment
+    updated_at: Moment
     requested: Requested
     options: Options
     notify: Notify = Notify()
-    cost: dict[str, float] = {}
-    binned_at: datetime | None = None
-    language: str | None = None
+    cost: dict[str, Amount] = {}
+    binned_at: Moment | None = None
+    language: Language | None = None
+    #: Fields that could not be read; what stands in them is a stand-in. Never stored.
+    unreadable: tuple[str, ...] = Field(default=(), exclude=True)
 
 
 class AssetError(Document):
@@ -112,6 +145,10 @@ class AssetError(Document):
     retryable: bool = False
 
 
+Length = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+"""Of a clip, in seconds."""
+
+
 class Cost(Document):
     """What an item costs, in `unit` ("USD", "credits"; "" for what is free); None: not known.
 
@@ -119,10 +156,10 @@ class Cost(Document):
     as nobody ever said what came of it.
     """
 
-    estimated: float | None = None
-    actual: float | None = None
-    earlier: float = 0.0
-    risked: float = 0.0
+    estimated: Amount | None = None
+    actual: Amount | None = None
+    earlier: Amount = 0.0
+    risked: Amount = 0.0
     unit: str = "USD"
 
     @property
@@ -153,50 +190,68 @@ class Asset(Document):
     job_id: str
     user_id: str
     kind: Kind
-    slot: int
+    slot: Count
     provider: str
     model: str
-    params: dict[str, Any]
-    prompt: str | None = None
-    task: Task = Task.CREATE
-    source: str | None = None
-    state: AssetState = AssetState.QUEUED
-    progress: float = 0.0
+    params: Annotated[dict[str, Any], AfterValidator(_are_params)]
+    prompt: Annotated[str | None, VITAL] = None
+    task: Annotated[Task, VITAL] = Task.CREATE
+    source: Annotated[str | None, VITAL] = None
+    state: Annotated[AssetState, STORED] = AssetState.QUEUED
+    progress: Fraction = 0.0
     waiting: str = ""
-    partial: int = 0
-    remote_id: str | None = None
-    path: str | None = None
+    partial: Count = 0
+    remote_id: Annotated[str | None, VITAL] = None
+    path: Annotated[str | None, VITAL] = None
     display_path: str | None = None
     display_note: str = ""
     preview: str | None = None
     poster: str | None = None
-    width: int | None = None
-    height: int | None = None
-    seconds: float | None = None
-    bytes: int | None = None
+    width: Count | None = None
+    height: Count | None = None
+    seconds: Length | None = None
+    bytes: Count | None = None
     sha256: str | None = None
-    attempts: int = 0
-    waits: int = 0
-    call: str | None = None
-    called_at: tuple[datetime, ...] = ()
+    attempts: Count = 0
+    waits: Count = 0
+    call: Annotated[str | None, VITAL] = None
+    called_at: tuple[Moment, ...] = ()
     details: dict[str, Any] = {}
     error: AssetError | None = None
     cost: Cost = Cost()
     lease: Lease | None = None
     cancel_requested: bool = False
-    next_attempt_at: datetime
-    timings: dict[str, datetime] = {}
+    next_attempt_at: Moment
+    timings: dict[str, Moment] = {}
     favourite: bool = False
-    rating: int = 0
+    rating: Annotated[int, Field(ge=0, le=5)] = 0
     collections: tuple[str, ...] = ()
     note: str = ""
-    binned_at: datetime | None = None
+    binned_at: Moment | None = None
     words: str = ""
+    #: Fields that could not be read; what stands in them is a stand-in. Never stored.
+    unreadable: tuple[str, ...] = Field(default=(), exclude=True)
 
     @property
     def displayed(self) -> str | None:
         """The path of what pages display: the copy for that, or the file itself."""
         return self.display_path or self.path
+
+
+class Receipt(Document):
+    """What is kept of an item that was removed: what it cost, and when its provider was called."""
+
+    id: str = Field(alias="_id")
+    job_id: str
+    user_id: str
+    kind: Kind
+    provider: str
+    model: str
+    state: str | None = None
+    cost: Cost = Cost()
+    timings: dict[str, Moment] = {}
+    called_at: tuple[Moment, ...] = ()
+    removed_at: Moment
 
 
 class Worker(Document):
@@ -211,7 +266,7 @@ class Worker(Document):
     host: str
     pid: int
     broker: str
-    queues: dict[str, int]
+    queues: dict[str, Count]
     accounts: dict[str, str] = {}
-    started_at: datetime
-    seen_at: datetime
+    started_at: Moment
+    seen_at: Moment

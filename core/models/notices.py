@@ -3,13 +3,22 @@
 from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Final, Self
+from typing import Annotated, Final, Self
 
 from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
 from pydantic import Field
 
 from core.i18n import gettext as _
-from core.models.base import Document, InvalidInput, Lease
+from core.models.base import (
+    STORED,
+    VITAL,
+    Count,
+    Document,
+    InvalidInput,
+    Language,
+    Lease,
+    Moment,
+)
 from core.models.times import next_daily, parse_clock, parse_moment, parse_zone
 
 # Names of a network of one's own; this list is what the library offers to change.
@@ -52,7 +61,7 @@ class Notify(Document):
 
     channels: tuple[str, ...] = (ChannelName.APP,)
     when: When = When.READY
-    at: datetime | None = None
+    at: Moment | None = None
     daily: str | None = None
     timezone: str = "UTC"
     email: str | None = None
@@ -163,20 +172,20 @@ class Notice(Document):
     """
 
     id: str = Field(alias="_id")
-    kind: NoticeKind = NoticeKind.JOB
-    job_id: str | None = None
+    kind: Annotated[NoticeKind, VITAL] = NoticeKind.JOB
+    job_id: Annotated[str | None, VITAL] = None
     user_id: str
     channel: str
     recipient: str
-    status: NoticeStatus = NoticeStatus.DUE
+    status: Annotated[NoticeStatus, STORED] = NoticeStatus.DUE
     digest: bool = False
-    due_at: datetime
-    created_at: datetime
-    sent_at: datetime | None = None
-    read_at: datetime | None = None
-    language: str | None = None
-    tried_since: datetime | None = None
-    attempts: int = 0
+    due_at: Moment
+    created_at: Moment
+    sent_at: Moment | None = None
+    read_at: Moment | None = None
+    language: Language | None = None
+    tried_since: Moment | None = None
+    attempts: Count = 0
     error: str | None = None
     title: str = ""
     text: str = ""
@@ -202,7 +211,7 @@ class Webhook(Document):
 
     url: str
     secret: str
-    format: WebhookFormat = WebhookFormat.FIVEFOLD
+    format: Annotated[WebhookFormat, VITAL] = WebhookFormat.FIVEFOLD
 
 
 class Address(Document):
@@ -221,12 +230,12 @@ class Address(Document):
     id: str = Field(alias="_id")
     user_id: str
     address: str
-    confirmed_at: datetime | None = None
-    unsubscribed_at: datetime | None = None
+    confirmed_at: Moment | None = None
+    unsubscribed_at: Annotated[Moment | None, VITAL] = None
     confirm_token: str | None = None
-    confirm_until: datetime | None = None
+    confirm_until: Moment | None = None
     unsubscribe_token: str
-    asked_at: tuple[datetime, ...] = ()
+    asked_at: tuple[Moment, ...] = ()
     mailbox: str = ""
 
     @property

@@ -2,11 +2,11 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Final
+from typing import Annotated, Final
 
 from pydantic import Field
 
-from core.models.base import Document
+from core.models.base import VITAL, Document, Language, Moment
 from core.models.notices import Notify, Webhook
 
 
@@ -34,15 +34,15 @@ class User(Document):
     """
 
     id: str = Field(alias="_id")
-    created_at: datetime
-    last_login_at: datetime | None = None
+    created_at: Moment
+    last_login_at: Moment | None = None
     admin: bool = False
-    protected: bool = False
-    subject: Subject | None = None
-    deleting_at: datetime | None = None
+    protected: Annotated[bool, VITAL] = False
+    subject: Annotated[Subject | None, VITAL] = None
+    deleting_at: Annotated[Moment | None, VITAL] = None
     notify: Notify = Notify()
     zone: str | None = None
-    language: str | None = None
+    language: Language | None = None
     email: str | None = None
     webhook: Webhook | None = None
     stay: bool = False
@@ -88,10 +88,10 @@ class Session(Document):
 
     id: str = Field(alias="_id")
     user_id: str
-    created_at: datetime
-    seen_at: datetime
-    expires_at: datetime
-    revoked_at: datetime | None = None
+    created_at: Moment
+    seen_at: Moment
+    expires_at: Moment
+    revoked_at: Annotated[Moment | None, VITAL] = None
     address: str = ""
     agent: str = ""
     method: str = ""
@@ -107,10 +107,10 @@ class Invite(Document):
 
     id: str = Field(alias="_id")
     made_by: str
-    created_at: datetime
-    expires_at: datetime
-    user_id: str | None = None
-    used_at: datetime | None = None
+    created_at: Moment
+    expires_at: Moment
+    user_id: Annotated[str | None, VITAL] = None
+    used_at: Annotated[Moment | None, VITAL] = None
     used_by: str | None = None
 
 
@@ -125,9 +125,9 @@ class Share(Document):
     id: str = Field(alias="_id")
     job_id: str
     user_id: str
-    created_at: datetime
-    expires_at: datetime
-    withdrawn_at: datetime | None = None
+    created_at: Moment
+    expires_at: Moment
+    withdrawn_at: Annotated[Moment | None, VITAL] = None
 
     def holds(self, moment: datetime) -> bool:
         """Return whether the link works at a time."""
@@ -151,7 +151,7 @@ class LoginEntry(Document):
     reason: str
     address: str
     agent: str
-    time: datetime
+    time: Moment
     method: str = ""
     session: str | None = None
 
@@ -182,8 +182,8 @@ class ViewEntry(Document):
     job_id: str | None
     asset_id: str | None
     action: str
-    time: datetime
+    time: Moment
     owner: str | None = None
-    via: Via = Via.OWN
+    via: Annotated[Via, VITAL] = Via.OWN
     share: str | None = None
     address: str = ""

@@ -9,9 +9,7 @@ from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
 
 from core.i18n import gettext as _
-from core.models.base import InvalidInput
-
-FIRST_YEAR, LAST_YEAR = 1970, 2999
+from core.models.base import FIRST_YEAR, LAST_YEAR, InvalidInput
 
 
 @cache

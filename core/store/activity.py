@@ -16,6 +16,8 @@ from ulid import ULID
 
 from core.i18n import N_
 from core.models import Job, LoginEntry, User, Via, ViewEntry
+from core.store.expressions import number_at
+from core.store.reading import read_each
 
 Document = dict[str, Any]
 Entry = TypeVar("Entry", LoginEntry, ViewEntry, Job)
@@ -211,6 +213,7 @@ class ActivityStore:
                 *(each[name] for name in ("number", "downloads", "last")),
             )
             for each in found
+            if isinstance(each["_id"].get("user_id"), str) and each["_id"]["via"] in BY_OTHERS
         ]
 
     def jobs(self, scope: Scope, limit: int = LATEST) -> list[Job]:
@@ -268,7 +271,11 @@ class ActivityStore:
                 {"$limit": limit},
             ],
         )
-        return [Looked(each["_id"], each["owner"], each["number"], each["last"]) for each in found]
+        return [
+            Looked(each["_id"], each["owner"], each["number"], each["last"])
+            for each in found
+            if isinstance(each["_id"], str) and isinstance(each["owner"], str)
+        ]
 
     def made(self, scope: Scope) -> list[Made]:
         """Return what came of the items of the jobs, by provider."""
@@ -276,7 +283,7 @@ class ActivityStore:
         match: Document = {"job_id": {"$gte": str(ULID.from_datetime(scope.since)).lower()}}
         if scope.user_id is not None:
             match["user_id"] = scope.user_id
-        costs = [{"$ifNull": [f"$cost.{name}", 0.0]} for name in ("earlier", "actual")]
+        costs = [number_at(f"$cost.{name}") for name in ("earlier", "actual")]
         by_unit = {
             "_id": {"provider": "$provider", "unit": "$cost.unit"},
             "images": _number_of({"kind": "image", "state": "done"}),
@@ -305,9 +312,14 @@ class ActivityStore:
                 images=each["images"],
                 videos=each["videos"],
                 failed=each["failed"],
-                costs={cost["k"]: round(cost["v"], 6) for cost in each["costs"] if cost["v"]},
+                costs={
+                    cost["k"]: round(cost["v"], 6)
+                    for cost in each["costs"]
+                    if cost["v"] and isinstance(cost.get("k"), str)
+                },
             )
             for each in found
+            if isinstance(each["_id"], str)
         ]
 
     def busiest(self, scope: Scope, limit: int = LATEST) -> list[Busy]:
@@ -334,6 +346,7 @@ class ActivityStore:
         return [
             Busy(each["_id"], each["logins"], each["views"], each["jobs"], each["last"])
             for each in found
+            if isinstance(each["_id"], str)
         ]
 
     def refused_by_address(self, scope: Scope, limit: int = LATEST) -> list[Refused]:
@@ -361,7 +374,9 @@ class ActivityStore:
             ],
         )
         return [
-            Refused(each["_id"], each["number"], each["accounts"], each["last"]) for each in found
+            Refused(each["_id"], each["number"], each["accounts"], each["last"])
+            for each in found
+            if isinstance(each["_id"], str)
         ]
 
     def _bars(
@@ -375,8 +390,10 @@ class ActivityStore:
         def count(zone: str) -> list[Document]:
             start = {"$dateTrunc": {"date": f"${at}", "unit": scope.unit, "timezone": zone}}
             group = {"_id": {"start": start, "name": name}, "number": {"$sum": 1}}
+            dated = {"$expr": {"$eq": [{"$type": f"${at}"}, "date"]}}  # no list of dates, either
             return _counted(
-                collection, [{"$match": match}, {"$group": group}, {"$sort": {"_id": 1}}]
+                collection,
+                [{"$match": match}, {"$match": dated}, {"$group": group}, {"$sort": {"_id": 1}}],
             )
 
         try:
@@ -385,7 +402,11 @@ class ActivityStore:
             if error.code != UNKNOWN_ZONE:
                 raise
             found = count(f"{datetime.now(scope.zone):%z}")
-        return [Bar(each["_id"]["start"], each["_id"]["name"], each["number"]) for each in found]
+        return [
+            Bar(each["_id"]["start"], each["_id"]["name"], each["number"])
+            for each in found
+            if isinstance(each["_id"].get("name"), str)
+        ]
 
 
 def _match(scope: Scope, at: str = "time") -> Document:
@@ -428,10 +449,9 @@ def _counted(collection: Collection[Document], pipeline: list[Document]) -> list
 
 
 def _read(found: Cursor[Document], model: type[Entry], limit: int) -> list[Entry]:
-    return [model.from_document(each) for each in found.limit(limit).max_time_ms(PATIENCE_MS)]
+    return list(read_each(model, found.limit(limit).max_time_ms(PATIENCE_MS)))
 
 
 def _each(found: Cursor[Document], model: type[Entry]) -> Iterator[Entry]:
     with found.batch_size(BATCH):
-        for document in found:
-            yield model.from_document(document)
+        yield from read_each(model, found)

@@ -10,6 +10,7 @@ from pymongo.database import Database
 from core.i18n import gettext as _
 from core.models import Address, InvalidInput, now
 from core.redaction import redact
+from core.store.reading import read
 
 Document = dict[str, Any]
 
@@ -150,17 +151,22 @@ class AddressStore:
             upsert=True,
             return_document=ReturnDocument.AFTER,
         )
-        if document is None:  # an upsert always answers; the driver's types do not know
-            raise KeyError(address)
-        return _read(document)
+        found = None if document is None else _read(document)
+        if found is None:
+            raise InvalidInput(
+                _("What is stored of this address cannot be read. An admin can repair it.")
+            )
+        return found
 
 
 _NEITHER: Final = {"confirmed_at": None, "confirm_token": None, "confirm_until": None}
 _YES: Final = {"unsubscribed_at": None, "confirm_token": None, "confirm_until": None}
 
 
-def _read(document: Document) -> Address:
-    found = Address.from_document(document)
+def _read(document: Document) -> Address | None:
+    found = read(Address, document)
+    if found is None:
+        return None
     redact.issue(found.unsubscribe_token)
     redact.issue(found.confirm_token or "")
     return found

@@ -1,5 +1,6 @@
 """Assets as pages and people see them. The engine's side: `queue.py` and `leases.py`."""
 
+import math
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -7,6 +8,8 @@ from pymongo import ASCENDING, DESCENDING
 from pymongo.database import Database
 
 from core.models import Asset, AssetState
+from core.store import stand_ins as _stand_ins  # noqa: F401  # jobs and items are shown with them
+from core.store.reading import read, read_each
 
 Document = dict[str, Any]
 
@@ -25,7 +28,7 @@ class AssetStore:
         """Return an asset, or None where there is none (or, with `user_id`, none of that user)."""
         query = {"_id": asset_id} | ({} if user_id is None else {"user_id": user_id})
         document = self._assets.find_one(query)
-        return None if document is None else Asset.from_document(document)
+        return None if document is None else read(Asset, document)
 
     def of_job(self, job_id: str, *, binned: bool = False) -> list[Asset]:
         """Return a job's assets: images, then videos, each in slot order.
@@ -41,14 +44,16 @@ class AssetStore:
         query = {"job_id": {"$in": list(job_ids)}} | ({} if binned else {"binned_at": None})
         order = [("job_id", ASCENDING), ("kind", ASCENDING), ("slot", ASCENDING)]
         assets: dict[str, list[Asset]] = {job_id: [] for job_id in job_ids}
-        for document in self._assets.find(query).sort(order):
-            assets[document["job_id"]].append(Asset.from_document(document))
+        for asset in read_each(Asset, self._assets.find(query).sort(order)):
+            if asset.job_id in assets:
+                assets[asset.job_id].append(asset)
         return assets
 
     def partial(self, asset_id: str) -> bytes | None:
         """Return the latest picture (WebP) of an item half done; None where there is none."""
         document = self._partials.find_one({"_id": asset_id})
-        return None if document is None else bytes(document["webp"])
+        webp = None if document is None else document.get("webp")
+        return webp if isinstance(webp, bytes) else None
 
     def typical_cost(self, like: Asset) -> float | None:
         """Return what the last finished items like one cost on average; None: none is known.
@@ -61,14 +66,12 @@ class AssetStore:
             "provider": like.provider,
             "model": like.model,
             "kind": str(like.kind),
-            "cost.actual": {"$type": "number"},
+            "cost.actual": {"$type": ["double", "int", "long"], "$gte": 0, "$lt": math.inf},
             "source": {"$ne": None} if like.source else None,
         }
         for name in _WHAT_COSTS:
             query[f"params.{name}"] = like.params.get(name)
         found = self._assets.find(query, {"cost.actual": True})
-        costs = [
-            document["cost"]["actual"]
-            for document in found.sort("timings.saved_at", DESCENDING).limit(_LAST)
-        ]
+        last = found.sort("timings.saved_at", DESCENDING).limit(_LAST)
+        costs = [each["cost"]["actual"] for each in last]
         return sum(costs) / len(costs) if costs else None

@@ -18,9 +18,19 @@ from pymongo.client_session import ClientSession
 from pymongo.database import Database
 
 from core.i18n import gettext as _
-from core.models import AT_ONCE, OPEN_STATES, Asset, AssetState, InvalidInput, JobStatus, now
+from core.models import (
+    AT_ONCE,
+    OPEN_STATES,
+    Asset,
+    AssetState,
+    InvalidInput,
+    JobStatus,
+    Receipt,
+    now,
+)
 from core.store.jobs import STORE_SECONDS, JobStore
 from core.store.outbox import NOW
+from core.store.reading import read, read_each
 from core.store.removal import QUIET_SECONDS
 
 Document = dict[str, Any]
@@ -140,12 +150,13 @@ class BinStore:
             "timings.failed_at": quiet,
         }
         found = assets.find(query).limit(limit)
-        return [Asset.from_document(document) for document in found]
+        return list(read_each(Asset, found))
 
     def receipts(self, user_id: str) -> Iterator[Document]:
         """Return what is still known of a user's items that were removed, the last one first."""
         found = self._database["receipts"].find({"user_id": user_id})
-        yield from found.sort("removed_at", DESCENDING)
+        for each in read_each(Receipt, found.sort("removed_at", DESCENDING)):
+            yield each.to_document()
 
     def forget(self, asset: Asset) -> None:
         """Remove an item whose files are removed; with the last one of a job, the job.
@@ -157,9 +168,10 @@ class BinStore:
 
         def write(session: ClientSession) -> None:
             document = database["assets"].find_one({"_id": asset.id}, session=session)
-            if document is None:
+            found = asset if document is None else read(Asset, document)
+            if document is None or found is None:
                 return
-            receipt = {name: document.get(name) for name in _KEPT} | {"removed_at": now()}
+            receipt = found.model_dump(include=set(_KEPT)) | {"removed_at": now()}
             database["receipts"].replace_one(
                 {"_id": asset.id}, receipt, upsert=True, session=session
             )

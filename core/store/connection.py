@@ -204,6 +204,9 @@ def open_store(settings: Settings) -> Store:
             serverSelectionTimeoutMS=5_000,
             w="majority",  # whatever the address or the server's default says
             journal=True,
+            # A date beyond Python's calendar or a text that is none must not end a whole reading.
+            datetime_conversion="DATETIME_AUTO",
+            unicode_decode_error_handler="replace",
         )
     store = Store(client, settings.mongodb_database, settings.log_days, settings.budgets)
     try:

@@ -9,6 +9,7 @@ from pymongo.database import Database
 
 from core.models import Invite, now
 from core.redaction import redact
+from core.store.reading import read, read_each
 from core.store.sessions import hashed
 
 Document = dict[str, Any]
@@ -48,10 +49,10 @@ class InviteStore:
         """Return the invitation of a link, or None where it leads nowhere (any more)."""
         query = {"_id": hashed(secret), "used_at": None, "expires_at": {"$gt": now()}}
         document = self._invites.find_one(query)
-        if document is None:
+        invite = None if document is None else read(Invite, document)
+        if invite is None:
             return None
         redact.issue(secret)
-        invite = Invite.from_document(document)
         maker = {"_id": invite.made_by, "admin": True, "deleting_at": None}
         if invite.made_by != TERMINAL and self._users.find_one(maker, {"_id": True}) is None:
             return None  # who made it has no right to do so any more
@@ -74,7 +75,7 @@ class InviteStore:
         """Return the invitations that can still be used, newest first."""
         query = {"used_at": None, "expires_at": {"$gt": now()}}
         found = self._invites.find(query).sort("created_at", DESCENDING).limit(LISTED)
-        return [Invite.from_document(document) for document in found]
+        return list(read_each(Invite, found))
 
     def withdraw_for(self, user_id: str) -> None:
         """Make all links to choose an account's passphrase lead nowhere."""

@@ -16,7 +16,6 @@ from core.models import (
     Asset,
     AssetState,
     ChannelName,
-    Cost,
     InvalidInput,
     Job,
     JobStatus,
@@ -24,13 +23,18 @@ from core.models import (
     Notice,
     NoticeStatus,
     Notify,
+    Receipt,
+    User,
     When,
     now,
 )
 from core.models.notices import ALWAYS
+from core.store.expressions import number_at
 from core.store.outbox import NOW, free
 from core.store.queue import QUEUED
+from core.store.reading import look, mends, read, read_each
 from core.store.spending import UNCERTAIN, SpendingStore
+from core.store.stand_ins import ended, is_over
 
 Document = dict[str, Any]
 
@@ -81,29 +85,29 @@ class JobStore:
         """Return a job, or None where there is none (or, with `user_id`, none of that user)."""
         query = {"_id": job_id} | ({} if user_id is None else {"user_id": user_id})
         document = self._jobs.find_one(query)
-        return None if document is None else Job.from_document(document)
+        return None if document is None else read(Job, document)
 
     def of_user(self, user_id: str, limit: int = 50) -> list[Job]:
         """Return a user's jobs, newest first; those in the bin are left out."""
         query = {"user_id": user_id, "binned_at": None}
         found = self._jobs.find(query).sort("created_at", DESCENDING)
-        return [Job.from_document(document) for document in found.limit(limit)]
+        return list(read_each(Job, found.limit(limit)))
 
     def named(self, job_ids: Sequence[str]) -> dict[str, Job]:
         """Return the given jobs, by id; those that there are."""
         found = self._jobs.find({"_id": {"$in": list(job_ids)}})
-        return {document["_id"]: Job.from_document(document) for document in found}
+        return {job.id: job for job in read_each(Job, found)}
 
     def processing(self, user_id: str, limit: int = 50) -> list[Job]:
         """Return a user's jobs that are being made, newest first."""
         going_on = {"user_id": user_id, "status": str(JobStatus.PROCESSING)}
         found = self._jobs.find(going_on).sort("created_at", DESCENDING).limit(limit)
-        return [Job.from_document(document) for document in found]
+        return list(read_each(Job, found))
 
     def prompts(self, job_ids: Sequence[str]) -> dict[str, str]:
         """Return the prompts of the given jobs, by job id."""
         found = self._jobs.find({"_id": {"$in": list(job_ids)}}, {"prompt": True})
-        return {document["_id"]: document["prompt"] for document in found}
+        return {each["_id"]: _text(each.get("prompt")) for each in found}
 
     def history(self, user_id: str, limit: int) -> list[str]:
         """Return the different prompts of a user's latest jobs, the newest first.
@@ -112,17 +116,45 @@ class JobStore:
         """
         found = self._jobs.find({"user_id": user_id, "binned_at": None}, {"prompt": True})
         latest = found.sort("created_at", DESCENDING).limit(_HISTORY_FACTOR * limit)
-        return list(dict.fromkeys(document["prompt"] for document in latest))[:limit]
+        prompts = (_text(each.get("prompt")) for each in latest)
+        return list(dict.fromkeys(filter(None, prompts)))[:limit]
 
     def unsettled(self) -> list[str]:
         """Return the ids of jobs called `Processing` with nothing left to do, or the reverse."""
         states = [str(state) for state in OPEN_STATES]
-        going_on = set(self._assets.distinct("job_id", {"state": {"$in": states}}))
+        found = self._assets.distinct("job_id", {"state": {"$in": states}})
+        going_on = {job_id for job_id in found if isinstance(job_id, str)}
         processing = {
             document["_id"]
             for document in self._jobs.find({"status": str(JobStatus.PROCESSING)}, {"_id": True})
         }
         return list(processing ^ going_on)
+
+    def end_unreadable(self) -> list[str]:
+        """End open items that cannot be read and that nobody holds, for nobody hands them out.
+
+        What could be read all the same is stored as it was read, so that it goes on.
+
+        Returns:
+            the ids of the jobs that are to be settled.
+        """
+        states = [str(state) for state in OPEN_STATES]
+        job_ids = set()
+        for document in self._assets.find({"state": {"$in": states}}):
+            reading = look(Asset, document)
+            item = read(Asset, document)  # tells the log
+            if item is None or not reading.faults or _is_held(item):
+                continue
+            changes = ended(document) if item.unreadable else mends(reading, document)
+            same = {name: document[name] for name in ("_id", "state")}
+            self._assets.update_one(same, {"$set": changes})
+            job_ids.add(item.job_id)
+        return sorted(job_ids)
+
+    def of_no_status(self) -> list[str]:
+        """Return the ids of jobs whose status is none of ours; it looks at all jobs."""
+        known = {"status": {"$nin": [str(status) for status in JobStatus]}}
+        return [each["_id"] for each in self._jobs.find(known, {"_id": True})]
 
     def cancel(self, job_id: str, user_id: str, asset_id: str | None = None) -> int:
         """Stop a job, or one item of it, from costing anything more.
@@ -175,6 +207,7 @@ class JobStore:
         result are those of `cancel`.
         """
         ready = {"user_id": user_id, "state": QUEUED, "$expr": {"$lte": ["$next_attempt_at", NOW]}}
+        dated = {"next_attempt_at": {"$type": "date"}}
         chosen: Document = ready | {"job_id": job_id}
         if asset_id is not None:
             chosen["_id"] = asset_id
@@ -182,9 +215,11 @@ class JobStore:
         with timeout(STORE_SECONDS):
             for lane in _lanes(self._assets.find(chosen, {"provider": True, "model": True})):
                 first = self._assets.find_one(
-                    ready | lane, {"next_attempt_at": True}, sort=[("next_attempt_at", ASCENDING)]
+                    ready | lane | dated,
+                    {"next_attempt_at": True},
+                    sort=[("next_attempt_at", ASCENDING)],
                 )
-                if first is not None:
+                if first is not None and isinstance(first["next_attempt_at"], datetime):
                     before = {"next_attempt_at": first["next_attempt_at"] - _A_MOMENT}
                     moved += self._assets.update_many(chosen | lane, {"$set": before}).matched_count
         return moved
@@ -224,13 +259,14 @@ class JobStore:
             )
             if document is None:
                 return
-            if document["status"] == str(JobStatus.PROCESSING):
+            if document.get("status") == str(JobStatus.PROCESSING):
                 # Of an earlier ending; the next one makes them anew.
                 unsent = {"$or": [due, given_up]}
                 self._outbox.delete_many(of_job | unsent, session=session)
                 return
             self._outbox.update_many(of_job | due, {"$set": given_up}, session=session)
-            for notice in self._notices(Job.from_document(document), session):
+            job = read(Job, document)
+            for notice in [] if job is None else self._notices(job, session):
                 row = notice.to_document()
                 key = {"_id": row["_id"]}
                 self._outbox.delete_one(key | given_up, session=session)
@@ -243,7 +279,7 @@ class JobStore:
         """Return what announces a job that has ended now, one row a channel."""
         # By the clock that sends them; what a command returns has no zone.
         ended_at = self._client.admin.command("hello")["localTime"].replace(tzinfo=UTC)
-        settings = self._users.find_one({"_id": job.user_id}, session=session) or {}
+        settings = read(User, self._users.find_one({"_id": job.user_id}, session=session) or {})
         try:
             due_at = job.notify.due_at(ended_at)
         except InvalidInput:  # a zone that this machine does not know: a job must end all the same
@@ -296,12 +332,12 @@ class JobStore:
         document = self._jobs.find_one({"_id": job_id}, session=session)
         if document is None:
             raise KeyError(job_id)
-        job = Job.from_document(document)
-        found = self._assets.find({"job_id": job_id}, session=session)
-        assets = [Asset.from_document(each) for each in found.sort("slot", ASCENDING)]
-        if not assets:  # they are being removed, and the job with them
-            return job.status
-        removed = list(self._receipts.find({"job_id": job_id}, session=session))
+        job = read(Job, document)
+        assets = self._settled_items(job_id, session)
+        if job is None or not assets:  # they are being removed, and the job with them
+            return JobStatus.FAILED if job is None else job.status
+        receipts = self._receipts.find({"job_id": job_id}, session=session)
+        removed = list(read_each(Receipt, receipts))
         status = _status(assets)
         moment = now()
         changes: Document = {
@@ -317,7 +353,8 @@ class JobStore:
             self._jobs.update_one(
                 {"_id": job_id}, {"$set": changes | {"updated_at": moment}}, session=session
             )
-        if job.status == JobStatus.PROCESSING and status != JobStatus.PROCESSING:
+        begun = job.status == JobStatus.PROCESSING or "status" in job.unreadable
+        if begun and status != JobStatus.PROCESSING:
             # A job that ended before and was tried again has its notices already.
             for notice in self._notices(job, session):
                 row = notice.to_document()
@@ -325,11 +362,40 @@ class JobStore:
                 self._outbox.update_one(key, {"$setOnInsert": row}, upsert=True, session=session)
         return status
 
+    def _settled_items(self, job_id: str, session: ClientSession) -> list[Asset]:
+        """Return a job's items; those that are open and cannot be read end as failed.
+
+        One that somebody holds a lease on is left to its holder, who may be able to read it.
+        """
+        found = self._assets.find({"job_id": job_id}, session=session).sort("slot", ASCENDING)
+        items = []
+        for document in found:
+            item = read(Asset, document)
+            if item is not None and item.unreadable and not is_over(document):
+                held = {"_id": item.id, "$expr": {"$not": free(NOW)}}
+                if self._assets.find_one(held, {"_id": True}, session=session) is not None:
+                    item = item.model_copy(update={"state": AssetState.SAVING})
+                else:
+                    end = {"$set": ended(document)}
+                    self._assets.update_one({"_id": item.id}, end, session=session)
+                    item = read(Asset, document | ended(document))
+            items += [] if item is None else [item]
+        return items
+
+
+def _is_held(item: Asset) -> bool:
+    return item.lease is not None and item.lease.until > now()
+
+
+def _text(found: object) -> str:
+    return found if isinstance(found, str) else ""
+
 
 def _anew() -> Document:
     """Return what an item is when it begins again, for an update pipeline."""
-    taken_up = {"$eq": [{"$type": "$remote_id"}, "string"]}  # from its provider, not paid anew
-    actual = {"$ifNull": ["$cost.actual", 0.0]}
+    # From its provider, not paid anew; a number is read as text.
+    taken_up = {"$in": [{"$type": "$remote_id"}, ["string", "int", "long", "double"]]}
+    actual = number_at("$cost.actual")
     return {
         "state": QUEUED,
         "progress": 0.0,
@@ -342,12 +408,8 @@ def _anew() -> Document:
         "waiting": "",
         "partial": 0,
         "details": {"$cond": [taken_up, "$details", {"$literal": {}}]},
-        "cost.earlier": {
-            "$add": [{"$ifNull": ["$cost.earlier", 0.0]}, {"$cond": [taken_up, 0.0, actual]}]
-        },
-        "cost.risked": {
-            "$add": [{"$ifNull": ["$cost.risked", 0.0]}, {"$cond": [taken_up, 0.0, UNCERTAIN]}]
-        },
+        "cost.earlier": {"$add": [number_at("$cost.earlier"), {"$cond": [taken_up, 0.0, actual]}]},
+        "cost.risked": {"$add": [number_at("$cost.risked"), {"$cond": [taken_up, 0.0, UNCERTAIN]}]},
         "cost.actual": {"$cond": [taken_up, "$cost.actual", None]},
         "next_attempt_at": AT_ONCE,
         "timings": {"$literal": {"queued_at": now()}},
@@ -356,7 +418,7 @@ def _anew() -> Document:
 
 def _lanes(found: Iterable[Document]) -> list[Document]:
     """Return the different providers with their models among items."""
-    lanes = {(each["provider"], each["model"]) for each in found}
+    lanes = {(_text(each.get("provider")), _text(each.get("model"))) for each in found}
     return [{"provider": provider, "model": model} for provider, model in sorted(lanes)]
 
 
@@ -376,31 +438,31 @@ def _paths(assets: Sequence[Asset], kind: Kind) -> list[str]:
     return [asset.displayed for asset in assets if asset.kind == kind and asset.displayed]
 
 
-def _spent(assets: Sequence[Asset], removed: Sequence[Document]) -> dict[str, float]:
+def _spent(assets: Sequence[Asset], removed: Sequence[Receipt]) -> dict[str, float]:
     """Return what the items have cost, by unit; also those that are only receipts any more."""
     spent: dict[str, float] = {}
     costs = [asset.cost for asset in assets]
-    for cost in costs + [Cost.from_document(receipt["cost"]) for receipt in removed]:
+    for cost in costs + [receipt.cost for receipt in removed]:
         if cost.spent:
             spent[cost.unit] = spent.get(cost.unit, 0.0) + cost.spent
     return {unit: round(amount, 6) for unit, amount in spent.items()}
 
 
-def _last_saved(assets: Sequence[Asset], removed: Sequence[Document]) -> datetime | None:
-    timings = [asset.timings for asset in assets] + [receipt["timings"] for receipt in removed]
+def _last_saved(assets: Sequence[Asset], removed: Sequence[Receipt]) -> datetime | None:
+    timings = [asset.timings for asset in assets] + [receipt.timings for receipt in removed]
     return max((each["saved_at"] for each in timings if "saved_at" in each), default=None)
 
 
-def _recipient(job: Job, channel: str, settings: Document) -> str | None:
+def _recipient(job: Job, channel: str, settings: User | None) -> str | None:
     """Return who a channel tells; None where it leads nowhere (any more).
 
     Args:
         job: what is told of.
         channel: the channel's name.
-        settings: the user's document; only what is needed is read, whatever else is in it.
+        settings: the user's account; None: it cannot be read.
     """
     if channel == ChannelName.EMAIL:
-        return job.notify.email or settings.get("email")
-    if channel == ChannelName.WEBHOOK and not settings.get("webhook"):
+        return job.notify.email or (None if settings is None else settings.email)
+    if channel == ChannelName.WEBHOOK and (settings is None or settings.webhook is None):
         return None
     return job.user_id

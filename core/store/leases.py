@@ -4,23 +4,45 @@ Every write carries the token of the item's lease (fencing): who has lost it cha
 is told so. All times that decide anything are the database's own.
 """
 
+import logging
 from collections.abc import Mapping
 from typing import Any, Final
 
+from bson.errors import BSONError
 from pymongo import ReturnDocument, UpdateOne, timeout
 from pymongo.database import Database
+from pymongo.errors import DocumentTooLarge, WriteError
 from pymongo.write_concern import WriteConcern
 
 from core.models import AT_ONCE, Asset, AssetError, AssetState, new_id, now
+from core.store.expressions import number_at
+from core.store.plain import checked, error_document, facts, short
+from core.store.plain import remote_id as stored_id
 from core.store.queue import ACTIVE, QUEUED, from_now
+from core.store.reading import look, mends, read
+from core.store.stand_ins import ended
 
 Document = dict[str, Any]
 
 CALLS_KEPT: Final = 100  # times of calls that an item remembers
 
+_log = logging.getLogger(__name__)
+
 
 class LeaseLost(Exception):
     """The item was taken over, cancelled or deleted; its former holder must stop."""
+
+
+class Unreadable(Exception):
+    """An item that was claimed cannot be read; it has ended as failed.
+
+    Attributes:
+        job_id: the job that is to be settled.
+    """
+
+    def __init__(self, asset_id: str, job_id: str) -> None:
+        super().__init__(asset_id)
+        self.job_id = job_id
 
 
 class LeaseStore:
@@ -42,6 +64,9 @@ class LeaseStore:
         Returns:
             the asset with its new lease, its state still the one it was found in (an abandoned
             one is to be resumed from there); None where the ticket is not valid (any more).
+
+        Raises:
+            Unreadable: it cannot be read, so it has ended; its job is to be settled.
         """
         lease = {
             "owner": {"$literal": owner},
@@ -55,10 +80,25 @@ class LeaseStore:
                 "state": {"$in": [QUEUED, *ACTIVE]},
                 "$expr": {"$gte": ["$lease.until", "$$NOW"]},
             },
-            [{"$set": {"lease": lease, "attempts": {"$add": ["$attempts", 1]}}}],
+            [{"$set": {"lease": lease, "attempts": {"$add": [number_at("$attempts"), 1]}}}],
             return_document=ReturnDocument.AFTER,
         )
-        return None if document is None else Asset.from_document(document)
+        return None if document is None else self._readable(document)
+
+    def _readable(self, document: Document) -> Asset:
+        """Return a claimed item; what is read otherwise than it is stored is stored so.
+
+        So nothing that is done with it later on stumbles over that.
+        """
+        held = {"_id": document["_id"], "lease.token": document["lease"]["token"]}
+        reading = look(Asset, document)
+        asset = read(Asset, document)  # tells the log
+        if asset is None or asset.unreadable:
+            self._assets.update_one(held, {"$set": ended(document)})
+            raise Unreadable(document["_id"], str(document.get("job_id")))
+        if mended := mends(reading, document):
+            self._assets.update_one(held, {"$set": mended})
+        return asset
 
     def renew(self, held: Mapping[str, str], lease_seconds: float) -> set[str]:
         """Prolong leases.
@@ -104,9 +144,9 @@ class LeaseStore:
             remote_id: what to resume it by.
             learnt: more fields to store, such as `details.request_id`.
         """
-        changes: Document = {"state": str(AssetState.RUNNING), "remote_id": remote_id}
-        changes |= {"error": None, "waits": 0, **(learnt or {})}
-        self._write(asset, changes | {"timings.started_at": now()})
+        changes: Document = {"state": str(AssetState.RUNNING), "remote_id": stored_id(remote_id)}
+        changes |= {"error": None, "waits": 0, "timings.started_at": now()}
+        self._write(asset, changes, learnt)
 
     def resumed(self, asset: Asset) -> None:
         """Store that an item which the provider took earlier is being followed again."""
@@ -121,15 +161,16 @@ class LeaseStore:
             whether the item still waits for the answer to this very call; it is then resumed by
             this id, even where it was called `unknown` meanwhile. May be repeated.
         """
+        remote = stored_id(remote_id)
         waits = {
             "_id": asset.id,
             "call": _token(asset),
             "state": {"$in": [QUEUED, str(AssetState.SUBMITTING), str(AssetState.UNKNOWN)]},
-            "remote_id": {"$in": [None, remote_id]},
+            "remote_id": {"$in": [None, remote]},
         }
         unknown = {"$eq": ["$state", str(AssetState.UNKNOWN)]}
         changes = {
-            "remote_id": {"$literal": remote_id},
+            "remote_id": {"$literal": remote},
             "state": {"$cond": [unknown, QUEUED, "$state"]},
             "next_attempt_at": AT_ONCE,
             "error": None,
@@ -148,7 +189,12 @@ class LeaseStore:
             [
                 UpdateOne(
                     {"_id": asset_id, "lease.token": token, "state": str(AssetState.RUNNING)},
-                    {"$set": {"progress": min(max(fraction, 0.0), 1.0), "waiting": waiting}},
+                    {
+                        "$set": {
+                            "progress": min(max(0.0, fraction), 1.0),  # 0 where it is no number
+                            "waiting": short(waiting),
+                        }
+                    },
                 )
                 for (asset_id, token), (fraction, waiting) in held.items()
             ],
@@ -171,7 +217,7 @@ class LeaseStore:
             learnt: more fields to store, such as `cost.actual`.
         """
         changes: Document = {"state": str(AssetState.SAVING), "progress": 1.0, "waiting": ""}
-        self._write(asset, changes | {**(learnt or {})})
+        self._write(asset, changes, learnt)
 
     def done(self, asset: Asset, saved: Document) -> None:
         """Store the saved file's facts and end the item.
@@ -188,7 +234,8 @@ class LeaseStore:
             "cancel_requested": False,
             "error": None,
         }
-        self._write(asset, saved | ending | {"timings.saved_at": now()})
+        file = {name: checked(Asset, name, value) for name, value in saved.items()}
+        self._write(asset, file | ending | {"timings.saved_at": now()})
 
     def failed(
         self,
@@ -208,7 +255,7 @@ class LeaseStore:
             learnt: more fields to store, such as `cost.actual`.
         """
         forgotten = {} if resumable else {"remote_id": None}
-        self._end(asset, AssetState.FAILED, error, forgotten | {**(learnt or {})})
+        self._end(asset, AssetState.FAILED, error, forgotten, learnt)
 
     def unknown(self, asset: Asset, error: AssetError) -> None:
         """End a paid item whose call's outcome is not known; only the user sends it again.
@@ -219,7 +266,7 @@ class LeaseStore:
         changes = {
             "state": {"$cond": [known, QUEUED, str(AssetState.UNKNOWN)]},
             "cancel_requested": {"$cond": [known, "$cancel_requested", False]},
-            "error": {"$cond": [known, None, {"$literal": error.to_document()}]},
+            "error": {"$cond": [known, None, {"$literal": error_document(error)}]},
             "next_attempt_at": AT_ONCE,
             "lease": None,
             "timings.failed_at": now(),
@@ -254,7 +301,7 @@ class LeaseStore:
             "waiting": "",
             "remote_id": None if anew else "$remote_id",
             "lease": None,
-            "error": {"$literal": None if error is None else error.to_document()},
+            "error": {"$literal": None if error is None else error_document(error)},
             "attempts": {"$subtract": ["$attempts", 0 if counted else 1]},
             "waits": {"$add": [{"$ifNull": ["$waits", 0]}, 1 if pause and not counted else 0]},
             # Who wants it cancelled does not wait for it.
@@ -267,18 +314,29 @@ class LeaseStore:
         asset: Asset,
         state: AssetState,
         error: AssetError | None,
-        more: Document | None = None,
+        more: Document,
+        learnt: Mapping[str, Any] | None = None,
     ) -> None:
         ending = {
             "state": str(state),
             "lease": None,
             "cancel_requested": False,
-            "error": None if error is None else error.to_document(),
+            "error": None if error is None else error_document(error),
         }
-        self._write(asset, ending | (more or {}) | {"timings.failed_at": now()})
+        self._write(asset, ending | more | {"timings.failed_at": now()}, learnt)
 
-    def _write(self, asset: Asset, changes: Document) -> None:
-        self._update(asset, {"$set": changes})
+    def _write(
+        self, asset: Asset, changes: Document, learnt: Mapping[str, Any] | None = None
+    ) -> None:
+        """Store changes, with what the provider said besides, where that can be stored."""
+        said = facts(learnt or {})
+        try:
+            self._update(asset, {"$set": changes | said})
+        except (WriteError, DocumentTooLarge, BSONError, OverflowError) as error:
+            if not said:
+                raise
+            _log.warning("%s: what was said of it is not kept: %s", asset.id, error)
+            self._update(asset, {"$set": changes})
 
     def _update(self, asset: Asset, update: Document | list[Document]) -> None:
         held = {"_id": asset.id, "lease.token": _token(asset)}

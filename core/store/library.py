@@ -19,6 +19,8 @@ from pymongo.database import Database
 from core.i18n import gettext as _
 from core.i18n import number
 from core.models import AT_ONCE, Asset, AssetState, InvalidInput, Kind
+from core.store.expressions import array_at
+from core.store.reading import read_each
 from core.store.search import search
 
 Document = dict[str, Any]
@@ -154,9 +156,10 @@ class LibraryStore:
         found = self._assets.find(from_there).sort(_by(wanted)).limit(limit + 1)
         if hint := _index(query, wanted):
             found = found.hint(hint)
-        assets = [Asset.from_document(document) for document in found]
-        more = len(assets) > limit
-        return Page(assets[:limit], _token(assets[limit - 1], wanted) if more else None)
+        documents = list(found)
+        shown = documents[:limit]
+        more = len(documents) > limit
+        return Page(list(read_each(Asset, shown)), _token(shown, wanted) if more else None)
 
     def total(self, wanted: Filter) -> int:
         """Return how many items there are.
@@ -201,11 +204,11 @@ class LibraryStore:
         for each in self._assets.aggregate(pipeline, hint=_index(query, wanted)):
             by, items = each["_id"], each["items"]
             facets.kinds[Kind(by["kind"])] += items
-            facets.providers[by["provider"]] += items
-            facets.models[by["model"]] += items
-            if ratio := by.get("ratio"):
-                facets.ratios[ratio] += items
-            times += [moment for moment in (each["first"], each["last"]) if moment]
+            counters = {"provider": facets.providers, "model": facets.models}
+            for name, counter in (counters | {"ratio": facets.ratios}).items():
+                if isinstance(value := by.get(name), str) and value:
+                    counter[value] += items
+            times += [each[end] for end in ("first", "last") if isinstance(each[end], datetime)]
         first, last = (min(times), max(times)) if times else (None, None)
         return replace(facets, first=first, last=last)
 
@@ -215,7 +218,7 @@ class LibraryStore:
         Those in the bin are among them, but none that is being removed.
         """
         query = _own(owner, asset_ids) | {"binned_at": {"$ne": AT_ONCE}}
-        found = {each["_id"]: Asset.from_document(each) for each in self._assets.find(query)}
+        found = {each.id: each for each in read_each(Asset, self._assets.find(query))}
         return [found[each] for each in dict.fromkeys(asset_ids) if each in found]
 
     def change(self, owner: str, asset_ids: Sequence[str], change: Change) -> None:
@@ -225,6 +228,9 @@ class LibraryStore:
             InvalidInput: it is too much, too long or no text; nothing is changed then.
         """
         own = _own(owner, asset_ids)
+        if change.collect or change.uncollect:
+            none = {"collections": {"$not": {"$type": "array"}}}
+            self._assets.update_many(own | none, {"$set": {"collections": []}})
         changes: Document = {}
         if change.favourite is not None:
             changes["favourite"] = change.favourite
@@ -250,7 +256,7 @@ class LibraryStore:
         old, new = parse_collection(collection), parse_collection(name)
         others = {
             "$filter": {
-                "input": "$collections",
+                "input": array_at("$collections"),
                 "as": "each",
                 "cond": {"$not": [{"$in": ["$$each", {"$literal": [old, new]}]}]},
             }
@@ -266,7 +272,7 @@ class LibraryStore:
             InvalidInput: the name is none.
         """
         name = parse_collection(collection)
-        of_it = {"user_id": owner, "collections": name}
+        of_it = {"user_id": owner, "collections": {"$eq": name, "$type": "array"}}
         self._assets.update_many(of_it, {"$pull": {"collections": name}})
 
     def _collections(self, query: Document, wanted: Filter) -> Counter[str]:
@@ -279,7 +285,8 @@ class LibraryStore:
             ],
             hint=_index(in_some, wanted),
         )
-        return Counter({each["_id"]: each["items"] for each in found})
+        names = ((each["_id"], each["items"]) for each in found)
+        return Counter({name: items for name, items in names if isinstance(name, str)})
 
     def _for_more(self, own: Document, owner: str, typed: str) -> str:
         """Return the name of a collection that items can be put into.
@@ -418,11 +425,22 @@ def _index(query: Document, wanted: Filter) -> str | None:
     return "favourites" if wanted.favourite else "library"
 
 
-def _token(asset: Asset, wanted: Filter) -> str:
-    """Return where a page ends: the order, and the last item's place in it."""
-    moment = asset.binned_at if wanted.binned else asset.timings.get("saved_at")
-    milliseconds = ((moment or AT_ONCE) - AT_ONCE) // _MILLISECOND
-    return f"{wanted.sort}.{asset.rating}.{milliseconds}.{asset.id}"
+def _token(documents: Sequence[Document], wanted: Filter) -> str:
+    """Return where a page ends: the order, and the place in it of the last item that has one."""
+    places = [place for each in documents if (place := _place(each, wanted)) is not None]
+    rating, milliseconds, asset_id = places[-1] if places else (0, 0, documents[-1]["_id"])
+    return f"{wanted.sort}.{rating}.{milliseconds}.{asset_id}"
+
+
+def _place(document: Document, wanted: Filter) -> tuple[int, int, str] | None:
+    """Return an item's stars, time and id; None: what is stored of them is none."""
+    timings = document.get("timings")
+    saved_at = timings.get("saved_at") if isinstance(timings, dict) else None
+    moment = document.get("binned_at") if wanted.binned else saved_at
+    rating = document.get("rating", 0)
+    if not isinstance(moment, datetime) or not isinstance(rating, int) or moment < AT_ONCE:
+        return None
+    return max(int(rating), 0), (moment - AT_ONCE) // _MILLISECOND, document["_id"]
 
 
 def _beyond(token: str, wanted: Filter) -> Document:

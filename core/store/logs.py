@@ -11,6 +11,7 @@ from pymongo.collection import Collection
 from pymongo.errors import BulkWriteError, PyMongoError
 
 from core.models import LoginEntry, ViewEntry
+from core.store.reading import read_each
 
 Entry = TypeVar("Entry", LoginEntry, ViewEntry)
 
@@ -80,7 +81,7 @@ class Log(Generic[Entry]):
         """Return a user's entries, newest first."""
         self.flush()
         found = self._entries.find({"user_id": user_id}).sort("time", DESCENDING).limit(limit)
-        return [self._model.from_document(document) for document in found]
+        return list(read_each(self._model, found))
 
     def _write(self) -> None:
         while not self._closing.is_set():

@@ -9,12 +9,14 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
-from pydantic import ValidationError
 from pymongo import ASCENDING, DESCENDING, ReturnDocument, UpdateOne
 from pymongo.database import Database
 
 from core.i18n import N_, language
 from core.models import AT_ONCE, Notice, NoticeKind, NoticeStatus, new_id, now
+from core.store.expressions import number_at
+from core.store.plain import short
+from core.store.reading import read, read_each
 
 Document = dict[str, Any]
 Moment = datetime | Literal["$$NOW"]
@@ -65,7 +67,7 @@ class Outbox:
             sending = {"lease.owner": {"$exists": True}, "$expr": {"$not": free(moment)}}
             # `distinct` does not know the present time.
             held = self._rows.find(due | sending, {"user_id": True})
-            due["user_id"] = {"$nin": [row["user_id"] for row in held]}
+            due["user_id"] = {"$nin": [row.get("user_id") for row in held]}
         token = new_id()
         lease = {"owner": owner, "token": token, "until": _later(moment, lease_seconds)}
         take = [{"$set": {"lease": lease}}]
@@ -77,6 +79,9 @@ class Outbox:
             candidates = list(found.limit(_CANDIDATES))
             # Others may be claiming beside us: what one of them was faster with is passed over.
             for row in candidates:
+                if not all(isinstance(row.get(name), str) for name in _GROUP):
+                    self._give_up(row)
+                    continue
                 if not row.get("digest"):
                     one = {"_id": row["_id"]} | due | is_free
                     taken = self._rows.update_one(one, take).modified_count
@@ -108,12 +113,16 @@ class Outbox:
         """Return the rows of a lease; one that cannot be read is given up."""
         notices = []
         for row in self._rows.find({"lease.token": token}).sort("due_at", ASCENDING):
-            try:
-                notices.append(Notice.from_document(row))
-            except ValidationError:
-                given_up = {"status": str(NoticeStatus.FAILED), "error": UNREADABLE, "lease": None}
-                self._rows.update_one({"_id": row["_id"]}, {"$set": given_up})
+            notice = read(Notice, row)
+            if notice is None:
+                self._give_up(row)
+            else:
+                notices.append(notice)
         return notices
+
+    def _give_up(self, row: Document) -> None:
+        given_up = {"status": str(NoticeStatus.FAILED), "error": UNREADABLE, "lease": None}
+        self._rows.update_one({"_id": row["_id"]}, {"$set": given_up})
 
     def renew(self, tokens: Collection[str], lease_seconds: float) -> int:
         """Prolong leases, named by their tokens; return how many rows they still hold."""
@@ -134,7 +143,7 @@ class Outbox:
         updates = [
             UpdateOne(
                 {"_id": notice_id, "status": DUE},
-                [{"$set": {**done, "title": {"$literal": title}, "text": {"$literal": text}}}],
+                [{"$set": done | {"title": _literal(title), "text": _literal(text)}}],
             )
             for notice_id, (title, text) in said.items()
         ]
@@ -151,15 +160,16 @@ class Outbox:
             retry_in: seconds until they are due again; None: they are given up.
             moment: the present time. Rows that have been tried for `TRY_FOR` are given up.
         """
-        since = {"$ifNull": ["$tried_since", moment]}
+        tried = {"$eq": [{"$type": "$tried_since"}, "date"]}
+        since = {"$cond": [tried, "$tried_since", moment]}
         over = {"$gte": [{"$subtract": [moment, since]}, TRY_FOR // timedelta(milliseconds=1)]}
         given_up = True if retry_in is None else over
         changes = {
             "status": {"$cond": [given_up, str(NoticeStatus.FAILED), DUE]},
             "due_at": {"$cond": [given_up, moment, _later(moment, retry_in or 0)]},
             "tried_since": since,
-            "attempts": {"$add": ["$attempts", 1]},
-            "error": {"$literal": reason},
+            "attempts": {"$add": [number_at("$attempts"), 1]},
+            "error": {"$literal": short(reason)},
             "lease": None,
         }
         self._write(notices, changes)
@@ -169,7 +179,7 @@ class Outbox:
     ) -> None:
         """Let claimed rows wait, at no fault of their channel."""
         changes = {"due_at": _later(moment, seconds), "lease": None, "tried_since": None}
-        self._write(notices, changes | {"error": {"$literal": reason}})
+        self._write(notices, changes | {"error": {"$literal": reason and short(reason)}})
 
     def give_up_unserved(self, served: Collection[str]) -> None:
         """Give up what is long overdue over channels that nobody looks after any more.
@@ -192,7 +202,7 @@ class Outbox:
 
     def of_job(self, job_id: str) -> list[Notice]:
         """Return all rows of a job."""
-        return [Notice.from_document(row) for row in self._rows.find({"job_id": job_id})]
+        return list(read_each(Notice, self._rows.find({"job_id": job_id})))
 
     def of_user(
         self, user_id: str, statuses: Sequence[NoticeStatus], limit: int = 50
@@ -201,13 +211,13 @@ class Outbox:
         query = {"user_id": user_id, "status": {"$in": [str(each) for each in statuses]}}
         order = ASCENDING if NoticeStatus.DUE in statuses else DESCENDING
         rows = self._rows.find(query).sort("due_at", order).limit(limit)
-        return [Notice.from_document(row) for row in rows]
+        return list(read_each(Notice, rows))
 
     def in_app(self, user_id: str, limit: int = 10) -> list[Notice]:
         """Return what the app tells a user, newest first: messages sent to it, and failures."""
         found = self._rows.find(_told(user_id)).hint(_OF_USER)
         rows = found.sort("due_at", DESCENDING).limit(limit)
-        return [Notice.from_document(row) for row in rows]
+        return list(read_each(Notice, rows))
 
     def unread(self, user_id: str) -> int:
         """Return how much of that the user has not seen."""
@@ -236,7 +246,7 @@ class Outbox:
         found = self._rows.find_one_and_update(
             same, hurried, upsert=True, return_document=ReturnDocument.AFTER
         )
-        return notice if found is None else Notice.from_document(found)
+        return (None if found is None else read(Notice, found)) or notice
 
     def send_now(self, notice_id: str, user_id: str) -> bool:
         """Make a row due at once, also one that failed; return whether it could be."""
@@ -299,6 +309,10 @@ _AFRESH: Final = {"tried_since": None, "attempts": 0, "error": None, "read_at": 
 _OF_USER: Final = "of_user"  # left alone, the server goes through everybody's
 _GROUP: Final = ("user_id", "channel", "recipient")
 _CANDIDATES: Final = 32
+
+
+def _literal(text: str) -> Document:
+    return {"$literal": short(text)}
 
 
 def _arrived(moment: Moment) -> Document:

@@ -6,8 +6,9 @@ All of it is for the eye, so what was counted a moment ago is good enough.
 import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from statistics import median
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeGuard, TypeVar
 
 from pymongo import ASCENDING, DESCENDING
 from pymongo.database import Database
@@ -120,12 +121,8 @@ class PaceStore:
             }
             found = self._assets.find(query, {"timings": True, "params.seconds": True})
             last = list(found.sort("timings.saved_at", DESCENDING).limit(_RECENT))
-            alike = [each for each in last if each["params"].get("seconds") == seconds] or last
-            took = [
-                (each["timings"]["saved_at"] - each["timings"]["submitted_at"]).total_seconds()
-                for each in alike[:_LAST]
-                if "submitted_at" in each["timings"]
-            ]
+            alike = [each for each in last if _length(each) == seconds] or last
+            took = [span for each in alike[:_LAST] if (span := _took(each)) is not None]
             return max(median(took), 0.0) if took else None
 
         return self._remembered(("typical", provider, model, kind, seconds), _TYPICAL_SECONDS, look)
@@ -136,7 +133,8 @@ class PaceStore:
         def count() -> Waiting:
             group = {"$group": {"_id": "$user_id", "items": {"$sum": 1}}}
             found = self._assets.aggregate([{"$match": {"state": QUEUED} | _of(lane)}, group])
-            return Waiting({each["_id"]: each["items"] for each in found})
+            users = ((each["_id"], each["items"]) for each in found)
+            return Waiting({user: items for user, items in users if isinstance(user, str)})
 
         return self._remembered(("waiting", lane), _COUNTED_SECONDS, count)
 
@@ -163,10 +161,8 @@ class PaceStore:
                 {"_id": False} | dict.fromkeys(order, True),
             )
             last = found.sort([(key, ASCENDING) for key in order]).limit(_MOST_AHEAD)
-            return {
-                (each["job_id"], each["kind"], each["slot"]): place
-                for place, each in enumerate(last, 1)
-            }
+            keys = [tuple(each.get(name) for name in order[1:]) for each in last]
+            return {key: place for place, key in enumerate(keys, 1) if _is_key(key)}
 
         return self._remembered(("order", lane, user_id), _ORDERED_SECONDS, look)
 
@@ -202,6 +198,25 @@ class PaceStore:
             self._known[key] = known = (moment, look())
         found: Found = known[1]
         return found
+
+
+def _is_key(key: tuple[Any, ...]) -> TypeGuard[tuple[str, str, int]]:
+    job_id, kind, slot = key
+    return isinstance(job_id, str) and isinstance(kind, str) and isinstance(slot, int)
+
+
+def _length(document: Document) -> object:
+    params = document.get("params")
+    return params.get("seconds") if isinstance(params, dict) else None
+
+
+def _took(document: Document) -> float | None:
+    """Return how many seconds an item took; None: what is stored does not tell."""
+    times = [document["timings"].get(name) for name in ("submitted_at", "saved_at")]
+    if not all(isinstance(each, datetime) for each in times):
+        return None
+    span: float = (times[1] - times[0]).total_seconds()
+    return span
 
 
 def _of(lane: Lane) -> Document:

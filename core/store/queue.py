@@ -18,6 +18,7 @@ from pymongo.errors import PyMongoError
 from ulid import ULID
 
 from core.models import ACTIVE_STATES, ENDED_STATES, AssetState, now
+from core.store.expressions import array_at
 
 Document = dict[str, Any]
 Lane = tuple[str, str]
@@ -66,14 +67,13 @@ class QueueStore:
         """Return the lanes in which something waits."""
         return [
             (provider, model)
-            for provider in self._assets.distinct("provider", {"state": QUEUED})
-            for model in self._assets.distinct("model", {"state": QUEUED, "provider": provider})
+            for provider in self._distinct("provider", {"state": QUEUED})
+            for model in self._distinct("model", {"state": QUEUED, "provider": provider})
         ]
 
     def users(self, lane: Lane) -> list[str]:
         """Return whose items wait in a lane, in alphabetical order."""
-        found = self._assets.distinct("user_id", {"state": QUEUED} | _of(lane))
-        return sorted(found)
+        return sorted(self._distinct("user_id", {"state": QUEUED} | _of(lane)))
 
     def due(self, lane: Lane, user_id: str, limit: int) -> list[str]:
         """Return the ids of a user's next items in a lane, oldest job first."""
@@ -121,7 +121,7 @@ class QueueStore:
         # database's.
         about = now() - timedelta(seconds=seconds + CLOCKS_DIFFER_SECONDS)
         lately = {"$gte": ["$$this", from_now(-seconds)]}
-        calls = {"$filter": {"input": "$called_at", "as": "this", "cond": lately}}
+        calls = {"$filter": {"input": array_at("$called_at"), "as": "this", "cond": lately}}
         query: Document = {"provider": provider, "called_at": {"$gte": about}}
         query |= {} if model is None else {"model": model}
         found = self._assets.aggregate(
@@ -143,10 +143,9 @@ class QueueStore:
         group = {"_id": _LANE, "items": {"$sum": 1}, "oldest": {"$min": "$job_id"}}
         found = self._assets.aggregate([{"$match": {"state": QUEUED}}, {"$group": group}])
         return {
-            (each["_id"]["provider"], each["_id"]["model"]): Waiting(
-                each["items"], ULID.from_str(each["oldest"].upper()).datetime
-            )
+            lane: Waiting(each["items"], _begun(each["oldest"]))
             for each in found
+            if (lane := _lane(each["_id"])) is not None
         }
 
     def hand_out(self, asset_ids: Sequence[str], ticket: str, seconds: float) -> None:
@@ -169,8 +168,13 @@ class QueueStore:
         for query in queries:
             group = {"$group": {"_id": _LANE, "items": {"$sum": 1}}}
             for found in self._assets.aggregate([{"$match": query}, group]):
-                counts[found["_id"]["provider"], found["_id"]["model"]] += found["items"]
+                if (lane := _lane(found["_id"])) is not None:
+                    counts[lane] += found["items"]
         return counts
+
+    def _distinct(self, field: str, query: Document) -> list[str]:
+        """Return the different texts in a field; what is none is nobody's lane."""
+        return [each for each in self._assets.distinct(field, query) if isinstance(each, str)]
 
     def watch(self, wake: Callable[[], None], stop: Event) -> None:
         """Call `wake` when an item is queued, made or ended, until `stop` is set. Blocks.
@@ -194,6 +198,20 @@ class QueueStore:
                             wake()
             except PyMongoError:
                 stop.wait(1.0)
+
+
+def _lane(group: Document) -> Lane | None:
+    """Return the lane of a group of items; None: what is stored there is none."""
+    provider, model = group.get("provider"), group.get("model")
+    return (provider, model) if isinstance(provider, str) and isinstance(model, str) else None
+
+
+def _begun(job_id: object) -> datetime:
+    """Return when a job was made, as its id says; now, where it is none of ours."""
+    try:
+        return ULID.from_str(str(job_id).upper()).datetime
+    except ValueError:
+        return now()
 
 
 def _of(lane: Lane) -> Document:

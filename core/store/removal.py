@@ -10,7 +10,7 @@ from typing import Any, Final
 from pymongo import ASCENDING
 from pymongo.database import Database
 
-from core.models import OPEN_STATES, JobStatus, NoticeStatus, now
+from core.models import OPEN_STATES, JobStatus, NoticeStatus, Notify, now
 from core.store.addresses import AddressStore
 from core.store.attempts import AttemptStore
 from core.store.jobs import JobStore
@@ -79,7 +79,7 @@ class RemovalStore:
         ended = {
             "user_id": user_id,
             "status": {"$ne": str(JobStatus.PROCESSING)},
-            "updated_at": {"$lt": now() - timedelta(seconds=QUIET_SECONDS)},
+            "updated_at": {"$not": {"$gte": now() - timedelta(seconds=QUIET_SECONDS)}},
             "_id": {"$nin": self._database["assets"].distinct("job_id", _open(user_id))},
         }
         found = self._database["jobs"].find(ended, {"_id": True}).limit(JOBS_AT_ONCE)
@@ -104,7 +104,7 @@ class RemovalStore:
 
     def forget(self, user_id: str) -> None:
         """Remove what is left of an account that is empty, and at last the account itself."""
-        for name in ("outbox", "shares", "sessions", "invites", "receipts"):
+        for name in ("outbox", "shares", "sessions", "invites", "receipts", "assets", "quarantine"):
             self._database[name].delete_many({"user_id": user_id})
         self._database["invites"].delete_many({"made_by": user_id, "used_at": None})
         self._database["spending"].delete_one({"_id": user_id})
@@ -115,7 +115,9 @@ class RemovalStore:
     def _cancel(self, user_id: str) -> None:
         """Cancel what is being made, and have nobody told of it."""
         going_on = {"user_id": user_id, "status": str(JobStatus.PROCESSING)}
-        self._database["jobs"].update_many(going_on, {"$set": {"notify.channels": []}})
+        self._database["jobs"].update_many(
+            going_on, {"$set": {"notify": Notify(channels=()).to_document()}}
+        )
         uncancelled = _open(user_id) | {"cancel_requested": {"$ne": True}}
         for job_id in self._database["assets"].distinct("job_id", uncancelled):
             self._jobs.cancel(job_id, user_id)

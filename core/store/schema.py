@@ -276,6 +276,8 @@ INDEXES: Final[dict[str, list[IndexModel]]] = {
         ),
     ],
 }
+_LEVEL: Final = "moderate"
+"""What is stored already and does not fit can still be changed, or its job would never end."""
 LOGS: Final = {"login_log": "time", "view_log": "time", "receipts": "removed_at"}
 """What is kept for `LOG_DAYS`, and since when."""
 LONGEST_MONTH: Final = 31  # of days; a month's budget counts receipts
@@ -303,11 +305,11 @@ def ensure(database: Database[Document], log_days: int) -> None:
         validator = {"$jsonSchema": rule}
         if name not in existing:
             try:
-                database.create_collection(name, validator=validator)
+                database.create_collection(name, validator=validator, validationLevel=_LEVEL)
             except CollectionInvalid:  # another process was faster
-                database.command("collMod", name, validator=validator)
+                database.command("collMod", name, validator=validator, validationLevel=_LEVEL)
         else:
-            database.command("collMod", name, validator=validator)
+            database.command("collMod", name, validator=validator, validationLevel=_LEVEL)
         for former in set(FORMER_INDEXES.get(name, ())) & set(database[name].index_information()):
             database[name].drop_index(former)
         if INDEXES[name]:

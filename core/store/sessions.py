@@ -13,6 +13,7 @@ from pymongo.errors import DuplicateKeyError
 from core.i18n import gettext as _
 from core.models import SESSION_METHODS, InvalidInput, Method, Session, now
 from core.redaction import redact
+from core.store.reading import read_each
 
 Document = dict[str, Any]
 
@@ -98,7 +99,7 @@ class SessionStore:
         query = self._goes_on | {"_id": {"$in": list(ids)}, "expires_at": {"$gt": now()}}
         with timeout(ANSWER_SECONDS):  # every request waits for this
             found = list(self._sessions.find(query))
-        return {each["_id"]: Session.from_document(each) for each in found}
+        return {each.id: each for each in read_each(Session, found)}
 
     def seen(self, session: Session) -> None:
         """Note that a session was used, where that is not known to the minute."""
@@ -113,7 +114,7 @@ class SessionStore:
         """Return a user's sessions that have not ended, the last used first."""
         query = self._goes_on | {"user_id": user_id, "expires_at": {"$gt": now()}}
         found = self._sessions.find(query).sort("seen_at", DESCENDING).limit(LISTED)
-        return [Session.from_document(document) for document in found]
+        return list(read_each(Session, found))
 
     def revoke(self, session_id: str, user_id: str | None = None) -> bool:
         """End a session at once.

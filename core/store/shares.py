@@ -8,6 +8,7 @@ from pymongo import DESCENDING
 from pymongo.database import Database
 
 from core.models import Share, new_id, now
+from core.store.reading import read, read_each
 
 Document = dict[str, Any]
 
@@ -30,7 +31,7 @@ class ShareStore:
     def get(self, share_id: str) -> Share | None:
         """Return a share that holds at present, or None."""
         document = self._shares.find_one({"_id": share_id})
-        share = None if document is None else Share.from_document(document)
+        share = None if document is None else read(Share, document)
         return share if share is not None and share.holds(now()) else None
 
     def of_job(self, job_id: str, user_id: str) -> list[Share]:
@@ -42,7 +43,7 @@ class ShareStore:
             "expires_at": {"$gt": now()},
         }
         found = self._shares.find(query).sort("created_at", DESCENDING)
-        return [Share.from_document(document) for document in found]
+        return list(read_each(Share, found))
 
     def looks(self, share_ids: Sequence[str]) -> dict[str, int]:
         """Return how often the jobs of these shares were opened by them, by share id."""

@@ -12,8 +12,9 @@ from pymongo.database import Database
 
 from core.i18n import gettext as _
 from core.i18n import locale, number
-from core.models import OPEN_STATES, Asset, AssetState, InvalidInput, now
+from core.models import OPEN_STATES, Asset, AssetState, Cost, InvalidInput, now
 from core.store.assets import AssetStore
+from core.store.expressions import amount_at, number_at
 
 Document = dict[str, Any]
 
@@ -31,20 +32,25 @@ _EXPECTED: Final = {
 _OPEN: Final = {
     "$and": [
         {"$in": ["$state", [str(state) for state in OPEN_STATES]]},
-        {"$eq": [{"$ifNull": ["$cost.estimated", "$cost.actual", None]}, None]},
+        {
+            "$eq": [
+                {"$ifNull": [amount_at("$cost.estimated"), amount_at("$cost.actual"), None]},
+                None,
+            ]
+        },
     ]
 }
 UNCERTAIN: Final = {
     "$cond": [
-        {"$and": [{"$eq": [{"$ifNull": ["$cost.actual", None]}, None]}, _EXPECTED]},
-        {"$ifNull": ["$cost.estimated", 0.0]},
+        {"$and": [{"$eq": [amount_at("$cost.actual"), None]}, _EXPECTED]},
+        number_at("$cost.estimated"),
         0.0,
     ]
 }
 """What an item is expected to cost, or to have cost, where nobody has said what it did."""
 _COUNTED: Final = {
     "$add": [
-        *({"$ifNull": [f"$cost.{name}", 0.0]} for name in ("earlier", "risked", "actual")),
+        *(number_at(f"$cost.{name}") for name in ("earlier", "risked", "actual")),
         UNCERTAIN,
     ]
 }
@@ -151,8 +157,9 @@ class SpendingStore:
         open_items: Counter[str] = Counter()
         for items in (self._items, self._receipts):  # a transaction takes no $unionWith
             for each in items.aggregate(pipeline, session=session):
-                spent[each["_id"]] += each["amount"]
-                open_items[each["_id"]] += each["open"]
+                unit = each["_id"] if isinstance(each["_id"], str) else Cost().unit
+                spent[unit] += each["amount"]
+                open_items[unit] += each["open"]
         return {unit: round(amount, _DIGITS) for unit, amount in spent.items()}, open_items
 
     def _refusal(self, unit: str, budget: float, spent: float, cost: float | None) -> str:

@@ -9,6 +9,7 @@ from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
 from core.models import Subject, User, now
+from core.store.reading import read, read_each
 
 Document = dict[str, Any]
 
@@ -24,7 +25,7 @@ class UserStore:
     def get(self, user_id: str) -> User | None:
         """Return an account, or None where there is none."""
         document = self._users.find_one({"_id": user_id})
-        return None if document is None else User.from_document(document)
+        return None if document is None else read(User, document)
 
     def ensure(self, user_id: str) -> None:
         """Make the account where there is none, without a login."""
@@ -55,7 +56,7 @@ class UserStore:
     def by_subject(self, subject: Subject) -> User | None:
         """Return the account of somebody whom the identity provider knows."""
         document = self._users.find_one({"subject": subject.to_document()})
-        return None if document is None else User.from_document(document)
+        return None if document is None else read(User, document)
 
     def bind(self, user_id: str, subject: Subject) -> bool:
         """Give an account to somebody whom the identity provider knows, where it is nobody's."""
@@ -110,7 +111,7 @@ class UserStore:
     def all(self) -> list[User]:
         """Return the accounts, by their user_ids."""
         found = self._users.find().sort("_id", ASCENDING)
-        return [User.from_document(document) for document in found]
+        return list(read_each(User, found))
 
     def choose(self, user_id: str, **chosen: Any) -> None:  # noqa: ANN401  # fields of `User`
         """Store what a user has chosen: `notify`, `zone`, `language`, `email`, `webhook`."""

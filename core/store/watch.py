@@ -64,6 +64,7 @@ class ChangeStore:
 def _what(change: Document) -> tuple[str, str | None]:
     """Return the job that a change is about; and its owner where it is new."""
     is_job = change["ns"]["coll"] == "jobs"
-    job_id = change["documentKey"]["_id"].split("-", 1)[0]  # an item's id begins with its job's
+    job_id = str(change["documentKey"]["_id"]).split("-", 1)[0]  # an item's begins with its job's
     is_new = is_job and change["operationType"] == "insert"
-    return job_id, change["fullDocument"]["user_id"] if is_new else None
+    owner = change["fullDocument"].get("user_id") if is_new else None
+    return job_id, owner if isinstance(owner, str) else None

@@ -8,6 +8,7 @@ from pymongo.errors import DuplicateKeyError
 
 from core.models import Worker
 from core.store.queue import from_now
+from core.store.reading import read_each
 
 Document = dict[str, Any]
 
@@ -41,7 +42,7 @@ class WorkerStore:
         """Return the workers that were seen a moment ago."""
         since = from_now(-ALIVE_SECONDS)
         found = self._workers.find({"$expr": {"$gt": ["$seen_at", since]}}).sort("_id")
-        return [Worker.from_document(document) for document in found]
+        return list(read_each(Worker, found))
 
     def lead(self, owner: str, seconds: float) -> bool:
         """Take the leadership, or prolong it.

@@ -15,7 +15,6 @@ from core.models import (
     OPEN_STATES,
     Asset,
     AssetState,
-    ChannelName,
     Job,
     JobStatus,
     Kind,
@@ -24,7 +23,7 @@ from core.models import (
     When,
 )
 from core.models.notices import ALWAYS
-from core.outcome import CHANNEL_TITLES, ending, made_text
+from core.outcome import channel_title, ending, made_text
 from core.store.pace import Pace
 from core.web.buttons import job_acts
 from core.web.moments import span_text
@@ -240,7 +239,7 @@ def _facts(job: Job, assets: Sequence[Asset], view: View) -> list[tuple[str, str
         sizes = dict.fromkeys(
             f"{each.params['width']} × {each.params['height']}"
             for each in assets
-            if each.kind == kind
+            if each.kind == kind and {"width", "height"} <= set(each.params)
         )
         facts.append((_(title), ", ".join(sizes)))
     if job.options.seconds and job.requested.videos:
@@ -276,4 +275,4 @@ def wish_text(wish: Notify, view: View) -> str:
 def channels_text(wish: Notify) -> str:
     """Return by what a job is to be announced, in words."""
     channels = wish.channels or (ALWAYS,)
-    return ", ".join(_(CHANNEL_TITLES[ChannelName(name)]) for name in channels)
+    return ", ".join(map(channel_title, channels))

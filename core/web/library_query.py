@@ -6,7 +6,8 @@ from typing import Final, TypeVar
 
 from core.i18n import gettext as _
 from core.models import InvalidInput, Kind
-from core.models.times import FIRST_YEAR, LAST_YEAR, instant
+from core.models.base import FIRST_YEAR, LAST_YEAR
+from core.models.times import instant
 from core.store.library import PAGE, STARS, Filter, Sort
 
 Choice = TypeVar("Choice", Kind, Sort)

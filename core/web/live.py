@@ -202,6 +202,8 @@ class Hub:
                 self._open().store.changes.watch(changed, stop)
             except (DatabaseError, DatabaseUnavailable) as error:
                 _log.warning("changes could not be watched: %s", error)
+            except Exception:  # noqa: BLE001  # without it, all would be told late from now on
+                _log.exception("changes could not be watched")
             stop.wait(_PAUSE_SECONDS)
 
     def _until_next_look(self) -> float:

@@ -24,7 +24,7 @@ from core.models import (
 from core.models.notices import ALWAYS
 from core.models.times import parse_moment, parse_zone
 from core.notifications.message import shortened
-from core.outcome import CHANNEL_TITLES
+from core.outcome import channel_title
 from core.store import Store
 from core.web.board import channels_text, wish_text
 from core.web.view import View
@@ -112,7 +112,7 @@ def row(notice: Notice, prompts: Mapping[str, str], view: View) -> Json:
         "id": notice.id,
         "on": "notice",
         "state": str(notice.status),
-        "channel": _(CHANNEL_TITLES[ChannelName(notice.channel)]),
+        "channel": channel_title(notice.channel),
         "to": notice.recipient if notice.channel == ChannelName.EMAIL else "",
         "title": notice.title or _(_KINDS.get(notice.kind, "")) or what,
         "href": f"/job?id={notice.job_id}" if notice.job_id else None,

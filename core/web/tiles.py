@@ -14,6 +14,7 @@ Json = dict[str, Any]
 
 _ALT_CHARACTERS: Final = 140
 _KIB: Final = 1024
+_SIDE: Final = 512  # of an item that does not tell how large it is
 _NO_PACE: Final = Pace()
 
 
@@ -32,8 +33,8 @@ def tile(asset: Asset, prompt: str, view: View, pace: Pace = _NO_PACE) -> Json:
         "id": asset.id,
         "kind": str(asset.kind),
         "name": name,
-        "width": asset.width or asset.params["width"],
-        "height": asset.height or asset.params["height"],
+        "width": asset.width or asset.params.get("width") or _SIDE,
+        "height": asset.height or asset.params.get("height") or _SIDE,
         "prompt": asset.prompt or prompt,
         "job": asset.job_id,
         "made": made_by(asset, prompt, view),

@@ -1,0 +1,513 @@
+"""Documents that cannot be read, in every collection and every field: they take nothing down.
+
+All poisoned documents lie beside good ones at once, of the same user and of another; then
+everything that reads is driven over them. `POISON=deep` does it for one poisoned document after
+the other, so that none hides behind another.
+"""
+
+import json
+import os
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import pytest
+from bson import Decimal128, ObjectId, Regex, Timestamp
+from bson.datetime_ms import DatetimeMS
+from pymongo.errors import BulkWriteError
+
+from core.generation import sweeper
+from core.media.folder import FolderStore
+from core.models import (
+    OPEN_STATES,
+    Address,
+    Asset,
+    AssetError,
+    AssetState,
+    Cost,
+    Invite,
+    Job,
+    JobStatus,
+    Kind,
+    Lease,
+    LoginEntry,
+    Notice,
+    Notify,
+    Receipt,
+    Session,
+    Share,
+    Subject,
+    User,
+    Via,
+    ViewEntry,
+    Webhook,
+    Worker,
+    new_id,
+    now,
+)
+from core.settings import Settings
+from core.store import Store
+from core.store.activity import Scope
+from core.store.library import Filter, Sort
+from core.web import notices
+from core.web.channels import JobChannel, Looker, look
+from core.web.library import facets_of, items_of
+from core.web.studio import Studio
+from core.web.view import View
+from tests.contract.fakes import FakeProvider
+from tests.integration.bench import NewBench, run, until
+from tests.web import studio_of
+
+DEEP: Final = os.environ.get("POISON") == "deep"
+REFUSED: Final = {11000, 171}  # by a unique index, or one over two lists: these cannot be there
+GONE: Final = object()
+NESTED: Final[dict[str, Any]] = {"a": {"b": [{"c": {"$d": 1, "e.f": None}}]}}
+
+
+def deep(levels: int) -> dict[str, Any]:
+    return {"a": deep(levels - 1)} if levels else {}
+
+
+VALUES: Final[dict[str, Any]] = {
+    "removed": GONE,
+    "null": None,
+    "number": 5,
+    "fraction": -0.5,
+    "NaN": float("nan"),
+    "infinite": float("inf"),
+    "huge number": 2**62,
+    "text": "x",
+    "empty": "",
+    "huge text": "é" * 30_000,
+    "true": True,
+    "list": [1, "a", {}, None],
+    "texts": ["a", "a"],
+    "no list": [],
+    "nested": NESTED,
+    "deep": deep(60),
+    "no mapping": {},
+    "date": datetime(2026, 1, 1, tzinfo=UTC),
+    "date as text": "2026-01-01T00:00:00Z",
+    "dates": [datetime(2026, 1, 1, tzinfo=UTC)],
+    "date beyond the calendar": DatetimeMS(2**55),
+    "last date": datetime(9999, 12, 31, 23, tzinfo=UTC),
+    "decimal": Decimal128("1e400"),
+    "object id": ObjectId(b"123456789012"),
+    "bytes": b"\xff\x00",
+    "timestamp": Timestamp(1, 1),
+    "regular expression": Regex("("),
+}
+
+
+def job_of(user_id: str, number: int) -> dict[str, Any]:
+    job = Job(
+        id=new_id(),
+        user_id=user_id,
+        prompt=f"a lighthouse {number}",
+        status=JobStatus.COMPLETED,
+        generated_at=now(),
+        created_at=now(),
+        updated_at=now() - timedelta(hours=1),
+        requested={"images": 1, "videos": 1},
+        options={"ratio": "1:1", "seconds": 5, "seed": 7, "style": "watercolour"},
+        notify=Notify(channels=("app", "email"), daily="08:00", when="daily", timezone="UTC"),
+        cost={"USD": 0.5},
+        language="de",
+    )
+    return job.to_document()
+
+
+def asset_of(job: Mapping[str, Any], state: AssetState, number: int) -> dict[str, Any]:
+    active = state in (AssetState.SUBMITTING, AssetState.RUNNING, AssetState.SAVING)
+    lease = Lease(owner="dead:1", token=new_id(), until=now() - timedelta(seconds=5))
+    asset = Asset(
+        id=f"{job['_id']}-image-{number}",
+        job_id=job["_id"],
+        user_id=job["user_id"],
+        kind="image",
+        slot=number,
+        provider="fake",
+        model="tiny",
+        params={"ratio": "1:1", "width": 64, "height": 64, "seed": 1},
+        prompt="a lighthouse",
+        state=state,
+        path=f"generated_content/ana/{job['_id']}-image-{number}.png",
+        preview=f"generated_content/ana/.previews/{job['_id']}-image-{number}.webp",
+        width=64,
+        height=64,
+        bytes=10,
+        sha256="0" * 64,
+        attempts=1,
+        remote_id="task-1" if active else None,
+        call="call-1" if active else None,
+        called_at=(now(),) if active else (),
+        details={"request_id": "r-1"},
+        error=AssetError(code="x", message="The vendor said no."),
+        cost=Cost(estimated=0.1, actual=0.1 if state == AssetState.DONE else None),
+        lease=lease if active else None,
+        next_attempt_at=now() - timedelta(seconds=1),
+        timings={"queued_at": now(), "submitted_at": now(), "saved_at": now()},
+        favourite=True,
+        rating=3,
+        collections=("Sea",),
+        note="A note.",
+        words="a lighthouse",
+    )
+    return asset.to_document()
+
+
+def others(user_id: str, number: int) -> dict[str, dict[str, Any]]:
+    """A good document of each of the other collections."""
+    entry = {"user_id": user_id, "address": "198.51.100.7", "agent": "Firefox", "time": now()}
+    return {
+        "users": User(
+            id=f"{user_id}-{number}",
+            created_at=now(),
+            last_login_at=now(),
+            subject=Subject(issuer="https://id.example.org", subject=f"{user_id}-{number}"),
+            notify=Notify(channels=("app",), at=now(), when="at"),
+            zone="Europe/Berlin",
+            language="de",
+            email="ana@example.org",
+            webhook=Webhook(url="https://hooks.example.org", secret="whsec_eA=="),
+        ).to_document(),
+        "sessions": Session(
+            id=f"session-{number}",
+            user_id=user_id,
+            created_at=now(),
+            seen_at=now(),
+            expires_at=now() + timedelta(days=1),
+        ).to_document(),
+        "invites": Invite(
+            id=f"invite-{number}",
+            made_by="terminal",
+            created_at=now(),
+            expires_at=now() + timedelta(days=1),
+            user_id=user_id,
+        ).to_document(),
+        "shares": Share(
+            id=f"share-{number}",
+            job_id="01",
+            user_id=user_id,
+            created_at=now(),
+            expires_at=now() + timedelta(days=1),
+        ).to_document(),
+        "login_log": LoginEntry(outcome="accepted", reason="", **entry).to_document(),
+        "view_log": ViewEntry(
+            user_id="boss",
+            owner=user_id,
+            job_id="01",
+            asset_id="01-image-1",
+            action="view",
+            time=now(),
+            via=Via.ADMIN,
+        ).to_document(),
+        "outbox": Notice(
+            id=f"notice-{number}",
+            job_id=f"job-{number}",
+            user_id=user_id,
+            channel="app",
+            recipient=user_id,
+            digest=bool(number % 2),
+            due_at=now() - timedelta(seconds=1),
+            created_at=now(),
+            language="de",
+            lease=Lease(owner="dead", token="t", until=now() - timedelta(seconds=1)),
+        ).to_document(),
+        "addresses": Address(
+            id=f"{user_id} {number}@example.org",
+            user_id=user_id,
+            address=f"{number}@example.org",
+            unsubscribe_token=f"unsubscribe-{number}",
+            asked_at=(now(),),
+            mailbox=f"{number}@example.org",
+        ).to_document(),
+        "receipts": Receipt(
+            id=f"receipt-{number}",
+            job_id="01",
+            user_id=user_id,
+            kind="image",
+            provider="fake",
+            model="tiny",
+            state="done",
+            cost=Cost(actual=0.1),
+            timings={"queued_at": now(), "saved_at": now()},
+            called_at=(now(),),
+            removed_at=now(),
+        ).to_document(),
+        "workers": Worker(
+            id=f"host:{number}",
+            host="host",
+            pid=1,
+            broker="b",
+            queues={"io": 5},
+            accounts={"fake": "12 credits"},
+            started_at=now(),
+            seen_at=now(),
+        ).to_document(),
+    }
+
+
+def paths(good: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """Every field of a document, and every field of what is nested in it."""
+    found: list[tuple[str, ...]] = []
+    for name, value in good.items():
+        if name == "_id":
+            continue
+        found.append((name,))
+        if isinstance(value, dict):
+            found += [(name, part) for part in value]
+    return found
+
+
+def poisoned(good: Mapping[str, Any], path: tuple[str, ...], value: Any) -> dict[str, Any]:
+    document = dict(good)
+    holder = document
+    for step in path[:-1]:
+        holder[step] = dict(holder[step])
+        holder = holder[step]
+    if value is GONE:
+        holder.pop(path[-1], None)
+    else:
+        holder[path[-1]] = value
+    return document
+
+
+def cases(good: Mapping[str, Any]) -> list[tuple[tuple[str, ...], str]]:
+    return [(path, name) for path in paths(good) for name in VALUES]
+
+
+class Poison:
+    """Puts poisoned documents into the database, past the validators, as another version would."""
+
+    def __init__(self, store: Store) -> None:
+        self._database = store._database  # noqa: SLF001  # nothing of the product writes such
+        self.number = 100
+
+    def insert(self, collection: str, *documents: Mapping[str, Any]) -> None:
+        try:
+            self._database[collection].insert_many(
+                list(documents), ordered=False, bypass_document_validation=True
+            )
+        except BulkWriteError as error:
+            wrong = [each["code"] for each in error.details["writeErrors"]]
+            assert set(wrong) <= REFUSED, error.details["writeErrors"][:1]
+
+    def jobs(self, user_id: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        for path, name in cases(job_of(user_id, 0)):
+            self.number += 1
+            job = job_of(user_id, self.number)
+            yield f"{'.'.join(path)} {name}", poisoned(job, path, VALUES[name])
+
+    def assets(
+        self, user_id: str, states: Sequence[AssetState]
+    ) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
+        """Yield jobs, each with one item that is poisoned; the states take turns."""
+        fields = cases(asset_of(job_of(user_id, 0), AssetState.RUNNING, 0))
+        for path, name in fields * (len(states) if DEEP else 1):
+            self.number += 1
+            state = states[self.number % len(states)]
+            job = job_of(user_id, self.number)
+            if state != AssetState.DONE:
+                job |= {"status": str(JobStatus.PROCESSING), "generated_at": None}
+            good = asset_of(job, state, self.number)
+            path = path if good[path[0]] is not None else path[:1]
+            item = poisoned(good, path, VALUES[name])
+            yield f"{'.'.join(path)} {name}", job, item
+
+    def others(self, user_id: str, collection: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        for path, name in cases(others(user_id, 0)[collection]):
+            self.number += 1
+            good = others(user_id, self.number)[collection]
+            yield f"{'.'.join(path)} {name}", poisoned(good, path, VALUES[name])
+
+
+# What reads. Each is called with everything poisoned at once, and none may raise.
+
+
+def scopes(store: Store) -> list[Scope]:
+    ana = store.users.get("ana")
+    assert ana is not None
+    zone = ZoneInfo("Europe/Berlin")
+    return [Scope.of(user, days, zone, now()) for user in (ana, None) for days in (30, 365)]
+
+
+def readings(store: Store, studio: Studio, job_ids: list[str]) -> dict[str, Callable[[], Any]]:
+    """Return all that pages and routes ask of the store and the studio, by name."""
+    view = studio.view("Europe/Berlin")
+    filters = [
+        Filter(owner="ana", sort=sort, binned=binned) for sort in Sort for binned in (False, True)
+    ]
+    filters += [
+        Filter(owner="ana", words="lighthouse"),
+        Filter(owner="ana", favourite=True, rating=1, collection="Sea"),
+    ]
+    ana = store.users.get("ana")
+    assert ana is not None
+    found: dict[str, Callable[[], Any]] = {
+        "jobs of the user": lambda: store.jobs.of_user("ana", 5000),
+        "named": lambda: store.jobs.named(job_ids),
+        "processing": lambda: store.jobs.processing("ana", 5000),
+        "prompts": lambda: store.jobs.prompts(job_ids),
+        "history": lambda: store.jobs.history("ana", 1000),
+        "unsettled": store.jobs.unsettled,
+        "assets": lambda: store.assets.of_jobs(job_ids, binned=True),
+        "facets": lambda: [facets_of(studio, "ana", view, binned=each) for each in (True, False)],
+        "spent": lambda: store.spending.spent("ana"),
+        "lanes": store.queue.lanes,
+        "users of a lane": lambda: [store.queue.users(lane) for lane in store.queue.lanes()],
+        "due": lambda: store.queue.due(("fake", "tiny"), "ana", 1000),
+        "left behind": lambda: store.queue.left_behind(("fake", "tiny"), 1000),
+        "to cancel": lambda: store.queue.to_cancel(1000),
+        "in flight": store.queue.in_flight,
+        "called": lambda: store.queue.called("fake", None, 60),
+        "waiting": store.queue.waiting,
+        "workers": store.workers.alive,
+        "makers": lambda: studio.unserved(studio.makers(Kind.IMAGE)),
+        "accounts": lambda: studio.accounts(studio.makers(Kind.IMAGE)),
+        "users": store.users.all,
+        "user ids": store.users.ids,
+        "admins": store.users.admins,
+        "sessions": lambda: store.sessions.of_user("ana"),
+        "living": lambda: store.sessions.living([f"session-{n}" for n in range(9999)]),
+        "invites": store.invites.open,
+        "shares": lambda: store.shares.of_job("01", "ana"),
+        "looks": lambda: store.shares.looks(["share-1"]),
+        "logins": lambda: store.logins.of_user("ana", 5000),
+        "views": lambda: store.views.of_user("boss", 5000),
+        "receipts": lambda: list(store.bin.receipts("ana")),
+        "bin": lambda: store.bin.due(30, 5000),
+        "bell": lambda: (store.outbox.in_app("ana", 5000), store.outbox.unread("ana")),
+        "notices": lambda: notices.overview(store, ana, view),
+        "overdue": lambda: store.outbox.overdue(0),
+        "to remove": store.removal.due,
+    }
+    for wanted in filters:
+        found[f"library {wanted}"] = lambda wanted=wanted: pages_of(studio, wanted, view)
+    for scope in scopes(store):
+        for name in (
+            *("logins", "views", "looks_of_others", "jobs", "views_over_time", "jobs_over_time"),
+            *("most_looked_at", "made", "busiest", "refused_by_address"),
+        ):
+            found[f"activity {name} {scope}"] = lambda scope=scope, name=name: getattr(
+                store.activity, name
+            )(scope)
+    return found
+
+
+def pages_of(studio: Studio, wanted: Filter, view: View) -> list[str]:
+    """Return the ids of all items of a library, page by page."""
+    ids: list[str] = []
+    after: str | None = ""
+    pages = 0
+    while after is not None:
+        found = items_of(studio, wanted, view, after, 100)
+        ids += [each["id"] for each in found["items"]]
+        after, pages = found["next"], pages + 1
+        assert pages < 100, "the library has no end"
+    return ids
+
+
+def raised(calls: Mapping[str, Callable[[], Any]]) -> dict[str, str]:
+    """Call everything and return what was raised."""
+    errors = {}
+    for name, call in calls.items():
+        try:
+            call()
+        except Exception as error:  # noqa: BLE001  # whatever it is, it is the finding
+            where = traceback.extract_tb(error.__traceback__)
+            last = next((f for f in reversed(where) if "/core/" in f.filename), where[-1])
+            errors[name] = f"{error!r:.300} in {last.filename.rsplit('/', 1)[-1]}:{last.lineno}"
+    return errors
+
+
+@pytest.fixture
+def poison(store: Store) -> Poison:
+    store.users.ensure("ana")
+    store.users.ensure("ben")
+    return Poison(store)
+
+
+@pytest.fixture
+def opened(settings: Settings, store: Store, content: FolderStore) -> Studio:
+    return studio_of(settings, store, content)
+
+
+def test_unreadable_jobs_and_items_take_no_reading_down(
+    store: Store, opened: Studio, poison: Poison
+) -> None:
+    good = {}
+    for user in ("ana", "ben"):
+        job = job_of(user, 1)
+        good[user] = job, asset_of(job, AssetState.DONE, 1)
+        poison.insert("jobs", job)
+        poison.insert("assets", good[user][1])
+    jobs = [job for _name, job in poison.jobs("ana")]
+    poison.insert("jobs", *jobs)
+    mine = {"user_id": "ana"}
+    poison.insert("assets", *(asset_of(job | mine, AssetState.DONE, 1) for job in jobs))
+    items = list(poison.assets("ana", list(AssetState)))
+    poison.insert("jobs", *(job for _name, job, _item in items))
+    poison.insert("assets", *(item for _name, _job, item in items))
+    ids = [job["_id"] for job in jobs] + [job["_id"] for _name, job, _item in items]
+    ids.append(good["ana"][0]["_id"])
+
+    errors = raised(readings(store, opened, ids))
+
+    def draw(job_id: str) -> None:
+        channel = JobChannel(Looker("ana", language="de"), job_id)
+        shown = look(opened, channel)
+        if shown is not None:
+            json.dumps(shown)
+
+    errors |= raised({f"page of {job_id}": lambda job_id=job_id: draw(job_id) for job_id in ids})
+    assert not errors, f"{len(errors)}: " + "\n".join(f"{n}: {e}" for n, e in errors.items())
+
+
+@pytest.mark.parametrize("collection", sorted(others("ana", 0)))
+def test_unreadable_documents_of_a_collection_take_no_reading_down(
+    store: Store, opened: Studio, poison: Poison, collection: str
+) -> None:
+    poison.insert(collection, *(each for _name, each in poison.others("ana", collection)))
+    errors = raised(readings(store, opened, []))
+    assert not errors, "\n".join(f"{n}: {e}" for n, e in errors.items())
+
+
+# What works. The good job completes, and every job with an item that cannot be read ends.
+
+
+def test_a_worker_makes_what_it_can_read_and_ends_the_rest(
+    store: Store, new_bench: NewBench, poison: Poison, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweeper, "SWEEP_SECONDS", 0.2)
+    monkeypatch.setattr(sweeper, "LOOK_SECONDS", 0.5)
+    bench = new_bench(FakeProvider())
+    provider = bench.provider
+    items = list(poison.assets("ana", OPEN_STATES))[:: 1 if DEEP else 13]
+    poison.insert("jobs", *(job for _name, job, _item in items))
+    poison.insert("assets", *(item for _name, _job, item in items))
+    raw = store._database  # noqa: SLF001  # what is stored, not what is read of it
+
+    def stuck() -> list[str]:
+        """Jobs that have not ended, but for those that nothing at all is left of."""
+        processing = raw["jobs"].find({"status": str(JobStatus.PROCESSING)}, {"_id": True})
+        ids = [each["_id"] for each in processing]
+        # Another provider's name may be a good one: such an item waits for whoever knows it.
+        left = {"error.code": {"$ne": "not_configured"}}
+        return [each for each in ids if raw["assets"].find_one({"job_id": each} | left) is not None]
+
+    async def main() -> None:
+        async with bench.worker(worker_concurrency=50):
+            with suppress(TimeoutError):
+                await until(lambda: bench.status != JobStatus.PROCESSING, 50)
+                await until(lambda: not stuck(), 50)
+
+    run(main())
+    names = {job["_id"]: name for name, job, _item in items}
+    assert not [names.get(each, "the good job") for each in stuck()]
+    assert bench.status == JobStatus.COMPLETED
+    assert set(bench.states()) == {AssetState.DONE}
+    assert set(provider.submitted) >= {asset.id for asset in bench.assets}
