@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import click
 
+from core.cli_repair import repair as repair_command
 from core.cli_users import user as user_commands
 from core.crash_report import BROKEN, CANNOT_START, SUPERVISED, TEMPORARY, sentence
 from core.media.folder import FolderStore
@@ -325,6 +326,7 @@ def doctor(*, as_json: bool) -> None:
 
 
 cli.add_command(user_commands)
+cli.add_command(repair_command)
 
 
 def _prepared(name: str, **chosen: Any) -> Settings:  # noqa: ANN401  # values of settings

@@ -57,6 +57,7 @@ def examine(settings: Settings) -> list[Finding]:
     findings = [
         _finding("settings", lambda: _settings(settings)),
         _finding("database", lambda: _database(settings)),
+        _finding("documents", lambda: _documents(settings)),
         _finding("workers", lambda: _workers(settings)),
         _finding("queue", lambda: _queue(settings)),
         _finding("broker", lambda: _broker(settings)),
@@ -127,6 +128,18 @@ def _settings(settings: Settings) -> str:
 def _database(settings: Settings) -> str:
     with open_store(settings) as store:
         return f"MongoDB {store.ping()}, database “{settings.mongodb_database}”"
+
+
+def _documents(settings: Settings) -> str:
+    with open_store(settings) as store:
+        unreadable, kept = store.repairs.count(), len(store.repairs.kept())
+    if unreadable:
+        counted = ", ".join(f"{number} in {name}" for name, number in unreadable.items())
+        raise LookupError(
+            f"{unreadable.total()} cannot be read as they are stored ({counted}). "
+            "`python -m core repair` says what is wrong with them."
+        )
+    return "all can be read" + (f"; {kept} are in the quarantine" if kept else "")
 
 
 def _workers(settings: Settings) -> str:

@@ -33,6 +33,7 @@ from core.store.outbox import Outbox
 from core.store.pace import PaceStore
 from core.store.queue import QueueStore
 from core.store.removal import RemovalStore
+from core.store.repair import RepairStore
 from core.store.sessions import SessionStore
 from core.store.shares import ShareStore
 from core.store.spending import SpendingStore
@@ -86,6 +87,7 @@ class Store:
         self.activity = ActivityStore(self._database)
         self.changes = ChangeStore(self._database)
         self.pace = PaceStore(self._database)
+        self.repairs = RepairStore(client, self._database)
         self.removal = RemovalStore(
             self._database, self.jobs, self.sessions, self.attempts, self.addresses
         )

@@ -71,8 +71,11 @@ class Reading(Generic[Model]):
         return [each for each in self.faults if each.vital]
 
 
-StandIns = Callable[[Stored], Stored]
-"""Returns values for the fields that a document cannot be shown without."""
+StandIns = Callable[[Stored, set[str]], Stored | None]
+"""Returns values for what a document cannot be shown without; None: nothing may stand in.
+
+It is called with what can be read, and with the names of the fields that cannot.
+"""
 _stand_ins: dict[type[Document], StandIns] = {}
 
 
@@ -111,8 +114,8 @@ def look(model: type[Model], document: Mapping[str, Any]) -> Reading[Model]:
     if "_id" in vital or model not in _stand_ins:
         return Reading(None, tuple(faults))
     shown = {name: each for name, each in stored.items() if name not in _tops(vital)}
-    shown |= _stand_ins[model](shown)
-    standing = _validated(model, shown, [])
+    values = _stand_ins[model](shown, _tops(vital))
+    standing = None if values is None else _validated(model, shown | values, [])
     fields = tuple(dict.fromkeys(vital))
     marked = None if standing is None else standing.model_copy(update={_UNREADABLE: fields})
     return Reading(marked, tuple(faults))

@@ -77,6 +77,7 @@ VALIDATORS: Final[dict[str, Document]] = {
         {"job_id": _TEXT, "user_id": _TEXT, "removed_at": _DATE},
     ),
     "installation": _object(["value"], {}),
+    "quarantine": _object(["collection", "at"], {"collection": _TEXT, "at": _DATE}),
     "outbox": _object(
         ["user_id", "channel", "recipient", "status", "due_at"],
         {"status": {"enum": [str(status) for status in NoticeStatus]}, "due_at": _DATE},
@@ -228,6 +229,7 @@ INDEXES: Final[dict[str, list[IndexModel]]] = {
         IndexModel([(key, ASCENDING) for key in ("provider", "model", "called_at")], name="called"),
     ],
     "installation": [],
+    "quarantine": [IndexModel([("user_id", ASCENDING)], name="of_user")],
     "spending": [],
     "outbox": [
         IndexModel(

@@ -41,7 +41,7 @@ _SLOT: Final = re.compile(r"\d{1,4}", re.ASCII)
 _ENDED: Final = {str(state) for state in ENDED_STATES}
 
 
-def _job(stored: Stored) -> Stored:
+def _job(stored: Stored, _lost: set[str]) -> Stored:
     begun = _moment(str(stored["_id"]))
     return {
         "user_id": stored.get("user_id", ""),
@@ -54,7 +54,7 @@ def _job(stored: Stored) -> Stored:
     }
 
 
-def _asset(stored: Stored) -> Stored:
+def _asset(stored: Stored, _lost: set[str]) -> Stored:
     """Return what an item is shown with; a finished one with its file where that is known."""
     job_id, _dash, name = str(stored["_id"]).partition("-")
     kind, _dash, slot = name.partition("-")
@@ -80,9 +80,9 @@ def _asset(stored: Stored) -> Stored:
     return values
 
 
-def _user(stored: Stored) -> Stored:
-    """Only a time is stood in for: nobody is let in whose account says something else wrongly."""
-    return {"created_at": stored.get("created_at", now())}
+def _user(_stored: Stored, lost: set[str]) -> Stored | None:
+    """Only a time is stood in for: whether an account is protected, nobody may guess."""
+    return {"created_at": now()} if lost == {"created_at"} else None
 
 
 def was_sent(stored: Stored) -> bool:
