@@ -212,7 +212,9 @@ def _decoded(text: str) -> bytes:
             return b""
         if "base64" not in head.lower():
             return unquote_to_bytes(body)
-        text = unquote_to_bytes(body).decode("ascii", "ignore") if "%" in body else body
+        text = body
+    if "%" in text:
+        text = unquote_to_bytes(text).decode("ascii", "ignore")
     if "\\" in text:
         text = re.sub(r"\\[nrt]", "", text)
     text = text.translate({ord("-"): "+", ord("_"): "/"}).partition("=")[0]

@@ -77,7 +77,8 @@ class Picture:
     async def read(self, raw: bytes) -> None:
         """Take what is in an answer that is here already, whichever form it has."""
         self.reply = raw
-        if raw.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(_LINES):
+        start = raw.lstrip(b"\xef\xbb\xbf \r\n\t")
+        if start.startswith(_LINES) and not start.startswith((b"data:image/", b"data:video/")):
             await self.read_events(_once(raw), 0, None)
         else:
             self._take(await asyncio.to_thread(read_reply, raw, Kind.IMAGE))

@@ -35,7 +35,7 @@ _STATES: Final = "status state taskstatus jobstatus phase".split()
 _PROGRESS: Final = "progress percent percentage progresspercent".split()
 _SENTENCES: Final = (
     "message msg detail details failure failurereason failreason reason errormessage errormsg"
-    " errordescription statusmsg statusmessage description title error errors".split()
+    " errordescription statusmsg statusmessage description title error errors baseresp".split()
 )
 _CODES: Final = "code errorcode failurecode rc statuscode type".split()
 _ERRORS: Final = "error errors failure failurereason failreason detail".split()
@@ -60,7 +60,8 @@ _MEANINGS: Final = {
         " created starting scheduled enqueued accepted new queueing queuing",
         State.RUNNING: "inprogress processing preprocessing postprocessing running generating"
         " started active working rendering uploading saving executing dreaming",
-        State.DONE: "completed complete succeeded success successful finished done ready ok",
+        State.DONE: "completed complete succeeded succeed success successful finished done"
+        " ready ok",
         State.FAILED: "failed failure fail error errored rejected contentfiltered moderated"
         " requestmoderated contentmoderated expired timedout nsfw",
         State.CANCELLED: "cancelled canceled aborted deleted revoked",
@@ -126,7 +127,7 @@ def read_reply(raw: bytes, kind: Kind) -> Reply:
     document = read_json(raw)
     if document is None:
         text = raw.decode("utf-8", "replace")
-        media = find_in_fragment(text, kind)
+        media = find_media(text.strip(), kind) or find_in_fragment(text, kind)
         return Reply(media=media, message="" if media else _plain(text), refused=False)
     return read_document(document, kind)
 

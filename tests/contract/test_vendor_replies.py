@@ -168,6 +168,12 @@ IMAGES: dict[str, Any] = {
     "url-safe, unpadded": {
         "data": [{"b64_json": base64.urlsafe_b64encode(PNG).decode().rstrip("=")}]
     },
+    "percent signs": {
+        "data": [{"b64_json": ENCODED.replace("+", "%2B").replace("/", "%2F")}],
+    },
+    "nothing but Base64": ENCODED.encode(),
+    "nothing but a data address": f"{PREFIX}{ENCODED}\n".encode(),
+    "a prediction": {"predictions": [{"mimeType": "image/png", "bytesBase64Encoded": ENCODED}]},
     "data address in url": {"data": [{"url": PREFIX + ENCODED}]},
     "one, no list": {"data": {"b64_json": ENCODED}},
     "bare list": [{"b64_json": ENCODED}],
@@ -603,6 +609,7 @@ FAILURES: list[tuple[dict[str, Any], type[ProviderError], str]] = [
     ({"error": {"message": "m", "code": "moderation_blocked"}}, PromptRejected, "m"),
     ({"error": {"detail": [{"msg": "too long"}]}}, GenerationFailed, "too long"),
     ({"fail_reason": "upstream said no"}, GenerationFailed, "upstream said no"),
+    ({"base_resp": {"status_code": 1027, "status_msg": "too bold"}}, GenerationFailed, "too bold"),
     ({"error": None}, GenerationFailed, "did not say why"),
 ]
 
