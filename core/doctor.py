@@ -228,8 +228,9 @@ def _provider(settings: Settings) -> str:
                 re.sub(r"(?s)<(style|script).*?</\1>|<[^>]*>", " ", answer.text).split()
             )
             words = [f"HTTP {answer.status_code}", text[:300]]
+        said_words = ": ".join(filter(None, words)).rstrip(".")
         raise LookupError(
-            f"{issuer} refuses to begin a login: {': '.join(filter(None, words))}. Please look "
+            f"{issuer} refuses to begin a login: {said_words}. Please look "
             f"over OIDC_CLIENT_ID, OIDC_PROMPT, and whether {redirect} is registered there."
         )
     return issuer

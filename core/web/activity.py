@@ -17,9 +17,10 @@ from core.store.activity import PERIODS, Bar, Deed, Scope, Visit
 from core.web import session
 from core.web.account import browser_text
 from core.web.charts import DEED_COLOURS, STATUS_COLOURS, over_time
-from core.web.exports import export_address, look_at_activity, owner_of, safe_cell
+from core.web.exports import export_address, look_at_activity, owner_of
 from core.web.money import amounts_text
 from core.web.studio import studio
+from core.web.tables import safe_cell
 
 Row = dict[str, Any]
 

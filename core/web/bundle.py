@@ -1,7 +1,5 @@
 """Several items as one download: a zip with a folder a job, and how each item was made."""
 
-import csv
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import chain
@@ -16,8 +14,8 @@ from core.web.access import Access
 from core.web.answers import NOT_KEPT
 from core.web.archive import ZIP, Source, missing_text, told, zipped
 from core.web.content import file_name, slug
-from core.web.exports import safe_cell
 from core.web.studio import Studio
+from core.web.tables import csv_lines
 from core.web.view import View
 
 Json = dict[str, Any]
@@ -120,11 +118,7 @@ def _made(asset: Asset, job: Job | None, name: str) -> Json:
 
 
 def _csv(made: Sequence[Json], columns: Sequence[str]) -> bytes:
-    text = io.StringIO()
-    table = csv.writer(text)
-    table.writerow(columns)
-    table.writerows([_cell(each[column]) for column in columns] for each in made)
-    return text.getvalue().encode(errors="replace")
+    return b"".join(csv_lines(columns, ([_cell(each[name]) for name in columns] for each in made)))
 
 
 def _cell(value: object) -> object:
@@ -134,4 +128,4 @@ def _cell(value: object) -> object:
         value = to_json(value, inf_nan_mode="null").decode()
     elif isinstance(value, datetime):
         value = value.isoformat(timespec="seconds")
-    return safe_cell("" if value is None else value)
+    return "" if value is None else value

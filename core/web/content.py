@@ -11,6 +11,7 @@ that is signed for a short while.
 
 import logging
 import re
+import unicodedata
 from collections.abc import Callable
 from http import HTTPStatus
 from pathlib import Path
@@ -94,8 +95,18 @@ def file_name(prompt: str, asset: Asset, extension: str) -> str:
 
 def slug(prompt: str) -> str:
     """Return a prompt's first words as part of a file's name, such as `a-red-fox`."""
-    words = re.sub(r"[^\w]+", "-", prompt[: 4 * _NAME_CHARACTERS].lower()).strip("-_")
-    return words[:_NAME_CHARACTERS].strip("-_") or "fivefold"
+    text = unicodedata.normalize("NFC", prompt[: 4 * _NAME_CHARACTERS]).lower()
+    kept = "".join(each if each == "_" or _is_written(each) else "-" for each in text)
+    words = re.sub(r"-+", "-", kept).strip("-_")
+    cut = _NAME_CHARACTERS
+    while 0 < cut < len(words) and unicodedata.category(words[cut]).startswith("M"):
+        cut -= 1  # a mark belongs to the letter before it
+    return words[:cut].strip("-_") or "fivefold"
+
+
+def _is_written(character: str) -> bool:
+    """Whether a character is a letter, a mark on one, a number, or joins letters."""
+    return unicodedata.category(character)[0] in "LMN" or character in "\u200c\u200d"
 
 
 def _answer(make: Callable[[], Response]) -> Response:

@@ -1,12 +1,9 @@
 """The activity as CSV, for whoever wants to work on with it: one route, streamed."""
 
-import csv
-import io
 import logging
-import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from datetime import datetime
-from itertools import chain, islice
+from itertools import chain
 from typing import Final, NamedTuple
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
@@ -24,16 +21,10 @@ from core.store.users import UserStore
 from core.web.answers import NOT_KEPT, SORRY, Refused
 from core.web.incoming import logged_in
 from core.web.studio import Studio
+from core.web.tables import Row, csv_lines
 from core.web.visitors import visitor
 
-Row = Sequence[object]
-
 _TYPE: Final = "text/csv; charset=utf-8; header=present"  # RFC 4180, section 3
-_ROWS: Final = 500  # that are written at a time
-
-# What a spreadsheet takes for a formula, also after what cannot be seen: OWASP "CSV Injection".
-_FORMULA: Final = re.compile(r"[\t\r\n]|[\s\x00-\x20\u200b\ufeff]*[=+\-@＝＋－＠]")
-
 _log = logging.getLogger(__name__)
 
 
@@ -85,13 +76,6 @@ def export_address(which: str, scope: Scope, viewer: str) -> str:
     return f"/activity/{which}.csv?{urlencode(query, doseq=True)}"
 
 
-def safe_cell(value: object) -> object:
-    """Return what a cell shows, with an apostrophe before what a spreadsheet would calculate."""
-    if isinstance(value, str) and _FORMULA.match(value):
-        return f"'{value}"
-    return value
-
-
 def look_at_activity(viewer: str, of: str | None, address: str) -> ViewEntry:
     """Return what the log is told when an admin looks at what others did.
 
@@ -129,7 +113,8 @@ def _export(request: Request, open_studio: Callable[[], Studio]) -> Response:
             entry = look_at_activity(user_id, scope.user_id, visitor(request).address)
             store.views.note(entry)
         _log.info("%s exports %s of %s", user_id, which, scope.user_id or "everybody")
-    lines = _lines(_TABLES[which].columns, rows, scope.zone)
+    cells = ([_cell(each, scope.zone) for each in row] for row in rows)
+    lines = csv_lines(_TABLES[which].columns, cells)
     first = next(lines)  # while there still can be another answer
     return StreamingResponse(
         chain([first], lines),
@@ -173,20 +158,10 @@ def _scope(request: Request, user_id: str, users: UserStore) -> Scope:
     return Scope.of(account, int(days), zone, now(), [Deed(each) for each in named])
 
 
-def _lines(columns: Row, rows: Iterator[Row], zone: ZoneInfo) -> Iterator[bytes]:
-    """Write rows as RFC 4180 has it, some hundred at a time."""
-    batch: list[Row] = [columns, *islice(rows, _ROWS)]
-    while batch:
-        text = io.StringIO()
-        csv.writer(text).writerows([_cell(each, zone) for each in row] for row in batch)
-        yield text.getvalue().encode(errors="replace")
-        batch = list(islice(rows, _ROWS))
-
-
 def _cell(value: object, zone: ZoneInfo) -> object:
     if isinstance(value, datetime):
         return value.astimezone(zone).isoformat(timespec="seconds")
-    return safe_cell(value)
+    return value
 
 
 def _login_rows(activity: ActivityStore, scope: Scope) -> Iterator[Row]:

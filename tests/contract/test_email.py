@@ -746,3 +746,41 @@ def test_a_file_without_a_login_is_said_and_nothing_is_asked_at_the_terminal(
     assert "yagmail.Client(" in str(error)
     assert capfd.readouterr().out == ""
     assert server.connections == 0
+
+
+@pytest.mark.parametrize(
+    ("machine", "greeting"),
+    [
+        ("my_box.lan", "[127.0.0.1]"),
+        ("-odd-.example", "[127.0.0.1]"),
+        ("mybox", "[127.0.0.1]"),
+        ("bücher.example", "[127.0.0.1]"),
+        ("localhost", "[127.0.0.1]"),
+        ("box.example.org", "box.example.org"),
+    ],
+)
+def test_a_machine_greets_by_a_name_that_servers_take(
+    server: MailServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    machine: str,
+    greeting: str,
+) -> None:
+    monkeypatch.setattr(socket, "getfqdn", lambda _="": machine)
+    server.named_clients_only = True
+    with channel_to(server, tmp_path) as channel:
+        assert channel.check()
+        send(channel)
+    assert set(server.greetings) == {greeting}
+
+
+def test_the_check_asks_whether_the_sender_is_taken(server: MailServer, tmp_path: Path) -> None:
+    server.faults.append(
+        Fault("sender", "reply", "550 5.7.1 Sender address rejected: not owned by user")
+    )
+    with (
+        channel_to(server, tmp_path) as channel,
+        pytest.raises(DeliveryFailed, match="refuses the sender in MAIL_FROM: 550 5.7.1"),
+    ):
+        channel.check()
+    assert server.mails == []

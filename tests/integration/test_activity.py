@@ -273,7 +273,7 @@ def rows(client: TestClient, address: str) -> list[dict[str, str]]:
     assert answer.status_code == 200, answer.text
     assert answer.headers["content-disposition"].startswith("attachment")
     assert answer.headers["cache-control"] == "no-store"
-    return list(csv.DictReader(io.StringIO(answer.content.decode(), newline="")))
+    return list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"), newline="")))
 
 
 def test_ones_own_activity_is_exported_and_nobody_elses(client: TestClient, store: Store) -> None:

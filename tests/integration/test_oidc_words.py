@@ -50,7 +50,7 @@ def test_doctor_begins_a_login(settings: Settings, store: Store) -> None:
         assert "invalid_request: unsupported prompt value requested" in refused.text
         stranger = finding(chosen, "login", oidc_client_id="somebody else")
         assert not stranger.ok
-        assert "HTTP 400: Nobody is sent there from here." in stranger.text
+        assert "Nobody is sent there from here. Please look over OIDC_CLIENT_ID" in stranger.text
 
 
 @pytest.mark.parametrize(("prompt", "asked"), [("", None), ("login", ["login"])])

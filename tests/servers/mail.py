@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 import socket
 import ssl
 import threading
@@ -79,6 +80,8 @@ class MailServer:
         connections: how many there were.
         contents: how often the content of a mail was received, taken or not.
         faults: what clients will meet.
+        greetings: what clients called themselves.
+        named_clients_only: whether names without a dot are refused, too.
         authority_file: the certificate of the authority that its own is from.
     """
 
@@ -105,6 +108,8 @@ class MailServer:
         self.connections = 0
         self.contents = 0
         self.faults: deque[Fault] = deque()
+        self.greetings: list[str] = []
+        self.named_clients_only = False
         self.context = _context(names)
         self._on_mail = on_mail
         self._mails: list[Mail] = []
@@ -192,6 +197,11 @@ class MailServer:
     async def handle_EHLO(  # noqa: N802
         self, _server: SMTP, session: Session, _: Envelope, name: str, lines: list[str]
     ) -> list[str]:
+        self.greetings.append(name)
+        if not re.fullmatch(r"[A-Za-z0-9.-]+|\[(IPv6:)?[0-9A-Fa-f.:]+\]", name) or (
+            self.named_clients_only and not name.startswith("[") and "." not in name
+        ):
+            return ["501 5.5.2 Helo command rejected: invalid name"]  # as Postfix says it
         session.host_name = name
         return [line for line in lines if self.user or not line.startswith("250-AUTH")]
 

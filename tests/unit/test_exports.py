@@ -1,11 +1,14 @@
 import csv
 import io
+import unicodedata
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.web.exports import safe_cell
+from core.web.content import slug
+from core.web.tables import csv_lines, safe_cell
+from tests.product import ROOT
 
 
 @pytest.mark.parametrize(
@@ -43,3 +46,37 @@ def test_a_row_is_read_back_as_it_was_written_and_starts_no_formula(cells: list[
     for cell, found in zip(cells, read, strict=True):
         assert found in (cell, f"'{cell}")
         assert not found.lstrip().startswith(("=", "+", "-", "@"))
+
+
+def test_excel_reads_letters_right_and_every_table_begins_so() -> None:
+    written = b"".join(csv_lines(("name", "words"), [("Jürgen", "=1+1"), ("ana", "नमस्ते")]))
+    assert written.startswith(b"\xef\xbb\xbf")
+    assert written.count(b"\xef\xbb\xbf") == 1
+    assert written.decode("utf-8-sig") == "name,words\r\nJürgen,'=1+1\r\nana,नमस्ते\r\n"
+    long = b"".join(csv_lines(("n",), ((each,) for each in range(2000))))
+    assert long.count(b"\xef\xbb\xbf") == 1
+    assert long.count(b"\r\n") == 2001
+
+
+def test_one_module_writes_tables() -> None:
+    writers = [
+        path.name for path in (ROOT / "core").rglob("*.py") if "csv.writer(" in path.read_text()
+    ]
+    assert writers == ["tables.py"]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "name"),
+    [
+        ("नमस्ते दुनिया", "नमस्ते-दुनिया"),
+        ("வணக்கம் உலகம்", "வணக்கம்-உலகம்"),
+        ("สวัสดีชาวโลก", "สวัสดีชาวโลก"),
+        ("می\u200cخواهم", "می\u200cخواهم"),
+        ("Cafe\u0301 crème!", "café-crème"),
+        ("שָׁלוֹם עולם", "שָׁלוֹם-עולם"),
+        ("a/../b: c\x00d", "a-b-c-d"),
+        ("…", "fivefold"),
+    ],
+)
+def test_download_names_keep_letters_marks_and_numbers(prompt: str, name: str) -> None:
+    assert slug(prompt) == unicodedata.normalize("NFC", name)

@@ -85,9 +85,10 @@ class Email(Channel):
         sender = self._sender()
         connection = connect(self._server, time.monotonic() + _SEND_SECONDS)
         try:
-            code, said = connection.smtp.noop()
-            if code != 250:  # noqa: PLR2004  # OK (RFC 5321, section 4.2.2)
-                raise smtplib.SMTPResponseException(code, said)
+            connection.smtp.ehlo_or_helo_if_needed()
+            for code, said in (connection.smtp.mail(sender.addr_spec), connection.smtp.rset()):
+                if code != 250:  # noqa: PLR2004  # OK (RFC 5321, section 4.2.2)
+                    raise smtplib.SMTPSenderRefused(code, said, sender.addr_spec)
         except OSError as error:
             raise _refusal(error, sender.addr_spec) from None
         finally:

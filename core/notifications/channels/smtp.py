@@ -7,10 +7,12 @@ where a file for that is missing, and sends a mail anew by itself when a connect
 after the server may have taken it.
 """
 
+import re
 import smtplib
 import socket
 import ssl
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from io import BufferedReader, RawIOBase
@@ -31,6 +33,12 @@ _CONNECT_SECONDS: Final = 20.0  # for all addresses of the server
 _KEPT_SECONDS: Final = 10.0  # for a kept connection to show that it lives
 _GOODBYE_SECONDS: Final = 3.0
 _SAID_CHARACTERS: Final = 200
+_NAME_REFUSED: Final = frozenset({501, 504, 550, 553, 554})  # not 500 and 502: it knows no EHLO
+# A name on the internet (RFC 5321, section 2.3.5): letters, digits, hyphens, and a dot within.
+_HOST_NAME: Final = re.compile(
+    r"(?=.{1,255}$)[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+    r"(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)+|\[.+\]"
+)
 _CLOSING: Final = 421  # RFC 5321, section 4.2.2
 _APP_PASSWORDS: Final = "https://myaccount.google.com/apppasswords"
 _LOOK_OVER_PORT: Final = "Please look over SMTP_HOST, SMTP_PORT and SMTP_TLS."
@@ -97,6 +105,30 @@ class _Timed(smtplib.SMTP):
         if self.sock is not None:
             self.sock.settimeout(self.left())
         super().send(s)
+
+    def ehlo(self, name: str = "") -> tuple[int, bytes]:
+        """Greet by this machine's name; where it is none that servers take, by its address.
+
+        RFC 5321, sections 4.1.1.1 and 4.1.3: a client without a meaningful name sends an address
+        literal. Names such as `my_box.lan` are refused by servers that look.
+        """
+        return self._greet(super().ehlo, name)
+
+    def helo(self, name: str = "") -> tuple[int, bytes]:
+        return self._greet(super().helo, name)
+
+    def _greet(self, greet: Callable[[str], tuple[int, bytes]], name: str) -> tuple[int, bytes]:
+        named = name or self.local_hostname
+        literal = self._literal()
+        code, said = greet(named if _HOST_NAME.fullmatch(named) else literal)
+        if code in _NAME_REFUSED and named != literal:
+            code, said = greet(literal)
+        return code, said
+
+    def _literal(self) -> str:
+        address = "127.0.0.1" if self.sock is None else self.sock.getsockname()[0]
+        address = address.partition("%")[0]
+        return f"[IPv6:{address}]" if ":" in address else f"[{address}]"
 
     def getreply(self) -> tuple[int, bytes]:
         if self.file is None and self.sock is not None:
