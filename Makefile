@@ -41,13 +41,13 @@ bench: $(VENV)/.installed-dev  ## Measure, and write the table into docs/benchma
 lock:  ## Make constraints.txt anew from a fresh virtual environment
 	./scripts/lock
 
-$(VENV)/.installed: requirements.txt constraints.txt
+# These are no files: `scripts/install` sees by itself whether there is something to do.
+.PHONY: $(VENV)/.installed $(VENV)/.installed-dev
+$(VENV)/.installed:
 	@./scripts/install $(VENV) requirements.txt
-	@touch $@
 
-$(VENV)/.installed-dev: requirements-dev.txt requirements.txt constraints.txt
+$(VENV)/.installed-dev:
 	@./scripts/install $(VENV) requirements-dev.txt
-	@touch $@ $(VENV)/.installed
 
 clean:  ## Remove the virtual environment (data and generated files stay)
 	rm -rf $(VENV)

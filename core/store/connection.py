@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final, Self
 
 from pymongo import MongoClient
@@ -13,6 +13,7 @@ from pymongo.errors import (
     PyMongoError,
 )
 from pymongo.topology_description import TopologyDescription
+from pymongo.uri_parser import parse_uri
 
 from core.models import LoginEntry, ViewEntry
 from core.redaction import redact
@@ -183,6 +184,22 @@ def _topology(seen: TopologyDescription) -> str:
     return f"{wanted} Members: {', '.join(members) or 'none that belongs to it'}."
 
 
+def _sets_there(uri: str) -> str:
+    """Return which replica sets the servers of an address say that they belong to."""
+    found = []
+    with suppress(PyMongoError, ValueError):
+        for host, port in parse_uri(uri)["nodelist"]:
+            with (
+                suppress(PyMongoError),
+                MongoClient[Document](
+                    host, port, directConnection=True, serverSelectionTimeoutMS=1000
+                ) as server,
+            ):
+                name = server.admin.command("hello").get("setName", "none")
+                found.append(f"{host}:{port} is of {name}")
+    return ", ".join(found)
+
+
 def open_store(settings: Settings) -> Store:
     """Connect to the database that the settings name, or to the embedded one.
 
@@ -218,5 +235,10 @@ def open_store(settings: Settings) -> Store:
         full = "" if settings.mongodb_uri.get_secret_value() else full_disk(settings.data_dir)
         if full:
             raise DatabaseUnavailable(f"The database does not answer: {full}.") from None
+        if not client.topology_description.server_descriptions() and (others := _sets_there(uri)):
+            raise DatabaseUnavailable(
+                "The database that MONGODB_URI names belongs to another replica set than "
+                f"{client.topology_description.replica_set_name}: {others}."
+            ) from None
         raise
     return store
