@@ -357,7 +357,8 @@ class Settings(BaseSettings):
     @property
     def link_base(self) -> str:
         """Start of every link, without a slash at its end."""
-        return (self.public_url or f"http://localhost:{self.port}").rstrip("/")
+        here = "[::1]" if self.bind_address == "::1" else "localhost"  # which may mean IPv4 alone
+        return (self.public_url or f"http://{here}:{self.port}").rstrip("/")
 
 
 SECRETS: Final = frozenset(

@@ -240,3 +240,8 @@ def test_a_home_that_there_is_not_is_said(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("DATA_DIR", "~/x")
     with pytest.raises(InvalidSetting, match="DATA_DIR='~/x': `~` stands for the home folder"):
         load_settings()
+
+
+def test_links_lead_where_the_pages_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BIND_ADDRESS", "::1")
+    assert load_settings().link_base == "http://[::1]:8501"
