@@ -51,6 +51,12 @@ Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(listed)]
 """Names with commas between them."""
 
 
+Unit = Annotated[str, Field(min_length=1)]
+"""What a provider counts in, such as `USD`."""
+Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+"""Of money, in some unit."""
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -269,10 +275,16 @@ class Settings(BaseSettings):
         description="Stricter limits by `provider` or `provider/model`, as JSON with `at_once`, "
         "`per_minute` and `per_day`, over the whole installation.",
     )
-    budgets: dict[str, Annotated[float, Field(ge=0)]] = Field(
+    budgets: dict[Unit, Amount] = Field(
         {},
         description="What each user may spend in a calendar month (UTC), by unit, as JSON such as "
         '`{"USD": 20, "credits": 2000}`; other units have no bound.',
+    )
+    assumed_costs: dict[Unit, Amount] = Field(
+        {},
+        description="What an item counts with in a budget while nobody knows what it costs, by "
+        '`provider/model`, `provider` or unit, as JSON such as `{"USD": 0.25}`; without it such '
+        "an order holds what is left of the budget.",
     )
     smtp_host: str = Field("", description="Mail server; empty: Gmail's, where SMTP_USER is set.")
     smtp_port: int = Field(

@@ -1,7 +1,7 @@
 """Assets as pages and people see them. The engine's side: `queue.py` and `leases.py`."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from pymongo import ASCENDING, DESCENDING
@@ -9,11 +9,11 @@ from pymongo.database import Database
 
 from core.models import Asset, AssetState
 from core.store import stand_ins as _stand_ins  # noqa: F401  # jobs and items are shown with them
+from core.store.costs import WHAT_COSTS
 from core.store.reading import read, read_each
 
 Document = dict[str, Any]
 
-_WHAT_COSTS: Final = ("width", "height", "seconds", "quality", "audio", "resolution")
 _LAST: Final = 10
 
 
@@ -61,16 +61,32 @@ class AssetStore:
         Args:
             like: of the same provider, model, kind, size, length and quality.
         """
+        return self.typical_cost_of(
+            like.provider, like.model, like.kind, like.params, edited=like.source is not None
+        )
+
+    def typical_cost_of(
+        self, provider: str, model: str, kind: str, params: Mapping[str, Any], *, edited: bool
+    ) -> float | None:
+        """Return what `typical_cost` does, of items described so.
+
+        Args:
+            provider: who made them.
+            model: with which model.
+            kind: what they are.
+            params: their parameters; only those that decide the cost are looked at.
+            edited: whether they were made of another item.
+        """
         query: Document = {
             "state": str(AssetState.DONE),
-            "provider": like.provider,
-            "model": like.model,
-            "kind": str(like.kind),
+            "provider": provider,
+            "model": model,
+            "kind": str(kind),
             "cost.actual": {"$type": ["double", "int", "long"], "$gte": 0, "$lt": math.inf},
-            "source": {"$ne": None} if like.source else None,
+            "source": {"$ne": None} if edited else None,
         }
-        for name in _WHAT_COSTS:
-            query[f"params.{name}"] = like.params.get(name)
+        for name in WHAT_COSTS:
+            query[f"params.{name}"] = params.get(name)
         found = self._assets.find(query, {"cost.actual": True})
         last = found.sort("timings.saved_at", DESCENDING).limit(_LAST)
         costs = [each["cost"]["actual"] for each in last]

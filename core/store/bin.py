@@ -28,10 +28,11 @@ from core.models import (
     Receipt,
     now,
 )
-from core.store.jobs import STORE_SECONDS, JobStore
+from core.store.jobs import JobStore
 from core.store.outbox import NOW
 from core.store.reading import read, read_each
 from core.store.removal import QUIET_SECONDS
+from core.store.spending import STORE_SECONDS
 
 Document = dict[str, Any]
 

@@ -64,19 +64,22 @@ class Store:
         database: str,
         log_days: int = LOG_DAYS,
         budgets: Mapping[str, float] | None = None,
+        assumed_costs: Mapping[str, float] | None = None,
     ) -> None:
         self._client = client
         self._log_days = log_days
         self._database: Database[Document] = client[database]
         self.assets = AssetStore(self._database)
-        self.spending = SpendingStore(self._database, self.assets, budgets or {})
+        self.users = UserStore(self._database)
+        self.spending = SpendingStore(
+            self._database, self.assets, self.users, budgets or {}, assumed_costs or {}
+        )
         self.jobs = JobStore(client, self._database, self.spending)
         self.library = LibraryStore(self._database)
         self.bin = BinStore(client, self._database, self.jobs)
         self.queue = QueueStore(self._database)
         self.leases = LeaseStore(self._database)
         self.workers = WorkerStore(self._database)
-        self.users = UserStore(self._database)
         self.addresses = AddressStore(self._database)
         self.outbox = Outbox(self._database)
         self.sessions = SessionStore(self._database)
@@ -90,7 +93,7 @@ class Store:
         self.pace = PaceStore(self._database)
         self.repairs = RepairStore(client, self._database)
         self.removal = RemovalStore(
-            self._database, self.jobs, self.sessions, self.attempts, self.addresses
+            self._database, self.jobs, self.spending, self.sessions, self.attempts, self.addresses
         )
 
     def ensure_schema(self) -> None:
@@ -227,7 +230,13 @@ def open_store(settings: Settings) -> Store:
             datetime_conversion="DATETIME_AUTO",
             unicode_decode_error_handler="replace",
         )
-    store = Store(client, settings.mongodb_database, settings.log_days, settings.budgets)
+    store = Store(
+        client,
+        settings.mongodb_database,
+        settings.log_days,
+        settings.budgets,
+        settings.assumed_costs,
+    )
     try:
         store.check()
     except DatabaseUnavailable:

@@ -33,14 +33,13 @@ from core.store.expressions import number_at
 from core.store.outbox import NOW, free
 from core.store.queue import QUEUED
 from core.store.reading import look, mends, read, read_each
-from core.store.spending import UNCERTAIN, SpendingStore
+from core.store.spending import STORE_SECONDS, SpendingStore
 from core.store.stand_ins import ended, is_over
 
 Document = dict[str, Any]
 
 _A_MOMENT: Final = timedelta(milliseconds=1)
 _HISTORY_FACTOR: Final = 6  # so many jobs are looked at for each prompt, of which many repeat
-STORE_SECONDS: Final = 10  # somebody waits; the driver alone would try for two minutes
 
 
 class JobStore:
@@ -74,12 +73,15 @@ class JobStore:
                 raise InvalidInput(
                     _("This account is being deleted, so nothing new is made for it.")
                 )
-            with self._spending.within_budget(job.user_id, session):
+            with self._spending.within_budget(job.user_id, session) as moment:
                 self._jobs.insert_one(job.to_document(), session=session)
-                self._assets.insert_many([asset.to_document() for asset in assets], session=session)
+                documents = [asset.to_document() for asset in assets]
+                if moment is not None:
+                    for document in documents:
+                        document["timings"]["queued_at"] = moment
+                self._assets.insert_many(documents, session=session)
 
-        with timeout(STORE_SECONDS), self._client.start_session() as session:
-            session.with_transaction(write)
+        self._spending.in_turn(job.user_id, write)
 
     def get(self, job_id: str, user_id: str | None = None) -> Job | None:
         """Return a job, or None where there is none (or, with `user_id`, none of that user)."""
@@ -177,9 +179,16 @@ class JobStore:
             "lease": {"$cond": [begun, "$lease", None]},
             "error": {"$cond": [begun, "$error", None]},
             "next_attempt_at": AT_ONCE,
+            # What waits in the queue was not taken whenever it was sent, so it costs nothing.
+            "timings.submitted_at": {"$cond": [begun, "$timings.submitted_at", "$$REMOVE"]},
         }
-        states = [str(state) for state in OPEN_STATES]
-        return self._change(job_id, user_id, asset_id, states, changes)
+        query = _chosen(job_id, user_id, asset_id, OPEN_STATES)
+
+        def write(session: ClientSession) -> int:
+            return self._change(query, changes, session)
+
+        with timeout(STORE_SECONDS), self._client.start_session() as session:
+            return session.with_transaction(write)
 
     def retry(self, job_id: str, user_id: str, asset_id: str | None = None) -> int:
         """Make failed and cancelled items again. Arguments and result are those of `cancel`.
@@ -190,15 +199,15 @@ class JobStore:
         Raises:
             InvalidInput: it costs more than the user's budget allows.
         """
-        states = [str(AssetState.FAILED), str(AssetState.CANCELLED)]
-        return self._change(job_id, user_id, asset_id, states, _anew())
+        states = (AssetState.FAILED, AssetState.CANCELLED)
+        return self._again(user_id, _chosen(job_id, user_id, asset_id, states))
 
     def resend(self, job_id: str, user_id: str, asset_id: str | None = None) -> int:
         """Send `unknown` items again, at the user's word: they may be charged twice.
 
         Arguments, result and errors are those of `retry`.
         """
-        return self._change(job_id, user_id, asset_id, [str(AssetState.UNKNOWN)], _anew())
+        return self._again(user_id, _chosen(job_id, user_id, asset_id, (AssetState.UNKNOWN,)))
 
     def put_first(self, job_id: str, user_id: str, asset_id: str | None = None) -> int:
         """Have a job's waiting items, or one of them, made before all others of their user.
@@ -300,32 +309,26 @@ class JobStore:
             if (recipient := _recipient(job, channel, settings)) is not None
         ]
 
-    def _change(
-        self,
-        job_id: str,
-        user_id: str,
-        asset_id: str | None,
-        states: Sequence[str],
-        changes: Document,
-    ) -> int:
-        """Change a user's items that are in one of `states`, and settle the job with them."""
-        query: Document = {"job_id": job_id, "user_id": user_id, "state": {"$in": list(states)}}
-        query["binned_at"] = None  # what lies in the bin stays as it is
-        if asset_id is not None:
-            query["_id"] = asset_id
+    def _again(self, user_id: str, query: Document) -> int:
+        """Make a user's items again, as far as the budget allows."""
 
         def write(session: ClientSession) -> int:
-            with self._spending.within_budget(user_id, session):
-                found = self._assets.update_many(query, [{"$set": changes}], session=session)
-            if found.matched_count:
-                # Written whatever comes of it, so that who settles beside this has to look again.
-                changed = {"$set": {"updated_at": now()}}
-                self._jobs.update_one({"_id": job_id}, changed, session=session)
-                self.settle_within(job_id, session)
-            return found.matched_count
+            with self._spending.within_budget(user_id, session) as moment:
+                self._spending.price(query, session)
+                changes = _anew(self._spending.uncertain, moment or now())
+                return self._change(query, changes, session)
 
-        with timeout(STORE_SECONDS), self._client.start_session() as session:
-            return session.with_transaction(write)
+        return self._spending.in_turn(user_id, write)
+
+    def _change(self, query: Document, changes: Document, session: ClientSession) -> int:
+        """Change items of a job, and settle the job with them."""
+        found = self._assets.update_many(query, [{"$set": changes}], session=session)
+        if found.matched_count:
+            # Written whatever comes of it, so that who settles beside this has to look again.
+            changed = {"$set": {"updated_at": now()}}
+            self._jobs.update_one({"_id": query["job_id"]}, changed, session=session)
+            self.settle_within(query["job_id"], session)
+        return found.matched_count
 
     def settle_within(self, job_id: str, session: ClientSession) -> JobStatus:
         """Settle a job within a transaction; see `settle`."""
@@ -391,8 +394,26 @@ def _text(found: object) -> str:
     return found if isinstance(found, str) else ""
 
 
-def _anew() -> Document:
-    """Return what an item is when it begins again, for an update pipeline."""
+def _chosen(
+    job_id: str, user_id: str, asset_id: str | None, states: Iterable[AssetState]
+) -> Document:
+    """Return what picks a user's items of a job, or one of them, that are in one of `states`."""
+    query: Document = {
+        "job_id": job_id,
+        "user_id": user_id,
+        "state": {"$in": [str(state) for state in states]},
+        "binned_at": None,  # what lies in the bin stays as it is
+    }
+    return query if asset_id is None else query | {"_id": asset_id}
+
+
+def _anew(uncertain: Document, moment: datetime) -> Document:
+    """Return what an item is when it begins again, for an update pipeline.
+
+    Args:
+        uncertain: what it may have cost until now, where nobody said what it did.
+        moment: now.
+    """
     # From its provider, not paid anew; a number is read as text.
     taken_up = {"$in": [{"$type": "$remote_id"}, ["string", "int", "long", "double"]]}
     actual = number_at("$cost.actual")
@@ -409,10 +430,11 @@ def _anew() -> Document:
         "partial": 0,
         "details": {"$cond": [taken_up, "$details", {"$literal": {}}]},
         "cost.earlier": {"$add": [number_at("$cost.earlier"), {"$cond": [taken_up, 0.0, actual]}]},
-        "cost.risked": {"$add": [number_at("$cost.risked"), {"$cond": [taken_up, 0.0, UNCERTAIN]}]},
+        "cost.risked": {"$add": [number_at("$cost.risked"), {"$cond": [taken_up, 0.0, uncertain]}]},
         "cost.actual": {"$cond": [taken_up, "$cost.actual", None]},
         "next_attempt_at": AT_ONCE,
-        "timings": {"$literal": {"queued_at": now()}},
+        # Its provider has it already, so it costs something, also where it is stopped now.
+        "timings": {"queued_at": moment, "started_at": {"$cond": [taken_up, moment, "$$REMOVE"]}},
     }
 
 

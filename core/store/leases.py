@@ -131,6 +131,8 @@ class LeaseStore:
             "waiting": "",
             "error": None,
             "timings.submitted_at": "$$NOW",
+            # An earlier call came to nothing and cost nothing, or this one would not be made.
+            "timings.started_at": "$$REMOVE",
         }
         self._update(asset, [{"$set": intent}])
 
@@ -174,6 +176,7 @@ class LeaseStore:
             "state": {"$cond": [unknown, QUEUED, "$state"]},
             "next_attempt_at": AT_ONCE,
             "error": None,
+            "timings.started_at": {"$ifNull": ["$timings.started_at", "$$NOW"]},
         }
         return self._assets.update_one(waits, [{"$set": changes}]).matched_count == 1
 
@@ -274,8 +277,19 @@ class LeaseStore:
         self._update(asset, [{"$set": changes}])
 
     def cancelled(self, asset: Asset, note: AssetError | None) -> None:
-        """End an item as its user wished; the note says what could not be undone."""
-        self._end(asset, AssetState.CANCELLED, note, {"remote_id": None})
+        """End an item as its user wished; the note says what could not be undone.
+
+        What no provider took costs nothing, so it is not kept that it was sent.
+        """
+        taken = {
+            "$or": [
+                {"$eq": [{"$type": "$timings.started_at"}, "date"]},
+                {"$in": [{"$type": "$remote_id"}, ["string", "int", "long", "double"]]},
+            ]
+        }
+        sent = {"timings.submitted_at": {"$cond": [taken, "$timings.submitted_at", "$$REMOVE"]}}
+        ending = _ending(AssetState.CANCELLED, note) | {"remote_id": None}
+        self._update(asset, [{"$set": sent}, {"$set": _literal(ending)}])
 
     def hand_back(
         self,
@@ -317,13 +331,7 @@ class LeaseStore:
         more: Document,
         learnt: Mapping[str, Any] | None = None,
     ) -> None:
-        ending = {
-            "state": str(state),
-            "lease": None,
-            "cancel_requested": False,
-            "error": None if error is None else error_document(error),
-        }
-        self._write(asset, ending | more | {"timings.failed_at": now()}, learnt)
+        self._write(asset, _ending(state, error) | more, learnt)
 
     def _write(
         self, asset: Asset, changes: Document, learnt: Mapping[str, Any] | None = None
@@ -342,6 +350,22 @@ class LeaseStore:
         held = {"_id": asset.id, "lease.token": _token(asset)}
         if self._assets.update_one(held, update).matched_count == 0:
             raise LeaseLost(asset.id)
+
+
+def _ending(state: AssetState, error: AssetError | None) -> Document:
+    """Return what an item is that has ended without a file."""
+    return {
+        "state": str(state),
+        "lease": None,
+        "cancel_requested": False,
+        "error": None if error is None else error_document(error),
+        "timings.failed_at": now(),
+    }
+
+
+def _literal(fields: Document) -> Document:
+    """Return fields for an update pipeline, where a text with a `$` would mean a field."""
+    return {name: {"$literal": value} for name, value in fields.items()}
 
 
 def _token(asset: Asset) -> str:

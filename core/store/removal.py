@@ -1,7 +1,8 @@
 """Removing an account: marked at once, then taken apart step by step until nothing is left.
 
 Every step may be broken off by a kill and is safe to repeat; the account's own document, which
-carries the mark, goes last. The logs stay until their time is over (`LOG_DAYS`).
+carries the mark, goes last. The logs stay until their time is over (`LOG_DAYS`), and what was spent
+until the month is over, under another name (`SpendingStore.keep`).
 """
 
 from datetime import timedelta
@@ -16,6 +17,7 @@ from core.store.attempts import AttemptStore
 from core.store.jobs import JobStore
 from core.store.outbox import NOW
 from core.store.sessions import SessionStore
+from core.store.spending import SpendingStore
 
 Document = dict[str, Any]
 
@@ -33,21 +35,24 @@ class RemovalStore:
     Args:
         database: where everything of an account is.
         jobs: cancels what is being made.
+        spending: keeps what counts in a budget.
         sessions: ends logins.
         attempts: forgets how often a login was tried.
         addresses: forgets where mail went.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917  # whatever keeps something of an account
         self,
         database: Database[Document],
         jobs: JobStore,
+        spending: SpendingStore,
         sessions: SessionStore,
         attempts: AttemptStore,
         addresses: AddressStore,
     ) -> None:
         self._database = database
         self._jobs = jobs
+        self._spending = spending
         self._sessions = sessions
         self._attempts = attempts
         self._addresses = addresses
@@ -87,8 +92,10 @@ class RemovalStore:
 
     def forget_job(self, job_id: str) -> None:
         """Remove a job whose files are removed, with its items."""
-        found = self._database["assets"].find({"job_id": job_id}, {"_id": True})
-        asset_ids = [document["_id"] for document in found]
+        assets = list(self._database["assets"].find({"job_id": job_id}))
+        for user_id in {document["user_id"] for document in assets}:  # one, or none any more
+            self._spending.keep(user_id, assets)
+        asset_ids = [document["_id"] for document in assets]
         self._database["partials"].delete_many({"_id": {"$in": asset_ids}})
         self._database["assets"].delete_many({"job_id": job_id})
         self._database["jobs"].delete_one({"_id": job_id})
@@ -104,6 +111,8 @@ class RemovalStore:
 
     def forget(self, user_id: str) -> None:
         """Remove what is left of an account that is empty, and at last the account itself."""
+        for name in ("receipts", "assets"):
+            self._spending.keep(user_id, self._database[name].find({"user_id": user_id}))
         for name in ("outbox", "shares", "sessions", "invites", "receipts", "assets", "quarantine"):
             self._database[name].delete_many({"user_id": user_id})
         self._database["invites"].delete_many({"made_by": user_id, "used_at": None})

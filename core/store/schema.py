@@ -224,6 +224,7 @@ INDEXES: Final[dict[str, list[IndexModel]]] = {
     ],
     "partials": [IndexModel([("at", ASCENDING)], name="old", expireAfterSeconds=3600)],
     "receipts": [
+        IndexModel([("forget_at", ASCENDING)], name="month_over", expireAfterSeconds=0),
         IndexModel([("job_id", ASCENDING)], name="of_job"),
         IndexModel([("user_id", ASCENDING), ("timings.queued_at", DESCENDING)], name="of_user"),
         IndexModel([(key, ASCENDING) for key in ("provider", "model", "called_at")], name="called"),

@@ -102,14 +102,15 @@ def is_over(document: Stored) -> bool:
 def ended(document: Stored) -> Stored:
     """Return what is stored of an open item that cannot be read, so that its job ends.
 
-    What it may have cost, where its provider was called, stays counted.
+    What it may have cost, where its provider was called, stays counted: it ends as if its provider
+    had taken it (`costs.py`).
     """
     read = look(Asset, document).value
     sent = was_sent(document)
     cost = Asset.model_fields["cost"].default if read is None else read.cost
-    if sent and cost.actual is None and cost.estimated is not None:
-        cost = cost.model_copy(update={"risked": cost.risked + cost.estimated})
     timings = {} if read is None else dict(read.timings)
+    if sent:
+        timings.setdefault("started_at", now())
     error = AssetError(code=UNREADABLE, message=CHARGED if sent else ITEM)
     return {
         "state": str(AssetState.FAILED),

@@ -174,7 +174,6 @@ def test_what_nobody_knows_the_cost_of_needs_something_left(
     thrifty: Store, settings: Settings
 ) -> None:
     _, assets = ordered(thrifty, each=None)
-    ordered(thrifty, each=None)
     change(settings, assets[0].id, **{"cost.actual": 3.0})
     with pytest.raises(InvalidInput, match=r"budget of 3 USD a month is spent"):
         ordered(thrifty, each=None)
