@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import groupby
@@ -13,11 +13,13 @@ from babel.dates import format_timedelta
 from core.i18n import gettext as _
 from core.i18n import listed, locale
 from core.models import Asset, InvalidInput, Kind
+from core.store.balances import Balance
 from core.web.money import amount_text, amounts_text
 from core.web.studio import Order, Studio, plan
 
 _FEW_SECONDS: Final = 10
 _ROUNDED: Final = 5
+_CENT: Final = 0.01
 
 
 @dataclass(frozen=True)
@@ -54,26 +56,41 @@ def estimate(order: Order, studio: Studio) -> Estimate:
         assets = studio.store.spending.expected(plan(order, studio.catalogue)[1])
     except InvalidInput:
         return Estimate()
+    spending = studio.store.spending
     costs: Counter[str] = Counter()
-    unknown = []
+    assumed: Counter[str] = Counter()
+    unknown, holding = [], set()
     for kind, group in groupby(assets, key=lambda each: each.kind):
         alike = [each for each in group if _paid(each, studio)]
-        known = [each.cost.estimated for each in alike if each.cost.estimated is not None]
-        if alike and not known:
+        if not alike:
+            continue
+        first = alike[0]
+        unit, each = first.cost.unit, first.cost.estimated
+        costs[unit] += (each or 0.0) * len(alike)  # type: ignore[assignment]  # floats too
+        if each is None:
             unknown.append(kind)
-        if alike:
-            costs[alike[0].cost.unit] += sum(known)  # type: ignore[assignment]  # floats too
-    left = studio.store.spending.left(order.user_id)
-    concerned = {unit: left[unit] for unit in costs if unit in left}
+            each = spending.assumed(first.provider, first.model, unit)
+            assumed[unit] += (each or 0.0) * len(alike)  # type: ignore[assignment]  # floats too
+            if each is None:
+                holding.add(unit)
+    found = spending.balances(order.user_id)
+    concerned = {unit: found[unit] for unit in costs if unit in found}
+    assumed = Counter({unit: amount for unit, amount in assumed.items() if unit in concerned})
     return Estimate(
-        cost=_cost_text(costs, unknown),
+        cost=_cost_text(costs, unknown, assumed),
         time=_time_text(seconds_until_made(assets, studio)),
-        left=_left_text(concerned),
+        left=_left_text(concerned, holding),
         beyond=any(
-            round(costs[unit], 6) > amount or (unknown and not amount)
-            for unit, amount in concerned.items()
+            _beyond(balance, costs[unit] + assumed[unit], holds=unit in holding)
+            for unit, balance in concerned.items()
         ),
     )
+
+
+def _beyond(balance: Balance, amount: float, *, holds: bool) -> bool:
+    """Return whether a budget does not allow an order, as `within_budget` would say."""
+    left = balance.left - round(amount, 6)
+    return left < 0 or (holds and left <= 0)
 
 
 def seconds_until_made(assets: Sequence[Asset], studio: Studio) -> float | None:
@@ -118,7 +135,7 @@ def _paid(asset: Asset, studio: Studio) -> bool:
     return found is not None and found.paid
 
 
-def _cost_text(costs: Counter[str], unknown: Sequence[Kind]) -> str:
+def _cost_text(costs: Counter[str], unknown: Sequence[Kind], assumed: Counter[str]) -> str:
     about = _("About {amounts}.").format(amounts=amounts_text(costs)) if any(costs.values()) else ""
     if not unknown:
         return about
@@ -128,6 +145,9 @@ def _cost_text(costs: Counter[str], unknown: Sequence[Kind]) -> str:
         rest = _("What the images cost is not known beforehand.")
     else:
         rest = _("What the videos cost is not known beforehand.")
+    if any(assumed.values()):
+        counts = _("Until it is known, it counts as {amounts} in your budget.")
+        rest = f"{rest} {counts.format(amounts=amounts_text(assumed))}"
     return f"{about} {rest}".strip()
 
 
@@ -142,8 +162,31 @@ def _time_text(seconds: float | None) -> str:
     )
 
 
-def _left_text(left: dict[str, float]) -> str:
-    amounts = [amount_text(round(amount, 2), unit) for unit, amount in sorted(left.items())]
-    if not amounts:
-        return ""
-    return _("{amounts} of this month's budget left.").format(amounts=listed(amounts))
+def _left_text(balances: dict[str, Balance], holding: set[str]) -> str:
+    """Return what is left of budgets, what of it is held, and what this order will hold.
+
+    Args:
+        balances: how the user stands, by unit.
+        holding: the units in which nobody knows what this order costs.
+    """
+    left = {unit: each.left for unit, each in balances.items() if not each.held}
+    held = {unit: each.held for unit, each in balances.items() if each.held}
+    taken = {unit: amount for unit, amount in left.items() if amount and unit in holding}
+    said = [
+        (left, _("{amounts} of this month's budget left.")),
+        (taken, _("This order holds {amounts} until its cost is known.")),
+        (held, _("{amounts} of this month's budget on hold: items of unknown cost come first.")),
+    ]
+    return " ".join(
+        text.format(amounts=listed([_rounded_down(each, amounts) for each in sorted(amounts)]))
+        for amounts, text in said
+        if amounts
+    )
+
+
+def _rounded_down(unit: str, amounts: Mapping[str, float]) -> str:
+    """Return an amount as text, which is never more than there is."""
+    amount = amounts[unit]
+    if amount > _CENT:
+        amount = math.floor(round(amount / _CENT, 4)) * _CENT
+    return amount_text(round(amount, 6), unit)

@@ -82,16 +82,18 @@ def draw(form: Form, user: User) -> Rest:
     return Rest(accepted, notify, variations, trouble)
 
 
-def suggest(form: Form, prompt: str) -> None:
+def suggest(form: Form, prompt: str, user_id: str) -> None:
     """Ask for variations of the prompt, to be shown and edited from the next run on.
 
     Raises:
         InvalidInput: there are none; the text says why.
+        DatabaseError: the user's budget could not be looked at.
     """
     parse_prompt(prompt)
     with st.spinner(_("Thinking of variations …")):
         st.session_state["variations"] = {
-            kind: studio().vary(prompt, kind, form.value(NUMBERS[kind])) for kind in form.makers
+            kind: studio().vary(user_id, prompt, kind, form.value(NUMBERS[kind]))
+            for kind in form.makers
         }
     st.session_state["variations_round"] = st.session_state.get("variations_round", 0) + 1
 

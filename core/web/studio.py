@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import streamlit as st
 
@@ -16,7 +17,13 @@ from core.models import ChannelName, InvalidInput, Job, Kind, Task, now
 from core.notifications.registry import offered
 from core.notifications.wishes import check_wish
 from core.providers.base import Capability, Provider
-from core.providers.errors import ProviderError
+from core.providers.errors import (
+    BalanceSpent,
+    InvalidCredentials,
+    ProviderError,
+    RateLimited,
+    RequestRejected,
+)
 from core.providers.registry import Catalogue
 from core.settings import Settings, load_settings
 from core.store import Store, open_store
@@ -26,6 +33,14 @@ from core.web.moments import zone_of
 from core.web.view import View
 
 __all__ = ["STYLES", "Choice", "Maker", "Order", "Studio", "plan", "studio", "upscaled_size"]
+
+
+CHAT_CALL_USD: Final = 0.05
+"""What a call of a chat model counts with in a budget, unless `ASSUMED_COSTS` names the model.
+
+Its server does not say what it costs. A call takes and gives a few thousand tokens, which costs
+less with all but the dearest models.
+"""
 
 
 @dataclass(frozen=True)
@@ -134,25 +149,33 @@ class Studio:
         """Return whether a chat model is there to rewrite prompts."""
         return bool(self.settings.openai_chat_model)
 
-    def vary(self, prompt: str, kind: Kind, number: int) -> list[str]:
-        """Have a chat model rewrite a prompt into one for each item.
+    def vary(self, user_id: str, prompt: str, kind: Kind, number: int) -> list[str]:
+        """Have a chat model rewrite a prompt into one for each item, on a user's budget.
 
         Raises:
-            InvalidInput: it did not; the text says why.
+            InvalidInput: it did not, or the budget does not allow it; the text says why.
+            DatabaseError: the budget could not be looked at, so it was not asked.
         """
         from core.providers.variations import vary  # noqa: PLC0415  # loads an SDK
 
-        settings = self.settings
+        settings, spending = self.settings, self.store.spending
+        model, api_key = settings.openai_chat_model, settings.openai_api_key.get_secret_value()
+        booking = None
+        if api_key:  # a server that wants no key sends no bill
+            booking = spending.book(user_id, "openai", model, CHAT_CALL_USD)
         asking = vary(
             prompt,
             kind,
             number,
-            model=settings.openai_chat_model,
-            api_key=settings.openai_api_key.get_secret_value(),
+            model=model,
+            api_key=api_key,
             base_url=settings.openai_base_url or None,
         )
         try:
             return asyncio.run(asking)
+        except (BalanceSpent, InvalidCredentials, RateLimited, RequestRejected) as error:
+            spending.unbook(booking)
+            raise InvalidInput(translated(str(error))) from None
         except (ProviderError, TimeoutError) as error:
             why = translated(str(error)) or _("The chat model did not answer in time.")
             raise InvalidInput(why) from None

@@ -151,7 +151,7 @@ class Visit:
         if asked is None:
             return
         if asked.name == "vary":
-            form.suggest(filled, asked.prompt)
+            form.suggest(filled, asked.prompt, user.id)
             st.rerun()
         if (asked.terms or shown) != filled.terms or self.trouble:
             raise InvalidInput(_(OTHERWISE))

@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from core.generation.order import Order, plan
 from core.media.folder import FolderStore
-from core.models import Asset, AssetState, Cost, Job, Kind
+from core.models import Asset, AssetState, Cost, InvalidInput, Job, Kind
 from core.providers.base import Capability, Option
 from core.providers.registry import Catalogue, configured
 from core.settings import Settings
@@ -18,6 +18,8 @@ from core.web.studio import Studio, studio
 from tests.conftest import claim, stored_job
 from tests.contract.fakes import FakeProvider
 from tests.integration.test_web_pages import ROOT, opened, press, send, shown
+from tests.servers.openai import application
+from tests.servers.wire import Books, serving
 from tests.web import app_of, browser_of, log_in, studio_of
 
 SHAPES = {"1:1": (64, 64), "16:9": (128, 72)}
@@ -159,6 +161,76 @@ def test_the_estimate_follows_the_form_and_the_budget(paid: Studio) -> None:
     assert refusal.startswith("Of your budget of 1.5 USD a month, 0.1 USD is left")
     assert box(app)["token"] == ""  # what was written stays
     assert len(paid.store.jobs.of_user("ana")) == 1
+
+
+@pytest.fixture
+def unpriced(monkeypatch: pytest.MonkeyPatch, page_studio: Studio) -> Iterator[Studio]:
+    """The studio with a provider that does not say what it charges, and a chat model."""
+    assert page_studio.settings
+    catalogue = Catalogue({"fake": FakeProvider(paid=True)})
+    monkeypatch.setattr("core.web.studio.open_catalogue", lambda _settings: catalogue)
+    monkeypatch.setenv("BUDGETS", '{"USD": 1.509}')
+    studio.clear()
+    yield studio()
+    studio().store.close()
+
+
+def test_what_nobody_knows_the_cost_of_is_said_to_hold_the_budget(unpriced: Studio) -> None:
+    app = opened("create")
+    unknown = "What the images and videos cost is not known beforehand."
+    assert box(app)["expected"] == (
+        f"{unknown} $1.50 of this month's budget left. "
+        "This order holds $1.50 until its cost is known."
+    )
+    assert not box(app)["beyond"]
+    send(app, "a fox")
+    app = opened("create")
+    assert box(app)["expected"] == (
+        f"{unknown} $1.50 of this month's budget on hold: items of unknown cost come first."
+    )
+    assert box(app)["beyond"]
+    app = send(app, "another fox")
+    [refusal] = [each.value for each in app.error]
+    assert refusal.startswith("Of your budget of 1.509 USD a month, 1.509 USD is left, but it is")
+    assert len(unpriced.store.jobs.of_user("ana")) == 1
+
+
+def test_what_the_admin_assumes_is_said(unpriced: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ASSUMED_COSTS", '{"fake/tiny": 0.1}')
+    unpriced.store.close()
+    studio.clear()
+    app = opened("create")
+    assert box(app)["expected"] == (
+        "What the images and videos cost is not known beforehand. Until it is known, it counts as "
+        "$1.00 in your budget. $1.50 of this month's budget left."
+    )
+    send(app, "a fox")
+    app = opened("create")
+    assert "$0.50 of this month's budget left." in box(app)["expected"]
+    assert box(app)["beyond"]
+
+
+def test_variations_count_in_the_budget_and_are_not_asked_for_beyond_it(
+    unpriced: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving(application(Books("sk-key"))) as url:
+        monkeypatch.setenv("OPENAI_API_KEY", "sk-key")
+        monkeypatch.setenv("OPENAI_BASE_URL", f"{url}/v1")
+        monkeypatch.setenv("OPENAI_CHAT_MODEL", "chat")
+        monkeypatch.setenv("ASSUMED_COSTS", '{"openai/chat": 0.5}')
+        unpriced.store.close()
+        studio.clear()
+        for _ in range(3):
+            assert studio().vary("ana", "a fox", Kind.IMAGE, 3)
+        assert studio().store.spending.spent("ana") == {"USD": 1.5}
+        with pytest.raises(InvalidInput, match=r"0.009 USD is left.* cost 0.5 USD"):
+            studio().vary("ana", "a fox", Kind.IMAGE, 3)
+        monkeypatch.setenv("OPENAI_API_KEY", "wrong")
+        studio().store.close()
+        studio.clear()
+        with pytest.raises(InvalidInput, match="key"):
+            studio().vary("eve", "a fox", Kind.IMAGE, 3)
+        assert studio().store.spending.spent("eve") == {}
 
 
 def test_how_long_it_takes_is_said_where_it_is_known(page_studio: Studio, store: Store) -> None:
