@@ -21,12 +21,14 @@ from core.generation.generators import open_catalogue
 from core.media.encoding import encode_clip
 from core.media.inspection import inspect
 from core.media.storage import open_content
-from core.models import Kind, now
+from core.models import Cost, Kind, now
 from core.notifications.channels import Channel
 from core.notifications.registry import offered, open_channels
 from core.providers.base import Provider
+from core.providers.registry import Catalogue
 from core.settings import Settings, warnings_about
 from core.store import open_store
+from core.store.costs import assumed_cost
 from core.store.embedded import full_disk
 
 OVERDUE_SECONDS: Final = 120.0
@@ -71,6 +73,7 @@ def examine(settings: Settings) -> list[Finding]:
         for provider in catalogue.providers.values()
     ]
     findings += [Finding(name, ok=False, text=why) for name, why in catalogue.broken.items()]
+    findings.append(_finding("budgets", lambda: _budgets(settings, catalogue)))
     findings.append(_finding("login", lambda: _login(settings)))
     findings.append(_finding("links", lambda: _links(settings)))
     findings.append(_finding("messages", lambda: _messages(settings)))
@@ -94,6 +97,7 @@ def overview(settings: Settings) -> list[tuple[str, str]]:
     return [
         *makers,
         ("told by", ", ".join(offered(settings))),
+        ("budgets", f"{_amounts(settings)} a month for each user" if settings.budgets else "none"),
         ("login", f"by {settings.login}, registration {settings.registration}"),
         ("database", f"{database}, database “{settings.mongodb_database}”"),
         ("broker", address(settings.broker_url.get_secret_value()) or "none: one worker"),
@@ -173,6 +177,50 @@ def _queue(settings: Settings) -> str:
 def _broker(settings: Settings) -> str:
     url = settings.broker_url.get_secret_value()
     return asyncio.run(check(url)) if url else "none: one worker makes everything"
+
+
+def _budgets(settings: Settings, catalogue: Catalogue) -> str:
+    """See that budgets bind something, and say what is ordered without knowing its cost."""
+    if not settings.budgets:
+        return "none: what users spend has no bound (BUDGETS)"
+    paid = {
+        (provider.name, each.model, each.cost.unit): each
+        for provider in catalogue.providers.values()
+        for each in provider.capabilities()
+        if each.paid
+    }
+    units = {unit for _, _, unit in paid}
+    if settings.openai_chat_model and settings.openai_api_key.get_secret_value():
+        units.add(Cost().unit)
+    known = units | {name for name, _, _ in paid} | {f"{name}/{model}" for name, model, _ in paid}
+    known |= {f"openai/{settings.openai_chat_model}"}
+    for setting, names, there in (
+        ("BUDGETS", settings.budgets, units),
+        ("ASSUMED_COSTS", settings.assumed_costs, known),
+    ):
+        for name in sorted(set(names) - there):
+            raise LookupError(
+                f"“{name}” in {setting} binds nothing: no configured provider is or counts in "
+                f"that. There are: {', '.join(sorted(units)) or 'none that cost anything'}."
+            )
+    unpriced = [
+        f"{name}/{model}"
+        for (name, model, unit), each in paid.items()
+        if unit in settings.budgets and each.price is None and each.cost.estimated is None
+        if assumed_cost(settings.assumed_costs, name, model, unit) is None
+    ]
+    text = f"{_amounts(settings)} a month for each user"
+    if unpriced:
+        text += (
+            f". Not known beforehand is what these cost: {', '.join(unpriced)}. Until items like "
+            "them have been billed, one order of them holds the rest of its user's budget; "
+            "ASSUMED_COSTS says what they count as instead"
+        )
+    return text
+
+
+def _amounts(settings: Settings) -> str:
+    return ", ".join(f"{amount:.10g} {unit}" for unit, amount in settings.budgets.items())
 
 
 def _login(settings: Settings) -> str:

@@ -162,7 +162,7 @@ class Studio:
         model, api_key = settings.openai_chat_model, settings.openai_api_key.get_secret_value()
         booking = None
         if api_key:  # a server that wants no key sends no bill
-            booking = spending.book(user_id, "openai", model, CHAT_CALL_USD)
+            booking = spending.book(user_id, "openai", model, kind, CHAT_CALL_USD)
         asking = vary(
             prompt,
             kind,

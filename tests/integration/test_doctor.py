@@ -9,8 +9,9 @@ from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from core.doctor import Finding, examine
-from core.settings import Settings
+from core.doctor import Finding, _budgets, examine
+from core.generation.generators import open_catalogue
+from core.settings import OpenAIServer, Settings
 from core.store import DatabaseUnavailable, Store
 from core.web.health import health_routes
 from core.web.studio import Studio
@@ -93,3 +94,38 @@ def test_health_says_which_installation_it_is_and_when_the_database_is_gone(
     monkeypatch.setattr(store, "ping", gone)
     with serving(web(store)) as url:
         assert httpx2.get(f"{url}/health", trust_env=False).status_code == 503
+
+
+def priced(**changed: Any) -> Finding:
+    """What is said of budgets where OpenAI's images cost dollars that nobody knows beforehand."""
+    server = OpenAIServer(base_url="http://127.0.0.1:9/v1", image_models=("fox-1",), paid=True)
+    settings = Settings(openai_servers={"ours": server}, **changed)
+    try:
+        return Finding("budgets", ok=True, text=_budgets(settings, open_catalogue(settings)))
+    except LookupError as error:
+        return Finding("budgets", ok=False, text=str(error))
+
+
+def test_what_budgets_bind_is_said() -> None:
+    assert priced().text == "none: what users spend has no bound (BUDGETS)"
+    told = priced(budgets={"USD": 20})
+    assert told.ok
+    assert told.text.startswith("20 USD a month for each user. Not known beforehand")
+    assert "ours/fox-1" in told.text
+    assumed = priced(budgets={"USD": 20}, assumed_costs={"ours": 0.2})
+    assert assumed.text == "20 USD a month for each user"
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"budgets": {"usd": 20}},
+        {"budgets": {"USD": 20, "credits": 3}},
+        {"budgets": {"USD": 20}, "assumed_costs": {"ours/fox-2": 0.2}},
+        {"budgets": {"USD": 20}, "assumed_costs": {"illustrator": 0.2}},
+    ],
+)
+def test_what_binds_nothing_is_a_finding(changed: dict[str, Any]) -> None:
+    found = priced(**changed)
+    assert not found.ok
+    assert "binds nothing" in found.text
