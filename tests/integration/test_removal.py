@@ -45,7 +45,7 @@ from tests.integration.bench import NewBench, run, until
 Raw = Database[dict[str, Any]]
 
 LOGS = {"login_log", "view_log"}
-SHARED = {"installation", "workers", "leader"}
+SHARED = {"installation", "workers", "leader", "quarantine"}
 OF_ACCOUNT = Limit(free=5, most=12)
 HASHED = "a hash"
 
