@@ -19,7 +19,7 @@ from core.models.base import (
     Lease,
     Moment,
 )
-from core.models.times import next_daily, parse_clock, parse_moment, parse_zone
+from core.models.times import Clock, Zone, next_daily, parse_clock, parse_moment, parse_zone
 
 # Names of a network of one's own; this list is what the library offers to change.
 for _name in ("local", "localhost"):
@@ -62,8 +62,8 @@ class Notify(Document):
     channels: tuple[str, ...] = (ChannelName.APP,)
     when: When = When.READY
     at: Moment | None = None
-    daily: str | None = None
-    timezone: str = "UTC"
+    daily: Clock | None = None
+    timezone: Zone = "UTC"
     email: str | None = None
 
     @classmethod

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from core.models.base import VITAL, Document, Language, Moment
 from core.models.notices import Notify, Webhook
+from core.models.times import Zone
 
 
 class Subject(Document):
@@ -41,7 +42,7 @@ class User(Document):
     subject: Annotated[Subject | None, VITAL] = None
     deleting_at: Annotated[Moment | None, VITAL] = None
     notify: Notify = Notify()
-    zone: str | None = None
+    zone: Zone | None = None
     language: Language | None = None
     email: str | None = None
     webhook: Webhook | None = None

@@ -6,7 +6,10 @@ A local time that a change to daylight saving skips or repeats is read as `zonei
 
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import cache
+from typing import Annotated
 from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import AfterValidator
 
 from core.i18n import gettext as _
 from core.models.base import FIRST_YEAR, LAST_YEAR, InvalidInput
@@ -18,17 +21,30 @@ def zone_names() -> tuple[str, ...]:
     return tuple(sorted(available_timezones()))
 
 
+@cache
+def _known_zones() -> frozenset[str]:
+    return frozenset(zone_names())
+
+
 def parse_zone(name: str) -> ZoneInfo:
     """Return a time zone by its name, such as `Europe/Berlin`.
 
     Raises:
         InvalidInput: there is none of that name.
     """
-    if name not in zone_names():
+    if name not in _known_zones():
         raise InvalidInput(
             _("There is no time zone “{name}”; one is called Europe/Berlin.").format(name=name)
         )
     return ZoneInfo(name)
+
+
+def _is_zone(name: str) -> str:
+    return parse_zone(name).key
+
+
+Zone = Annotated[str, AfterValidator(_is_zone)]
+"""The name of a time zone that this machine knows."""
 
 
 def parse_clock(text: str) -> time:
@@ -43,6 +59,14 @@ def parse_clock(text: str) -> time:
         raise InvalidInput(
             _("“{typed}” is no time of day; one is written as 09:00.").format(typed=text)
         ) from None
+
+
+def _is_clock(text: str) -> str:
+    return f"{parse_clock(text):%H:%M}"
+
+
+Clock = Annotated[str, AfterValidator(_is_clock)]
+"""A time of day, as `HH:MM`."""
 
 
 def parse_moment(text: str, zone: ZoneInfo) -> datetime:

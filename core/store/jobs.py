@@ -1,6 +1,7 @@
 """Jobs: what users asked for and how it stands."""
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -327,7 +328,8 @@ class JobStore:
             # Written whatever comes of it, so that who settles beside this has to look again.
             changed = {"$set": {"updated_at": now()}}
             self._jobs.update_one({"_id": query["job_id"]}, changed, session=session)
-            self.settle_within(query["job_id"], session)
+            with suppress(KeyError):  # of an item whose job is not known any more
+                self.settle_within(query["job_id"], session)
         return found.matched_count
 
     def settle_within(self, job_id: str, session: ClientSession) -> JobStatus:
@@ -337,11 +339,14 @@ class JobStore:
             raise KeyError(job_id)
         job = read(Job, document)
         assets = self._settled_items(job_id, session)
-        if job is None or not assets:  # they are being removed, and the job with them
-            return JobStatus.FAILED if job is None else job.status
+        if job is None:
+            return JobStatus.FAILED
+        if not assets and job.status != JobStatus.PROCESSING:
+            return job.status  # they are being removed, and the job with them
         receipts = self._receipts.find({"job_id": job_id}, session=session)
         removed = list(read_each(Receipt, receipts))
-        status = _status(assets)
+        # One without items lost them: they are stored together with it.
+        status = _status(assets) if assets else JobStatus.FAILED
         moment = now()
         changes: Document = {
             "image_paths": _paths(assets, Kind.IMAGE),

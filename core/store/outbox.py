@@ -76,13 +76,14 @@ class Outbox:
             past = {"$nor": [{"digest": True, "user_id": {"$in": list(waiting)}}]}
             fields = {"digest": True} | dict.fromkeys(_GROUP, True)
             found = self._rows.find(due | is_free | past, fields).sort("due_at", ASCENDING)
-            candidates = list(found.limit(_CANDIDATES))
+            candidates, unreadable = list(found.limit(_CANDIDATES)), False
             # Others may be claiming beside us: what one of them was faster with is passed over.
             for row in candidates:
                 if not all(isinstance(row.get(name), str) for name in _GROUP):
                     self._give_up(row)
+                    unreadable = True
                     continue
-                if not row.get("digest"):
+                if row.get("digest") is not True:
                     one = {"_id": row["_id"]} | due | is_free
                     taken = self._rows.update_one(one, take).modified_count
                 else:
@@ -90,7 +91,8 @@ class Outbox:
                     waiting |= set() if taken else {row["user_id"]}
                 if taken and (notices := self._claimed(token)):
                     return notices
-            if not any(row.get("digest") for row in candidates):
+                unreadable = unreadable or bool(taken)
+            if not unreadable and not any(row.get("digest") is True for row in candidates):
                 return []
 
     def _claim_digest(

@@ -131,7 +131,7 @@ def texts_of(asset: Asset, job: Job, items: Sequence[Asset], *, seeded: bool) ->
 def _own_prompt(asset: Asset, job: Job) -> str:
     """Return what was typed for an item: its style's words, which were added, are not in it."""
     if asset.prompt is None:
-        return job.prompt
+        return "" if "prompt" in job.unreadable else job.prompt
     if asset.prompt == styled(job.prompt, job.options.style):
         return job.prompt
     return asset.prompt.removesuffix(styled("", job.options.style))
