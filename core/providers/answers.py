@@ -30,8 +30,9 @@ from core.providers.errors import (
     RateLimited,
     RequestRejected,
 )
-from core.providers.responses import read_json, words
+from core.providers.loose_json import read_json
 from core.providers.transport import Call, ReplyTooLarge, observed
+from core.providers.wording import is_about_money, objects, words
 
 _MESSAGE_CHARACTERS: Final = 250
 _ASK_AGAIN: Final = frozenset({408, 409, 425, 500, 502, 503, 504})  # what only reads
@@ -72,7 +73,7 @@ class Vendor:
         said = self.cleaned(message)
         if self._is_spent(status, code, message):
             return self._spent(said)
-        if code in self.rejected:
+        if code in self.rejected or objects(code, message if status < 500 else ""):  # noqa: PLR2004
             return self.refused(said)
         if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
             return self._not_allowed(status, said)
@@ -97,7 +98,7 @@ class Vendor:
             message: its words; empty: none.
         """
         said = self.cleaned(message)
-        if code in self.rejected:
+        if code in self.rejected or objects(code, message):
             return self.refused(said)
         if self._is_spent(HTTPStatus.OK, code, message):
             return self._spent(said)
@@ -157,10 +158,24 @@ class Vendor:
             return key
         raise self.not_sent(UnicodeError())
 
-    def unreadable(self) -> ProviderUnavailable:
-        """Return the error of an answer of a reading call that says nothing that is known."""
-        sentence = N_("{provider} gave an answer that cannot be read.")
-        return ProviderUnavailable(sentence.format(provider=self.title))
+    def unreadable(self, message: str = "") -> ProviderUnavailable:
+        """Return the error of an answer of a reading call that says nothing that is known.
+
+        Args:
+            message: the words in it; empty: none.
+        """
+        said = self.cleaned(message)
+        sentence = (
+            N_("{provider} gave an answer that cannot be read: {said}")
+            if said
+            else N_("{provider} gave an answer that cannot be read.")
+        )
+        return ProviderUnavailable(sentence.format(provider=self.title, said=said))
+
+    def no_file(self, message: str) -> ProviderUnavailable:
+        """Return the error of a task that seems to have ended, but has words instead of a file."""
+        sentence = N_("{provider} has no file of this task, and says: {said}")
+        return ProviderUnavailable(sentence.format(provider=self.title, said=self.cleaned(message)))
 
     def sdk(self, error: Exception, *, creating: bool, sent: bool = True) -> ProviderError:
         """Return what an error of an SDK by Stainless (OpenAI's, Runway's) means."""
@@ -174,6 +189,7 @@ class Vendor:
 
     def cleaned(self, text: str) -> str:
         """Return a vendor's own words as one line without secrets, not too long."""
+        text = text.encode(errors="replace").decode()  # half a character cannot be stored
         for secret in filter(None, self.secrets):
             text = text.replace(secret, "…")
         line = re.sub(r"\b(sk|key)[-_][\w*-]{6,}", "…", " ".join(text.split()))
@@ -236,7 +252,8 @@ class Vendor:
             )
             text = sentence.format(provider=self.title, status=status, said=said)
             return ProviderUnavailable(text, retry_after=wait, details=details)
-        if creating and (status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _ASK_AGAIN):
+        made = {*_ASK_AGAIN, HTTPStatus.SEE_OTHER}  # what came of it is elsewhere (RFC 9110)
+        if creating and (status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in made):
             sentence = (
                 N_(
                     "{provider} answered with an error ({status}) that leaves open whether it was "
@@ -254,7 +271,11 @@ class Vendor:
 
     def _is_spent(self, status: int, code: str, message: str) -> bool:
         lowered = message.lower()
-        named = code in self.spent or any(each in lowered for each in self.spent)
+        named = (
+            code in self.spent
+            or any(each in lowered for each in self.spent)
+            or is_about_money(code, message)
+        )
         return status == HTTPStatus.PAYMENT_REQUIRED or (named and status < 500)  # noqa: PLR2004
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from core.providers.errors import REPLY_MAX_BYTES
-from core.providers.responses import read_json
+from core.providers.loose_json import read_json
 from core.providers.transport import ReplyTooLarge
 
 MAX_LINE_BYTES: Final = REPLY_MAX_BYTES

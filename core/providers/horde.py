@@ -41,9 +41,10 @@ from core.providers.errors import (
 )
 from core.providers.fetch import Fetcher, insist
 from core.providers.horde_request import LARGE, OPTIONS, SMALL, order_of
-from core.providers.responses import Reply, number, read_reply, words
+from core.providers.responses import Reply, number, read_reply
 from core.providers.tasks import UNANSWERED, left_for_later
 from core.providers.transport import http_client, read_body
+from core.providers.wording import words
 
 ANONYMOUS: Final = "0000000000"
 MODELS: Final = ("stable_diffusion", "AlbedoBase XL (SDXL)")

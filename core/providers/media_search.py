@@ -33,8 +33,16 @@ _FIELDS: Final = frozenset(
     " output outputs outputurl result results resulturl artifact artifacts video videos videourl"
     " videourls videobase64 videodata content file files fileurl fileuri download downloadurl"
     " downloaduri href src link media mediaurl binary bytes assets asset signedurl publicurl"
-    " generatedimage generatedimages generatedvideo generatedvideos samples sample".split()
+    " generatedimage generatedimages generatedvideo generatedvideos samples sample"
+    " failreason".split()  # where New API has the address of a clip
 )
+_PARTS: Final = re.compile(
+    "(?:url|uri|link|path|src|href|list|s|data|image|img|video|file|media|output|result|asset"
+    "|download|signed|presigned|public|original|origin|final|remote|direct|watermark|free|full"
+    "|oss|cdn|s3|hd|mp4|png|jpg)+"
+)
+"""What the names of further such fields consist of."""
+_ADDRESSED: Final = re.compile("url|uri|link|image|video|file|output|result|download|asset|media")
 _OURS: Final = frozenset(
     "prompt input inputs inputreference inputimage initimage initimages sourceimage source"
     " sourceurl request parameters params mask maskurl maskimage firstframe lastframe startimage"
@@ -54,7 +62,7 @@ _SUFFIXES: Final = {
 _IN_WORDS: Final = re.compile(
     r"data:(?:image|video)/[\w.+-]+;base64,[A-Za-z0-9+/=_-]+|https?://[^\s\"'<>()\[\]\\]+"
 )
-_STRINGS: Final = re.compile(r'"([^"\\]*(?:\\[\\/nrt"][^"\\]*)*)"')
+_STRINGS: Final = re.compile(r"""(["'])([^"'\\]*+(?:\\[\\/nrt"'][^"'\\]*+)*+)\1""")
 _NOT_BASE64: Final = re.compile(r"[^A-Za-z0-9+/]+")
 
 
@@ -66,11 +74,13 @@ class Medium:
         address: where it is; empty: it came with the reply.
         encoded: its text in the reply, Base64 or a `data:` address.
         content: its bytes, where the reply had them as such.
+        sure: False: it is an address in a field that may as well be about something else.
     """
 
     address: str = ""
     encoded: str = field(default="", repr=False)
     content: bytes = field(default=b"", repr=False)
+    sure: bool = True
 
     def decoded(self) -> bytes:
         """Return its bytes; empty where it is an address. Takes a while for large ones."""
@@ -94,7 +104,7 @@ def find_media(document: object, kind: Kind) -> list[Medium]:
 
 def find_in_fragment(text: str, kind: Kind) -> list[Medium]:
     """Return the encoded media in a reply that is no whole JSON; each must itself be whole."""
-    strings = (match[1] for match in _STRINGS.finditer(text) if len(match[1]) >= _LEAST_ENCODED)
+    strings = (match[2] for match in _STRINGS.finditer(text) if len(match[2]) >= _LEAST_ENCODED)
     found = [_encoded("", string.replace("\\/", "/"), kind) for string in strings]
     return [medium for rank, medium in filter(None, found) if rank == 0]
 
@@ -114,6 +124,7 @@ def _values(document: object) -> Iterator[tuple[str, object, bool]]:
         if isinstance(value, Mapping):
             for key, each in value.items():
                 inner = plain_name(key)
+                inner = name if inner.isdigit() else inner  # of a list that came as an object
                 if inner not in _OURS:
                     left.append((inner, each, preview or inner in _PREVIEWS))
         elif isinstance(value, list) and not _is_bytes(value):
@@ -150,7 +161,7 @@ def _of_value(name: str, value: object, kind: Kind) -> Iterator[tuple[int, Mediu
     elif found := _encoded(name, text, kind):
         yield found
         return
-    elif name in _FIELDS and _is_path(text, kind):
+    elif _is_field(name) and _is_path(text, kind):
         yield 3, Medium(text)
         return
     yield from _in_words(name, text, kind)
@@ -181,10 +192,17 @@ def _address(name: str, text: str, kind: Kind) -> Iterator[tuple[int, Medium]]:
     if ("image" if kind == Kind.VIDEO else "video") in name:
         yield 6, Medium(text)
     elif suffix in _SUFFIXES[kind]:
-        yield 1 if name in _FIELDS else 2, Medium(text)
-    elif name in _FIELDS:
+        yield 1 if _is_field(name) else 2, Medium(text)
+    elif _is_field(name):
         others = any(suffix in each for each in _SUFFIXES.values())
         yield 5 if others else 1, Medium(text)
+    elif _ADDRESSED.search(name):
+        yield 9, Medium(text, sure=False)
+
+
+def _is_field(name: str) -> bool:
+    """Whether a field by its name holds what was made, or its address."""
+    return name in _FIELDS or _PARTS.fullmatch(name) is not None
 
 
 def _encoded(name: str, text: str, kind: Kind) -> tuple[int, Medium] | None:

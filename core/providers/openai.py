@@ -6,6 +6,7 @@ that breaks off leaves a paid image `unknown`. A video is a task with an id.
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
@@ -36,7 +37,7 @@ from core.providers.errors import (
 )
 from core.providers.fetch import Fetcher, insist
 from core.providers.media_search import Medium
-from core.providers.openai_images import Picture
+from core.providers.openai_images import Picture, request_id
 from core.providers.openai_models import (
     PRICES,
     cost_of,
@@ -47,7 +48,7 @@ from core.providers.openai_models import (
     video_capability,
 )
 from core.providers.openai_server import Server
-from core.providers.responses import Reply, read_reply
+from core.providers.responses import Reply, State, last_part, read_reply
 from core.providers.tasks import wait_for
 from core.providers.transport import Call, http_client, read_body
 
@@ -66,15 +67,6 @@ _SPENT: Final = frozenset(
         "insufficient credit",
         "not enough credit",
     }
-)
-# What came of a call that came through: where it may have been charged, and where it is free.
-_EMPTY: Final = (
-    N_("{provider} answered with nothing in it; it may have been charged."),
-    N_("{provider} answered with nothing in it."),
-)
-_BROKEN_OFF: Final = (
-    N_("{provider} broke off; it may have been charged."),
-    N_("{provider} broke off."),
 )
 
 
@@ -297,7 +289,7 @@ class OpenAI(Provider):
         answer = await picture.open(
             self._client.images.with_streaming_response.generate(prompt=prompt, **body)
         )
-        details = _request_id(answer.headers)
+        details = request_id(answer.headers)
         if "text/event-stream" in answer.headers.get("content-type", ""):
             picture.parts = answer.http_response.aiter_bytes()
             return Submission(handle=picture, details=details)
@@ -315,11 +307,11 @@ class OpenAI(Provider):
             return
         if picture.failure is not None:
             raise self._vendor.failed(*picture.failure)
-        paid, free = _EMPTY if picture.broken is None else _BROKEN_OFF
+        said = self._vendor.cleaned(picture.said)
+        text = picture.nothing(said, paid=self._server.paid).format(provider=self.title, said=said)
         if not self._server.paid:
-            raise ProviderUnavailable(free.format(provider=self.title))
-        reply = self._vendor.redacted(picture.reply)
-        raise OutcomeUnknown(paid.format(provider=self.title), reply=reply)
+            raise ProviderUnavailable(text)
+        raise OutcomeUnknown(text, reply=self._vendor.redacted(picture.reply))
 
     def _outcome(self, picture: Picture, reply: bytes | None) -> Outcome:
         details = dict(picture.details)
@@ -340,7 +332,9 @@ class OpenAI(Provider):
         )
         raw = await picture.whole(answer.http_response, call)
         reply = await asyncio.to_thread(read_reply, raw, Kind.VIDEO)
-        return self._clip(reply, raw, _request_id(answer.headers), broken=picture.broken)
+        if not (reply.id or reply.media or reply.refused):  # only where it is (RFC 9110, 15.3.3)
+            reply = replace(reply, id=last_part(answer.headers.get("location", "")))
+        return self._clip(reply, raw, request_id(answer.headers), broken=picture.broken)
 
     def _clip(
         self,
@@ -359,9 +353,11 @@ class OpenAI(Provider):
         if here or (reply.media and not reply.id):
             picture = Picture("", Kind.VIDEO, media=here or reply.media)
             return Submission(handle=picture, details=details, reply=raw)
+        if reply.state == State.FAILED and reply.message:
+            raise self._vendor.failed(reply.code, reply.message)
         if reply.id:
             return Submission(reply.id, details=details, reply=raw)
-        picture = Picture("", Kind.VIDEO, broken=broken, reply=raw)
+        picture = Picture("", Kind.VIDEO, said=reply.message, broken=broken, reply=raw)
         if reply.refused:
             picture.failure = reply.code, reply.message
         self._make_sure_it_is_there(picture)
@@ -391,16 +387,13 @@ class OpenAI(Provider):
         try:
             await self._fetcher.save([content], destination, Kind.VIDEO)
         except ProviderUnavailable:
-            media = (await self._task(remote_id)).media
-            if not media:
+            task = await self._task(remote_id)
+            if not task.media and task.message:
+                raise self._vendor.no_file(task.message) from None
+            if not task.media:
                 raise
-            await self._fetcher.save(media, destination, Kind.VIDEO)
+            await self._fetcher.save(task.media, destination, Kind.VIDEO)
 
     def _content_of(self, remote_id: str) -> str:
         base_url = str(self._client.base_url).rstrip("/")
         return f"{base_url}/videos/{quote(remote_id, safe='')}/content"
-
-
-def _request_id(headers: Mapping[str, str]) -> dict[str, str]:
-    found = headers.get("x-request-id")
-    return {} if found is None else {"request_id": found}

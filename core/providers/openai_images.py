@@ -2,13 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import httpx2
 
+from core.i18n import N_
 from core.models import Kind
 from core.providers.base import Report
 from core.providers.errors import REPLY_MAX_BYTES
@@ -20,6 +21,20 @@ from core.providers.transport import Call, ReplyTooLarge, read_body
 _PREVIEWS: Final = ("partial", "preview", "progress")
 _FACTS: Final = ("revised_prompt", "quality", "background", "output_format", "size")
 _LINES: Final = (b"data:", b"event:", b"id:", b"retry:", b":")
+
+# What came of a call that came through: where it may have been charged, and where it is free.
+_EMPTY: Final = (
+    N_("{provider} answered with nothing in it; it may have been charged."),
+    N_("{provider} answered with nothing in it."),
+)
+_OTHER: Final = (
+    N_("{provider} answered with words instead; it may have been charged. It said: {said}"),
+    N_("{provider} answered with words instead: {said}"),
+)
+_BROKEN_OFF: Final = (
+    N_("{provider} broke off; it may have been charged."),
+    N_("{provider} broke off."),
+)
 
 _log = logging.getLogger(__name__)
 
@@ -36,6 +51,7 @@ class Picture:
         details: what the vendor says of it.
         usage: what it says that it used; None: nothing that can be read.
         failure: its code and words, where it said that something went wrong.
+        said: its words otherwise, such as a chat model's or a page's.
         broken: what broke the answer off.
         reply: the raw answer without previews.
     """
@@ -47,6 +63,7 @@ class Picture:
     details: dict[str, Any] = field(default_factory=dict)
     usage: dict[str, Any] | None = None
     failure: tuple[str, str] | None = None
+    said: str = ""
     broken: BaseException | None = None
     reply: bytes = b""
     _opened: AbstractAsyncContextManager[Any] | None = field(default=None, repr=False)
@@ -63,6 +80,16 @@ class Picture:
         if opened is not None:
             with suppress(Exception):
                 await opened.__aexit__(None, None, None)
+
+    def nothing(self, said: str, *, paid: bool) -> str:
+        """Return the sentence of an answer without media.
+
+        Args:
+            said: its words, cleaned.
+            paid: whether it may have been charged.
+        """
+        texts = _BROKEN_OFF if self.broken is not None else _OTHER if said else _EMPTY
+        return texts[0 if paid else 1]
 
     async def whole(self, response: Any, call: Call) -> bytes:  # noqa: ANN401  # the SDK's
         """Return the body of an answer, as far as it came, and close it."""
@@ -105,7 +132,7 @@ class Picture:
             if len(kept) + len(event.raw) < REPLY_MAX_BYTES:
                 kept += b"data: " + event.raw.strip().replace(b"\n", b"\ndata: ") + b"\n\n"
             self._take(read_document(event.document, Kind.IMAGE), event.kind)
-            if self.media and _is_final(event):
+            if self.media and self.media[0].sure and _is_final(event):
                 break
         self.broken = reader.broken
         if not self.media and reader.rest:
@@ -116,7 +143,7 @@ class Picture:
         self.reply = bytes(kept)
 
     def _take(self, reply: Reply, kind: str = "") -> None:
-        if reply.media and not self.media:
+        if reply.media and not (self.media and self.media[0].sure):
             self.media = reply.media
         if self.media:
             self.details |= {name: said for name in _FACTS if (said := reply.text(name))}
@@ -124,6 +151,14 @@ class Picture:
         elif reply.refused or "error" in kind or "failed" in kind:
             code = "" if reply.code == kind else reply.code
             self.failure = self.failure or (code, reply.message)
+        else:
+            self.said = reply.message or self.said
+
+
+def request_id(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return the id that a vendor gave a request, as a detail; empty: it gave none."""
+    found = headers.get("x-request-id")
+    return {} if found is None else {"request_id": found}
 
 
 def _is_preview(event: Event) -> bool:

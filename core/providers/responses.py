@@ -7,39 +7,27 @@ odd, raises.
 
 # ruff: noqa: SIM905  # names of fields read better as words than as a list of quoted ones
 
-import json
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from html import unescape
+from itertools import chain
 from typing import Any, Final
+from urllib.parse import unquote
 
 from core.models import Kind
+from core.providers.loose_json import read_documents
 from core.providers.media_search import Medium, find_in_fragment, find_media, plain_name
 from core.providers.signatures import HEAD, may_be
+from core.providers.wording import ERRORS, FINE, first, is_wrong, levels_of, plain_text, words
 
-_MOST_DIGITS: Final = 300
 _ID_CHARACTERS: Final = 500
-_DEPTH: Final = 6
-_WORDS: Final = 2000
-_WRAPPERS: Final = (
-    "data task result response output video job generation prediction body payload item".split()
-)
-"""Fields that hold what the reply is about, one level further down."""
-_IDS: Final = (
-    "id taskid videoid jobid generationid predictionid uuid requestid name operation".split()
-)
+_IDS: Final = "id taskid videoid jobid generationid predictionid uuid".split()
+_CALL_IDS: Final = "requestid name operation".split()
+"""What names a task at some vendors and nothing but the call at others."""
 _STATES: Final = "status state taskstatus jobstatus phase".split()
 _PROGRESS: Final = "progress percent percentage progresspercent".split()
-_SENTENCES: Final = (
-    "message msg detail details failure failurereason failreason reason errormessage errormsg"
-    " errordescription statusmsg statusmessage description title error errors baseresp".split()
-)
-_CODES: Final = "code errorcode failurecode rc statuscode type".split()
-_ERRORS: Final = "error errors failure failurereason failreason detail".split()
-_FINE: Final = frozenset("ok success successful succeeded done completed created accepted".split())
 
 
 class State(StrEnum):
@@ -55,7 +43,7 @@ class State(StrEnum):
 
 _MEANINGS: Final = {
     word: state
-    for state, words in {
+    for state, names in {
         State.WAITING: "queued pending throttled waiting inqueue submitted notstart notstarted"
         " created starting scheduled enqueued accepted new queueing queuing",
         State.RUNNING: "inprogress processing preprocessing postprocessing running generating"
@@ -63,11 +51,13 @@ _MEANINGS: Final = {
         State.DONE: "completed complete succeeded succeed success successful finished done"
         " ready ok",
         State.FAILED: "failed failure fail error errored rejected contentfiltered moderated"
-        " requestmoderated contentmoderated expired timedout nsfw",
-        State.CANCELLED: "cancelled canceled aborted deleted revoked",
+        " requestmoderated contentmoderated expired timedout timeout nsfw killed dead declined"
+        " blocked banned unsuccessful",
+        State.CANCELLED: "cancelled canceled cancel aborted deleted revoked terminated stopped",
     }.items()
-    for word in words.split()
+    for word in names.split()
 }
+_PREFIXES: Final = re.compile(r"^(task|job|generation|video)?(status|state)(?=.)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +73,8 @@ class Reply:
         code: the vendor's code of an error; empty: none.
         message: the vendor's words, as they came; empty: none.
         refused: whether it says that something is wrong, in a field made for that.
+        failed: whether it names an error as such, by a field or a code, so that no other field
+            means that anything was begun.
         document: the decoded JSON; None: it is none.
     """
 
@@ -94,12 +86,13 @@ class Reply:
     code: str = ""
     message: str = ""
     refused: bool = False
+    failed: bool = False
     document: Any = field(default=None, repr=False)
 
     def fact(self, name: str) -> Any:  # noqa: ANN401  # whatever the vendor said
         """Return what it says of something, at the outermost level that says anything; or None."""
-        for level in _levels(self.document):
-            value = _first(level, [plain_name(name)])
+        for level in levels_of(self.document):
+            value = first(level, [plain_name(name)])
             if value is not None:
                 return value
         return None
@@ -124,70 +117,44 @@ def read_reply(raw: bytes, kind: Kind) -> Reply:
     """
     if may_be(raw[:HEAD], kind, sure=False):  # the reply is the file itself
         return Reply(media=(Medium(content=raw),))
-    document = read_json(raw)
-    if document is None:
+    replies = [read_document(each, kind) for each in read_documents(raw)]
+    if not replies:
         text = raw.decode("utf-8", "replace")
         media = find_media(text.strip(), kind) or find_in_fragment(text, kind)
-        return Reply(media=media, message="" if media else _plain(text), refused=False)
-    return read_document(document, kind)
+        return Reply(media=media, message="" if media else plain_text(text), refused=False)
+    latest = list(reversed(replies))  # of several, such as lines of progress
+    return next(
+        chain(
+            (each for each in latest if any(medium.sure for medium in each.media)),
+            (each for each in latest if each.failed),
+            (each for each in latest if each.media or each.id or each.state or each.refused),
+            replies,
+        )
+    )
 
 
 def read_document(document: object, kind: Kind) -> Reply:
     """Return what a reply's decoded JSON holds; arguments as above."""
-    media = find_media(document, kind)
-    levels = list(_levels(document))
-    state, word = _state(levels)
+    levels = list(levels_of(document))
     code, message = words(document)
+    failed = bool(message) and any(map(is_wrong, levels))
+    refused = failed or _refuses(levels, message)
+    media = find_media(document, kind)
+    state, word = _state(levels)
+    if state in {None, State.UNKNOWN} and any(first(each, ["done"]) is True for each in levels):
+        state = State.FAILED if failed else State.DONE
     return Reply(
-        media=media,
-        id=_id(levels),
+        media=[each for each in media if each.sure or not refused],
+        id=_id(levels, _IDS) or ("" if failed else _id(levels, _CALL_IDS)),
         state=state,
         word=word,
         progress=_progress(levels),
         code=code,
         message=message,
-        refused=_refuses(levels, message),
+        refused=refused,
+        failed=failed,
         document=document,
     )
-
-
-def read_json(raw: bytes) -> Any:  # noqa: ANN401  # whatever it says
-    """Return what JSON says, with a byte order mark, NaN or more after it; None: it is none."""
-    try:
-        text = raw.decode(json.detect_encoding(raw), "replace").lstrip("\ufeff \t\r\n")
-        decoder = json.JSONDecoder(
-            strict=False, parse_int=_integer, object_pairs_hook=_without_losing
-        )
-        document, _end = decoder.raw_decode(text)
-    except (ValueError, RecursionError, LookupError):
-        return None
-    return document if isinstance(document, dict | list | str) else None
-
-
-def words(document: object) -> tuple[str, str]:
-    """Return the code and the words of an error, whichever of the usual shapes it has.
-
-    Args:
-        document: decoded JSON, or text, perhaps a page of HTML.
-    """
-    if isinstance(document, str):
-        return "", _plain(document)
-    code, sentence = "", ""
-    for level in _levels(document):
-        for name in _SENTENCES:
-            value = _first(level, [name])
-            if value is None or isinstance(value, bool | int | float):
-                continue
-            inner_code, said = _sentence(value)
-            code = code or inner_code
-            if said and not sentence and plain_name(said) not in _FINE:
-                sentence = said
-        own = _first(level, _CODES)
-        if not code and isinstance(own, str | int) and plain_name(own) not in _FINE | {"200", "0"}:
-            code = str(own)
-        if sentence:
-            break
-    return code[:200], sentence[:_WORDS]
 
 
 def number(value: object) -> float | None:
@@ -219,37 +186,16 @@ def identifier(value: object) -> str:
     return text if fits and " " not in text else ""
 
 
-def _levels(document: object) -> Iterator[Mapping[str, Any]]:
-    """Yield the mappings that a reply consists of, from the outermost to what it wraps."""
-    level = document
-    for _ in range(_DEPTH):
-        if isinstance(level, list):
-            level = level[0] if level and isinstance(level[0], Mapping) else None
-        if not isinstance(level, Mapping):
-            return
-        yield level
-        inner = (_first(level, [name]) for name in _WRAPPERS)
-        level = next((each for each in inner if _is_wrapped(each)), None)
+def last_part(address: str) -> str:
+    """Return the id that an address ends with; empty: there is none."""
+    place = address.partition("?")[0].rstrip("/")
+    return identifier(unquote(place.rpartition("/")[2]))
 
 
-def _is_wrapped(value: object) -> bool:
-    return isinstance(value, Mapping) or (
-        isinstance(value, list) and bool(value) and isinstance(value[0], Mapping)
-    )
-
-
-def _first(level: Mapping[str, Any], names: Sequence[str]) -> Any:  # noqa: ANN401
-    """Return the first of the named fields that is there and not empty, in the names' order."""
-    fields = {plain_name(key): value for key, value in level.items()}
-    return next(
-        (fields[name] for name in names if fields.get(name) not in (None, "", [], {})), None
-    )
-
-
-def _id(levels: Sequence[Mapping[str, Any]]) -> str:
-    for name in _IDS:
-        for level in levels:
-            if found := identifier(_first(level, [name])):
+def _id(levels: Sequence[Mapping[str, Any]], names: Sequence[str]) -> str:
+    for level in levels:
+        for name in names:
+            if found := identifier(first(level, [name])):
                 return found
     return ""
 
@@ -262,10 +208,13 @@ def _state(levels: Sequence[Mapping[str, Any]]) -> tuple[State | None, str]:
     found: tuple[State | None, str] = (None, "")
     for level in levels:
         for name in _STATES:
-            word = _first(level, [name])
+            word = first(level, [name])
+            if isinstance(word, Mapping):
+                word = first(word, [*_STATES, "code", "name", "value"])
             if not isinstance(word, str):
                 continue
-            meaning = _MEANINGS.get(plain_name(word), State.UNKNOWN)
+            plain = plain_name(word)
+            meaning = _MEANINGS.get(plain) or _MEANINGS.get(_PREFIXES.sub("", plain), State.UNKNOWN)
             if meaning not in {State.DONE, State.UNKNOWN}:
                 return meaning, word
             if found[0] != State.UNKNOWN or meaning == State.DONE:
@@ -275,7 +224,7 @@ def _state(levels: Sequence[Mapping[str, Any]]) -> tuple[State | None, str]:
 
 def _progress(levels: Sequence[Mapping[str, Any]]) -> float | None:
     for level in levels:
-        value = _first(level, _PROGRESS)
+        value = first(level, _PROGRESS)
         share = number(value)
         if share is not None:
             hundredths = share > 1 or (isinstance(value, str) and value.strip().endswith("%"))
@@ -285,61 +234,9 @@ def _progress(levels: Sequence[Mapping[str, Any]]) -> float | None:
 
 def _refuses(levels: Sequence[Mapping[str, Any]], message: str) -> bool:
     """Whether a reply says that something is wrong, rather than that all is well."""
-    if plain_name(message) in _FINE or not message:
-        return any(isinstance(_first(each, ["error"]), Mapping) for each in levels)
+    if plain_name(message) in FINE or not message:
+        return any(isinstance(first(each, ["error"]), Mapping) for each in levels)
     return any(
-        _first(level, _ERRORS) is not None or _first(level, ["message", "msg"]) is not None
+        first(level, ERRORS) is not None or isinstance(first(level, ["message", "msg"]), str | list)
         for level in levels
     )
-
-
-def _sentence(value: object, depth: int = 0) -> tuple[str, str]:
-    """Return the code and the words in the value of a field that says what is wrong."""
-    if isinstance(value, str):
-        document = read_json(value.encode()) if value.lstrip()[:1] in {"{", "["} else None
-        return _sentence(document, depth + 1) if document is not None else ("", _plain(value))
-    if depth > _DEPTH:
-        return "", ""
-    if isinstance(value, list):
-        parts = [_sentence(each, depth + 1) for each in value[:10]]
-        said = "; ".join(dict.fromkeys(text for _code, text in parts if text))
-        return next((code for code, _text in parts if code), ""), said
-    if not isinstance(value, Mapping):
-        return "", ""
-    code = _first(value, _CODES)
-    inner_code, said = "", ""
-    for name in _SENTENCES:
-        inner = _first(value, [name])
-        if inner is not None and not said:
-            inner_code, said = _sentence(inner, depth + 1)
-    if said and (place := _first(value, ["loc", "field", "param", "path"])):
-        parts = place if isinstance(place, list) else [place]
-        said = f"{'.'.join(map(str, parts[:6]))}: {said}"
-    if not said:  # {"prompt": ["Too long."]}
-        each = ((key, _sentence(inner, depth + 1)[1]) for key, inner in value.items())
-        texts = [f"{key}: {text}" for key, text in each if text and plain_name(key) not in _CODES]
-        said = "; ".join(texts[:10])
-    own = str(code) if isinstance(code, str | int) else ""
-    return own or inner_code, said
-
-
-def _plain(text: str) -> str:
-    """Return text as one line; of a page of HTML, what a person reads of it."""
-    text = text[: 64 * 1024]
-    if "<" in text:
-        text = re.sub(r"(?is)<(script|style|head)\b.*?(</\1\s*>|$)", " ", text) or text
-        text = unescape(re.sub(r"(?s)<[^>]*>", " ", text))
-    return " ".join(text.split())[:_WORDS]
-
-
-def _integer(digits: str) -> float:
-    return int(digits) if len(digits) < _MOST_DIGITS else math.inf
-
-
-def _without_losing(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return an object's fields; of two of one name, the one that says something."""
-    fields: dict[str, Any] = {}
-    for name, value in pairs:
-        if name not in fields or value not in (None, "", [], {}):
-            fields[name] = value
-    return fields

@@ -60,7 +60,7 @@ async def wait_for(  # noqa: PLR0913  # what is asked, how often, and what is do
             if reply.state in {State.FAILED, State.CANCELLED}:
                 raise failed(reply)
             unknown = reply.state in {None, State.UNKNOWN}
-            if reply.state == State.DONE or (unknown and reply.media):
+            if reply.state == State.DONE or (unknown and any(each.sure for each in reply.media)):
                 await report(1.0)
                 return reply
             unanswered = unanswered + 1 if reply.state is None and not reply.id else 0
@@ -69,7 +69,7 @@ async def wait_for(  # noqa: PLR0913  # what is asked, how often, and what is do
                 await report(1.0)
                 return reply
             if unanswered == UNANSWERED:
-                raise vendor.unreadable()
+                raise vendor.unreadable(reply.message)
             waiting = N_("waiting for its turn at {provider}").format(provider=vendor.title)
             queued = reply.state == State.WAITING
             await report(reply.progress, waiting=waiting if queued else "")

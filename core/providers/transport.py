@@ -22,6 +22,8 @@ STREAM_MAX_BYTES: Final = 4 * REPLY_MAX_BYTES
 """The most that an event stream may send in all, previews included."""
 _ERROR: Final = 400
 _GZIP: Final = b"\x1f\x8b"
+# What is not packed, whatever the header says.
+_PLAIN: Final = (b"{", b"[", b"\x89PNG", b"\xff\xd8\xff", b"RIFF", b"\x1aE\xdf\xa3")
 
 
 class ReplyTooLarge(Exception):
@@ -148,10 +150,21 @@ class BoundedBody(httpx2.AsyncByteStream):
         size = 0
         parts = aiter(self._stream)  # type: ignore[arg-type]
         first = await anext(parts, b"")
-        packed = not self._coding.strip().lower().endswith("gzip") or first.startswith(_GZIP)
-        headers = {"content-encoding": self._coding} if self._coding and packed else {}
-        whole = httpx2.Response(200, headers=headers, stream=_Joined(first, parts))
-        async for part in whole.aiter_bytes():
+        is_plain = first.startswith(_PLAIN) or first[4:8] == b"ftyp"
+        named = self._coding.strip().lower().endswith("gzip")
+        coding = "" if is_plain or (named and not first.startswith(_GZIP)) else self._coding
+        for again in (True, True, False):
+            headers = {"content-encoding": coding} if coding else {}
+            whole = httpx2.Response(200, headers=headers, stream=_Joined(first, parts))
+            parts = whole.aiter_bytes()
+            if not again:
+                break
+            first = await anext(parts, b"")
+            if not first.startswith(_GZIP):  # packed once more, or without a word of it
+                parts = aiter(_Joined(first, parts))
+                break
+            coding = "gzip"
+        async for part in parts:
             size += len(part)
             if size > self._limit:
                 if self._cut:

@@ -10,7 +10,7 @@ from openai import AsyncOpenAI
 from core.i18n import N_
 from core.providers.answers import Vendor, asking
 from core.providers.errors import ProviderError, RequestRejected
-from core.providers.responses import read_json
+from core.providers.loose_json import read_json
 from core.providers.transport import http_client, read_body
 
 _TASK: Final = (
