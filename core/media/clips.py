@@ -149,29 +149,29 @@ def check_size(width: int, height: int) -> None:
         raise TooLarge(width, height)
 
 
-def is_cut_off(path: Path) -> bool:
-    """Return whether a file says that it is longer than it is: MP4, WebM and AVI say so."""
+def bytes_missing(path: Path) -> int:
+    """Return how many bytes a file says that it has more than it has: MP4, WebM and AVI say so."""
     size = path.stat().st_size
     with path.open("rb") as file:
         head = file.read(64)
         if head[:4] == b"RIFF":
-            return int.from_bytes(head[4:8], "little") + 8 > size
+            return max(0, int.from_bytes(head[4:8], "little") + 8 - size)
         if head[:4] == _EBML:
-            return _end_of_segment(head) > size
+            return max(0, _end_of_segment(head) - size)
         at = _beginning(path)
         while at + 8 <= size:
             file.seek(at)
             length, name = struct.unpack(">I4s", file.read(8))
             if not name.isalnum() and at > 0:
-                return False  # what follows the last box is no box
+                return 0  # what follows the last box is no box
             if length == 1:
                 (length,) = struct.unpack(">Q", file.read(8).ljust(8, b"\xff"))
             if length < 8:  # noqa: PLR2004  # 0: to the end of the file
-                return False
+                return 0
             if name in {b"mdat", b"moov", b"moof"} and at + length > size:
-                return True
+                return int(at + length - size)
             at += length
-    return False
+    return 0
 
 
 def _end_of_segment(head: bytes) -> int:

@@ -25,6 +25,8 @@ from core.models import Kind
 INSPECT_SECONDS: Final = 300.0
 UNBOUNDED: Final = N_("The file that came takes more memory or time to read than a file may take.")
 
+ALMOST: Final = 0.01
+"""The part that a file may lack at its end: the rest is shown, and was paid for."""
 _LENGTH_TOLERANCE: Final = 0.5  # seconds; encoders round to whole frames
 _UNREADABLE: Final = {
     Kind.IMAGE: N_("The file that came does not open as an image."),
@@ -127,10 +129,11 @@ def inspect_any(path: Path, kind: Kind) -> Inspection:
 def _read_image(path: Path) -> Inspection:
     with stills.opened(path) as image:
         extension = STILL_EXTENSIONS[str(image.format)]
-        width, height = stills.displayed_size(image)
-        sample = Sample()
+        sample, size = Sample(), None
         for frame, lasts in stills.frames(image):
+            size = size or stills.displayed_size(frame)  # a TIFF file is turned as it is decoded
             sample.add(frame, lasts)
+        width, height = size or stills.displayed_size(image)
         preview = preview_bytes(sample.frames)
     shown = extension in {"png", "jpg"}
     return Inspection(extension, width, height, None, preview, None, shown, *_content(path))
@@ -141,7 +144,8 @@ def _read_clip(path: Path) -> Inspection:
         return _read_animation(path)
     broken: list[Exception] = []
     with clips.opened(path) as clip:
-        if clips.is_cut_off(path):
+        missing = clips.bytes_missing(path)
+        if missing > ALMOST * path.stat().st_size:
             raise ValueError("it breaks off")
         turner = Turner(clip.stream.sample_aspect_ratio)
         first = last = still = None
@@ -157,7 +161,7 @@ def _read_clip(path: Path) -> Inspection:
         width, height = turner.size(first[1])
         picture = turner.picture(still)
         # Players differ in how much of a clip they show whose edit list leaves something out.
-        shown = not broken and count >= clip.stream.frames and _plays(clip, still)
+        shown = not missing and not broken and count >= clip.stream.frames and _plays(clip, still)
         extension = clip.extension
     picture.thumbnail((POSTER_PIXELS, POSTER_PIXELS))
     poster = preview_bytes([(picture, 0.0)], POSTER_PIXELS)

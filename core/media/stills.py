@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, ImageFile, UnidentifiedImageError
 
 from core.i18n import N_
 from core.media.formats import MOVING_STILLS, STILL_EXTENSIONS
@@ -31,6 +31,9 @@ _UPRIGHT: Final = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_CUT: Final = frozenset({"JPEG", "MPO", "PNG"})
+_MISSING: Final = 0.01  # of its rows, that an image may lack at its end
+_BLOCK: Final = 16  # rows, that JPEG encodes together
 _PNG: Final = b"\x89PNG\r\n\x1a\n"
 _PNG_WORDS: Final = frozenset({b"tEXt", b"zTXt", b"iTXt", b"iCCP"})
 
@@ -82,10 +85,42 @@ def frames(image: Image.Image) -> Iterator[tuple[Image.Image, float]]:
             image.seek(index)
         except EOFError:
             return
-        image.load()
+        load(image)
         # Browsers show a frame for a tenth of a second where it says less than two hundredths.
         milliseconds = float(image.info.get("duration") or 0)
         yield image, (milliseconds if milliseconds >= 20 else 100) / 1000 if moves else 0.0  # noqa: PLR2004
+
+
+def load(image: Image.Image) -> None:
+    """Decode an opened image; one that lacks a little at its end is shown by browsers, too.
+
+    Raises:
+        OSError: it breaks off.
+    """
+    try:
+        image.load()
+    except OSError:
+        if image.format not in _CUT or image.info.get("progressive") or is_moving(image):
+            raise  # what came is no measure of what is missing
+        try:
+            ImageFile.LOAD_TRUNCATED_IMAGES = True
+            image.load()
+        finally:
+            ImageFile.LOAD_TRUNCATED_IMAGES = False
+        if _empty_rows(image) > max(_BLOCK, _MISSING * image.height):
+            raise
+
+
+def _empty_rows(image: Image.Image) -> int:
+    """Return how many rows at an image's end have one colour: none came for what is missing."""
+    import numpy as np  # noqa: PLC0415  # as below
+
+    rows: Any = np.asarray(image).reshape(image.height, -1)
+    last = rows[-1].reshape(image.width, -1)
+    if (last != last[0]).any():
+        return 0
+    filled = np.flatnonzero((rows != rows[-1]).any(axis=1))
+    return image.height - (int(filled[-1]) + 1 if len(filled) else 0)
 
 
 def is_moving(image: Image.Image) -> bool:
@@ -137,8 +172,9 @@ def on_background(image: Image.Image, colour: str = "white") -> Image.Image:
 def _open(path: Path) -> Image.Image:
     try:
         return Image.open(path, formats=_OPENED)
-    except ValueError:
-        # Pillow refuses texts and profiles that unpack to more than it reads; browsers skip them.
+    except (ValueError, UnidentifiedImageError):
+        # Pillow refuses texts and profiles that unpack to more than it reads, or whose checksum is
+        # wrong; browsers skip them.
         words = without_words(path)
         if words is None:
             raise

@@ -287,6 +287,20 @@ def test_a_clip_that_is_cut_off_is_refused_whatever_it_is(
 
 
 @pytest.mark.parametrize(
+    ("name", "codec"), [("a.webm", "libvpx-vp9"), ("a.avi", "mpeg4"), ("a.mp4", "libx265")]
+)
+@pytest.mark.parametrize("missing", [1, 10])
+def test_a_clip_that_lacks_a_little_at_its_end_is_kept_beside_a_copy(
+    tmp_path: Path, name: str, codec: str, missing: int
+) -> None:
+    path = odd_media.clip(tmp_path / name, codec)
+    path.write_bytes(path.read_bytes()[:-missing])
+    found = inspect_any(path, Kind.VIDEO)
+    assert not found.displayable
+    assert make_copy(path, Kind.VIDEO, tmp_path / "copy") == "mp4"
+
+
+@pytest.mark.parametrize(
     "content",
     [
         "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\n{url}\n#EXT-X-ENDLIST\n",

@@ -262,6 +262,30 @@ def test_an_image_that_is_cut_off_is_refused(tmp_path: Path, form: str) -> None:
         inspect_any(path, Kind.IMAGE)
 
 
+@pytest.mark.parametrize("form", ["PNG", "JPEG"])
+@pytest.mark.parametrize("missing", [1, 2, 13, 60])
+def test_an_image_that_lacks_a_little_at_its_end_is_kept(
+    tmp_path: Path, form: str, missing: int
+) -> None:
+    noise = np.random.default_rng(1).integers(0, 255, (640, 96, 3), np.uint8)
+    content = saved(Image.fromarray(noise), form)[:-missing]
+    found = inspect_any(kept(tmp_path, content), Kind.IMAGE)
+    assert (found.width, found.height, found.displayable) == (96, 640, True)
+
+
+def test_a_text_whose_checksum_is_wrong_does_not_lose_the_image(tmp_path: Path) -> None:
+    content = bytearray(odd_media.bomb(64, chunk(b"tEXt", b"parameters\0a fox")))
+    content[content.index(b"a fox")] ^= 1
+    assert inspect_any(kept(tmp_path, bytes(content)), Kind.IMAGE).width == 64
+
+
+def test_a_turned_tiff_has_the_size_that_it_is_shown_in(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x112] = 6
+    found = inspect_any(kept(tmp_path, saved(SIDES, "TIFF", exif=exif)), Kind.IMAGE)
+    assert (found.width, found.height) == (64, 96)
+
+
 def test_a_document_is_no_image(tmp_path: Path) -> None:
     script = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n(x) print\n%%EOF\n"
     for content in (script, b"<svg xmlns='http://www.w3.org/2000/svg'/>", b"%PDF-1.7\n"):
