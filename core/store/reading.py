@@ -33,6 +33,7 @@ _ROUNDS: Final = 8  # what is left out may show the next thing that is not as it
 _REMEMBERED: Final = 10_000
 _UNREADABLE: Final = "unreadable"  # of the models; nothing that is stored says it
 _MISSING: Final = object()
+_ID: Final = "_id"
 
 _log = logging.getLogger(__name__)
 _told: dict[tuple[str, str], None] = {}
@@ -111,7 +112,7 @@ def look(model: type[Model], document: Mapping[str, Any]) -> Reading[Model]:
     vital = [each.field for each in faults if each.vital]
     if not vital:
         return Reading(value, tuple(faults))
-    if "_id" in vital or model not in _stand_ins:
+    if _ID in vital or model not in _stand_ins:
         return Reading(None, tuple(faults))
     shown = {name: each for name, each in stored.items() if name not in _tops(vital)}
     values = _stand_ins[model](shown, _tops(vital))
@@ -175,6 +176,8 @@ def _validated(model: type[Model], stored: Stored, faults: list[Fault]) -> Model
 def _mended(model: type[Document], stored: Stored, error: Any) -> bool:  # noqa: ANN401  # pydantic's
     """Mend one error in what is stored; return whether that could be done."""
     path = error["loc"]
+    if path[0] == _ID:
+        return False  # what is stored keeps it for good, and nothing would be found by another
     value = _value(stored, path)
     if error["type"] == "string_type" and (text := as_text(value)) is not None:
         _value(stored, path[:-1])[path[-1]] = text

@@ -7,7 +7,7 @@ document as it was is in `quarantine`, from where it can be brought back.
 import zlib
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import bson
@@ -16,6 +16,7 @@ from bson.raw_bson import RawBSONDocument
 from pymongo import MongoClient, timeout
 from pymongo.client_session import ClientSession
 from pymongo.database import Database
+from pymongo.errors import DuplicateKeyError
 
 from core.models import (
     Address,
@@ -118,7 +119,8 @@ class RepairStore:
     def repair(self, damage: Damage) -> bool:
         """Mend a document, or set it aside, with a copy of how it was; return whether it was there.
 
-        A document that has changed since it was looked at is left alone: the next look tells.
+        A document that has changed since it was looked at is left alone: the next look tells. One
+        that would be like another where no two may be is set aside; an account is left.
         """
         collection, key = self._database[damage.collection], {"_id": damage.id}
 
@@ -136,8 +138,13 @@ class RepairStore:
                 collection.delete_one(key, session=session)
             return True
 
-        with timeout(_SECONDS), self._client.start_session() as session:
-            return session.with_transaction(write)
+        try:
+            with timeout(_SECONDS), self._client.start_session() as session:
+                return session.with_transaction(write)
+        except DuplicateKeyError:
+            if damage.collection == "users":
+                return False
+            return self.repair(replace(damage, fields={}))
 
     def kept(self) -> list[Stored]:
         """Return what is in the quarantine, newest first: `_id`, `collection`, `remedy`, `at`."""
@@ -148,7 +155,8 @@ class RepairStore:
         """Bring a document back as it was, over what is there now.
 
         Raises:
-            InvalidInput: there is none of this id in the quarantine.
+            InvalidInput: there is none of this id in the quarantine, or it would be like another
+                document where no two may be.
         """
         kept = self._quarantine.find_one({"_id": kept_id})
         if kept is None:
@@ -168,8 +176,14 @@ class RepairStore:
             )
             self._quarantine.delete_one({"_id": kept_id}, session=session)
 
-        with timeout(_SECONDS), self._client.start_session() as session:
-            session.with_transaction(write)
+        try:
+            with timeout(_SECONDS), self._client.start_session() as session:
+                session.with_transaction(write)
+        except DuplicateKeyError:
+            raise InvalidInput(
+                f"{kept_id!r} has something that only one document may have, and another one of "
+                f"{kept['collection']} has it by now."
+            ) from None
 
     def _keep(self, damage: Damage, document: Stored, session: ClientSession) -> None:
         owner = document["_id"] if damage.collection == "users" else document.get("user_id")

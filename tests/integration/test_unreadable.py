@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 import bson
 import pytest
-from bson import Decimal128, ObjectId, Regex, Timestamp
+from bson import Decimal128, MinKey, ObjectId, Regex, Timestamp
 from bson.codec_options import CodecOptions
 from bson.datetime_ms import DatetimeMS
 from bson.raw_bson import RawBSONDocument
@@ -32,6 +32,7 @@ from core.models import (
     AssetError,
     AssetState,
     Cost,
+    InvalidInput,
     Invite,
     Job,
     JobStatus,
@@ -480,6 +481,54 @@ def test_unreadable_documents_of_a_collection_take_no_reading_down(
     assert not errors, "\n".join(f"{n}: {e}" for n, e in errors.items())
 
 
+ODD_IDS: Final[dict[str, Any]] = {
+    "empty": "",
+    "null": None,
+    "number": 5,
+    "NaN": float("nan"),
+    "true": True,
+    "object id": ObjectId(b"123456789012"),
+    "bytes": b"\xff\x00",
+    "nested": {"a": {"b": 1}},
+    "no mapping": {},
+    "date": datetime(2026, 1, 1, tzinfo=UTC),
+    "date beyond the calendar": DatetimeMS(2**55),
+    "decimal": Decimal128("1E400"),
+    "timestamp": Timestamp(1, 1),
+    "lowest": MinKey(),
+    "NUL": "a\x00b",
+    "path": "../../etc/passwd",
+    "huge text": "é" * 30_000,
+}
+
+
+@pytest.mark.parametrize("collection", ["jobs", "assets", *sorted(others("ana", 0))])
+def test_an_id_that_is_none_takes_nothing_down_and_is_set_aside(
+    store: Store, opened: Studio, poison: Poison, collection: str
+) -> None:
+    raw = store._database[collection]  # noqa: SLF001  # what is stored, not what is read of it
+    job = job_of("ana", 1)
+    poison.insert("jobs", job)
+    poison.insert("assets", asset_of(job, AssetState.DONE, 1))
+    before = raw.count_documents({})
+    for number, odd in enumerate(ODD_IDS.values(), 1):
+        of = {"jobs": job_of("ana", 1), "assets": asset_of(job, AssetState.QUEUED, number + 2)}
+        document = of.get(collection) or others("ana", number)[collection]
+        poison.insert(collection, document | {"_id": odd})
+    assert raw.count_documents({}) == before + len(ODD_IDS)
+    errors = raised(readings(store, opened, [job["_id"]]))
+    errors |= raised({"page": lambda: look(opened, JobChannel(Looker("ana"), job["_id"]))})
+    errors |= raised({"settle": lambda: store.jobs.settle(job["_id"])})
+    assert not errors, "\n".join(f"{n}: {e}" for n, e in errors.items())
+
+    stored = sorted(map(repr, raw.find()))
+    for damage in list(store.repairs.damages()):
+        assert store.repairs.repair(damage) or damage.remedy == "left to you", damage.id
+    for kept in store.repairs.kept():
+        store.repairs.restore(kept["_id"])
+    assert sorted(map(repr, raw.find())) == stored
+
+
 # What works. The good job completes, and every job with an item that cannot be read ends.
 
 
@@ -555,6 +604,32 @@ def test_repair_mends_what_needs_no_guessing_and_sets_the_rest_aside(
     assert raw["assets"].find_one({"_id": lost["_id"]}) == lost
     assert raw["assets"].distinct("remote_id", {"_id": number["_id"]}) == [4711]
     assert store.repairs.kept() == []
+
+
+def test_what_would_be_like_another_once_mended_keeps_nothing_from_being_repaired(
+    store: Store, poison: Poison
+) -> None:
+    raw = store._database["addresses"]  # noqa: SLF001  # what is stored, not what is read of it
+    good, alike, after = (others("ana", number)["addresses"] for number in (1, 2, 3))
+    poison.insert(
+        "addresses",
+        good | {"unsubscribe_token": "4711"},
+        alike | {"unsubscribe_token": 4711},
+        after | {"unsubscribe_token": 4712},
+    )
+    for damage in list(store.repairs.damages()):
+        assert store.repairs.repair(damage)
+    assert sorted(raw.distinct("unsubscribe_token")) == ["4711", "4712"]
+    assert raw.find_one({"_id": alike["_id"]}) is None
+    aside = [each["_id"] for each in store.repairs.kept() if each["remedy"] == "set aside"]
+    (kept,) = aside
+
+    raw.update_one({"_id": good["_id"]}, {"$set": {"unsubscribe_token": 4711}})
+    with pytest.raises(InvalidInput, match="only one document"):
+        store.repairs.restore(kept)
+    raw.delete_one({"_id": good["_id"]})
+    store.repairs.restore(kept)
+    assert raw.distinct("unsubscribe_token", {"_id": alike["_id"]}) == [4711]
 
 
 def test_text_that_is_none_comes_back_from_the_quarantine_byte_for_byte(store: Store) -> None:
