@@ -11,7 +11,7 @@ import threading
 from collections.abc import AsyncIterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Final
 
 import httpx2
@@ -25,6 +25,9 @@ CONNECT_SECONDS: Final = 5.0
 _UNICAST: Final = IPv6Network("2000::/3")
 _SIX_TO_FOUR: Final = IPv6Network("2002::/16")
 _NAT64: Final = IPv6Network("64:ff9b::/96")
+# Not global but for two anycast addresses (IANA's special-purpose registries); `ipaddress` of
+# earlier Pythons does not know, and Oracle's clouds answer virtual machines at 192.0.0.192.
+_SPECIAL: Final = (IPv4Network("192.0.0.0/24"), IPv6Network("3fff::/20"))
 # Microsoft's clouds answer virtual machines there; by its number it is an address like others.
 _OTHERS: Final = frozenset({IPv4Address("168.63.129.16")})
 
@@ -37,7 +40,12 @@ def is_public(address: str) -> bool:
     ip = plain_address(address)
     if isinstance(ip, IPv6Address) and (ip not in _UNICAST or ip in _SIX_TO_FOUR):
         return False
-    if ip in _OTHERS or ip.is_multicast or not ip.is_global:
+    if (
+        ip in _OTHERS
+        or any(ip in network for network in _SPECIAL)
+        or ip.is_multicast
+        or not ip.is_global
+    ):
         return False
     return ip not in _own_addresses()
 

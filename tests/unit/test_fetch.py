@@ -241,6 +241,7 @@ PRIVATE = [
     "http://017700000001/x.png",
     "http://0x7f.1/x.png",
     "http://168.63.129.16/x.png",
+    "http://192.0.0.192/opc/v2/instance/",
     "http://224.0.0.1/x.png",
     "http://rebound.example/x.png",
 ]
