@@ -246,7 +246,7 @@ class Accounts:
             user = self._store.users.by_subject(subject)
             if user is None:
                 user_id = self._claimed(claims, claim, said)
-                self._take(user_id, subject, invite, exact=said.strip().lower() == user_id)
+                self._take(user_id, subject, invite, exact=_is_same(said, user_id))
             else:
                 user_id = user.id
             return self._begin(user_id, visitor, Method.OIDC, nonce=nonce)
@@ -543,6 +543,15 @@ def _nonce(claims: Mapping[str, Any]) -> str:
     if not fresh or not nonce:
         raise LoginRefused("proof too old", _("This login has ended. Please log in again."))
     return f"{claims.get('iss')} {nonce}"
+
+
+def _is_same(said: str, user_id: str) -> bool:
+    """Return whether a provider's name is a user_id but for capital letters.
+
+    Small letters of other alphabets can be ASCII's: “\u212a” (the Kelvin sign) becomes “k”.
+    """
+    name = said.strip()
+    return name.isascii() and name.lower() == user_id
 
 
 def _network(address: str) -> str:

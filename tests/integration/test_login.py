@@ -807,6 +807,15 @@ def test_a_name_that_only_looks_like_an_account_here_does_not_get_it(
     assert recognise(preferred_username=" Ana ") == "ana"  # the very name
 
 
+def test_another_alphabets_letter_is_not_the_one_that_it_becomes(
+    recognise: Callable[..., str], store: Store
+) -> None:
+    store.users.create("kim", admin=True)
+    with pytest.raises(LoginRefused, match="somebody else"):
+        recognise(preferred_username="\N{KELVIN SIGN}im")
+    assert recognise(preferred_username="KIM") == "kim"
+
+
 def test_what_is_alike_only_here_stays_two_people(recognise: Callable[..., str]) -> None:
     assert recognise(preferred_username="ana@a") == "ana-a"
     with pytest.raises(LoginRefused, match="somebody else"):
