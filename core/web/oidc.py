@@ -71,9 +71,11 @@ def refusal_text(query: Mapping[str, str], identity: Identity) -> str:
     if refused != "said":
         return _(REFUSED.get(refused, ""))
     ticket = identity.read_ticket(query.get("said", "")) or {}
-    if not isinstance(ticket.get("said"), str):  # it is too old, or not ours
-        return _(REFUSED["refused"])
-    return _(REFUSED["said"]).format(said=ticket["said"])
+    words = ticket.get("said")
+    if not isinstance(words, str):  # the ticket is too old, or not ours
+        refused = "refused"
+    sentence = REFUSED[refused]
+    return _(sentence).format(said=words)
 
 
 def streamlit_claims() -> dict[str, Any] | None:
