@@ -10,6 +10,7 @@ from pymongo.database import Database
 Document = dict[str, Any]
 
 FORGET: Final = timedelta(hours=1)  # without a further attempt
+FIRST_PAUSE_SECONDS: Final = 1
 LONGEST_PAUSE_SECONDS: Final = 30
 
 
@@ -49,7 +50,8 @@ class AttemptStore:
         """
         # All in one update and by the database's clock.
         over = {"$subtract": ["$count", limit.free]}
-        pause = {"$min": [{"$pow": [2, {"$subtract": [over, 1]}]}, LONGEST_PAUSE_SECONDS]}
+        doubled = {"$multiply": [FIRST_PAUSE_SECONDS, {"$pow": [2, {"$subtract": [over, 1]}]}]}
+        pause = {"$min": [doubled, LONGEST_PAUSE_SECONDS]}
         wait = {
             "$switch": {
                 "branches": [

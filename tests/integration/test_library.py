@@ -657,7 +657,7 @@ def test_many_are_downloaded_with_how_they_were_made(
         assert each["parameters"] == asset.params
         assert datetime.fromisoformat(each["saved_at"]) == asset.timings["saved_at"]
     assert manifest[0]["prompt"] == "a heron"
-    rows = list(csv.DictReader(io.StringIO(archive.read("manifest.csv").decode())))
+    rows = list(csv.DictReader(io.StringIO(archive.read("manifest.csv").decode("utf-8-sig"))))
     assert [row["file"] for row in rows] == names[2:]
     assert rows[0]["note"] == "'=cmd|' /C calc'!A0"
     assert rows[0]["collections"] == "a; b"

@@ -84,7 +84,7 @@ def test_any_text_can_be_a_secret(secret: str, spell: Callable[[str], str]) -> N
 
 def test_every_secret_of_the_settings_is_known() -> None:
     chosen = Settings(
-        mongodb_uri=SecretStr("mongodb://ana:p%40ss/w0rd@db/?replicaSet=rs0"),
+        mongodb_uri=SecretStr("mongodb://ana:p%40ss%2Fw0rd@db/?replicaSet=rs0"),
         broker_url=SecretStr("amqp://fivefold:br0ker-word@mq"),
         openai_api_key=SecretStr("sk-of-openai-1"),
         openai_base_url="https://ana:in-the-address@proxy.example/v1",
@@ -100,7 +100,7 @@ def test_every_secret_of_the_settings_is_known() -> None:
     redact = Redactor()
     redact.add_all_in(chosen)
     for secret in (
-        "p%40ss/w0rd",
+        "p%40ss%2Fw0rd",
         "p@ss/w0rd",
         "br0ker-word",
         "sk-of-openai-1",
@@ -180,7 +180,7 @@ from core.settings import load_settings
 from core.process import prepare
 settings = load_settings()
 prepare("web", "DEBUG", sys.argv[1])
-key = settings.openai_api_key.get_secret_value()
+key = settings.smtp_password.get_secret_value()
 def raises(): raise ValueError("refused", {"Authorization": "Bearer " + key})
 def in_thread():
     t = threading.Thread(target=raises); t.start(); t.join()
@@ -220,7 +220,7 @@ def test_nothing_that_a_process_writes_holds_a_secret(
     secret = "".join(c for c in secret if c.isascii() and c.isprintable())
     done = subprocess.run(
         [sys.executable, str(script), log_format],
-        env=os.environ | {"OPENAI_API_KEY": secret, "PYTHONPATH": str(ROOT)},
+        env=os.environ | {"SMTP_PASSWORD": secret, "PYTHONPATH": str(ROOT)},
         cwd=tmp_path,
         capture_output=True,
         text=True,
