@@ -6,18 +6,20 @@ The executor holds a lease on each item and writes nothing without it.
 import asyncio
 import logging
 import random
+from collections.abc import Mapping
 from contextlib import nullcontext, suppress
 from typing import Any, Final
 
 from structlog.contextvars import bound_contextvars
 
 from core import telemetry
-from core.generation.making import BROKEN, MAX_ATTEMPTS, Making, learnt
+from core.generation.learnt import learnt
+from core.generation.making import MAX_ATTEMPTS, Making
 from core.generation.pulse import Interruption, Pulse
 from core.generation.threads import without_queueing
 from core.i18n import N_
 from core.media.storage import ContentStore
-from core.models import Asset, AssetError, AssetState, now
+from core.models import ACTIVE_STATES, Asset, AssetError, AssetState, now
 from core.providers.base import Submission
 from core.providers.errors import (
     OutcomeUnknown,
@@ -123,7 +125,8 @@ class Executor:
     async def _run_claimed(self, asset: Asset) -> None:
         provider = self._catalogue.providers.get(asset.provider)
         capability = self._catalogue.capability(asset.provider, asset.kind, asset.model, asset.task)
-        if provider is None or capability is None:
+        # A task is followed to its end also where its model is not offered any more.
+        if provider is None or (capability is None and asset.remote_id is None):
             await self._pass_on(asset)
             return
         with self._pulse.hold(asset) as hold:
@@ -162,41 +165,62 @@ class Executor:
             async with self._turns.get((asset.provider, asset.model), nullcontext()):
                 await making.run()
             telemetry.item_ended(asset, AssetState.DONE)
-        except OutcomeUnknown as error:
-            await self._end_unknown(asset, error)
         except ProviderError as error:
-            free = _waits_for_free(making, error)
-            if error.retryable and (free or asset.attempts < MAX_ATTEMPTS):
-                await self._try_again(asset, error, counted=not free)
-            else:
-                over = error.ended or error.code == BROKEN
-                await self._fail(asset, error, resumable=making.resumable and not over)
+            await self._end(making, error)
         except (LeaseLost, DatabaseError):
             raise
         except Exception:  # noqa: BLE001  # one item's mistake takes no other down
             _log.exception("%s: failed", asset.id)
             sentence = N_("Fivefold itself made a mistake here; its log says more.")
-            mistake = ProviderError(sentence, code="internal_error")
-            await self._fail(asset, mistake, resumable=making.resumable)
+            kind = OutcomeUnknown if making.charged else ProviderError
+            await self._end(making, kind(sentence, code="internal_error"))
+
+    async def _end(self, making: Making, error: ProviderError) -> None:
+        """Bring an item to the ending that its error means, or back into the queue.
+
+        A task at the provider that is known, and not known to have ended, is only ever asked after
+        again. Where there is none, what may have been paid for waits for its user.
+        """
+        asset = making.asset
+        if isinstance(error, OutcomeUnknown) and not making.resumable:
+            await self._end_unknown(asset, error, making.kept)
+            return
+        free = _waits_for_free(making, error)
+        if error.retryable and (free or asset.attempts < MAX_ATTEMPTS):
+            await self._try_again(making, error, counted=not free)
+            return
+        known = {"charged": making.paid_for(error), **making.kept, **learnt(error)}
+        await self._fail(asset, error, None if error.ended else making.remote_id, known)
 
     async def _pass_on(self, asset: Asset) -> None:
         """Leave an item, whose provider this worker does not know, to one that does."""
         sentence = N_("“{provider}” with {model} is not configured any more.")
         said = sentence.format(provider=asset.provider, model=asset.model)
         missing = ProviderError(said, code="not_configured")
-        if asset.state == AssetState.SUBMITTING and asset.remote_id is None:
-            await self._end_unknown(asset, OutcomeUnknown())
+        begun = asset.state in ACTIVE_STATES or asset.reread
+        if begun and asset.remote_id is None and asset.cost.unit:
+            # It may have been paid for; put back, it would be paid for again.
+            await self._end_unknown(asset, OutcomeUnknown(said, code="not_configured"), {})
         elif asset.attempts < MAX_ATTEMPTS:
-            await self._try_again(asset, missing, counted=True)
+            pause = _pause(missing, asset.attempts)
+            hand_back = self._store.leases.hand_back
+            await asyncio.to_thread(hand_back, asset, pause, _as_error(missing), counted=True)
+            telemetry.item_retried(asset)
         else:
-            await self._fail(asset, missing, resumable=asset.remote_id is not None)
+            taken = {"charged": asset.remote_id is not None}
+            await self._fail(asset, missing, asset.remote_id, taken)
 
-    async def _end_unknown(self, asset: Asset, error: OutcomeUnknown) -> None:
+    async def _end_unknown(
+        self, asset: Asset, error: OutcomeUnknown, known: Mapping[str, Any]
+    ) -> None:
         _log.warning("%s: not known whether it was made: %r", asset.id, error.__cause__ or error)
-        await asyncio.to_thread(self._store.leases.unknown, asset, _as_error(error))
+        fields = learnt(error) | dict(known)
+        said = _as_error(error, final=True)
+        await asyncio.to_thread(self._store.leases.unknown, asset, said, fields)
         telemetry.item_ended(asset, AssetState.UNKNOWN)
 
-    async def _try_again(self, asset: Asset, error: ProviderError, *, counted: bool) -> None:
+    async def _try_again(self, making: Making, error: ProviderError, *, counted: bool) -> None:
+        asset = making.asset
         pause = _pause(error, asset.attempts + asset.waits)
         _log.info("%s: again in %.0f s: %s", asset.id, pause, error.message)
         await asyncio.to_thread(
@@ -206,37 +230,48 @@ class Executor:
             _as_error(error),
             counted=counted,
             anew=error.ended,
+            learnt=_carried_on(making, anew=error.ended),
         )
         telemetry.item_retried(asset)
 
-    async def _fail(self, asset: Asset, error: ProviderError, *, resumable: bool = False) -> None:
+    async def _fail(
+        self,
+        asset: Asset,
+        error: ProviderError,
+        remote_id: str | None,
+        known: Mapping[str, Any],
+    ) -> None:
         _log.warning("%s: failed: %s", asset.id, error.message)
-        await asyncio.to_thread(
-            self._store.leases.failed,
-            asset,
-            _as_error(error),
-            resumable=resumable,
-            learnt=learnt(error),
-        )
+        failed = self._store.leases.failed
+        said = _as_error(error, final=True)
+        await asyncio.to_thread(failed, asset, said, remote_id=remote_id, learnt=known)
         telemetry.item_ended(asset, AssetState.FAILED)
 
     async def _cancel(self, making: Making) -> None:
         """Do as the user wishes: stop the item at its provider and end it."""
         left = await making.cancel()
-        if isinstance(left, OutcomeUnknown):
-            await self._end_unknown(making.asset, left)  # only the user may send it again
+        if isinstance(left, OutcomeUnknown):  # only the user may send it again
+            await self._end_unknown(making.asset, left, making.kept)
             return
         note = None if left is None else _as_error(left)
-        await asyncio.to_thread(self._store.leases.cancelled, making.asset, note)
+        await asyncio.to_thread(
+            self._store.leases.cancelled,
+            making.asset,
+            note,
+            remote_id=None if left is None else making.remote_id,
+            learnt={"charged": making.taken, **making.kept},
+        )
         telemetry.item_ended(making.asset, AssetState.CANCELLED)
         _log.info("%s: cancelled", making.asset.id)
 
     async def _hand_back(self, making: Making) -> None:
         """On an orderly stop: put back what another worker can go on with at no cost."""
-        if making.charged and not making.resumable:
+        if making.charged and not (making.resumable or making.rereadable):
             return  # a call that is out; should its answer not come, its lease runs out
+        hand_back = self._store.leases.hand_back
         try:
-            await asyncio.to_thread(self._store.leases.hand_back, making.asset, counted=False)
+            known = _carried_on(making)
+            await asyncio.to_thread(hand_back, making.asset, counted=False, learnt=known)
         except (LeaseLost, DatabaseError):
             _log.warning("%s: not handed back; its lease runs out", making.asset.id)
 
@@ -246,8 +281,18 @@ async def _cancelled(task: asyncio.Task[None]) -> None:
     await asyncio.wait([task])
 
 
-def _as_error(error: ProviderError) -> AssetError:
-    return AssetError(code=error.code, message=error.message, retryable=error.retryable)
+def _carried_on(making: Making, *, anew: bool = False) -> dict[str, Any]:
+    """Return what an item that is put back is carried on with."""
+    if anew:
+        return making.kept
+    by_reply = making.rereadable and not making.resumable
+    remote = {} if making.remote_id is None else {"remote_id": making.remote_id}
+    return {**making.kept, **remote, "reread": by_reply}
+
+
+def _as_error(error: ProviderError, *, final: bool = False) -> AssetError:
+    message = error.final if final else error.message
+    return AssetError(code=error.code, message=message, retryable=error.retryable)
 
 
 def _waits_for_free(making: Making, error: ProviderError) -> bool:
@@ -257,7 +302,8 @@ def _waits_for_free(making: Making, error: ProviderError) -> bool:
     started = making.asset.timings.get("started_at", now())
     waited = (now() - started).total_seconds()
     young = waited < making.provider.deadlines.follow
-    return isinstance(error, ProviderUnavailable) and making.resumable and young
+    carried_on = making.resumable or making.rereadable
+    return isinstance(error, ProviderUnavailable) and carried_on and young
 
 
 def _pause(error: ProviderError, times: int) -> float:

@@ -7,13 +7,16 @@ twice: its intent is stored before it, and one whose answer is not known stays s
 import asyncio
 import errno
 import logging
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
 from core import telemetry
+from core.generation.learnt import learnt
 from core.generation.pulse import Hold
+from core.generation.replies import ReplyKeeper
 from core.generation.threads import without_queueing
 from core.i18n import N_
 from core.media.bounded import bounded
@@ -22,11 +25,12 @@ from core.media.inspection import BrokenMedia, Inspection, inspect_bounded
 from core.media.playable import COPY_SECONDS, make_copy
 from core.media.previews import preview_of
 from core.media.storage import PREVIEWS, ContentStore, Draft, StorageUnavailable
-from core.models import Asset, AssetState, Job
+from core.models import Asset, AssetState, Job, Kept
 from core.providers.base import Capability, Outcome, Provider, Request, Submission
 from core.providers.errors import (
     GenerationFailed,
     OutcomeUnknown,
+    PromptRejected,
     ProviderError,
     ProviderUnavailable,
     RequestRejected,
@@ -37,9 +41,8 @@ from core.store.stand_ins import JOB as JOB_UNREADABLE
 MAX_ATTEMPTS: Final = 5
 NOT_SAVED: Final = "not_saved"
 BROKEN: Final = "broken_file"
+DEADLINE: Final = "deadline"
 SOURCE_GONE: Final = N_("The item that this was to be made of is not there any more.")
-DETAIL_CHARACTERS: Final = 4000
-DETAIL_ITEMS: Final = 100
 PREVIEW_SECONDS: Final = 20.0
 NO_COPY: Final = N_(
     "No copy that every browser displays could be made of this file. It is kept as it came; "
@@ -57,7 +60,7 @@ class Making:
         store: the database.
         content: where files go.
         provider: who makes it.
-        capability: the provider's model.
+        capability: the provider's model; None: not offered any more, and only followed.
         asset: the claimed item.
         hold: its lease.
         calls: paid calls that are out are put here, for who must wait for their answers.
@@ -68,7 +71,7 @@ class Making:
         store: Store,
         content: ContentStore,
         provider: Provider,
-        capability: Capability,
+        capability: Capability | None,
         asset: Asset,
         hold: Hold,
         calls: set[asyncio.Task[Submission]],
@@ -79,9 +82,12 @@ class Making:
         self.provider = provider
         self._store = store
         self._content = content
-        self._paid = capability.paid
-        self._exact = capability.exact
+        self._keeper = ReplyKeeper(store, content)
+        self._paid = capability is None or capability.paid
+        self._exact = capability is not None and capability.exact
         self._submission = None if asset.remote_id is None else Submission(asset.remote_id)
+        self._token = asset.call  # of the call that is being answered
+        self._kept = list(asset.kept)
         self._call: asyncio.Task[Submission] | None = None
         self._out = False  # whether the provider was called
         self._shown: asyncio.Task[None] | None = None
@@ -92,9 +98,49 @@ class Making:
         return self._submission is not None and self._submission.remote_id is not None
 
     @property
+    def remote_id(self) -> str | None:
+        """The task at the provider, which is never created anew while it is known."""
+        return None if self._submission is None else self._submission.remote_id
+
+    @property
+    def rereadable(self) -> bool:
+        """Whether another worker could carry on from a kept reply."""
+        return self._reply is not None
+
+    @property
     def charged(self) -> bool:
-        """Whether a call that costs money is out, or may be."""
-        return self._paid and (self._out or self.asset.state != AssetState.QUEUED)
+        """Whether a call that costs money is out, or may be, or was answered."""
+        out = self._out or self._submission is not None or self.asset.reread
+        return self._paid and (out or self.asset.state != AssetState.QUEUED)
+
+    @property
+    def taken(self) -> bool:
+        """Whether a provider that costs money took the item."""
+        return self._paid and (self._submission is not None or self.asset.reread)
+
+    @property
+    def kept(self) -> dict[str, Any]:
+        """What is kept of the item's calls, as fields to store."""
+        return {"kept": [each.to_document() for each in self._kept]}
+
+    def paid_for(self, error: ProviderError) -> bool:
+        """Return whether an item that ends with this error was paid for, or may have been.
+
+        What a creating call was refused with is free, unless it says what it cost.
+        """
+        if error.cost is not None:
+            return self._paid and error.cost > 0
+        if isinstance(error, OutcomeUnknown):
+            return self.charged
+        return self.taken and not isinstance(error, PromptRejected)
+
+    @property
+    def _reply(self) -> Kept | None:
+        """The kept reply of the call that is being answered, or of the last one that has one."""
+        replies = [each for each in self._kept if each.what == "reply"]
+        ours = [each for each in replies if each.call == self._token]
+        usable = ours or (replies if self.asset.reread else [])
+        return usable[-1] if usable else None
 
     async def run(self) -> None:
         """Make the item, from wherever it stands, and store that it is done.
@@ -104,16 +150,21 @@ class Making:
             LeaseLost: the item is somebody else's now.
         """
         try:
+            if self.asset.reread and await self._save_kept_file():
+                return
             submission = await self._submitted()
             outcome = await self._follow(submission)
-            await asyncio.to_thread(self._store.leases.saving, self.asset, learnt(outcome))
+            await self._keep(outcome.reply)
+            changes = learnt(outcome) | self.kept
+            await asyncio.to_thread(self._store.leases.saving, self.asset, changes)
             await self._save(submission)
         except ProviderError as error:
+            await self._keep(error.reply)
             # Asking again for something that has been paid for would pay again.
-            taken = self._submission is not None and not self.resumable
+            taken = self._submission is not None and not (self.resumable or self.rereadable)
             if error.retryable and self._paid and taken:
                 raise GenerationFailed(
-                    error.message, cost=error.cost, details=error.details
+                    error.message, code=error.code, cost=error.cost, details=error.details
                 ) from error
             raise
 
@@ -142,18 +193,19 @@ class Making:
         if self._submission is not None:
             await asyncio.to_thread(self._store.leases.resumed, self.asset)
             return self._submission
+        if await self._has_reply():
+            return await self._reread()
+        if self.asset.reread:
+            raise OutcomeUnknown(
+                N_("What was kept of it is not there any more; it may have been charged.")
+            )
         if self.asset.state != AssetState.QUEUED and self._paid:
             raise OutcomeUnknown
         if self.asset.attempts > MAX_ATTEMPTS:
             raise GenerationFailed(
                 N_("It was begun {number} times and never finished.").format(number=MAX_ATTEMPTS)
             )
-        job = await asyncio.to_thread(self._store.jobs.get, self.asset.job_id)
-        if job is None:
-            raise LeaseLost(self.asset.id)
-        if {"prompt", "user_id"} & set(job.unreadable):  # nothing is made of a stand-in
-            raise RequestRejected(JOB_UNREADABLE)
-        self._call = asyncio.create_task(self._submit(job))
+        self._call = asyncio.create_task(self._submit(await self._job()))
         self._call.add_done_callback(_noticed)
         if not self._paid:
             return await self._call
@@ -168,21 +220,89 @@ class Making:
         The intent is stored last of all before the call: what fails before it cost nothing.
         """
         async with self._source() as source:
-            request = Request(
-                asset_id=self.asset.id,
-                kind=self.asset.kind,
-                prompt=self.asset.prompt or job.prompt,
-                slot=self.asset.slot,
-                model=self.asset.model,
-                params=self.asset.params,
-                task=self.asset.task,
-                source=source,
-                end_user=await asyncio.to_thread(self._store.users.pseudonym, job.user_id),
-            )
+            request = await self._request(job, source)
             await without_queueing(self._store.leases.submitting, self.asset)
+            self._token = None if self.asset.lease is None else self.asset.lease.token
             self._out = True
-            self._submission = await self._sent(request)
-        return await self._kept(self._submission)
+            try:
+                self._submission = await self._sent(request)
+            except ProviderError as error:  # kept here: who waits may have gone
+                await self._keep(error.reply)
+                raise
+        return await self._stored(self._submission)
+
+    async def _job(self) -> Job:
+        job = await asyncio.to_thread(self._store.jobs.get, self.asset.job_id)
+        if job is None:
+            raise LeaseLost(self.asset.id)
+        if {"prompt", "user_id"} & set(job.unreadable):  # nothing is made of a stand-in
+            raise RequestRejected(JOB_UNREADABLE)
+        return job
+
+    async def _request(self, job: Job, source: Path | None) -> Request:
+        return Request(
+            asset_id=self.asset.id,
+            kind=self.asset.kind,
+            prompt=self.asset.prompt or job.prompt,
+            slot=self.asset.slot,
+            model=self.asset.model,
+            params=self.asset.params,
+            task=self.asset.task,
+            source=source,
+            end_user=await asyncio.to_thread(self._store.users.pseudonym, job.user_id),
+        )
+
+    async def _has_reply(self) -> bool:
+        """Whether a reply was kept that the item is to be made of; nothing is paid for then."""
+        if not self._paid or (self.asset.state == AssetState.QUEUED and not self.asset.reread):
+            return False
+        if self._reply is None:  # a worker that was killed may have kept it and told nobody
+            found = await asyncio.to_thread(self._keeper.find_reply, self.asset)
+            self._kept += [] if found is None else [found]
+        return self._reply is not None
+
+    async def _reread(self) -> Submission:
+        """Read the kept reply again."""
+        kept = self._reply
+        if kept is None:
+            raise OutcomeUnknown
+        self._token = kept.call
+        request = await self._request(await self._job(), None)
+        try:
+            reply = await asyncio.to_thread(self._read_kept, kept)
+            async with asyncio.timeout(self.provider.deadlines.submit):
+                submission = await self.provider.reread(reply, request)
+        except FileNotFoundError:
+            self._kept.remove(kept)
+            raise OutcomeUnknown(
+                N_("What was kept of it is not there any more; it may have been charged.")
+            ) from None
+        except OSError as error:
+            raise ProviderUnavailable(
+                N_("The kept reply cannot be read at the moment: {error}").format(error=error)
+            ) from error
+        except ProviderError as error:
+            if error.retryable:
+                raise
+            raise OutcomeUnknown(
+                error.message, code=error.code, cost=error.cost, details=error.details
+            ) from error
+        self._submission = submission
+        _log.info("%s: its kept reply was read again", self.asset.id)
+        return await self._stored(submission)
+
+    def _read_kept(self, kept: Kept) -> bytes:
+        with self._keeper.opened(self.asset, kept) as path:
+            return path.read_bytes()
+
+    async def _keep(self, reply: bytes | None) -> None:
+        """Keep a paid call's raw reply, unless a task can be asked after instead."""
+        ours = any(each.what == "reply" and each.call == self._token for each in self._kept)
+        if reply is None or not self.charged or self.resumable or ours:
+            return
+        keep = self._keeper.keep_reply
+        kept = await asyncio.to_thread(keep, self.asset, self._token, reply)
+        self._kept += [] if kept is None else [kept]
 
     @asynccontextmanager
     async def _source(self) -> AsyncIterator[Path | None]:
@@ -223,31 +343,32 @@ class Making:
                 raise ProviderUnavailable from error
             raise
 
-    async def _kept(self, submission: Submission) -> Submission:
+    async def _stored(self, submission: Submission) -> Submission:
         """Store the provider's answer, however long that takes where it was paid for."""
+        await self._keep(submission.reply)
+        changes = learnt(submission) | self.kept
         while True:
             try:
-                await self._store_answer(submission)
+                await self._store_answer(submission, changes)
             except DatabaseError as error:
                 if not self._paid:
                     raise
                 _log.warning("%s: the answer is not stored yet (%s)", self.asset.id, error)
+                changes = self.kept  # without details, should it be these that cannot be stored
                 await asyncio.sleep(1)
             else:
                 telemetry.item_started(self.asset)
                 _log.info("%s: taken by %s", self.asset.id, self.provider.name)
                 return submission
 
-    async def _store_answer(self, submission: Submission) -> None:
-        leases = self._store.leases
+    async def _store_answer(self, submission: Submission, changes: dict[str, Any]) -> None:
+        leases, remote_id = self._store.leases, submission.remote_id
         try:
-            await without_queueing(
-                leases.running, self.asset, submission.remote_id, learnt(submission)
-            )
+            await without_queueing(leases.running, self.asset, remote_id, changes)
         except LeaseLost:
-            remote_id = submission.remote_id
-            if remote_id is not None:
-                if not await without_queueing(leases.answered_late, self.asset, remote_id):
+            if remote_id is not None or self.rereadable:
+                late = leases.answered_late
+                if not await without_queueing(late, self.asset, remote_id, self._kept):
                     await self._stop()
                 _log.warning("%s: the answer came after the lease was lost", self.asset.id)
             raise
@@ -261,12 +382,15 @@ class Making:
         except TimeoutError:
             if not limit.expired():  # one of the provider's own
                 raise ProviderUnavailable from None
+            sentence = N_("{provider} did not finish it in {minutes} minutes.").format(
+                provider=self.provider.title, minutes=round(deadline / 60)
+            )
+            if self._paid and self.resumable:  # it may yet finish, and can be asked for again
+                raise ProviderError(sentence, code=DEADLINE) from None
             await self._stop()
-            raise GenerationFailed(
-                N_("{provider} did not finish it in {minutes} minutes.").format(
-                    provider=self.provider.title, minutes=round(deadline / 60)
-                )
-            ) from None
+            if self._paid:
+                raise OutcomeUnknown(sentence, code=DEADLINE) from None
+            raise GenerationFailed(sentence, code=DEADLINE) from None
         finally:
             if self._shown is not None:
                 await asyncio.wait([self._shown])
@@ -289,47 +413,105 @@ class Making:
             _log.info("%s: a preview is not shown: %s", self.asset.id, error)
 
     async def _save(self, submission: Submission) -> None:
+        async def fetch(destination: Path) -> None:
+            try:
+                async with asyncio.timeout(self.provider.deadlines.fetch):
+                    await self.provider.fetch(submission, destination)
+            except (TimeoutError, ConnectionError):
+                raise ProviderUnavailable from None
+
         try:
-            saved = await self._saved_in_the_end(submission)
+            saved = await self._saved_in_the_end(fetch)
         except BrokenMedia as error:  # perhaps it broke on its way
             raise ProviderError(str(error), code=BROKEN, retryable=self.resumable) from error
         except StorageUnavailable as error:
-            free = self.resumable or not self.charged
+            free = self.resumable or self.rereadable or not self.charged
             raise ProviderError(_sentence(error), code=NOT_SAVED, retryable=free) from error
         except OSError as error:
             raise ProviderError(_sentence(error), code=NOT_SAVED) from error
+        await self._done(saved)
+
+    async def _save_kept_file(self) -> bool:
+        """Save the file that was kept as it came, where there is one; return whether it is one."""
+        for kept in [each for each in self._kept if each.what == "file"]:
+
+            async def fetch(destination: Path, kept: Kept = kept) -> None:
+                with self._keeper.opened(self.asset, kept) as path:
+                    await asyncio.to_thread(shutil.copyfile, path, destination)
+
+            self._token = kept.call
+            try:
+                await asyncio.to_thread(self._store.leases.saving, self.asset)
+                saved = await self._saved(fetch)
+            except (BrokenMedia, FileNotFoundError) as error:
+                _log.info("%s: its kept file is still none: %s", self.asset.id, error)
+                if not (self.resumable or await self._has_reply()):
+                    raise ProviderError(str(error), code=BROKEN) from error
+            except OSError as error:
+                raise ProviderError(_sentence(error), code=NOT_SAVED) from error
+            else:
+                await self._done(saved)
+                return True
+        return False
+
+    async def _done(self, saved: dict[str, Any]) -> None:
+        """Store that the item is finished; then nothing needs to be kept of its call."""
         await asyncio.to_thread(self._store.leases.done, self.asset, saved)
         _log.info("%s: saved as %s", self.asset.id, saved["path"])
+        if self._kept:
+            ours = self.asset.model_copy(update={"call": self._token, "kept": tuple(self._kept)})
+            with suppress(OSError, DatabaseError):  # the sweeper tries again
+                await asyncio.to_thread(self._keeper.remove, ours)
+                await asyncio.to_thread(self._store.leases.unkept, ours)
 
-    async def _saved_in_the_end(self, submission: Submission) -> dict[str, Any]:
+    async def _saved_in_the_end(self, fetch: Callable[[Path], Awaitable[None]]) -> dict[str, Any]:
         """Save the file; one that was paid for and is only here is not given up soon."""
-        times, pause = SAVE_AGAIN if self.charged and not self.resumable else (1, 0.0)
+        only_here = self.charged and not (self.resumable or self.rereadable)
+        times, pause = SAVE_AGAIN if only_here else (1, 0.0)
         for _ in range(times - 1):
             try:
-                return await self._saved(submission)
+                return await self._saved(fetch)
             except (OSError, ProviderUnavailable) as error:
                 _log.warning("%s: not saved yet: %s", self.asset.id, error)
                 await asyncio.sleep(pause)
-        return await self._saved(submission)
+        return await self._saved(fetch, keeping=True)
 
-    async def _saved(self, submission: Submission) -> dict[str, Any]:
+    async def _saved(
+        self, fetch: Callable[[Path], Awaitable[None]], *, keeping: bool = False
+    ) -> dict[str, Any]:
+        """Fetch the file, look it over and save it.
+
+        Args:
+            fetch: writes it to a place.
+            keeping: whether one that was paid for is kept as it came, should it not be saved.
+        """
         asset = self.asset
         with (
             self._content.draft(asset.user_id, asset.id) as draft,
             self._content.draft(asset.user_id, f"{asset.id}{DISPLAY}") as copy,
         ):
             with telemetry.step_span("fetch"):
-                try:
-                    async with asyncio.timeout(self.provider.deadlines.fetch):
-                        await self.provider.fetch(submission, draft.path)
-                except (TimeoutError, ConnectionError):
-                    raise ProviderUnavailable from None
+                await fetch(draft.path)
             with telemetry.step_span("save"):
-                found = await self._inspect(draft)
-                shown = await self._copy(draft, copy, found)
-                # Still ours? Somebody who slept through his lease must not replace a file.
-                await asyncio.to_thread(self._store.leases.saving, asset)
-                return await asyncio.to_thread(self._commit, draft, copy, found, shown)
+                try:
+                    found = await self._inspect(draft)
+                    shown = await self._copy(draft, copy, found)
+                    # Still ours? Somebody who slept through his lease must not replace a file.
+                    await asyncio.to_thread(self._store.leases.saving, asset)
+                    return await asyncio.to_thread(self._commit, draft, copy, found, shown)
+                except (LeaseLost, DatabaseError):
+                    raise
+                except Exception:
+                    if keeping and self.charged:
+                        await self._keep_file(draft)
+                    raise
+
+    async def _keep_file(self, draft: Draft) -> None:
+        keep = self._keeper.keep_file
+        kept = await asyncio.to_thread(keep, self.asset, self._token, draft)
+        if kept is not None:
+            same = [each for each in self._kept if (each.what, each.path) == ("file", kept.path)]
+            self._kept = [*(each for each in self._kept if each not in same), kept]
 
     async def _inspect(self, draft: Draft) -> Inspection:
         # What was paid for is kept though it is not quite what was asked for.
@@ -397,35 +579,6 @@ class Making:
                 )
             )
         return None
-
-
-def learnt(said: Submission | Outcome | ProviderError) -> dict[str, Any]:
-    """Return what a provider said as fields to store: details, and what it costs.
-
-    Whatever that is, storing it must not fail: an answer that was paid for depends on it.
-    """
-    fields = {
-        f"details.{name}": _plain(value)
-        for name, value in said.details.items()
-        if name.isidentifier()
-    }
-    if said.cost is not None:
-        expected = isinstance(said, Submission)
-        fields["cost.estimated" if expected else "cost.actual"] = said.cost
-    return fields
-
-
-def _plain(value: Any) -> Any:  # noqa: ANN401  # of any type, and then of one that can be stored
-    """Return a value as MongoDB can store it, and not too much of it."""
-    if isinstance(value, Mapping):
-        return {str(name).replace("\x00", ""): _plain(each) for name, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(each) for each in value[:DETAIL_ITEMS]]
-    if value is None or isinstance(value, bool | float):
-        return value
-    if isinstance(value, int) and abs(value) < 2**63:
-        return value
-    return str(value)[:DETAIL_CHARACTERS].encode(errors="replace").decode()
 
 
 def _noticed(call: asyncio.Task[Submission]) -> None:

@@ -9,6 +9,7 @@ from typing import Final
 
 from core import telemetry
 from core.generation.leadership import Leadership
+from core.generation.replies import ReplyKeeper, kept_names
 from core.media.formats import DISPLAY, DISPLAY_EXTENSIONS, MEDIA_TYPES
 from core.media.storage import PREVIEWS, ContentStore, StorageUnavailable, own_name
 from core.models import Asset
@@ -68,6 +69,7 @@ class Sweeper:
         telemetry.report_queue(
             {lane: found.items for lane, found in waiting.items()}, self._store.queue.in_flight()
         )
+        remove_kept(self._store, self._content)
         remove_accounts(self._store, self._content)
         empty_bin(self._store, self._content, self._bin_days)
 
@@ -84,6 +86,19 @@ class Sweeper:
         return found + jobs.end_unreadable()
 
 
+def remove_kept(store: Store, content: ContentStore) -> None:
+    """Remove what a killed worker left of replies whose items are saved.
+
+    Args:
+        store: knows the items.
+        content: where replies are kept.
+    """
+    keeper = ReplyKeeper(store, content)
+    for asset in store.assets.kept_for_nothing(ITEMS_AT_ONCE):
+        keeper.remove(asset)
+        store.leases.unkept(asset)
+
+
 def empty_bin(store: Store, content: ContentStore, days: float) -> None:
     """Remove items whose time in the bin is over, or whose owner wants that at once.
 
@@ -94,7 +109,7 @@ def empty_bin(store: Store, content: ContentStore, days: float) -> None:
     """
     for asset in store.bin.due(days, ITEMS_AT_ONCE):
         try:
-            remove_files(content, [asset])
+            remove_files(store, content, [asset])
         except StorageUnavailable as error:
             _log.warning("the bin is not emptied yet: %s", error)
             return
@@ -123,7 +138,7 @@ def _remove(store: Store, content: ContentStore, user_id: str) -> None:
     """Remove files before the documents that name them, or nobody would find them any more."""
     store.removal.ask(user_id)
     for job_id, assets in store.assets.of_jobs(store.removal.ended(user_id), binned=True).items():
-        remove_files(content, assets)
+        remove_files(store, content, assets)
         store.removal.forget_job(job_id)
     if store.removal.is_empty(user_id):
         content.forget(user_id)
@@ -131,12 +146,13 @@ def _remove(store: Store, content: ContentStore, user_id: str) -> None:
         _log.info("an account is removed")
 
 
-def remove_files(content: ContentStore, assets: Sequence[Asset]) -> None:
+def remove_files(store: Store, content: ContentStore, assets: Sequence[Asset]) -> None:
     """Remove all files of items, also those that nobody was told of.
 
     Raises:
         OSError: some are still there.
     """
+    store.replies.forget([asset.id for asset in assets])
     for asset in assets:
         if not asset.user_id:  # it cannot be read; its owner's folder goes with the account
             continue
@@ -156,4 +172,4 @@ def _files(asset: Asset) -> list[str]:
     if asset.path is None:
         stored |= {f"{asset.id}.{extension}" for extension in MEDIA_TYPES}
         stored |= {f"{asset.id}{DISPLAY}.{extension}" for extension in DISPLAY_EXTENSIONS}
-    return sorted({*stills, *stored})
+    return sorted({*stills, *stored, *kept_names(asset)})

@@ -10,6 +10,7 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 
 PREVIEWS: Final = ".previews"  # no user_id starts with a dot
+REPLIES: Final = ".replies"  # what was paid for and could not become a file; never served to others
 
 # Folders without a query or the like, which would not become part of the objects' keys.
 _BUCKET_ADDRESS: Final = re.compile(
@@ -193,4 +194,5 @@ def open_content(content_url: str) -> ContentStore:
 def own_name(stored_path: str) -> str:
     """Return a stored file's name among its user's files; no other part of the path counts."""
     stored = PurePosixPath(stored_path)
-    return f"{PREVIEWS}/{stored.name}" if stored.parent.name == PREVIEWS else stored.name
+    folder = stored.parent.name
+    return f"{folder}/{stored.name}" if folder in {PREVIEWS, REPLIES} else stored.name

@@ -1,7 +1,7 @@
 """Jobs, their items, and the workers that make them."""
 
 from enum import StrEnum
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -114,6 +114,9 @@ class Options(Document):
 class Job(Document):
     """One prompt and what came of it. Field names are the assignment's.
 
+    `uncertain_cost`: what its items may have cost besides `cost`, by unit, as nobody said what did;
+    0: nobody knows how much.
+
     `binned_at`: since when the whole job lies in its owner's bin. `language`: the one that the
     order was placed in, by its code.
     """
@@ -131,6 +134,7 @@ class Job(Document):
     options: Options
     notify: Notify = Notify()
     cost: dict[str, Amount] = {}
+    uncertain_cost: dict[str, Amount] = {}
     binned_at: Moment | None = None
     language: Language | None = None
     #: Fields that could not be read; what stands in them is a stand-in. Never stored.
@@ -168,6 +172,22 @@ class Cost(Document):
         return self.earlier + (self.actual or 0.0)
 
 
+class Kept(Document):
+    """Something that came of a paid call and did not become the item's file, as it came.
+
+    `what`: the vendor's raw reply, or the file that is in no way one of ours. `path`: where it
+    lies in the content store, or its name in the `database` where that could not take it.
+    `suffix`: what a file looks like, such as `.mp4`. `call`: of which call it came.
+    """
+
+    what: Literal["reply", "file"]
+    place: Literal["content", "database"] = "content"
+    path: str
+    bytes: int
+    suffix: str = ""
+    call: str | None = None
+
+
 class Asset(Document):
     """One item of a job, the unit of work. Its id is also the stem of its file name.
 
@@ -181,6 +201,9 @@ class Asset(Document):
     `path`: its file as it came. `display_path`: the copy of it that browsers display, as PNG, JPEG
     or MP4; None: the file itself is displayed. `display_note`: why there is no copy, though there
     should be. `width`, `height` and `seconds` are those of what is displayed.
+
+    `charged`: whether it was paid for, or may have been, though it ended without a file. `kept`:
+    what came of that. `reread`: whether that is read again instead of calling the provider.
 
     What its owner makes of it: `favourite`; `rating`, 1 to 5, 0: none; `collections`, by name;
     `note`; `binned_at`: since when it lies in the bin. `words`: its prompt, for the search.
@@ -219,6 +242,9 @@ class Asset(Document):
     details: dict[str, Any] = {}
     error: AssetError | None = None
     cost: Cost = Cost()
+    charged: bool = False
+    kept: tuple[Kept, ...] = ()
+    reread: bool = False
     lease: Lease | None = None
     cancel_requested: bool = False
     next_attempt_at: Moment
@@ -251,6 +277,7 @@ class Receipt(Document):
     cost: Cost = Cost()
     timings: dict[str, Moment] = {}
     called_at: tuple[Moment, ...] = ()
+    charged: bool = False
     removed_at: Moment
 
 

@@ -14,6 +14,7 @@ Each text is a sentence for the user, in English; `core.i18n.translated` says it
 language.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -21,6 +22,9 @@ from core.i18n import N_
 
 REPLY_MAX_BYTES: Final = 64 * 1024**2
 """The most that is kept of a vendor's raw reply."""
+
+
+_AGAIN: Final = re.compile(r"[;,] (this item|it) is (tried|asked|asked for) again shortly\.$")
 
 
 class ProviderError(Exception):
@@ -65,6 +69,11 @@ class ProviderError(Exception):
     def message(self) -> str:
         """The sentence for the user."""
         return str(self)
+
+    @property
+    def final(self) -> str:
+        """The sentence where nobody tries again any more."""
+        return _AGAIN.sub(".", self.message)
 
 
 class PromptRejected(ProviderError):

@@ -15,7 +15,7 @@ from pymongo.errors import OperationFailure
 from ulid import ULID
 
 from core.i18n import N_
-from core.models import Job, LoginEntry, User, Via, ViewEntry
+from core.models import Job, JobStatus, LoginEntry, User, Via, ViewEntry
 from core.store.expressions import number_at
 from core.store.reading import read_each
 
@@ -134,13 +134,17 @@ class Visit:
 
 @dataclass(frozen=True)
 class Made:
-    """What a provider made, or could not make; `costs`: amounts by unit."""
+    """What a provider made, or could not make; `costs`: amounts by unit.
+
+    `uncertain`: how many items may have been charged besides.
+    """
 
     provider: str
     images: int
     videos: int
     failed: int
     costs: dict[str, float]
+    uncertain: int = 0
 
 
 @dataclass(frozen=True)
@@ -248,9 +252,16 @@ class ActivityStore:
         return self._bars(self._views, _match(scope) | _only(scope), scope, "time", name)
 
     def jobs_over_time(self, scope: Scope) -> list[Bar]:
-        """Return how many jobs were begun, by day or month and status."""
+        """Return how many jobs were begun, by day or month and status.
+
+        Those that failed, and of which something is there, have the status “Completed in part”.
+        """
         at = "created_at"
-        return self._bars(self._jobs, _match(scope, at), scope, at, "$status")
+        paths = [{"$ifNull": [f"${kind}_paths", []]} for kind in ("image", "video")]
+        some = {"$gt": [{"$size": {"$concatArrays": paths}}, 0]}
+        in_part = {"$and": [{"$eq": ["$status", str(JobStatus.FAILED)]}, some]}
+        name = {"$cond": [in_part, "Completed in part", "$status"]}
+        return self._bars(self._jobs, _match(scope, at), scope, at, name)
 
     def most_looked_at(self, scope: Scope, limit: int = MOST) -> list[Looked]:
         """Return the jobs that the scope's user looked at most."""
@@ -290,10 +301,11 @@ class ActivityStore:
             "videos": _number_of({"kind": "video", "state": "done"}),
             "failed": _number_of({"state": "failed"}),
             "spent": {"$sum": {"$add": costs}},
+            "uncertain": _number_of({"charged": True}),
         }
         by_provider = {
             "_id": "$_id.provider",
-            **{name: {"$sum": f"${name}"} for name in ("images", "videos", "failed")},
+            **{name: {"$sum": f"${name}"} for name in ("images", "videos", "failed", "uncertain")},
             "costs": {"$push": {"k": "$_id.unit", "v": "$spent"}},
         }
         found = _counted(
@@ -312,6 +324,7 @@ class ActivityStore:
                 images=each["images"],
                 videos=each["videos"],
                 failed=each["failed"],
+                uncertain=each["uncertain"],
                 costs={
                     cost["k"]: round(cost["v"], 6)
                     for cost in each["costs"]
@@ -439,7 +452,7 @@ def _by_user(name: str, match: Document, at: str) -> list[Document]:
     return [{"$match": match}, {"$group": group}]
 
 
-def _number_of(fields: dict[str, str]) -> Document:
+def _number_of(fields: dict[str, str | bool]) -> Document:
     equal = [{"$eq": [f"${field}", value]} for field, value in fields.items()]
     return {"$sum": {"$cond": [{"$and": equal}, 1, 0]}}
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 from pymongo import ASCENDING, DESCENDING
 from pymongo.database import Database
 
-from core.models import Asset, AssetState
+from core.models import ENDED_STATES, Asset, AssetState
 from core.store import stand_ins as _stand_ins  # noqa: F401  # jobs and items are shown with them
 from core.store.costs import WHAT_COSTS
 from core.store.reading import read, read_each
@@ -48,6 +48,26 @@ class AssetStore:
             if asset.job_id in assets:
                 assets[asset.job_id].append(asset)
         return assets
+
+    def kept_for_nothing(self, limit: int) -> list[Asset]:
+        """Return finished items of whose last call something is still kept."""
+        query = {
+            "state": str(AssetState.DONE),
+            "kept.what": {"$gt": ""},
+            "$expr": {"$in": ["$call", "$kept.call"]},
+        }
+        return list(read_each(Asset, self._assets.find(query).limit(limit)))
+
+    def with_kept(self, user_id: str | None = None) -> list[Asset]:
+        """Return items without a file of which something is kept, of a user or (None) of all."""
+        unmade = [str(state) for state in ENDED_STATES if state != AssetState.DONE]
+        query: Document = {
+            "$or": [{"state": {"$in": unmade}}, {"reread": True}],
+            "kept.what": {"$gt": ""},
+            "binned_at": None,
+        }
+        query |= {} if user_id is None else {"user_id": user_id}
+        return list(read_each(Asset, self._assets.find(query).sort("_id", ASCENDING)))
 
     def partial(self, asset_id: str) -> bytes | None:
         """Return the latest picture (WebP) of an item half done; None where there is none."""

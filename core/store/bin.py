@@ -38,7 +38,7 @@ Document = dict[str, Any]
 
 _KEPT: Final = (
     *("job_id", "user_id", "kind", "provider", "model", "state"),
-    *("cost", "timings", "called_at"),
+    *("cost", "timings", "called_at", "charged"),
 )
 """What a receipt has of its item."""
 

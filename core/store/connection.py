@@ -35,6 +35,7 @@ from core.store.pace import PaceStore
 from core.store.queue import QueueStore
 from core.store.removal import RemovalStore
 from core.store.repair import RepairStore
+from core.store.replies import ReplyStore
 from core.store.sessions import SessionStore
 from core.store.shares import ShareStore
 from core.store.spending import SpendingStore
@@ -78,6 +79,7 @@ class Store:
         self.library = LibraryStore(self._database)
         self.bin = BinStore(client, self._database, self.jobs)
         self.queue = QueueStore(self._database)
+        self.replies = ReplyStore(self._database)
         self.leases = LeaseStore(self._database)
         self.workers = WorkerStore(self._database)
         self.addresses = AddressStore(self._database)

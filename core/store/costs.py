@@ -42,7 +42,10 @@ _MAY_BE_CHARGED: Final[Expression] = {
             },
             # What a provider refused to begin with costs nothing; what it took and then could not
             # make may be on its bill.
-            {"case": {"$eq": ["$state", str(AssetState.FAILED)]}, "then": _TAKEN},
+            {
+                "case": {"$eq": ["$state", str(AssetState.FAILED)]},
+                "then": {"$or": [_TAKEN, {"$eq": ["$charged", True]}]},
+            },
         ],
         "default": True,
     }

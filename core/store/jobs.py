@@ -41,6 +41,9 @@ Document = dict[str, Any]
 
 _A_MOMENT: Final = timedelta(milliseconds=1)
 _HISTORY_FACTOR: Final = 6  # so many jobs are looked at for each prompt, of which many repeat
+_UNMADE: Final = (AssetState.FAILED, AssetState.CANCELLED)
+_ID_TYPES: Final = ["string", "int", "long", "double"]  # a number is read as text
+_RESUMABLE: Final[Document] = {"remote_id": {"$type": _ID_TYPES}}
 
 
 class JobStore:
@@ -179,6 +182,7 @@ class JobStore:
             "state": {"$cond": [begun, "$state", str(AssetState.CANCELLED)]},
             "lease": {"$cond": [begun, "$lease", None]},
             "error": {"$cond": [begun, "$error", None]},
+            "charged": {"$or": ["$charged", "$reread"]},
             "next_attempt_at": AT_ONCE,
             # What waits in the queue was not taken whenever it was sent, so it costs nothing.
             "timings.submitted_at": {"$cond": [begun, "$timings.submitted_at", "$$REMOVE"]},
@@ -192,23 +196,61 @@ class JobStore:
             return session.with_transaction(write)
 
     def retry(self, job_id: str, user_id: str, asset_id: str | None = None) -> int:
-        """Make failed and cancelled items again. Arguments and result are those of `cancel`.
+        """Make failed and cancelled items again where that pays for nothing a second time.
 
-        An item that its provider still has, and that only could not be followed, fetched or saved,
-        is taken up from there.
+        An item whose task at its provider is known, and not known to have failed, is taken up by
+        the task's id, and never made anew. One that was or may have been charged, without such a
+        task, is left alone: see `resend`. Arguments and result are those of `cancel`.
 
         Raises:
             InvalidInput: it costs more than the user's budget allows.
         """
-        states = (AssetState.FAILED, AssetState.CANCELLED)
-        return self._again(user_id, _chosen(job_id, user_id, asset_id, states))
+        free_or_resumable = {"$or": [_RESUMABLE, {"charged": {"$ne": True}}]}
+        query = _chosen(job_id, user_id, asset_id, _UNMADE)
+        return self._again(user_id, query | free_or_resumable)
 
     def resend(self, job_id: str, user_id: str, asset_id: str | None = None) -> int:
-        """Send `unknown` items again, at the user's word: they may be charged twice.
+        """Make items anew that were charged, or may have been, at the user's word.
 
-        Arguments, result and errors are those of `retry`.
+        All of a job's: those that are `unknown`, and those that ended without a task to ask after.
+        One item: also one that has a task, which is given up. Arguments, result and errors are
+        those of `retry`.
         """
-        return self._again(user_id, _chosen(job_id, user_id, asset_id, (AssetState.UNKNOWN,)))
+        charged: Document = {"state": {"$in": [str(each) for each in _UNMADE]}, "charged": True}
+        if asset_id is None:
+            charged["remote_id"] = None
+        paid = [{"state": str(AssetState.UNKNOWN)}, charged]
+        if asset_id is not None:
+            paid.append(_RESUMABLE)
+        query = _chosen(job_id, user_id, asset_id, (*_UNMADE, AssetState.UNKNOWN))
+        return self._again(user_id, query | {"$or": paid}, pays=True)
+
+    def recover(self, job_id: str, user_id: str, asset_id: str | None = None) -> int:
+        """Have what is kept of paid calls read again, which costs nothing.
+
+        Arguments and result are those of `cancel`.
+        """
+        again = {
+            "state": QUEUED,
+            "reread": True,
+            "progress": 0.0,
+            "waiting": "",
+            "partial": 0,
+            "attempts": 0,
+            "waits": 0,
+            "error": None,
+            "lease": None,
+            "cancel_requested": False,
+            "next_attempt_at": AT_ONCE,
+        }
+        query = _chosen(job_id, user_id, asset_id, (*_UNMADE, AssetState.UNKNOWN))
+        query["kept.what"] = {"$gt": ""}
+
+        def write(session: ClientSession) -> int:
+            return self._change(query, again, session)
+
+        with timeout(STORE_SECONDS), self._client.start_session() as session:
+            return session.with_transaction(write)
 
     def put_first(self, job_id: str, user_id: str, asset_id: str | None = None) -> int:
         """Have a job's waiting items, or one of them, made before all others of their user.
@@ -310,13 +352,13 @@ class JobStore:
             if (recipient := _recipient(job, channel, settings)) is not None
         ]
 
-    def _again(self, user_id: str, query: Document) -> int:
-        """Make a user's items again, as far as the budget allows."""
+    def _again(self, user_id: str, query: Document, *, pays: bool = False) -> int:
+        """Make a user's items again, as far as the budget allows; `pays`: see `_anew`."""
 
         def write(session: ClientSession) -> int:
             with self._spending.within_budget(user_id, session) as moment:
                 self._spending.price(query, session)
-                changes = _anew(self._spending.uncertain, moment or now())
+                changes = _anew(self._spending.uncertain, moment or now(), pays=pays)
                 return self._change(query, changes, session)
 
         return self._spending.in_turn(user_id, write)
@@ -356,6 +398,7 @@ class JobStore:
             if status != JobStatus.PROCESSING
             else None,
             "cost": _spent(assets, removed),
+            "uncertain_cost": _uncertain(assets),
         }
         if any(document.get(name) != value for name, value in changes.items()):
             self._jobs.update_one(
@@ -412,27 +455,32 @@ def _chosen(
     return query if asset_id is None else query | {"_id": asset_id}
 
 
-def _anew(uncertain: Document, moment: datetime) -> Document:
+def _anew(uncertain: Document, moment: datetime, *, pays: bool) -> Document:
     """Return what an item is when it begins again, for an update pipeline.
 
     Args:
         uncertain: what it may have cost until now, where nobody said what it did.
         moment: now.
+        pays: whether it is made anew even where its task at its provider is known.
     """
-    # From its provider, not paid anew; a number is read as text.
-    taken_up = {"$in": [{"$type": "$remote_id"}, ["string", "int", "long", "double"]]}
+    # By its task's id, not paid anew; a number is read as text.
+    resumable = {"$in": [{"$type": "$remote_id"}, _ID_TYPES]}
+    taken_up: Document = {"$and": [resumable, not pays]}
     actual = number_at("$cost.actual")
     return {
         "state": QUEUED,
         "progress": 0.0,
         "attempts": 0,
         "waits": 0,
-        "call": None,
+        "call": {"$cond": [taken_up, "$call", None]},
+        "remote_id": {"$cond": [taken_up, "$remote_id", None]},
         "error": None,
         "lease": None,
         "cancel_requested": False,
         "waiting": "",
         "partial": 0,
+        "charged": False,
+        "reread": False,
         "details": {"$cond": [taken_up, "$details", {"$literal": {}}]},
         "cost.earlier": {"$add": [number_at("$cost.earlier"), {"$cond": [taken_up, 0.0, actual]}]},
         "cost.risked": {"$add": [number_at("$cost.risked"), {"$cond": [taken_up, 0.0, uncertain]}]},
@@ -473,6 +521,17 @@ def _spent(assets: Sequence[Asset], removed: Sequence[Receipt]) -> dict[str, flo
         if cost.spent:
             spent[cost.unit] = spent.get(cost.unit, 0.0) + cost.spent
     return {unit: round(amount, 6) for unit, amount in spent.items()}
+
+
+def _uncertain(assets: Sequence[Asset]) -> dict[str, float]:
+    """Return what the items may have cost besides, by unit; see `Job.uncertain_cost`."""
+    uncertain: dict[str, float] = {}
+    for asset in assets:
+        open_now = asset.charged and asset.cost.actual is None
+        if open_now or asset.cost.risked:
+            amount = asset.cost.risked + ((asset.cost.estimated or 0.0) if open_now else 0.0)
+            uncertain[asset.cost.unit] = uncertain.get(asset.cost.unit, 0.0) + amount
+    return {unit: round(amount, 6) for unit, amount in uncertain.items()}
 
 
 def _last_saved(assets: Sequence[Asset], removed: Sequence[Receipt]) -> datetime | None:

@@ -5,7 +5,7 @@ is told so. All times that decide anything are the database's own.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from bson.errors import BSONError
@@ -14,7 +14,7 @@ from pymongo.database import Database
 from pymongo.errors import DocumentTooLarge, WriteError
 from pymongo.write_concern import WriteConcern
 
-from core.models import AT_ONCE, Asset, AssetError, AssetState, new_id, now
+from core.models import AT_ONCE, Asset, AssetError, AssetState, Kept, new_id, now
 from core.store.expressions import number_at
 from core.store.plain import checked, error_document, facts, short
 from core.store.plain import remote_id as stored_id
@@ -24,6 +24,8 @@ from core.store.stand_ins import ended
 
 Document = dict[str, Any]
 
+_OWN: Final = ("charged", "kept", "reread", "remote_id")
+"""What is stored whatever a provider said besides."""
 CALLS_KEPT: Final = 100  # times of calls that an item remembers
 
 _log = logging.getLogger(__name__)
@@ -147,7 +149,7 @@ class LeaseStore:
             learnt: more fields to store, such as `details.request_id`.
         """
         changes: Document = {"state": str(AssetState.RUNNING), "remote_id": stored_id(remote_id)}
-        changes |= {"error": None, "waits": 0, "timings.started_at": now()}
+        changes |= {"error": None, "waits": 0, "reread": False, "timings.started_at": now()}
         self._write(asset, changes, learnt)
 
     def resumed(self, asset: Asset) -> None:
@@ -156,12 +158,17 @@ class LeaseStore:
         changes = {"state": str(AssetState.RUNNING), "error": None, "timings.started_at": started}
         self._update(asset, [{"$set": changes}])
 
-    def answered_late(self, asset: Asset, remote_id: str) -> bool:
+    def answered_late(self, asset: Asset, remote_id: str | None, kept: Sequence[Kept] = ()) -> bool:
         """Store an answer that came after the lease was lost.
+
+        Args:
+            asset: the item, as it was claimed for the call.
+            remote_id: what to resume it by; None: by the kept reply.
+            kept: what was kept of the answer.
 
         Returns:
             whether the item still waits for the answer to this very call; it is then resumed by
-            this id, even where it was called `unknown` meanwhile. May be repeated.
+            it, even where it was called `unknown` meanwhile. May be repeated.
         """
         remote = stored_id(remote_id)
         waits = {
@@ -174,6 +181,9 @@ class LeaseStore:
         changes = {
             "remote_id": {"$literal": remote},
             "state": {"$cond": [unknown, QUEUED, "$state"]},
+            "kept": {"$literal": [each.to_document() for each in kept]},
+            "reread": remote_id is None,
+            "charged": False,
             "next_attempt_at": AT_ONCE,
             "error": None,
             "timings.started_at": {"$ifNull": ["$timings.started_at", "$$NOW"]},
@@ -236,16 +246,23 @@ class LeaseStore:
             "lease": None,
             "cancel_requested": False,
             "error": None,
+            "charged": False,
+            "reread": False,
         }
         file = {name: checked(Asset, name, value) for name, value in saved.items()}
         self._write(asset, file | ending | {"timings.saved_at": now()})
+
+    def unkept(self, asset: Asset) -> None:
+        """Store that nothing is kept any more of the call that made a finished item."""
+        done = {"_id": asset.id, "state": str(AssetState.DONE)}
+        self._assets.update_one(done, {"$pull": {"kept": {"call": asset.call}}})
 
     def failed(
         self,
         asset: Asset,
         error: AssetError,
         *,
-        resumable: bool = False,
+        remote_id: str | None = None,
         learnt: Mapping[str, Any] | None = None,
     ) -> None:
         """End the item with an error.
@@ -253,17 +270,19 @@ class LeaseStore:
         Args:
             asset: the claimed asset.
             error: what the user is told.
-            resumable: whether the provider still has what it made, so that a retry by the user
-                fetches that instead of paying for another.
-            learnt: more fields to store, such as `cost.actual`.
+            remote_id: the task at the provider, unless that is known to have failed: a retry by
+                the user asks after it again instead of paying for another.
+            learnt: more fields to store, such as `cost.actual`, `charged` and `kept`.
         """
-        forgotten = {} if resumable else {"remote_id": None}
-        self._end(asset, AssetState.FAILED, error, forgotten, learnt)
+        self._end(asset, AssetState.FAILED, error, {"remote_id": stored_id(remote_id)}, learnt)
 
-    def unknown(self, asset: Asset, error: AssetError) -> None:
+    def unknown(
+        self, asset: Asset, error: AssetError, learnt: Mapping[str, Any] | None = None
+    ) -> None:
         """End a paid item whose call's outcome is not known; only the user sends it again.
 
         Should the answer have come a moment ago, after all, the item is queued to be resumed.
+        `learnt`: more fields to store, such as `kept`.
         """
         known = {"$ne": ["$remote_id", None]}
         changes = {
@@ -272,14 +291,29 @@ class LeaseStore:
             "error": {"$cond": [known, None, {"$literal": error_document(error)}]},
             "next_attempt_at": AT_ONCE,
             "lease": None,
+            "charged": True,
+            "reread": False,
             "timings.failed_at": now(),
         }
-        self._update(asset, [{"$set": changes}])
+        self._update(asset, [{"$set": changes | _said(learnt)}])
 
-    def cancelled(self, asset: Asset, note: AssetError | None) -> None:
-        """End an item as its user wished; the note says what could not be undone.
+    def cancelled(
+        self,
+        asset: Asset,
+        note: AssetError | None,
+        *,
+        remote_id: str | None = None,
+        learnt: Mapping[str, Any] | None = None,
+    ) -> None:
+        """End an item as its user wished.
 
         What no provider took costs nothing, so it is not kept that it was sent.
+
+        Args:
+            asset: the claimed asset.
+            note: what could not be undone.
+            remote_id: the task at the provider, where that could not be stopped.
+            learnt: more fields to store, such as `charged` and `kept`.
         """
         taken = {
             "$or": [
@@ -288,10 +322,10 @@ class LeaseStore:
             ]
         }
         sent = {"timings.submitted_at": {"$cond": [taken, "$timings.submitted_at", "$$REMOVE"]}}
-        ending = _ending(AssetState.CANCELLED, note) | {"remote_id": None}
-        self._update(asset, [{"$set": sent}, {"$set": _literal(ending)}])
+        ending = _ending(AssetState.CANCELLED, note) | {"remote_id": stored_id(remote_id)}
+        self._update(asset, [{"$set": sent}, {"$set": _literal(ending) | _said(learnt)}])
 
-    def hand_back(
+    def hand_back(  # noqa: PLR0913  # what of an item is known may be any of these
         self,
         asset: Asset,
         pause: float = 0.0,
@@ -299,6 +333,7 @@ class LeaseStore:
         *,
         counted: bool,
         anew: bool = False,
+        learnt: Mapping[str, Any] | None = None,
     ) -> None:
         """Put the item back into the queue; a remote id that it has stays, to be resumed by.
 
@@ -308,6 +343,7 @@ class LeaseStore:
             error: what the user is told meanwhile.
             counted: whether this was one of the attempts that an item has.
             anew: whether its remote id is of no use any more.
+            learnt: more fields to store, such as `kept` and `reread`.
         """
         changes = {
             "state": QUEUED,
@@ -321,7 +357,7 @@ class LeaseStore:
             # Who wants it cancelled does not wait for it.
             "next_attempt_at": {"$cond": ["$cancel_requested", AT_ONCE, from_now(pause)]},
         }
-        self._update(asset, [{"$set": changes}])
+        self._update(asset, [{"$set": changes | _said(learnt)}])
 
     def _end(
         self,
@@ -337,7 +373,8 @@ class LeaseStore:
         self, asset: Asset, changes: Document, learnt: Mapping[str, Any] | None = None
     ) -> None:
         """Store changes, with what the provider said besides, where that can be stored."""
-        said = facts(learnt or {})
+        own, said = _split(learnt)
+        changes |= own
         try:
             self._update(asset, {"$set": changes | said})
         except (WriteError, DocumentTooLarge, BSONError, OverflowError) as error:
@@ -358,14 +395,30 @@ def _ending(state: AssetState, error: AssetError | None) -> Document:
         "state": str(state),
         "lease": None,
         "cancel_requested": False,
+        "reread": False,
         "error": None if error is None else error_document(error),
         "timings.failed_at": now(),
     }
 
 
-def _literal(fields: Document) -> Document:
+def _literal(fields: Mapping[str, Any]) -> Document:
     """Return fields for an update pipeline, where a text with a `$` would mean a field."""
     return {name: {"$literal": value} for name, value in fields.items()}
+
+
+def _split(learnt: Mapping[str, Any] | None) -> tuple[Document, Document]:
+    """Return what we know ourselves, and what a provider said, both as it is stored."""
+    fields = dict(learnt or {})
+    own: Document = {name: fields.pop(name) for name in _OWN if name in fields}
+    if "remote_id" in own:
+        own["remote_id"] = stored_id(own["remote_id"])
+    return own, facts(fields)
+
+
+def _said(learnt: Mapping[str, Any] | None) -> Document:
+    """Return what is learnt for an update pipeline."""
+    own, said = _split(learnt)
+    return _literal(said | own)
 
 
 def _token(asset: Asset) -> str:

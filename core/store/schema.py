@@ -212,6 +212,11 @@ INDEXES: Final[dict[str, list[IndexModel]]] = {
             name="made_of",
             partialFilterExpression={"source": {"$gt": ""}},
         ),
+        IndexModel(
+            [("state", ASCENDING)],
+            name="kept",
+            partialFilterExpression={"kept.what": {"$gt": ""}},
+        ),
         IndexModel([(key, ASCENDING) for key in ("provider", "model", "called_at")], name="called"),
         IndexModel([("user_id", ASCENDING), ("timings.queued_at", DESCENDING)], name="spending"),
         IndexModel(

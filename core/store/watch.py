@@ -14,6 +14,7 @@ _AWAIT_MS: Final = 500
 _PAUSE_SECONDS: Final = 1.0
 _SHOWN: Final = (
     *("state", "progress", "waiting", "partial", "error", "cancel_requested", "next_attempt_at"),
+    *("kept", "charged"),
     *("favourite", "rating", "collections", "note", "binned_at", "status", "updated_at"),
 )
 """What is on the screen; leases, which change all the time, are not."""

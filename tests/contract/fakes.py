@@ -45,6 +45,10 @@ class FakeProvider(Provider):
         self.cancelled: list[Submission] = []
         self.fail_submit: list[Exception] = []
         self.fail_follow: list[Exception] = []
+        self.fail_fetch: list[Exception] = []
+        self.fail_reread: list[Exception] = []
+        self.reply: bytes | None = None
+        self.reread_replies: list[bytes] = []
         self.content: bytes | None = None
         self.outcome = Outcome()
         self.requests: list[Request] = []
@@ -76,7 +80,14 @@ class FakeProvider(Provider):
         await self.hold_submit.wait()
         if self.fail_submit:
             raise self.fail_submit.pop(0)
-        return Submission(f"remote-{request.asset_id}" if self.resumable else None, request.kind)
+        remote_id = f"remote-{request.asset_id}" if self.resumable else None
+        return Submission(remote_id, request.kind, reply=self.reply)
+
+    async def reread(self, reply: bytes, request: Request) -> Submission:
+        self.reread_replies.append(reply)
+        if self.fail_reread:
+            raise self.fail_reread.pop(0)
+        return Submission(None, request.kind, reply=reply)
 
     async def follow(self, submission: Submission, report: Report) -> Outcome:
         assert submission
@@ -93,6 +104,8 @@ class FakeProvider(Provider):
 
     async def fetch(self, submission: Submission, destination: Path) -> None:
         await self.hold_fetch.wait()
+        if self.fail_fetch:
+            raise self.fail_fetch.pop(0)
         remote_kind = Kind.VIDEO if "video" in (submission.remote_id or "") else Kind.IMAGE
         kind = submission.handle or remote_kind
         if self.content is not None:

@@ -143,8 +143,8 @@ def test_a_provider_that_never_answers_a_request_is_given_up(
         assert asset.error.message == "The provider cannot be reached."
 
 
-def test_a_provider_that_never_finishes_is_stopped_and_given_up(new_bench: NewBench) -> None:
-    bench = new_bench(FakeProvider(paid=True, resumable=True))
+def test_a_free_provider_that_never_finishes_is_stopped_and_given_up(new_bench: NewBench) -> None:
+    bench = new_bench(FakeProvider(resumable=True))
     bench.provider.deadlines = Deadlines(follow=0.1)
     bench.provider.hold.clear()
     run(bench.make())
@@ -154,6 +154,24 @@ def test_a_provider_that_never_finishes_is_stopped_and_given_up(new_bench: NewBe
     assert "did not finish it" in asset.error.message
     assert len(bench.provider.cancelled) == 1
     assert asset.remote_id is None
+
+
+def test_a_paid_task_that_runs_into_its_deadline_is_asked_for_again_and_never_made_anew(
+    new_bench: NewBench,
+) -> None:
+    bench = new_bench(FakeProvider(paid=True, resumable=True))
+    bench.provider.deadlines = Deadlines(follow=0.1)
+    bench.provider.hold.clear()
+    run(bench.make())
+    asset = bench.asset()
+    assert (asset.state, asset.charged) == (AssetState.FAILED, True)
+    assert asset.remote_id == f"remote-{asset.id}"
+    assert bench.provider.cancelled == [], "it may yet finish"
+    bench.provider.hold.set()
+    assert bench.store.jobs.retry(bench.job.id, "ana", bench.first) == 1
+    run(bench.make())
+    assert bench.asset().state == AssetState.DONE
+    assert len(bench.provider.submitted) == 1
 
 
 def test_a_file_that_never_comes_is_asked_for_again_and_not_paid_again(

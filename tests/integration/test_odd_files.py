@@ -186,7 +186,7 @@ def test_both_files_go_with_their_item(
     assert not [name for name in left if name.startswith(tuple(ids))]
 
 
-def test_what_a_worker_saved_and_told_nobody_goes_too(content: FolderStore) -> None:
+def test_what_a_worker_saved_and_told_nobody_goes_too(store: Store, content: FolderStore) -> None:
     asset_id = f"{'0' * 26}-video-1"
     asset = Asset(
         id=asset_id,
@@ -203,7 +203,7 @@ def test_what_a_worker_saved_and_told_nobody_goes_too(content: FolderStore) -> N
         with content.draft("ana", asset_id) as draft:
             draft.path.write_bytes(b"x")
             draft.commit(name)
-    remove_files(content, [asset])
+    remove_files(store, content, [asset])
     assert not [path for path in content.root.rglob("*") if path.is_file()]
 
 

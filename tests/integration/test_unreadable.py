@@ -712,7 +712,7 @@ def test_odd_details_never_lose_an_item(store: Store, name: str) -> None:
     store.leases.running(asset, "task-1", said | {"cost.estimated": 0.5})
     store.leases.saving(asset, said | {"cost.actual": 0.4})
     error = AssetError(code="odd", message=str(name) + "\ud800\x00" + "x" * 10_000_000)
-    store.leases.failed(asset, error, resumable=True, learnt=said)
+    store.leases.failed(asset, error, remote_id="task-1", learnt=said)
     found = store.assets.get(asset.id)
     assert found is not None
     assert (found.state, found.remote_id, found.cost.actual) == (AssetState.FAILED, "task-1", 0.4)
