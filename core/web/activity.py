@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -12,13 +13,14 @@ from core.i18n import gettext as _
 from core.models import Job, LoginEntry, User, Via, ViewEntry, now
 from core.models.times import parse_zone
 from core.notifications.message import shortened
+from core.outcome import STATUSES, status_text
 from core.store import DatabaseError
 from core.store.activity import PERIODS, Bar, Deed, Scope, Visit
 from core.web import session
 from core.web.account import browser_text
 from core.web.charts import DEED_COLOURS, STATUS_COLOURS, over_time
 from core.web.exports import export_address, look_at_activity, owner_of
-from core.web.money import amounts_text
+from core.web.money import amounts_text, job_cost_text
 from core.web.studio import studio
 from core.web.tables import safe_cell
 
@@ -330,7 +332,9 @@ def _draw_jobs(user: User, scope: Scope) -> None:
         st.text(_("No job was begun in this time. What you create is counted here."))
         st.button(_("Create something"), type="primary", on_click=session.want, args=("/",))
         return
-    _draw_chart(activity.jobs_over_time(scope), scope, STATUS_COLOURS, _("Jobs"))
+    bars = [replace(bar, name=STATUSES[bar.name]) for bar in activity.jobs_over_time(scope)]
+    colours = {STATUSES[status]: colour for status, colour in STATUS_COLOURS.items()}
+    _draw_chart(bars, scope, colours, _("Jobs"))
     st.subheader(_("By provider"), anchor=False)
     rows = [
         {
@@ -338,7 +342,8 @@ def _draw_jobs(user: User, scope: Scope) -> None:
             N_("Images"): each.images,
             N_("Videos"): each.videos,
             N_("Failed"): each.failed,
-            N_("Cost"): amounts_text(each.costs) or _("Free"),
+            N_("Cost"): amounts_text(each.costs)
+            or (_("Not known") if each.uncertain else _("Free")),
         }
         for each in activity.made(scope)
     ]
@@ -356,10 +361,10 @@ def job_row(job: Job, viewer: User) -> Row:
         N_("Who"): job.user_id,
         N_("Job"): shortened(job.prompt, _TITLE_CHARACTERS) if open_to else "",
         N_("Open"): _job_address(job.id) if open_to else None,
-        N_("Status"): _(str(job.status)),
+        N_("Status"): status_text(job),
         N_("Images"): len(job.image_paths),
         N_("Videos"): len(job.video_paths),
-        N_("Cost"): amounts_text(job.cost) or _("Free"),
+        N_("Cost"): job_cost_text(job),
     }
 
 

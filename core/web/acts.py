@@ -28,7 +28,7 @@ class _Asked(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    name: Literal["cancel", "retry", "resend", "first"]
+    name: Literal["cancel", "retry", "resend", "recover", "first"]
     on: str | None = Field(default=None, max_length=100, pattern=r"^[!-~]+$")
 
 
@@ -50,6 +50,7 @@ def act_routes(open_studio: Callable[[], Studio], hub: Hub) -> list[Route]:
             "cancel": jobs.cancel,
             "retry": jobs.retry,
             "resend": jobs.resend,
+            "recover": jobs.recover,
             "first": jobs.put_first,
         }
         acts[asked.name](job_id, user_id, asked.on)

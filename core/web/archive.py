@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from core.generation.replies import ReplyKeeper
 from core.i18n import N_
 from core.i18n import gettext as _
 from core.models import AT_ONCE, AssetState, Job, User, ViewEntry, now
@@ -153,7 +154,16 @@ def _files(
     if job is None:  # removed since it was listed
         missing.append(f"all of {job_id}")
         return
+    keeper = ReplyKeeper(studio.store, studio.content)
     for asset in studio.store.assets.of_job(job.id, binned=True):
+        for number, kept in enumerate(asset.kept, 1):
+            name = f"{asset.id}-{number}-{kept.what}{kept.suffix or '.txt'}"
+            name = f"{job.created_at:%Y-%m-%d}-{job.id}/kept/{name}"
+            try:
+                with keeper.opened(asset, kept) as place:
+                    yield name, place
+            except FileNotFoundError:
+                missing.append(name)
         if asset.path is None or asset.state != AssetState.DONE or asset.binned_at == AT_ONCE:
             continue
         file = file_name(job.prompt, asset, Path(asset.path).suffix)

@@ -23,11 +23,18 @@ from core.models import (
     When,
 )
 from core.models.notices import ALWAYS
-from core.outcome import channel_title, ending, made_text
+from core.outcome import (
+    channel_title,
+    ending,
+    identical,
+    identical_text,
+    made_text,
+    status_text,
+)
 from core.store.pace import Pace
 from core.web.buttons import job_acts
 from core.web.moments import span_text
-from core.web.money import amounts_text
+from core.web.money import amounts_text, job_cost_text
 from core.web.tiles import tile
 from core.web.view import View
 
@@ -40,12 +47,6 @@ _GENERATING_THEIRS: Final = N_("This is being made at the moment. What is ready 
 
 # Images come first: they are made first, and do not push the clips out of sight.
 _TITLES: Final = {Kind.IMAGE: N_("Images"), Kind.VIDEO: N_("Videos")}
-_STATUS: Final = {
-    JobStatus.PROCESSING: N_("In the making"),
-    JobStatus.COMPLETED: N_("Completed"),
-    JobStatus.FAILED: N_("Completed in part"),
-    JobStatus.CANCELLED: N_("Cancelled"),
-}
 _MINUTE: Final = 60
 _HOUR: Final = 3600
 
@@ -122,7 +123,7 @@ def card(job: Job, assets: Sequence[Asset], view: View) -> Json:
         "href": f"/job?id={job.id}",
         "prompt": job.prompt,
         "status": str(job.status),
-        "label": _label(job),
+        "label": status_text(job),
         "percent": _percent(assets) if active else None,
         "summary": _ready(len(made), len(assets)) if active else made_text(assets),
         "time": view.moment(job.created_at),
@@ -149,13 +150,11 @@ def ended_toast(job: Job) -> str:
         return _("Your content is ready.")
     if job.status == JobStatus.CANCELLED:
         return _("The rest was cancelled.") if some else _("The job was cancelled.")
-    return _("Your content is ready in part.") if some else _("Your content could not be made.")
-
-
-def _label(job: Job) -> str:
-    if job.status == JobStatus.FAILED and not job.image_paths + job.video_paths:
-        return _("Nothing made")
-    return _(_STATUS[job.status])
+    if some:
+        return _("Your content is ready in part.")
+    if job.cost or job.uncertain_cost:
+        return _("Your content is not ready.")
+    return _("Your content could not be made.")
 
 
 def _heading(job: Job, assets: Sequence[Asset], view: View, pace: Pace) -> Json:
@@ -165,7 +164,7 @@ def _heading(job: Job, assets: Sequence[Asset], view: View, pace: Pace) -> Json:
         "id": job.id,
         "prompt": job.prompt,
         "status": str(job.status),
-        "label": _label(job),
+        "label": status_text(job),
         "active": active,
         "sentence": _going_on(assets, view) if active else _ending(job, assets, view),
         "toast": "" if active else ended_toast(job),
@@ -201,7 +200,8 @@ def _going_on(assets: Sequence[Asset], view: View) -> str:
     left = [each for each in assets if each.state in OPEN_STATES]
     if left and all(each.cancel_requested for each in left):
         return _("What is left is being cancelled.")
-    return _(GENERATING) if view.owns else _(_GENERATING_THEIRS)
+    going_on = _(GENERATING) if view.owns else _(_GENERATING_THEIRS)
+    return " ".join([going_on, *identical_text(assets)])
 
 
 def _ending(job: Job, assets: Sequence[Asset], view: View) -> str:
@@ -252,8 +252,11 @@ def _facts(job: Job, assets: Sequence[Asset], view: View) -> list[tuple[str, str
     if job.status == JobStatus.PROCESSING and view.owns:
         told = f"{wish_text(job.notify, view)}: {channels_text(job.notify)}"
         facts.append((_("You are told"), told))
-    if not view.is_guest and (cost := amounts_text(job.cost)):
-        facts.append((_("Cost"), cost))
+    for same in identical(assets):
+        titles = {Kind.IMAGE: _("Identical images"), Kind.VIDEO: _("Identical videos")}
+        facts.append((titles[same[0].kind], ", ".join(str(each.slot) for each in same)))
+    if not view.is_guest and (amounts_text(job.cost) or job.uncertain_cost):
+        facts.append((_("Cost"), job_cost_text(job)))
     if job.generated_at:
         facts.append((_("Ready"), view.moment(job.generated_at)))
         took = max(job.generated_at - job.created_at, timedelta(0))

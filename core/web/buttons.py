@@ -8,6 +8,8 @@ from core.i18n import ngettext
 from core.models import OPEN_STATES, Asset, AssetState, Job, JobStatus
 from core.outcome import counted
 from core.store.pace import Pace
+from core.web.money import amounts_text
+from core.web.view import View
 
 Json = dict[str, Any]
 
@@ -28,14 +30,47 @@ def item_acts(asset: Asset, name: str, pace: Pace) -> list[Json]:
             label = _("Make {name} next").format(name=name)
             acts.insert(0, _act("first", asset.id, _("Make this next"), label))
         return acts
-    if asset.state in _TO_MAKE_AGAIN:
-        label = _("Try again: {name}").format(name=name)
-        return [_act("retry", asset.id, _("Try again"), label)]
+    if asset.state == AssetState.DONE:
+        return []
+    acts = []
+    if asset.kept:
+        label = _("Read the kept reply again: {name}").format(name=name)
+        acts.append(_act("recover", asset.id, _("Read the kept reply again"), label))
     if asset.state == AssetState.UNKNOWN:
         again = _send_again(_("Send {name} again?").format(name=name), [asset])
         label = _("Send again: {name}").format(name=name)
-        return [_act("resend", asset.id, _("Send again"), label, again)]
-    return []
+        return [*acts, _act("resend", asset.id, _("Send again"), label, again)]
+    label = _("Try again: {name}").format(name=name)
+    if asset.remote_id is not None:
+        ask = _("Ask again: {name}").format(name=name)
+        acts.append(_act("retry", asset.id, _("Ask again"), ask))
+        again = _send_again(_("Make {name} anew?").format(name=name), [asset])
+        anew = _("Make anew: {name}").format(name=name)
+        return [*acts, _act("resend", asset.id, _("Make anew"), anew, again)]
+    if asset.charged:
+        again = _send_again(_("Make {name} again?").format(name=name), [asset])
+        return [*acts, _act("resend", asset.id, _("Try again"), label, again)]
+    return [*acts, _act("retry", asset.id, _("Try again"), label)]
+
+
+def kept_links(asset: Asset, name: str, view: View) -> list[Json]:
+    """Return where what is kept of an item is downloaded; its owner and admins may.
+
+    Args:
+        asset: the item.
+        name: what it is called.
+        view: who looks.
+    """
+    texts = {
+        "reply": (_("Download the reply"), _("Download the reply: {name}")),
+        "file": (_("Download the file"), _("Download the file that came: {name}")),
+    }
+    return [
+        _act(f"kept-{what}", asset.id, text, label.format(name=name))
+        | {"href": view.address(asset.id, "kept", what=what)}
+        for what, (text, label) in texts.items()
+        if any(each.what == what for each in asset.kept)
+    ]
 
 
 def job_acts(job: Job, assets: Sequence[Asset], pace: Pace) -> list[Json]:
@@ -43,10 +78,15 @@ def job_acts(job: Job, assets: Sequence[Asset], pace: Pace) -> list[Json]:
     if job.status == JobStatus.PROCESSING:
         return _while_made(assets, pace)
     acts = []
-    if any(each.state in _TO_MAKE_AGAIN for each in assets):
+    unmade = [each for each in assets if each.state in _TO_MAKE_AGAIN]
+    paid = [each for each in unmade if each.charged and each.remote_id is None]
+    if len(unmade) > len(paid):
         missing = _("Try the missing ones again")
         acts.append(_act("retry", None, missing, missing))
-    if unknown := [each for each in assets if each.state == AssetState.UNKNOWN]:
+    if any(each.kept and each.state != AssetState.DONE for each in assets):
+        text = _("Read the kept replies again")
+        acts.append(_act("recover", None, text, text))
+    if unknown := [*(each for each in assets if each.state == AssetState.UNKNOWN), *paid]:
         again = _send_again(_("Send {name} again?").format(name=counted(unknown)), unknown)
         label = _("Send again: {name}").format(name=counted(unknown))
         acts.append(_act("resend", None, _("Send again"), label, again))
@@ -85,15 +125,23 @@ def _act(name: str, on: str | None, text: str, label: str, question: Json | None
 
 
 def _send_again(title: str, assets: Sequence[Asset]) -> Json:
+    text = ngettext(
+        "It may have been made and charged the first time. "
+        "If you send it again, it may be charged twice.",
+        "They may have been made and charged the first time. "
+        "If you send them again, they may be charged twice.",
+        len(assets),
+    )
+    costs: dict[str, float] = {}
+    for each in assets:
+        amount = each.cost.estimated if each.cost.estimated is not None else each.cost.actual
+        costs[each.cost.unit] = costs.get(each.cost.unit, 0.0) + (amount or 0.0)
+    if amounts := amounts_text(costs):
+        expected = _("It is expected to cost about {amounts} again.").format(amounts=amounts)
+        text = f"{text} {expected}"
     return {
         "title": title,
-        "text": ngettext(
-            "It may have been made and charged the first time. "
-            "If you send it again, it may be charged twice.",
-            "They may have been made and charged the first time. "
-            "If you send them again, they may be charged twice.",
-            len(assets),
-        ),
+        "text": text,
         "yes": _("Send again"),
         "no": ngettext("Leave it", "Leave them", len(assets)),
     }

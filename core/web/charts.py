@@ -10,6 +10,7 @@ from babel.numbers import get_decimal_symbol, get_group_symbol
 from core.i18n import gettext as _
 from core.i18n import locale
 from core.models import JobStatus
+from core.outcome import IN_PART
 from core.store.activity import Bar, Deed, Scope
 
 # The first is the theme's own. All have a contrast of 3 to 1 with both of its backgrounds, which
@@ -23,6 +24,7 @@ DEED_COLOURS: Final[dict[str, str]] = {
 STATUS_COLOURS: Final[dict[str, str]] = {
     JobStatus.COMPLETED: "#1f8278",
     JobStatus.PROCESSING: "#b5761f",
+    IN_PART: "#7d6bb8",
     JobStatus.FAILED: "#c9504a",
     JobStatus.CANCELLED: "#7f7a72",
 }

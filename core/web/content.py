@@ -13,15 +13,18 @@ import logging
 import re
 import unicodedata
 from collections.abc import Callable
+from contextlib import ExitStack
 from http import HTTPStatus
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
+from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from core.generation.replies import ReplyKeeper
 from core.i18n import N_
 from core.i18n import gettext as _
 from core.media.formats import media_type
@@ -57,7 +60,7 @@ _log = logging.getLogger(__name__)
 
 
 def content_routes(open_studio: Callable[[], Studio]) -> list[Route]:
-    """Return `GET /content/{asset_id}` and its `/display`, `/preview`, `/poster` and `/partial`.
+    """Return `GET /content/{asset_id}`, `/display`, `/preview`, `/poster`, `/partial`, `/kept`.
 
     Args:
         open_studio: returns the shared studio; may raise `DatabaseUnavailable`.
@@ -76,12 +79,16 @@ def content_routes(open_studio: Callable[[], Studio]) -> list[Route]:
     def poster(request: Request) -> Response:
         return _answer(lambda: _still(request, open_studio(), "poster"))
 
+    def kept(request: Request) -> Response:
+        return _answer(lambda: _kept(request, open_studio()))
+
     def partial(request: Request) -> Response:
         return _answer(lambda: _partial(request, open_studio()))
 
     return [
         Route("/content/{asset_id}", original),
         Route("/content/{asset_id}/display", display),
+        Route("/content/{asset_id}/kept", kept),
         Route("/content/{asset_id}/partial", partial),
         Route("/content/{asset_id}/preview", preview),
         Route("/content/{asset_id}/poster", poster),
@@ -163,6 +170,37 @@ def _still(request: Request, studio: Studio, which: str) -> Response:
         filename=place.name,
         content_disposition_type="inline",
     )
+
+
+def _kept(request: Request, studio: Studio) -> Response:
+    """Return what is kept of an item's paid calls: `what=reply` or `file`, the last one.
+
+    It is for its owner and for admins, to be looked at elsewhere: it is what a stranger sent.
+    """
+    asset, access = _find(request, studio)
+    wanted = request.query_params.get("what", "reply")
+    kept = [each for each in asset.kept if each.what == wanted]
+    if not kept or access.via == Via.SHARE:
+        raise Refused(404, _(_NO_FILE))
+    # Whole for as long as it is sent, wherever it lies.
+    lent = ExitStack()
+    try:
+        keeper = ReplyKeeper(studio.store, studio.content)
+        place = lent.enter_context(keeper.opened(asset, kept[-1]))
+        _note(request, studio, asset, access, "download")
+        return FileResponse(
+            place,
+            media_type="application/octet-stream",
+            headers=_SAFE | (_NOT_KEPT if access.via == Via.OWN else _THEIRS),
+            filename=f"{asset.id}-{wanted}{kept[-1].suffix or '.txt'}",
+            background=BackgroundTask(lent.close),
+        )
+    except FileNotFoundError:
+        lent.close()
+        raise Refused(404, _(_NO_FILE)) from None
+    except Exception:
+        lent.close()
+        raise
 
 
 def _partial(request: Request, studio: Studio) -> Response:

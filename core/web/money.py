@@ -6,6 +6,7 @@ from babel.numbers import format_currency
 
 from core.i18n import N_, listed, locale, number
 from core.i18n import gettext as _
+from core.models import Job
 
 _DOLLAR = "USD"
 _CREDITS = N_("credits")  # what the providers' own money is called
@@ -23,3 +24,16 @@ def amount_text(amount: float, unit: str) -> str:
 def amounts_text(amounts: Mapping[str, float]) -> str:
     """Return amounts by unit as one text; empty where there are none."""
     return listed([amount_text(amount, unit) for unit, amount in sorted(amounts.items()) if amount])
+
+
+def job_cost_text(job: Job) -> str:
+    """Return what a job cost, as far as that is known; what may have been charged is not free."""
+    known = amounts_text(job.cost)
+    if not job.uncertain_cost:
+        return known or _("Free")
+    perhaps = amounts_text(job.uncertain_cost)
+    if known and perhaps:
+        return _("{amount}, perhaps {more} more").format(amount=known, more=perhaps)
+    if perhaps:
+        return _("Perhaps {amount}").format(amount=perhaps)
+    return _("{amount} or more").format(amount=known) if known else _("Not known")

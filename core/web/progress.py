@@ -4,9 +4,10 @@ from typing import Any, Final
 
 from core.i18n import N_, translated
 from core.i18n import gettext as _
-from core.models import OPEN_STATES, Asset, AssetState
+from core.models import ENDED_STATES, OPEN_STATES, Asset, AssetState
+from core.outcome import why
 from core.store.pace import Pace
-from core.web.buttons import item_acts
+from core.web.buttons import item_acts, kept_links
 from core.web.view import View
 
 Json = dict[str, Any]
@@ -20,7 +21,7 @@ _LOOKS: Final = {
     AssetState.UNKNOWN: ("unknown", N_("Outcome not known")),
     AssetState.CANCELLED: ("cancelled", N_("Cancelled")),
 }
-_UNKNOWN: Final = N_("It was sent, but the answer never came; it may have been charged.")
+_NOT_SAVED: Final = frozenset({"broken_file", "not_saved"})
 _DECIDE: Final = N_("Only you can decide to send it again.")
 
 
@@ -34,13 +35,15 @@ def unfinished(asset: Asset, name: str, view: View, pace: Pace) -> Json:
         pace: how fast it goes.
     """
     state, label = _LOOKS[asset.state]
-    label = _(label)
+    label = _failed(asset) if asset.state == AssetState.FAILED else _(label)
     shown: Json = {
         "state": state,
         "percent": None,
         "message": _message(asset, view),
         "acts": item_acts(asset, name, pace) if view.owns else [],
     }
+    if not view.is_guest and asset.state not in OPEN_STATES:
+        shown["acts"] += kept_links(asset, name, view)
     if asset.cancel_requested and asset.state in OPEN_STATES:
         return shown | {
             "state": "drawing",
@@ -62,6 +65,15 @@ def unfinished(asset: Asset, name: str, view: View, pace: Pace) -> Json:
     return shown | {"label": label}
 
 
+def _failed(asset: Asset) -> str:
+    """Return what an item is called that failed: one that was made and paid for was made."""
+    if asset.error and asset.error.code in _NOT_SAVED:
+        return _("Not saved")
+    if asset.remote_id is not None:
+        return _("Not finished")
+    return _("Failed") if asset.charged else _("Could not be made")
+
+
 def _waiting(asset: Asset, pace: Pace) -> str:
     if asset.error:
         return _("Trying again shortly")
@@ -76,8 +88,9 @@ def _waiting(asset: Asset, pace: Pace) -> str:
 def _message(asset: Asset, view: View) -> str:
     if view.is_guest:
         return ""  # what a provider says may be about the account
-    if asset.state == AssetState.UNKNOWN:
-        return f"{_(_UNKNOWN)} {_(_DECIDE)}" if view.owns else _(_UNKNOWN)
+    if asset.state in ENDED_STATES:
+        undecided = view.owns and asset.state == AssetState.UNKNOWN
+        return f"{why(asset)} {_(_DECIDE)}" if undecided else why(asset)
     if asset.state == AssetState.RUNNING:
         waiting = translated(asset.waiting)
         return waiting[:1].upper() + waiting[1:]

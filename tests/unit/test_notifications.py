@@ -96,13 +96,13 @@ def test_a_message_carries_the_link_and_what_there_is() -> None:
             JobStatus.FAILED,
             (AssetState.DONE, AssetState.FAILED),
             "Your content is ready in part",
-            "Some are missing: 1 of 2 images were made.",
+            "Some are missing: 1 of 2 images were made. 1 image failed.",
         ),
         (
             JobStatus.FAILED,
             (AssetState.FAILED,),
             "Your content could not be made",
-            "Nothing is ready.",
+            "Nothing is ready. 1 image failed.",
         ),
         (
             JobStatus.FAILED,

@@ -6,12 +6,26 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from core import outcome
 from core.generation.order import Order, plan
-from core.models import Asset, AssetError, AssetState, Cost, Job, JobStatus, Kind, Via
+from core.models import (
+    Asset,
+    AssetError,
+    AssetState,
+    Cost,
+    Job,
+    JobStatus,
+    Kept,
+    Kind,
+    User,
+    Via,
+)
 from core.providers.registry import configured
 from core.store.pace import Pace
 from core.web import board, tiles
+from core.web.activity import job_row
 from core.web.moments import moment_text, span_text, zone_of
+from core.web.money import job_cost_text
 from core.web.view import View
 from tests.conftest import MOMENT
 
@@ -118,6 +132,149 @@ def test_what_may_be_charged_twice_is_explained_and_asked_for() -> None:
     assert "it may be charged twice" in question["text"]
 
 
+def test_the_stored_sentence_is_shown_also_where_the_outcome_is_unknown() -> None:
+    image = planned()[1][2]
+    error = AssetError(code="x", message="OpenAI answered: the queue is full, come back at noon.")
+    found = tile(image, state=AssetState.UNKNOWN, error=error)
+    assert found["message"] == (
+        "OpenAI answered: the queue is full, come back at noon. It may have been charged. "
+        "Only you can decide to send it again."
+    )
+
+
+CHARGED: dict[str, Any] = {"charged": True, "cost": Cost(estimated=0.25)}
+
+
+@pytest.mark.parametrize("state", [AssetState.FAILED, AssetState.CANCELLED])
+def test_what_was_or_may_have_been_charged_says_what_it_costs_again_and_asks(
+    state: AssetState,
+) -> None:
+    image = planned()[1][2]
+    error = AssetError(code="x", message="OpenAI sent something that is no image.")
+    found = tile(image, state=state, error=error, **CHARGED)
+    assert found["label"] != "Could not be made"
+    assert found["message"] == f"{error.message} It may have been charged."
+    assert acts(found) == [("resend", image.id, "Try again: Image 3", True)]
+    assert "about $0.25 again" in found["acts"][0]["question"]["text"]
+
+
+def test_a_task_that_may_finish_is_asked_for_again_and_made_anew_only_at_ones_word() -> None:
+    image = planned()[1][2]
+    error = AssetError(code="deadline", message="Runway did not finish it in 120 minutes.")
+    found = tile(image, state=AssetState.FAILED, error=error, remote_id="7", **CHARGED)
+    assert (found["label"], found["message"]) == (
+        "Not finished",
+        f"{error.message} It may have been charged. Asking for it again costs nothing.",
+    )
+    assert acts(found) == [
+        ("retry", image.id, "Ask again: Image 3", False),
+        ("resend", image.id, "Make anew: Image 3", True),
+    ]
+
+
+def test_what_is_kept_can_be_read_again_and_downloaded_by_owner_and_admin_only() -> None:
+    image = planned()[1][2]
+    kept = tuple(Kept(what=what, path="a/b", bytes=3) for what in ("reply", "file"))
+    changed = image.model_copy(update={"state": AssetState.UNKNOWN, "kept": kept})
+    found = tile(changed)
+    assert [each["name"] for each in found["acts"]] == [
+        *("recover", "resend", "kept-reply", "kept-file")
+    ]
+    assert found["acts"][2]["href"] == f"/content/{image.id}/kept?what=reply"
+    assert found["message"].startswith("It was sent, but the answer never came; it may have been")
+    assert "The file that came is kept." in found["message"]
+    admin, guest = (replace(VIEW, via=via) for via in (Via.ADMIN, Via.SHARE))
+    seen = [each["name"] for each in tiles.tile(changed, PROMPT, admin)["acts"]]
+    assert seen == ["kept-reply", "kept-file"]
+    assert tiles.tile(changed, PROMPT, guest)["acts"] == []
+    assert tiles.tile(changed, PROMPT, guest)["message"] == ""
+
+
+def test_a_broken_file_is_not_called_never_made() -> None:
+    image = planned()[1][2]
+    error = AssetError(code="broken_file", message="The file that came is empty.")
+    assert tile(image, state=AssetState.FAILED, error=error, charged=True)["label"] == "Not saved"
+
+
+def test_a_final_failure_says_how_often_it_was_tried() -> None:
+    image = planned()[1][2]
+    error = AssetError(code="x", message="OpenAI is busy.", retryable=True)
+    found = tile(image, state=AssetState.FAILED, error=error, attempts=5)
+    assert found["message"] == "OpenAI is busy. It was tried 5 times."
+
+
+def test_a_job_whose_items_may_have_been_made_is_not_said_to_have_made_nothing() -> None:
+    job, assets = planned(status=JobStatus.FAILED)
+    failed = [each.model_copy(update={"state": AssetState.FAILED} | CHARGED) for each in assets]
+    assert outcome.headline(job, failed) == "Your content is not ready"
+    assert outcome.ending(job, failed) == "Nothing is ready. 5 videos and 5 images failed."
+    maybe = job.model_copy(update={"uncertain_cost": {"USD": 2.5}})
+    assert shown(maybe, failed)["job"]["toast"] == "Your content is not ready."
+    assert acts(shown(maybe, failed)["job"]) == [
+        ("resend", None, "Send again: 5 videos and 5 images", True)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("cost", "uncertain", "text"),
+    [
+        ({}, {}, "Free"),
+        ({"USD": 0.5}, {}, "$0.50"),
+        ({}, {"USD": 0.25}, "Perhaps $0.25"),
+        ({"USD": 0.5}, {"USD": 0.25}, "$0.50, perhaps $0.25 more"),
+        ({}, {"credits": 0.0}, "Not known"),
+        ({"credits": 5}, {"credits": 0.0}, "5 credits or more"),
+    ],
+)
+def test_what_may_have_been_charged_is_not_called_free(
+    cost: dict[str, float], uncertain: dict[str, float], text: str
+) -> None:
+    job = planned(status=JobStatus.CANCELLED)[0]
+    job = job.model_copy(update={"cost": cost, "uncertain_cost": uncertain})
+    assert job_cost_text(job) == text
+    assert job_row(job, User(id=job.user_id, created_at=job.created_at))["Cost"] == text
+
+
+@pytest.mark.parametrize(
+    ("status", "paths", "text"),
+    [
+        (JobStatus.FAILED, ("a.png",), "Completed in part"),
+        (JobStatus.FAILED, (), "Failed"),
+        (JobStatus.CANCELLED, (), "Cancelled"),
+        (JobStatus.COMPLETED, ("a.png",), "Completed"),
+        (JobStatus.PROCESSING, (), "In the making"),
+    ],
+)
+def test_a_job_has_one_outcome_on_every_page(
+    status: JobStatus, paths: tuple[str, ...], text: str
+) -> None:
+    job, assets = planned(status=status)
+    job = job.model_copy(update={"image_paths": paths})
+    assert shown(job, assets)["job"]["label"] == text
+    assert board.card(job, assets, VIEW)["label"] == text
+    assert job_row(job, User(id=job.user_id, created_at=job.created_at))["Status"] == text
+
+
+def test_identical_files_are_noticed_and_said() -> None:
+    job, assets = planned(status=JobStatus.COMPLETED)
+    same = [
+        finished(each).model_copy(
+            update={
+                "sha256": "same"
+                if each.id.endswith(("image-1", "image-3", "image-4"))
+                else f"{each.kind}-{each.slot}"
+            }
+        )
+        for each in assets
+    ]
+    found = shown(job, same)
+    sentence = "3 of these images are identical: the server may ignore the seed."
+    assert found["job"]["sentence"].endswith(f" {sentence}")
+    assert ["Identical images", "1, 3, 4"] in [list(each) for each in found["facts"]]
+    going_on = job.model_copy(update={"status": JobStatus.PROCESSING})
+    assert shown(going_on, [*same[:5], *assets[5:]])["job"]["sentence"].endswith(sentence)
+
+
 def test_a_job_can_be_cancelled_until_all_that_is_left_is_being_cancelled() -> None:
     job, assets = planned()
     assert acts(shown(job, assets)["job"]) == [("cancel", None, "Cancel the job", True)]
@@ -138,7 +295,8 @@ def test_an_ended_job_offers_what_its_items_need() -> None:
     ]
     found = shown(job, ended + [finished(each) for each in assets[3:]])["job"]
     assert found["sentence"] == (
-        "Some are missing: 5 of 5 videos and 2 of 5 images were made. 1 image needs your decision."
+        "Some are missing: 5 of 5 videos and 2 of 5 images were made. "
+        "1 image failed. 1 image was cancelled. 1 image needs your decision."
     )
     assert found["percent"] == 100
     assert acts(found) == [
@@ -147,7 +305,10 @@ def test_an_ended_job_offers_what_its_items_need() -> None:
     ]
     unknown = [each.model_copy(update={"state": AssetState.UNKNOWN}) for each in assets[3:]]
     found = shown(job, ended[1:] + unknown)["job"]
-    assert found["sentence"] == ("Nothing is ready. 5 videos and 2 images need your decision.")
+    assert found["sentence"] == (
+        "Nothing is ready. 1 image failed. 1 image was cancelled. "
+        "5 videos and 2 images need your decision."
+    )
     assert found["acts"][1]["question"]["title"] == "Send 5 videos and 2 images again?"
     assert "they may be charged twice" in found["acts"][1]["question"]["text"]
     done = job.model_copy(update={"status": JobStatus.COMPLETED})
@@ -255,7 +416,7 @@ def test_a_completed_job_says_what_is_ready_and_how_it_was_made() -> None:
         (
             JobStatus.FAILED,
             AssetState.FAILED,
-            "Some are missing: 5 of 5 videos and 3 of 5 images were made.",
+            "Some are missing: 5 of 5 videos and 3 of 5 images were made. 2 images failed.",
         ),
         (
             JobStatus.CANCELLED,

@@ -161,7 +161,8 @@ class Board {
     reconcile(row, acts.map((act) => ({ ...act, id: act.name })), (act) => this.makeAct(act), (button, act) => { button.act = act; });
   }
 
-  makeAct({ name, on, text, label }) {
+  makeAct({ name, on, text, label, href }) {
+    if (href) return el("a", { href, className: "button", "aria-label": label, download: "" }, text);
     const small = on !== null && SMALL[name];
     const button = el("button", { type: "button", className: small ? "icon-button" : "button", title: small ? label : null, "aria-label": label },
       small ? icon(small) : text);
