@@ -18,14 +18,17 @@ from core.crash_report import BROKEN, CANNOT_START, SUPERVISED, TEMPORARY, sente
 from core.media.folder import FolderStore
 from core.media.storage import InvalidContentUrl, open_content
 from core.models import (
+    ENDED_STATES,
     MIN_ITEMS,
     Asset,
+    AssetState,
     InvalidInput,
     Job,
     JobStatus,
     Task,
     parse_user_id,
 )
+from core.outcome import STATUSES, status_of, why
 from core.settings import InvalidSetting, Settings, load_settings
 from core.store import DatabaseError, DatabaseUnavailable, Store, open_store
 
@@ -275,17 +278,63 @@ def cancel(job_id: str, item: str | None) -> None:
 @_item
 @click.option("--unknown", is_flag=True, help="Also send again what may be charged twice by that.")
 def retry(job_id: str, item: str | None, *, unknown: bool) -> None:
-    """Make failed and cancelled items again: of a whole job, or one ITEM, such as image-3."""
+    """Make failed and cancelled items again: of a whole job, or one ITEM, such as image-3.
+
+    What was or may have been charged is sent again only with --unknown, or where you say so.
+    """
     with open_store(load_settings()) as store:
         found, asset_id = _find(store, job_id, item)
         number = store.jobs.retry(found.id, found.user_id, asset_id)
+        paid = [
+            each
+            for each in store.assets.of_job(found.id)
+            if (each.charged or each.state == AssetState.UNKNOWN)
+            and each.state in ENDED_STATES
+            and asset_id in {None, each.id}
+        ]
+        if paid and not unknown:
+            question = f"{_counted(len(paid))} may have been charged already. "
+            question += f"Send again, for {_price(paid)} once more?"
+            if sys.stdin.isatty():
+                unknown = click.confirm(question)
+            else:
+                click.echo(f"{_counted(len(paid))} may have been charged already: see --unknown.")
         sent = store.jobs.resend(found.id, found.user_id, asset_id) if unknown else 0
     if number:
         click.echo(f"Making {_counted(number)} again.")
-    elif not sent:
+    elif not (sent or paid):
         click.echo("There is nothing to make again.")
     if sent:
         click.echo(f"Sending {_counted(sent)} again; this may be charged twice.")
+
+
+@cli.command()
+@click.argument("items", metavar="ITEM...", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="All items of which something is kept.")
+@click.option("--user", help="All items of this user_id of which something is kept.")
+def recover(items: tuple[str, ...], user: str | None, *, everything: bool) -> None:
+    """Read again what is kept of paid items that failed or are unknown, and save what is in it.
+
+    ITEM is an item's id. Nothing is paid, and what is still not understood stays kept; it may be
+    run as often as wanted.
+    """
+    from core.generation.recovery import recover_all  # noqa: PLC0415  # loads the providers
+
+    if not (items or everything or user):
+        raise InvalidInput("Please name items, or say --all or --user USER_ID.")
+    settings = _prepared("recover")
+    with open_store(settings) as store:
+        chosen = [_any_item(store, each) for each in items]
+        if everything or user:
+            chosen += store.assets.with_kept(parse_user_id(user) if user else None)
+        ended = asyncio.run(recover_all(settings, store, chosen))
+    for asset in ended:
+        facts = asset.path if asset.state == AssetState.DONE else why(asset)
+        click.echo(f"{asset.id}  {asset.state:<10}  {facts or 'nothing is kept of it'}")
+    if not ended:
+        click.echo("Nothing is kept.")
+    if any(asset.state != AssetState.DONE for asset in ended):
+        sys.exit(1)
 
 
 @cli.command()
@@ -352,6 +401,24 @@ def _find(store: Store, job_id: str, item: str | None = None) -> tuple[Job, str 
     )
 
 
+def _any_item(store: Store, item: str) -> Asset:
+    """Return the item of that id, whoever's it is."""
+    found = store.assets.get(item.lower())
+    if found is None:
+        raise InvalidInput(f"There is no item {item!r}.")
+    return found
+
+
+def _price(assets: list[Asset]) -> str:
+    """Return what items are expected to cost, in words."""
+    costs: dict[str, float] = {}
+    for each in assets:
+        amount = each.cost.estimated if each.cost.estimated is not None else each.cost.actual
+        costs[each.cost.unit] = costs.get(each.cost.unit, 0.0) + (amount or 0.0)
+    known = [f"about {amount:.4g} {unit}" for unit, amount in sorted(costs.items()) if amount]
+    return " and ".join(known) or "a cost that is not known"
+
+
 def _source(store: Store, user_id: str, item: str) -> Asset:
     """Return the user's item of that id."""
     found = store.assets.get(item.lower(), user_id)
@@ -391,13 +458,14 @@ def _wait(store: Store, job: Job, *, quiet: bool) -> Job:
 
 
 def _print_job(job: Job, assets: list[Asset] | None = None) -> None:
-    click.echo(f"{job.status}: {len(job.image_paths)} of {job.requested.images} images, ", nl=False)
+    status = STATUSES[status_of(job)]
+    click.echo(f"{status}: {len(job.image_paths)} of {job.requested.images} images, ", nl=False)
     click.echo(f"{len(job.video_paths)} of {job.requested.videos} videos")
     if assets is None:
         click.echo("\n".join(job.image_paths + job.video_paths))
         return
     for asset in assets:
-        facts = asset.path or (asset.error.message if asset.error else f"{asset.progress:.0%}")
+        facts = asset.path or why(asset) or f"{asset.progress:.0%}"
         click.echo(f"  {asset.kind} {asset.slot:>2}  {asset.state:<10}  {facts}")
 
 

@@ -25,6 +25,7 @@ from core.models import Cost, Kind, now
 from core.notifications.channels import Channel
 from core.notifications.registry import offered, open_channels
 from core.providers.base import Provider
+from core.providers.errors import ProviderError
 from core.providers.registry import Catalogue
 from core.settings import Settings, warnings_about
 from core.store import open_store
@@ -65,6 +66,7 @@ def examine(settings: Settings) -> list[Finding]:
         _finding("broker", lambda: _broker(settings)),
         _finding("data folder", lambda: _data_folder(settings)),
         _finding("files", lambda: open_content(settings.content_url).check()),
+        _finding("kept replies", lambda: _kept(settings)),
         _finding("encoder", _encoder),
     ]
     catalogue = open_catalogue(settings)
@@ -109,6 +111,8 @@ def overview(settings: Settings) -> list[tuple[str, str]]:
 def _finding(name: str, check: Callable[[], str]) -> Finding:
     try:
         return Finding(name, ok=True, text=check())
+    except ProviderError as error:
+        return Finding(name, ok=False, text=error.final)  # nobody tries again here
     except Exception as error:  # noqa: BLE001  # whatever it is, it is the finding
         return Finding(name, ok=False, text=str(error))
 
@@ -319,6 +323,19 @@ def _messages(settings: Settings) -> str:
             f"{late} are overdue and nobody sends them. Start a notifier: `make run`."
         )
     return "none is overdue"
+
+
+def _kept(settings: Settings) -> str:
+    """Count what was paid for and could not become a file; that is no fault of today."""
+    with open_store(settings) as store:
+        assets = store.assets.with_kept()
+    if not assets:
+        return "none: everything that was paid for is saved"
+    size = sum(kept.bytes for asset in assets for kept in asset.kept)
+    return (
+        f"{len(assets)} items have replies that could not be read ({size / 2**20:.1f} MiB); "
+        "`python -m core recover --all` reads them again, at no cost"
+    )
 
 
 def _reach(channel: Channel) -> str:

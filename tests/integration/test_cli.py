@@ -79,11 +79,42 @@ def test_what_may_be_charged_twice_is_sent_again_at_an_explicit_word_only(
     claimed = claim(store, first.id)
     assert claimed is not None
     store.leases.unknown(claimed, AssetError(code="outcome_unknown", message="No answer."))
-    assert command("retry", job.id) == (0, "There is nothing to make again.\n")
+    asked = "1 item may have been charged already: see --unknown.\n"
+    assert command("retry", job.id) == (0, asked)
     assert state(store, first) == AssetState.UNKNOWN
     said = "Sending 1 item again; this may be charged twice.\n"
     assert command("retry", job.id, "--unknown") == (0, said)
     assert state(store, first) == AssetState.QUEUED
+
+
+def test_a_charged_failure_is_sent_again_at_an_explicit_word_only(
+    store: Store, made: tuple[Job, list[Asset]], command: Command
+) -> None:
+    job, [first, *_] = made
+    claimed = claim(store, first.id)
+    assert claimed is not None
+    error = AssetError(code="broken_file", message="The file that came is empty.")
+    store.leases.failed(claimed, error, learnt={"charged": True})
+    asked = "1 item may have been charged already: see --unknown.\n"
+    assert command("retry", job.id, "image-1") == (0, asked)
+    assert state(store, first) == AssetState.FAILED
+    assert "The file that came is empty. It may have been charged." in command("job", job.id)[1]
+    assert command("retry", job.id, "--unknown")[1].startswith("Sending 1 item again")
+    assert state(store, first) == AssetState.QUEUED
+
+
+def test_recovering_what_is_not_kept_changes_nothing_and_says_so(
+    store: Store, made: tuple[Job, list[Asset]], command: Command
+) -> None:
+    _job, [first, *_] = made
+    claimed = claim(store, first.id)
+    assert claimed is not None
+    store.leases.unknown(claimed, AssetError(code="outcome_unknown", message="No answer."))
+    code, said = command("recover", first.id)
+    assert (code, said) == (1, f"{first.id}  unknown     No answer. It may have been charged.\n")
+    assert command("recover", "--all") == (0, "Nothing is kept.\n")
+    assert command("recover", "never-was")[0] == "fivefold: There is no item 'never-was'."
+    assert command("recover")[0] == "fivefold: Please name items, or say --all or --user USER_ID."
 
 
 @pytest.mark.parametrize("name", ["cancel", "retry"])
