@@ -319,10 +319,13 @@ def killed_while(bench: Bench, method: str, monkeypatch: pytest.MonkeyPatch) -> 
     def die(*_: object, **__: object) -> None:
         raise Killed
 
-    for name in {method, "failed", "unknown", "hand_back", "done", "saving"}:
+    for name in {method, "failed", "unknown", "hand_back"}:
         monkeypatch.setattr(bench.store.leases, name, die)
-    run(bench.make(lease_seconds=0.05))
+    run(bench.make())
     monkeypatch.undo()
+    lease = bench.asset().lease
+    assert lease is not None
+    bench.store.queue.take_back([bench.first], lease.token)  # it runs out
 
 
 @pytest.mark.parametrize("method", ["running", "saving", "done"])

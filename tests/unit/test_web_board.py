@@ -227,11 +227,15 @@ def test_a_job_whose_items_may_have_been_made_is_not_said_to_have_made_nothing()
     ],
 )
 def test_what_may_have_been_charged_is_not_called_free(
-    cost: dict[str, float], uncertain: dict[str, float], text: str
+    cost: dict[str, float],
+    uncertain: dict[str, float],
+    text: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     job = planned(status=JobStatus.CANCELLED)[0]
     job = job.model_copy(update={"cost": cost, "uncertain_cost": uncertain})
     assert job_cost_text(job) == text
+    monkeypatch.setattr("core.web.activity._job_address", str)  # it asks the open studio
     assert job_row(job, User(id=job.user_id, created_at=job.created_at))["Cost"] == text
 
 
@@ -246,12 +250,13 @@ def test_what_may_have_been_charged_is_not_called_free(
     ],
 )
 def test_a_job_has_one_outcome_on_every_page(
-    status: JobStatus, paths: tuple[str, ...], text: str
+    status: JobStatus, paths: tuple[str, ...], text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job, assets = planned(status=status)
     job = job.model_copy(update={"image_paths": paths})
     assert shown(job, assets)["job"]["label"] == text
     assert board.card(job, assets, VIEW)["label"] == text
+    monkeypatch.setattr("core.web.activity._job_address", str)  # it asks the open studio
     assert job_row(job, User(id=job.user_id, created_at=job.created_at))["Status"] == text
 
 
