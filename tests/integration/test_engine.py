@@ -297,10 +297,10 @@ def test_what_was_paid_for_and_only_not_saved_is_fetched_again(
 ) -> None:
     bench = new_bench(FakeProvider(paid=True, resumable=True))
 
-    def full(_: int) -> None:
+    def full(_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("core.media.folder.os.fsync", full)
+    monkeypatch.setattr("core.media.folder.flush", full)
     run(bench.make())
     assert bench.asset().state == AssetState.FAILED
     monkeypatch.undo()
@@ -465,11 +465,11 @@ def test_what_is_paid_for_and_cannot_be_fetched_again_is_saved_when_it_can_be(
     bench = new_bench(FakeProvider(paid=True))
     failures = [OSError(28, "No space left on device")] * 2
 
-    def sometimes_full(_: int) -> None:
+    def sometimes_full(_: object) -> None:
         if failures:
             raise failures.pop()
 
-    monkeypatch.setattr("core.media.folder.os.fsync", sometimes_full)
+    monkeypatch.setattr("core.media.folder.flush", sometimes_full)
     run(bench.make())
     assert bench.asset().state == AssetState.DONE
     assert len(bench.provider.submitted) == 1

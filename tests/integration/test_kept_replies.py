@@ -276,10 +276,10 @@ def test_what_the_content_store_does_not_take_is_kept_in_the_database(
     bench = new_bench(FakeProvider(paid=True, resumable=resumable))
     bench.provider.reply = None if resumable else REPLY
 
-    def full(_: int) -> None:
+    def full(_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("core.media.folder.os.fsync", full)
+    monkeypatch.setattr("core.media.folder.flush", full)
     run(bench.make())
     asset = bench.asset()
     assert (asset.state, asset.charged) == (AssetState.FAILED, True)
