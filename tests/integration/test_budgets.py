@@ -341,7 +341,7 @@ def test_what_is_stopped_while_a_provider_works_on_it_counts(
     assert claimed is not None
     store.leases.submitting(claimed)
     store.leases.running(claimed, remote_id)
-    store.leases.failed(claimed, ERROR, resumable=resumable)
+    store.leases.failed(claimed, ERROR, remote_id=remote_id)
     assert store.jobs.retry(bench.job.id, "ana", bench.first) == 1
     store.jobs.cancel(bench.job.id, "ana")
     if resumable:  # it is taken up where it was, and stopped there
