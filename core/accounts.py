@@ -132,7 +132,7 @@ class Accounts:
                 if user is None and self._registration == "open":
                     self._count_new(visitor)
                     self._store.users.create(user_id)
-                elif user is None or user.protected:
+                elif user is None or user.protected or stored is not None:
                     raise LoginRefused(
                         "passphrase missing", _("Please type the passphrase."), ask=True
                     )

@@ -59,7 +59,7 @@ def matches(stored: str | None, passphrase: str) -> bool:
     It takes the same time where there is none, so that nobody learns which accounts there are.
 
     Args:
-        stored: the hash; None: there is none, so nothing matches.
+        stored: the hash; None or empty: there is none that can be read, so nothing matches.
         passphrase: what was typed.
     """
     if len(passphrase) > MAX_CHARACTERS:
@@ -69,7 +69,7 @@ def matches(stored: str | None, passphrase: str) -> bool:
             _HASHER.verify(stored or _NOBODYS, _normal(passphrase))
         except (VerificationError, InvalidHashError):
             return False
-    return stored is not None
+    return bool(stored)
 
 
 def _normal(passphrase: str) -> bytes:

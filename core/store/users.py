@@ -65,9 +65,13 @@ class UserStore:
         return bool(self._users.update_one(query, change).modified_count)
 
     def passphrase_hash(self, user_id: str) -> str | None:
-        """Return the hash of an account's passphrase; None where it has none."""
+        """Return the hash of an account's passphrase; None where it has none.
+
+        One that cannot be read is empty: no passphrase matches it, and it is not none.
+        """
         document = self._users.find_one({"_id": user_id}, {"passphrase_hash": True})
-        return None if document is None else document.get("passphrase_hash")
+        found = None if document is None else document.get("passphrase_hash")
+        return found if found is None or isinstance(found, str) else ""
 
     def protect(self, user_id: str, passphrase_hash: str | None) -> bool:
         """Store the hash of a passphrase, or that there is none, which no admin can have.

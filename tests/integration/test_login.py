@@ -295,6 +295,26 @@ def test_a_protected_id_asks_for_its_passphrase(browser: OpenBrowser, store: Sto
     assert reasons(store, "ana") == ["", "wrong passphrase", "passphrase missing"]
 
 
+@pytest.mark.parametrize("protected", [{}, {"protected": False}, {"protected": True}])
+@pytest.mark.parametrize("stored", [HASHED, "", 5, {"a": 1}, b"x", ["x"], True])
+def test_an_account_with_any_hash_of_a_passphrase_is_open_to_nobody_without_it(
+    settings: Settings, store: Store, stored: Any, protected: dict[str, bool]
+) -> None:
+    """Whatever else is stored of it, by hand or by another version."""
+    store._database["users"].insert_one(  # noqa: SLF001  # nothing of the product writes such
+        {"_id": "ana", "created_at": now(), "passphrase_hash": stored} | protected,
+        bypass_document_validation=True,
+    )
+    accounts = Accounts(store, settings)
+    for typed in ("", "nobody's", "a wrong passphrase"):
+        with pytest.raises(LoginRefused) as refused:
+            accounts.log_in("ana", typed, VISITOR)
+        assert refused.value.ask
+    store.attempts.forget_account("ana")
+    if stored == HASHED:
+        assert accounts.log_in("ana", RIGHT, VISITOR).user_id == "ana"
+
+
 def test_where_registration_is_closed_an_unknown_id_looks_like_a_protected_one(
     browser: OpenBrowser, store: Store
 ) -> None:
