@@ -25,6 +25,7 @@ _SYNONYMS: Final = {
     "HORDE": "AI_HORDE",
 }
 _NEAR: Final = 0.8
+_UNITS: Final = {"usd": "USD", "$": "USD", "us$": "USD", "credits": "credits", "credit": "credits"}
 _MONGODB_FORM: Final = "mongodb://user:password@host:port/?replicaSet=name"
 
 
@@ -176,6 +177,24 @@ def _unusable_hosts(hosts: str, *, srv: bool) -> str:
         if not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):  # noqa: PLR2004
             return f"the port {port!r} in it is no number from 1 to 65535"
     return ""
+
+
+def by_unit(value: object) -> object:
+    """Return amounts by the units that are meant, however they are spelled.
+
+    Raises:
+        ValueError: one is given twice.
+    """
+    if not isinstance(value, Mapping):
+        return value
+    found: dict[object, object] = {}
+    for key, amount in value.items():
+        name = _stripped(key) if isinstance(key, str) else key
+        known = _UNITS.get(name.casefold(), name) if isinstance(name, str) else name
+        if known in found:
+            raise ValueError(f"it says twice what holds for {known}")
+        found[known] = amount
+    return found
 
 
 def folded(value: object) -> object:

@@ -32,6 +32,7 @@ from core.setting_values import (
     Environment,
     MongoAddress,
     WebAddress,
+    by_unit,
     choice,
     expanded,
     folded,
@@ -275,12 +276,12 @@ class Settings(BaseSettings):
         description="Stricter limits by `provider` or `provider/model`, as JSON with `at_once`, "
         "`per_minute` and `per_day`, over the whole installation.",
     )
-    budgets: dict[Unit, Amount] = Field(
+    budgets: Annotated[dict[Unit, Amount], BeforeValidator(by_unit)] = Field(
         {},
         description="What each user may spend in a calendar month (UTC), by unit, as JSON such as "
         '`{"USD": 20, "credits": 2000}`; other units have no bound.',
     )
-    assumed_costs: dict[Unit, Amount] = Field(
+    assumed_costs: Annotated[dict[Unit, Amount], BeforeValidator(by_unit)] = Field(
         {},
         description="What an item counts with in a budget while nobody knows what it costs, by "
         '`provider/model`, `provider` or unit, as JSON such as `{"USD": 0.25}`; without it such '

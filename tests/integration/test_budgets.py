@@ -650,7 +650,16 @@ def test_an_items_late_bill_replaces_what_was_expected(
 
 
 @pytest.mark.parametrize(
-    "value", ['{"USD": NaN}', '{"USD": Infinity}', '{"": 1}', '{"USD": -0.1}', "0.25", "[]"]
+    "value",
+    [
+        '{"USD": 5, "usd": 1}',
+        '{"USD": NaN}',
+        '{"USD": Infinity}',
+        '{"": 1}',
+        '{"USD": -0.1}',
+        "0.25",
+        "[]",
+    ],
 )
 @pytest.mark.parametrize("name", ["BUDGETS", "ASSUMED_COSTS"])
 def test_amounts_that_are_none_are_refused_with_a_sentence(

@@ -76,6 +76,13 @@ def test_a_provider_of_identities_needs_all_that_reaches_it(
         ("AI_HORDE", "TRUE ", True),
         ("PUBLIC_URL", "HTTPS://studio.example ", "https://studio.example"),
         ("BUDGETS", """'{"USD": 20}'""", {"USD": 20.0}),
+        (
+            "BUDGETS",
+            '{"usd": 20, " Credits ": 5, "Marks": 1}',
+            {"USD": 20, "credits": 5, "Marks": 1},
+        ),
+        ("BUDGETS", '{"$": 0}', {"USD": 0.0}),
+        ("ASSUMED_COSTS", '{"Usd": 1, "openai/GPT ": 2}', {"USD": 1, "openai/GPT": 2}),
         ("OPENAI_IMAGE_MODELS", "“a, b”", ("a", "b")),
     ],
 )
