@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from core.providers.errors import REPLY_MAX_BYTES
-from core.providers.loose_json import read_json
+from core.providers.loose_json import read_documents, read_json
 from core.providers.transport import ReplyTooLarge
 
 MAX_LINE_BYTES: Final = REPLY_MAX_BYTES
@@ -95,9 +95,17 @@ class EventReader:
 
 
 def _event(name: str, data: bytearray) -> Event | None:
-    document = read_json(bytes(data)) if data.strip() else None
-    return (
-        None
-        if document is None or isinstance(document, str)
-        else Event(name, document, bytes(data))
-    )
+    """Return a frame's event; None: it says nothing.
+
+    JSON that breaks off, or that has more before it (`data: data: {…}`), is read as far as it goes;
+    an error may be told in plain words.
+    """
+    if not data.strip():
+        return None
+    raw = bytes(data)
+    document = read_json(raw)
+    if document is None:
+        document = next(iter(read_documents(raw)), None)
+    if not isinstance(document, dict | list) and "error" in name.lower():
+        document = {"error": document or raw.decode("utf-8", "replace").strip()}
+    return Event(name, document, raw) if isinstance(document, dict | list) else None

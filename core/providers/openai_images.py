@@ -19,6 +19,7 @@ from core.providers.responses import Reply, number, read_document, read_reply
 from core.providers.transport import Call, ReplyTooLarge, read_body
 
 _PREVIEWS: Final = ("partial", "preview", "progress")
+_ENDED: Final = ("complete", "done", "success", "succeed", "failed")
 _FACTS: Final = ("revised_prompt", "quality", "background", "output_format", "size")
 _LINES: Final = (b"data:", b"event:", b"id:", b"retry:", b":")
 
@@ -164,12 +165,13 @@ def request_id(headers: Mapping[str, str]) -> dict[str, str]:
 def _is_preview(event: Event) -> bool:
     known = isinstance(event.document, dict) and "partial_image_index" in event.document
     kind = f"{event.kind} {event.name}".lower()
-    return known or any(each in kind for each in _PREVIEWS)
+    ended = any(each in kind for each in _ENDED)  # Volcengine's `partial_succeeded` is one of many
+    return known or (not ended and any(each in kind for each in _PREVIEWS))
 
 
 def _is_final(event: Event) -> bool:
     kind = event.kind.lower()
-    return not kind or any(each in kind for each in ("complete", "done", "final", "success"))
+    return not kind or any(each in kind for each in ("final", *_ENDED))
 
 
 async def _show(event: Event, previews: int, report: Report | None) -> None:

@@ -272,6 +272,59 @@ def test_a_file_that_is_not_packed_as_its_header_says_is_kept(
     assert (tmp_path / "x").read_bytes() == PNG
 
 
+def event(said: dict[str, Any]) -> str:
+    return f"data: {json.dumps(said)}\n\n"
+
+
+EVENTS: dict[str, str] = {
+    # Volcengine's events of several images
+    "one of many": event({"type": "image_generation.partial_succeeded", "url": "URL"})
+    + event({"type": "image_generation.completed", "usage": {"generated_images": 1}}),
+    "wrapped twice": f"data: {event({'type': 'image_generation.completed', 'url': 'URL'})}",
+    "cut in what follows the image": event(
+        {"type": "image_generation.completed", "url": "URL", "usage": {"input_tokens": 12}}
+    )[:-6],
+}
+
+
+@pytest.mark.parametrize("what", list(EVENTS))
+def test_an_image_is_found_in_events_that_are_a_little_different(
+    world: Scripted,  # noqa: F811
+    tmp_path: Path,
+    what: str,
+) -> None:
+    world.create = EVENTS[what].replace("URL", f"{world.url}/f/1")
+    world.others["/f/1"] = Response(PNG)
+    make(provider_of(world), STREAMED, tmp_path / "x")
+    assert ((tmp_path / "x").read_bytes(), world.charges) == (PNG, 1)
+
+
+@pytest.mark.parametrize(
+    ("stream", "expected", "said"),
+    [
+        ("event: error\ndata: upstream timed out\n\n", GenerationFailed, "upstream timed out"),
+        ('event: error\ndata: "upstream timed out"\n\n', GenerationFailed, "upstream timed out"),
+        (
+            event({"type": "image_generation.partial_failed", "error": json.loads(RAW)["error"]})
+            + event({"type": "image_generation.completed", "usage": {"generated_images": 0}}),
+            PromptRejected,
+            "too bold",
+        ),
+    ],
+)
+def test_an_error_in_a_stream_is_shown_however_it_is_told(
+    world: Scripted,  # noqa: F811
+    tmp_path: Path,
+    stream: str,
+    expected: type[ProviderError],
+    said: str,
+) -> None:
+    world.create = stream
+    error = failure(provider_of(world), STREAMED, tmp_path / "x")
+    assert type(error) is expected
+    assert (said in error.message, world.charges) == (True, 1)
+
+
 def test_a_page_has_no_documents() -> None:
     page = b'<!DOCTYPE html><script>{"image": "https://example.com/logo.png"}</script>Login'
     assert read_documents(page) == []
