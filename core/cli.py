@@ -322,7 +322,7 @@ def recover(items: tuple[str, ...], user: str | None, *, everything: bool) -> No
 
     if not (items or everything or user):
         raise InvalidInput("Please name items, or say --all or --user USER_ID.")
-    settings = _prepared("recover")
+    settings = load_settings()
     with open_store(settings) as store:
         chosen = [_any_item(store, each) for each in items]
         if everything or user:

@@ -607,7 +607,7 @@ def test_receipts_of_an_earlier_version_still_count(with_budget: Open, raw: Raw)
     del old["cost"]["risked"]
     assert set(old) == {
         *("_id", "job_id", "user_id", "kind", "provider", "model", "state", "cost", "timings"),
-        *("called_at", "removed_at"),
+        *("called_at", "charged", "removed_at"),
     }
     raw["receipts"].replace_one({"_id": old["_id"]}, old)
     raw["spending"].replace_one({"_id": "ana"}, {"turn": 3})
