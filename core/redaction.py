@@ -28,6 +28,7 @@ _WORD: Final = 8  # shorter secrets are found where they stand alone, not within
 _BASE64_LEAST: Final = 8
 _TOKENS: Final = 4096  # that are remembered, the last ones
 _TOKEN_LEAST: Final = 20
+_PASSWORD_CHARACTERS: Final = 512  # of one in an address that is not known by value
 # Names of variables and fields that hold a secret.
 _SECRET_NAME: Final = re.compile(
     r"(?:^|[_-])(?:api_?key|apikey|key|token|secret|password|passwd|passphrase|credentials?|auth)"
@@ -40,7 +41,14 @@ _NAMED_CONTROLS: Final = {"\n": "n", "\r": "r", "\t": "t", "\f": "f", "\b": "b",
 _QUOTED: Final = r"\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'|[^\s,;)}\]\"'\\]+"
 _PLACES: Final = (
     # The password in an address; it may have an unescaped "@" or "/".
-    (re.compile(r"(\b[A-Za-z][\w+.-]*://[^\s:/@'\"]*:)[^\s'\"]+(?=@)"), rf"\1{REDACTED}"),
+    # All parts are bounded: else a text of many addresses would be read again from each of them.
+    (
+        re.compile(
+            r"(\b[A-Za-z][\w+.-]{0,30}://[^\s:/@'\"]{0,256}:)"
+            rf"[^\s'\"]{{1,{_PASSWORD_CHARACTERS}}}(?=@)"
+        ),
+        rf"\1{REDACTED}",
+    ),
     (
         re.compile(
             r"(?i)(\b(?:proxy-)?authorization\b[\"']?\s*[:=,]\s*\(?b?[\"']?)[^\"'\r\n]+",
@@ -49,7 +57,7 @@ _PLACES: Final = (
     ),
     (
         re.compile(
-            r"(?i)(\b(?:set-cookie|cookie|(?:x-)?api-key|x-[\w-]*(?:token|secret|key))\b"
+            r"(?i)(\b(?:set-cookie|cookie|(?:x-)?api-key|(?<![\w-])x-[\w-]{0,60}(?:token|secret|key))\b"
             r"[\"']?\s*[:=,]\s*\(?b?[\"']?)[^\"'\r\n]+"
         ),
         rf"\1{REDACTED}",
