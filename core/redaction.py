@@ -238,6 +238,15 @@ def _patterns(secret: str) -> list[tuple[str, re.Pattern[str]]]:
     spelled = left + "".join(map(_spellings, secret)) + right
     found = [(_needle(secret), re.compile(spelled))]
     raw = secret.encode("utf-8", "surrogatepass")
+    headers = secret.encode("latin-1", "ignore")  # as some clients write a password in one
+    for encoding in dict.fromkeys((raw, headers if len(headers) == len(secret) else raw)):
+        found += _in_base64(encoding)
+    if not alone:
+        found += [(text, re.compile(text)) for text in (raw.hex(), raw.hex().upper())]
+    return found
+
+
+def _in_base64(raw: bytes) -> Iterator[tuple[str, re.Pattern[str]]]:
     for before in range(3):  # where it begins within a group of three bytes
         encoded = b64encode(bytes(before) + raw).decode().rstrip("=")
         # The letters at both ends depend on what is before and behind it.
@@ -245,10 +254,7 @@ def _patterns(secret: str) -> list[tuple[str, re.Pattern[str]]]:
         if len(core) >= _BASE64_LEAST:
             letters = {"+": r"(?:\+|-|%2[Bb])", "/": r"(?:\\*/|_|%2[Ff])"}
             pattern = "".join(letters.get(each, each) for each in core)
-            found.append((_needle(core), re.compile(rf"[\w+/=-]*{pattern}[\w+/=-]*")))
-    if not alone:
-        found += [(text, re.compile(text)) for text in (raw.hex(), raw.hex().upper())]
-    return found
+            yield _needle(core), re.compile(rf"[\w+/=-]*{pattern}[\w+/=-]*")
 
 
 def _needle(text: str) -> str:

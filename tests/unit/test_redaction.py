@@ -272,3 +272,11 @@ def test_a_text_that_a_stranger_wrote_does_not_hold_the_process(part: str) -> No
     """A log line may be an address of 64 KiB; no part may be read anew from each character."""
     text = part * (200_000 // len(part))
     assert Redactor()(text + "@x-session-token: abc").endswith(REDACTED)
+
+
+@pytest.mark.parametrize("user", ["", "u", "us"])
+def test_a_password_in_a_header_may_be_in_latin_1(user: str) -> None:
+    redact = Redactor()
+    redact.add("pässword-key-1234")
+    header = b64encode(f"{user}:pässword-key-1234".encode("latin-1")).decode()
+    assert redact(f"sent {header}") == f"sent {REDACTED}"
