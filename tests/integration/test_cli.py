@@ -33,11 +33,13 @@ class Command:
         self._capsys = capsys
 
     def __call__(self, *arguments: str) -> tuple[object, str]:
-        """Return what it exits with (0, or the sentence that goes with 1), and what it prints."""
+        """Return what it exits with (its code, or the sentence that goes with it), and prints."""
         self._monkeypatch.setattr(sys, "argv", ["core", *arguments])
         with pytest.raises(SystemExit) as ended:
             cli.main()
-        return ended.value.code, self._capsys.readouterr().out
+        printed = self._capsys.readouterr()
+        code, said = ended.value.code, printed.err.strip()
+        return said if code and said.startswith("fivefold: ") else code, printed.out
 
 
 @pytest.fixture
