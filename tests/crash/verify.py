@@ -105,6 +105,8 @@ def _ending(outcome: Outcome, asset: Asset) -> Iterator[str]:
             yield f"{asset.id}: failed by our own mistake: {asset.error}"
         elif not met and asset.attempts < MAX_ATTEMPTS:
             yield f"{asset.id}: failed without a fault of the vendor: {asset.error}"
+    if asset.state == AssetState.DONE and any(each.call == asset.call for each in asset.kept):
+        yield f"{asset.id}: is done, and its reply is still kept"
     states = outcome.states.get(asset.id, [])
     if str(AssetState.DONE) in states[:-1]:
         yield f"{asset.id}: was done and went on: {' '.join(states)}"
@@ -168,14 +170,20 @@ def strays(outcome: Outcome) -> list[Path]:
     They break no promise, but nobody needs them.
     """
     not_done = {asset.id for asset in outcome.assets() if asset.state != AssetState.DONE}
-    return [path for path in _nameless(outcome) if path.stem.removesuffix("-poster") in not_done]
+    return [path for path in _nameless(outcome) if _item(path) in not_done]
+
+
+def _item(path: Path) -> str:
+    """Return the id of the item that a file is of: an original, a still, or a kept reply."""
+    return path.name.partition(".")[0].removesuffix("-poster")
 
 
 def _nameless(outcome: Outcome) -> list[Path]:
     """Return the whole files that no document names."""
     named = set()
     for asset in outcome.assets():
-        for name in {asset.path, asset.preview, asset.poster} - {None, ""}:
+        kept = {each.path for each in asset.kept}
+        for name in {asset.path, asset.preview, asset.poster, *kept} - {None, ""}:
             with suppress(FileNotFoundError):  # `_files` says so
                 named.add(outcome.content.locate(asset.user_id, str(name)))
     files = (path for path in outcome.content.root.rglob("*") if path.is_file())

@@ -1,10 +1,12 @@
 """What was paid for and could not become a file is kept, said, and never paid for again unasked."""
 
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from PIL import Image
+from starlette.testclient import TestClient
 
 from core.generation.making import Making
 from core.generation.replies import ReplyKeeper
@@ -12,7 +14,7 @@ from core.generation.sweeper import empty_bin, remove_kept
 from core.media.encoding import encode_png
 from core.media.inspection import Inspection
 from core.media.storage import Draft
-from core.models import AT_ONCE, Asset, AssetState, Kept, now
+from core.models import AT_ONCE, Asset, AssetState, Kept, Via, now
 from core.providers.base import Outcome, Submission
 from core.providers.errors import (
     GenerationFailed,
@@ -24,9 +26,11 @@ from core.providers.errors import (
     RateLimited,
     RequestRejected,
 )
+from core.web.identity import Identity
 from tests.conftest import claim
 from tests.contract.fakes import FakeProvider
 from tests.integration.bench import Bench, NewBench, run
+from tests.web import ADMINS, OpenBrowser, log_in, made_admin
 
 REPLY = b'{"data": [{"something": "new"}]}'
 
@@ -456,6 +460,58 @@ def test_kept_replies_go_with_their_item(paid: Bench, monkeypatch: pytest.Monkey
     with pytest.raises(FileNotFoundError):
         paid.store.replies.write("more", paid.content.root / "x")
     assert now() > AT_ONCE
+
+
+# ── Who may have it ──────────────────────────────────────────────────────────────────────────
+
+
+def logged_in(browser: OpenBrowser, who: str) -> TestClient:
+    client = browser()
+    log_in(client, who, **({"passphrase": ADMINS} if who == "root" else {}))
+    return client
+
+
+def test_owner_and_admins_download_what_is_kept_which_is_logged_and_nobody_else_does(
+    paid: Bench, browser: OpenBrowser
+) -> None:
+    paid.provider.content = b"broken"
+    run(paid.make())
+    made_admin(paid.store)
+    share = paid.store.shares.make(paid.job.id, "ana", now() + timedelta(days=1))
+    key = Identity("key", days=30, secure=False).share_key(share.id)
+    address = f"/content/{paid.first}/kept"
+    for who, via in (("ana", Via.OWN), ("root", Via.ADMIN)):
+        client = logged_in(browser, who)
+        for what, content in (("reply", REPLY), ("file", b"broken")):
+            answer = client.get(f"{address}?what={what}")
+            assert (answer.status_code, answer.content) == (200, content)
+            assert answer.headers["content-type"] == "application/octet-stream"
+            assert answer.headers["content-disposition"].startswith("attachment")
+            assert "no-store" in answer.headers["cache-control"]
+            assert answer.headers["x-content-type-options"] == "nosniff"
+        looks = paid.store.views.of_user(who)
+        assert [(each.action, each.via) for each in looks] == [("download", via)] * 2
+    assert browser("eve").get(f"{address}?what=reply").status_code == 404
+    assert browser().get(f"{address}?what=reply").status_code == 401
+    assert browser().get(f"{address}?what=reply&share={key}").status_code == 404
+    assert browser("ana").get(f"{address}?what=../../x").status_code == 404
+
+
+def test_the_button_reads_the_kept_reply_again_for_its_owner_only(
+    paid: Bench, browser: OpenBrowser
+) -> None:
+    paid.provider.fail_submit = [OutcomeUnknown("Nothing in it.", reply=REPLY)]
+    run(paid.make())
+    made_admin(paid.store)
+    asked = {"name": "recover", "on": paid.first}
+    headers = {"Sec-Fetch-Site": "same-origin"}
+    for who in ("eve", "root", "ana"):
+        assert paid.asset().state == AssetState.UNKNOWN
+        logged_in(browser, who).post(f"/jobs/{paid.job.id}/acts", json=asked, headers=headers)
+    assert (paid.asset().state, paid.asset().reread) == (AssetState.QUEUED, True)
+    run(paid.make())
+    assert paid.asset().state == AssetState.DONE
+    assert len(paid.provider.submitted) == 1
 
 
 # ── Providers and models that are gone ───────────────────────────────────────────────────────
