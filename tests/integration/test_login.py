@@ -296,7 +296,11 @@ def test_a_protected_id_asks_for_its_passphrase(browser: OpenBrowser, store: Sto
 
 
 @pytest.mark.parametrize("protected", [{}, {"protected": False}, {"protected": True}])
-@pytest.mark.parametrize("stored", [HASHED, "", 5, {"a": 1}, b"x", ["x"], True])
+@pytest.mark.parametrize(
+    "stored",
+    [HASHED, "", 5, {"a": 1}, b"x", ["x"], True],
+    ids=["hash", "empty", "number", "mapping", "bytes", "list", "flag"],  # a hash is salted anew
+)
 def test_an_account_with_any_hash_of_a_passphrase_is_open_to_nobody_without_it(
     settings: Settings, store: Store, stored: Any, protected: dict[str, bool]
 ) -> None:
