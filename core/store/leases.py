@@ -171,6 +171,7 @@ class LeaseStore:
             it, even where it was called `unknown` meanwhile. May be repeated.
         """
         remote = stored_id(remote_id)
+        replies = {"$literal": [each.to_document() for each in kept]}
         waits = {
             "_id": asset.id,
             "call": _token(asset),
@@ -181,7 +182,7 @@ class LeaseStore:
         changes = {
             "remote_id": {"$literal": remote},
             "state": {"$cond": [unknown, QUEUED, "$state"]},
-            "kept": {"$literal": [each.to_document() for each in kept]},
+            "kept": {"$setUnion": [{"$ifNull": ["$kept", []]}, replies]},
             "reread": remote_id is None,
             "charged": False,
             "next_attempt_at": AT_ONCE,

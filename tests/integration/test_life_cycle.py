@@ -255,7 +255,7 @@ class LifeCycle:
             for _ in range(2):  # an answer whose storing was not acknowledged is stored again
                 assert self.store.leases.answered_late(holder.asset, remote_id) == awaited
             if awaited:
-                item.remote = True
+                item.remote, item.charged, item.reread = True, False, False
                 if item.state == AssetState.UNKNOWN:
                     item.state = AssetState.QUEUED
 
