@@ -8,6 +8,7 @@ import asyncio
 import os
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from functools import partial
 from multiprocessing import connection, get_context, parent_process
@@ -58,7 +59,7 @@ async def bounded(
     task = decorated(timeout=seconds, context=_context)(partial(_limited, call))
     async with slots:
         for again in (True, False):
-            future = await asyncio.to_thread(task, *args)
+            future = _cancellable(await asyncio.to_thread(task, *args))
             try:
                 return cast("_T", await asyncio.wrap_future(future))
             except ProcessExpired as error:
@@ -67,6 +68,22 @@ async def bounded(
             except (MemoryError, TimeoutError) as error:
                 raise OutOfBounds from error
     raise AssertionError  # the loop has returned or raised
+
+
+def _cancellable(future: Future[_T]) -> Future[_T]:
+    """Let a result that comes when its call was cancelled be none.
+
+    Pebble looks only before it reads the result whether somebody has cancelled, and its thread
+    would die of an error then.
+    """
+    for name in ("set_result", "set_exception"):
+        setattr(future, name, partial(_unless_cancelled, getattr(future, name)))
+    return future
+
+
+def _unless_cancelled(tell: Callable[[Any], None], result: object) -> None:
+    with suppress(InvalidStateError):
+        tell(result)
 
 
 def end_with_parent() -> None:

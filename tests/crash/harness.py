@@ -43,6 +43,7 @@ LEASE_SECONDS: Final = 3
 STATE_SECONDS: Final = 6.0  # to wait for an item to enter the state that is wanted
 VICTIM_SECONDS: Final = 30.0  # to wait for a killed process to be there again
 SWEEP_SECONDS: Final = 45.0  # until what a killed worker left lying about must be gone
+LEFT_SECONDS: Final = 10.0  # for what ends with a process that has ended
 USERS: Final = ("ana", "ben", "cleo", "dai")
 
 # Victims, and the state that some item has to enter first; None: any moment.
@@ -427,7 +428,8 @@ class Run(AbstractContextManager["Run"]):
         family = psutil.Process(self._product.process.pid).children(recursive=True)
         if (code := self._product.stop()) != 0:
             self.result.violations.append(f"the product stopped with exit code {code}")
-        left = [each.pid for each in family if each.is_running()]
+        # Decoders end with their worker, a moment later.
+        _gone, left = psutil.wait_procs(family, timeout=LEFT_SECONDS)
         if left:
             self.result.violations.append(f"{len(left)} processes were left running")
 

@@ -9,6 +9,7 @@ import threading
 import time
 import zlib
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -371,6 +372,17 @@ def _dies_once(mark: Path) -> int:
 
 def test_a_process_that_is_ended_from_outside_does_not_lose_the_file(tmp_path: Path) -> None:
     assert asyncio.run(bounded(_dies_once, tmp_path / "mark", seconds=60.0)) == 1
+
+
+def test_a_result_that_comes_when_its_call_was_cancelled_is_none() -> None:
+    for tell, result in (("set_result", 1), ("set_exception", ValueError())):
+        future = bounded_module._cancellable(Future[int]())  # noqa: SLF001
+        assert future.cancel()
+        getattr(future, tell)(result)
+        assert future.cancelled()
+    future = bounded_module._cancellable(Future[int]())  # noqa: SLF001
+    future.set_result(1)
+    assert future.result() == 1
 
 
 def test_a_file_that_kills_its_reader_is_refused_with_a_sentence(
