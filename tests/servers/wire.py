@@ -147,8 +147,7 @@ def serving(application: ASGIApp) -> Iterator[str]:
         yield f"http://127.0.0.1:{listening.getsockname()[1]}"
     finally:
         server.should_exit = True
-        thread.join(10)
-        listening.close()
+        thread.join(60)  # it closes the socket itself; closed under it, its thread would die of it
 
 
 @cache
