@@ -15,16 +15,17 @@ from typing import Any, Final
 import httpx2
 import numpy as np
 
+from core.doctor_web import check_links
 from core.filesystem import flush, free_bytes, shown_bytes
 from core.generation.engine import address, check
 from core.generation.generators import open_catalogue
 from core.media.encoding import encode_clip
-from core.media.inspection import inspect
+from core.media.inspection import inspect_bounded
 from core.media.storage import open_content
 from core.models import Cost, Kind, now
 from core.notifications.channels import Channel
 from core.notifications.registry import offered, open_channels
-from core.providers.base import Provider
+from core.providers.base import Capability, Provider
 from core.providers.errors import ProviderError
 from core.providers.registry import Catalogue
 from core.settings import Settings, warnings_about
@@ -77,7 +78,7 @@ def examine(settings: Settings) -> list[Finding]:
     findings += [Finding(name, ok=False, text=why) for name, why in catalogue.broken.items()]
     findings.append(_finding("budgets", lambda: _budgets(settings, catalogue)))
     findings.append(_finding("login", lambda: _login(settings)))
-    findings.append(_finding("links", lambda: _links(settings)))
+    findings.append(_finding("links", lambda: check_links(settings)))
     findings.append(_finding("messages", lambda: _messages(settings)))
     try:
         channels = open_channels(settings, open_content(settings.content_url))
@@ -95,11 +96,13 @@ def overview(settings: Settings) -> list[tuple[str, str]]:
         for kind in Kind
         for provider, capability in [catalogue.choose(kind)]
     ]
+    unbound = _unbound(settings, catalogue)
     database = "MONGODB_URI" if settings.mongodb_uri.get_secret_value() else "embedded MongoDB"
     return [
         *makers,
         ("told by", ", ".join(offered(settings))),
         ("budgets", f"{_amounts(settings)} a month for each user" if settings.budgets else "none"),
+        *([("WARNING", unbound)] if unbound else []),
         ("login", f"by {settings.login}, registration {settings.registration}"),
         ("database", f"{database}, database “{settings.mongodb_database}”"),
         ("broker", address(settings.broker_url.get_secret_value()) or "none: one worker"),
@@ -187,29 +190,11 @@ def _budgets(settings: Settings, catalogue: Catalogue) -> str:
     """See that budgets bind something, and say what is ordered without knowing its cost."""
     if not settings.budgets:
         return "none: what users spend has no bound (BUDGETS)"
-    paid = {
-        (provider.name, each.model, each.cost.unit): each
-        for provider in catalogue.providers.values()
-        for each in provider.capabilities()
-        if each.paid
-    }
-    units = {unit for _, _, unit in paid}
-    if settings.openai_chat_model and settings.openai_api_key.get_secret_value():
-        units.add(Cost().unit)
-    known = units | {name for name, _, _ in paid} | {f"{name}/{model}" for name, model, _ in paid}
-    known |= {f"openai/{settings.openai_chat_model}"}
-    for setting, names, there in (
-        ("BUDGETS", settings.budgets, units),
-        ("ASSUMED_COSTS", settings.assumed_costs, known),
-    ):
-        for name in sorted(set(names) - there):
-            raise LookupError(
-                f"“{name}” in {setting} binds nothing: no configured provider is or counts in "
-                f"that. There are: {', '.join(sorted(units)) or 'none that cost anything'}."
-            )
+    if unbound := _unbound(settings, catalogue):
+        raise LookupError(unbound)
     unpriced = [
         f"{name}/{model}"
-        for (name, model, unit), each in paid.items()
+        for (name, model, unit), each in _paid(catalogue).items()
         if unit in settings.budgets and each.price is None and each.cost.estimated is None
         if assumed_cost(settings.assumed_costs, name, model, unit) is None
     ]
@@ -221,6 +206,38 @@ def _budgets(settings: Settings, catalogue: Catalogue) -> str:
             "ASSUMED_COSTS says what they count as instead"
         )
     return text
+
+
+def _paid(catalogue: Catalogue) -> dict[tuple[str, str, str], Capability]:
+    """Return what costs something, by provider, model and unit."""
+    return {
+        (provider.name, each.model, each.cost.unit): each
+        for provider in catalogue.providers.values()
+        for each in provider.capabilities()
+        if each.paid
+    }
+
+
+def _unbound(settings: Settings, catalogue: Catalogue) -> str:
+    """Return a sentence about a budget or an assumed cost that binds nothing; empty: all do."""
+    if not settings.budgets:
+        return ""
+    paid = _paid(catalogue)
+    units = {unit for _, _, unit in paid}
+    if settings.openai_chat_model and settings.openai_api_key.get_secret_value():
+        units.add(Cost().unit)
+    known = units | {name for name, _, _ in paid} | {f"{name}/{model}" for name, model, _ in paid}
+    known |= {f"openai/{settings.openai_chat_model}"}
+    for setting, names, there in (
+        ("BUDGETS", settings.budgets, units),
+        ("ASSUMED_COSTS", settings.assumed_costs, known),
+    ):
+        for name in sorted(set(names) - there):
+            return (
+                f"“{name}” in {setting} binds nothing: no configured provider is or counts in "
+                f"that. There are: {', '.join(sorted(units)) or 'none that cost anything'}."
+            )
+    return ""
 
 
 def _amounts(settings: Settings) -> str:
@@ -288,33 +305,6 @@ def _provider(settings: Settings) -> str:
     return issuer
 
 
-def _links(settings: Settings) -> str:
-    """See that what links in messages start with leads here."""
-    base = settings.link_base
-    try:
-        # Not through the proxy that the environment may name: it does not reach our loopback.
-        answer = httpx2.get(f"{base}/health", timeout=5, trust_env=False)
-        found = answer.json()["installation"]
-    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-        raise LookupError(
-            f"{base} cannot be reached from here ({type(error).__name__}). Is Fivefold running, "
-            "and is PUBLIC_URL right?"
-        ) from None
-    except (ValueError, LookupError, TypeError):
-        found = None
-    with open_store(settings) as store:
-        if found != store.installation():
-            raise LookupError(f"{base} does not lead to this Fivefold. Is PUBLIC_URL right?")
-    if settings.public_url:
-        return f"start with {base}, which leads here"
-    if settings.mails or not settings.local:
-        raise LookupError(
-            f"Links in messages start with {base}, which only this machine can open. "
-            "Set PUBLIC_URL to the address that users open Fivefold by."
-        )
-    return f"start with {base}: for this machine only, which is what is served"
-
-
 def _messages(settings: Settings) -> str:
     with open_store(settings) as store:
         late = store.outbox.overdue(OVERDUE_SECONDS)
@@ -359,5 +349,5 @@ def _encoder() -> str:
     with tempfile.TemporaryDirectory() as folder:
         clip = Path(folder) / "clip.mp4"
         encode_clip([np.zeros((64, 64, 3), np.uint8)] * 24, clip, 64, 64, 24)
-        found = inspect(clip, Kind.VIDEO, width=64, height=64, seconds=1)
+        found = asyncio.run(inspect_bounded(clip, Kind.VIDEO, 64, 64, 1))  # as items do
     return f"H.264 clips are written and read back ({found.bytes} bytes)"
