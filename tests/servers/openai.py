@@ -30,6 +30,12 @@ USAGE = {
     "output_tokens": 1000,
     "total_tokens": 1020,
 }
+CATEGORIES = (
+    *("harassment", "harassment/threatening", "hate", "hate/threatening", "illicit"),
+    *("illicit/violent", "self-harm", "self-harm/instructions", "self-harm/intent"),
+    *("sexual", "sexual/minors", "violence", "violence/graphic"),
+)
+"""What OpenAI's moderation looks for."""
 
 
 @dataclass
@@ -188,9 +194,9 @@ class Vendor:
         flagged = "forbidden" in text
         result = {
             "flagged": flagged,
-            "categories": {"violence": flagged, "hate": False},
-            "category_scores": {"violence": 1.0, "hate": 0.0},
-            "category_applied_input_types": {"violence": ["text"], "hate": ["text"]},
+            "categories": {name: flagged and name == "violence" for name in CATEGORIES},
+            "category_scores": {name: float(flagged and name == "violence") for name in CATEGORIES},
+            "category_applied_input_types": {name: ["text"] for name in CATEGORIES},
         }
         return JSONResponse({"id": "m", "model": "omni-moderation-latest", "results": [result]})
 
