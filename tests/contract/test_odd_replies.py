@@ -1,12 +1,13 @@
 """Replies as servers really send them: what was paid for is saved, and nothing is paid twice.
 
-Good replies of every provider's stand-in are mutated by seed, all but the media in them. The fast
-profile tries some seeds; `ODD_CASES=2000` tries so many of each provider.
+Good replies of every provider's stand-in are mutated by seed, all but the media in them: some over
+HTTP, through a whole provider (25 of each; `ODD_CASES` sets another number), and thousands at the
+level of the readers.
 """
 
 import asyncio
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,21 +16,28 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from starlette.applications import Starlette
 
 from core.media.inspection import inspect
 from core.models import Kind, Task
 from core.providers.base import Provider, Request
 from core.providers.errors import ProviderUnavailable
 from core.providers.horde import Horde
+from core.providers.media_search import Medium
 from core.providers.openai import OpenAI, Server
+from core.providers.openai_images import Picture
+from core.providers.responses import read_reply
 from core.providers.runway import Runway
 from tests.contract.fakes import Reports
 from tests.servers import horde, openai, runway
 from tests.servers.odd import Odd
+from tests.servers.recorded import Exchange, Recorded
 from tests.servers.wire import Books, serving
 
+JSON = "application/json"
 KEY = "sk-a-very-secret-key-for-tests"
 CASES = int(os.environ.get("ODD_CASES", "25"))
+READ_CASES = 2000  # of each provider; its replies share them
 RESUMED = 20  # times that a task is left for later and resumed, as the executor does
 many = settings(
     max_examples=CASES,
@@ -136,3 +144,57 @@ def test_whatever_is_odd_about_a_reply_its_media_are_saved_and_paid_for_once(
 
         case()
         runner.run(provider.close())
+
+
+def replies(what: str, path: Path) -> tuple[list[Exchange], bytes]:
+    """Return a provider's good replies that hold a medium or begin one, and the file it made."""
+    with standing(what) as (odd, _books, open_provider), asyncio.Runner() as runner:
+        recorded = Recorded(odd.app)
+        odd.app = recorded
+        provider = open_provider()
+        runner.run(made(provider, REQUESTS[what], path))
+        runner.run(provider.close())
+    found = [each for each in recorded.exchanges if holds(each)]
+    assert found
+    return found, path.read_bytes()
+
+
+def holds(reply: Exchange) -> bool:
+    if "event-stream" in reply.media_type or (reply.method, reply.media_type) == ("POST", JSON):
+        return True
+    kinds = (Kind.IMAGE, Kind.VIDEO)
+    return reply.media_type == JSON and any(
+        read_reply(reply.answered, each).media for each in kinds
+    )
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("what", list(REQUESTS))
+def test_whatever_is_odd_about_a_reply_its_reader_finds_what_was_paid_for(
+    what: str, tmp_path: Path
+) -> None:
+    kind = REQUESTS[what].kind
+    provider = what.partition("-")[0]
+    cases = READ_CASES // sum(each.startswith(provider) for each in REQUESTS)
+    good, file = replies(what, tmp_path / "x")
+    read = [read_reply(each.answered, kind) for each in good]
+    odd = Odd(Starlette())
+    with asyncio.Runner() as runner:
+        for seed in range(cases):
+            odd.seed = seed
+            reply = good[seed % len(good)]
+            plain = read[seed % len(good)]
+            if "event-stream" in reply.media_type:
+                picture = Picture(REQUESTS[what].model)
+                runner.run(picture.read(odd.frames(reply.answered)))
+                assert contents(picture.media[:1]) == {file}, (seed, odd.sent)
+                continue
+            found = read_reply(odd.document(reply.answered, creating=reply.method == "POST"), kind)
+            if plain.media:
+                assert contents(found.media[:1]) == contents(plain.media), (seed, odd.sent)
+            else:
+                assert found.id == plain.id != "", (seed, odd.sent)
+
+
+def contents(media: Sequence[Medium]) -> set[str | bytes]:
+    return {each.address or each.decoded() for each in media}

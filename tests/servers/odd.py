@@ -148,17 +148,18 @@ class Odd:
                 return
             body = message.get("body", b"")
             if "json" in kind:
-                body = self._document(body, creating=creating)
+                body = self.document(body, creating=creating)
                 headers = [each for each in start["headers"] if each[0] != b"content-length"]
                 headers.append((b"content-length", str(len(body)).encode()))
                 await send({**start, "headers": headers})
             elif "event-stream" in kind and body:
-                body = self._frames(body)
+                body = self.frames(body)
             await send({**message, "body": body})
 
         await self.app(scope, receive, pass_on)
 
-    def _document(self, body: bytes, *, creating: bool) -> bytes:
+    def document(self, body: bytes, *, creating: bool) -> bytes:
+        """Return a JSON, made odd; the id of what was created stays."""
         try:
             document = json.loads(body)
         except ValueError:
@@ -168,7 +169,8 @@ class Odd:
         self.sent.append(made)
         return self._chance.choice((b"", b"", b"\xef\xbb\xbf", b"\n ")) + made
 
-    def _frames(self, body: bytes) -> bytes:
+    def frames(self, body: bytes) -> bytes:
+        """Return a stream of events, made odd."""
         frames = []
         for frame in body.split(b"\n\n"):
             head, found, data = frame.partition(b"data: ")
