@@ -194,7 +194,7 @@ def test_a_full_disk_is_an_error_in_words(bench: Bench, monkeypatch: pytest.Monk
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("core.media.folder.os.fsync", full)
+    monkeypatch.setattr("core.media.folder.flush", full)
     run(bench.make())
     error = bench.asset().error
     assert error is not None

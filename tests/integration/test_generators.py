@@ -289,7 +289,8 @@ def test_what_a_provider_says_is_kept_with_the_item(vendors: NewVendors) -> None
 
     run(main())
     asset = bench.asset()
-    assert asset.details == {"request_id": "r-1", "seed": 9, "usage": usage}
+    stored = {"tokens": {"in_put": 3, "_out": 4}}  # names that an update would read otherwise
+    assert asset.details == {"request_id": "r-1", "seed": 9, "usage": stored}
     assert (asset.cost.estimated, asset.cost.actual) == (0.5, 0.25)
     assert spent(bench) == sums(USD=0.25)
 
@@ -332,6 +333,8 @@ def test_a_failure_says_what_it_cost_and_a_retry_adds_to_that(
     assert spent(bench) == sums(USD=0.1)
 
     bench.store.jobs.retry(bench.job.id, "ana", bench.first)
+    assert bench.asset().state == AssetState.FAILED  # what was charged is not paid for unasked
+    bench.store.jobs.resend(bench.job.id, "ana", bench.first)
     asset = bench.asset()
     assert (asset.cost.earlier, asset.cost.actual, asset.details) == (0.1, None, {})
     assert spent(bench) == sums(USD=0.1)
@@ -352,7 +355,7 @@ def test_what_is_only_fetched_again_is_counted_once(
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("core.media.folder.os.fsync", full)
+    monkeypatch.setattr("core.media.folder.flush", full)
     run(bench.make())
     assert bench.asset().state == AssetState.FAILED
     monkeypatch.undo()
