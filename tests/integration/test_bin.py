@@ -321,7 +321,11 @@ def test_a_message_tells_what_was_made_and_shows_nothing_of_the_bin(
     store.bin.put_job("ana", job.id)
     assert sender(store, app).send_due(app) == 1
     [(_, message)] = app.taken
-    assert message.text == "2 videos and 4 images are ready."
+    assert message.text == (
+        "2 videos and 4 images are ready. "
+        "4 of these images are identical: the server may ignore the seed. "
+        "2 of these videos are identical: the server may ignore the seed."
+    )
     assert message.jobs[0].shown == ()
 
 
