@@ -115,7 +115,7 @@ class Gate:
             return _said(400, self._wrong_host())
         path: str = scope["path"]
         if len(path) > _PATH_CHARACTERS:
-            return _said(414, _("That address is too long."))
+            return _said(404, _("There is nothing here."))  # nothing of ours is that long
         if scope["type"] == "websocket":
             return None if path == SOCKET else _said(404, _("There is nothing here."))
         reading = scope["method"] in _READING
