@@ -50,7 +50,9 @@ class Command:
         self._monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
         with pytest.raises(SystemExit) as ended:
             cli.main()
-        return Ran(ended.value.code, *self._capsys.readouterr())
+        printed = self._capsys.readouterr()
+        code, said = ended.value.code, printed.err.strip()
+        return Ran(said if code and said.startswith("fivefold: ") else code, *printed)
 
 
 @pytest.fixture
