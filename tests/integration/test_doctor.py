@@ -21,6 +21,7 @@ from core.doctor import Finding, _budgets, _encoder, examine, overview
 from core.doctor_web import check_links
 from core.generation.generators import open_catalogue
 from core.media import inspection
+from core.media.bounded import OutOfBounds
 from core.media.inspection import BrokenMedia
 from core.models import Worker, now
 from core.settings import OpenAIServer, Settings
@@ -228,7 +229,11 @@ def test_a_missing_address_is_said_where_others_get_links(
 def test_clips_are_read_back_as_those_of_items_are(monkeypatch: pytest.MonkeyPatch) -> None:
     """In the bounded process: where that can read nothing, the encoder alone proves nothing."""
     assert "are written and read back" in _encoder()
-    monkeypatch.setattr(inspection, "INSPECT_SECONDS", 0.001)
+
+    async def dies(*_arguments: object, **_limits: object) -> None:
+        raise OutOfBounds
+
+    monkeypatch.setattr(inspection, "bounded", dies)
     with pytest.raises(BrokenMedia):
         _encoder()
 
