@@ -8,9 +8,6 @@ sends, nothing is ordered, nobody else's page suffers, and nobody sees a traceba
 import json
 import os
 import random
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -28,8 +25,9 @@ from core.models import AssetState
 from core.settings import Settings
 from core.store import Store
 from tests.conftest import stored_job
-from tests.integration.test_websocket import KEY, answers, cookie, opened
-from tests.product import ROOT, START_SECONDS, free_port
+from tests.integration.test_websocket import opened
+from tests.product import free_port
+from tests.servers.web import cookie, serving
 
 CASES: Final = int(os.environ.get("FORGED", "150"))
 EVENTS: Final = "$$STREAMLIT_INTERNAL_KEY_{}__events"
@@ -106,35 +104,14 @@ class Web:
 def web(settings: Settings, store: Store, tmp_path: Path) -> Iterator[Web]:
     """A web process on the test's database, with a provider that costs money."""
     assert store.ping()
-    port, log = free_port(), tmp_path / "web.log"
-    environment = os.environ | {
-        "MONGODB_URI": settings.mongodb_uri.get_secret_value(),
-        "MONGODB_DATABASE": settings.mongodb_database,
-        "DATA_DIR": str(settings.data_dir),
-        "CONTENT_URL": settings.content_url,
-        "SESSION_SECRET": KEY,
-        "PORT": str(port),
+    log = tmp_path / "web.log"
+    priced = {
         "OPENAI_API_KEY": "for-tests",
         "OPENAI_BASE_URL": f"http://127.0.0.1:{free_port()}/v1",  # nobody is there
         "OPENAI_CHAT_MODEL": "",
     }
-    with log.open("wb") as written:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "core", "web"],
-            cwd=ROOT,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=written,
-            stderr=subprocess.STDOUT,
-        )
-        deadline = time.monotonic() + START_SECONDS
-        while not answers(port):
-            assert process.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        yield Web(port, log)
-        process.terminate()
-        assert process.wait(30) in (0, -15)
+    with serving(settings, priced, log) as running:
+        yield Web(running.port, log)
 
 
 @dataclass(frozen=True)

@@ -1,16 +1,12 @@
 """The pages' websocket, spoken to as no browser would: by hand, with made-up cookies."""
 
 import json
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from typing import Any
 
 import httpx2
 import pytest
-from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
@@ -19,10 +15,8 @@ from core.settings import Settings
 from core.store import Store
 from core.web.identity import COOKIE, Identity
 from tests.conftest import stored_job
-from tests.product import ROOT, START_SECONDS, free_port
+from tests.servers.web import cookie, rerun, serving
 
-KEY = "a-key-for-tests"
-IDENTITY = Identity(KEY, days=30, secure=False)
 PRIVATE = "what only ana may know"
 
 
@@ -30,37 +24,8 @@ PRIVATE = "what only ana may know"
 def port(settings: Settings, store: Store) -> Iterator[int]:
     """A web process on the test's database, without worker and notifier."""
     assert store.ping()
-    port = free_port()
-    environment = os.environ | {
-        "MONGODB_URI": settings.mongodb_uri.get_secret_value(),
-        "MONGODB_DATABASE": settings.mongodb_database,
-        "DATA_DIR": str(settings.data_dir),
-        "CONTENT_URL": settings.content_url,
-        "SESSION_SECRET": KEY,
-        "PORT": str(port),
-    }
-    process = subprocess.Popen(
-        [sys.executable, "-m", "core", "web"], cwd=ROOT, env=environment, stdin=subprocess.DEVNULL
-    )
-    deadline = time.monotonic() + START_SECONDS
-    while not answers(port):
-        assert process.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    yield port
-    process.terminate()
-    assert process.wait(30) in (0, -15)
-
-
-def answers(port: int) -> bool:
-    try:
-        return httpx2.get(f"http://127.0.0.1:{port}/health", trust_env=False).is_success
-    except httpx2.HTTPError:
-        return False
-
-
-def cookie(secret: str, identity: Identity = IDENTITY) -> dict[str, str]:
-    return {"Cookie": f"{COOKIE}={identity._signer.sign(secret).decode()}"}  # noqa: SLF001
+    with serving(settings) as web:
+        yield web.port
 
 
 def opened(port: int, headers: dict[str, str] | None = None, **more: Any) -> ClientConnection:
@@ -73,10 +38,7 @@ def opened(port: int, headers: dict[str, str] | None = None, **more: Any) -> Cli
 
 def drawn(socket: ClientConnection, query: str = "", page: str = "") -> dict[str, Any]:
     """Ask for a page and return what each component on it is given, by name, once it is drawn."""
-    asked = BackMsg()
-    asked.rerun_script.query_string = query
-    asked.rerun_script.page_name = page
-    socket.send(asked.SerializeToString())
+    socket.send(rerun(query, page))
     found: dict[str, Any] = {}
     while True:
         said = ForwardMsg()

@@ -6,7 +6,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -54,35 +55,47 @@ class Web:
 
 
 @contextmanager
-def serving(settings: Settings, environment: dict[str, str] | None = None) -> Iterator[Web]:
-    """Run `python -m core web` until it answers, and end it afterwards."""
+def serving(
+    settings: Settings, environment: dict[str, str] | None = None, log: Path | None = None
+) -> Iterator[Web]:
+    """Run `python -m core web` until it answers, and end it afterwards.
+
+    Args:
+        settings: where its database and folders are.
+        environment: further settings.
+        log: the file that all it writes goes to; None: where the test's own output goes.
+    """
     port = free_port()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "core", "web"],
-        cwd=ROOT,
-        env=os.environ
-        | {
-            "MONGODB_URI": settings.mongodb_uri.get_secret_value(),
-            "MONGODB_DATABASE": settings.mongodb_database,
-            "DATA_DIR": str(settings.data_dir),
-            "CONTENT_URL": settings.content_url,
-            "SESSION_SECRET": KEY,
-            "PORT": str(port),
-        }
-        | (environment or {}),
-        stdin=subprocess.DEVNULL,
-    )
-    web = Web(port, process)
-    try:
-        deadline = time.monotonic() + START_SECONDS
-        while not _answers(web):
-            assert process.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        yield web
-    finally:
-        process.terminate()
-        code = process.wait(30)
+    with ExitStack() as stack:
+        output = None if log is None else stack.enter_context(log.open("wb"))
+        process = subprocess.Popen(
+            [sys.executable, "-m", "core", "web"],
+            cwd=ROOT,
+            env=os.environ
+            | {
+                "MONGODB_URI": settings.mongodb_uri.get_secret_value(),
+                "MONGODB_DATABASE": settings.mongodb_database,
+                "DATA_DIR": str(settings.data_dir),
+                "CONTENT_URL": settings.content_url,
+                "SESSION_SECRET": KEY,
+                "PORT": str(port),
+            }
+            | (environment or {}),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output and subprocess.STDOUT,
+        )
+        web = Web(port, process)
+        try:
+            deadline = time.monotonic() + START_SECONDS
+            while not _answers(web):
+                assert process.poll() is None
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            yield web
+        finally:
+            process.terminate()
+            code = process.wait(30)
     assert code in (0, -15)
 
 
