@@ -228,7 +228,9 @@ class Runway(Provider):
     async def _task(self, submission: Submission, kind: Kind) -> Reply:
         """Return a task as it stands; who asks asks again."""
         raw = await self._raw_task(submission)
-        return await asyncio.to_thread(read_reply, raw, kind)
+        reply = await asyncio.to_thread(read_reply, raw, kind)
+        # A task that waits for its turn here is THROTTLED; one that is PENDING begins at once.
+        return replace(reply, state=State.RUNNING) if reply.word == "PENDING" else reply
 
     async def _raw_task(self, submission: Submission) -> bytes:
         asked = self._client.tasks.with_streaming_response
