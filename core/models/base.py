@@ -14,7 +14,7 @@ PROMPT_MAX_CHARACTERS: Final = 4000
 USER_ID_MAX_CHARACTERS: Final = 64
 AT_ONCE: Final = datetime(1970, 1, 1, tzinfo=UTC)  # due whatever any machine's clock says
 
-FIRST_YEAR, LAST_YEAR = 1970, 2999
+FIRST_YEAR, LAST_YEAR = 1969, 2999  # what is put first is due a moment before AT_ONCE
 
 _USER_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 # File names that Windows keeps for devices, whatever follows the first dot:

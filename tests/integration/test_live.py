@@ -24,7 +24,8 @@ from core.models import AT_ONCE, Asset, AssetError, AssetState, Job, JobStatus, 
 from core.providers.registry import configured
 from core.settings import Settings
 from core.store import DatabaseUnavailable, Store
-from core.web import live
+from core.web import channels, live
+from core.web.channels import JobChannel
 from core.web.identity import Identity
 from core.web.routes import Front
 from core.web.studio import Studio
@@ -409,10 +410,19 @@ def test_a_database_that_does_not_answer_is_said(studio: Studio) -> None:
 
 
 def test_a_job_that_cannot_be_drawn_keeps_no_other_from_being_told(
-    server: Server, store: Store
+    server: Server, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     odd, odd_assets = stored_job(store)
     job, assets = stored_job(store)
+    draw = JobChannel.draw
+
+    def fail(channel: JobChannel, reading: channels.Reading) -> dict[str, Any] | None:
+        snapshot = draw(channel, reading)
+        if snapshot and odd.id in channel.jobs and "failed" in states(snapshot).values():
+            raise ValueError("This cannot be drawn.")
+        return snapshot
+
+    monkeypatch.setattr(JobChannel, "draw", fail)
     browser = server.browser("ana")
     with (
         opened(browser, f"/jobs/{odd.id}/events") as of_odd,
@@ -420,8 +430,6 @@ def test_a_job_that_cannot_be_drawn_keeps_no_other_from_being_told(
     ):
         assert (of_odd.next()[0], stream.next()[0]) == ("snapshot", "snapshot")
         items = store._database["assets"]  # noqa: SLF001
-        newer: dict[str, Any] = {"params": {}}  # as of a version that keeps something else there
-        items.update_one({"_id": odd_assets[0].id}, {"$set": newer})
         both = {"_id": {"$in": [odd_assets[0].id, assets[0].id]}}
         items.update_many(both, {"$set": {"state": "failed"}})
         assert of_odd.until(lambda name, _: name == "trouble") == {}

@@ -72,7 +72,7 @@ def test_the_button_confirms_and_what_waited_is_due_at_once(
     answer = client.post(f"/mail/confirm/{asked.confirm_token}")
     assert answer.status_code == 200
     assert "From now on ana is told at a&amp;b@example.org." in answer.text
-    assert 'href="/"' in answer.text
+    assert 'href="../../"' in answer.text
     assert stored(store).takes_mail
     assert [each.id for each in store.outbox.claim(ChannelName.EMAIL, "t", 60)] == [waiting.id]
 
@@ -96,7 +96,7 @@ def test_a_link_that_ended_confirms_nothing_and_says_so(
         answer = client.request(method, f"/mail/confirm/{asked.confirm_token}")
         assert answer.status_code == 410
         assert "ask for a new one" in answer.text
-        assert 'href="/notifications"' in answer.text
+        assert 'href="../../notifications"' in answer.text
     assert stored(store).confirmed_at is None
 
 

@@ -14,6 +14,7 @@ from core.models import Cost, Kind, Task
 from core.providers.base import Capability
 from core.providers.registry import Catalogue, configured
 from core.store import Store
+from core.web.server import MESSAGE_BYTES
 from core.web.studio import Studio, studio
 from core.web.visit import NOT_OFFERED, OTHERWISE
 from tests.contract.fakes import FakeProvider
@@ -186,7 +187,7 @@ def test_a_link_that_cannot_be_had_orders_nothing_in_the_same_breath(store: Stor
         '{"at": 1, "name": "open", "on": "https://evil.example.org"}',
         '{"at": 1, "name": "open", "on": 7}',
         '{"at": 1, "name": "order", "prompt": "the sea"}',
-        json.dumps({"at": 1, "name": "create", "prompt": "x" * 1_000_000}),
+        json.dumps({"at": 1, "name": "create", "prompt": "x" * (MESSAGE_BYTES - 1_000)}),
     ],
 )
 def test_whatever_the_box_says_it_is_a_sentence_or_nothing(store: Store, said: str) -> None:
