@@ -1,7 +1,9 @@
-"""A real MongoDB for the whole run, and a clean database on it for each test."""
+"""A real MongoDB for the whole run, and an empty database on it for each test."""
 
 import resource
 import secrets
+import shutil
+import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +19,7 @@ from core.providers.registry import configured
 from core.settings import Settings
 from core.store import Store, open_store
 from core.store.embedded import EmbeddedMongo
+from tests.database import Databases, in_memory
 
 OPEN_FILES = 16_384
 
@@ -34,7 +37,9 @@ def mongodb_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < OPEN_FILES and (hard == resource.RLIM_INFINITY or hard >= OPEN_FILES):
         resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES, hard))  # a file a table or index
-    mongo = EmbeddedMongo(tmp_path_factory.mktemp("mongo"))
+    memory = in_memory()
+    folder = Path(tempfile.mkdtemp(prefix="fivefold-", dir=memory)) if memory else None
+    mongo = EmbeddedMongo(folder or tmp_path_factory.mktemp("mongo"))
     uri = mongo.start()
     with MongoClient[dict[str, object]](uri) as client:
         # Else it keeps the files of databases that are dropped open for minutes, thousands of them.
@@ -43,27 +48,47 @@ def mongodb_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         client.admin.command("setParameter", 1, wiredTigerEngineRuntimeConfig=idle)
     yield uri
     mongo.stop()
+    if folder:
+        shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def databases(mongodb_uri: str) -> Iterator[Databases]:
+    databases = Databases(mongodb_uri)
+    yield databases
+    databases.close()
 
 
 @pytest.fixture
-def settings(mongodb_uri: str, tmp_path: Path) -> Iterator[Settings]:
+def database(request: pytest.FixtureRequest, mongodb_uri: str) -> Iterator[str]:
+    """The name of an empty database, with the schema where the test has a store."""
+    if "store" in request.fixturenames:
+        databases: Databases = request.getfixturevalue("databases")
+        name = databases.lend()
+        yield name
+        databases.take_back(name)
+        return
+    name = f"test-{secrets.token_hex(6)}"
+    yield name
+    with MongoClient[dict[str, object]](mongodb_uri) as client:
+        client.drop_database(name)
+
+
+@pytest.fixture
+def settings(mongodb_uri: str, database: str, tmp_path: Path) -> Settings:
     """Settings of a Fivefold with its own database and folders."""
-    database = f"test-{secrets.token_hex(6)}"
-    yield Settings(
+    return Settings(
         data_dir=tmp_path / "data",
         content_url=str(tmp_path / "generated_content"),
         mongodb_uri=SecretStr(mongodb_uri),
         mongodb_database=database,
         drawing_processes=2,
     )
-    with MongoClient[dict[str, object]](mongodb_uri) as client:
-        client.drop_database(database)
 
 
 @pytest.fixture
 def store(settings: Settings) -> Iterator[Store]:
     with open_store(settings) as opened:
-        opened.ensure_schema()
         yield opened
 
 
