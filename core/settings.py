@@ -62,6 +62,9 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+DialectName = Literal["", "openai", "sd-server", "localai"]  # of `core.providers.dialects`
+
+
 class TokenPrice(_Part):
     """US dollars for a million tokens."""
 
@@ -82,7 +85,7 @@ class OpenAIServer(_Part):
     paid: bool = False
     limit: int = Field(4, ge=1)
     extra: dict[str, Any] = {}
-    dialect: Literal["", "openai", "sd-server", "localai"] = ""
+    dialect: DialectName = ""
 
 
 class LimitSetting(_Part):
@@ -228,6 +231,11 @@ class Settings(BaseSettings):
         ge=0,
         le=3,
         description="Previews of an image in the making; each costs about 100 tokens more.",
+    )
+    openai_dialect: DialectName = Field(
+        "",
+        description="How a server of one's own wants seed, steps and negative prompt: `openai`, "
+        "`sd-server` or `localai`; empty: it is asked, free of charge.",
     )
     openai_prices: dict[str, TokenPrice] = Field(
         {}, description="Prices of models that Fivefold does not know, as JSON."

@@ -39,6 +39,7 @@ def _openai(settings: Settings) -> list[Provider]:
                 paid=bool(key),  # a server that wants no key sends no bill
                 moderated=settings.openai_moderation,
                 partial_images=settings.openai_partial_images,
+                dialect=settings.openai_dialect,
                 prices={
                     model: Price(**price.model_dump())
                     for model, price in settings.openai_prices.items()

@@ -6,6 +6,7 @@ that breaks off leaves a paid image `unknown`. A video is a task with an id.
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from http import HTTPStatus
 from pathlib import Path
@@ -31,43 +32,32 @@ from core.providers.base import (
 from core.providers.dialects import DIALECTS, Dialect, owners, recognised
 from core.providers.errors import (
     OutcomeUnknown,
-    PromptRejected,
     ProviderError,
     ProviderUnavailable,
 )
 from core.providers.fetch import Fetcher, insist
 from core.providers.media_search import Medium
+from core.providers.moderation import MODEL, Moderation
 from core.providers.openai_images import Picture, request_id
 from core.providers.openai_models import (
     PRICES,
     cost_of,
     image_body,
     image_capability,
-    is_openais,
+    is_gpt_image,
     video_body,
     video_capability,
 )
-from core.providers.openai_server import Server
+from core.providers.openai_server import REJECTED, SPENT, Server
 from core.providers.responses import Reply, State, last_part, read_reply
 from core.providers.tasks import wait_for
-from core.providers.transport import Call, http_client, read_body
+from core.providers.transport import Call, http_client, opened, read_body
 
-MODERATION_MODEL: Final = "omni-moderation-latest"  # free of charge
 __all__ = ["OpenAI", "Server"]
 
 SECONDS: Final = 900.0  # a large image on a small machine
 READS: Final = 4  # times that what costs nothing is asked again
 MODELS_SECONDS: Final = 10.0  # to be told the models, before a creating call
-_REJECTED: Final = frozenset({"moderation_blocked", "content_policy_violation"})
-_SPENT: Final = frozenset(
-    {
-        "insufficient_quota",
-        "billing_hard_limit_reached",
-        "insufficient balance",
-        "insufficient credit",
-        "not enough credit",
-    }
-)
 
 
 class OpenAI(Provider):
@@ -95,19 +85,21 @@ class OpenAI(Provider):
             title=server.title,
             key_setting=server.key_setting,
             secrets=(key,),
-            rejected=_REJECTED,
-            spent=_SPENT,
+            rejected=REJECTED,
+            spent=SPENT,
         )
-        self._dialect = DIALECTS.get(server.dialect)
-        self._screened: dict[str, str] = {}
+        self._dialect = DIALECTS.get(server.dialect if server.base_url else "openai")
+        self._moderation = Moderation(self._vendor, self._moderated)
         self._unusable: ProviderError | None = None
         try:
+            self._http = http_client(server.base_url)
+            self._timeout = httpx2.Timeout(seconds, connect=10.0)
             self._client = openai.AsyncOpenAI(
                 api_key=self._vendor.checked_key(key) or "none",
                 base_url=(server.base_url or "").strip() or None,
                 max_retries=0,
-                timeout=httpx2.Timeout(seconds, connect=10.0),
-                http_client=http_client(server.base_url),
+                timeout=self._timeout,
+                http_client=self._http,
             )
             bearer = dict(self._client.auth_headers)
             base_url = str(self._client.base_url)
@@ -136,8 +128,8 @@ class OpenAI(Provider):
         """Ask for one image or clip."""
         self._make_sure_it_is_usable()
         if self._server.moderated:
-            await self._screen(request.prompt)
-        dialect = await self._spoken() if not is_openais(request.model) else DIALECTS["openai"]
+            await self._moderation.screen(request.prompt)
+        dialect = await self._spoken()
         async with asking(self._vendor, creating=self._server.paid) as call:
             if request.kind == Kind.IMAGE:
                 return await self._submit_image(request, dialect, call)
@@ -230,8 +222,6 @@ class OpenAI(Provider):
 
     async def _spoken(self) -> Dialect:
         """Return the server's dialect, asking it once where the settings do not say it."""
-        if self._dialect is None and self._server.base_url is None:
-            self._dialect = DIALECTS["openai"]
         if self._dialect is None:
             try:
                 async with asyncio.timeout(MODELS_SECONDS):
@@ -246,8 +236,27 @@ class OpenAI(Provider):
         reply, headers = await self._read(listing.list(), Kind.IMAGE)
         models = owners(reply)
         if self._dialect is None:
-            self._dialect = recognised(models, headers)
+            self._dialect = await recognised(models, headers, self._found_at)
         return models
+
+    async def _found_at(self, path: str) -> Reply:
+        """Return what the server has at a path below its root; empty: nothing."""
+        try:
+            async with asking(self._vendor), self._plain("GET", path) as answer:
+                raw = await read_body(answer.aiter_bytes())
+        except ProviderError as error:
+            if error.details.get("status", 500) < HTTPStatus.INTERNAL_SERVER_ERROR:
+                return Reply()
+            raise
+        return await asyncio.to_thread(read_reply, raw, Kind.IMAGE)
+
+    def _plain(
+        self, method: str, path: str, body: object = None
+    ) -> AbstractAsyncContextManager[httpx2.Response]:
+        """Send what the SDK has no call for, below the server's root."""
+        url = str(self._client.base_url).rstrip("/").removesuffix("/v1") + path
+        more: dict[str, Any] = {"headers": dict(self._client.auth_headers), "json": body}
+        return opened(self._http, method, url, timeout=self._timeout, **more)
 
     async def _read(self, asked: Any, kind: Kind) -> tuple[Reply, Mapping[str, str]]:  # noqa: ANN401  # a context manager of the SDK's
         """Return what a call that costs nothing is answered, and its headers."""
@@ -255,34 +264,15 @@ class OpenAI(Provider):
             raw = await read_body(answer.http_response.aiter_bytes())
             return await asyncio.to_thread(read_reply, raw, kind), answer.headers
 
-    async def _screen(self, prompt: str) -> None:
-        """Have a prompt screened; what was found is remembered for the job's other items."""
-        if prompt not in self._screened:
-            moderating = self._reading.moderations.with_streaming_response
-            asked = moderating.create(model=MODERATION_MODEL, input=prompt)
-            reply, _headers = await self._read(asked, Kind.IMAGE)
-            results = reply.fact("results")
-            found = results[0] if isinstance(results, list) and results else None
-            if not isinstance(found, dict):
-                raise self._vendor.unreadable()
-            categories = found.get("categories")
-            named = categories if isinstance(categories, dict) else {}
-            words = [name for name, is_so in named.items() if is_so is True]
-            flagged = ", ".join(words) or ("flagged" if found.get("flagged") is True else "")
-            self._screened = {**dict(list(self._screened.items())[-99:]), prompt: flagged}
-        if self._screened[prompt]:
-            raise PromptRejected(
-                N_(
-                    "OpenAI's moderation objects to this prompt ({reasons}). "
-                    "Please put it in other words."
-                ).format(reasons=self._screened[prompt])
-            )
+    async def _moderated(self, prompt: str) -> Reply:
+        moderating = self._reading.moderations.with_streaming_response
+        return (await self._read(moderating.create(model=MODEL, input=prompt), Kind.IMAGE))[0]
 
     async def _submit_image(self, request: Request, dialect: Dialect, call: Call) -> Submission:
         body = image_body(request.model, request.params, request.end_user, dialect)
         if self._server.extra:
             body["extra_body"] = body.get("extra_body", {}) | dict(self._server.extra)
-        if is_openais(request.model) and "response_format" not in body:
+        if dialect.is_openais and is_gpt_image(request.model):
             body |= {"stream": True, "partial_images": self._server.partial_images}
         prompt = dialect.prompt(request.prompt, request.params)
         picture = Picture(request.model)
@@ -322,6 +312,8 @@ class OpenAI(Provider):
         return Outcome(cost=cost, details=details, reply=reply)
 
     async def _submit_video(self, request: Request, dialect: Dialect, call: Call) -> Submission:
+        if dialect.clips_at:
+            return await self._submit_clip(request, dialect, call)
         body = video_body(request.model, request.params, dialect)
         body["extra_body"] |= dict(self._server.extra)
         if request.source is not None:
@@ -334,6 +326,16 @@ class OpenAI(Provider):
         reply = await asyncio.to_thread(read_reply, raw, Kind.VIDEO)
         if not (reply.id or reply.media or reply.refused):  # only where it is (RFC 9110, 15.3.3)
             reply = replace(reply, id=last_part(answer.headers.get("location", "")))
+        return self._clip(reply, raw, request_id(answer.headers), broken=picture.broken)
+
+    async def _submit_clip(self, request: Request, dialect: Dialect, call: Call) -> Submission:
+        """Ask for a clip that is the answer itself."""
+        given = request.model, request.prompt, request.params, request.source
+        body = await asyncio.to_thread(dialect.clip, *given) | dict(self._server.extra)
+        picture = Picture(request.model, Kind.VIDEO)
+        answer = await picture.open(self._plain("POST", dialect.clips_at, body))
+        raw = await picture.whole(answer, call)
+        reply = replace(await asyncio.to_thread(read_reply, raw, Kind.VIDEO), id="")
         return self._clip(reply, raw, request_id(answer.headers), broken=picture.broken)
 
     def _clip(

@@ -92,11 +92,6 @@ def is_gpt_image(model: str) -> bool:
     return model.startswith(("gpt-image", "chatgpt-image"))
 
 
-def is_openais(model: str) -> bool:
-    """Whether a model is one of OpenAI's own, asked in the same way at whichever gateway."""
-    return is_gpt_image(model) or model.startswith("dall-e")
-
-
 def image_capability(model: str, *, limit: int, paid: bool, dialect: Dialect) -> Capability:
     """Return what an image model can do.
 
@@ -114,7 +109,8 @@ def image_capability(model: str, *, limit: int, paid: bool, dialect: Dialect) ->
         "paid": paid,
         "cost": Cost(estimated=None if paid else 0.0),
     }
-    if is_gpt_image(model):
+    theirs = dialect.is_openais  # another server's may be called like OpenAI's, and is none of them
+    if theirs and is_gpt_image(model):
         sizes = _STANDARD if _version(model) < (2, 0) else _ANY_SIZE
         return Capability(
             **shared,
@@ -123,7 +119,7 @@ def image_capability(model: str, *, limit: int, paid: bool, dialect: Dialect) ->
             options=_gpt_image_options(model),
             max_prompt=32_000,
         )
-    if model == "dall-e-3":
+    if theirs and model == "dall-e-3":
         return Capability(
             **shared,
             seed="none",
@@ -133,7 +129,7 @@ def image_capability(model: str, *, limit: int, paid: bool, dialect: Dialect) ->
                 Option(name="style", title=N_("Style"), choices=("vivid", "natural")),
             ),
         )
-    if model == "dall-e-2":
+    if theirs and model == "dall-e-2":
         sizes_2 = ("256x256", "512x512", "1024x1024")
         size = Option(name="size", title=N_("Exact size"), choices=sizes_2)
         ratios = {"1:1": (1024, 1024)}
@@ -163,7 +159,7 @@ def image_body(
         RequestRejected: the options cannot go together.
     """
     size = f"{params['width']}x{params['height']}"
-    if is_gpt_image(model):
+    if dialect.is_openais and is_gpt_image(model):
         chosen = {name: params[name] for name in ("quality", "background") if name in params}
         chosen |= {"output_format": params.get("format", "png")}
         if chosen.get("background") == "transparent" and chosen["output_format"] == "jpeg":
@@ -171,7 +167,7 @@ def image_body(
         chosen |= {"moderation": params["moderation"]} if "moderation" in params else {}
         chosen |= {"size": AUTO if params.get("ratio") == AUTO else size}
         return {"model": model, "n": 1, "safety_identifier": end_user} | chosen
-    if model.startswith("dall-e"):
+    if dialect.is_openais and model.startswith("dall-e"):
         chosen = {name: params[name] for name in ("quality", "style") if name in params}
         legacy = {"response_format": "b64_json", "user": end_user}
         return {"model": model, "n": 1, "size": size} | legacy | chosen

@@ -2,9 +2,22 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from core.providers.openai_models import PARTIAL_IMAGES, Price
+
+REJECTED: Final = frozenset({"moderation_blocked", "content_policy_violation"})
+"""Codes that mean that a prompt is refused."""
+SPENT: Final = frozenset(
+    {
+        "insufficient_quota",
+        "billing_hard_limit_reached",
+        "insufficient balance",
+        "insufficient credit",
+        "not enough credit",
+    }
+)
+"""Codes, or parts of messages, that mean that there is no money left."""
 
 
 @dataclass(frozen=True, kw_only=True)

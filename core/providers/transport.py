@@ -2,7 +2,7 @@
 
 import ssl
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
@@ -108,6 +108,25 @@ def httpx_client(base_url: str | None = None) -> httpx.AsyncClient:
     return httpx.AsyncClient(
         transport=_Bridge(http_client(base_url)), follow_redirects=False, trust_env=False
     )
+
+
+@asynccontextmanager
+async def opened(
+    client: httpx2.AsyncClient,
+    method: str,
+    url: str,
+    **more: Any,  # noqa: ANN401  # as it takes them
+) -> AsyncIterator[httpx2.Response]:
+    """Send a request that no SDK has a call for, and open its answer.
+
+    Raises:
+        httpx2.HTTPStatusError: it is no success; what it says has been read.
+    """
+    async with client.stream(method, url, **more) as response:
+        if not response.is_success:
+            await response.aread()
+        response.raise_for_status()
+        yield response
 
 
 async def read_body(parts: AsyncIterator[bytes], call: Call | None = None) -> bytes:

@@ -1,0 +1,266 @@
+"""Stand-ins for stable-diffusion.cpp's server and for LocalAI, after their own source.
+
+What they read, what they ignore, and what they answer is written here as facts of
+- stable-diffusion.cpp, `examples/server/routes_openai.cpp` and `examples/common/common.cpp`, commit
+  97d2990 of 19 August 2026;
+- LocalAI, `core/http/endpoints/openai/image.go`, `core/http/endpoints/localai/video.go`,
+  `core/http/routes/localai.go` and `core/schema`, commit 82c191a of 22 August 2026.
+"""
+
+import asyncio
+import json
+import re
+from base64 import b64decode, b64encode
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from tests.servers.wire import Books, clip, control_routes, picture
+
+SD_MODEL: Final = "sd-cpp-local"
+SD_SEED: Final = 42
+SD_MODELS: Final = {"data": [{"id": SD_MODEL, "object": "model", "owned_by": "local"}]}
+LOCALAI_STEPS: Final = 15
+_TAG: Final = re.compile("<sd_cpp_extra_args>(.*?)</sd_cpp_extra_args>")  # no line ends in between
+_ANYTHING: Final = Route("/{path:path}", lambda _: _said(404, "Resource not found"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Understood:
+    """What a server made of a request."""
+
+    prompt: str
+    negative_prompt: str
+    width: int
+    height: int
+    seed: int
+    steps: int | None
+    guidance: float | None = None
+    seconds: float | None = None
+    source: bytes = b""
+
+    def picture(self) -> bytes:
+        return picture(f"{self.prompt} {self.seed}", self.width, self.height)
+
+
+Heard = list[Understood]
+"""What a stand-in understood, request by request."""
+
+
+def sd_server(books: Books, heard: Heard) -> Starlette:
+    """Return stable-diffusion.cpp's server: one model, no key, images only."""
+
+    async def generate(request: Request) -> Response:
+        try:
+            understood = of_sd_server(await request.json())
+        except ValueError as error:
+            return JSONResponse({"error": str(error)}, 400)
+        except TypeError as error:  # of the JSON library, which the server catches at the top
+            return JSONResponse({"error": "server_error", "message": str(error)}, 500)
+        heard.append(understood)
+        books.charges[understood.prompt] += 1
+        made = await asyncio.to_thread(understood.picture)
+        said = {"created": 1, "data": [{"b64_json": b64encode(made).decode()}]}
+        return JSONResponse(said | {"output_format": "png"})
+
+    return Starlette(
+        routes=[
+            Route("/v1/models", lambda _: JSONResponse(SD_MODELS)),
+            Route("/v1/images/generations", generate, methods=["POST"]),
+            *control_routes(books),
+        ]
+    )
+
+
+def of_sd_server(asked: Mapping[str, Any]) -> Understood:
+    """Return what stable-diffusion.cpp's server makes of a request for images.
+
+    Raises:
+        ValueError: it refuses it; the text is what it says.
+        TypeError: a field has another type than it reads.
+    """
+    prompt = _typed(asked, "prompt", str, "")
+    assert _typed(asked, "n", int, 1) == 1
+    size = _typed(asked, "size", str, "")
+    across, found, down = size.partition("x")
+    width, height = (int(across), int(down)) if found else (512, 512)
+    if not prompt:
+        raise ValueError("prompt required")
+    tag = _TAG.search(prompt)
+    extra: dict[str, Any] = {}
+    if tag is not None:
+        prompt = _TAG.sub("", prompt)
+        try:
+            extra = json.loads(tag[1])
+        except ValueError:
+            raise ValueError("invalid sd_cpp_extra_args") from None
+    sample = extra.get("sample_params", {})
+    seed = _own(extra, "seed", int, SD_SEED)
+    return Understood(
+        prompt=prompt.strip(),
+        negative_prompt=_own(extra, "negative_prompt", str, ""),
+        width=_own(extra, "width", int, width),
+        height=_own(extra, "height", int, height),
+        seed=seed if seed >= 0 else 1_000_000 + id(extra) % 1_000_000,
+        steps=_own(sample, "sample_steps", int, None),
+        guidance=_own(sample.get("guidance", {}), "txt_cfg", (int, float), None),
+    )
+
+
+class LocalAI:
+    """LocalAI: models by their names, a key if there is one, images and clips at once.
+
+    Args:
+        books: its key, and what it would have charged.
+        heard: what it understood.
+    """
+
+    models = ("stablediffusion", "wan")
+
+    def __init__(self, books: Books, heard: Heard) -> None:
+        self.books = books
+        self.heard = heard
+        self.files: dict[str, tuple[bytes, str]] = {}
+
+    async def image(self, request: Request) -> Response:
+        asked = await request.json()
+        if asked.get("model") not in self.models:
+            return _said(500, "could not load model")
+        understood = self._understood(of_localai(asked))
+        made = await asyncio.to_thread(understood.picture)
+        details = {"text_tokens": 0, "image_tokens": 0}
+        used = dict.fromkeys(("prompt_tokens", "completion_tokens", "total_tokens"), 0)
+        said = self._answered(request, asked, made, "images")
+        return JSONResponse(said | {"usage": used | {"input_tokens_details": details}})
+
+    async def video(self, request: Request) -> Response:
+        asked = await request.json()
+        understood = self._understood(clip_of_localai(asked))
+        size = understood.width, understood.height
+        made = await asyncio.to_thread(clip, understood.prompt, *size, understood.seconds or 1.0)
+        return JSONResponse(self._answered(request, asked, made, "videos"))
+
+    async def file(self, request: Request) -> Response:
+        made, media_type = self.files[request.path_params["name"]]
+        return Response(made, media_type=media_type)
+
+    async def listed(self, _: Request) -> Response:
+        listed = [{"id": name, "object": "model"} for name in self.models]
+        return JSONResponse({"object": "list", "data": listed})
+
+    async def system(self, _: Request) -> Response:
+        return JSONResponse({"backends": ["stablediffusion-ggml"], "loaded_models": []})
+
+    async def described(self, _: Request) -> Response:
+        routes = {"models": "/v1/models", "image_generation": "/v1/images/generations"}
+        return JSONResponse({"version": "v4.1.3", "endpoints": routes, "capabilities": {}})
+
+    def _understood(self, understood: Understood) -> Understood:
+        self.heard.append(understood)
+        self.books.charges[understood.prompt] += 1
+        return understood
+
+    def _answered(
+        self, request: Request, asked: Mapping[str, Any], made: bytes, kind: str
+    ) -> dict[str, Any]:
+        item: dict[str, Any] = {"embedding": None, "index": 0}
+        if asked.get("response_format") == "b64_json":
+            item["b64_json"] = b64encode(made).decode()
+        else:
+            name = f"b64{len(self.files)}"
+            self.files[name] = (made, "image/png" if kind == "images" else "video/mp4")
+            item["url"] = f"{request.base_url}generated-{kind}/{name}"
+        return {"created": 1, "id": "9d5a1f5e", "data": [item]}
+
+
+def localai(books: Books, heard: Heard, *, describes: bool = True) -> Starlette:
+    """Return LocalAI's web application.
+
+    Args:
+        books: its key, and what it would have charged.
+        heard: what it understood.
+        describes: whether it has `/.well-known/localai.json`, as it has since 4.1.
+    """
+    server, keyed = LocalAI(books, heard), _wants_key(books)
+    return Starlette(
+        routes=[
+            Route("/v1/models", keyed(server.listed)),
+            Route("/v1/images/generations", keyed(server.image), methods=["POST"]),
+            Route("/video", keyed(server.video), methods=["POST"]),
+            Route("/generated-{kind}/{name}", keyed(server.file)),
+            Route("/system", keyed(server.system)),
+            *([Route("/.well-known/localai.json", server.described)] if describes else []),
+            *control_routes(books),
+            _ANYTHING,
+        ]
+    )
+
+
+def of_localai(asked: Mapping[str, Any]) -> Understood:
+    """Return what LocalAI makes of a request for images."""
+    size = _typed(asked, "size", str, "")
+    width, height = map(int, (size if "x" in size else "512x512").split("x"))
+    prompts = _typed(asked, "prompt", str, "").split("|")
+    quality = _typed(asked, "quality", str, "")
+    steps = int(quality) if quality.isdigit() else LOCALAI_STEPS
+    assert _typed(asked, "n", int, 0) <= 1
+    return Understood(
+        prompt=prompts[0],
+        negative_prompt=prompts[1] if len(prompts) > 1 else "",
+        width=width,
+        height=height,
+        seed=_typed(asked, "seed", int, -1),
+        steps=_typed(asked, "step", int, 0) or steps,
+    )
+
+
+def clip_of_localai(asked: Mapping[str, Any]) -> Understood:
+    """Return what LocalAI makes of a request for a clip; it reads neither `size` nor `seconds`."""
+    fps = _typed(asked, "fps", int, 0)
+    frames = _typed(asked, "num_frames", int, 0)
+    return Understood(
+        prompt=_typed(asked, "prompt", str, ""),
+        negative_prompt=_typed(asked, "negative_prompt", str, ""),
+        width=_typed(asked, "width", int, 0) or 512,
+        height=_typed(asked, "height", int, 0) or 512,
+        seed=_typed(asked, "seed", int, 0),
+        steps=_typed(asked, "step", int, 0) or None,
+        guidance=_typed(asked, "cfg_scale", (int, float), 0.0) or None,
+        seconds=frames / fps if fps else None,
+        source=b64decode(_typed(asked, "start_image", str, "")),
+    )
+
+
+def _typed(asked: Mapping[str, Any], name: str, kind: Any, default: Any) -> Any:
+    """Return a field of a type that the server insists on."""
+    value = asked.get(name, default)
+    if value is not default and (isinstance(value, bool) or not isinstance(value, kind)):
+        raise TypeError(f"{name} is {type(value).__name__}")
+    return value
+
+
+def _own(extra: Mapping[str, Any], name: str, kind: Any, default: Any) -> Any:
+    """Return a field that counts only where it has the type that the server reads."""
+    value = extra.get(name)
+    return value if isinstance(value, kind) and not isinstance(value, bool) else default
+
+
+def _wants_key(books: Books) -> Callable[[Callable[[Request], Awaitable[Response]]], Any]:
+    def keyed(route: Callable[[Request], Awaitable[Response]]) -> Any:
+        async def answer(request: Request) -> Response:
+            if books.key and request.headers.get("authorization") != f"Bearer {books.key}":
+                return _said(401, "An authentication key is required")
+            return await route(request)
+
+        return answer
+
+    return keyed
+
+
+def _said(status: int, message: str) -> Response:
+    return JSONResponse({"error": {"code": status, "message": message, "type": ""}}, status)
