@@ -211,7 +211,6 @@ def _see_that_address_is_free(address: str, port: int) -> None:
     Raises:
         CannotStart: they cannot; the text says why and what fits to that.
     """
-    listen = f"{address}, port {port}," if ":" in address else f"{address}:{port}"
     try:
         found = socket.getaddrinfo(
             address, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE | socket.AI_NUMERICSERV
@@ -228,7 +227,7 @@ def _see_that_address_is_free(address: str, port: int) -> None:
             probe.bind(place)
     except OSError as error:
         raise CannotStart(
-            f"The pages cannot be served at {listen}: {_why(error)}. {_advice(error, port)}"
+            f"Port {port} on {address} cannot be used: {_why(error)}. {_advice(error, port)}"
         ) from None
 
 
