@@ -59,8 +59,9 @@ def streamlit_secrets(settings: Settings, identity: Identity) -> dict[str, Any] 
             "client_id": settings.oidc_client_id,
             "client_secret": settings.oidc_client_secret.get_secret_value(),
             "server_metadata_url": settings.oidc_metadata_url,
-            # None leaves it out; where nothing is said, Streamlit asks for "select_account".
-            "client_kwargs": {"prompt": settings.oidc_prompt or None},
+            # One parameter for each in the list, so none for an empty one; without the list,
+            # Streamlit asks for "select_account".
+            "client_kwargs": {"prompt": [settings.oidc_prompt] if settings.oidc_prompt else []},
         }
     }
 

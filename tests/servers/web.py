@@ -62,10 +62,10 @@ def serving(
 
     Args:
         settings: where its database and folders are.
-        environment: further settings.
+        environment: further settings; `PORT` where it has to be known before.
         log: the file that all it writes goes to; None: where the test's own output goes.
     """
-    port = free_port()
+    port = int((environment or {}).get("PORT") or free_port())
     with ExitStack() as stack:
         output = None if log is None else stack.enter_context(log.open("wb"))
         process = subprocess.Popen(
