@@ -1,20 +1,16 @@
 """Is everything in order? One check a part, each with a line to read."""
 
 import asyncio
-import re
-import secrets
 import tempfile
-from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import partial
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
-import httpx2
 import numpy as np
 
+from core.doctor_login import check_provider
 from core.doctor_web import check_links
 from core.filesystem import flush, free_bytes, shown_bytes
 from core.generation.engine import address, check
@@ -247,62 +243,13 @@ def _amounts(settings: Settings) -> str:
 def _login(settings: Settings) -> str:
     """See that who may come in fits to where the pages are open."""
     if settings.login == "oidc":
-        return f"by {_provider(settings)}, registration {settings.registration}"
+        return f"by {check_provider(settings)}, registration {settings.registration}"
     if settings.login == "user_id" and not settings.local:
         raise LookupError(
             "Whoever types a user id is that user, and the pages are open to a network "
             f"(BIND_ADDRESS={settings.bind_address}). Set LOGIN=passphrase or LOGIN=oidc."
         )
     return f"by {settings.login}, registration {settings.registration}"
-
-
-def _provider(settings: Settings) -> str:
-    """Ask the identity provider for a login as pages do, and return who it says it is."""
-    try:
-        answer = httpx2.get(settings.oidc_metadata_url, timeout=5, follow_redirects=True)
-        metadata = answer.raise_for_status().json()
-        issuer, begin = str(metadata["issuer"]), str(metadata["authorization_endpoint"])
-    except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, LookupError, TypeError) as error:
-        raise LookupError(
-            f"The identity provider's metadata at {settings.oidc_metadata_url} cannot be read "
-            f"({type(error).__name__}). Is OIDC_METADATA_URL right?"
-        ) from None
-    redirect = f"{settings.link_base}/oauth2callback"
-    verifier = secrets.token_urlsafe(48)
-    challenge = urlsafe_b64encode(sha256(verifier.encode()).digest()).decode().rstrip("=")
-    asked = {
-        "response_type": "code",
-        "client_id": settings.oidc_client_id,
-        "redirect_uri": redirect,
-        "scope": "openid email profile",
-        "state": secrets.token_urlsafe(),
-        "nonce": secrets.token_urlsafe(),
-    }
-    if "S256" in (metadata.get("code_challenge_methods_supported") or []):
-        asked |= {"code_challenge": challenge, "code_challenge_method": "S256"}
-    if settings.oidc_prompt:
-        asked["prompt"] = settings.oidc_prompt
-    try:
-        answer = httpx2.get(httpx2.URL(begin).copy_merge_params(asked), timeout=10)
-    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-        raise LookupError(
-            f"{issuer} does not answer where logins begin ({type(error).__name__})."
-        ) from None
-    location = answer.headers.get("location", "")
-    said = httpx2.URL(location).params if location.startswith(redirect) else httpx2.QueryParams()
-    if answer.status_code >= _BAD or "error" in said:
-        words = [said.get("error", ""), said.get("error_description", "")]
-        if "error" not in said:
-            text = " ".join(
-                re.sub(r"(?s)<(style|script).*?</\1>|<[^>]*>", " ", answer.text).split()
-            )
-            words = [f"HTTP {answer.status_code}", text[:300]]
-        said_words = ": ".join(filter(None, words)).rstrip(".")
-        raise LookupError(
-            f"{issuer} refuses to begin a login: {said_words}. Please look "
-            f"over OIDC_CLIENT_ID, OIDC_PROMPT, and whether {redirect} is registered there."
-        )
-    return issuer
 
 
 def _messages(settings: Settings) -> str:
