@@ -57,6 +57,7 @@ REASONS: Final = {
     "address not verified": N_("The identity provider had not verified the address"),
     "another's account": N_("The account belongs to somebody else"),
     "provider refused": N_("The identity provider refused"),
+    "provider unproven": N_("The identity provider's answer could not be verified"),
     "provider unreachable": N_("The identity provider did not answer"),
     "cross-site": N_("Another site's page sent it"),
     "malformed": N_("It was no login"),

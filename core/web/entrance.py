@@ -17,7 +17,7 @@ def draw_login(target: str, invite: str = "") -> None:
     """
     settings = studio().settings
     recovers = Accounts(studio().store, settings).recovers(invite)
-    claims = streamlit_claims() if settings.login == "oidc" else None
+    claims = streamlit_claims(settings) if settings.login == "oidc" else None
     login_form(
         {
             "next": target,

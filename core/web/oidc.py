@@ -8,23 +8,34 @@ That word is good for one login of ours: `streamlit_claims` finds it, a ticket c
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from typing import Any, Final
 from urllib.parse import parse_qs, urlencode, urlsplit
 
+import httpx2
 import streamlit as st
+from authlib.common.errors import AuthlibBaseError  # type: ignore[import-untyped]
+from authlib.integrations.base_client.errors import (  # type: ignore[import-untyped]
+    MismatchingStateError,
+    OAuthError,
+)
+from joserfc.errors import JoseError
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from streamlit.web.server.starlette import starlette_auth_routes
 
 from core.accounts import Accounts
 from core.i18n import N_
 from core.i18n import gettext as _
 from core.notifications.message import shortened
+from core.redaction import redact
 from core.settings import Settings
 from core.store import DatabaseError, DatabaseUnavailable
 from core.web.identity import STREAMLIT_COOKIES, Identity
+from core.web.oidc_client import basic_secret, callback_address, with_userinfo
 from core.web.studio import Studio
 from core.web.visitors import visitor
 
@@ -35,6 +46,10 @@ REFUSED: Final = {
     "refused": N_(
         "The identity provider did not let you in, or its answer came too late. Please try again."
     ),
+    "unproven": N_(
+        "What the identity provider said of you could not be verified. Please try again; if it "
+        "happens again, tell whoever runs this Fivefold."
+    ),
     "said": N_("The identity provider refused the login and said: “{said}”"),
 }
 """What the login page says after a login that came to nothing, by the page's `refused`."""
@@ -44,7 +59,10 @@ _ANSWER: Final = "/oauth2callback"
 _BAD: Final = 400
 _LOGINS: Final = 10_000
 _SAID_CHARACTERS: Final = 300
+_EXPECTED: Final = (AuthlibBaseError, JoseError, httpx2.HTTPError)
 
+_streamlits_log = logging.getLogger(starlette_auth_routes.__name__)
+_caught: ContextVar[list[BaseException] | None] = ContextVar("caught", default=None)
 _log = logging.getLogger(__name__)
 
 
@@ -52,13 +70,16 @@ def streamlit_secrets(settings: Settings, identity: Identity) -> dict[str, Any] 
     """Return the secrets that switch `st.login` on; None where it is not wanted."""
     if settings.login != "oidc":
         return None
+    secret = basic_secret(settings)
+    redact.add(secret)
     return {
         "auth": {
-            "redirect_uri": f"{settings.link_base}/oauth2callback",
+            "redirect_uri": callback_address(settings),
             "cookie_secret": identity.derived_key("streamlit"),
             "client_id": settings.oidc_client_id,
-            "client_secret": settings.oidc_client_secret.get_secret_value(),
+            "client_secret": secret,
             "server_metadata_url": settings.oidc_metadata_url,
+            "expose_tokens": ["access"],  # to this process alone, for `streamlit_claims`
             # One parameter for each in the list, so none for an empty one; without the list,
             # Streamlit asks for "select_account".
             "client_kwargs": {"prompt": [settings.oidc_prompt] if settings.oidc_prompt else []},
@@ -79,11 +100,31 @@ def refusal_text(query: Mapping[str, str], identity: Identity) -> str:
     return _(sentence).format(said=words)
 
 
-def streamlit_claims() -> dict[str, Any] | None:
+def streamlit_claims(settings: Settings) -> dict[str, Any] | None:
     """Return what the provider said of whoever opened this tab; None: nothing."""
     if not st.user.get("is_logged_in"):
         return None
-    return dict(st.user.to_dict())
+    claims: dict[str, Any] = dict(st.user.to_dict())
+    tokens = claims.pop("tokens", None) or {}  # no ticket is to carry them
+    return with_userinfo(settings, claims, tokens.get("access", ""))
+
+
+class _Caught(logging.Filter):
+    """Takes what Streamlit's routes caught from their log lines: they tell it nobody else.
+
+    What is expected we log ourselves, in one line; of the rest the traceback stays.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Note an error for the request that it belongs to; return whether to log it, too."""
+        caught, error = _caught.get(), record.exc_info and record.exc_info[1]
+        if caught is None or not error:
+            return True
+        caught.append(error)
+        return not isinstance(error, _EXPECTED)
+
+
+_CAUGHT: Final = _Caught()
 
 
 class ProviderMiddleware:
@@ -95,6 +136,7 @@ class ProviderMiddleware:
     def __init__(self, app: ASGIApp, open_studio: Callable[[], Studio]) -> None:
         self._app = app
         self._open_studio = open_studio
+        _streamlits_log.addFilter(_CAUGHT)
         self._begun: OrderedDict[str, None] = OrderedDict()  # the states of logins on their way
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -114,10 +156,17 @@ class ProviderMiddleware:
             if not refused:
                 await send(message)
 
-        await self._app(scope, receive, say)
+        caught: list[BaseException] = []
+        token = _caught.set(caught)
+        try:
+            await self._app(scope, receive, say)
+        finally:
+            _caught.reset(token)
         if refused:
             request = Request(scope)
             words = self._words(request) if asked == _ANSWER else ""
+            for error in caught:
+                refused, words = _reason(error, refused, words)
             await run_in_threadpool(self._note, request, refused)
             query = {"refused": refused}
             if words:
@@ -140,10 +189,7 @@ class ProviderMiddleware:
         if query.get("state") not in self._begun:
             return ""
         del self._begun[query["state"]]
-        parts = (query.get("error", ""), query.get("error_description", ""))
-        text = " ".join(": ".join(filter(None, parts)).split())
-        printable = "".join(each for each in text if each.isprintable())
-        return shortened(printable, _SAID_CHARACTERS)
+        return _joined(query.get("error", ""), query.get("error_description", ""))
 
     def _note(self, request: Request, refused: str) -> None:
         try:
@@ -163,3 +209,26 @@ def _refused(asked: str, start: Message) -> str:
     cookies = Headers(raw=start["headers"]).getlist("set-cookie")
     given = (each for each in cookies if each.startswith(f"{STREAMLIT_COOKIES}="))
     return "" if any('=""' not in each for each in given) else "refused"
+
+
+def _reason(error: BaseException, refused: str, words: str) -> tuple[str, str]:
+    """Return why nothing comes of a login in which an error was caught, and the provider's words.
+
+    The latter are empty where the error is none of the provider's words.
+    """
+    if isinstance(error, MismatchingStateError):  # too late, or begun in another browser
+        return refused, words
+    if isinstance(error, OAuthError):
+        return refused, _joined(str(error.error or ""), str(error.description or ""))
+    text = _joined(type(error).__name__, str(error))
+    if isinstance(error, httpx2.HTTPError):
+        _log.warning("the identity provider does not answer: %s", text)
+        return "unreachable", words
+    _log.warning("the identity provider's answer cannot be used: %s", text)
+    return "unproven", words
+
+
+def _joined(*parts: str) -> str:
+    text = " ".join(": ".join(filter(None, parts)).split())
+    printable = "".join(each for each in text if each.isprintable())
+    return shortened(printable, _SAID_CHARACTERS) if printable else ""

@@ -107,8 +107,8 @@ def test_a_word_that_cannot_be_trusted_gets_a_sentence(
     provider.lies.append(lie)
     to_provider(page, federated.url)
     page.get_by_role("button", name="Ben Okafor").click()
-    expect(pages.refusal(page)).to_contain_text("did not let you in", timeout=DRAWN_MS)
-    assert store.logins.of_user("")[0].reason == "provider refused"
+    expect(pages.refusal(page)).to_contain_text("could not be verified", timeout=DRAWN_MS)
+    assert store.logins.of_user("")[0].reason == "provider unproven"
 
 
 def test_an_old_word_is_none(page: Page, federated: Product, provider: Provider) -> None:
@@ -121,7 +121,9 @@ def test_an_old_word_is_none(page: Page, federated: Product, provider: Provider)
 def test_whoever_refuses_at_the_provider_is_told_so(page: Page, federated: Product) -> None:
     to_provider(page, f"{federated.url}/gallery")
     page.get_by_role("button", name="Refuse").click()
-    expect(pages.refusal(page)).to_contain_text("did not let you in", timeout=DRAWN_MS)
+    expect(pages.refusal(page)).to_contain_text(
+        "said: “access_denied: The person refused.”", timeout=DRAWN_MS
+    )
     expect_login(page)
 
 
@@ -135,4 +137,4 @@ def test_a_provider_that_fails_gets_a_sentence(
     provider.faults.append(Fault(at="token", times=1))
     page.get_by_role("button", name="Log in with Example & Co").click()
     page.get_by_role("button", name="Ben Okafor").click()
-    expect(pages.refusal(page)).to_contain_text("did not let you in", timeout=DRAWN_MS)
+    expect(pages.refusal(page)).to_contain_text("does not answer", timeout=DRAWN_MS)

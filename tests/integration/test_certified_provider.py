@@ -8,18 +8,31 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import httpx2
 import pytest
+from pydantic import SecretStr
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
+from core.doctor import Finding
 from core.settings import Settings
 from core.store import Store
+from tests.integration.test_doctor import finding
 from tests.product import free_port
-from tests.servers import web
+from tests.servers import web, wire
 from tests.servers.oidc_provider import SECRET, CertifiedProvider, cancel, certified, sign_in
+
+PEOPLE: Final = {
+    "1001": {"preferred_username": "ana", "name": "Ana Lima", "email": "ana@example.org"},
+}
+CLAIMS: Final = {"profile": ["name", "preferred_username"], "email": ["email"]}
+ODD: Final = "a+b%41/c=d:e&f g~"  # as `openssl rand -base64` makes them, and worse
 
 
 class Person:
@@ -182,3 +195,93 @@ def test_people_log_in_and_out_and_in_again_with_the_providers_defaults(
     assert store.logins.of_user("")[0].method == "oidc"
     assert stranger.log_in("ben").status_code == 200
     assert "Traceback" not in log.read_text()
+
+
+def test_a_claim_that_only_userinfo_has_makes_an_account(
+    start: Start, store: Store, log: Path
+) -> None:
+    chosen = {"OIDC_CLAIM": "preferred_username"}
+    fivefold = start(environment=chosen, people=PEOPLE, claims=CLAIMS)
+    assert fivefold.person().log_in("1001").status_code == 200
+    assert store.logins.of_user("ana")[0].outcome == "accepted"
+    nameless = fivefold.person().log_in("1002")
+    assert nameless.status_code == 403
+    assert "does not say “preferred_username”" in nameless.json()["message"]
+    assert "Traceback" not in log.read_text()
+
+
+def test_a_secret_may_hold_any_characters(start: Start, log: Path) -> None:
+    fivefold = start(secret=ODD, environment={"OIDC_CLIENT_SECRET": ODD})
+    assert fivefold.person().log_in().status_code == 200
+    assert ODD not in log.read_text()
+
+
+def test_a_wrong_secret_is_said_on_the_page_and_in_the_log(
+    start: Start, store: Store, log: Path
+) -> None:
+    fivefold = start(environment={"OIDC_CLIENT_SECRET": "another"})
+    person = fivefold.person()
+    said = person.refusal(sign_in(person.browser, person.to_provider()))
+    assert said.endswith("said: “invalid_client: client authentication failed”")
+    assert "refused a login: invalid_client: client authentication failed" in log.read_text()
+    assert "Traceback" not in log.read_text()
+    assert store.logins.of_user("")[0].reason == "provider refused"
+
+
+def test_a_prompt_that_the_provider_does_not_know_is_said(start: Start, log: Path) -> None:
+    fivefold = start(environment={"OIDC_PROMPT": "select_account"})
+    person = fivefold.person()
+    words = "invalid_request: unsupported prompt value requested"
+    assert words in person.refusal(person.to_provider())
+    assert words in log.read_text()
+
+
+def test_metadata_of_another_issuer_prove_nobody(start: Start, store: Store, log: Path) -> None:
+    metadata: dict[str, Any] = {}
+
+    def discovery(_: Request) -> Response:
+        return JSONResponse(metadata)
+
+    with wire.serving(Starlette(routes=[Route("/metadata", discovery)])) as url:
+        fivefold = start(environment={"OIDC_METADATA_URL": f"{url}/metadata"})
+        real = httpx2.get(fivefold.provider.environment["OIDC_METADATA_URL"], trust_env=False)
+        metadata |= real.json() | {"issuer": "https://id.example.org"}
+        person = fivefold.person()
+        said = person.refusal(sign_in(person.browser, person.to_provider()))
+    assert "could not be verified" in said
+    assert "invalid_claim: Invalid claim: 'iss'" in log.read_text()
+    assert "Traceback" not in log.read_text()
+    assert store.logins.of_user("")[0].reason == "provider unproven"
+
+
+def test_doctor_says_what_a_login_would_meet(settings: Settings, store: Store) -> None:
+    assert store.ping()
+    redirect = f"{settings.link_base}/oauth2callback"
+    with certified(redirect, client_secret="a+b%41 c") as provider:  # noqa: S106  # it opens nothing
+        right: dict[str, Any] = {
+            name.lower(): value for name, value in provider.environment.items()
+        }
+        right["oidc_client_secret"] = SecretStr("a+b%41 c")
+
+        def login(**changed: Any) -> Finding:
+            return finding(settings, "login", **(right | changed))
+
+        assert login().ok, login().text
+        for changed, words in (
+            ({"oidc_client_id": "another"}, "invalid_client error_description: client is invalid"),
+            (
+                {"public_url": "https://studio.example.org"},
+                "redirect_uri did not match any of the client's registered redirect_uris",
+            ),
+            ({"oidc_prompt": "select_account"}, "unsupported prompt value requested"),
+            (
+                {"oidc_client_secret": SecretStr("another")},
+                "does not know Fivefold by its secret: invalid_client: client authentication",
+            ),
+            ({"oidc_claim": "preferred_username"}, "does not say “preferred_username” of anybody"),
+            ({"oidc_metadata_url": f"{provider.url}/elsewhere"}, "Is OIDC_METADATA_URL right?"),
+        ):
+            refused = login(**changed)
+            assert not refused.ok
+            assert words in refused.text
+            assert "oops" not in refused.text.partition("oops! something went wrong")[2]
