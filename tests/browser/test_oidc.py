@@ -1,7 +1,9 @@
 """Logging in with an OpenID Connect provider, in a real browser, by Streamlit's `st.login`."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
@@ -12,6 +14,7 @@ from tests.browser import pages
 from tests.browser.pages import DRAWN_MS
 from tests.product import Product
 from tests.servers.oidc import ANA, Fault, Lie, Provider, environment_of, providing
+from tests.servers.oidc_provider import certified
 
 
 @pytest.fixture(scope="module")
@@ -138,3 +141,25 @@ def test_a_provider_that_fails_gets_a_sentence(
     page.get_by_role("button", name="Log in with Example & Co").click()
     page.get_by_role("button", name="Ben Okafor").click()
     expect(pages.refusal(page)).to_contain_text("does not answer", timeout=DRAWN_MS)
+
+
+def test_a_certified_provider_lets_people_in(
+    page: Page, context: BrowserContext, tmp_path: Path
+) -> None:
+    # Its pages would ask for a font elsewhere.
+    context.route(re.compile(r"^https:"), lambda route: route.abort())
+    running = Product(tmp_path)
+    with certified(f"{running.url}/oauth2callback") as real:
+        running.environment |= real.environment | {"OIDC_TITLE": "Example & Co"}
+        running.start()
+        try:
+            to_provider(page, f"{running.url}/gallery")
+            page.get_by_placeholder("Enter any login").fill("ana")
+            page.get_by_placeholder("and password").fill("any")
+            page.get_by_role("button", name="Sign-in").click()
+            page.get_by_role("button", name="Continue").click()
+            page.wait_for_url(f"{running.url}/gallery")
+            expect(page.get_by_test_id("user")).to_have_text("ana", timeout=DRAWN_MS)
+        finally:
+            assert running.stop() == 0
+    assert "Traceback" not in running.output, running.output
