@@ -66,7 +66,6 @@ class RelyingParty:
             routes=[
                 Route("/login", self._login),
                 Route("/oauth2callback", self._callback),
-                Route("/logout", self._logout),
             ],
             middleware=[Middleware(SessionMiddleware, secret_key=secrets.token_hex())],
         )
@@ -102,13 +101,6 @@ class RelyingParty:
             return _fault(error)
         return JSONResponse({"told": token["userinfo"], "asked": asked})
 
-    async def _logout(self, request: Request) -> Response:
-        answer = await self._client().logout_redirect(
-            request, self.url, client_id=self._provider.client_id
-        )
-        assert isinstance(answer, Response)
-        return answer
-
 
 def _fault(error: Exception) -> Response:
     return JSONResponse({"fault": type(error).__name__, "text": str(error)})
@@ -127,7 +119,7 @@ def provider(running: tuple[Provider, RelyingParty]) -> Provider:
     """A provider that knows Ana, Ben and the application, and has no faults."""
     provider, party = running
     provider.people = [ANA, BEN]
-    provider.redirect_uris = [party.callback_uri, party.url]
+    provider.redirect_uris = [party.callback_uri]
     for remembered in (provider.asked, provider.faults, provider.lies):
         remembered.clear()
     return provider
@@ -413,20 +405,6 @@ def test_a_wrong_secret_is_seen_by_the_application(
     answer = pick(browser, ANA)
     assert answer["fault"] == "OAuthError"
     assert "invalid_client" in answer["text"]
-
-
-def test_logging_out_leads_back_to_the_application_and_nowhere_else(
-    provider: Provider, party: RelyingParty, browser: httpx2.Client
-) -> None:
-    answer = browser.get("/logout", follow_redirects=False)
-    asked = httpx2.URL(answer.headers["location"])
-    assert str(asked).startswith(f"{provider.url}/logout?")
-    target = httpx2.URL(httpx2.get(asked).headers["location"])
-    assert str(target).startswith(party.url)
-    assert target.params["state"] == asked.params["state"]
-    stray = asked.copy_set_param("post_logout_redirect_uri", "http://127.0.0.1:9/")
-    assert httpx2.get(stray).status_code == 400
-    assert httpx2.get(f"{provider.url}/logout").status_code == 200
 
 
 def test_its_settings_lead_the_product_to_it(

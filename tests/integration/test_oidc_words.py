@@ -1,82 +1,24 @@
-"""What a strict OpenID Connect provider says is heard: by `doctor`, on the page and in the log."""
+"""Whose words the login page shows: the provider's of a login that began here, nobody else's."""
 
 import logging
+import re
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from pydantic import SecretStr
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.middleware.sessions import SessionMiddleware
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.testclient import TestClient
-from streamlit.runtime.secrets import AttrDict
-from streamlit.web.server.starlette import starlette_auth_routes
 
+from core.doctor_login import check_provider
 from core.media.folder import FolderStore
 from core.settings import Settings
 from core.store import Store
-from core.web.oidc import ProviderMiddleware, refusal_text, streamlit_secrets
-from tests.integration.test_doctor import finding
-from tests.servers.oidc import Person, Provider, providing
+from core.web.oidc import ProviderMiddleware, refusal_text
+from tests.servers.wire import serving
 from tests.web import studio_of
-
-
-def settings_for(settings: Settings, provider: Provider, **more: object) -> Settings:
-    return settings.model_copy(
-        update={
-            "login": "oidc",
-            "oidc_metadata_url": provider.metadata_url,
-            "oidc_client_id": provider.client_id,
-            "oidc_client_secret": SecretStr(provider.client_secret),
-            **more,
-        }
-    )
-
-
-def test_doctor_begins_a_login(settings: Settings, store: Store) -> None:
-    assert store.ping()
-    with providing() as provider:
-        provider.people = [Person("1", name="Ana")]
-        chosen = settings_for(settings, provider)
-        assert finding(chosen, "login").ok, finding(chosen, "login").text
-        asked = provider.asked[-1]
-        assert "prompt" not in asked
-        assert asked["redirect_uri"] == f"{chosen.link_base}/oauth2callback"
-        refused = finding(chosen, "login", oidc_prompt="select_account")
-        assert not refused.ok
-        assert "invalid_request: unsupported prompt value requested" in refused.text
-        stranger = finding(chosen, "login", oidc_client_id="somebody else")
-        assert not stranger.ok
-        assert "Nobody is sent there from here. Please look over OIDC_CLIENT_ID" in stranger.text
-
-
-@pytest.mark.parametrize(("prompt", "asked"), [("", None), ("login", ["login"])])
-def test_streamlit_asks_for_a_prompt_only_where_a_setting_does(
-    settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch, prompt: str, asked: object
-) -> None:
-    with providing() as provider:
-        chosen = settings_for(settings, provider, oidc_prompt=prompt)
-        studio = studio_of(chosen, store, FolderStore(chosen.data_dir))
-        given = streamlit_secrets(chosen, studio.identity)
-        assert given is not None
-
-        section = AttrDict(given["auth"])
-        monkeypatch.setattr(starlette_auth_routes, "get_secrets_auth_section", lambda: section)
-        client, _ = starlette_auth_routes._create_oauth_client("default")  # noqa: SLF001  # the real one
-        assert client.client_kwargs["scope"] == "openid email profile"
-
-        async def begin(request: Request) -> Response:
-            answer = await client.authorize_redirect(request, "http://x/oauth2callback")
-            assert isinstance(answer, Response)
-            return answer
-
-        sessions = Middleware(SessionMiddleware, secret_key="x")  # noqa: S106
-        app = Starlette(routes=[Route("/", begin)], middleware=[sessions])
-        location = TestClient(app).get("/", follow_redirects=False).headers["location"]
-        assert parse_qs(urlsplit(location).query).get("prompt") == asked
 
 
 def test_the_providers_own_words_are_shown_and_logged_and_nobody_elses(
@@ -112,5 +54,59 @@ def test_the_providers_own_words_are_shown_and_logged_and_nobody_elses(
     )
     assert "refused a login: invalid_request: no such <b>prompt</b>" in caplog.text
     assert "did not let you in" in shown("begun-here")  # once
+    client.get("/auth/login")
+    wordless = client.get("/oauth2callback", params={"state": "begun-here"})
+    assert wordless.headers["location"] == "/login?refused=refused"
     forged = {"refused": "said", "said": "call this number"}
     assert "call this number" not in refusal_text(forged, studio.identity)
+
+
+@pytest.mark.parametrize(
+    ("odd", "words"),
+    [
+        ({"issuer": "https://id.example.org/{tenantid}/v2.0"}, "Take the address of one tenant"),
+        ({"authorization_endpoint": "/to-refusal"}, "HTTP 403: Access blocked: wrong client"),
+        ({"authorization_endpoint": "/round"}, ""),
+        ({"token_endpoint": "/nowhere"}, "does not end logins at"),
+        ({"jwks_uri": "/nowhere"}, "cannot be read"),
+        ({"claims_supported": ["sub", "email"]}, "does not say “preferred_username” of anybody"),
+        ({"claims_supported": None}, ""),
+    ],
+)
+def test_doctor_sees_what_other_providers_do(
+    settings: Settings, odd: dict[str, object], words: str
+) -> None:
+    def discovery(request: Request) -> Response:
+        base = str(request.base_url).rstrip("/")
+        paths = {
+            "authorization_endpoint": "/page",
+            "token_endpoint": "/token",
+            "jwks_uri": "/jwks",
+            **{name: value for name, value in odd.items() if str(value).startswith("/")},
+        }
+        addresses = {name: f"{base}{path}" for name, path in paths.items()}
+        return JSONResponse({"issuer": base} | odd | addresses)
+
+    page = "<head><title>Sorry</title></head><p>Access blocked: <b>wrong client</b>.</p>"
+    app = Starlette(
+        routes=[
+            Route("/metadata", discovery),
+            Route("/page", lambda _: HTMLResponse("Who are you?")),
+            Route("/to-refusal", lambda _: RedirectResponse("/refusal")),
+            Route("/refusal", lambda _: HTMLResponse(page, 403)),
+            Route("/round", lambda _: RedirectResponse("/round")),
+            Route("/jwks", lambda _: JSONResponse({"keys": [{}]})),
+            Route(
+                "/token", lambda _: JSONResponse({"error": "invalid_grant"}, 400), methods=["POST"]
+            ),
+        ]
+    )
+    with serving(app) as url:
+        chosen = settings.model_copy(
+            update={"login": "oidc", "oidc_metadata_url": f"{url}/metadata", "oidc_client_id": "x"}
+        )
+        if not words:
+            assert check_provider(chosen) == url
+            return
+        with pytest.raises(LookupError, match=re.escape(words)):
+            check_provider(chosen)

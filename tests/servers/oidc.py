@@ -1,8 +1,9 @@
 """An OpenID Connect provider on loopback: people log in by one click, and it lies on demand.
 
 It speaks the authorization code flow (OpenID Connect Core 1.0, section 3.1) with PKCE (RFC 7636)
-for one client, and logging out (RP-Initiated Logout 1.0). It keeps nobody logged in: each request
-for a login shows the page on which a person is picked.
+for one client. It keeps nobody logged in: each request for a login shows the page on which a person
+is picked. What a certified provider does by default, `tests/servers/oidc_provider` shows; this one
+is for what that never does.
 """
 
 import asyncio
@@ -143,7 +144,6 @@ class Provider:
                 Route("/authorize", self._authorize, methods=["GET", "POST"]),
                 Route("/token", self._meeting("token", self._token), methods=["POST"]),
                 Route("/userinfo", self._meeting("userinfo", self._userinfo)),
-                Route("/logout", self._logout),
             ]
         )
 
@@ -178,7 +178,6 @@ class Provider:
                 "token_endpoint": f"{issuer}/token",
                 "userinfo_endpoint": f"{issuer}/userinfo",
                 "jwks_uri": f"{issuer}/jwks",
-                "end_session_endpoint": f"{issuer}/logout",
                 "response_types_supported": ["code"],
                 "grant_types_supported": ["authorization_code"],
                 "subject_types_supported": ["public"],
@@ -250,15 +249,6 @@ class Provider:
             refusal = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
             return Response(status_code=401, headers=refusal)
         return JSONResponse(_without_none(asdict(person)))
-
-    async def _logout(self, request: Request) -> Response:
-        asked = request.query_params
-        target = asked.get("post_logout_redirect_uri")
-        if target is None:
-            return _page("<p>You are logged out.")
-        if asked.get("client_id", self.client_id) != self.client_id or not self._knows(target):
-            return _page("<p>Nobody is sent there from here.", 400)
-        return _back({"redirect_uri": target} | dict(asked))
 
     def _knows(self, redirect_uri: str | None) -> bool:
         if self.redirect_uris is None:
