@@ -19,8 +19,8 @@ test: lint  ## Prove that it works: checks, unit, integration and browser tests 
 crash: ROUNDS ?= 100
 crash: BROKER ?=
 crash: SEED ?= 1
-crash: $(VENV)/.installed-dev  ## Kill it ROUNDS times (BROKER=redis|rabbitmq, SEED=1) and verify
-	$(PYTHON) -m tests.crash.harness --rounds $(ROUNDS) --broker "$(BROKER)" --seed $(SEED)
+crash: $(VENV)/.installed-dev  ## Kill it ROUNDS times (BROKER=redis|rabbitmq, SEED=1, ODD=seed of odd replies) and verify
+	$(PYTHON) -m tests.crash.harness --rounds $(ROUNDS) --broker "$(BROKER)" --seed $(SEED) $(if $(ODD),--odd $(ODD))
 
 stand-ins: SECONDS ?= 6
 stand-ins: $(VENV)/.installed-dev  ## Start servers that speak the vendors' language, to try without keys

@@ -85,6 +85,7 @@ class Plan:
         seconds: after which no more is killed.
         end_seconds: in which all jobs have to end after the last kill.
         server: a broker that runs already; empty: one is started.
+        odd: seed by which the vendor's replies are mutated; None: they are as they should be.
     """
 
     rounds: int
@@ -94,6 +95,7 @@ class Plan:
     seconds: float = 3600.0
     end_seconds: float = 900.0
     server: Broker | None = None
+    odd: int | None = None
 
 
 @dataclass
@@ -186,6 +188,7 @@ class Run(AbstractContextManager["Run"]):
         with ExitStack() as stack:
             latencies: dict[str, Any] = {"image": (0.15, 1.0), "video": (0.2, 2.5)}
             latencies |= {"jitter": 0.7, "download": 0.2}
+            latencies |= {} if self._plan.odd is None else {"odd": self._plan.odd}
             vendor = StudioProcess(self._folder, seed=self._plan.seed, **latencies)
             self._vendor = stack.enter_context(vendor)
             self._broker = self._plan.server
@@ -452,6 +455,7 @@ def main() -> None:
     parser.add_argument("--broker", choices=("", "redis", "rabbitmq"), default="")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=3600.0)
+    parser.add_argument("--odd", type=int, metavar="SEED", help="mutate the vendor's replies")
     chosen = parser.parse_args()
     chosen.jobs = chosen.jobs or max(1, chosen.rounds // 2)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")

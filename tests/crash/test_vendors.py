@@ -1,4 +1,7 @@
-"""The vendors' own SDKs in real processes that are killed: nothing is paid for twice."""
+"""The vendors' own SDKs in real processes that are killed: nothing is paid for twice.
+
+Not even where the vendors' replies are odd.
+"""
 
 import json
 from collections.abc import Iterator
@@ -8,6 +11,7 @@ import pytest
 
 from tests.product import Product
 from tests.servers import openai, runway
+from tests.servers.odd import Odd
 from tests.servers.wire import Books, serving
 
 KEY = "key_for-tests-and-nobody-else"
@@ -20,12 +24,17 @@ def books() -> dict[str, Books]:
 
 
 @pytest.fixture
-def product(tmp_path: Path, books: dict[str, Books]) -> Iterator[Product]:
+def seed() -> int | None:
+    """Of the replies' mutations; None: they are as they should be."""
+    return None
+
+
+@pytest.fixture
+def product(tmp_path: Path, books: dict[str, Books], seed: int | None) -> Iterator[Product]:
     account = runway.Account(limits=ANY_NUMBER)
-    with (
-        serving(openai.application(books["openai"], seconds=6)) as first,
-        serving(runway.application(books["runwayml"], account=account, seconds=6)) as second,
-    ):
+    images = openai.application(books["openai"], seconds=6)
+    clips = runway.application(books["runwayml"], account=account, seconds=6)
+    with serving(Odd(images, seed)) as first, serving(Odd(clips, seed)) as second:
         running = Product(
             tmp_path,
             LEASE_SECONDS="3",
@@ -46,6 +55,7 @@ def states(product: Product, job_id: str) -> dict[str, str]:
     return {f"{each['kind']}-{each['slot']}": each["state"] for each in job["assets"]}
 
 
+@pytest.mark.parametrize("seed", [None, 11])
 def test_a_killed_worker_pays_for_nothing_twice(product: Product, books: dict[str, Books]) -> None:
     arguments = ("a fox", "--user", "ana", "--seconds", "2", "--json")
     job_id = json.loads(product.command("generate", *arguments).stdout)["_id"]

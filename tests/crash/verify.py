@@ -25,7 +25,13 @@ from core.models import (
 from core.models.notices import ALWAYS
 from tests.servers.provider import Sketch
 
-NOTHING: Final[dict[str, Any]] = {"charges": 0, "sketches": 0, "faults": [], "tasks": []}
+NOTHING: Final[dict[str, Any]] = {
+    "charges": 0,
+    "sketches": 0,
+    "answered": 0,
+    "faults": [],
+    "tasks": [],
+}
 SPOILT: Final = {"truncate", "garbage"}
 
 
@@ -63,7 +69,7 @@ def violations(outcome: Outcome) -> list[str]:
     for job, assets in outcome.jobs:
         found += _job(outcome, job, assets)
         for asset in assets:
-            found += [*_ending(outcome, asset), *_money(outcome, asset)]
+            found += [*_ending(outcome, asset), *_money(outcome, asset), *_reply(outcome, asset)]
             if asset.state == AssetState.DONE:
                 found += _files(outcome, asset)
     return found
@@ -132,6 +138,20 @@ def _money(outcome: Outcome, asset: Asset) -> Iterator[str]:
             yield f"{asset.id} ({asset.state}): nobody followed {task}"
         if taken and asset.state == AssetState.FAILED and not SPOILT & set(met):
             yield f"{asset.id}: failed, though its file was fetched: {asset.error}"
+
+
+def _reply(outcome: Outcome, asset: Asset) -> Iterator[str]:
+    """Yield where what a reply carried, however oddly, came to nothing.
+
+    A reply may be lost with the worker that it was sent to; then another had to take the item up.
+    """
+    account = outcome.account(asset)
+    if not account["answered"] or SPOILT & set(account["faults"]):
+        return
+    if asset.state == AssetState.UNKNOWN and asset.attempts == 1:
+        yield f"{asset.id}: is unknown, though it was answered: {asset.error}"
+    if asset.state == AssetState.FAILED and not account["tasks"]:
+        yield f"{asset.id}: failed, though the answer had its file: {asset.error}"
 
 
 def _files(outcome: Outcome, asset: Asset) -> Iterator[str]:

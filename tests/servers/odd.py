@@ -110,10 +110,18 @@ class Odd:
         app: the stand-in.
         seed: of the mutations; may be set anew at any time. None: nothing is mutated.
         share: of the fields that are made odd.
+        spared: what paths begin with that are answered as they are, beside those of `/_`.
     """
 
-    def __init__(self, app: Starlette, seed: int | None = None, share: float = 0.4) -> None:
+    def __init__(
+        self,
+        app: Starlette,
+        seed: int | None = None,
+        share: float = 0.4,
+        spared: tuple[str, ...] = (),
+    ) -> None:
         self.app: ASGIApp = app
+        self.spared = ("/_", *spared)
         self.share = share
         self.seed = seed
         self.sent: list[bytes] = []
@@ -131,7 +139,8 @@ class Odd:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        if self.seed is None or scope["type"] != "http" or scope["path"].startswith("/_"):
+        plain = scope["type"] != "http" or scope["path"].startswith(self.spared)
+        if self.seed is None or plain:
             await self.app(scope, receive, send)
             return
         creating = scope["method"] == "POST"

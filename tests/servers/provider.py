@@ -1,5 +1,6 @@
 """Providers over the stand-in vendor, each a kind of its own, added by a real entry point.
 
+Answers are read by the product's own reader, so that the vendor may be as odd as others.
 `studio` is paid and can be resumed, `instant` is paid and cannot, `sketch` is free and cannot.
 """
 
@@ -22,6 +23,7 @@ from core.providers.errors import (
     RateLimited,
 )
 from core.providers.registry import ENTRY_POINTS
+from core.providers.responses import State, read_reply
 
 RATIOS = {"1:1": (64, 64)}
 PATIENCE = 5  # unanswered questions about a task in a row, until it is left for later
@@ -121,24 +123,29 @@ class Studio(StandIn):
     kinds: ClassVar[Mapping[Kind, str]] = {Kind.IMAGE: "still-1", Kind.VIDEO: "clip-1"}
 
     async def submit(self, request: Request) -> Submission:
-        return Submission(str((await self._create("/tasks", request)).json()["id"]))
+        created = (await self._create("/tasks", request)).content
+        reply = read_reply(created, request.kind)
+        if not reply.id:
+            raise OutcomeUnknown(reply=created)
+        return Submission(reply.id)
 
     async def follow(self, submission: Submission, report: Report) -> Outcome:
         unanswered = 0
         while True:
             try:
-                task = (await self._ask("GET", f"/tasks/{submission.remote_id}")).json()
+                asked = await self._ask("GET", f"/tasks/{submission.remote_id}")
             except ProviderUnavailable:
                 unanswered += 1
                 if unanswered == PATIENCE:
                     raise
             else:
                 unanswered = 0
-                if task["status"] == "SUCCEEDED":
+                task = read_reply(asked.content, Kind.IMAGE)
+                if task.state == State.DONE:
                     return Outcome()
-                if task["status"] in {"FAILED", "CANCELLED"}:
+                if task.state in {State.FAILED, State.CANCELLED}:
                     raise GenerationFailed
-                await report(task["progress"])
+                await report(task.progress)
             await asyncio.sleep(self._poll_seconds)
 
     async def fetch(self, submission: Submission, destination: Path) -> None:
@@ -162,12 +169,12 @@ class AtOnce(StandIn):
     path: ClassVar[str]
 
     async def submit(self, request: Request) -> Submission:
-        made = (await self._create(self.path, request)).content
-        return Submission(handle=made, reply=made)
+        return await self.reread((await self._create(self.path, request)).content, request)
 
     async def reread(self, reply: bytes, request: Request) -> Submission:
-        del request
-        return Submission(handle=reply, reply=reply)
+        media = read_reply(reply, request.kind).media
+        # What is no such file is taken as it is, for somebody else to find that out.
+        return Submission(handle=media[0].decoded() if media else reply, reply=reply)
 
     async def follow(self, submission: Submission, report: Report) -> Outcome:
         del submission

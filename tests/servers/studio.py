@@ -15,8 +15,10 @@ GET /ledger       what every asset was charged and what became of its tasks
 import argparse
 import asyncio
 import time
+from base64 import b64encode
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Final
 
 import uvicorn
 from pydantic import ValidationError
@@ -26,8 +28,11 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from core.models import Kind
+from tests.servers.odd import Odd
 from tests.servers.vendor import Fault, Latency, Order, Studio
 from tests.servers.wire import DroppableProtocol
+
+CONTROL: Final = ("/faults", "/ledger", "/health")
 
 
 class Counter:
@@ -36,11 +41,13 @@ class Counter:
     Args:
         studio: the vendor.
         download_seconds: how long a task's file takes to come.
+        as_json: whether what is made at once comes within JSON.
     """
 
-    def __init__(self, studio: Studio, download_seconds: float) -> None:
+    def __init__(self, studio: Studio, download_seconds: float, *, as_json: bool) -> None:
         self._studio = studio
         self._download_seconds = download_seconds
+        self._as_json = as_json
 
     async def create_task(self, request: Request) -> Response:
         order = Order.model_validate_json(await request.body())
@@ -49,7 +56,7 @@ class Counter:
             return refused
         task = self._studio.start(order, fault)
         await asyncio.sleep(self._studio.seconds(self._studio.latencies[order.kind].submit))
-        return await _answer(request, fault, JSONResponse({"id": task.id}, 201))
+        return await self._answer(request, order, fault, JSONResponse({"id": task.id}, 201))
 
     async def create_at_once(self, request: Request) -> Response:
         order = Order.model_validate_json(await request.body())
@@ -65,7 +72,23 @@ class Counter:
         if fault is not None and fault.what == "fail":
             return JSONResponse({"error": "It could not be made."}, 422)
         made = self._studio.file(order.kind, self._studio.new_mark(), fault.what if fault else None)
-        return await _answer(request, fault, Response(made, media_type=_media_type(order.kind)))
+        answer = Response(made, media_type=_media_type(order.kind))
+        if self._as_json:
+            item = {"b64_json": b64encode(made).decode(), "revised_prompt": "the sea"}
+            answer = JSONResponse({"created": 1, "data": [item], "usage": {"total_tokens": 1}})
+        return await self._answer(request, order, fault, answer)
+
+    async def _answer(
+        self, request: Request, order: Order, fault: Fault | None, answer: Response
+    ) -> Response:
+        if fault is not None and fault.what == "stall":
+            await asyncio.sleep(fault.seconds)
+        if fault is not None and fault.what == "drop":
+            request.state.transport.abort()
+            await asyncio.sleep(0)  # the loop closes it; what is answered then goes nowhere
+        elif not await request.is_disconnected():
+            self._studio.accounts[order.asset_id].answered += 1
+        return answer
 
     async def read_task(self, request: Request) -> Response:
         task = self._studio.tasks.get(request.path_params["id"])
@@ -123,9 +146,11 @@ async def invalid(_: Request, error: Exception) -> Response:
     return JSONResponse({"error": str(error)}, 400)
 
 
-def application(studio: Studio, download_seconds: float = 0.0) -> Starlette:
-    """Return the vendor's web application."""
-    counter = Counter(studio, download_seconds)
+def application(
+    studio: Studio, download_seconds: float = 0.0, *, as_json: bool = False
+) -> Starlette:
+    """Return the vendor's web application; arguments as `Counter` takes them."""
+    counter = Counter(studio, download_seconds, as_json=as_json)
     return Starlette(
         routes=[
             Route("/tasks", counter.create_task, methods=["POST"]),
@@ -152,15 +177,6 @@ def _refusal(fault: Fault | None) -> Response | None:
     return None
 
 
-async def _answer(request: Request, fault: Fault | None, answer: Response) -> Response:
-    if fault is not None and fault.what == "stall":
-        await asyncio.sleep(fault.seconds)
-    if fault is not None and fault.what == "drop":
-        request.state.transport.abort()
-        await asyncio.sleep(0)  # the loop closes it; what is answered then goes nowhere
-    return answer
-
-
 def _media_type(kind: Kind) -> str:
     return "image/png" if kind == Kind.IMAGE else "video/mp4"
 
@@ -179,6 +195,7 @@ def main() -> None:
     parser.add_argument("--download", type=float, default=0.0, help="seconds that a file takes")
     parser.add_argument("--concurrency", type=int, default=0)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--odd", type=int, help="answer as oddly as vendors do, by this seed")
     chosen = parser.parse_args()
     with chosen.ledger.open("a") as journal:
         studio = Studio(
@@ -188,8 +205,9 @@ def main() -> None:
             seed=chosen.seed,
             journal=journal,
         )
+        served = application(studio, chosen.download, as_json=chosen.odd is not None)
         uvicorn.run(
-            application(studio, chosen.download),
+            Odd(served, chosen.odd, spared=CONTROL),
             host=chosen.address,
             port=chosen.port,
             http=DroppableProtocol,

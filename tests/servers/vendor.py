@@ -86,10 +86,20 @@ class Task:
 
 @dataclass
 class Account:
-    """What one asset cost and got."""
+    """What one asset cost and got.
+
+    Attributes:
+        charges: creations that were charged.
+        sketches: creations that were not.
+        answered: creations whose answer, with its file or its task's id, was sent as a whole to a
+            customer who still listened.
+        faults: that its creations met.
+        tasks: what was begun.
+    """
 
     charges: int = 0
     sketches: int = 0
+    answered: int = 0
     faults: list[str] = field(default_factory=list)
     tasks: list[Task] = field(default_factory=list)
 
@@ -108,6 +118,7 @@ class Account:
         return {
             "charges": self.charges,
             "sketches": self.sketches,
+            "answered": self.answered,
             "faults": self.faults,
             "tasks": tasks,
         }
