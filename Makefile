@@ -3,7 +3,7 @@
 VENV   := .venv
 PYTHON := $(VENV)/bin/python
 
-.PHONY: help run test crash stand-ins lint texts bench lock clean
+.PHONY: help run test crash odd stand-ins lint texts bench lock clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/'
@@ -21,6 +21,10 @@ crash: BROKER ?=
 crash: SEED ?= 1
 crash: $(VENV)/.installed-dev  ## Kill it ROUNDS times (BROKER=redis|rabbitmq, SEED=1, ODD=seed of odd replies) and verify
 	$(PYTHON) -m tests.crash.harness --rounds $(ROUNDS) --broker "$(BROKER)" --seed $(SEED) $(if $(ODD),--odd $(ODD))
+
+odd: CASES ?= 2000
+odd: $(VENV)/.installed-dev  ## Mutate CASES=2000 good replies of each provider over HTTP, and count media and charges
+	ODD_CASES=$(CASES) $(PYTHON) -m pytest tests/contract/test_odd_replies.py
 
 stand-ins: SECONDS ?= 6
 stand-ins: $(VENV)/.installed-dev  ## Start servers that speak the vendors' language, to try without keys

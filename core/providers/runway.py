@@ -44,8 +44,10 @@ from core.providers.runway_catalogue import models
 from core.providers.signatures import kind_of
 from core.providers.tasks import wait_for
 from core.providers.transport import Call, ReplyTooLarge, httpx_client, read_body
+from core.providers.wording import first
 
 READS: Final = 4  # times that what costs nothing is asked again
+_MOST: Final = 1_000_000  # of any limit: what a vendor says may be any number
 UNLIMITED: Final = 20  # items of one model in flight, where RunwayML sets no limit
 AGAIN_SECONDS: Final = 30.0  # after a failure of its own that RunwayML did not charge
 UPLOAD_SECONDS: Final = 45.0  # in all, so that enough is left for the paid call
@@ -307,9 +309,10 @@ class Runway(Provider):
         balance, tier = number(found.fact("creditBalance")), found.mapping("tier")
         if balance is None or tier is None:
             raise self._vendor.unreadable()
-        models_of_tier = tier.get("models")
+        models_of_tier = first(tier, ["models"])
         limits = models_of_tier if isinstance(models_of_tier, dict) else {}
-        self._offered = tuple(_limited(each, limits.get(each.model)) for each in self._offered)
+        if limits:  # else those that are known hold on
+            self._offered = tuple(_limited(each, limits.get(each.model)) for each in self._offered)
         self.status = N_("{number} credits left").format(number=f"{int(balance):,}")
         self._balance = int(balance)
         return len(limits)
@@ -319,12 +322,12 @@ def _limited(capability: Capability, limit: object) -> Capability:
     """Return what a model can do within an account's limits."""
     if not isinstance(limit, dict):
         return replace(capability, limit=1, per_day=None)
-    at_once = number(limit.get("maxConcurrentGenerations"))
-    per_day = number(limit.get("maxDailyGenerations"))
+    at_once = number(first(limit, ["maxconcurrentgenerations"]))
+    per_day = number(first(limit, ["maxdailygenerations"]))
     return replace(
         capability,
-        limit=UNLIMITED if at_once is None else int(at_once),
-        per_day=None if per_day is None else int(per_day),
+        limit=UNLIMITED if at_once is None else int(min(at_once, _MOST)),
+        per_day=None if per_day is None else int(min(per_day, _MOST)),
     )
 
 

@@ -1,8 +1,8 @@
 """Replies as servers really send them: what was paid for is saved, and nothing is paid twice.
 
-Good replies of every provider's stand-in are mutated by seed, all but the media in them: some over
-HTTP, through a whole provider (25 of each; `ODD_CASES` sets another number), and thousands at the
-level of the readers.
+Good replies of every provider's stand-in are mutated by seed, all but the media in them: 2,000 of
+each provider's at the level of the readers, and 25 of each form over HTTP through a whole provider.
+`make odd` makes 2,000 of each provider's over HTTP, too; `ODD_CASES` is their number.
 """
 
 import asyncio
@@ -29,22 +29,17 @@ from core.providers.openai_images import Picture
 from core.providers.responses import read_reply
 from core.providers.runway import Runway
 from tests.contract.fakes import Reports
-from tests.servers import horde, openai, runway
+from tests.servers import horde, local, openai, runway
 from tests.servers.odd import Odd
 from tests.servers.recorded import Exchange, Recorded
 from tests.servers.wire import Books, serving
 
 JSON = "application/json"
 KEY = "sk-a-very-secret-key-for-tests"
-CASES = int(os.environ.get("ODD_CASES", "25"))
-READ_CASES = 2000  # of each provider; its replies share them
+CASES = int(os.environ.get("ODD_CASES", "0"))  # over HTTP, of each provider; its forms share them
+FEW_CASES = 25  # of each form, where no number is set
+READ_CASES = 2000  # of each provider; its forms share them
 RESUMED = 20  # times that a task is left for later and resumed, as the executor does
-many = settings(
-    max_examples=CASES,
-    deadline=None,
-    database=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
 SQUARE = {"width": 64, "height": 64, "ratio": "1:1", "seed": 7}
 CLIP = {"width": 64, "height": 64, "ratio": "1:1", "seed": 7, "seconds": 1, "fps": 24}
 
@@ -62,6 +57,12 @@ def _openai(url: str) -> Provider:
         image_models=images,
         video_models=["wan-2.2"],
     )
+    return OpenAI(server, poll_seconds=0.0)
+
+
+def _localai(url: str) -> Provider:
+    models = {"image_models": ["stablediffusion"], "video_models": ["wan"]}
+    server = Server(api_key=KEY, base_url=f"{url}/v1", dialect="localai", **models)
     return OpenAI(server, poll_seconds=0.0)
 
 
@@ -84,8 +85,12 @@ def standing(what: str) -> Iterator[tuple[Odd, Books, Callable[[], Provider]]]:
         "runway": lambda: runway.application(books, seconds=0.0),
         "runway-clip": lambda: runway.application(books, seconds=0.0),
         "horde": lambda: horde.application(books, seconds=0.0),
+        "localai": lambda: local.localai(books, []),
+        "localai-clip": lambda: local.localai(books, []),
     }
-    make = {"openai": _openai, "runway": _runway, "horde": _horde}[what.partition("-")[0]]
+    make = {"openai": _openai, "localai": _localai, "runway": _runway, "horde": _horde}[
+        what.partition("-")[0]
+    ]
     odd = Odd(apps[what]())
     with serving(odd) as url:
         yield odd, books, lambda: make(url)
@@ -101,7 +106,15 @@ REQUESTS = {
         Kind.VIDEO, "gen4.5", CLIP | {"width": 1280, "height": 720, "ratio": "16:9", "seconds": 2}
     ),
     "horde": request(Kind.IMAGE, "stable_diffusion", SQUARE),
+    "localai": request(Kind.IMAGE, "stablediffusion", SQUARE),
+    "localai-clip": request(Kind.VIDEO, "wan", CLIP),
 }
+
+
+def shared(cases: int, what: str) -> int:
+    """Return how many cases a form has of those of its provider."""
+    provider = what.partition("-")[0]
+    return -(-cases // sum(each.partition("-")[0] == provider for each in REQUESTS))
 
 
 async def made(provider: Provider, asked: Request, path: Path) -> None:
@@ -127,7 +140,12 @@ def test_whatever_is_odd_about_a_reply_its_media_are_saved_and_paid_for_once(
     with standing(what) as (odd, books, open_provider), asyncio.Runner() as runner:
         provider = open_provider()
 
-        @many
+        @settings(
+            max_examples=shared(CASES, what) or FEW_CASES,
+            deadline=None,
+            database=None,
+            suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+        )
         @given(seed=st.integers(0, 2**32))
         def case(seed: int) -> None:
             odd.seed = seed
@@ -174,13 +192,11 @@ def test_whatever_is_odd_about_a_reply_its_reader_finds_what_was_paid_for(
     what: str, tmp_path: Path
 ) -> None:
     kind = REQUESTS[what].kind
-    provider = what.partition("-")[0]
-    cases = READ_CASES // sum(each.startswith(provider) for each in REQUESTS)
     good, file = replies(what, tmp_path / "x")
     read = [read_reply(each.answered, kind) for each in good]
     odd = Odd(Starlette())
     with asyncio.Runner() as runner:
-        for seed in range(cases):
+        for seed in range(shared(READ_CASES, what)):
             odd.seed = seed
             reply = good[seed % len(good)]
             plain = read[seed % len(good)]

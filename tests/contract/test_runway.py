@@ -544,6 +544,13 @@ def test_the_accounts_limits_and_balance_are_taken_over(world: World) -> None:
             assert capability(provider, "gen4.5").limit == 7
             assert capability(provider, "gen4_image").limit == 1
             assert len(before) == len(provider.capabilities())
+            world.account.limits = {}  # as where the field is missing: what is known holds on
+            await provider.refresh()
+            assert capability(provider, "gen4.5").limit == 7
+            world.account.limits = {"gen4.5": (10**40, 10**40)}  # more than the database counts
+            await provider.refresh()
+            assert 7 < capability(provider, "gen4.5").limit < 2**31
+            assert 7 < (capability(provider, "gen4.5").per_day or 0) < 2**31
         async with world.provider(key="wrong") as provider:
             with pytest.raises(InvalidCredentials):
                 await provider.check()
