@@ -20,6 +20,7 @@ from core.settings import Settings
 from core.store import Store, open_store
 from core.store.embedded import EmbeddedMongo
 from tests.database import Databases, in_memory
+from tests.kept_secret import pytest_runtest_makereport  # noqa: F401  # a hook
 
 OPEN_FILES = 16_384
 

@@ -12,8 +12,11 @@ from typing import Final
 
 import psutil
 
+from tests.kept_secret import look_over
+
 ROOT: Final = Path(__file__).parents[1]
 START_SECONDS: Final = 60
+OWN_SECRETS: Final = ("session.key", "mongod.key")
 
 
 def free_port() -> int:
@@ -75,7 +78,7 @@ class Product:
 
     def command(self, *arguments: str, timeout: float = 180) -> subprocess.CompletedProcess[str]:
         """Run `python -m core …` beside it."""
-        return subprocess.run(
+        ran = subprocess.run(
             [*self.prefix, sys.executable, "-m", "core", *arguments],
             cwd=ROOT,
             env=self.environment,
@@ -84,6 +87,8 @@ class Product:
             timeout=timeout,
             check=False,
         )
+        look_over(ran.stdout + ran.stderr, f"`{arguments[0]}`", self._own_secrets())
+        return ran
 
     def stop(self, how: int = signal.SIGINT) -> int:
         """Stop it as Ctrl-C does and return its exit code."""
@@ -93,7 +98,17 @@ class Product:
         self._reader.join(10)
         if self.process.stdout is not None:
             self.process.stdout.close()
+        look_over(self.output, "the product", self._own_secrets())
         return code
+
+    def _own_secrets(self) -> list[str]:
+        """What it has made for itself: the signing secret, the database's key."""
+        folder = Path(self.environment["DATA_DIR"])
+        found = []
+        for name in OWN_SECRETS:
+            with suppress(OSError):  # it has none
+                found.append((folder / name).read_text().strip())
+        return [each for each in found if each]
 
     def _read(self) -> None:
         assert self.process.stdout is not None

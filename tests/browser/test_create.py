@@ -174,7 +174,7 @@ def thrifty(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Itera
     assert browser.is_connected()
     running = Product(
         tmp_path_factory.mktemp("thrifty"),
-        RUNWAYML_API_SECRET="key_" + "0" * 128,
+        RUNWAYML_API_SECRET="key_for-tests" + "0" * 128,
         RUNWAYML_BASE_URL="http://127.0.0.1:9",
         BUDGETS='{"credits": 0}',
     )

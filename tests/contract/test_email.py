@@ -34,8 +34,8 @@ from tests.product import ROOT, free_port
 from tests.servers.mail import Fault, MailServer, environment_of, settings_of
 from tests.servers.wire import serving
 
-PASSWORD = "a-very-secret-password"  # noqa: S105  # of the stand-in
-TOKEN = "a-token-for-an-hour"  # noqa: S105  # likewise
+PASSWORD = "a-password-for-tests"  # noqa: S105  # of the stand-in
+TOKEN = "a-token-for-tests-of-an-hour"  # noqa: S105  # likewise
 ANA = "ana@example.net"
 TIMES_UP = 1.5
 

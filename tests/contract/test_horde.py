@@ -31,7 +31,7 @@ from tests.product import free_port
 from tests.servers.horde import application
 from tests.servers.wire import Books, Fault, serving
 
-KEY = "a-very-secret-horde-key"
+KEY = "a-horde-key-for-tests"
 
 
 class World(Wired):

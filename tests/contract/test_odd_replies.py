@@ -61,7 +61,7 @@ def _openai(url: str) -> Provider:
 
 
 def _localai(url: str) -> Provider:
-    models = {"image_models": ["stablediffusion"], "video_models": ["wan"]}
+    models: dict[str, Any] = {"image_models": ["stablediffusion"], "video_models": ["wan"]}
     server = Server(api_key=KEY, base_url=f"{url}/v1", dialect="localai", **models)
     return OpenAI(server, poll_seconds=0.0)
 

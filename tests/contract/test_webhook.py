@@ -40,7 +40,7 @@ from tests.conftest import MOMENT
 from tests.servers.webhooks import Answer, Receiver, receiving, receiving_tls
 
 NAME = "hooks.example.org"
-SECRET_PATH = "/hook?token=a-very-secret-token"  # noqa: S105  # that no text may show
+SECRET_PATH = "/hook?token=a-token-for-tests"  # noqa: S105  # that no text may show
 LOOPBACK = "127.0.0.1"
 Resolver = Callable[..., list[tuple[Any, ...]]]
 

@@ -27,7 +27,7 @@ from tests.integration.test_web_pages import ROOT
 pytestmark = pytest.mark.usefixtures("page_studio")
 
 PHRASE = "correct horse battery"
-OTHER = "another staple altogether"
+OTHER = "another horse battery altogether"
 LINUX = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 "
 PHONE = (
     "Mozilla/5.0 (iPhone; CPU iPhone OS 18_6 like Mac OS X) AppleWebKit/605.1.15 "

@@ -204,9 +204,11 @@ def test_a_new_passphrase_ends_all_sessions_and_every_lock(store: Store, user: C
     store.users.create("ana", passphrase_hash=hash_passphrase(PHRASE))
     _, session = store.sessions.begin("ana", 30)
     lock(store, "account ana 198.51.100.7")
-    ran = user("passphrase", "ana", "--passphrase-stdin", typed="another staple altogether\n")
+    ran = user(
+        "passphrase", "ana", "--passphrase-stdin", typed="another horse battery altogether\n"
+    )
     assert ran.out == "ana has a new passphrase, and is logged out everywhere.\n"
-    assert matches(store.users.passphrase_hash("ana"), "another staple altogether")
+    assert matches(store.users.passphrase_hash("ana"), "another horse battery altogether")
     assert store.sessions.living([session.id]) == {}
     assert not locked(store, "account ana 198.51.100.7")
     ran = user("passphrase", "ana", "--passphrase-stdin", typed="\n")

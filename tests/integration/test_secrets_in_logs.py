@@ -19,12 +19,12 @@ from tests.servers.wire import serving
 
 PROMPT = "a prompt that is nobody's business"
 SECRETS = {
-    "OPENAI_API_KEY": "sk-\"strange'\\{key}#12345",
-    "SMTP_PASSWORD": "mail\u00a0wörd-98765",
-    "SESSION_SECRET": "sign/with+this=secret&more",
-    "AI_HORDE_API_KEY": "horde-key-%41%42-7788",
+    "OPENAI_API_KEY": "sk-\"strange'\\{key}#12345-for-tests",
+    "SMTP_PASSWORD": "mail\u00a0wörd-98765-for-tests",
+    "SESSION_SECRET": "sign/with+this=secret&more-for-tests",
+    "AI_HORDE_API_KEY": "horde-key-%41%42-7788-for-tests",
 }
-PROXY_PASSWORD = "pr0xy-p%C3%A4ss"  # noqa: S105  # made up, as are the others
+PROXY_PASSWORD = "pr0xy-p%C3%A4ss-for-tests"  # noqa: S105  # made up, as are the others
 
 
 def mirror(request: Request) -> JSONResponse:

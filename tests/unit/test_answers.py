@@ -26,7 +26,7 @@ from core.providers.errors import (
     RequestRejected,
 )
 
-KEY = "a-very-secret-key"
+KEY = "a-very-secret-key-for-tests"
 ACME = Vendor(
     title="Acme",
     key_setting="ACME_KEY",

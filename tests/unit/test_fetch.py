@@ -27,7 +27,7 @@ from core.providers.walls import Walled, Walls
 from tests.product import free_port
 from tests.servers.wire import clip, cut, picture, serving
 
-KEY = "a-very-secret-key"
+KEY = "a-very-secret-key-for-tests"
 ACME = Vendor(title="Acme", key_setting="ACME_KEY", secrets=(KEY,))
 PNG = picture("a file", 64, 64)
 BEARER = {"Authorization": f"Bearer {KEY}"}
