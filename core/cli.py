@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Final
@@ -16,7 +17,7 @@ from core.cli_repair import repair as repair_command
 from core.cli_users import user as user_commands
 from core.crash_report import BROKEN, CANNOT_START, SUPERVISED, TEMPORARY, sentence
 from core.media.folder import FolderStore
-from core.media.storage import InvalidContentUrl, open_content
+from core.media.storage import InvalidContentUrl, StorageUnavailable, open_content
 from core.models import (
     ENDED_STATES,
     MIN_ITEMS,
@@ -97,8 +98,9 @@ def run() -> None:
 
     settings = load_settings()
     content = open_content(settings.content_url)  # before anything is started
-    if isinstance(content, FolderStore):
-        content.check()  # a bucket may be away for a while; `doctor` tries it
+    if isinstance(content, FolderStore):  # a bucket may be away for a while; `doctor` tries it
+        with suppress(StorageUnavailable):  # a full disk is said with the banner
+            content.check()
     supervise(settings)
 
 
@@ -188,6 +190,7 @@ def generate(prompt: str, user: str, *, wait: bool, as_json: bool, **chosen: Any
     """
     from core.generation.generators import open_catalogue  # noqa: PLC0415
     from core.generation.order import Makers, Order, plan  # noqa: PLC0415
+    from core.generation.room import full_disks  # noqa: PLC0415
     from core.notifications.wishes import Typed, read_wish  # noqa: PLC0415
 
     settings = load_settings()
@@ -205,6 +208,8 @@ def generate(prompt: str, user: str, *, wait: bool, as_json: bool, **chosen: Any
         accepted=accepted,
         **chosen,
     )
+    if full := full_disks(settings, open_content(settings.content_url)):
+        raise InvalidInput(full)
     with open_store(settings) as store:
         for task in tasks:
             source = _source(store, order.user_id, sources[task])

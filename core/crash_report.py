@@ -1,6 +1,5 @@
 """What a command or process says when it ends by an error: one sentence, details in a file."""
 
-import errno
 import os
 import secrets
 import tempfile
@@ -9,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from core.disks import is_full
 from core.redaction import redact
 
 SUPERVISED: Final = "FIVEFOLD_SUPERVISED"
@@ -32,7 +32,7 @@ def sentence(error: Exception, folder: Path) -> str:
     """
     if isinstance(error, OSError) and error.strerror:
         paths = [str(each) for each in (error.filename, error.filename2) if each is not None]
-        hint = " Make room on that disk." if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
+        hint = " Make room on that disk." if is_full(error) else ""
         return redact(f"{' and '.join(paths) or 'the system'}: {error.strerror}.{hint}")
     last = " ".join(traceback.format_exception_only(error)[-1].split())
     kept = _keep(error, folder)

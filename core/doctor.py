@@ -2,86 +2,85 @@
 
 import asyncio
 import tempfile
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
+from core.disks import check_data_folder
 from core.doctor_login import check_provider
-from core.doctor_web import check_links
-from core.filesystem import flush, free_bytes, shown_bytes
+from core.doctor_web import accepted_origin, check_links
 from core.generation.engine import address, check
 from core.generation.generators import open_catalogue
 from core.media.encoding import encode_clip
+from core.media.folder import FolderStore
 from core.media.inspection import inspect_bounded
-from core.media.storage import open_content
+from core.media.storage import ContentStore, open_content
 from core.models import Cost, Kind, now
 from core.notifications.channels import Channel
 from core.notifications.registry import offered, open_channels
+from core.probes import Finding, Probe, looked_at
 from core.providers.base import Capability, Provider
-from core.providers.errors import ProviderError
 from core.providers.registry import Catalogue
 from core.settings import Settings, warnings_about
 from core.store import open_store
 from core.store.costs import assumed_cost
-from core.store.embedded import full_disk
+
+__all__ = ["Finding", "examine", "overview", "probes"]
 
 OVERDUE_SECONDS: Final = 120.0
 _BAD: Final = 400  # and above: HTTP statuses that refuse
 
 
-@dataclass(frozen=True)
-class Finding:
-    """What one check found.
+def examine(settings: Settings, *, quick: bool = False) -> list[Finding]:
+    """Check every part.
 
-    Attributes:
-        name: what was checked.
-        ok: whether it is in order.
-        text: the facts, or what is wrong and what to do.
+    Args:
+        settings: say which parts there are.
+        quick: whether to do only what takes no time, as `make run` does.
     """
-
-    name: str
-    ok: bool
-    text: str
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the finding for `--json`."""
-        return asdict(self)
+    each = ((probe.name, probe.quick if quick else probe.check) for probe in probes(settings))
+    return [looked_at(name, check) for name, check in each if check is not None]
 
 
-def examine(settings: Settings) -> list[Finding]:
-    """Check the database, workers, queue, folders, the encoder and every configured provider."""
-    findings = [
-        _finding("settings", lambda: _settings(settings)),
-        _finding("database", lambda: _database(settings)),
-        _finding("documents", lambda: _documents(settings)),
-        _finding("workers", lambda: _workers(settings)),
-        _finding("queue", lambda: _queue(settings)),
-        _finding("broker", lambda: _broker(settings)),
-        _finding("data folder", lambda: _data_folder(settings)),
-        _finding("files", lambda: open_content(settings.content_url).check()),
-        _finding("kept replies", lambda: _kept(settings)),
-        _finding("encoder", _encoder),
+def probes(settings: Settings) -> list[Probe]:
+    """Return a probe for every part: each is checked here and nowhere else."""
+    content, catalogue = open_content(settings.content_url), open_catalogue(settings)
+    here = isinstance(content, FolderStore)
+    quick = Probe.all_quick
+    return [
+        quick("settings", lambda: _settings(settings)),
+        quick("database", lambda: _database(settings)),
+        Probe("documents", lambda: _documents(settings)),
+        Probe("workers", lambda: _workers(settings)),
+        quick("queues", lambda: _queues(settings, catalogue)),
+        Probe("queue", lambda: _queue(settings)),
+        quick("broker", lambda: _broker(settings)),
+        quick("data folder", lambda: check_data_folder(settings.data_dir)),
+        Probe("files", content.check, content.check if here else None),
+        Probe("kept replies", lambda: _kept(settings)),
+        Probe("encoder", _encoder),
+        *(Probe(each.title, partial(_health, each)) for each in catalogue.providers.values()),
+        *(quick(name, partial(_raise, why)) for name, why in catalogue.broken.items()),
+        quick("budgets", lambda: _budgets(settings, catalogue)),
+        Probe("login", lambda: _login(settings), lambda: _open_login(settings)),
+        Probe("links", lambda: check_links(settings), lambda: str(accepted_origin(settings))),
+        Probe("messages", lambda: _messages(settings)),
+        *_channels(settings, content),
     ]
-    catalogue = open_catalogue(settings)
-    findings += [
-        _finding(provider.title, partial(_health, provider))
-        for provider in catalogue.providers.values()
-    ]
-    findings += [Finding(name, ok=False, text=why) for name, why in catalogue.broken.items()]
-    findings.append(_finding("budgets", lambda: _budgets(settings, catalogue)))
-    findings.append(_finding("login", lambda: _login(settings)))
-    findings.append(_finding("links", lambda: check_links(settings)))
-    findings.append(_finding("messages", lambda: _messages(settings)))
+
+
+def _channels(settings: Settings, content: ContentStore) -> list[Probe]:
     try:
-        channels = open_channels(settings, open_content(settings.content_url))
+        channels = open_channels(settings, content)
     except Exception as error:  # noqa: BLE001  # whatever it is, it is the finding
-        return [*findings, Finding("notifications", ok=False, text=str(error))]
-    findings += [_finding(f"told by {each.name}", partial(_reach, each)) for each in channels]
-    return findings
+        return [Probe.all_quick("notifications", partial(_raise, str(error)))]
+    return [Probe(f"told by {each.name}", partial(_reach, each)) for each in channels]
+
+
+def _raise(why: str) -> str:
+    raise LookupError(why)
 
 
 def overview(settings: Settings) -> list[tuple[str, str]]:
@@ -92,28 +91,17 @@ def overview(settings: Settings) -> list[tuple[str, str]]:
         for kind in Kind
         for provider, capability in [catalogue.choose(kind)]
     ]
-    unbound = _unbound(settings, catalogue)
     database = "MONGODB_URI" if settings.mongodb_uri.get_secret_value() else "embedded MongoDB"
     return [
         *makers,
         ("told by", ", ".join(offered(settings))),
         ("budgets", f"{_amounts(settings)} a month for each user" if settings.budgets else "none"),
-        *([("WARNING", unbound)] if unbound else []),
         ("login", f"by {settings.login}, registration {settings.registration}"),
         ("database", f"{database}, database “{settings.mongodb_database}”"),
-        ("broker", address(settings.broker_url.get_secret_value()) or "none: one worker"),
+        ("broker", address(settings.broker_url.get_secret_value()) or "none"),
         ("data", str(settings.data_dir.resolve())),
         ("files", open_content(settings.content_url).place),
     ]
-
-
-def _finding(name: str, check: Callable[[], str]) -> Finding:
-    try:
-        return Finding(name, ok=True, text=check())
-    except ProviderError as error:
-        return Finding(name, ok=False, text=error.final)  # nobody tries again here
-    except Exception as error:  # noqa: BLE001  # whatever it is, it is the finding
-        return Finding(name, ok=False, text=str(error))
 
 
 def _health(provider: Provider) -> str:
@@ -164,6 +152,31 @@ def _workers(settings: Settings) -> str:
     return "; ".join(named)
 
 
+def _queues(settings: Settings, catalogue: Catalogue) -> str:
+    """See that each queue that providers need is served, by workers that hear of its work."""
+    with open_store(settings) as store:
+        workers = store.workers.alive()
+    served = {queue for worker in workers for queue in worker.queues}
+    served = served or set(settings.worker_queues.split(","))  # `make run` starts such a one
+    needed = {
+        each.queue: provider.title
+        for provider in catalogue.providers.values()
+        for each in provider.capabilities()
+    }
+    for queue in sorted(set(needed) - served):
+        raise LookupError(
+            f"No worker serves the queue “{queue}”, so {needed[queue]} makes nothing. Start one "
+            f"beside this: `python -m core worker --queues {queue}`."
+        )
+    if len(brokers := {worker.broker for worker in workers}) > 1:
+        raise LookupError(
+            "The workers do not hear of the same work: "
+            + " and ".join(sorted(each or "none" for each in brokers))
+            + " are their brokers. Start all of them with the same BROKER_URL."
+        )
+    return f"{', '.join(sorted(needed))} are served" if len(needed) > 1 else "io is served"
+
+
 def _queue(settings: Settings) -> str:
     with open_store(settings) as store:
         waiting, in_flight = store.queue.waiting(), store.queue.in_flight()
@@ -179,7 +192,7 @@ def _queue(settings: Settings) -> str:
 
 def _broker(settings: Settings) -> str:
     url = settings.broker_url.get_secret_value()
-    return asyncio.run(check(url)) if url else "none: one worker makes everything"
+    return asyncio.run(check(url)) if url else "none: workers look in the database for their work"
 
 
 def _budgets(settings: Settings, catalogue: Catalogue) -> str:
@@ -241,9 +254,14 @@ def _amounts(settings: Settings) -> str:
 
 
 def _login(settings: Settings) -> str:
-    """See that who may come in fits to where the pages are open."""
+    """See that people can log in, and none that should not."""
     if settings.login == "oidc":
         return f"by {check_provider(settings)}, registration {settings.registration}"
+    return _open_login(settings)
+
+
+def _open_login(settings: Settings) -> str:
+    """See that who may come in fits to where the pages are open."""
     if settings.login == "user_id" and not settings.local:
         raise LookupError(
             "Whoever types a user id is that user, and the pages are open to a network "
@@ -280,16 +298,6 @@ def _reach(channel: Channel) -> str:
         return channel.check()
     finally:
         channel.close()
-
-
-def _data_folder(settings: Settings) -> str:
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryFile(dir=settings.data_dir) as file:
-        file.write(b"a file")
-        flush(file)
-    if full := full_disk(settings.data_dir):
-        raise OSError(full[0].upper() + full[1:])
-    return f"{settings.data_dir.resolve()} ({shown_bytes(free_bytes(settings.data_dir))} free)"
 
 
 def _encoder() -> str:

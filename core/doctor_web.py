@@ -35,13 +35,7 @@ def check_links(settings: Settings) -> str:
     Raises:
         LookupError: they do not lead here, or pages opened there stay empty; why is its text.
     """
-    base = settings.link_base
-    if not settings.public_url and (settings.mails or not settings.local):
-        raise LookupError(
-            f"Links in messages start with {base}, which only this machine can open. "
-            "Set PUBLIC_URL to the address that users open Fivefold by."
-        )
-    origin = _accepted(settings)
+    base, origin = settings.link_base, accepted_origin(settings)
     with open_store(settings) as store:
         installation, running = store.installation(), bool(store.workers.alive())
     try:
@@ -58,8 +52,17 @@ def check_links(settings: Settings) -> str:
     return f"start with {base}: for this machine only, which is what is served"
 
 
-def _accepted(settings: Settings) -> Origin:
-    """Return the origin of pages opened by a link, which the web process has to accept."""
+def accepted_origin(settings: Settings) -> Origin:
+    """Return the origin of pages opened by a link, as the web process will accept it.
+
+    Raises:
+        LookupError: it would refuse that, or others than this machine cannot follow a link.
+    """
+    if not settings.public_url and (settings.mails or not settings.local):
+        raise LookupError(
+            f"Links in messages start with {settings.link_base}, which only this machine can open. "
+            "Set PUBLIC_URL to the address that users open Fivefold by."
+        )
     origin = parse_origin(settings.link_base)
     if origin is not None:
         host = str(origin).partition("://")[2]

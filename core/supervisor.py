@@ -17,8 +17,9 @@ from typing import Final
 from urllib.request import ProxyHandler, build_opener
 
 from core.crash_report import CANNOT_START, SUPERVISED, TEMPORARY
+from core.disks import FolderUnusable, check_data_folder
 from core.filesystem import lock
-from core.settings import Settings, warnings_about
+from core.settings import Settings
 from core.store import open_store
 from core.store.embedded import EmbeddedMongo, EmbeddedUnavailable
 
@@ -137,22 +138,22 @@ def supervise(settings: Settings) -> None:
     asked: list[int] = []
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda received, _: asked.append(received))
-    for warning in warnings_about(settings):
-        _say(f"  {warning}")
     with _locked(settings), _database(settings) as mongo:
         children: list[Child] = []
+        restart = _Restart(mongo) if mongo is not None else None
         try:
             children += [Child(name) for name in ("web", "worker", "notifier")]
+            found = _Findings(settings)
             announced = False
             ready_by = time.monotonic() + READY_SECONDS
             while not asked:
-                if mongo is not None and not mongo.running:
-                    _restart(mongo, children)
+                if restart is not None:
+                    restart.attempt(children)
                 for child in children:
                     child.keep_running()
-                if not announced and _answers(settings):
+                if not announced and found.there and _answers(settings):
                     announced = True
-                    _say(_banner(settings))
+                    _say(_banner(settings, found.lines))
                 elif not announced and time.monotonic() > ready_by:
                     raise CannotStart(
                         f"The page was not ready in {READY_SECONDS:.0f} s. The last that its "
@@ -170,32 +171,68 @@ def supervise(settings: Settings) -> None:
     _say("  Stopped.")
 
 
-def _restart(mongo: EmbeddedMongo, children: list[Child]) -> None:
-    """Start a database that has died; where its address changed, so must all who use it."""
-    _say("  the database ended; starting it again")
-    former = mongo.uri
-    try:
-        mongo.start()
-    except EmbeddedUnavailable as error:
-        _say(f"  {error} Trying again in {RESTART_PAUSES[-1]:g} s")
-        time.sleep(RESTART_PAUSES[-1])
-    if mongo.uri != former:
-        for child in children:
-            child.stop(at_once=True)
+class _Restart:
+    """Starts the embedded database again where it has died."""
+
+    def __init__(self, mongo: EmbeddedMongo) -> None:
+        self._mongo = mongo
+        self._said = ""
+        self._not_before = 0.0
+
+    def attempt(self, children: list[Child]) -> None:
+        """Start it where it is dead; where its address changed, so must all who use it."""
+        if self._mongo.running or time.monotonic() < self._not_before:
+            return
+        if not self._said:
+            self._say("the database ended; starting it again")
+        former = self._mongo.uri
+        try:
+            self._mongo.start()
+        except EmbeddedUnavailable as error:
+            self._say(f"{error} Trying again every {RESTART_PAUSES[-1]:g} s")
+            self._not_before = time.monotonic() + RESTART_PAUSES[-1]
+            return
+        self._say("the database answers again")
+        self._said = ""
+        if self._mongo.uri != former:
+            for child in children:
+                child.stop(at_once=True)
+
+    def _say(self, text: str) -> None:
+        if text != self._said:  # a disk may be full for hours
+            _say(f"  {text}")
+        self._said = text
+
+
+class _Findings:
+    """What the quick checks of `doctor` find, looked for while the processes start."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.lines: list[str] = []
+        self._settings = settings
+        self._looking = threading.Thread(target=self._look, daemon=True)
+        self._looking.start()
+
+    @property
+    def there(self) -> bool:
+        """Whether everything was looked at."""
+        return not self._looking.is_alive()
+
+    def _look(self) -> None:
+        from core.doctor import examine  # noqa: PLC0415  # loads the providers: beside the start
+
+        found = examine(self._settings, quick=True)
+        self.lines = [f"  WARNING {each.name}: {each.text}" for each in found if not each.ok]
 
 
 @contextmanager
 def _locked(settings: Settings) -> Iterator[None]:
     """Hold the data folder and see that the port is free."""
     try:
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
-        file = (settings.data_dir / "lock").open("w")
-    except OSError as error:
-        raise CannotStart(
-            f"The data folder {settings.data_dir} cannot be used: {error.strerror}. "
-            "Set DATA_DIR to a folder that can be written to."
-        ) from None
-    with file:
+        check_data_folder(settings.data_dir)
+    except FolderUnusable as error:
+        raise CannotStart(str(error)) from None
+    with (settings.data_dir / "lock").open("w") as file:
         if not lock(file):
             raise CannotStart(
                 f"Fivefold already runs on the data folder {settings.data_dir.resolve()}. "
@@ -282,12 +319,12 @@ def _answers(settings: Settings) -> bool:
     return False
 
 
-def _banner(settings: Settings) -> str:
+def _banner(settings: Settings, warnings: list[str]) -> str:
     from core.doctor import overview  # noqa: PLC0415  # loads the providers: not before the start
 
     lines = [f"  Fivefold is ready: {settings.link_base}", ""]
     lines += [f"  {name:<14} {text}" for name, text in overview(settings)]
-    return "\n".join(["", *lines, "", "  Ctrl-C stops it.", ""])
+    return "\n".join(["", *warnings, "", *lines, "", "  Ctrl-C stops it.", ""])
 
 
 def _ending(process: subprocess.Popen[bytes]) -> str:

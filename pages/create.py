@@ -7,6 +7,7 @@ from core.i18n import gettext as _
 from core.models import InvalidInput, Task
 from core.store import DatabaseError
 from core.web import form, recent, session
+from core.web.answers import no_answer
 from core.web.estimate import Estimate
 from core.web.form_state import Form
 from core.web.studio import studio, upscaled_size
@@ -102,7 +103,7 @@ def ask_for(user_id: str) -> None:
     except InvalidInput as error:
         refusal.error(str(error))
     except DatabaseError:
-        refusal.error(_(NOT_STORED))
+        refusal.error(no_answer(NOT_STORED))
     with about:
         expected = say_more(filled, here, rest, user_id)
     with box:

@@ -6,7 +6,7 @@ from core.i18n import gettext as _
 from core.models import InvalidInput, User
 from core.store import DatabaseError
 from core.web import components, notices, session, telling
-from core.web.answers import NO_ANSWER
+from core.web.answers import no_answer
 from core.web.studio import studio
 
 
@@ -17,7 +17,7 @@ def carry_out(user: User, asked: str) -> None:
     except InvalidInput as error:
         told = str(error)
     except DatabaseError:
-        told = _(NO_ANSWER)
+        told = no_answer()
     if told:
         st.session_state["told"] = told
 

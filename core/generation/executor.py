@@ -14,7 +14,7 @@ from structlog.contextvars import bound_contextvars
 
 from core import telemetry
 from core.generation.learnt import learnt
-from core.generation.making import MAX_ATTEMPTS, Making
+from core.generation.making import DISK_FULL, MAX_ATTEMPTS, Making
 from core.generation.pulse import Interruption, Pulse
 from core.generation.threads import without_queueing
 from core.i18n import N_
@@ -297,7 +297,7 @@ def _as_error(error: ProviderError, *, final: bool = False) -> AssetError:
 
 def _waits_for_free(making: Making, error: ProviderError) -> bool:
     """Whether trying again is only waiting: for one's turn, or for what is being made."""
-    if isinstance(error, RateLimited):
+    if isinstance(error, RateLimited) or error.code == DISK_FULL:
         return making.asset.waits < MAX_WAITS
     started = making.asset.timings.get("started_at", now())
     waited = (now() - started).total_seconds()

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from core import telemetry
+from core.disks import is_full
 from core.generation.learnt import learnt
 from core.generation.pulse import Hold
 from core.generation.replies import ReplyKeeper
@@ -40,6 +41,7 @@ from core.store.stand_ins import JOB as JOB_UNREADABLE
 
 MAX_ATTEMPTS: Final = 5
 NOT_SAVED: Final = "not_saved"
+DISK_FULL: Final = "disk_full"
 BROKEN: Final = "broken_file"
 DEADLINE: Final = "deadline"
 SOURCE_GONE: Final = N_("The item that this was to be made of is not there any more.")
@@ -49,6 +51,7 @@ NO_COPY: Final = N_(
     "download it to open it with another program."
 )
 SAVE_AGAIN: Final = (20, 15.0)  # times, seconds between: for what could not be fetched again
+FULL_TIMES: Final = 5760  # as many more, a day, where there is no room to keep it elsewhere either
 
 _log = logging.getLogger(__name__)
 
@@ -106,6 +109,12 @@ class Making:
     def rereadable(self) -> bool:
         """Whether another worker could carry on from a kept reply."""
         return self._reply is not None
+
+    @property
+    def carried_on(self) -> bool:
+        """Whether another attempt at the item costs nothing."""
+        file = any(each.what == "file" for each in self._kept)
+        return self.resumable or self.rereadable or file or not self.charged
 
     @property
     def charged(self) -> bool:
@@ -345,16 +354,16 @@ class Making:
 
     async def _stored(self, submission: Submission) -> Submission:
         """Store the provider's answer, however long that takes where it was paid for."""
-        await self._keep(submission.reply)
-        changes = learnt(submission) | self.kept
+        details = learnt(submission)
         while True:
+            await self._keep(submission.reply)  # in turn: a full disk may have room again
             try:
-                await self._store_answer(submission, changes)
+                await self._store_answer(submission, details | self.kept)
             except DatabaseError as error:
                 if not self._paid:
                     raise
                 _log.warning("%s: the answer is not stored yet (%s)", self.asset.id, error)
-                changes = self.kept  # without details, should it be these that cannot be stored
+                details = {}  # should it be these that cannot be stored
                 await asyncio.sleep(1)
             else:
                 telemetry.item_started(self.asset)
@@ -424,11 +433,8 @@ class Making:
             saved = await self._saved_in_the_end(fetch)
         except BrokenMedia as error:  # perhaps it broke on its way
             raise ProviderError(str(error), code=BROKEN, retryable=self.resumable) from error
-        except StorageUnavailable as error:
-            free = self.resumable or self.rereadable or not self.charged
-            raise ProviderError(_sentence(error), code=NOT_SAVED, retryable=free) from error
         except OSError as error:
-            raise ProviderError(_sentence(error), code=NOT_SAVED) from error
+            raise self._not_saved(error) from error
         await self._done(saved)
 
     async def _save_kept_file(self) -> bool:
@@ -448,11 +454,19 @@ class Making:
                 if not (self.resumable or await self._has_reply()):
                     raise ProviderError(str(error), code=BROKEN) from error
             except OSError as error:
-                raise ProviderError(_sentence(error), code=NOT_SAVED) from error
+                raise self._not_saved(error) from error
             else:
                 await self._done(saved)
                 return True
         return False
+
+    def _not_saved(self, error: OSError) -> ProviderError:
+        """Return what is said of a file that could not be saved."""
+        if is_full(error):
+            full = self._content.full()
+            return ProviderError(full, code=DISK_FULL, retryable=self.carried_on)
+        again = self.carried_on and isinstance(error, StorageUnavailable)
+        return ProviderError(_sentence(error), code=NOT_SAVED, retryable=again)
 
     async def _done(self, saved: dict[str, Any]) -> None:
         """Store that the item is finished; then nothing needs to be kept of its call."""
@@ -468,13 +482,17 @@ class Making:
         """Save the file; one that was paid for and is only here is not given up soon."""
         only_here = self.charged and not (self.resumable or self.rereadable)
         times, pause = SAVE_AGAIN if only_here else (1, 0.0)
-        for _ in range(times - 1):
+        while True:
+            times -= 1
             try:
-                return await self._saved(fetch)
+                return await self._saved(fetch, keeping=times <= 0)
             except (OSError, ProviderUnavailable) as error:
+                # It is nowhere else, and a disk that is full may take nothing for hours.
+                wait = is_full(error) and not self.carried_on and times > -FULL_TIMES
+                if times <= 0 and not wait:
+                    raise
                 _log.warning("%s: not saved yet: %s", self.asset.id, error)
                 await asyncio.sleep(pause)
-        return await self._saved(fetch, keeping=True)
 
     async def _saved(
         self, fetch: Callable[[Path], Awaitable[None]], *, keeping: bool = False
@@ -588,8 +606,6 @@ def _noticed(call: asyncio.Task[Submission]) -> None:
 
 
 def _sentence(error: OSError) -> str:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return N_("The disk is full, so the file could not be saved.")
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return N_("The content folder cannot be written to, so the file could not be saved.")
     return N_("The file could not be saved: {reason}.").format(reason=error.strerror or error)

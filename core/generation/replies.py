@@ -140,7 +140,7 @@ class ReplyKeeper:
         try:
             self._store.replies.save(name, asset.id, source)
         except (DatabaseError, OSError) as error:
-            _log.error("%s: its %s is lost: %s", asset.id, what, error)
+            _log.error("%s: its %s cannot be kept: %s", asset.id, what, error)
             return None
         return Kept(what=what, place="database", path=name, bytes=size, call=call)
 

@@ -9,8 +9,16 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from core.filesystem import flush, free_bytes, move, shown_bytes
-from core.media.storage import ContentStore, Draft, InvalidContentUrl, OpenDraft, own_name
+from core.disks import DiskFull, FolderUnusable, check_folder, said_full
+from core.filesystem import flush, move
+from core.media.storage import (
+    ContentStore,
+    Draft,
+    InvalidContentUrl,
+    OpenDraft,
+    StorageUnavailable,
+    own_name,
+)
 from core.models import parse_user_id
 
 DRAFTS: Final = ".drafts"  # no user_id starts with a dot
@@ -33,21 +41,19 @@ class FolderStore(ContentStore):
 
         Raises:
             InvalidContentUrl: files cannot be written there; the text says why.
+            StorageUnavailable: the disk is full.
         """
-        probe = self.root / f".write-test-{secrets.token_hex(4)}"
         try:
-            self.root.mkdir(parents=True, exist_ok=True)
-            try:
-                probe.write_bytes(b"a file")
-            finally:
-                probe.unlink(missing_ok=True)
-        except OSError as error:
-            why = "it is a file" if self.root.is_file() else error.strerror or str(error)
-            raise InvalidContentUrl(
-                f"Files cannot be saved in CONTENT_URL, {self.place}: {why}. Set it to a folder "
-                "that can be written to."
-            ) from None
-        return f"{self.place} ({shown_bytes(free_bytes(self.root))} free)"
+            trouble = "Files cannot be saved in CONTENT_URL"
+            return check_folder("CONTENT_URL", self.root, trouble=trouble)
+        except DiskFull as error:
+            raise StorageUnavailable(str(error)) from None
+        except FolderUnusable as error:
+            raise InvalidContentUrl(str(error)) from None
+
+    def full(self) -> str:
+        """Return that there is no room where files go, in a sentence."""
+        return said_full("CONTENT_URL", self.root)
 
     def locate(self, user_id: str, stored_path: str) -> Path:
         """Return where a stored file lies today.

@@ -9,6 +9,8 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
+from core.i18n import N_
+
 PREVIEWS: Final = ".previews"  # no user_id starts with a dot
 REPLIES: Final = ".replies"  # what was paid for and could not become a file; never served to others
 
@@ -16,6 +18,9 @@ REPLIES: Final = ".replies"  # what was paid for and could not become a file; ne
 _BUCKET_ADDRESS: Final = re.compile(
     r"s3://(?P<bucket>[\w.-]+)(?P<folders>(/[^/?#]+)*)/?", re.ASCII | re.IGNORECASE
 )
+
+
+FULL: Final = N_("There is no room where files are saved.")
 
 
 class InvalidContentUrl(Exception):
@@ -126,6 +131,10 @@ class ContentStore(ABC):
             FileNotFoundError: there is no such file.
             StorageUnavailable: it cannot be had at the moment.
         """
+
+    def full(self) -> str:
+        """Return that there is no room where files go, in a sentence."""
+        return FULL
 
     @abstractmethod
     def remove(self, user_id: str, stored_path: str) -> None:

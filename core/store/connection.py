@@ -15,6 +15,7 @@ from pymongo.errors import (
 from pymongo.topology_description import TopologyDescription
 from pymongo.uri_parser import parse_uri
 
+from core.disks import full_disk
 from core.models import LoginEntry, ViewEntry
 from core.redaction import redact
 from core.settings import Settings
@@ -24,7 +25,6 @@ from core.store.addresses import AddressStore
 from core.store.assets import AssetStore
 from core.store.attempts import AttemptStore
 from core.store.bin import BinStore
-from core.store.embedded import full_disk
 from core.store.invites import InviteStore
 from core.store.jobs import JobStore
 from core.store.leases import LeaseStore
@@ -205,6 +205,13 @@ def _sets_there(uri: str) -> str:
     return ", ".join(found)
 
 
+def _full(settings: Settings) -> str:
+    """Return that the embedded database has no room, where that is why it does not answer."""
+    embeds = not settings.mongodb_uri.get_secret_value()
+    full = full_disk("DATA_DIR", settings.data_dir) if embeds else ""
+    return f"The database does not answer. {full}" if full else ""
+
+
 def open_store(settings: Settings) -> Store:
     """Connect to the database that the settings name, or to the embedded one.
 
@@ -219,7 +226,9 @@ def open_store(settings: Settings) -> Store:
     except embedded.EmbeddedUnavailable as error:
         raise DatabaseUnavailable(str(error)) from None
     if uri is None:
-        raise DatabaseUnavailable("Fivefold is not running here. Start it with `make run`.")
+        raise DatabaseUnavailable(
+            _full(settings) or "Fivefold is not running here. Start it with `make run`."
+        )
     with translated_errors():
         client: MongoClient[Document] = MongoClient(
             uri,
@@ -243,9 +252,8 @@ def open_store(settings: Settings) -> Store:
         store.check()
     except DatabaseUnavailable:
         store.close()
-        full = "" if settings.mongodb_uri.get_secret_value() else full_disk(settings.data_dir)
-        if full:
-            raise DatabaseUnavailable(f"The database does not answer: {full}.") from None
+        if full := _full(settings):
+            raise DatabaseUnavailable(full) from None
         if not client.topology_description.server_descriptions() and (others := _sets_there(uri)):
             raise DatabaseUnavailable(
                 "The database that MONGODB_URI names belongs to another replica set than "

@@ -26,22 +26,19 @@ import psutil
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure, PyMongoError
 
+from core.disks import full_disk
 from core.filesystem import (
     PRIVATE,
     flush,
-    free_bytes,
     kept_secret,
     make_executable,
     make_private,
     move,
-    shown_bytes,
 )
 from core.redaction import redact
 
 START_SECONDS: Final = 60.0
 STOP_SECONDS: Final = 20.0
-LITTLE_ROOM: Final = 16 * 2**20
-"""Free bytes without which the server does not start or go on: its journal and a few tables."""
 _FOLDER_IN_USE: Final = 100  # an exit code of mongod
 _USER: Final = "fivefold"
 _USER_NOT_FOUND: Final = 11  # codes of the server's
@@ -69,17 +66,6 @@ def running_uri(data_dir: Path) -> str | None:
             f"{error.strerror}. Run this as the account that Fivefold runs as."
         ) from None
     return _uri(record["port"], key)
-
-
-def full_disk(data_dir: Path) -> str:
-    """Return that the database's disk is full, and what to do; empty: it is not."""
-    room = free_bytes(data_dir)
-    if room is None or room >= LITTLE_ROOM:
-        return ""
-    return (
-        f"the disk of DATA_DIR, {data_dir.resolve()}, is full ({shown_bytes(room)} free). Make "
-        "room there, or set DATA_DIR to a folder on another disk"
-    )
 
 
 def find_mongod() -> Path:
@@ -138,8 +124,8 @@ class EmbeddedMongo:
         binary = find_mongod()
         database = _database_dir(self._data_dir)
         database.mkdir(parents=True, exist_ok=True)
-        if full := full_disk(self._data_dir):
-            raise EmbeddedUnavailable(f"The embedded MongoDB cannot start: {full}.")
+        if full := full_disk("DATA_DIR", self._data_dir):
+            raise EmbeddedUnavailable(f"The embedded MongoDB cannot start. {full}")
         record = _read_record(self._data_dir)
         for process in psutil.process_iter():  # one that has just begun has noted itself nowhere
             if _is_ours(process.pid, self._data_dir):
@@ -188,13 +174,12 @@ class EmbeddedMongo:
         if self.process is None or self.process.poll() is None:
             return
         said = self._complaints.read_text(errors="replace")
-        full = full_disk(self._data_dir)
+        if full := full_disk("DATA_DIR", self._data_dir):
+            raise EmbeddedUnavailable(f"The embedded MongoDB did not start. {full}")
         if "libcurl" in said or "libcrypto" in said or "GLIBC" in said:
             hint = f"it lacks a system library ({said.strip().splitlines()[-1]})"
         elif self.process.returncode == _FOLDER_IN_USE:
             hint = f"another mongod uses {_database_dir(self._data_dir)}, or its files are broken"
-        elif full:
-            hint = full
         else:
             hint = _ending(self.process.returncode)
             last = _last_complaint(self._data_dir / "mongod.log") or said.strip()

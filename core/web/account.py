@@ -22,7 +22,7 @@ from core.store import DatabaseError
 from core.store.invites import INVITE_DAYS
 from core.web import session
 from core.web.access import Access
-from core.web.answers import NO_ANSWER
+from core.web.answers import no_answer
 from core.web.moments import moment_text, zone_of
 from core.web.studio import studio
 from core.web.telling import draw_settings
@@ -110,7 +110,7 @@ def _section(name: str, title: str) -> Iterator[None]:
         try:
             yield
         except DatabaseError:
-            st.error(_(NO_ANSWER))
+            st.error(no_answer())
 
 
 def _act(section: str, do: Callable[[], str]) -> None:
@@ -120,7 +120,7 @@ def _act(section: str, do: Callable[[], str]) -> None:
     except (InvalidInput, LoginRefused) as error:
         said = _Said(section, str(error), refused=True)
     except DatabaseError:
-        said = _Said(section, _(NO_ANSWER), refused=True)
+        said = _Said(section, no_answer(), refused=True)
     st.session_state[_SAID] = said
 
 
@@ -195,7 +195,7 @@ def _choose_language(user_id: str) -> None:
     try:
         studio().store.users.choose(user_id, language=chosen)
     except DatabaseError:
-        st.session_state[_SAID] = _Said("language", _(NO_ANSWER), refused=True)
+        st.session_state[_SAID] = _Said("language", no_answer(), refused=True)
 
 
 def _draw_passphrase(user: User) -> None:

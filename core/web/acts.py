@@ -13,7 +13,7 @@ from starlette.routing import Route
 from core.i18n import gettext as _
 from core.models import InvalidInput
 from core.store import DatabaseError, DatabaseUnavailable
-from core.web.answers import NO_ANSWER, NOT_KEPT, Refused, said
+from core.web.answers import NOT_KEPT, Refused, no_answer, said
 from core.web.incoming import logged_in, read_body, same_origin
 from core.web.live import Hub
 from core.web.studio import Studio
@@ -68,7 +68,7 @@ def act_routes(open_studio: Callable[[], Studio], hub: Hub) -> list[Route]:
             return said(409, str(error))
         except (DatabaseError, DatabaseUnavailable) as error:
             _log.warning("%s was not carried out: %s", request.url.path, error)
-            return said(503, _(NO_ANSWER))
+            return said(503, no_answer())
         hub.changed(job_id)
         return JSONResponse({}, headers=NOT_KEPT)
 

@@ -4,12 +4,28 @@ from typing import Final
 
 from starlette.responses import JSONResponse
 
-from core.i18n import N_
+from core.disks import full_disk
+from core.i18n import N_, translated
+from core.i18n import gettext as _
+from core.settings import load_settings
 
 NO_ANSWER: Final = N_("The database does not answer. Please try again in a minute.")
 """On a page, beside what was asked for."""
 SORRY: Final = N_("The database does not answer at the moment. Please try again in a minute.")
 """By a route, with the HTTP status 503."""
+
+
+def no_answer(sentence: str = NO_ANSWER) -> str:
+    """Return what is said where the database does not answer, in the reader's language.
+
+    Args:
+        sentence: that, unless it is known why: its disk is full.
+    """
+    settings = load_settings()
+    embeds = not settings.mongodb_uri.get_secret_value()
+    full = full_disk("DATA_DIR", settings.data_dir) if embeds else ""
+    return translated(full) if full else _(sentence)
+
 
 NOT_KEPT: Final = {
     "Cache-Control": "no-store",

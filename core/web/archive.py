@@ -21,7 +21,7 @@ from core.models import AT_ONCE, AssetState, Job, User, ViewEntry, now
 from core.store import DatabaseError, DatabaseUnavailable
 from core.store.activity import Scope
 from core.web.access import Access
-from core.web.answers import NOT_KEPT
+from core.web.answers import NOT_KEPT, no_answer
 from core.web.content import file_name
 from core.web.identity import whose
 from core.web.studio import Studio
@@ -55,7 +55,7 @@ def archive_routes(open_studio: Callable[[], Studio]) -> list[Route]:
             return _archive(request, open_studio())
         except (DatabaseError, DatabaseUnavailable, OSError) as error:
             _log.warning("no archive was made: %s", error)
-            return PlainTextResponse(_(_SORRY), 503, NOT_KEPT)
+            return PlainTextResponse(no_answer(_SORRY), 503, NOT_KEPT)
 
     return [Route("/account/archive.zip", archive)]
 

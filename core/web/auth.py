@@ -17,7 +17,7 @@ from core.accounts import Accounts, Entered, LoginRefused, Visitor
 from core.i18n import N_
 from core.i18n import gettext as _
 from core.store import DatabaseError, DatabaseUnavailable
-from core.web.answers import SORRY, Refused
+from core.web.answers import SORRY, Refused, no_answer
 from core.web.identity import Identity, whose
 from core.web.incoming import read_body, same_origin
 from core.web.sessions import LiveSessions
@@ -194,7 +194,7 @@ def _refuse(refusal: LoginRefused) -> Response:
 
 def _sorry(error: Exception) -> Response:
     _log.warning("nobody was logged in or out: %s", error)
-    return JSONResponse({"message": _(SORRY)}, 503)
+    return JSONResponse({"message": no_answer(SORRY)}, 503)
 
 
 def _note(open_studio: Callable[[], Studio], reason: str, who: Visitor) -> None:

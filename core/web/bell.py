@@ -16,7 +16,7 @@ from core.i18n import N_, translated
 from core.i18n import gettext as _
 from core.models import ChannelName, Notice, NoticeStatus
 from core.store import DatabaseError, DatabaseUnavailable, Store
-from core.web.answers import NOT_KEPT, SORRY, Refused, said
+from core.web.answers import NOT_KEPT, SORRY, Refused, no_answer, said
 from core.web.incoming import logged_in, read_body, same_origin
 from core.web.studio import Studio
 
@@ -53,7 +53,7 @@ def bell_routes(open_studio: Callable[[], Studio]) -> list[Route]:
         except Refused as refusal:
             return said(refusal.status, str(refusal))
         except DatabaseUnavailable:
-            return said(503, _(SORRY))
+            return said(503, no_answer(SORRY))
 
         def mark() -> dict[str, Any]:
             store = open_studio().store
@@ -72,7 +72,7 @@ def _answer(make: Callable[[], dict[str, Any]]) -> Response:
         return said(refusal.status, str(refusal))
     except (DatabaseError, DatabaseUnavailable) as error:
         _log.warning("the bell was not answered: %s", error)
-        return said(503, _(SORRY))
+        return said(503, no_answer(SORRY))
 
 
 async def _job_read(request: Request) -> str | None:

@@ -32,7 +32,7 @@ from core.media.storage import RemoteFile, StorageUnavailable
 from core.models import OPEN_STATES, Asset, AssetState, Kind, Via
 from core.store import DatabaseError, DatabaseUnavailable
 from core.web.access import Access, to_asset
-from core.web.answers import SORRY, Refused
+from core.web.answers import SORRY, Refused, no_answer
 from core.web.identity import whose
 from core.web.studio import Studio
 from core.web.visitors import visitor
@@ -123,7 +123,7 @@ def _answer(make: Callable[[], Response]) -> Response:
         return PlainTextResponse(str(refusal), refusal.status, _SAFE | _NOT_KEPT)
     except (DatabaseError, DatabaseUnavailable) as error:
         _log.warning("content was not served: %s", error)
-        return PlainTextResponse(_(SORRY), 503, _SAFE | _NOT_KEPT)
+        return PlainTextResponse(no_answer(SORRY), 503, _SAFE | _NOT_KEPT)
     except StorageUnavailable as error:
         _log.warning("content was not served: %s", error)
         sentence = _("The files cannot be reached at the moment. Please try again in a minute.")

@@ -18,7 +18,7 @@ from starlette.types import Receive, Scope, Send
 from core.i18n import gettext as _
 from core.i18n import language
 from core.store import DatabaseError, DatabaseUnavailable
-from core.web.answers import NOT_KEPT, SORRY, Refused, said
+from core.web.answers import NOT_KEPT, SORRY, Refused, no_answer, said
 from core.web.channels import CARDS, CardsChannel, Channel, JobChannel, Looker, look
 from core.web.identity import whose
 from core.web.incoming import logged_in
@@ -93,7 +93,7 @@ def _answering(
             return said(refusal.status, str(refusal))
         except (DatabaseError, DatabaseUnavailable) as error:
             _log.warning("nothing was pushed: %s", error)
-            return said(503, _(SORRY))
+            return said(503, no_answer(SORRY))
 
     return route
 
@@ -103,7 +103,7 @@ def _checked(first: Event | None) -> Event:
     if first is None:  # the login ended meanwhile
         raise Refused(401, _("Please log in."))
     if first.name == "trouble":
-        raise Refused(503, _(SORRY))
+        raise Refused(503, no_answer(SORRY))
     if first.name == "gone":
         raise _nothing()
     return first

@@ -18,7 +18,7 @@ from core.models.times import parse_zone
 from core.store import DatabaseError, DatabaseUnavailable
 from core.store.activity import PERIODS, ActivityStore, Deed, Scope
 from core.store.users import UserStore
-from core.web.answers import NOT_KEPT, SORRY, Refused
+from core.web.answers import NOT_KEPT, SORRY, Refused, no_answer
 from core.web.incoming import logged_in
 from core.web.studio import Studio
 from core.web.tables import Row, csv_lines
@@ -53,7 +53,7 @@ def export_routes(open_studio: Callable[[], Studio]) -> list[Route]:
             return PlainTextResponse(str(error), 422, NOT_KEPT)
         except (DatabaseError, DatabaseUnavailable) as error:
             _log.warning("no activity was exported: %s", error)
-            return PlainTextResponse(_(SORRY), 503, NOT_KEPT)
+            return PlainTextResponse(no_answer(SORRY), 503, NOT_KEPT)
 
     return [Route("/activity/{which}.csv", export)]
 

@@ -23,7 +23,7 @@ from core.models import Asset, AssetState, InvalidInput, Kind, Via
 from core.store import DatabaseError, DatabaseUnavailable
 from core.store.library import PAGE, Change, Filter, parse_ids
 from core.web.access import Access, to_gallery
-from core.web.answers import NOT_KEPT, SORRY, Refused, said
+from core.web.answers import NOT_KEPT, SORRY, Refused, no_answer, said
 from core.web.bundle import bundled
 from core.web.incoming import logged_in, read_body, same_origin
 from core.web.library_query import read_filter, read_limit
@@ -320,7 +320,7 @@ def _answer(make: Callable[[], Response]) -> Response:
         return said(400, str(error))
     except (DatabaseError, DatabaseUnavailable, StorageUnavailable) as error:
         _log.warning("the library was not answered: %s", error)
-        return said(503, _(SORRY))
+        return said(503, no_answer(SORRY))
 
 
 def _json(answer: Json) -> Response:

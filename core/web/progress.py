@@ -21,7 +21,7 @@ _LOOKS: Final = {
     AssetState.UNKNOWN: ("unknown", N_("Outcome not known")),
     AssetState.CANCELLED: ("cancelled", N_("Cancelled")),
 }
-_NOT_SAVED: Final = frozenset({"broken_file", "not_saved"})
+_NOT_SAVED: Final = frozenset({"broken_file", "disk_full", "not_saved"})
 _DECIDE: Final = N_("Only you can decide to send it again.")
 
 

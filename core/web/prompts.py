@@ -8,10 +8,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from core.i18n import gettext as _
 from core.i18n import language
 from core.store import DatabaseError, DatabaseUnavailable
-from core.web.answers import NOT_KEPT, SORRY, Refused, said
+from core.web.answers import NOT_KEPT, SORRY, Refused, no_answer, said
 from core.web.incoming import logged_in
 from core.web.studio import Studio
 from core.web.surprises import surprise
@@ -53,4 +52,4 @@ def _answer(request: Request, make: Callable[[str], dict[str, Any]]) -> Response
         return said(refusal.status, str(refusal))
     except (DatabaseError, DatabaseUnavailable) as error:
         _log.warning("prompts were not told: %s", error)
-        return said(503, _(SORRY))
+        return said(503, no_answer(SORRY))

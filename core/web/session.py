@@ -12,11 +12,12 @@ from streamlit.navigation.page import Page
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from core.accounts import Visitor
-from core.i18n import ask_language, negotiated
+from core.i18n import N_, ask_language, negotiated
 from core.i18n import gettext as _
 from core.models import User, ViewEntry, now
 from core.store import DatabaseError, DatabaseUnavailable
 from core.web.access import Access
+from core.web.answers import no_answer
 from core.web.forged import is_forged
 from core.web.moments import zone_of
 from core.web.studio import studio
@@ -197,7 +198,9 @@ def unreachable_page() -> None:
     """Draw a page that says that the database does not answer."""
     message_page(
         _("We cannot reach your work right now"),
-        _("The database does not answer. Nothing is lost; please try again in a minute."),
+        no_answer(
+            N_("The database does not answer. Nothing is lost; please try again in a minute.")
+        ),
         _("Try again"),
     )
 

@@ -13,7 +13,7 @@ from core.i18n import gettext as _
 from core.models import Share, User, now
 from core.store import DatabaseError
 from core.web.access import Access
-from core.web.answers import NO_ANSWER
+from core.web.answers import no_answer
 from core.web.session import view, visitor
 from core.web.studio import Studio, studio
 
@@ -55,7 +55,7 @@ def draw_sharing(user: User, job_id: str) -> None:
         try:
             _draw_links(user, job_id)
         except DatabaseError:
-            st.error(_(NO_ANSWER))
+            st.error(no_answer())
 
 
 def link_of(found: Studio, share: Share) -> str:
@@ -117,4 +117,4 @@ def _apologies() -> Iterator[None]:
     try:
         yield
     except DatabaseError:
-        st.session_state[_SAID] = _(NO_ANSWER)
+        st.session_state[_SAID] = no_answer()

@@ -9,6 +9,7 @@ import streamlit as st
 
 from core.generation.generators import open_catalogue
 from core.generation.order import Choice, Order, plan, upscaled_size
+from core.generation.room import full_disks
 from core.generation.styles import STYLES
 from core.i18n import gettext as _
 from core.i18n import language, translated
@@ -184,9 +185,11 @@ class Studio:
         """Check an order and store it; the worker takes it from there.
 
         Raises:
-            InvalidInput: something in it cannot be made; the text says what.
+            InvalidInput: something in it cannot be made, or there is no room; the text says what.
             DatabaseError: it was not stored.
         """
+        if full := full_disks(self.settings, self.content):
+            raise InvalidInput(translated(full))
         check_wish(order.notify, self.store.users.get(order.user_id), self.channels())
         job, assets = plan(order, self.catalogue)
         job = job.model_copy(update={"language": language()})

@@ -24,7 +24,7 @@ from core.notifications.channels.webhook import parse_webhook
 from core.notifications.wishes import check_wish, choose_email, send_test
 from core.outcome import CHANNEL_TITLES
 from core.store import DatabaseError
-from core.web.answers import NO_ANSWER
+from core.web.answers import no_answer
 from core.web.moments import zone_of
 from core.web.notices import address_text, webhook_place
 from core.web.session import zone_name
@@ -110,7 +110,7 @@ def draw_settings(user: User) -> None:
             except InvalidInput as error:
                 st.error(str(error))
             except DatabaseError:
-                st.error(_(NO_ANSWER))
+                st.error(no_answer())
 
 
 def _draw_defaults(user: User) -> None:

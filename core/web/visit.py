@@ -13,7 +13,7 @@ from core.models import PROMPT_MAX_CHARACTERS, InvalidInput, Job, Kind, Task, Us
 from core.providers.base import Capability
 from core.store import DatabaseError
 from core.web import components, form, prefill, session
-from core.web.answers import NO_ANSWER
+from core.web.answers import no_answer
 from core.web.estimate import Estimate, estimate
 from core.web.form_state import Form
 from core.web.prefill import PROMPT, Wish
@@ -126,7 +126,7 @@ class Visit:
             try:
                 studio().store.users.choose(session.require_user(), stay=asked.on is True)
             except DatabaseError:
-                st.toast(_(NO_ANSWER))
+                st.toast(no_answer())
         elif asked.name == "open":
             sent, self.sent = self.sent, None
             if sent is not None:

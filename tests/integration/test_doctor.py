@@ -17,7 +17,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from core import doctor_web
-from core.doctor import Finding, _budgets, _encoder, examine, overview
+from core.doctor import Finding, _budgets, _encoder, examine
 from core.doctor_web import check_links
 from core.generation.generators import open_catalogue
 from core.media import inspection
@@ -301,11 +301,76 @@ def test_what_binds_nothing_is_a_finding(changed: dict[str, Any]) -> None:
     assert "binds nothing" in found.text
 
 
-def test_the_banner_warns_of_a_budget_that_binds_nothing() -> None:
+def quickly(settings: Settings) -> dict[str, str]:
+    """What `make run` finds before its banner."""
+    return {each.name: each.text for each in examine(settings, quick=True) if not each.ok}
+
+
+def test_make_run_looks_at_what_is_quick(settings: Settings, store: Store) -> None:
+    assert store.ping()
+    assert quickly(settings) == {}
     server = OpenAIServer(base_url="http://127.0.0.1:9/v1", image_models=("fox-1",), paid=True)
-    settings = Settings(openai_servers={"ours": server}, budgets={"USD": 20, "credits": 3})
-    warnings = [text for name, text in overview(settings) if name == "WARNING"]
-    assert len(warnings) == 1
-    assert "“credits” in BUDGETS binds nothing" in warnings[0]
-    settings.budgets.pop("credits")
-    assert "WARNING" not in dict(overview(settings))
+    budgets = {"USD": 20, "credits": 3}
+    changed = {
+        "openai_servers": {"ours": server},
+        "budgets": budgets,
+        "diffusers_image_models": ("a/b",),
+        "broker_url": SecretStr(f"redis://127.0.0.1:{free_port()}"),
+        "bind_address": "0.0.0.0",  # noqa: S104  # compared only
+    }
+    found = quickly(settings.model_copy(update=changed))
+    assert set(found) == {"budgets", "queues", "broker", "login", "links"}
+    assert "“credits” in BUDGETS binds nothing" in found["budgets"]
+    assert "No worker serves the queue “gpu”" in found["queues"]
+    assert "LOGIN=passphrase" in found["login"]
+    assert "Set PUBLIC_URL" in found["links"]
+
+
+def test_make_run_asks_nobody_outside(
+    settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is quick makes no connection but to the database and the broker."""
+    assert store.ping()
+    there = {store._client.address[1]}  # type: ignore[index]  # noqa: SLF001
+    asked = []
+    connect = socket.socket.connect
+
+    def noting(self: socket.socket, address: Any) -> None:
+        asked.append(address)
+        connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", noting)
+    changed = {
+        "login": "oidc",
+        "oidc_metadata_url": "http://127.0.0.1:9/.well-known/openid-configuration",
+        "smtp_host": "127.0.0.1",
+        "mail_from": "a@x.org",
+        "public_url": "http://127.0.0.1:9",
+        "ai_horde": True,
+        "ai_horde_base_url": "http://127.0.0.1:9",
+        "openai_base_url": "http://127.0.0.1:9/v1",
+    }
+    assert quickly(settings.model_copy(update=changed)) == {}
+    assert {address[1] for address in asked if address[1] not in there} == set()
+
+
+def test_workers_that_hear_of_work_by_different_brokers_are_a_finding(
+    settings: Settings, store: Store
+) -> None:
+    works(store)
+    assert finding(settings, "queues").ok is False, "it serves another queue"
+    for name, broker in (("one", ""), ("two", "redis://there:6379")):
+        store.workers.announce(
+            Worker(
+                id=name,
+                host="here",
+                pid=1,
+                broker=broker,
+                queues={"io": 1},
+                started_at=now(),
+                seen_at=now(),
+            )
+        )
+    found = finding(settings, "queues")
+    assert not found.ok
+    assert "none and redis://there:6379 are their brokers" in found.text

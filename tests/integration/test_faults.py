@@ -1,12 +1,15 @@
 """What the world can do to a worker: each fault ends in the right state, with a sentence."""
 
 import asyncio
+import errno
+import logging
 import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -202,24 +205,93 @@ def small_disk(settings: Settings) -> Iterator[Path]:
     subprocess.run(["/bin/umount", str(place)], check=True)
 
 
-def test_a_disk_that_is_really_full_is_said_and_mended_by_a_retry(
-    new_bench: NewBench, small_disk: Path
+@pytest.mark.parametrize(
+    ("paid", "resumable", "reply"),
+    [
+        (True, True, None),
+        (True, False, b"{the raw reply}"),  # the content store has no room for it, the database has
+        (False, False, None),
+        (False, True, None),
+    ],
+)
+def test_what_a_full_disk_does_not_take_is_saved_when_there_is_room(  # noqa: PLR0913  # what is varied
+    new_bench: NewBench,
+    small_disk: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    paid: bool,
+    resumable: bool,
+    reply: bytes | None,
 ) -> None:
-    bench = new_bench(FakeProvider(paid=True, resumable=True))
+    monkeypatch.setattr("core.generation.executor.BACKOFF_SECONDS", (0.0, 0.0))
+    bench = new_bench(FakeProvider(paid=paid, resumable=resumable))
+    bench.provider.reply = reply
     filler = small_disk / "filler"
     with pytest.raises(OSError, match="No space"):
         filler.write_bytes(bytes(1024**2))
-    run(bench.make())
-    asset = bench.asset()
-    assert asset.state == AssetState.FAILED
-    assert asset.error is not None
-    assert asset.error.message == "The disk is full, so the file could not be saved."
-    filler.unlink()
+    for _ in range(7):  # more often than an item may fail
+        run(bench.make())
+        asset = bench.asset()
+        assert asset.state == AssetState.QUEUED
+        assert asset.error is not None
+        assert asset.error.message.startswith(f"The disk of CONTENT_URL, {small_disk}, is full (")
+        assert " free). Make room there" in asset.error.message
     assert list(small_disk.rglob("*.part")) == []
-    bench.store.jobs.retry(bench.job.id, "ana", bench.first)
+    filler.unlink()
     run(bench.make())
     assert bench.asset().state == AssetState.DONE
+    if paid:
+        assert len(bench.provider.submitted) == 1
+
+
+def test_what_is_nowhere_else_waits_for_room_and_is_not_given_up(
+    new_bench: NewBench, small_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither disk nor database take the reply, and there is no task to ask after."""
+    monkeypatch.setattr("core.generation.making.SAVE_AGAIN", (2, 0.01))
+    bench = new_bench(FakeProvider(paid=True))
+    filler = small_disk / "filler"
+    with pytest.raises(OSError, match="No space"):
+        filler.write_bytes(bytes(1024**2))
+    tries = 0
+    fetch = bench.provider.fetch
+
+    async def counted(*arguments: Any) -> None:
+        nonlocal tries
+        tries += 1
+        if tries == 9:
+            filler.unlink()
+        await fetch(*arguments)
+
+    monkeypatch.setattr(bench.provider, "fetch", counted)
+
+    def no_room(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(bench.store.replies, "save", no_room)
+    run(bench.make())
+    assert bench.asset().state == AssetState.DONE
+    assert tries >= 9
     assert len(bench.provider.submitted) == 1
+
+
+def test_nothing_new_is_begun_on_a_full_disk(
+    new_bench: NewBench, small_disk: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert small_disk.exists()
+    caplog.set_level(logging.WARNING)
+    bench = new_bench(FakeProvider(paid=True))
+
+    async def main() -> None:
+        async with bench.worker():
+            await until(lambda: "CONTENT_URL" in caplog.text)
+            await until(lambda: bench.store.workers.leader() is not None)
+            more = [bench.store.queue.due(("fake", "tiny"), "ana", 9) for _ in range(3)]
+            assert [len(each) for each in more] == [5, 5, 5]
+
+    run(main())
+    assert bench.provider.submitted == []
+    assert caplog.text.count(f"The disk of CONTENT_URL, {small_disk}, is full (256 KiB free)") == 1
 
 
 def test_a_folder_that_cannot_be_written_to_is_said(new_bench: NewBench, small_disk: Path) -> None:

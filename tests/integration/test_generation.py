@@ -196,9 +196,13 @@ def test_a_full_disk_is_an_error_in_words(bench: Bench, monkeypatch: pytest.Monk
 
     monkeypatch.setattr("core.media.folder.flush", full)
     run(bench.make())
-    error = bench.asset().error
-    assert error is not None
-    assert error.message == "The disk is full, so the file could not be saved."
+    asset = bench.asset()
+    assert asset.error is not None
+    assert asset.error.code == "disk_full"
+    assert asset.error.message.startswith(
+        f"The disk of CONTENT_URL, {bench.content.place}, is full"
+    )
+    assert asset.state == AssetState.QUEUED, "it is saved when there is room again"
     assert bench.content.drafts() == []
 
 
