@@ -137,7 +137,7 @@ class Settings(BaseSettings):
     broker_url: Annotated[SecretStr, AfterValidator(known_broker)] = Field(
         SecretStr(""),
         description="Redis (`redis://`) or RabbitMQ (`amqp://`) that carries work to workers on "
-        "several machines; empty: one worker, no broker.",
+        "several machines; empty: workers look for it in the database.",
     )
     worker_queues: Annotated[str, BeforeValidator(folded)] = Field(
         "io",

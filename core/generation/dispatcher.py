@@ -7,7 +7,7 @@ import asyncio
 import logging
 import threading
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain, islice, zip_longest
@@ -51,8 +51,8 @@ class Dispatcher:
         store: the database.
         engine: carries the messages.
         catalogue: the configured providers, for limits and queues.
-        me: this worker.
         leadership: only who leads hands out.
+        full: says that a disk is full; nothing new is begun then.
     """
 
     def __init__(
@@ -60,17 +60,18 @@ class Dispatcher:
         store: Store,
         engine: Engine,
         catalogue: Catalogue,
-        me: Worker,
         leadership: Leadership,
+        full: Callable[[], str],
     ) -> None:
         self._store = store
         self._engine = engine
         self._catalogue = catalogue
-        self._me = me
         self._wake = asyncio.Event()
         self._served: dict[Lane, str] = {}  # whose turn was the last one in each lane
         self._lane: Lane = ("", "")  # which lane's was
         self._leadership = leadership
+        self._full = full
+        self._said = ""
 
     async def run(self, stop: asyncio.Event) -> None:
         """Hand out work whenever this one leads, until `stop` is set."""
@@ -130,7 +131,10 @@ class Dispatcher:
     def _reserve(self) -> list[_Batch]:
         """Put a ticket on all that may begin now. In one thread: each hop to one costs a wait."""
         queue = self._store.queue
-        workers = [each for each in self._store.workers.alive() if each.broker == self._me.broker]
+        # Who has no broker looks in the database for what is handed out.
+        workers = [
+            each for each in self._store.workers.alive() if each.broker in ("", self._engine.broker)
+        ]
         limits = _Limits(self._catalogue, workers, queue)
         # What was left behind is in flight at its provider already: it goes first, unlimited.
         chosen = [
@@ -138,9 +142,9 @@ class Dispatcher:
             for lane in limits.lanes()
             if limits.served(limits.queue(lane))
         ]
-        if limits.served(QUEUES[0]):  # any worker can tell a provider to stop
-            chosen.append((QUEUES[0], queue.to_cancel(BATCH)))
-        for lane in _after(self._lane, queue.lanes()):
+        if limits.served(limits.any_queue):  # any worker can tell a provider to stop
+            chosen.append((limits.any_queue, queue.to_cancel(BATCH)))
+        for lane in [] if self._no_room() else _after(self._lane, queue.lanes()):
             free = limits.free(lane)
             if free > 0:
                 asset_ids = self._next(lane, free)
@@ -150,8 +154,15 @@ class Dispatcher:
         batches = [_Batch(name, asset_ids, new_id()) for name, asset_ids in chosen if asset_ids]
         for batch in batches:
             if self._leadership.held:
-                queue.hand_out(batch.asset_ids, batch.ticket, TICKET_SECONDS)
+                queue.hand_out(batch.asset_ids, batch.ticket, TICKET_SECONDS, batch.queue)
         return batches if self._leadership.held else []
+
+    def _no_room(self) -> bool:
+        """Whether what would be made could not be saved; said once."""
+        said, self._said = self._said, self._full()
+        if self._said != said:
+            _log.warning(self._said or "there is room again, so new items are begun")
+        return bool(self._said)
 
     def _take_back(self, batches: Sequence[_Batch]) -> None:
         for batch in batches:
@@ -202,12 +213,18 @@ class _Limits:
             self._lanes[lane] -= number
             self._providers[lane[0]] -= number
 
+    @property
+    def any_queue(self) -> str:
+        """A queue that is served, where any will do."""
+        served: list[str] = [queue for queue in QUEUES if self.served(queue)]
+        return served[0] if served else QUEUES[0]
+
     def lanes(self) -> list[Lane]:
         return list(self._lanes)
 
     def queue(self, lane: Lane) -> str:
         found = self._catalogue.model(*lane)
-        return found.queue if found else QUEUES[0]  # any worker can say that it is missing
+        return found.queue if found else self.any_queue  # any worker can say that it is missing
 
     def served(self, queue: str) -> bool:
         return self._workers[queue] > 0

@@ -37,7 +37,8 @@ class Engine:
     """Sends items to the workers that serve their queue, and runs those that come here.
 
     Args:
-        broker_url: `redis://…`, `amqp://…`, or empty: this process alone.
+        broker_url: `redis://…`, `amqp://…`, or empty: messages stay in this process, and other
+            workers look in the database for what was handed out to their queues (`Collector`).
         namespace: keeps the queues of several Fivefolds on one broker apart.
         serves: queues that this worker serves, and how many items of each at once.
         run: makes an item.
@@ -51,8 +52,12 @@ class Engine:
     ) -> None:
         self.broker = address(broker_url)
         self._serves = serves
+        self._inboxes = {} if broker_url else {queue: _InProcessBroker() for queue in serves}
+        served = QUEUES if broker_url else serves
         self._lines = {
-            queue: _Line(_factory(broker_url, f"{namespace}.{queue}"), run) for queue in QUEUES
+            queue: _Line(_factory(broker_url, f"{namespace}.{queue}", inbox), run)
+            for queue in served
+            for inbox in [self._inboxes.get(queue)]
         }
 
     async def send(self, queue: str, messages: Sequence[tuple[str, str]]) -> None:
@@ -61,7 +66,12 @@ class Engine:
         Raises:
             BrokerUnavailable: not all of them were sent.
         """
-        await self._lines[queue].send(messages)
+        if queue in self._lines:  # else its workers find them by themselves
+            await self._lines[queue].send(messages)
+
+    def waiting(self, queue: str) -> int:
+        """Return how many messages of a queue wait in this process."""
+        return self._inboxes[queue].waiting if queue in self._inboxes else 0
 
     async def serve(self, stop: asyncio.Event) -> None:
         """Run what arrives until `stop` is set, then wait for what is running."""
@@ -176,6 +186,10 @@ class _InProcessBroker(AsyncBroker):
         super().__init__()
         self._messages: asyncio.Queue[bytes] = asyncio.Queue()
 
+    @property
+    def waiting(self) -> int:
+        return self._messages.qsize()
+
     async def kick(self, message: BrokerMessage) -> None:
         self._messages.put_nowait(message.message)
 
@@ -184,12 +198,11 @@ class _InProcessBroker(AsyncBroker):
             yield await self._messages.get()
 
 
-def _factory(url: str, name: str) -> Callable[[], AsyncBroker]:
-    """Return what makes brokers whose messages go through the queue `name`."""
+def _factory(url: str, name: str, inbox: AsyncBroker | None) -> Callable[[], AsyncBroker]:
+    """Return what makes brokers whose messages go through the queue `name`, or `inbox`."""
     scheme = urlsplit(url).scheme
-    if not scheme:
-        only = _InProcessBroker()
-        return lambda: only
+    if inbox is not None:
+        return lambda: inbox
     if scheme in ("redis", "rediss"):
         from taskiq_redis import ListQueueBroker  # noqa: PLC0415  # only where it is used
 

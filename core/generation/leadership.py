@@ -45,6 +45,6 @@ class Leadership:
             else:
                 self._until = asked + 0.75 * self._seconds if leads else 0.0
                 if leads != led:
-                    _log.info("this worker hands out the work" if leads else "standing by")
+                    _log.info("this worker hands out the work" if leads else "another one does")
                     led = leads
             await asyncio.sleep(self._seconds / 4)

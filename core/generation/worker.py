@@ -7,14 +7,17 @@ import signal
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from typing import Any, Final
 
+from core.generation.collector import Collector
 from core.generation.dispatcher import Dispatcher
 from core.generation.engine import Engine
 from core.generation.executor import Executor
 from core.generation.generators import open_catalogue
 from core.generation.leadership import Leadership
 from core.generation.pulse import Pulse
+from core.generation.room import full_disks
 from core.generation.sweeper import Sweeper
 from core.generation.threads import without_queueing
 from core.media.storage import open_content
@@ -77,13 +80,14 @@ async def work(
         id=owner,
         host=host,
         pid=pid,
-        broker=engine.broker or owner,  # without a broker, work is shared with nobody
+        broker=engine.broker,
         queues=serves,
         started_at=now(),
         seen_at=now(),
     )
     leadership = Leadership(store, owner, settings.lease_seconds)
-    dispatcher = Dispatcher(store, engine, catalogue, me, leadership)
+    full = partial(full_disks, settings, content)
+    dispatcher = Dispatcher(store, engine, catalogue, leadership, full)
     _log.info("serving %s, %d items at once", settings.worker_queues, settings.worker_concurrency)
     async with asyncio.TaskGroup() as group:  # where one of them breaks, the process ends
         beating = group.create_task(pulse.run())
@@ -95,11 +99,13 @@ async def work(
         ]
         serving = group.create_task(engine.serve(stop))
         handing_out = group.create_task(dispatcher.run(stop))
+        collecting = group.create_task(Collector(store, engine, serves, leadership).run(stop))
         hurry = group.create_task(at_once.wait())
         await _first(hurry, group.create_task(stop.wait()))
         stop.set()
         await _first(handing_out, timeout=HAND_OUT_SECONDS)
         handing_out.cancel()
+        await collecting
         for task in leading:
             task.cancel()
         await asyncio.wait(leading)

@@ -284,7 +284,7 @@ class Receipt(Document):
 class Worker(Document):
     """A worker process as it announces itself. Its id is the `owner` of its leases.
 
-    `broker`: where it hears of work; only workers with the same one share work.
+    `broker`: where it hears of work besides the database; empty: by that alone.
     `queues`: what it serves, and how many items of each at once. `accounts`: a line on the
     account at each provider that says one.
     """

@@ -148,13 +148,35 @@ class QueueStore:
             if (lane := _lane(each["_id"])) is not None
         }
 
-    def hand_out(self, asset_ids: Sequence[str], ticket: str, seconds: float) -> None:
-        """Reserve items for whoever shows the ticket; what was taken meanwhile stays as it is."""
-        lease = {"owner": "dispatcher", "token": {"$literal": ticket}, "until": from_now(seconds)}
+    def hand_out(
+        self, asset_ids: Sequence[str], ticket: str, seconds: float, queue: str = "io"
+    ) -> None:
+        """Reserve items for whoever shows the ticket; what was taken meanwhile stays as it is.
+
+        Args:
+            asset_ids: the items.
+            ticket: what they can be claimed with.
+            seconds: how long.
+            queue: whose workers are to make them; `tickets` finds them by it.
+        """
+        lease = {
+            "owner": _for_queue(queue),
+            "token": {"$literal": ticket},
+            "until": from_now(seconds),
+        }
         self._assets.update_many(
             {"_id": {"$in": list(asset_ids)}, "$or": [_DUE, _ABANDONED]},
             [{"$set": {"lease": lease}}],
         )
+
+    def tickets(self, queue: str, limit: int) -> list[tuple[str, str]]:
+        """Return ids and tickets of items that were handed out to a queue and not claimed yet."""
+        handed_out = {
+            "lease.owner": _for_queue(queue),
+            "$expr": {"$gte": ["$lease.until", "$$NOW"]},
+        }
+        found = self._assets.find(handed_out, {"lease.token": True}).limit(limit)
+        return [(document["_id"], document["lease"]["token"]) for document in found]
 
     def take_back(self, asset_ids: Sequence[str], ticket: str) -> None:
         """Free items again whose message could not be sent."""
@@ -198,6 +220,11 @@ class QueueStore:
                             wake()
             except PyMongoError:
                 stop.wait(1.0)
+
+
+def _for_queue(name: str) -> str:
+    """Return the holder of an item that was handed out to a queue; no worker is called so."""
+    return f"queue:{name}"
 
 
 def _lane(group: Document) -> Lane | None:

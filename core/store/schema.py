@@ -174,6 +174,11 @@ INDEXES: Final[dict[str, list[IndexModel]]] = {
             name="to_cancel",
             partialFilterExpression={"cancel_requested": True},
         ),
+        IndexModel(
+            [("lease.owner", ASCENDING)],
+            name="handed_out",
+            partialFilterExpression={"lease.owner": {"$gte": "queue:", "$lt": "queue;"}},
+        ),
         IndexModel([(key, ASCENDING) for key in ("user_id", "state", "job_id")], name="of_user"),
         IndexModel(_IN_LIBRARY, name="library", partialFilterExpression=_DONE),
         IndexModel(
