@@ -83,7 +83,8 @@ def _give_home() -> None:
     try:
         Path.home()
     except RuntimeError:
-        os.environ["HOME"] = str(_data_dir().absolute())
+        with suppress(InvalidSetting):  # such as `~/fivefold`, which means nothing here
+            os.environ["HOME"] = str(load_settings().data_dir.absolute())
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

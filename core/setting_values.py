@@ -117,6 +117,15 @@ def expanded(value: object) -> object:
         ) from None
 
 
+def expanded_text(value: object) -> object:
+    """Return a folder's path as text with `~` resolved; an address is left as it is.
+
+    Raises:
+        ValueError: this account has no home folder.
+    """
+    return str(expanded(value)) if isinstance(value, str) and value.startswith("~") else value
+
+
 def _key(value: SecretStr) -> SecretStr:
     """Return an API key as it can be sent, without blanks around it."""
     key = _stripped(value.get_secret_value())

@@ -35,6 +35,7 @@ from core.setting_values import (
     by_unit,
     choice,
     expanded,
+    expanded_text,
     folded,
     known_broker,
     listed,
@@ -123,7 +124,7 @@ class Settings(BaseSettings):
     data_dir: Annotated[Path, BeforeValidator(expanded)] = Field(
         Path(".data"), description="Folder of the embedded database and the signing secret."
     )
-    content_url: str = Field(
+    content_url: Annotated[str, BeforeValidator(expanded_text)] = Field(
         "./generated_content",
         description="Folder that generated files are saved in, or `s3://bucket/prefix`.",
     )

@@ -17,7 +17,7 @@ from typing import Final
 from urllib.request import ProxyHandler, build_opener
 
 from core.crash_report import CANNOT_START, SUPERVISED, TEMPORARY
-from core.disks import FolderUnusable, check_data_folder
+from core.disks import DiskFull, FolderUnusable, check_data_folder
 from core.filesystem import lock
 from core.settings import Settings
 from core.store import open_store
@@ -230,6 +230,10 @@ def _locked(settings: Settings) -> Iterator[None]:
     """Hold the data folder and see that the port is free."""
     try:
         check_data_folder(settings.data_dir)
+    except DiskFull as error:
+        if not settings.mongodb_uri.get_secret_value():  # else a warning, with the banner
+            text = str(error)
+            raise CannotStart(f"Fivefold cannot start: {text[0].lower()}{text[1:]}") from None
     except FolderUnusable as error:
         raise CannotStart(str(error)) from None
     with (settings.data_dir / "lock").open("w") as file:

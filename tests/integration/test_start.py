@@ -170,25 +170,80 @@ def test_a_terminal_that_is_not_utf_8_gets_replaced_letters_and_everything_stops
     assert [name for name, each in children.items() if each.is_running()] == []
 
 
+UNKNOWN = 54_321
+CONTAINER = """
+set -e
+for place in "$1" "$2"; do
+    mount --bind "$place" "$place"
+    mount -o remount,bind,ro "$place"
+done
+if [ "$3" != / ]; then  # a folder above the interpreter that only root may enter
+    aside=$(mktemp -d)
+    mount --bind "$4" "$aside"
+    mount -t tmpfs -o mode=755 tmpfs "$3"
+    mkdir -p "$4"
+    mount --bind -o ro "$aside" "$4"
+fi
+shift 4
+exec setpriv --reuid=54321 --regid=54321 --clear-groups "$@"
+"""
+
+
+def as_in_a_container(tmp_path: Path) -> list[str]:
+    """A command that runs another as an account that nobody knows.
+
+    Only two folders are writable for it; the checkout and its `.venv` are mounted read-only.
+    """
+    for name in ("data", "generated_content"):
+        (tmp_path / name).mkdir()
+        os.chown(tmp_path / name, UNKNOWN, UNKNOWN)
+    for folder in (tmp_path, *tmp_path.parents[:2]):  # pytest's own are for their owner only
+        folder.chmod(folder.stat().st_mode | 0o011)
+    installed = Path(sys.base_prefix).resolve()
+    closed = [each for each in installed.parents if not each.stat().st_mode & 0o001]
+    packages = Path(sys.prefix).resolve()
+    places = [str(each) for each in (ROOT, packages, closed[-1] if closed else "/", installed)]
+    probe = ["unshare", "--mount", "sh", "-c", CONTAINER, "sh", *places]
+    done = subprocess.run([*probe, "true"], capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"no namespaces here: {done.stderr}")
+    return probe
+
+
 @ROOT_ONLY
 def test_an_account_without_a_home_can_run_it(tmp_path: Path) -> None:
     """As containers do it: a uid that no file knows, HOME unset, and only two folders writable."""
     product = Product(tmp_path, BIND_ADDRESS="::1", PUBLIC_URL="")
     product.environment.pop("HOME", None)
     product.url = f"http://[::1]:{product.port}"
-    if not os.access("/usr/bin/setpriv", os.X_OK):
-        pytest.skip("needs setpriv")
-    executable = Path(sys.executable).resolve()
-    for folder in (executable, *executable.parents):
-        if not folder.stat().st_mode & 0o001:
-            pytest.skip(f"another account cannot run {executable}")
-    for name in ("data", "generated_content"):
-        (tmp_path / name).mkdir()
-        os.chown(tmp_path / name, 54321, 54321)
-    product.prefix = ["setpriv", "--reuid=54321", "--regid=54321", "--clear-groups"]
+    product.prefix = as_in_a_container(tmp_path)
     product.start()
-    assert product.command("doctor").stdout
+    checked = product.command("doctor")
+    assert "Traceback" not in checked.stdout + checked.stderr
+    assert "✘" not in checked.stdout, checked.stdout
+    [kept] = [each for each in (tmp_path / "data").iterdir() if each.name == "mongod.key"]
+    assert kept.stat().st_uid == UNKNOWN
     assert product.stop() == 0
+
+
+@ROOT_ONLY
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"DATA_DIR": "~/fivefold"}, "this account has none (HOME is not set)"),
+        ({"CONTENT_URL": "~/fivefold"}, "this account has none (HOME is not set)"),
+        ({"DATA_DIR": "/fivefold"}, "The data folder cannot be used, /fivefold: Permission denied"),
+        ({"CONTENT_URL": "/fivefold"}, "CONTENT_URL, /fivefold: Permission denied"),
+        ({"DATA_DIR": "", "CONTENT_URL": ""}, "Set CONTENT_URL to a folder that can be written to"),
+    ],
+)
+def test_where_an_account_without_a_home_cannot_run_it_that_is_one_sentence(
+    tmp_path: Path, changed: dict[str, str], said: str
+) -> None:
+    product = Product(tmp_path, **changed)
+    product.environment.pop("HOME", None)
+    product.prefix = as_in_a_container(tmp_path)
+    assert said in refused(product)
 
 
 def test_what_nobody_expected_is_a_sentence_and_a_file(tmp_path: Path) -> None:
