@@ -391,6 +391,7 @@ def _options(order: Order, part: _Part) -> dict[str, Any]:
             )
         )
     params = {name: value for name, value in values.items() if value is not None}
+    part.capability.look_over(params)
     if (size := _SIZE.fullmatch(str(params.get("size", "")))) is not None:
         params |= {"width": int(size[1]), "height": int(size[2])}
     return params

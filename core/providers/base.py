@@ -96,6 +96,8 @@ class Option:
         minimum: the least number.
         maximum: the greatest number, or the most characters of a text.
         help: a sentence about it.
+        excludes: choices that another option's choice rules out: choice → (that option's name, its
+            choice). Neither is offered while the other is chosen.
     """
 
     name: str
@@ -106,6 +108,7 @@ class Option:
     minimum: float | None = None
     maximum: float | None = None
     help: str = ""
+    excludes: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
     def parse(self, value: object) -> str | float | bool | None:
         """Return a value as the provider takes it; None where nothing is chosen.
@@ -226,6 +229,23 @@ class Capability:
     def estimate(self, params: Mapping[str, Any]) -> Cost:
         """Return what one item with these `Request.params` is expected to cost."""
         return self.cost if self.price is None else self.price(params)
+
+    def look_over(self, params: Mapping[str, Any]) -> None:
+        """Return where the chosen options go together.
+
+        Raises:
+            InvalidInput: two of them do not; the text says which.
+        """
+        titles = {option.name: _(option.title) for option in self.options}
+        for option in self.options:
+            value = params.get(option.name)
+            other, ruled_out = option.excludes.get(str(value), ("", ""))
+            if other and params.get(other) == ruled_out:
+                said = _("“{title}: {choice}” does not go with “{other}: {others}”.")
+                title, others = titles[option.name], titles.get(other, other)
+                raise InvalidInput(
+                    said.format(title=title, choice=value, other=others, others=ruled_out)
+                )
 
     def prompt_length(self, prompt: str) -> int:
         """Return how long a prompt is, as this model counts."""

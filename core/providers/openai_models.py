@@ -212,7 +212,12 @@ def _gpt_image_options(model: str) -> tuple[Option, ...]:
             choices=qualities,
             help=N_("More costs more; without a choice the model decides."),
         ),
-        Option(name="background", title=N_("Background"), choices=("opaque", "transparent")),
+        Option(
+            name="background",
+            title=N_("Background"),
+            choices=("opaque", "transparent"),
+            excludes={"transparent": ("format", "jpeg")},
+        ),
         Option(name="format", title=N_("File format"), choices=("png", "jpeg"), default="png"),
         Option(
             name="moderation",

@@ -4,7 +4,7 @@ Nothing here knows Streamlit; `form.py` draws it.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, Final
@@ -117,7 +117,9 @@ class Form:
         if self.task != Task.UPSCALE:
             fields += [*self._numbers(), *self._shape(), *self._looks()]
         for kind, maker in self.chosen.items():
-            fields += [_option_field(kind, option) for option in maker.capability.options]
+            options = maker.capability.options
+            for option in options:
+                fields.append(_option_field(kind, option, self._ruled_out(kind, option, options)))
         return {each.name: each for each in fields}
 
     def choose(self, name: str, value: object) -> bool:
@@ -236,6 +238,19 @@ class Form:
             return [name]
         return []
 
+    def _ruled_out(self, kind: Kind, option: Option, options: Sequence[Option]) -> set[str]:
+        """Return the choices of an option that what is chosen of the others leaves no room for."""
+
+        def is_chosen(name: str, choice: str) -> bool:
+            return self.values.get(f"{kind}.{name}") == choice
+
+        found = {each for each, other in option.excludes.items() if is_chosen(*other)}
+        for other in options:
+            for choice, (name, ruled_out) in other.excludes.items():
+                if name == option.name and is_chosen(other.name, choice):
+                    found.add(ruled_out)
+        return found
+
     def _numbers(self) -> list[Field]:
         least = 1 if self.task == Task.ANIMATE else MIN_ITEMS
         return [
@@ -277,10 +292,11 @@ def _nearest(source: Asset, shape: Mapping[str, tuple[int, int]]) -> str:
     return min(shape, key=lambda ratio: abs(math.log(shape[ratio][0] / shape[ratio][1] / own)))
 
 
-def _option_field(kind: Kind, option: Option) -> Field:
+def _option_field(kind: Kind, option: Option, ruled_out: Collection[str]) -> Field:
     name = f"{kind}.{option.name}"
     if option.choices or option.type == "flag":
         offered: list[str] = [str(choice) for choice in option.choices] or ["yes", "no"]
+        offered = [choice for choice in offered if choice not in ruled_out]
         usual = option.default
         if option.type == "flag" and usual is not None:
             usual = "yes" if usual else "no"

@@ -5,6 +5,7 @@ import pytest
 from core.generation.order import Order, plan
 from core.models import Asset, AssetState, Job, Kind, Task
 from core.providers.base import Capability, Option
+from core.providers.openai import OpenAI, Server
 from core.providers.registry import configured
 from core.web.form_state import Form
 from core.web.prefill import texts_of
@@ -186,3 +187,37 @@ def test_surprises_are_in_the_language_that_is_read() -> None:
     german = {surprise("de").split()[0] for _ in range(300)}
     assert english <= {"A", "An"}
     assert german <= {"Ein", "Eine"}
+
+
+BACKGROUND = Option(
+    name="background",
+    title="Background",
+    choices=("opaque", "transparent"),
+    excludes={"transparent": ("format", "jpeg")},
+)
+FORMAT = Option(name="format", title="Format", choices=("png", "jpeg"), default="png")
+
+
+@pytest.mark.parametrize("first", ["image.background", "image.format"])
+def test_what_does_not_go_together_is_not_offered_together(first: str) -> None:
+    chosen = {"image.background": "transparent", "image.format": "jpeg"}
+    (second,) = chosen.keys() - {first}
+    able = maker(Kind.IMAGE, "both", ratios=NARROW, options=(BACKGROUND, FORMAT))
+    filled = Form({Kind.IMAGE: {able.key: able}})
+    assert chosen[second] in (filled.fields[second].choices or ())
+    assert filled.choose(first, chosen[first])
+    assert chosen[second] not in (filled.fields[second].choices or ())
+    assert not filled.choose(second, chosen[second])
+    assert filled.fill({second: chosen[second]}) == [second]
+    assert filled.options(Kind.IMAGE).get(second.partition(".")[2]) != chosen[second]
+    assert filled.choose(first, filled.fields[first].default)
+    assert filled.choose(second, chosen[second])
+    both = Form({Kind.IMAGE: {able.key: able}}, values=dict(chosen))  # as nobody can choose it
+    assert both.options(Kind.IMAGE) != {"background": "transparent", "format": "jpeg"}
+
+
+def test_openais_images_are_offered_transparent_where_their_format_can_be() -> None:
+    (able,) = (each for each in OpenAI(Server(image_models=["gpt-image-2"])).capabilities())
+    options = {each.name: each for each in able.options}
+    assert options["background"].excludes == {"transparent": ("format", "jpeg")}
+    assert "jpeg" in options["format"].choices

@@ -474,3 +474,17 @@ def test_a_number_out_of_bounds_is_refused_whichever_bounds_there_are(
     option = Option(name="n", title="N", type="number", minimum=minimum, maximum=maximum)
     with pytest.raises(InvalidInput, match=r"^“N” goes .+, not .+\.$"):
         option.parse(typed)
+
+
+def test_choices_that_do_not_go_together_are_refused_before_anything_is_made() -> None:
+    clear = Option(
+        name="clear", title="Clear", choices=("yes", "no"), excludes={"yes": ("form", "flat")}
+    )
+    form = Option(name="form", title="Form", choices=("flat", "deep"), default="flat")
+    able = image(options=(clear, form))
+    said = refusal(able, choices=images(clear="yes"))
+    assert said == "“Clear: yes” does not go with “Form: flat”."
+    assert refusal(able, choices=images(clear="yes", form="flat")) == said
+    for good in ({"clear": "yes", "form": "deep"}, {"clear": "no"}, {}):
+        _job, items = planned(able, choices=images(**good))
+        assert items[0].params.get("clear") == good.get("clear")

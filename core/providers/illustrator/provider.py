@@ -40,7 +40,7 @@ DRAWING_SECONDS: Final = 600.0  # a drawing that takes longer hangs
 START_SECONDS: Final = 30.0  # a drawing that no process has taken up by then never will be
 STOP_SECONDS: Final = 5.0
 PROGRESS_SECONDS: Final = 0.25
-_ANEW: Final = N_("The illustrator starts anew; this item is tried again shortly.")
+_ANEW: Final = N_("The illustrator starts anew.")
 _CELLS: Final = 256  # drawings that can be noted at once; far more than cores
 
 IMAGE_RATIOS: Final = {
