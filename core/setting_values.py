@@ -1,12 +1,15 @@
 """How settings are read as they are typed: trimmed, folded, checked, and near names suggested."""
 
 import difflib
+import io
+import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
+from dotenv.parser import parse_stream
 from pydantic import AfterValidator, BeforeValidator, SecretStr
 from pydantic_settings import DotEnvSettingsSource, EnvSettingsSource
 
@@ -59,6 +62,20 @@ class EnvFile(DotEnvSettingsSource):
         return _trimmed_all(super()._read_env_files())
 
 
+def unreadable_lines(file: Path) -> list[int]:
+    """Return the numbers of lines of an env file that set nothing, and are no comment either."""
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError):  # reading the settings says that
+        return []
+    found = parse_stream(io.StringIO(text))
+    return [
+        each.original.line + each.original.string[: -len(each.original.string.lstrip())].count("\n")
+        for each in found
+        if each.error or (each.key is not None and each.value is None)
+    ]
+
+
 def _trimmed_all(found: Mapping[str, str | None]) -> dict[str, str | None]:
     return {
         name.strip(_INVISIBLE): None if value is None else trimmed(value)
@@ -101,7 +118,7 @@ WebAddress: Final = AfterValidator(_web_address)
 
 
 def expanded(value: object) -> object:
-    """Return a path with `~` resolved.
+    """Return a path with `~` and variables such as `$HOME` resolved.
 
     Raises:
         ValueError: this account has no home folder.
@@ -109,7 +126,7 @@ def expanded(value: object) -> object:
     if not isinstance(value, str):
         return value
     try:
-        return Path(value).expanduser()
+        return Path(os.path.expandvars(value)).expanduser()
     except RuntimeError:
         raise ValueError(
             "`~` stands for the home folder, and this account has none (HOME is not set); "
@@ -118,12 +135,17 @@ def expanded(value: object) -> object:
 
 
 def expanded_text(value: object) -> object:
-    """Return a folder's path as text with `~` resolved; an address is left as it is.
+    """Return a folder's path as text, as `expanded` does; an address is left as it is.
 
     Raises:
         ValueError: this account has no home folder.
     """
-    return str(expanded(value)) if isinstance(value, str) and value.startswith("~") else value
+    return str(expanded(value)) if isinstance(value, str) and value[:1] in ("~", "$") else value
+
+
+def unbracketed(value: object) -> object:
+    """Return an address without the brackets that IPv6 has in URLs."""
+    return value[1:-1] if isinstance(value, str) and re.fullmatch(r"\[.*\]", value) else value
 
 
 def _key(value: SecretStr) -> SecretStr:

@@ -40,6 +40,8 @@ from core.setting_values import (
     known_broker,
     listed,
     misspelt,
+    unbracketed,
+    unreadable_lines,
 )
 
 LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
@@ -111,7 +113,7 @@ class Settings(BaseSettings):
         frozen=True,
     )
 
-    bind_address: str = Field(
+    bind_address: Annotated[str, BeforeValidator(unbracketed)] = Field(
         "127.0.0.1",
         description="Address the web process listens on; `0.0.0.0` opens it to a network.",
     )
@@ -399,11 +401,16 @@ def _reason(item: Any) -> str:  # noqa: ANN401  # pydantic's
 
 
 def warnings_about(settings: Settings) -> list[str]:
-    """Return a sentence for each variable that looks like a misspelt setting."""
+    """Return a sentence for each variable or line that sets nothing, though it looks so."""
     sources = (Environment(Settings).env_vars, EnvFile(Settings).env_vars)
     known = {name.upper(): name in settings.model_fields_set for name in Settings.model_fields}
     found = misspelt([name for source in sources for name in source], known)
-    return [f"{name.upper()} is no setting; did you mean {meant}?" for name, meant in found.items()]
+    said = [f"{name.upper()} is no setting; did you mean {meant}?" for name, meant in found.items()]
+    file = Path(str(Settings.model_config.get("env_file")))
+    return said + [
+        f"Line {line} of {file} sets nothing: it has to be of the form NAME=value."
+        for line in unreadable_lines(file)
+    ]
 
 
 def load_settings(**chosen: Any) -> Settings:  # noqa: ANN401  # values of settings

@@ -8,6 +8,7 @@ password that is made of it, so other accounts of the machine can neither read n
 
 import hmac
 import json
+import resource
 import secrets
 import shutil
 import signal
@@ -39,10 +40,11 @@ from core.redaction import redact
 
 START_SECONDS: Final = 60.0
 STOP_SECONDS: Final = 20.0
+OPEN_FILES: Final = 8192  # less than macOS's own bound, 10,240
 _FOLDER_IN_USE: Final = 100  # an exit code of mongod
 _USER: Final = "fivefold"
 _USER_NOT_FOUND: Final = 11  # codes of the server's
-_TAIL_BYTES: Final = 65_536
+_TAIL_BYTES: Final = 2**20  # a stack comes to hundreds of kilobytes
 
 
 class EmbeddedUnavailable(Exception):
@@ -132,6 +134,7 @@ class EmbeddedMongo:
                 _end(process)
         port = _free_port(preferred=None if record is None else record["port"])
         key = _read_key(self._data_dir)
+        _allow_open_files()
         with self._complaints.open("wb") as complaints, _key_file(self._data_dir, key) as key_file:
             self.process = subprocess.Popen(  # noqa: S603  # the binary found above
                 [str(binary), *_flags(database, port, self._data_dir / "mongod.log", key_file)],
@@ -188,6 +191,18 @@ class EmbeddedMongo:
             f"The embedded MongoDB did not start: {hint}. Its log is "
             f"{self._data_dir / 'mongod.log'}; MONGODB_URI names another server."
         )
+
+
+def _allow_open_files() -> None:
+    """Let the server have a file open for each table and index, where the system lets it.
+
+    It ends where it may not, and macOS allows 256 unless it is asked for more.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+    if soft not in {resource.RLIM_INFINITY, most} and soft < most:
+        with suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def _flags(database: Path, port: int, log: Path, key_file: Path) -> list[str]:
@@ -289,13 +304,27 @@ def _last_complaint(log: Path) -> str:
             lines = file.read().decode(errors="replace").splitlines()
     except OSError:
         return ""
-    for line in reversed(lines):
+    found: dict[int, str] = {}
+    for line in lines:
         with suppress(ValueError, KeyError, TypeError, AttributeError):
             entry = json.loads(line)
             if entry["s"] in ("E", "F"):
-                attributes = entry.get("attr", {})
-                return str(attributes.get("error") or attributes.get("message") or entry["msg"])
-    return ""
+                rank, text = _complaint(entry)
+                found[rank] = text  # the last one of its rank
+    return found[max(found)] if found else ""
+
+
+def _complaint(entry: dict[str, Any]) -> tuple[int, str]:
+    """Return how near an entry is to the cause, and its words.
+
+    An error of the system comes first, then what the server says of itself, and last what it says
+    of its own end, such as its stack.
+    """
+    attributes = entry.get("attr", {})
+    message, error = attributes.get("message"), attributes.get("error")
+    if isinstance(message, dict):  # WiredTiger's
+        return 2 if int(error) > 0 else 1, str(message["error_str"])
+    return 0 if entry["c"] == "CONTROL" else 1, str(error or message or entry["msg"])
 
 
 def _configure(client: MongoClient[dict[str, Any]], port: int) -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from core.crash_report import sentence
@@ -99,6 +100,23 @@ def test_a_tiny_disk_is_said(tmp_path: Path, size: str) -> None:
     assert done.returncode == 1
     assert f"the disk of DATA_DIR, {data}, is full (" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_too_few_open_files_are_said_and_few_are_raised(tmp_path: Path) -> None:
+    product = Product(tmp_path)
+    product.prefix = ["sh", "-c", 'ulimit -n 64; exec "$@"', "sh"]
+    assert "did not start: SIGABRT: Too many open files." in refused(product)
+    product.prefix = ["sh", "-c", 'ulimit -S -n 128; exec "$@"', "sh"]
+    product.start()
+    allowed = {each.rlimit(psutil.RLIMIT_NOFILE)[0] for each in product.children().values()}
+    assert product.stop() == 0
+    assert min(allowed) > 1024
+
+
+def test_a_data_folder_that_is_a_link_may_lead_anywhere_but_nowhere(tmp_path: Path) -> None:
+    (tmp_path / "data").symlink_to(tmp_path / "elsewhere")
+    product = Product(tmp_path)
+    assert f"used, {tmp_path / 'elsewhere'}: it is a link that leads nowhere." in refused(product)
 
 
 CRASHES = """

@@ -252,3 +252,28 @@ def test_a_home_that_there_is_not_is_said(monkeypatch: pytest.MonkeyPatch) -> No
 def test_links_lead_where_the_pages_are(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BIND_ADDRESS", "::1")
     assert load_settings().link_base == "http://[::1]:8501"
+
+
+def test_lines_that_set_nothing_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / ".env"
+    file.write_text("\n# a comment\nPORT: 8600\n\nexport LOG_LEVEL=DEBUG\nset PORT=8600\nPORT\n")
+    monkeypatch.setitem(Settings.model_config, "env_file", file)
+    settings = load_settings()
+    assert settings.log_level == "DEBUG"
+    said = warnings_about(settings)
+    assert [each.partition(" of ")[0] for each in said] == ["Line 3", "Line 6", "Line 7"]
+
+
+def test_variables_in_paths_are_resolved(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/srv/ana")
+    settings = Settings(data_dir=Path("x"), content_url="$HOME/made")
+    assert settings.content_url == "/srv/ana/made"
+    monkeypatch.setenv("DATA_DIR", "$HOME/data")
+    assert load_settings().data_dir == Path("/srv/ana/data")
+    assert Settings(content_url="s3://bucket/a$HOME").content_url == "s3://bucket/a$HOME"
+
+
+def test_an_ipv6_address_may_have_its_brackets() -> None:
+    settings = Settings(bind_address="[::1]")
+    assert settings.bind_address == "::1"
+    assert settings.local
