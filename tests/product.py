@@ -55,7 +55,11 @@ class Product:
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
-        self.hear("Fivefold is ready", START_SECONDS)
+        try:
+            self.hear("Fivefold is ready", START_SECONDS)
+        except AssertionError:  # nobody would stop it
+            self.process.kill()
+            raise
         return self
 
     def hear(self, text: str, seconds: float = 30) -> None:
