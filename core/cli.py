@@ -120,7 +120,10 @@ def web() -> None:
     os.environ["FORWARDED_ALLOW_IPS"] = ",".join(settings.trusted_proxies)
     script = Path(__file__).parents[1] / "streamlit_app.py"
     address = ["--server.address", settings.bind_address, "--server.port", str(settings.port)]
-    streamlit(["run", str(script), *address, "--logger.enableRich", "false"])
+    # These win over variables such as STREAMLIT_SERVER_HEADLESS=false, with which it would ask for
+    # a mail address and wait, and over a path that the gate has cut off already.
+    ours = ["--server.headless", "true", "--server.baseUrlPath", "", "--logger.enableRich", "false"]
+    streamlit(["run", str(script), *address, *ours])
 
 
 @cli.command()

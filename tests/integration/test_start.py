@@ -228,6 +228,15 @@ def as_in_a_container(tmp_path: Path) -> list[str]:
     return probe
 
 
+def test_streamlits_own_variables_change_nothing(tmp_path: Path) -> None:
+    """It would wait for a mail address to be typed, or serve pages elsewhere."""
+    variables = {"SERVER_HEADLESS": "false", "SERVER_BASE_URL_PATH": "x", "SERVER_PORT": "1"}
+    product = Product(tmp_path, **{f"STREAMLIT_{name}": each for name, each in variables.items()})
+    product.start()
+    assert product.command("doctor").returncode == 0
+    assert product.stop() == 0
+
+
 @ROOT_ONLY
 def test_an_account_without_a_home_can_run_it(tmp_path: Path) -> None:
     """As containers do it: a uid that no file knows, HOME unset, and only two folders writable."""
