@@ -76,13 +76,12 @@ def _data_dir() -> Path:
 
 
 def _give_home() -> None:
-    """Set HOME where this account has none, as accounts of containers often do not.
+    """Set HOME where this account has none, as accounts of containers often do not, or a file.
 
     Streamlit, for one, looks for its settings there and ends where it cannot.
     """
-    try:
-        Path.home()
-    except RuntimeError:
+    home = os.path.expanduser("~")  # noqa: PTH111  # unlike pathlib's, it does not raise
+    if home == "~" or (os.path.lexists(home) and not os.path.isdir(home)):  # noqa: PTH112  # likewise
         with suppress(InvalidSetting):  # such as `~/fivefold`, which means nothing here
             os.environ["HOME"] = str(load_settings().data_dir.absolute())
 

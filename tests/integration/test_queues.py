@@ -134,7 +134,9 @@ def test_a_worker_that_hears_by_a_broker_is_handed_nothing_by_one_without(
 def test_the_recipe_of_the_documentation_works(tmp_path: Path) -> None:
     """`make run`, then `python -m core worker --queues gpu`: two processes, real pipelines."""
     model = tiny_stable_diffusion(tmp_path / "tiny")
-    product = Product(tmp_path, DIFFUSERS_IMAGE_MODELS=str(model), DIFFUSERS_DEVICE="cpu")
+    product = Product(
+        tmp_path, DIFFUSERS_IMAGE_MODELS=str(model), DIFFUSERS_DEVICE="cpu", DRAWING_PROCESSES="1"
+    )
     product.start()
     settings = Settings(data_dir=Path(product.environment["DATA_DIR"]))
     gpu = None

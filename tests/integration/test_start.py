@@ -228,6 +228,14 @@ def as_in_a_container(tmp_path: Path) -> list[str]:
     return probe
 
 
+def test_a_home_that_is_no_folder_is_none(tmp_path: Path) -> None:
+    """System accounts have such ones."""
+    product = Product(tmp_path, HOME="/dev/null")
+    product.start()
+    assert product.stop() == 0
+    assert "Traceback" not in product.output
+
+
 def test_streamlits_own_variables_change_nothing(tmp_path: Path) -> None:
     """It would wait for a mail address to be typed, or serve pages elsewhere."""
     variables = {"SERVER_HEADLESS": "false", "SERVER_BASE_URL_PATH": "x", "SERVER_PORT": "1"}
