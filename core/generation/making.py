@@ -525,6 +525,8 @@ class Making:
                     raise
 
     async def _keep_file(self, draft: Draft) -> None:
+        if any((each.what, each.call) == ("file", self._token) for each in self._kept):
+            return  # of an earlier attempt: a full disk is tried again and again
         keep = self._keeper.keep_file
         kept = await asyncio.to_thread(keep, self.asset, self._token, draft)
         if kept is not None:

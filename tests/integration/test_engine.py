@@ -297,10 +297,10 @@ def test_what_was_paid_for_and_only_not_saved_is_fetched_again(
 ) -> None:
     bench = new_bench(FakeProvider(paid=True, resumable=True))
 
-    def full(_: object) -> None:
-        raise OSError(28, "No space left on device")
+    def broken(_: object) -> None:
+        raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr("core.media.folder.flush", full)
+    monkeypatch.setattr("core.media.folder.flush", broken)
     run(bench.make())
     assert bench.asset().state == AssetState.FAILED
     monkeypatch.undo()

@@ -280,10 +280,10 @@ def test_what_the_content_store_does_not_take_is_kept_in_the_database(
     bench = new_bench(FakeProvider(paid=True, resumable=resumable))
     bench.provider.reply = None if resumable else REPLY
 
-    def full(_: object) -> None:
-        raise OSError(28, "No space left on device")
+    def broken(_: object) -> None:
+        raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr("core.media.folder.flush", full)
+    monkeypatch.setattr("core.media.folder.flush", broken)
     run(bench.make())
     asset = bench.asset()
     assert (asset.state, asset.charged) == (AssetState.FAILED, True)
