@@ -59,7 +59,10 @@ class Databases:
     def _is_as_new(self, name: str) -> bool:
         """Empty a database; return whether its schema is what it was."""
         database = self._client[name]
-        for each in database.list_collection_names():
+        names = database.list_collection_names()
+        if set(names) != self._new["collections"].keys():
+            return False
+        for each in names:
             database[each].delete_many({})
         for each, documents in self._new["documents"].items():
             database[each].insert_many(documents)
