@@ -51,8 +51,11 @@ def check_folder(setting: str, folder: Path, *, trouble: str) -> str:
     except OSError as error:
         if is_full(error):
             raise DiskFull(said_full(setting, folder)) from None
-        why = "it is a file" if folder.is_file() else error.strerror or str(error)
-        why = "it is a link that leads nowhere" if isinstance(error, FileExistsError) else why
+        why = error.strerror or str(error)
+        if folder.is_file():
+            why = "it is a file"
+        elif isinstance(error, FileExistsError):
+            why = "it is a link that leads nowhere"
         raise FolderUnusable(
             f"{trouble}, {folder.resolve()}: {why}. Set {setting} to a folder that can be written "
             "to."

@@ -470,13 +470,19 @@ class Making:
 
     async def _done(self, saved: dict[str, Any]) -> None:
         """Store that the item is finished; then nothing needs to be kept of its call."""
-        await asyncio.to_thread(self._store.leases.done, self.asset, saved)
-        _log.info("%s: saved as %s", self.asset.id, saved["path"])
-        if self._kept:
-            ours = self.asset.model_copy(update={"call": self._token, "kept": tuple(self._kept)})
-            with suppress(OSError, DatabaseError):  # the sweeper tries again
-                await asyncio.to_thread(self._keeper.remove, ours)
-                await asyncio.to_thread(self._store.leases.unkept, ours)
+
+        def finish() -> None:
+            # In one go: a heartbeat that finds no lease any more stops whatever comes after this.
+            self._store.leases.done(self.asset, saved)
+            _log.info("%s: saved as %s", self.asset.id, saved["path"])
+            if self._kept:
+                kept = {"call": self._token, "kept": tuple(self._kept)}
+                ours = self.asset.model_copy(update=kept)
+                with suppress(OSError, DatabaseError):  # the sweeper tries again
+                    self._keeper.remove(ours)
+                    self._store.leases.unkept(ours)
+
+        await asyncio.to_thread(finish)
 
     async def _saved_in_the_end(self, fetch: Callable[[Path], Awaitable[None]]) -> dict[str, Any]:
         """Save the file; one that was paid for and is only here is not given up soon."""

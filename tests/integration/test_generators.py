@@ -215,7 +215,7 @@ def test_who_comes_anew_knows_what_was_begun_and_what_is_on_its_way(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     limited(bench, "model", Limits(per_minute=4))
-    bench.store.queue.hand_out([asset.id for asset in bench.assets[:2]], "lost", 3600)
+    bench.store.queue.hand_out([asset.id for asset in bench.assets[:2]], "lost", 3600, "gpu")
 
     async def main() -> None:
         for _ in range(2):
@@ -352,10 +352,10 @@ def test_what_is_only_fetched_again_is_counted_once(
     bench.provider.told = {"details": {"request_id": "r-1"}}
     bench.provider.outcome = Outcome(cost=0.25)
 
-    def full(_: int) -> None:
-        raise OSError(28, "No space left on device")
+    def fail(_: int) -> None:
+        raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr("core.media.folder.flush", full)
+    monkeypatch.setattr("core.media.folder.flush", fail)
     run(bench.make())
     assert bench.asset().state == AssetState.FAILED
     monkeypatch.undo()

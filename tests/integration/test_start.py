@@ -215,8 +215,9 @@ def as_in_a_container(tmp_path: Path) -> list[str]:
     for name in ("data", "generated_content"):
         (tmp_path / name).mkdir()
         os.chown(tmp_path / name, UNKNOWN, UNKNOWN)
-    for folder in (tmp_path, *tmp_path.parents[:2]):  # pytest's own are for their owner only
-        folder.chmod(folder.stat().st_mode | 0o011)
+    for folder in (tmp_path, *tmp_path.parents):  # pytest's own are for their owner only
+        if not folder.stat().st_mode & 0o001:
+            folder.chmod(folder.stat().st_mode | 0o011)
     installed = Path(sys.base_prefix).resolve()
     closed = [each for each in installed.parents if not each.stat().st_mode & 0o001]
     packages = Path(sys.prefix).resolve()
