@@ -30,7 +30,6 @@ from core.store.costs import assumed_cost
 __all__ = ["Finding", "examine", "overview", "probes"]
 
 OVERDUE_SECONDS: Final = 120.0
-_BAD: Final = 400  # and above: HTTP statuses that refuse
 
 
 def examine(settings: Settings, *, quick: bool = False) -> list[Finding]:

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
@@ -14,7 +15,7 @@ from pymongo import MongoClient
 
 from core.generation.order import Order, plan
 from core.media.folder import FolderStore
-from core.models import Asset, Job
+from core.models import Asset, Job, Worker, now
 from core.providers.registry import configured
 from core.settings import Settings
 from core.store import Store, open_store
@@ -105,6 +106,12 @@ def stored_job(
     job, assets = plan(Order(user_id=user_id, prompt=prompt, seed=7), configured())
     store.jobs.create(job, assets)
     return job, assets
+
+
+def announced(**changes: Any) -> Worker:
+    """A worker as it announces itself."""
+    said = {"id": "h:1", "host": "h", "pid": 1, "broker": "", "queues": {"io": 1}}
+    return Worker(**{**said, "started_at": now(), "seen_at": now(), **changes})
 
 
 def claim(store: Store, asset_id: str, seconds: float = 60, owner: str = "test:1") -> Asset | None:

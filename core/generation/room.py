@@ -4,6 +4,7 @@ from core.disks import full_disk
 from core.media.folder import FolderStore
 from core.media.storage import ContentStore
 from core.settings import Settings
+from core.store.embedded import full_database_disk
 
 
 def full_disks(settings: Settings, content: ContentStore) -> str:
@@ -12,7 +13,7 @@ def full_disks(settings: Settings, content: ContentStore) -> str:
     Only this machine's disks are looked at: those of a database or an object store elsewhere say
     so themselves.
     """
-    folders = {} if settings.mongodb_uri.get_secret_value() else {"DATA_DIR": settings.data_dir}
-    if isinstance(content, FolderStore):
-        folders["CONTENT_URL"] = content.root
-    return next(filter(None, (full_disk(*each) for each in folders.items())), "")
+    full = full_database_disk(settings)
+    if not full and isinstance(content, FolderStore):
+        full = full_disk("CONTENT_URL", content.root)
+    return full

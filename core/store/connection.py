@@ -15,7 +15,6 @@ from pymongo.errors import (
 from pymongo.topology_description import TopologyDescription
 from pymongo.uri_parser import parse_uri
 
-from core.disks import full_disk
 from core.models import LoginEntry, ViewEntry
 from core.redaction import redact
 from core.settings import Settings
@@ -207,8 +206,7 @@ def _sets_there(uri: str) -> str:
 
 def _full(settings: Settings) -> str:
     """Return that the embedded database has no room, where that is why it does not answer."""
-    embeds = not settings.mongodb_uri.get_secret_value()
-    full = full_disk("DATA_DIR", settings.data_dir) if embeds else ""
+    full = embedded.full_database_disk(settings)
     return f"The database does not answer. {full}" if full else ""
 
 

@@ -37,6 +37,7 @@ from core.filesystem import (
     move,
 )
 from core.redaction import redact
+from core.settings import Settings
 
 START_SECONDS: Final = 60.0
 STOP_SECONDS: Final = 20.0
@@ -68,6 +69,12 @@ def running_uri(data_dir: Path) -> str | None:
             f"{error.strerror}. Run this as the account that Fivefold runs as."
         ) from None
     return _uri(record["port"], key)
+
+
+def full_database_disk(settings: Settings) -> str:
+    """Return that the embedded database's disk is full; empty: it is not, or it is not used."""
+    embeds = not settings.mongodb_uri.get_secret_value()
+    return full_disk("DATA_DIR", settings.data_dir) if embeds else ""
 
 
 def find_mongod() -> Path:

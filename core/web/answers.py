@@ -4,10 +4,10 @@ from typing import Final
 
 from starlette.responses import JSONResponse
 
-from core.disks import full_disk
 from core.i18n import N_, translated
 from core.i18n import gettext as _
 from core.settings import load_settings
+from core.store.embedded import full_database_disk
 
 NO_ANSWER: Final = N_("The database does not answer. Please try again in a minute.")
 """On a page, beside what was asked for."""
@@ -21,9 +21,7 @@ def no_answer(sentence: str = NO_ANSWER) -> str:
     Args:
         sentence: that, unless it is known why: its disk is full.
     """
-    settings = load_settings()
-    embeds = not settings.mongodb_uri.get_secret_value()
-    full = full_disk("DATA_DIR", settings.data_dir) if embeds else ""
+    full = full_database_disk(load_settings())
     return translated(full) if full else _(sentence)
 
 

@@ -7,8 +7,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from core.generation.room import full_disks
-from core.media.storage import open_content
-from core.settings import load_settings
+from core.media.storage import ContentStore, open_content
+from core.settings import Settings, load_settings
 from core.store import DatabaseError, DatabaseUnavailable
 from core.web.answers import NOT_KEPT
 from core.web.studio import Studio
@@ -24,16 +24,18 @@ def health_routes(open_studio: Callable[[], Studio]) -> list[Route]:
 
     def health(_: Request) -> Response:
         try:
-            store = open_studio().store
-            store.ping()  # what it is called is remembered
-            found = store.installation()
+            studio = open_studio()
+            studio.store.ping()  # what it is called is remembered
+            found = studio.store.installation()
         except (DatabaseError, DatabaseUnavailable):
-            return JSONResponse({"database": "does not answer", **_disk()}, 503, NOT_KEPT)
-        return JSONResponse({"installation": found, **_disk()}, headers=NOT_KEPT)
+            settings = load_settings()  # without a database there may be no studio
+            disk = _disk(settings, open_content(settings.content_url))
+            return JSONResponse({"database": "does not answer", **disk}, 503, NOT_KEPT)
+        disk = _disk(studio.settings, studio.content)
+        return JSONResponse({"installation": found, **disk}, headers=NOT_KEPT)
 
     return [Route("/health", health)]
 
 
-def _disk() -> dict[str, str]:
-    settings = load_settings()
-    return {"disk": "full"} if full_disks(settings, open_content(settings.content_url)) else {}
+def _disk(settings: Settings, content: ContentStore) -> dict[str, str]:
+    return {"disk": "full"} if full_disks(settings, content) else {}

@@ -23,11 +23,12 @@ from core.generation.generators import open_catalogue
 from core.media import inspection
 from core.media.bounded import OutOfBounds
 from core.media.inspection import BrokenMedia
-from core.models import Worker, now
-from core.settings import OpenAIServer, Settings
+from core.media.storage import open_content
+from core.settings import OpenAIServer, Settings, load_settings
 from core.store import DatabaseUnavailable, Store
 from core.web.health import health_routes
 from core.web.studio import Studio
+from tests.conftest import announced
 from tests.product import free_port
 from tests.servers import web
 from tests.servers.wire import serving
@@ -38,7 +39,8 @@ def health_of(store: Store) -> Starlette:
         """As much of a studio as the route asks for."""
 
         def __init__(self) -> None:
-            self.store = store
+            self.store, self.settings = store, load_settings()
+            self.content = open_content(self.settings.content_url)
 
     return Starlette(routes=health_routes(lambda: cast(Studio, Pages())))
 
@@ -112,17 +114,7 @@ def proxy() -> Iterator[Proxy]:
 
 def works(store: Store) -> None:
     """Have a worker be there: Fivefold is running."""
-    store.workers.announce(
-        Worker(
-            id="w",
-            host="here",
-            pid=1,
-            broker="",
-            queues={"image": 1},
-            started_at=now(),
-            seen_at=now(),
-        )
-    )
+    store.workers.announce(announced(queues={"image": 1}))
 
 
 def test_links_lead_here_where_the_running_pages_can_be_used(
@@ -360,17 +352,7 @@ def test_workers_that_hear_of_work_by_different_brokers_are_a_finding(
     works(store)
     assert finding(settings, "queues").ok is False, "it serves another queue"
     for name, broker in (("one", ""), ("two", "redis://there:6379")):
-        store.workers.announce(
-            Worker(
-                id=name,
-                host="here",
-                pid=1,
-                broker=broker,
-                queues={"io": 1},
-                started_at=now(),
-                seen_at=now(),
-            )
-        )
+        store.workers.announce(announced(id=name, broker=broker))
     found = finding(settings, "queues")
     assert not found.ok
     assert "none and redis://there:6379 are their brokers" in found.text

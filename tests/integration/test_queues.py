@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from core.generation.order import Order, plan
-from core.models import AssetState, JobStatus, Kind, Worker, now
+from core.models import AssetState, JobStatus, Kind
 from core.providers.registry import Catalogue
 from core.settings import Settings
 from core.store import Store, open_store
+from tests.conftest import announced
 from tests.contract.fakes import FakeProvider, catalogue_of
 from tests.contract.tiny_pipelines import tiny_stable_diffusion
 from tests.integration.bench import NewBench, run, until
@@ -101,15 +102,7 @@ def test_a_worker_that_hears_by_a_broker_is_handed_nothing_by_one_without(
 ) -> None:
     """It would not look for it; `doctor` says that they do not hear of the same work."""
     bench = new_bench(FakeProvider(queue="gpu"))
-    elsewhere = Worker(
-        id="other",
-        host="there",
-        pid=1,
-        broker="redis://elsewhere",
-        queues={"gpu": 9},
-        started_at=now(),
-        seen_at=now(),
-    )
+    elsewhere = announced(id="other", broker="redis://elsewhere", queues={"gpu": 9})
     bench.store.workers.announce(elsewhere)
 
     async def main() -> None:

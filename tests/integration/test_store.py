@@ -21,14 +21,13 @@ from core.models import (
     Notify,
     ViewEntry,
     When,
-    Worker,
     now,
 )
 from core.settings import Settings
 from core.store import DatabaseUnavailable, LeaseLost, Store, open_store
 from core.store.embedded import EmbeddedMongo
 from core.store.library import Filter
-from tests.conftest import claim, stored_job
+from tests.conftest import announced, claim, stored_job
 
 LANE = ("illustrator", "illustrator-1")
 
@@ -270,16 +269,7 @@ def test_one_worker_leads_until_its_lease_runs_out_or_it_leaves(store: Store) ->
 def test_workers_are_there_while_they_announce_themselves(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    worker = Worker(
-        id="h:1",
-        host="h",
-        pid=1,
-        broker="",
-        queues={"io": 5},
-        started_at=now(),
-        seen_at=now() - timedelta(days=1),
-    )
-    store.workers.announce(worker)
+    store.workers.announce(announced(queues={"io": 5}, seen_at=now() - timedelta(days=1)))
     assert [each.queues for each in store.workers.alive()] == [{"io": 5}]
     monkeypatch.setattr("core.store.workers.ALIVE_SECONDS", -1)
     assert store.workers.alive() == []
