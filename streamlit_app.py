@@ -9,12 +9,12 @@ import streamlit as st
 
 from core.redaction import guard_output
 from core.settings import load_settings
-from core.web.identity import open_identity
-from core.web.oidc import streamlit_secrets
-from core.web.origin import Origins
-from core.web.routes import Front
-from core.web.session import apologise
-from core.web.studio import studio
+from core.web.app.asgi import Front
+from core.web.http.origins import Origins
+from core.web.identity.middleware import open_identity
+from core.web.login.oidc import streamlit_secrets
+from core.web.resources import studio
+from core.web.tab_session import apologise
 
 guard_output()  # where `streamlit run` began, not `python -m core`
 settings = load_settings()
@@ -22,7 +22,7 @@ identity = open_identity(settings)
 front = Front(studio, identity, Origins.of(settings), oidc=settings.login == "oidc")
 
 app = st.App(
-    Path(__file__).parent / "core" / "web" / "script.py",
+    Path(__file__).parent / "core" / "web" / "app" / "script.py",
     routes=front.routes,
     middleware=front.middleware,
     on_script_error=apologise,

@@ -20,12 +20,12 @@ from pymongo import MongoClient
 from pymongo.database import Database
 
 from benchmarks.vendor import BenchmarkProvider
-from core.generation.order import Order, plan
 from core.media.storage import ContentStore, open_content
 from core.models import Asset, Job, JobStatus, Kind
 from core.providers.registry import Catalogue
 from core.settings import Settings
 from core.store import Store, open_store
+from core.studio.order import Order, plan
 from tests.product import ROOT, free_port
 from tests.servers.provider import install
 

@@ -9,7 +9,7 @@ from core.redaction import guard_output, learn_environment
 learn_environment(os.environ, Path(".env"))
 guard_output()
 
-from core.cli import main  # noqa: E402
+from core.cli.main import main  # noqa: E402
 
 if __name__ == "__main__":
     main()

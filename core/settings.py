@@ -65,7 +65,7 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-DialectName = Literal["", "openai", "sd-server", "localai"]  # of `core.providers.dialects`
+DialectName = Literal["", "openai", "sd-server", "localai"]  # of `core.providers.openai.dialects`
 
 
 class TokenPrice(_Part):
@@ -77,7 +77,7 @@ class TokenPrice(_Part):
 
 
 class OpenAIServer(_Part):
-    """One more server that speaks OpenAI's language; fields as `core.providers.openai.Server`."""
+    """One more server that speaks OpenAI's language; as `core.providers.openai.server.Server`."""
 
     base_url: Annotated[str, Field(min_length=1), WebAddress]
     title: str = ""

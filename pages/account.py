@@ -3,15 +3,16 @@
 import streamlit as st
 
 from core.i18n import gettext as _
-from core.web import account, session
+from core.web import tab_session
+from core.web.account import page as account
 
 
 def main() -> None:
     """Draw the page."""
-    user = session.account(session.require_user())
-    session.note_visit(user.id, None)
+    user = tab_session.account(tab_session.require_user())
+    tab_session.note_visit(user.id, None)
     if user.deleting_at is not None:
-        session.message_page(
+        tab_session.message_page(
             _("Your account is being deleted"), _("You are logged out in a moment. Good-bye!")
         )
         return

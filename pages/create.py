@@ -6,12 +6,13 @@ from core.i18n import N_
 from core.i18n import gettext as _
 from core.models import InvalidInput, Task
 from core.store import DatabaseError
-from core.web import form, recent, session
-from core.web.answers import no_answer
-from core.web.estimate import Estimate
-from core.web.form_state import Form
-from core.web.studio import studio, upscaled_size
-from core.web.visit import Visit, visit
+from core.web import tab_session
+from core.web.create import recent_jobs, widgets
+from core.web.create.estimate import Estimate
+from core.web.create.form import Form
+from core.web.create.page_state import Visit, visit
+from core.web.http.errors import no_answer
+from core.web.resources import studio, upscaled_size
 
 NOT_STORED = N_(
     "The database does not answer. Your prompt is still here; in a minute, look whether it is "
@@ -62,7 +63,7 @@ def show_source(filled: Form) -> None:
         )
 
 
-def say_more(filled: Form, here: Visit, rest: form.Rest, user_id: str) -> Estimate:
+def say_more(filled: Form, here: Visit, rest: widgets.Rest, user_id: str) -> Estimate:
     """Say what else is to be known about who makes it, and return what it costs and takes."""
     makers = list(filled.chosen.values())
     try:
@@ -87,13 +88,13 @@ def say_more(filled: Form, here: Visit, rest: form.Rest, user_id: str) -> Estima
 
 def ask_for(user_id: str) -> None:
     """Draw what is asked, and carry it out where it was sent."""
-    user, here = session.account(user_id), visit()
+    user, here = tab_session.account(user_id), visit()
     filled = here.arrive(user_id)
     st.title(_(TITLES[filled.task]), anchor=False)
     source, box, refusal, about = st.container(), st.container(), st.empty(), st.container()
     if here.trouble:
         refusal.warning(here.trouble)
-    rest = form.draw(filled, user)
+    rest = widgets.draw(filled, user)
     with source:
         show_source(filled)
     try:
@@ -112,13 +113,13 @@ def ask_for(user_id: str) -> None:
 
 def main() -> None:
     """Draw the page."""
-    user = session.require_user()
-    session.note_visit(user, None)
+    user = tab_session.require_user()
+    tab_session.note_visit(user, None)
     ask = st.container(key="ask")
     with ask:
         ask_for(user)
-    with session.apologies():  # the form above keeps what was typed, whatever happens here
-        if not recent.draw(user):
+    with tab_session.apologies():  # the form above keeps what was typed, whatever happens here
+        if not recent_jobs.draw(user):
             with ask:
                 examples()
 

@@ -6,20 +6,22 @@ import streamlit as st
 
 from core.i18n import gettext as _
 from core.models import Via
-from core.web import access, components, gallery, session
-from core.web.studio import studio
+from core.web import frontend, tab_session
+from core.web.identity import permissions
+from core.web.library import page as gallery
+from core.web.resources import studio
 
 
 def main() -> None:
     """Draw one's own gallery, or for an admin the one that the address names."""
-    user, query = session.require_user(), st.query_params.to_dict()
-    right = access.to_gallery(studio().store, user, query.get("user", ""))
+    user, query = tab_session.require_user(), st.query_params.to_dict()
+    right = permissions.to_gallery(studio().store, user, query.get("user", ""))
     owner, own = right.owner, right.via == Via.OWN
-    session.note_entry(right.entry("open_gallery", address=session.visitor().address))
-    view = replace(session.view(session.account(user)), via=right.via)
+    tab_session.note_entry(right.entry("open_gallery", address=tab_session.visitor().address))
+    view = replace(tab_session.view(tab_session.account(user)), via=right.via)
     shown = gallery.opening(studio(), right, query, view)
     if gallery.is_empty(studio(), right, query, shown):
-        session.message_page(
+        tab_session.message_page(
             _("Your gallery is empty")
             if own
             else _("{owner}'s gallery is empty").format(owner=owner),
@@ -29,7 +31,7 @@ def main() -> None:
         )
         return
     st.title(_("Gallery"), anchor=False)
-    components.gallery(f"gallery-{owner}", shown)
+    frontend.gallery(f"gallery-{owner}", shown)
 
 
 main()

@@ -1,1 +1,1 @@
-"""Log in. `core/web/script.py` draws the form: on this page, and in place of any other."""
+"""Log in. `core/web/app/script.py` draws the form: on this page, and in place of any other."""

@@ -5,15 +5,16 @@ import streamlit as st
 from core.i18n import gettext as _
 from core.models import InvalidInput, User
 from core.store import DatabaseError
-from core.web import components, notices, session, telling
-from core.web.answers import no_answer
-from core.web.studio import studio
+from core.web import frontend, tab_session
+from core.web.http.errors import no_answer
+from core.web.inbox import notices, preferences
+from core.web.resources import studio
 
 
 def carry_out(user: User, asked: str) -> None:
     """Do what a row's button asks for."""
     try:
-        told = notices.carry_out(studio().store, user, asked, session.zone_name(user))
+        told = notices.carry_out(studio().store, user, asked, tab_session.zone_name(user))
     except InvalidInput as error:
         told = str(error)
     except DatabaseError:
@@ -26,27 +27,27 @@ def live(user: User) -> None:
     """Draw the rows as they stand; as a fragment, this runs again while something is due."""
     if told := st.session_state.pop("told", None):
         st.toast(told, duration="long")
-    with session.apologies():
+    with tab_session.apologies():
         store = studio().store
-        shown = notices.overview(store, user, session.view(user))
+        shown = notices.overview(store, user, tab_session.view(user))
         if store.outbox.unread(user.id):
             store.outbox.mark_read(user.id)  # all of it is shown here
         if st.session_state.get("notices_pace") != shown["pace"]:
             st.session_state["notices_pace"] = shown["pace"]
             st.rerun()  # how often the fragment runs again is decided by the page
-        components.notices(shown, lambda asked: carry_out(user, asked))
+        frontend.notices(shown, lambda asked: carry_out(user, asked))
 
 
 def main() -> None:
     """Draw the page."""
-    user = session.account(session.require_user())
-    session.note_visit(user.id, None)
+    user = tab_session.account(tab_session.require_user())
+    tab_session.note_visit(user.id, None)
     st.title(_("Notifications"), anchor=False)
     rows, settings = st.columns([5, 3], gap="large")
     with rows:
         st.fragment(live, run_every=st.session_state.get("notices_pace"))(user)
     with settings:
-        telling.draw_settings(user)
+        preferences.draw_settings(user)
 
 
 main()

@@ -3,17 +3,19 @@
 import streamlit as st
 
 from core.i18n import gettext as _
-from core.web import access, board, session, watch
-from core.web.studio import studio
+from core.web import tab_session
+from core.web.identity import permissions
+from core.web.jobs import job_view, snapshot
+from core.web.resources import studio
 
 
 def main() -> None:
     """Draw the job that the link leads to, for as long as it does."""
-    user, key = session.user_id(), st.query_params.get("key", "")
-    found = access.to_shared(studio().store, studio().identity, user, key)
-    share = access.held_share(studio().store, studio().identity, key)
+    user, key = tab_session.user_id(), st.query_params.get("key", "")
+    found = permissions.to_shared(studio().store, studio().identity, user, key)
+    share = permissions.held_share(studio().store, studio().identity, key)
     if found is None or share is None:
-        session.message_page(
+        tab_session.message_page(
             _("This link has ended"),
             _("It leads to nothing any more. Ask whoever gave it to you for a new one."),
             _("Go to Fivefold"),
@@ -21,9 +23,9 @@ def main() -> None:
         )
         return
     job, right = found
-    session.note_entry(right.entry("open_job", job.id, address=session.visitor().address))
-    view = studio().view(watch.zone_of_viewer(user))
-    watch.draw_job(job.id, user, note=board.share_note(share, view), share_key=key)
+    tab_session.note_entry(right.entry("open_job", job.id, address=tab_session.visitor().address))
+    view = studio().view(job_view.zone_of_viewer(user))
+    job_view.draw_job(job.id, user, note=snapshot.share_note(share, view), share_key=key)
 
 
 main()

@@ -9,21 +9,25 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from pydantic import SecretStr
 from pymongo import MongoClient
 
-from core.generation.order import Order, plan
 from core.media.folder import FolderStore
 from core.models import Asset, Job, Worker, now
 from core.providers.registry import configured
 from core.settings import Settings
 from core.store import Store, open_store
 from core.store.embedded import EmbeddedMongo
+from core.studio.order import Order, plan
 from tests.database import Databases, in_memory
 from tests.kept_secret import pytest_runtest_makereport  # noqa: F401  # a hook
 
 OPEN_FILES = 16_384
+# A busy machine takes as long as it takes: no test asserts on time.
+hypothesis.settings.register_profile("fast", deadline=None)
+hypothesis.settings.load_profile("fast")
 
 
 @pytest.fixture(autouse=True)

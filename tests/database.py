@@ -7,8 +7,8 @@ from typing import Any, Final
 import psutil
 from pymongo import MongoClient
 
-from core.store import schema
 from core.store.connection import LOG_DAYS
+from core.store.documents import schema
 
 Document = dict[str, Any]
 

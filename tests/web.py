@@ -6,15 +6,15 @@ from typing import Any, Final
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
+from core.accounts.passphrases import hash_passphrase
 from core.media.storage import ContentStore
 from core.models import Asset, Kind
-from core.passphrases import hash_passphrase
 from core.providers.registry import configured
 from core.settings import Settings
 from core.store import Store
-from core.web.identity import Identity
-from core.web.routes import Front
-from core.web.studio import Studio
+from core.web.app.asgi import Front
+from core.web.identity.middleware import Identity
+from core.web.resources import Studio
 from tests.conftest import claim
 
 HOST: Final = "http://studio.example.org"
@@ -45,7 +45,7 @@ def finished(store: Store, content: ContentStore, asset: Asset, data: bytes) -> 
 
 
 def studio_of(settings: Settings, store: Store, content: ContentStore) -> Studio:
-    """A studio as `core.web.studio.studio` opens it, signing with a key of the test's."""
+    """A studio as `core.web.resources.studio` opens it, signing with a key of the test's."""
     identity = Identity("key", days=30, secure=False)
     return Studio(settings, store, content, configured(), identity)
 

@@ -14,14 +14,14 @@ from itertools import chain, islice, zip_longest
 from typing import Final, TypeVar
 
 from core import telemetry
-from core.generation.engine import BrokerUnavailable, Engine
-from core.generation.leadership import Leadership
-from core.generation.threads import without_queueing
+from core.generation.leader_lease import Leadership
+from core.generation.priority_pool import without_queueing
+from core.generation.transport import BrokerUnavailable, Engine
 from core.models import Worker, new_id
 from core.providers.base import QUEUES
 from core.providers.registry import Catalogue
 from core.store import DatabaseError, Store
-from core.store.queue import Lane, QueueStore
+from core.store.work.queue import Lane, QueueStore
 
 POLL_SECONDS: Final = 1.0  # where the change stream is silent or broken
 TICKET_SECONDS: Final = 10.0  # a message that has not arrived by then is taken for lost

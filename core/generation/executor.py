@@ -13,10 +13,10 @@ from typing import Any, Final
 from structlog.contextvars import bound_contextvars
 
 from core import telemetry
-from core.generation.learnt import learnt
-from core.generation.making import DISK_FULL, MAX_ATTEMPTS, Making
-from core.generation.pulse import Interruption, Pulse
-from core.generation.threads import without_queueing
+from core.generation.heartbeat import Interruption, Pulse
+from core.generation.item_run import DISK_FULL, MAX_ATTEMPTS, Making
+from core.generation.priority_pool import without_queueing
+from core.generation.provider_fields import learnt
 from core.i18n import N_
 from core.media.storage import ContentStore
 from core.models import ACTIVE_STATES, Asset, AssetError, AssetState, now
@@ -29,7 +29,7 @@ from core.providers.errors import (
 )
 from core.providers.registry import Catalogue
 from core.store import DatabaseError, LeaseLost, Store
-from core.store.leases import Unreadable
+from core.store.work.leases import Unreadable
 
 BACKOFF_SECONDS: Final = (5.0, 300.0)  # first and longest pause before an item is tried again
 MAX_WAITS: Final = 300  # for one's turn: a day, where the provider does not say how long

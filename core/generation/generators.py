@@ -24,8 +24,8 @@ def _openai(settings: Settings) -> list[Provider]:
     base_url = settings.openai_base_url or None
     if not (key or base_url or settings.openai_servers):
         return []
-    from core.providers.openai import OpenAI, Server  # noqa: PLC0415
-    from core.providers.openai_models import Price  # noqa: PLC0415
+    from core.providers.openai.models import Price  # noqa: PLC0415
+    from core.providers.openai.provider import OpenAI, Server  # noqa: PLC0415
 
     servers = []
     if key or base_url:
@@ -59,7 +59,7 @@ def _runway(settings: Settings) -> list[Provider]:
     secret = settings.runwayml_api_secret.get_secret_value()
     if not secret:
         return []
-    from core.providers.runway import Runway  # noqa: PLC0415
+    from core.providers.runway.provider import Runway  # noqa: PLC0415
 
     return [Runway(secret, base_url=settings.runwayml_base_url or None)]
 
@@ -68,7 +68,7 @@ def _diffusers(settings: Settings) -> list[Provider]:
     images, videos = settings.diffusers_image_models, settings.diffusers_video_models
     if not (images or videos):
         return []
-    from core.providers.diffusion import Diffusion  # noqa: PLC0415
+    from core.providers.diffusion.provider import Diffusion  # noqa: PLC0415
 
     device, batch = settings.diffusers_device, settings.diffusers_batch
     return [Diffusion(images, videos, device=device, batch=batch)]
@@ -77,7 +77,7 @@ def _diffusers(settings: Settings) -> list[Provider]:
 def _horde(settings: Settings) -> list[Provider]:
     if not settings.ai_horde:
         return []
-    from core.providers.horde import Horde  # noqa: PLC0415
+    from core.providers.horde.provider import Horde  # noqa: PLC0415
 
     key = settings.ai_horde_api_key.get_secret_value()
     models = settings.ai_horde_models

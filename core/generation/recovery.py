@@ -8,7 +8,7 @@ from typing import Final
 
 from core.generation.executor import Executor
 from core.generation.generators import open_catalogue
-from core.generation.pulse import Pulse
+from core.generation.heartbeat import Pulse
 from core.media.storage import open_content
 from core.models import OPEN_STATES, Asset, new_id
 from core.settings import Settings

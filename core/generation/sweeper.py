@@ -8,8 +8,8 @@ from contextlib import suppress
 from typing import Final
 
 from core import telemetry
-from core.generation.leadership import Leadership
-from core.generation.replies import ReplyKeeper, kept_names
+from core.generation.kept_replies import ReplyKeeper, kept_names
+from core.generation.leader_lease import Leadership
 from core.media.formats import DISPLAY, DISPLAY_EXTENSIONS, MEDIA_TYPES
 from core.media.storage import PREVIEWS, ContentStore, StorageUnavailable, own_name
 from core.models import Asset

@@ -10,23 +10,23 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 
-from core.generation.collector import Collector
+from core.generation.disk_space import full_disks
 from core.generation.dispatcher import Dispatcher
-from core.generation.engine import Engine
 from core.generation.executor import Executor
 from core.generation.generators import open_catalogue
-from core.generation.leadership import Leadership
-from core.generation.pulse import Pulse
-from core.generation.room import full_disks
+from core.generation.heartbeat import Pulse
+from core.generation.leader_lease import Leadership
+from core.generation.priority_pool import without_queueing
+from core.generation.queue_collector import Collector
 from core.generation.sweeper import Sweeper
-from core.generation.threads import without_queueing
+from core.generation.transport import Engine
 from core.media.storage import open_content
 from core.models import Worker, new_id, now
 from core.providers.errors import ProviderError
 from core.providers.registry import Catalogue
 from core.settings import Settings
 from core.store import DatabaseError, Store
-from core.store.workers import ALIVE_SECONDS
+from core.store.work.workers import ALIVE_SECONDS
 
 DRAIN_SECONDS: Final = 20.0  # what can end in this time after SIGTERM does
 ANSWER_SECONDS: Final = 10.0  # more, for answers to paid calls: without them they are `unknown`

@@ -9,8 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from core.disks import DiskFull, FolderUnusable, check_folder, said_full
-from core.filesystem import flush, move
 from core.media.storage import (
     ContentStore,
     Draft,
@@ -20,6 +18,8 @@ from core.media.storage import (
     own_name,
 )
 from core.models import parse_user_id
+from core.system.disks import DiskFull, FolderUnusable, check_folder, said_full
+from core.system.filesystem import flush, move
 
 DRAFTS: Final = ".drafts"  # no user_id starts with a dot
 _ASSET_ID: Final = re.compile(r"[0-9a-z]{26}-(image|video)-\d+")

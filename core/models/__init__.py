@@ -44,7 +44,7 @@ from core.models.notices import (
     When,
     parse_address,
 )
-from core.models.people import (
+from core.models.users import (
     SESSION_METHODS,
     Invite,
     LoginEntry,

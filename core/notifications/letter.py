@@ -17,11 +17,11 @@ from core.i18n import N_, language, ngettext
 from core.i18n import gettext as _
 from core.media.storage import ContentStore
 from core.models import NoticeKind
+from core.models.job_summary import KINDS
 from core.notifications.channels import Recipient
 from core.notifications.message import Message, Told, shortened
 from core.notifications.thumbnails import Thumbnail, make_thumbnail
-from core.outcome import KINDS
-from core.store.addresses import LINK_DAYS
+from core.store.accounts.email_addresses import LINK_DAYS
 
 _HERE: Final = Path(__file__).parent
 _MARK: Final = (_HERE / "mark.png").read_bytes()

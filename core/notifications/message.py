@@ -8,7 +8,7 @@ from typing import Final
 
 from core.i18n import gettext as _
 from core.models import Asset, AssetState, Job, JobStatus, Notice, NoticeKind
-from core.outcome import ending, headline
+from core.models.job_summary import ending, headline
 
 _TITLE_CHARACTERS: Final = 60
 _JOINERS: Final = "\u200c\u200d"  # of emoji, and within words of some languages

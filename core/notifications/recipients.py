@@ -7,7 +7,7 @@ from core.i18n import N_
 from core.models import ChannelName, Notice, NoticeKind, now
 from core.notifications.channels import DeliveryFailed, Recipient
 from core.store import Store
-from core.store.addresses import LINK_DAYS
+from core.store.accounts.email_addresses import LINK_DAYS
 
 LOOK_AGAIN_SECONDS: Final = 60.0
 

@@ -13,7 +13,7 @@ from core.notifications.channels import Channel, ChannelDown, DeliveryFailed
 from core.notifications.message import Message, write_message
 from core.notifications.recipients import LOOK_AGAIN_SECONDS, NotConfirmed, find_recipient
 from core.store import DatabaseError, Store
-from core.store.outbox import NOW, Moment, pause
+from core.store.work.outbox import NOW, Moment, pause
 
 JOB_GOES_ON_SECONDS: Final = 5.0
 STORE_AGAIN_SECONDS: Final = 0.1

@@ -6,10 +6,10 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from core.i18n import N_
-from core.providers.answers import Vendor
 from core.providers.base import Report
 from core.providers.errors import ProviderError, ProviderUnavailable
-from core.providers.responses import Reply, State
+from core.providers.responses.reader import Reply, State
+from core.providers.responses.refusals import Vendor
 
 UNANSWERED: Final = 5
 """Polls in a row that say nothing, until a task is left for later: it stays resumable, and is asked

@@ -18,29 +18,30 @@ from pymongo.uri_parser import parse_uri
 from core.models import LoginEntry, ViewEntry
 from core.redaction import redact
 from core.settings import Settings
-from core.store import embedded, schema
-from core.store.activity import ActivityStore
-from core.store.addresses import AddressStore
-from core.store.assets import AssetStore
-from core.store.attempts import AttemptStore
-from core.store.bin import BinStore
-from core.store.invites import InviteStore
-from core.store.jobs import JobStore
-from core.store.leases import LeaseStore
-from core.store.library import LibraryStore
-from core.store.logs import Log, LoginLog
-from core.store.outbox import Outbox
-from core.store.pace import PaceStore
-from core.store.queue import QueueStore
-from core.store.removal import RemovalStore
-from core.store.repair import RepairStore
-from core.store.replies import ReplyStore
-from core.store.sessions import SessionStore
-from core.store.shares import ShareStore
-from core.store.spending import SpendingStore
-from core.store.users import UserStore
-from core.store.watch import ChangeStore
-from core.store.workers import WorkerStore
+from core.store import embedded
+from core.store.accounts.account_deletion import RemovalStore
+from core.store.accounts.audit_log import Log, LoginLog
+from core.store.accounts.email_addresses import AddressStore
+from core.store.accounts.invitations import InviteStore
+from core.store.accounts.login_sessions import SessionStore
+from core.store.accounts.login_throttle import AttemptStore
+from core.store.accounts.users import UserStore
+from core.store.documents import schema
+from core.store.documents.repair import RepairStore
+from core.store.jobs.activity import ActivityStore
+from core.store.jobs.assets import AssetStore
+from core.store.jobs.bin import BinStore
+from core.store.jobs.jobs import JobStore
+from core.store.jobs.library import LibraryStore
+from core.store.jobs.shares import ShareStore
+from core.store.spending.budgets import SpendingStore
+from core.store.work.change_stream import ChangeStore
+from core.store.work.eta import PaceStore
+from core.store.work.kept_replies import ReplyStore
+from core.store.work.leases import LeaseStore
+from core.store.work.outbox import Outbox
+from core.store.work.queue import QueueStore
+from core.store.work.workers import WorkerStore
 
 Document = dict[str, Any]
 

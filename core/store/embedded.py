@@ -27,8 +27,10 @@ import psutil
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure, PyMongoError
 
-from core.disks import full_disk
-from core.filesystem import (
+from core.redaction import redact
+from core.settings import Settings
+from core.system.disks import full_disk
+from core.system.filesystem import (
     PRIVATE,
     flush,
     kept_secret,
@@ -36,8 +38,6 @@ from core.filesystem import (
     make_private,
     move,
 )
-from core.redaction import redact
-from core.settings import Settings
 
 START_SECONDS: Final = 60.0
 STOP_SECONDS: Final = 20.0

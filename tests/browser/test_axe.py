@@ -13,7 +13,7 @@ from core.media.storage import open_content
 from core.models import AssetError
 from core.settings import Settings
 from core.store import Store, open_store
-from core.web.session import all_pages
+from core.web.tab_session import all_pages
 from tests.browser import pages
 from tests.browser.pages import DRAWN_MS
 from tests.conftest import claim, stored_job

@@ -7,11 +7,11 @@ from datetime import timedelta
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
-from core.generation.order import Order, plan
 from core.models import ChannelName, Notice, NoticeStatus, Notify, new_id, now
 from core.providers.registry import configured
 from core.settings import Settings
 from core.store import Store, open_store
+from core.studio.order import Order, plan
 from tests.browser import pages
 from tests.product import Product
 

@@ -18,10 +18,10 @@ import pytest
 
 from core.media.inspection import inspect
 from core.models import Kind
-from core.providers import diffusion
 from core.providers.base import Outcome, Provider, Request, Submission
-from core.providers.diffusion import Diffusion
-from core.providers.diffusion_pipelines import Item, Pipeline
+from core.providers.diffusion import provider as diffusion
+from core.providers.diffusion.pipelines import Item, Pipeline
+from core.providers.diffusion.provider import Diffusion
 from core.providers.errors import GenerationFailed, PromptRejected, ProviderError
 from tests.contract.fakes import Reports
 from tests.contract.tiny_pipelines import tiny_stable_diffusion, tiny_wan
@@ -150,7 +150,7 @@ async def begun(submission: Submission) -> Item:
 def test_it_says_what_it_can_do_without_pytorch() -> None:
     code = (
         "import sys\n"
-        "from core.providers.diffusion import Diffusion\n"
+        "from core.providers.diffusion.provider import Diffusion\n"
         "images, clips = Diffusion(['a/b'], ['c/d'], batch=4).capabilities()\n"
         "assert (images.model, clips.model, images.queue) == ('a/b', 'c/d', 'gpu')\n"
         "assert images.limit == 8 and not images.paid\n"

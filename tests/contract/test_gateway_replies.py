@@ -23,9 +23,9 @@ from core.providers.errors import (
     ProviderUnavailable,
     RequestRejected,
 )
-from core.providers.loose_json import read_documents
-from core.providers.responses import read_reply
-from core.providers.wording import words
+from core.providers.responses.loose_json import read_documents
+from core.providers.responses.reader import read_reply
+from core.providers.responses.wording import words
 from tests.contract.test_vendor_replies import (
     ENCODED,
     IMAGE,

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from core.generation.order import Choice, Order, plan
 from core.media.inspection import BrokenMedia, Inspection, inspect
 from core.models import InvalidInput, Kind
 from core.providers.base import Request, Submission
@@ -21,10 +20,11 @@ from core.providers.errors import (
     RateLimited,
     RequestRejected,
 )
-from core.providers.horde import ANONYMOUS, IMPOSSIBLE, Horde
-from core.providers.horde_request import ANY
+from core.providers.horde.provider import ANONYMOUS, IMPOSSIBLE, Horde
+from core.providers.horde.request import ANY
 from core.providers.registry import configured
 from core.providers.tasks import UNANSWERED
+from core.studio.order import Choice, Order, plan
 from tests.contract.fakes import Reports
 from tests.contract.world import World as Wired
 from tests.product import free_port

@@ -22,12 +22,12 @@ from core.media.inspection import inspect
 from core.models import Kind, Task
 from core.providers.base import Provider, Request
 from core.providers.errors import ProviderUnavailable
-from core.providers.horde import Horde
-from core.providers.media_search import Medium
-from core.providers.openai import OpenAI, Server
-from core.providers.openai_images import Picture
-from core.providers.responses import read_reply
-from core.providers.runway import Runway
+from core.providers.horde.provider import Horde
+from core.providers.openai.images import Picture
+from core.providers.openai.provider import OpenAI, Server
+from core.providers.responses.media_search import Medium
+from core.providers.responses.reader import read_reply
+from core.providers.runway.provider import Runway
 from tests.contract.fakes import Reports
 from tests.servers import horde, local, openai, runway
 from tests.servers.odd import Odd

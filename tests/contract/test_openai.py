@@ -25,8 +25,8 @@ from core.providers.errors import (
     RateLimited,
     RequestRejected,
 )
-from core.providers.openai import OpenAI, Server
-from core.providers.variations import vary
+from core.providers.openai.provider import OpenAI, Server
+from core.providers.openai.variations import vary
 from tests.contract.fakes import Reports
 from tests.contract.world import World as Wired
 from tests.product import free_port

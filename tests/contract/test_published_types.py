@@ -24,10 +24,10 @@ from pydantic import ValidationError
 from core.models import Kind, Task
 from core.providers.base import Option, Request
 from core.providers.errors import ProviderError
-from core.providers.openai import OpenAI, Server
-from core.providers.runway import Runway
-from core.providers.runway_catalogue import Model, models
-from core.providers.variations import vary
+from core.providers.openai.provider import OpenAI, Server
+from core.providers.openai.variations import vary
+from core.providers.runway.catalogue import Model, models
+from core.providers.runway.provider import Runway
 from tests.contract.fakes import Reports
 from tests.contract.published import fits, make, of_path, order, seen
 from tests.servers import openai, runway

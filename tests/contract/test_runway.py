@@ -10,7 +10,6 @@ import httpx2
 import pytest
 from PIL import Image
 
-from core.generation.order import Choice, Order, plan
 from core.media.encoding import encode_png
 from core.media.inspection import BrokenMedia, Inspection, inspect
 from core.models import Asset, AssetState, Kind, Task
@@ -26,10 +25,11 @@ from core.providers.errors import (
     RateLimited,
     RequestRejected,
 )
-from core.providers.runway import UNLIMITED, Runway
+from core.providers.runway.provider import UNLIMITED, Runway
 from core.providers.tasks import UNANSWERED
 from core.settings import Settings
 from core.store import Store
+from core.studio.order import Choice, Order, plan
 from tests.contract.fakes import Reports, catalogue_of
 from tests.contract.world import World as Wired
 from tests.integration.bench import Bench

@@ -32,11 +32,11 @@ from core.providers.errors import (
     ProviderUnavailable,
     RequestRejected,
 )
-from core.providers.horde import Horde
-from core.providers.openai import OpenAI, Server
-from core.providers.openai_models import Price
-from core.providers.runway import Runway
-from core.providers.variations import vary
+from core.providers.horde.provider import Horde
+from core.providers.openai.models import Price
+from core.providers.openai.provider import OpenAI, Server
+from core.providers.openai.variations import vary
+from core.providers.runway.provider import Runway
 from tests.contract.fakes import Reports
 from tests.product import free_port
 from tests.servers.wire import clip, cut, picture, serving

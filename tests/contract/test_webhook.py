@@ -20,7 +20,6 @@ from standardwebhooks import Webhook as Verifier
 from standardwebhooks import WebhookVerificationError
 
 from core import __version__
-from core.internet import is_public
 from core.models import (
     Asset,
     AssetState,
@@ -36,6 +35,7 @@ from core.notifications.channels import ChannelDown, DeliveryFailed, Recipient
 from core.notifications.channels import webhook as module
 from core.notifications.channels.webhook import WebhookSender, parse_webhook
 from core.notifications.message import Message, Told, shortened
+from core.system.internet import is_public
 from tests.conftest import MOMENT
 from tests.servers.webhooks import Answer, Receiver, receiving, receiving_tls
 

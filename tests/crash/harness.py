@@ -23,12 +23,12 @@ from typing import Any, Final, Self, TypeVar
 import psutil
 from pymongo.errors import DuplicateKeyError
 
-from core.generation.order import Order, plan
 from core.media.folder import FolderStore
 from core.models import AssetState, JobStatus, Kind, Notice
 from core.providers.registry import Catalogue
 from core.settings import Settings
 from core.store import DatabaseError, Store, embedded, open_store
+from core.studio.order import Order, plan
 from tests.brokers import Broker, start_broker
 from tests.crash.recorder import Event, Recorder, names
 from tests.crash.verify import Outcome, strays, violations

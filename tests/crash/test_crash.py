@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from core.generation.order import Order, plan
 from core.media.folder import FolderStore
 from core.models import AssetState, JobStatus
 from core.providers.registry import Catalogue
+from core.studio.order import Order, plan
 from tests.brokers import Broker
 from tests.crash.harness import Plan, Run
 from tests.crash.recorder import Recorder, names

@@ -15,13 +15,13 @@ from pydantic import SecretStr
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
-from core.generation.order import Order, plan
 from core.media.folder import FolderStore
 from core.models import Asset, AssetState, JobStatus, Notify
 from core.providers.registry import Catalogue
 from core.settings import Settings
 from core.store import Store, open_store
 from core.store.embedded import find_mongod
+from core.studio.order import Order, plan
 from tests.brokers import Redis, require
 from tests.crash.network import Machine, Network
 from tests.crash.verify import Outcome, violations

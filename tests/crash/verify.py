@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from PIL import Image
 
-from core.generation.making import MAX_ATTEMPTS
+from core.generation.item_run import MAX_ATTEMPTS
 from core.media.folder import FolderStore
 from core.media.inspection import BrokenMedia, inspect
 from core.models import (

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from core.generation.executor import Executor
-from core.generation.order import Order, plan
-from core.generation.pulse import Pulse
+from core.generation.heartbeat import Pulse
 from core.generation.worker import work
 from core.media.folder import FolderStore
 from core.models import Asset, AssetState, JobStatus
 from core.settings import Settings
 from core.store import Store
+from core.studio.order import Order, plan
 from tests.conftest import claim
 from tests.contract.fakes import FakeProvider, catalogue_of
 

@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 from core.media.folder import FolderStore
 from core.settings import Settings
 from core.store import Store
-from core.web.studio import Studio, studio
+from core.web.resources import Studio, studio
 from tests.brokers import rabbitmq, redis
 from tests.contract.fakes import FakeProvider
 from tests.integration.bench import Bench, NewBench

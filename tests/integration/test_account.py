@@ -11,15 +11,15 @@ from pymongo.errors import AutoReconnect
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import TextInput
 
-from core.accounts import OF_ACCOUNT
+from core.accounts.passphrases import hash_passphrase, matches
+from core.accounts.rules import OF_ACCOUNT
 from core.models import Session, Subject, User
-from core.passphrases import hash_passphrase, matches
 from core.store import Store
-from core.store.invites import InviteStore
-from core.store.sessions import SessionStore
-from core.web.account import UNPROTECTED, browser_text
-from core.web.answers import NO_ANSWER
-from core.web.studio import studio
+from core.store.accounts.invitations import InviteStore
+from core.store.accounts.login_sessions import SessionStore
+from core.web.account.page import UNPROTECTED, browser_text
+from core.web.http.errors import NO_ANSWER
+from core.web.resources import studio
 from tests.conftest import stored_job
 from tests.integration.test_notices_page import press
 from tests.integration.test_web_pages import ROOT
@@ -43,7 +43,7 @@ def choose(monkeypatch: pytest.MonkeyPatch) -> Choose:
 
     def choose(**chosen: Any) -> None:
         changed = replace(studio(), settings=studio().settings.model_copy(update=chosen))
-        monkeypatch.setattr("core.web.account.studio", lambda: changed)
+        monkeypatch.setattr("core.web.account.page.studio", lambda: changed)
 
     return choose
 
@@ -60,7 +60,7 @@ def account(store: Store, passphrase: str = "", *, admin: bool = False) -> Sessi
 
 
 def opened(session: Session) -> AppTest:
-    app = AppTest.from_file(ROOT / "core" / "web" / "script.py", default_timeout=30)
+    app = AppTest.from_file(ROOT / "core" / "web" / "app" / "script.py", default_timeout=30)
     app.user = {"user_id": session.user_id, "session": session.id}
     app.run()  # registers the pages
     app.switch_page(str(ROOT / "pages" / "account.py")).run()

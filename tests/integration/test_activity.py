@@ -19,8 +19,8 @@ from core.media.folder import FolderStore
 from core.models import LoginEntry, User, Via, ViewEntry, now
 from core.settings import Settings
 from core.store import Store
-from core.store.activity import BATCH, ActivityStore, Deed, Scope
-from core.web.activity import NOT_ME, login_row
+from core.store.jobs.activity import BATCH, ActivityStore, Deed, Scope
+from core.web.activity.page import NOT_ME, login_row
 from tests.conftest import stored_job
 from tests.integration.test_web_pages import opened
 from tests.web import ADMINS, app_of, browser_of, log_in, made_admin, studio_of

@@ -20,11 +20,11 @@ from core.media.storage import StorageUnavailable
 from core.models import Asset, ViewEntry, Webhook, now
 from core.settings import Settings
 from core.store import Store
-from core.store.activity import ActivityStore
 from core.store.connection import DatabaseUnavailable
-from core.web.archive import BLOCK, archive_routes, zipped
-from core.web.identity import USER_HEADER
-from core.web.studio import Studio
+from core.store.jobs.activity import ActivityStore
+from core.web.files.data_export import BLOCK, archive_routes, zipped
+from core.web.identity.middleware import USER_HEADER
+from core.web.resources import Studio
 from tests.conftest import claim, stored_job
 from tests.servers.wire import serving
 from tests.web import HOST, app_of, browser_of, log_in, studio_of

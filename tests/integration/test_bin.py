@@ -12,7 +12,7 @@ from unittest.mock import patch
 import pytest
 from pymongo.errors import AutoReconnect
 
-from core.generation.leadership import Leadership
+from core.generation.leader_lease import Leadership
 from core.generation.sweeper import Sweeper, empty_bin, remove_accounts
 from core.media.folder import FolderStore
 from core.media.storage import StorageUnavailable
@@ -28,9 +28,9 @@ from core.models import (
     now,
 )
 from core.store import DatabaseError, Store
-from core.store.library import Filter
-from core.web.identity import Identity
-from core.web.view import View
+from core.store.jobs.library import Filter
+from core.web.identity.middleware import Identity
+from core.web.text.viewer import View
 from tests.conftest import MOMENT, claim, stored_job
 from tests.integration.test_notifications import Recorder, sender
 from tests.integration.test_removal import broken_at

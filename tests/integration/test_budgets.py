@@ -15,7 +15,6 @@ import pytest
 from pymongo import MongoClient
 from pymongo.database import Database
 
-from core.generation.order import Order, plan
 from core.generation.sweeper import remove_accounts
 from core.media.folder import FolderStore
 from core.models import (
@@ -34,6 +33,7 @@ from core.providers.base import Outcome
 from core.providers.errors import GenerationFailed, RateLimited, RequestRejected
 from core.settings import InvalidSetting, Settings, load_settings
 from core.store import Store, open_store
+from core.studio.order import Order, plan
 from tests.conftest import claim
 from tests.contract.fakes import FakeProvider, catalogue_of
 from tests.integration.bench import Bench, run
@@ -71,8 +71,8 @@ def with_budget(store: Store, settings: Settings) -> Iterator[Open]:
 @pytest.fixture
 def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
     """Accounts are removed without waiting for what may still be going on."""
-    monkeypatch.setattr("core.store.removal.QUIET_SECONDS", -1)
-    monkeypatch.setattr("core.store.removal.SETTLED_SECONDS", -1)
+    monkeypatch.setattr("core.store.accounts.account_deletion.QUIET_SECONDS", -1)
+    monkeypatch.setattr("core.store.accounts.account_deletion.SETTLED_SECONDS", -1)
 
 
 def planned(

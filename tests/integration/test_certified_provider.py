@@ -20,7 +20,7 @@ from starlette.routing import Route
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
-from core.doctor import Finding
+from core.cli.doctor import Finding
 from core.settings import Settings
 from core.store import Store
 from tests.integration.test_doctor import finding

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from core import cli
+from core.cli import main as cli
 from core.models import Asset, AssetError, AssetState, Job, JobStatus, Kind, Notify, Task, When
 from core.settings import Settings
 from core.store import Store

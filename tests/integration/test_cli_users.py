@@ -12,10 +12,10 @@ from typing import Final
 
 import pytest
 
-from core import cli
-from core.accounts import OF_ACCOUNT, Accounts, LoginRefused, Visitor
+from core.accounts.passphrases import hash_passphrase, matches
+from core.accounts.rules import OF_ACCOUNT, Accounts, LoginRefused, Visitor
+from core.cli import main as cli
 from core.models import Subject, User
-from core.passphrases import hash_passphrase, matches
 from core.settings import Settings
 from core.store import Store
 from tests.conftest import stored_job

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.generation.order import Order, plan
 from core.media.folder import FolderStore
 from core.models import Asset, AssetState, Cost, InvalidInput, Job, Kind
 from core.providers.base import Capability, Option
 from core.providers.registry import Catalogue, configured
 from core.settings import Settings
 from core.store import Store
-from core.web.studio import Studio, studio
+from core.studio.order import Order, plan
+from core.web.resources import Studio, studio
 from tests.conftest import claim, stored_job
 from tests.contract.fakes import FakeProvider
 from tests.integration.test_web_pages import ROOT, opened, press, send, shown
@@ -47,7 +47,7 @@ def paid(monkeypatch: pytest.MonkeyPatch, page_studio: Studio) -> Iterator[Studi
     """The studio with a provider that costs money, and a budget."""
     assert page_studio.settings
     catalogue = Catalogue({"paid": Paid()})
-    monkeypatch.setattr("core.web.studio.open_catalogue", lambda _settings: catalogue)
+    monkeypatch.setattr("core.web.resources.open_catalogue", lambda _settings: catalogue)
     monkeypatch.setenv("BUDGETS", '{"USD": 1.5, "credits": 100}')
     studio.clear()
     yield studio()
@@ -168,7 +168,7 @@ def unpriced(monkeypatch: pytest.MonkeyPatch, page_studio: Studio) -> Iterator[S
     """The studio with a provider that does not say what it charges, and a chat model."""
     assert page_studio.settings
     catalogue = Catalogue({"fake": FakeProvider(paid=True)})
-    monkeypatch.setattr("core.web.studio.open_catalogue", lambda _settings: catalogue)
+    monkeypatch.setattr("core.web.resources.open_catalogue", lambda _settings: catalogue)
     monkeypatch.setenv("BUDGETS", '{"USD": 1.509}')
     studio.clear()
     yield studio()

@@ -16,9 +16,9 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from core import doctor_web
-from core.doctor import Finding, _budgets, _encoder, examine
-from core.doctor_web import check_links
+from core.cli import doctor_web
+from core.cli.doctor import Finding, _budgets, _encoder, examine
+from core.cli.doctor_web import check_links
 from core.generation.generators import open_catalogue
 from core.media import inspection
 from core.media.bounded import OutOfBounds
@@ -26,8 +26,8 @@ from core.media.inspection import BrokenMedia
 from core.media.storage import open_content
 from core.settings import OpenAIServer, Settings, load_settings
 from core.store import DatabaseUnavailable, Store
-from core.web.health import health_routes
-from core.web.studio import Studio
+from core.web.app.health import health_routes
+from core.web.resources import Studio
 from tests.conftest import announced
 from tests.product import free_port
 from tests.servers import web

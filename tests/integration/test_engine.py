@@ -8,13 +8,13 @@ from typing import TypeVar
 import pytest
 from pydantic import SecretStr
 
-from core.generation.making import Making
-from core.generation.order import Order, plan
+from core.generation.item_run import Making
 from core.models import Asset, AssetState, JobStatus
 from core.providers.base import Limits
 from core.providers.errors import InvalidCredentials, PromptRejected, ProviderError
 from core.providers.registry import Catalogue
 from core.store import Store
+from core.studio.order import Order, plan
 from tests.brokers import Broker
 from tests.conftest import claim
 from tests.contract.fakes import FakeProvider
@@ -461,7 +461,7 @@ def test_a_cancelled_call_that_was_refused_costs_nothing(
 def test_what_is_paid_for_and_cannot_be_fetched_again_is_saved_when_it_can_be(
     new_bench: NewBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("core.generation.making.SAVE_AGAIN", (3, 0.0))
+    monkeypatch.setattr("core.generation.item_run.SAVE_AGAIN", (3, 0.0))
     bench = new_bench(FakeProvider(paid=True))
     failures = [OSError(28, "No space left on device")] * 2
 

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 from pydantic import SecretStr
 
-from core.generation.engine import BrokerUnavailable, check
+from core.generation.transport import BrokerUnavailable, check
 from core.models import AssetState, JobStatus, now
 from core.providers.base import Deadlines
 from core.settings import Settings
@@ -119,7 +119,7 @@ def test_a_worker_whose_clock_is_wrong_keeps_what_it_holds_and_gets_what_is_due(
         bench.provider.hold.clear()
         async with bench.worker(lease_seconds=2, worker_concurrency=5):
             await until(lambda: bench.states()[AssetState.RUNNING] == 5)
-            for module in ("models", "store.leases", "store.jobs", "generation.executor"):
+            for module in ("models", "store.work.leases", "store.jobs.jobs", "generation.executor"):
                 monkeypatch.setattr(f"core.{module}.now", lambda: now() + timedelta(hours=-5))
             bench.provider.hold.set()
             await until(lambda: bench.status == JobStatus.COMPLETED)
@@ -248,7 +248,7 @@ def test_what_is_nowhere_else_waits_for_room_and_is_not_given_up(
     new_bench: NewBench, small_disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither disk nor database take the reply, and there is no task to ask after."""
-    monkeypatch.setattr("core.generation.making.SAVE_AGAIN", (2, 0.01))
+    monkeypatch.setattr("core.generation.item_run.SAVE_AGAIN", (2, 0.01))
     bench = new_bench(FakeProvider(paid=True))
     filler = small_disk / "filler"
     with pytest.raises(OSError, match="No space"):

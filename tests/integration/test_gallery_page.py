@@ -7,8 +7,8 @@ import pytest
 from core.media.storage import ContentStore
 from core.models import Asset, Via
 from core.store import Store
-from core.store.library import Change
-from core.web.gallery import FIRST_ITEMS
+from core.store.jobs.library import Change
+from core.web.library.page import FIRST_ITEMS
 from tests.integration.test_web_pages import opened, shown
 from tests.seed import fill
 

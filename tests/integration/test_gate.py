@@ -14,10 +14,10 @@ from websockets.sync.client import ClientConnection
 from core.media.storage import open_content
 from core.settings import Settings
 from core.store import Store
-from core.web.identity import Identity
-from core.web.origin import Origins
-from core.web.routes import Front
-from core.web.session import all_pages
+from core.web.app.asgi import Front
+from core.web.http.origins import Origins
+from core.web.identity.middleware import Identity
+from core.web.tab_session import all_pages
 from tests.conftest import stored_job
 from tests.servers.watched import asked_outside, watching
 from tests.servers.web import Web, cookie, drawn, rerun, serving

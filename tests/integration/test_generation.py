@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from core.generation.making import MAX_ATTEMPTS
+from core.generation.item_run import MAX_ATTEMPTS
 from core.models import AssetState, JobStatus
 from core.providers.errors import (
     OutcomeUnknown,

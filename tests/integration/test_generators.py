@@ -20,8 +20,7 @@ from PIL import Image
 from pymongo.errors import AutoReconnect
 
 from core.generation.executor import BACKOFF_SECONDS, LONGEST_WAIT_SECONDS
-from core.generation.making import MAX_ATTEMPTS
-from core.generation.order import Order, plan
+from core.generation.item_run import MAX_ATTEMPTS
 from core.media.encoding import encode_png
 from core.media.folder import FolderStore
 from core.media.inspection import inspect
@@ -38,10 +37,11 @@ from core.providers.errors import (
     RateLimited,
     RequestRejected,
 )
-from core.providers.openai import OpenAI, Server
+from core.providers.openai.provider import OpenAI, Server
 from core.providers.registry import Catalogue
 from core.settings import Settings
 from core.store import open_store
+from core.studio.order import Order, plan
 from tests.contract.fakes import SIZE, FakeProvider
 from tests.integration.bench import Bench, NewBench, run, until
 from tests.integration.test_object_storage import Server as ObjectStore
@@ -122,7 +122,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing pauses before it is tried again, and looks are frequent."""
     monkeypatch.setattr("core.generation.executor.BACKOFF_SECONDS", (0.0, 0.0))
     monkeypatch.setattr("core.generation.dispatcher.POLL_SECONDS", 0.05)
-    monkeypatch.setattr("core.generation.pulse.LOOK_SECONDS", 0.02)
+    monkeypatch.setattr("core.generation.heartbeat.LOOK_SECONDS", 0.02)
 
 
 def change(
@@ -370,7 +370,7 @@ def test_what_is_only_fetched_again_is_counted_once(
 def test_what_was_paid_for_and_lost_still_says_what_is_known(
     vendors: NewVendors, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("core.generation.making.SAVE_AGAIN", (1, 0.0))
+    monkeypatch.setattr("core.generation.item_run.SAVE_AGAIN", (1, 0.0))
     bench = vendors(Vendor(resumable=False))
     bench.provider.outcome = Outcome(cost=0.25)
     bench.provider.fail_fetch = [ProviderUnavailable("Not there.", details={"status": 404})]
@@ -484,7 +484,7 @@ def test_waiting_for_ones_turn_has_an_end(
 def test_a_paid_file_that_is_only_at_its_address_is_asked_for_there_and_nowhere_else(
     vendors: NewVendors, monkeypatch: pytest.MonkeyPatch, failures: int
 ) -> None:
-    monkeypatch.setattr("core.generation.making.SAVE_AGAIN", (3, 0.0))
+    monkeypatch.setattr("core.generation.item_run.SAVE_AGAIN", (3, 0.0))
     bench = vendors(Vendor(resumable=False))
     errors: list[Exception] = [TimeoutError(), ProviderUnavailable("Gone."), ConnectionError()]
     bench.provider.fail_fetch = errors[:failures]

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
-from core.generation.making import Making
-from core.generation.replies import ReplyKeeper
+from core.generation.item_run import Making
+from core.generation.kept_replies import ReplyKeeper
 from core.generation.sweeper import empty_bin, remove_kept
 from core.media.encoding import encode_png
 from core.media.inspection import Inspection
@@ -26,7 +26,7 @@ from core.providers.errors import (
     RateLimited,
     RequestRejected,
 )
-from core.web.identity import Identity
+from core.web.identity.middleware import Identity
 from tests.conftest import claim
 from tests.contract.fakes import FakeProvider
 from tests.integration.bench import Bench, NewBench, run
@@ -38,7 +38,7 @@ REPLY = b'{"data": [{"something": "new"}]}'
 @pytest.fixture
 def paid(new_bench: NewBench, monkeypatch: pytest.MonkeyPatch) -> Bench:
     """A paid provider that makes at once, whose replies can be kept."""
-    monkeypatch.setattr("core.generation.making.SAVE_AGAIN", (1, 0.0))
+    monkeypatch.setattr("core.generation.item_run.SAVE_AGAIN", (1, 0.0))
     monkeypatch.setattr("core.generation.executor.BACKOFF_SECONDS", (0.0, 0.0))
     bench = new_bench(FakeProvider(paid=True))
     bench.provider.reply = REPLY
@@ -276,7 +276,7 @@ def test_a_file_that_does_not_decode_is_kept_as_it_came_and_saved_once_it_does(
 def test_what_the_content_store_does_not_take_is_kept_in_the_database(
     new_bench: NewBench, monkeypatch: pytest.MonkeyPatch, *, resumable: bool
 ) -> None:
-    monkeypatch.setattr("core.generation.making.SAVE_AGAIN", (1, 0.0))
+    monkeypatch.setattr("core.generation.item_run.SAVE_AGAIN", (1, 0.0))
     bench = new_bench(FakeProvider(paid=True, resumable=resumable))
     bench.provider.reply = None if resumable else REPLY
 
@@ -453,7 +453,7 @@ def test_kept_replies_go_with_their_item(paid: Bench, monkeypatch: pytest.Monkey
     for asset in paid.assets[1:]:
         paid.store.jobs.cancel(paid.job.id, "ana", asset.id)
     paid.store.bin.put_job("ana", paid.job.id)
-    monkeypatch.setattr("core.store.bin.QUIET_SECONDS", -1)
+    monkeypatch.setattr("core.store.jobs.bin.QUIET_SECONDS", -1)
     empty_bin(paid.store, paid.content, 0)
     assert paid.store.assets.get(paid.first) is None
     assert kept_files(paid) == []

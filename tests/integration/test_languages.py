@@ -7,18 +7,18 @@ import pytest
 from starlette.testclient import TestClient
 from streamlit.testing.v1 import AppTest
 
-from core.accounts import WRONG
+from core.accounts.passphrases import hash_passphrase
+from core.accounts.rules import WRONG
 from core.i18n import language, negotiated, speaking
 from core.media.folder import FolderStore
 from core.models import Asset, ChannelName, Job, NoticeKind, Notify, User, now
 from core.notifications.channels import DeliveryFailed, Recipient
 from core.notifications.letter import mailbox, write_letter
 from core.notifications.message import Message
-from core.passphrases import hash_passphrase
 from core.settings import Settings
 from core.store import Store
-from core.web.activity import job_row, login_row, view_row, visit_row
-from core.web.studio import Order, studio
+from core.web.activity.page import job_row, login_row, view_row, visit_row
+from core.web.resources import Order, studio
 from tests.conftest import stored_job
 from tests.integration.test_notifications import Mailbox, Recorder, end, rows, sender
 from tests.integration.test_web_pages import ROOT, shown
@@ -30,7 +30,7 @@ GONE = "E-Mail konnte nicht gesendet werden"
 
 def tab(page: str, locale: str | None, user: str | None = "ana", chosen: str = "") -> AppTest:
     """A browser's tab on a page; `chosen`: the language of the account."""
-    app = AppTest.from_file(ROOT / "core" / "web" / "script.py", default_timeout=30)
+    app = AppTest.from_file(ROOT / "core" / "web" / "app" / "script.py", default_timeout=30)
     app.user = {"user_id": user}
     if locale is not None:
         app.context = {"locale": locale}
@@ -181,8 +181,8 @@ def ended(store: Store, spoken: str | None, channels: tuple[str, ...]) -> Job:
 
 
 def new_job(spoken: str | None, channels: tuple[str, ...]) -> tuple[Job, list[Asset]]:
-    from core.generation.order import plan  # noqa: PLC0415
     from core.providers.registry import configured  # noqa: PLC0415
+    from core.studio.order import plan  # noqa: PLC0415
 
     wish = Notify(channels=channels, email="ana@example.org")
     job, assets = plan(Order(user_id="ana", prompt="das Meer", notify=wish), configured())
@@ -230,10 +230,10 @@ def test_a_letter_is_german(store: Store, content: FolderStore) -> None:
 
 
 def test_no_two_columns_of_a_table_have_one_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.web.activity._job_address", str)  # it asks the open studio
+    monkeypatch.setattr("core.web.activity.page._job_address", str)  # it asks the open studio
     from core.i18n import gettext  # noqa: PLC0415
     from core.models import LoginEntry, ViewEntry  # noqa: PLC0415
-    from core.store.activity import Visit  # noqa: PLC0415
+    from core.store.jobs.activity import Visit  # noqa: PLC0415
 
     moment = now()
     login = LoginEntry(

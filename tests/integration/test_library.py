@@ -19,7 +19,7 @@ from starlette.testclient import TestClient
 from core.media.folder import FolderStore
 from core.models import AT_ONCE, Asset, InvalidInput, Kind, Via, now
 from core.store import Store
-from core.store.library import (
+from core.store.jobs.library import (
     COLLECTIONS,
     COLLECTIONS_AN_ITEM,
     NOTE_CHARACTERS,
@@ -27,7 +27,7 @@ from core.store.library import (
     Filter,
     Sort,
 )
-from core.web.library_query import read_filter
+from core.web.library.query import read_filter
 from tests.conftest import MOMENT, stored_job
 from tests.integration.test_breaking_in import answered, harmless, hostile_text, json_values
 from tests.seed import fill

@@ -6,7 +6,6 @@ from typing import Any, Final
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from core.generation.order import Order, plan
 from core.models import (
     ACTIVE_STATES,
     ENDED_STATES,
@@ -18,6 +17,7 @@ from core.models import (
 )
 from core.providers.registry import configured
 from core.store import LeaseLost, Store
+from core.studio.order import Order, plan
 
 ITEMS: Final = 3
 KEPT: Final = {"kept": [{"what": "reply", "path": "a/.replies/b", "bytes": 9}]}

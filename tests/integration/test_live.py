@@ -18,17 +18,17 @@ import uvicorn
 from pymongo.errors import AutoReconnect
 from starlette.applications import Starlette
 
-from core.generation.order import Order, plan
 from core.media.folder import FolderStore
 from core.models import AT_ONCE, Asset, AssetError, AssetState, Job, JobStatus, now
 from core.providers.registry import configured
 from core.settings import Settings
 from core.store import DatabaseUnavailable, Store
-from core.web import channels, live
-from core.web.channels import JobChannel
-from core.web.identity import Identity
-from core.web.routes import Front
-from core.web.studio import Studio
+from core.studio.order import Order, plan
+from core.web.app.asgi import Front
+from core.web.identity.middleware import Identity
+from core.web.live import feeds, hub
+from core.web.live.feeds import JobChannel
+from core.web.resources import Studio
 from tests.conftest import claim, stored_job
 from tests.product import ROOT, START_SECONDS, free_port
 from tests.web import app_of, studio_of
@@ -416,7 +416,7 @@ def test_a_job_that_cannot_be_drawn_keeps_no_other_from_being_told(
     job, assets = stored_job(store)
     draw = JobChannel.draw
 
-    def fail(channel: JobChannel, reading: channels.Reading) -> dict[str, Any] | None:
+    def fail(channel: JobChannel, reading: feeds.Reading) -> dict[str, Any] | None:
         snapshot = draw(channel, reading)
         if snapshot and odd.id in channel.jobs and "failed" in states(snapshot).values():
             raise ValueError("This cannot be drawn.")
@@ -439,7 +439,7 @@ def test_a_job_that_cannot_be_drawn_keeps_no_other_from_being_told(
 def test_nobody_alone_takes_all_streams(
     server: Server, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(live, "MOST_OF_ONE", 2)
+    monkeypatch.setattr(hub, "MOST_OF_ONE", 2)
     job, _ = stored_job(store)
     other, _ = stored_job(store, "eve")
     ana, eve, path = server.browser("ana"), server.browser("eve"), f"/jobs/{job.id}/events"

@@ -16,15 +16,16 @@ from pymongo.collection import Collection
 from pymongo.errors import AutoReconnect
 from starlette.testclient import TestClient
 
-from core.accounts import OF_ACCOUNT, OF_ADDRESS, WRONG, Accounts, LoginRefused, Visitor
+from core.accounts.passphrases import hash_passphrase
+from core.accounts.rules import OF_ACCOUNT, OF_ADDRESS, WRONG, Accounts, LoginRefused, Visitor
 from core.media.folder import FolderStore
 from core.models import InvalidInput, Subject, ViewEntry, now
-from core.passphrases import hash_passphrase
 from core.settings import Settings
-from core.store import Store, attempts, open_store
-from core.store.attempts import Limit
-from core.store.sessions import SessionStore
-from core.web.identity import COOKIE, Identity
+from core.store import Store, open_store
+from core.store.accounts import login_throttle as attempts
+from core.store.accounts.login_sessions import SessionStore
+from core.store.accounts.login_throttle import Limit
+from core.web.identity.middleware import COOKIE, Identity
 from tests.web import app_of, browser_of, log_in, studio_of
 
 RIGHT = "the cat sat on 7 mats"
@@ -118,7 +119,9 @@ def test_after_logging_out_a_copied_cookie_is_worth_nothing(
     client.post("/auth/logout")
     assert not is_in(client)
     assert COOKIE not in client.cookies
-    monkeypatch.setattr("core.web.sessions.LOOK_SECONDS", 0)  # that another process may be late
+    monkeypatch.setattr(
+        "core.web.identity.session_cache.LOOK_SECONDS", 0
+    )  # that another process may be late
     assert not is_in(thief)
 
 
@@ -548,7 +551,7 @@ def test_an_invitation_for_an_account_renews_its_passphrase_and_nothing_else(
     assert client.get("/bell").json()["user"] == "ana"
     assert tried(browser(login="passphrase"), "eve", RIGHT)[0] == 200
     assert tried(browser(login="passphrase"), "ana", "another one, long")[0] == 200
-    monkeypatch.setattr("core.web.sessions.LOOK_SECONDS", 0)
+    monkeypatch.setattr("core.web.identity.session_cache.LOOK_SECONDS", 0)
     assert not is_in(thief)
 
 
@@ -725,7 +728,7 @@ def test_an_invitation_ends_by_itself(store: Store) -> None:
 def test_new_accounts_from_one_address_are_slowed(
     browser: OpenBrowser, store: Store, monkeypatch: pytest.MonkeyPatch, *, register: bool
 ) -> None:
-    monkeypatch.setattr("core.accounts.OF_NEW_ACCOUNTS", Limit(free=1, most=2))
+    monkeypatch.setattr("core.accounts.rules.OF_NEW_ACCOUNTS", Limit(free=1, most=2))
     statuses = [tried(browser(), f"u{number}", register=register)[0] for number in range(3)]
     assert statuses == [200, 200, 429]
     assert len(store.users.all()) == 2
@@ -945,7 +948,7 @@ def test_what_is_noted_survives_an_answer_of_the_database_that_got_lost(
         return kept
 
     monkeypatch.setattr(Collection, "insert_many", flaky)
-    monkeypatch.setattr("core.store.logs.AGAIN_SECONDS", 0.01)
+    monkeypatch.setattr("core.store.accounts.audit_log.AGAIN_SECONDS", 0.01)
     for number in range(1200):
         store.views.note(
             ViewEntry(user_id="ana", job_id=None, asset_id=str(number), action="view", time=now())

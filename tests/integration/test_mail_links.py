@@ -11,7 +11,7 @@ from core.media.folder import FolderStore
 from core.models import Address, ChannelName, NoticeKind, now
 from core.settings import Settings
 from core.store import DatabaseUnavailable, Store
-from core.web.mail_links import mail_link_routes
+from core.web.inbox.email_links import mail_link_routes
 from tests.web import HOST, app_of, studio_of
 
 WRONG = "no-such-token"

@@ -18,10 +18,10 @@ from core.notifications import notifier
 from core.notifications.channels import ChannelDown, DeliveryFailed, Recipient
 from core.notifications.message import Message
 from core.notifications.notifier import run_notifier
-from core.notifications.wishes import choose_email
+from core.notifications.preferences import choose_email
 from core.settings import Settings
 from core.store import Store
-from core.store.outbox import UNREADABLE, UNSERVED
+from core.store.work.outbox import UNREADABLE, UNSERVED
 from tests.conftest import stored_job
 from tests.integration.test_notifications import (
     EMAIL,
@@ -416,7 +416,7 @@ def test_a_wrong_clock_of_the_pages_delays_nothing(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = ended_job(store, APP.model_copy(update={"when": When.AT, "at": now() + SOON}))
-    monkeypatch.setattr("core.store.outbox.now", lambda: now() + timedelta(minutes=10))
+    monkeypatch.setattr("core.store.work.outbox.now", lambda: now() + timedelta(minutes=10))
     assert store.outbox.send_now(f"{job.id}-app", "ana")
     app = Recorder()
     assert sender(store, app).send_due(app) == 1

@@ -20,13 +20,13 @@ from core.models import (
     When,
     now,
 )
-from core.notifications.wishes import send_test
+from core.notifications.preferences import send_test
 from core.store import Store
-from core.store.outbox import Outbox
-from core.web import notices
-from core.web.moments import zone_of
-from core.web.studio import Studio
-from core.web.view import View
+from core.store.work.outbox import Outbox
+from core.web.inbox import notices
+from core.web.resources import Studio
+from core.web.text.dates import zone_of
+from core.web.text.viewer import View
 from tests.conftest import stored_job
 from tests.integration.test_notifications import ended_job, rows
 from tests.integration.test_web_pages import opened, send, shown

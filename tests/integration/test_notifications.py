@@ -29,7 +29,7 @@ from core.notifications.channels import Channel, ChannelDown, DeliveryFailed, Re
 from core.notifications.message import Message
 from core.notifications.sender import OUR_FAULT, Sender
 from core.store import Store
-from core.store.outbox import TRY_FOR
+from core.store.work.outbox import TRY_FOR
 from tests.conftest import claim, stored_job
 
 LINKS = "http://studio.example.org"
@@ -414,7 +414,7 @@ def test_what_becomes_of_one_row_of_a_digest_touches_no_other(store: Store) -> N
 def test_a_very_large_digest_is_sent_in_parts(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("core.store.outbox.DIGEST_ROWS", 2)
+    monkeypatch.setattr("core.store.work.outbox.DIGEST_ROWS", 2)
     daily = Notify(channels=("app",), when=When.DAILY, daily="08:00")
     jobs, app = [ended_job(store, daily) for _ in range(5)], Recorder()
     assert sender(store, app, clock=lambda: now() + timedelta(days=2)).send_due(app) == 5

@@ -453,8 +453,8 @@ def test_what_cannot_be_signed_is_an_error_in_words_and_not_logged(
 def at_once(store: Store, done: tuple[Asset, Asset], monkeypatch: pytest.MonkeyPatch) -> None:
     """Ana's account is to be removed, and nothing is waited for."""
     assert done
-    monkeypatch.setattr("core.store.removal.QUIET_SECONDS", -1)
-    monkeypatch.setattr("core.store.removal.SETTLED_SECONDS", -1)
+    monkeypatch.setattr("core.store.accounts.account_deletion.QUIET_SECONDS", -1)
+    monkeypatch.setattr("core.store.accounts.account_deletion.SETTLED_SECONDS", -1)
     store.users.ensure("ana")
     store.removal.ask("ana")
 

@@ -12,11 +12,11 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from core.doctor_login import check_provider
+from core.cli.doctor_login import check_provider
 from core.media.folder import FolderStore
 from core.settings import Settings
 from core.store import Store
-from core.web.oidc import ProviderMiddleware, refusal_text
+from core.web.login.oidc import ProviderMiddleware, refusal_text
 from tests.servers.wire import serving
 from tests.web import studio_of
 

@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 from core.generation.executor import Executor
-from core.generation.order import Choice, Order, plan
-from core.generation.pulse import Pulse
+from core.generation.heartbeat import Pulse
 from core.media.folder import FolderStore
 from core.media.inspection import inspect
 from core.models import AssetState, InvalidInput, Kind
 from core.providers.registry import Catalogue, configured
 from core.store import Store
+from core.studio.order import Choice, Order, plan
 from tests.product import ROOT
 
 EXAMPLE = ROOT / "docs" / "example_provider"

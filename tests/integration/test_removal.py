@@ -14,7 +14,6 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import AutoReconnect
 
-from core.generation.order import Order, plan
 from core.generation.sweeper import empty_bin, remove_accounts
 from core.media.folder import FolderStore
 from core.media.storage import PREVIEWS, StorageUnavailable
@@ -36,8 +35,9 @@ from core.models import (
 from core.providers.registry import configured
 from core.settings import Settings
 from core.store import DatabaseError, Store
-from core.store.attempts import Limit
-from core.store.library import Filter
+from core.store.accounts.login_throttle import Limit
+from core.store.jobs.library import Filter
+from core.studio.order import Order, plan
 from tests.conftest import claim, stored_job
 from tests.contract.fakes import FakeProvider
 from tests.integration.bench import NewBench, run, until
@@ -62,8 +62,8 @@ def raw(store: Store, settings: Settings) -> Iterator[Raw]:
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is waited for, as if all had been quiet for long."""
-    monkeypatch.setattr("core.store.removal.QUIET_SECONDS", -1)
-    monkeypatch.setattr("core.store.removal.SETTLED_SECONDS", -1)
+    monkeypatch.setattr("core.store.accounts.account_deletion.QUIET_SECONDS", -1)
+    monkeypatch.setattr("core.store.accounts.account_deletion.SETTLED_SECONDS", -1)
 
 
 def ordered(store: Store, user_id: str, **wish: Any) -> tuple[Job, list[Asset]]:
@@ -412,7 +412,7 @@ def test_a_file_that_was_saved_while_its_item_was_cancelled_is_found(
     new_bench: NewBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody has stored where it is: neither the worker that stopped nor the one that saved."""
-    monkeypatch.setattr("core.store.removal.QUIET_SECONDS", -1)
+    monkeypatch.setattr("core.store.accounts.account_deletion.QUIET_SECONDS", -1)
     bench = new_bench(FakeProvider())
     bench.store.users.ensure("ana")
     committed, go_on = threading.Event(), threading.Event()

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from pymongo import MongoClient
 
-from core.generation.order import Order, plan
 from core.models import Asset, AssetState, Cost, InvalidInput, Job, now
 from core.settings import InvalidSetting, Settings, load_settings
 from core.store import Store, open_store
+from core.studio.order import Order, plan
 from tests.conftest import claim, stored_job
 from tests.contract.fakes import FakeProvider, catalogue_of
 

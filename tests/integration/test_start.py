@@ -10,8 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from core.crash_report import sentence
-from core.supervisor import CannotStart, Child, _see_that_address_is_free
+from core.runtime.crash_report import sentence
+from core.runtime.supervisor import CannotStart, Child, _see_that_address_is_free
 from tests.product import ROOT, Product, free_port
 
 ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: it makes namespaces")
@@ -134,7 +134,7 @@ def child_that(monkeypatch: pytest.MonkeyPatch, code: str) -> Child:
         return start([sys.executable, "-c", code], **options)  # type: ignore[call-overload]
 
     monkeypatch.setattr(subprocess, "Popen", popen)
-    monkeypatch.setattr("core.supervisor.RESTART_PAUSES", (0.0,))
+    monkeypatch.setattr("core.runtime.supervisor.RESTART_PAUSES", (0.0,))
     return Child("worker")
 
 

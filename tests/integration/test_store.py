@@ -26,7 +26,7 @@ from core.models import (
 from core.settings import Settings
 from core.store import DatabaseUnavailable, LeaseLost, Store, open_store
 from core.store.embedded import EmbeddedMongo
-from core.store.library import Filter
+from core.store.jobs.library import Filter
 from tests.conftest import announced, claim, stored_job
 
 LANE = ("illustrator", "illustrator-1")
@@ -246,7 +246,7 @@ def test_a_wrong_clock_on_a_worker_moves_no_lease(
     _, assets = stored_job(store)
     store.leases.submitting(claimed(store, assets[0].id))
     for hours in (-5, 5):
-        for module in ("leases", "jobs", "outbox"):
+        for module in ("work.leases", "jobs.jobs", "work.outbox"):
             monkeypatch.setattr(f"core.store.{module}.now", lambda: now() + timedelta(hours=hours))  # noqa: B023
         assert store.queue.left_behind(LANE, 10) == []
         assert len(store.queue.due(LANE, "ana", 100)) == 9
@@ -271,7 +271,7 @@ def test_workers_are_there_while_they_announce_themselves(
 ) -> None:
     store.workers.announce(announced(queues={"io": 5}, seen_at=now() - timedelta(days=1)))
     assert [each.queues for each in store.workers.alive()] == [{"io": 5}]
-    monkeypatch.setattr("core.store.workers.ALIVE_SECONDS", -1)
+    monkeypatch.setattr("core.store.work.workers.ALIVE_SECONDS", -1)
     assert store.workers.alive() == []
 
 

@@ -28,7 +28,7 @@ import sys
 from datetime import timedelta
 from core import telemetry
 from core.models import Asset, AssetState, now
-from core.process import prepare
+from core.runtime.process import prepare
 
 prepare("worker", "INFO", "text")
 

@@ -55,13 +55,13 @@ from core.models import (
 )
 from core.settings import Settings
 from core.store import Store
-from core.store.activity import Scope
-from core.store.library import Filter, Sort
-from core.web import notices
-from core.web.channels import JobChannel, Looker, look
-from core.web.library import facets_of, items_of
-from core.web.studio import Studio
-from core.web.view import View
+from core.store.jobs.activity import Scope
+from core.store.jobs.library import Filter, Sort
+from core.web.inbox import notices
+from core.web.library.routes import facets_of, items_of
+from core.web.live.feeds import JobChannel, Looker, look
+from core.web.resources import Studio
+from core.web.text.viewer import View
 from tests.conftest import claim, stored_job
 from tests.contract.fakes import FakeProvider
 from tests.integration.bench import NewBench, run, until

@@ -13,14 +13,14 @@ from bson import Regex, Timestamp
 from bson.datetime_ms import DatetimeMS
 from click.testing import CliRunner
 
-from core.cli import cli
+from core.cli.main import cli
 from core.generation.sweeper import empty_bin, remove_accounts
 from core.media.folder import FolderStore
 from core.models import AT_ONCE, Asset, AssetState, NoticeStatus
 from core.notifications.sender import Sender
 from core.settings import Settings
 from core.store import Store
-from core.store.watch import ChangeStore
+from core.store.work.change_stream import ChangeStore
 from tests.conftest import stored_job
 from tests.integration.test_notifications import LINKS, Recorder
 from tests.integration.test_unreadable import Poison, asset_of, job_of, others

@@ -4,14 +4,14 @@ from typing import Any, Final
 
 from pymongo import ASCENDING, DESCENDING, IndexModel, MongoClient
 
-from core.generation.order import Order, plan
 from core.generation.sweeper import empty_bin
 from core.media.folder import FolderStore
 from core.models import AssetState, JobStatus, User
 from core.providers.registry import configured
 from core.settings import Settings
 from core.store import open_store
-from core.store.library import Filter, Sort
+from core.store.jobs.library import Filter, Sort
+from core.studio.order import Order, plan
 from tests.conftest import MOMENT
 from tests.web import app_of, browser_of, log_in, studio_of
 

@@ -9,8 +9,8 @@ from streamlit.testing.v1 import AppTest
 
 from core.models import JobStatus
 from core.store import Store
-from core.web.board import GENERATING
-from core.web.studio import studio
+from core.web.jobs.snapshot import GENERATING
+from core.web.resources import studio
 from tests.conftest import stored_job
 
 pytestmark = pytest.mark.usefixtures("page_studio")
@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def opened(page: str, user: str | None = "ana", /, **query: str) -> AppTest:
-    app = AppTest.from_file(ROOT / "core" / "web" / "script.py", default_timeout=30)
+    app = AppTest.from_file(ROOT / "core" / "web" / "app" / "script.py", default_timeout=30)
     app.user = {"user_id": user}
     app.run()  # registers the pages
     app.query_params.update(query)

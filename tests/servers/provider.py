@@ -23,7 +23,7 @@ from core.providers.errors import (
     RateLimited,
 )
 from core.providers.registry import ENTRY_POINTS
-from core.providers.responses import State, read_reply
+from core.providers.responses.reader import State, read_reply
 
 RATIOS = {"1:1": (64, 64)}
 PATIENCE = 5  # unanswered questions about a task in a row, until it is left for later

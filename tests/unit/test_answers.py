@@ -14,7 +14,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.providers.answers import Vendor, asking, retry_after
 from core.providers.errors import (
     BalanceSpent,
     InvalidCredentials,
@@ -25,6 +24,7 @@ from core.providers.errors import (
     RateLimited,
     RequestRejected,
 )
+from core.providers.responses.refusals import Vendor, asking, retry_after
 
 KEY = "a-very-secret-key-for-tests"
 ACME = Vendor(

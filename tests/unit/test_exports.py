@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.web.content import slug
-from core.web.tables import csv_lines, safe_cell
+from core.web.files.routes import slug
+from core.web.text.csv_tables import csv_lines, safe_cell
 from tests.product import ROOT
 
 
@@ -62,7 +62,7 @@ def test_one_module_writes_tables() -> None:
     writers = [
         path.name for path in (ROOT / "core").rglob("*.py") if "csv.writer(" in path.read_text()
     ]
-    assert writers == ["tables.py"]
+    assert writers == ["csv_tables.py"]
 
 
 @pytest.mark.parametrize(

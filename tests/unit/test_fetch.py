@@ -18,12 +18,12 @@ from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from core.models import Kind
-from core.providers import fetch, walls
-from core.providers.answers import Vendor
 from core.providers.errors import ProviderError, ProviderUnavailable, RequestRejected
-from core.providers.fetch import MIB, Fetcher, insist
-from core.providers.media_search import Medium
-from core.providers.walls import Walled, Walls
+from core.providers.http import address_rules, download
+from core.providers.http.address_rules import Walled, Walls
+from core.providers.http.download import MIB, Fetcher, insist
+from core.providers.responses.media_search import Medium
+from core.providers.responses.refusals import Vendor
 from tests.product import free_port
 from tests.servers.wire import clip, cut, picture, serving
 
@@ -183,7 +183,7 @@ def test_the_media_in_the_reply_itself_need_no_address(tmp_path: Path) -> None:
 def test_a_file_that_is_too_large_is_broken_off(
     address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
-    monkeypatch.setitem(fetch.MAX_BYTES, Kind.IMAGE, MIB)
+    monkeypatch.setitem(download.MAX_BYTES, Kind.IMAGE, MIB)
     with pytest.raises(ProviderError, match="larger than 1 MiB") as caught:
         fetched(address, f"{address}/{what}", tmp_path / "x")
     assert not caught.value.retryable
@@ -212,7 +212,7 @@ def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
             return known[name]
         return [str(socket.getaddrinfo(name, None, flags=socket.AI_NUMERICHOST)[0][4][0])]
 
-    monkeypatch.setattr(walls, "look_up", look_up)
+    monkeypatch.setattr(address_rules, "look_up", look_up)
     return known
 
 

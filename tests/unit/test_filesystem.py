@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from core import filesystem
 from core.media.folder import FolderStore
 from core.settings import Settings
-from core.web.identity import open_identity
+from core.system import filesystem
+from core.web.identity.middleware import open_identity
 from tests.product import ROOT
 
 LACKING = [errno.EINVAL, errno.EPERM, errno.EROFS, errno.ENOTSUP, errno.ENOSYS]
@@ -203,4 +203,4 @@ def test_raw_calls_stand_in_one_module_only() -> None:
     places = [*(ROOT / "core").rglob("*.py"), *(ROOT / "pages").glob("*.py")]
     found = [call for path in places if path.name != "filesystem.py" for call in raw_calls(path)]
     assert found == []
-    assert raw_calls(ROOT / "core" / "filesystem.py")
+    assert raw_calls(ROOT / "core" / "system" / "filesystem.py")

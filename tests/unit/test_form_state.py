@@ -2,15 +2,15 @@ from typing import Any
 
 import pytest
 
-from core.generation.order import Order, plan
 from core.models import Asset, AssetState, Job, Kind, Task
 from core.providers.base import Capability, Option
-from core.providers.openai import OpenAI, Server
+from core.providers.openai.provider import OpenAI, Server
 from core.providers.registry import configured
-from core.web.form_state import Form
-from core.web.prefill import texts_of
-from core.web.studio import Maker
-from core.web.surprises import surprise
+from core.studio.order import Order, plan
+from core.web.create.form import Form
+from core.web.create.prefill import texts_of
+from core.web.create.prompt_ideas import surprise
+from core.web.resources import Maker
 from tests.contract.fakes import FakeProvider
 
 WIDE = {"1:1": (64, 64), "16:9": (128, 72), "21:9": (168, 72)}

@@ -33,11 +33,11 @@ from core.i18n import (
 )
 from core.i18n import gettext as _
 from core.providers.errors import OutcomeUnknown
-from core.web.moments import day_text, moment_text, span_text
-from core.web.money import amount_text, amounts_text
+from core.web.text.dates import day_text, moment_text, span_text
+from core.web.text.money import amount_text, amounts_text
 
 ROOT = Path(__file__).parents[2]
-TEMPLATE = ROOT / "core" / "locales" / "messages.pot"
+TEMPLATE = ROOT / "core" / "i18n" / "locales" / "messages.pot"
 OTHERS = [code for code in LANGUAGES if code != ENGLISH]
 MARKS = {"_", "N_", "gettext", "ngettext", "pgettext"}
 NOON = datetime(2026, 11, 3, 12, 5, tzinfo=UTC)
@@ -112,7 +112,7 @@ def test_what_is_marked_is_a_text_that_can_be_found() -> None:
             assert not isinstance(each, ast.JoinedStr), f"{where}: an f-string is not translated"
             if isinstance(each, ast.Call) and isinstance(each.func, ast.Attribute):
                 assert each.func.attr != "format", f"{where}: it is found before, filled afterwards"
-    for path in sorted((ROOT / "core" / "web" / "components").glob("*.js")):
+    for path in sorted((ROOT / "core" / "web" / "frontend").glob("*.js")):
         found = re.findall(r"\b(?:_|N_|n?gettext)\(\s*`", path.read_text(encoding="utf-8"))
         assert not found, f"{path.name}: a template string is not translated"
 

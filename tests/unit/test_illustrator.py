@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from core.providers.illustrator.noise import Array
+from core.providers.illustrator.canvas.noise import Array
 from core.providers.illustrator.render import draw_clip, draw_image
 from core.providers.illustrator.scene import STYLES, read_scene
 

@@ -10,9 +10,9 @@ from datetime import datetime
 import pytest
 from structlog.contextvars import bound_contextvars
 
-from core.process import TALKATIVE, prepare
+from core.runtime.process import TALKATIVE, prepare
 
-_log = logging.getLogger("core.generation.making")
+_log = logging.getLogger("core.generation.item_run")
 
 
 Start = Callable[[str, str, str], None]
@@ -103,7 +103,7 @@ def test_json_is_one_object_a_line(start: Start, capsys: pytest.CaptureFixture[s
     assert broke == {
         "message": "it broke: “é”\n",
         "level": "error",
-        "logger": "core.generation.making",
+        "logger": "core.generation.item_run",
         "process": "web",
         "job": "01j",
         "asset": "01j-image-1",
@@ -139,15 +139,15 @@ import logging
 from streamlit import config
 from streamlit.logger import get_logger
 from uvicorn import Config
-from core.process import prepare
-from core.web.logs import share_log
+from core.runtime.process import prepare
+from core.web.app.logging_setup import share_log
 early = get_logger("streamlit.early")
 prepare("web", "INFO", "json")
 share_log()
 config.get_config_options()
 Config("x:y", access_log=False)
-for name in ("streamlit.early", "streamlit.late", "uvicorn.error", "core.web.auth"):
-    logger = logging.getLogger(name) if name == "core.web.auth" else get_logger(name)
+for name in ("streamlit.early", "streamlit.late", "uvicorn.error", "core.web.login.routes"):
+    logger = logging.getLogger(name) if name == "core.web.login.routes" else get_logger(name)
     logger.error("from %s", name)
 """
 
@@ -161,5 +161,5 @@ def test_streamlit_and_its_server_write_to_our_log_and_once() -> None:
         "from streamlit.early",
         "from streamlit.late",
         "from uvicorn.error",
-        "from core.web.auth",
+        "from core.web.login.routes",
     ]

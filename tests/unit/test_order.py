@@ -1,8 +1,8 @@
 import pytest
 
-from core.generation.order import Order, plan
 from core.models import AssetState, InvalidInput, JobStatus, Kind
 from core.providers.registry import configured
+from core.studio.order import Order, plan
 
 
 def test_a_plain_order_is_five_images_and_five_videos() -> None:

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.generation.order import SEEDS, Choice, Makers, Order, plan, upscaled_size
-from core.generation.styles import STYLES
 from core.models import Asset as Item
 from core.models import AssetState, Cost, InvalidInput, Job, Kind, Task, parse_prompt
 from core.providers.base import AUTO, Capability, Option
 from core.providers.registry import Catalogue
+from core.studio.order import SEEDS, Choice, Makers, Order, plan, upscaled_size
+from core.studio.styles import STYLES
 from tests.contract.fakes import FakeProvider
 
 QUALITY = Option(name="quality", title="Quality", choices=("low", "high"))

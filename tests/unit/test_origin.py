@@ -6,7 +6,7 @@ import pytest
 from starlette.types import Scope
 
 from core.settings import Settings
-from core.web.origin import Asked, Origins, parse_origin, parse_origin_header
+from core.web.http.origins import Asked, Origins, parse_origin, parse_origin_header
 
 
 def settings(**more: Any) -> Settings:

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from core.redaction import REDACTED, Redactor
 from core.settings import Settings
-from core.web.identity import Identity
+from core.web.identity.middleware import Identity
 from tests.product import ROOT
 
 STRANGE = (
@@ -154,7 +154,7 @@ def test_what_stands_in_a_secrets_place_is_redacted(text: str) -> None:
     [
         "01jd0000000000000000000000-image-3: saved as /files/50%/a=b.png state=done",
         "ana exports views of everybody",
-        "core.generation.making: OPENAI_API_KEY: it has a character that no key has",
+        "core.generation.item_run: OPENAI_API_KEY: it has a character that no key has",
         "GET /library/items?kind=image&page=2 200",
         "tokens used: 1,024; key frames: 24; basic authentication is off",
         "http://localhost:8501/job?id=01jd0000000000000000000000",
@@ -177,7 +177,7 @@ def test_an_issued_token_is_redacted_wherever_it_stands() -> None:
 CHILD = """
 import asyncio, logging, multiprocessing, sys, threading, warnings
 from core.settings import load_settings
-from core.process import prepare
+from core.runtime.process import prepare
 settings = load_settings()
 prepare("web", "DEBUG", sys.argv[1])
 key = settings.smtp_password.get_secret_value()
@@ -247,7 +247,7 @@ if __name__ == "__main__":
 
 
 def test_spawned_children_are_guarded_by_the_module_that_they_import(tmp_path: Path) -> None:
-    main = (ROOT / "core" / "__main__.py").read_text().partition("from core.cli")[0]
+    main = (ROOT / "core" / "__main__.py").read_text().partition("from core.cli.main")[0]
     (tmp_path / "begin.py").write_text(main + SPAWNED)
     done = subprocess.run(
         [sys.executable, str(tmp_path / "begin.py")],

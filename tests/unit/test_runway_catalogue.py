@@ -9,7 +9,7 @@ import pytest
 
 from core.providers.base import AUTO, Capability
 from core.providers.errors import RequestRejected
-from core.providers.runway_catalogue import ENDPOINTS, Model, models, models_of
+from core.providers.runway.catalogue import ENDPOINTS, Model, models, models_of
 
 LATER = '''
 from __future__ import annotations

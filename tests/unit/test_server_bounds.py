@@ -18,9 +18,9 @@ from websockets.exceptions import ConnectionClosed
 from websockets.frames import Frame, Opcode
 from websockets.sync.client import connect
 
-from core.web import server
-from core.web.rates import MOST_KEPT, Bucket, Buckets
-from core.web.server import FRAMES, MESSAGE_BYTES, BoundedHTTP, BoundedSocket
+from core.web.app import server
+from core.web.app.server import FRAMES, MESSAGE_BYTES, BoundedHTTP, BoundedSocket
+from core.web.http.rate_limits import MOST_KEPT, Bucket, Buckets
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 heard: list[int] = []

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from core.web.socket_limits import GUESTS, USERS, Bounds, SocketLimits
+from core.web.http.socket_limits import GUESTS, USERS, Bounds, SocketLimits
 
 
 def scope(address: str = "192.0.2.1", session: str | None = None) -> Scope:

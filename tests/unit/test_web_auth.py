@@ -8,9 +8,9 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from core.store import DatabaseUnavailable
-from core.web.auth import PAGES, own_page
-from core.web.identity import Identity
-from core.web.routes import Front
+from core.web.app.asgi import Front
+from core.web.identity.middleware import Identity
+from core.web.login.routes import PAGES, own_page
 from tests.web import HOST, browser_of
 
 

@@ -6,8 +6,6 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from core import outcome
-from core.generation.order import Order, plan
 from core.models import (
     Asset,
     AssetError,
@@ -19,14 +17,16 @@ from core.models import (
     Kind,
     User,
     Via,
+    job_summary,
 )
 from core.providers.registry import configured
-from core.store.pace import Pace
-from core.web import board, tiles
-from core.web.activity import job_row
-from core.web.moments import moment_text, span_text, zone_of
-from core.web.money import job_cost_text
-from core.web.view import View
+from core.store.work.eta import Pace
+from core.studio.order import Order, plan
+from core.web.activity.page import job_row
+from core.web.jobs import item_view, snapshot
+from core.web.text.dates import moment_text, span_text, zone_of
+from core.web.text.money import job_cost_text
+from core.web.text.viewer import View
 from tests.conftest import MOMENT
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -46,13 +46,13 @@ def finished(asset: Asset) -> Asset:
 
 
 def shown(job: Job, assets: list[Asset]) -> dict[str, Any]:
-    found = board.snapshot(job, assets, VIEW)
+    found = snapshot.snapshot(job, assets, VIEW)
     plain: dict[str, Any] = json.loads(json.dumps(found))  # the browser gets nothing but JSON
     return plain
 
 
 def tile(asset: Asset, **changes: object) -> dict[str, Any]:
-    return tiles.tile(asset.model_copy(update=changes), PROMPT, VIEW)
+    return item_view.tile(asset.model_copy(update=changes), PROMPT, VIEW)
 
 
 def test_a_new_job_says_that_it_is_being_made() -> None:
@@ -184,10 +184,10 @@ def test_what_is_kept_can_be_read_again_and_downloaded_by_owner_and_admin_only()
     assert found["message"].startswith("It was sent, but the answer never came; it may have been")
     assert "The file that came is kept." in found["message"]
     admin, guest = (replace(VIEW, via=via) for via in (Via.ADMIN, Via.SHARE))
-    seen = [each["name"] for each in tiles.tile(changed, PROMPT, admin)["acts"]]
+    seen = [each["name"] for each in item_view.tile(changed, PROMPT, admin)["acts"]]
     assert seen == ["kept-reply", "kept-file"]
-    assert tiles.tile(changed, PROMPT, guest)["acts"] == []
-    assert tiles.tile(changed, PROMPT, guest)["message"] == ""
+    assert item_view.tile(changed, PROMPT, guest)["acts"] == []
+    assert item_view.tile(changed, PROMPT, guest)["message"] == ""
 
 
 def test_a_broken_file_is_not_called_never_made() -> None:
@@ -206,8 +206,8 @@ def test_a_final_failure_says_how_often_it_was_tried() -> None:
 def test_a_job_whose_items_may_have_been_made_is_not_said_to_have_made_nothing() -> None:
     job, assets = planned(status=JobStatus.FAILED)
     failed = [each.model_copy(update={"state": AssetState.FAILED} | CHARGED) for each in assets]
-    assert outcome.headline(job, failed) == "Your content is not ready"
-    assert outcome.ending(job, failed) == "Nothing is ready. 5 videos and 5 images failed."
+    assert job_summary.headline(job, failed) == "Your content is not ready"
+    assert job_summary.ending(job, failed) == "Nothing is ready. 5 videos and 5 images failed."
     maybe = job.model_copy(update={"uncertain_cost": {"USD": 2.5}})
     assert shown(maybe, failed)["job"]["toast"] == "Your content is not ready."
     assert acts(shown(maybe, failed)["job"]) == [
@@ -235,7 +235,7 @@ def test_what_may_have_been_charged_is_not_called_free(
     job = planned(status=JobStatus.CANCELLED)[0]
     job = job.model_copy(update={"cost": cost, "uncertain_cost": uncertain})
     assert job_cost_text(job) == text
-    monkeypatch.setattr("core.web.activity._job_address", str)  # it asks the open studio
+    monkeypatch.setattr("core.web.activity.page._job_address", str)  # it asks the open studio
     assert job_row(job, User(id=job.user_id, created_at=job.created_at))["Cost"] == text
 
 
@@ -255,8 +255,8 @@ def test_a_job_has_one_outcome_on_every_page(
     job, assets = planned(status=status)
     job = job.model_copy(update={"image_paths": paths})
     assert shown(job, assets)["job"]["label"] == text
-    assert board.card(job, assets, VIEW)["label"] == text
-    monkeypatch.setattr("core.web.activity._job_address", str)  # it asks the open studio
+    assert snapshot.card(job, assets, VIEW)["label"] == text
+    monkeypatch.setattr("core.web.activity.page._job_address", str)  # it asks the open studio
     assert job_row(job, User(id=job.user_id, created_at=job.created_at))["Status"] == text
 
 
@@ -285,7 +285,7 @@ def test_a_job_can_be_cancelled_until_all_that_is_left_is_being_cancelled() -> N
     assert acts(shown(job, assets)["job"]) == [("cancel", None, "Cancel the job", True)]
     some = [each.model_copy(update={"cancel_requested": True}) for each in assets[:9]]
     found = shown(job, [*some, assets[9]])["job"]
-    assert (found["sentence"], len(found["acts"])) == (board.GENERATING, 1)
+    assert (found["sentence"], len(found["acts"])) == (snapshot.GENERATING, 1)
     found = shown(job, [*some, finished(assets[9])])["job"]
     assert (found["sentence"], found["acts"]) == ("What is left is being cancelled.", [])
     assert found["active"]
@@ -325,15 +325,15 @@ def test_a_job_cancelled_before_anything_was_ready_says_so() -> None:
     cancelled = [each.model_copy(update={"state": AssetState.CANCELLED}) for each in assets]
     found = shown(job, cancelled)["job"]
     assert found["sentence"] == "It was cancelled before anything was ready."
-    assert board.ended_toast(job) == "The job was cancelled."
+    assert snapshot.ended_toast(job) == "The job was cancelled."
     some = job.model_copy(update={"image_paths": ("one",)})
-    assert board.ended_toast(some) == "The rest was cancelled."
+    assert snapshot.ended_toast(some) == "The rest was cancelled."
 
 
 def test_only_a_finished_item_has_addresses() -> None:
     _, assets = planned()
     assert "original" not in tile(assets[0], state=AssetState.SAVING)
-    video = tiles.tile(finished(assets[5]), PROMPT, VIEW)
+    video = item_view.tile(finished(assets[5]), PROMPT, VIEW)
     assert video["original"] == f"/content/{assets[5].id}"
     assert video["poster"] == f"/content/{assets[5].id}/poster"
     assert video["download"] == f"/content/{assets[5].id}?download=1"
@@ -346,9 +346,9 @@ def test_a_guest_gets_addresses_with_the_key_and_nothing_to_do() -> None:
     job, assets = planned()
     guest = View(zone=BERLIN, today=MOMENT, animates=True, via=Via.SHARE, share_key="a.b c")
     half = assets[1].model_copy(update={"state": AssetState.RUNNING, "partial": 2})
-    found = board.snapshot(job, [finished(assets[0]), half, *assets[2:]], guest)
+    found = snapshot.snapshot(job, [finished(assets[0]), half, *assets[2:]], guest)
     assert found["job"]["acts"] == []
-    assert found["job"]["sentence"] != board.GENERATING
+    assert found["job"]["sentence"] != snapshot.GENERATING
     [done, drawn, *rest] = found["sections"][0]["items"]
     assert {name: done[name] for name in ("original", "preview", "poster", "download")} == {
         "original": f"/content/{assets[0].id}?share=a.b+c",
@@ -374,7 +374,7 @@ def test_a_guest_learns_nothing_of_the_account() -> None:
     failed = assets[1].model_copy(update={"state": AssetState.FAILED} | secrets)
     unknown = assets[2].model_copy(update={"state": AssetState.UNKNOWN} | secrets)
     texts = {
-        via: json.dumps(board.snapshot(job, [made, failed, unknown], replace(VIEW, via=via)))
+        via: json.dumps(snapshot.snapshot(job, [made, failed, unknown], replace(VIEW, via=via)))
         for via in Via
     }
     for secret in ("4711", "0.77", "ana@example.org", "Attempts", "charged"):
@@ -388,7 +388,7 @@ def test_a_guest_learns_nothing_of_the_account() -> None:
 def test_only_the_owner_is_told_how_the_owner_is_told() -> None:
     job, assets = planned()
     labels = {
-        via: [label for label, _ in board.snapshot(job, assets, replace(VIEW, via=via))["facts"]]
+        via: [label for label, _ in snapshot.snapshot(job, assets, replace(VIEW, via=via))["facts"]]
         for via in Via
     }
     assert [via for via in Via if "You are told" in labels[via]] == [Via.OWN]
@@ -444,15 +444,15 @@ def test_a_job_that_ended_with_something_missing_says_what(
 def test_a_card_shows_what_is_there_so_far() -> None:
     job, assets = planned()
     begun = [finished(each) for each in assets[:6]] + assets[6:]
-    card = board.card(job, begun, VIEW)
+    card = snapshot.card(job, begun, VIEW)
     assert (card["summary"], card["percent"], len(card["stills"])) == ("6 of 10 ready", 60, 4)
     done = job.model_copy(update={"status": JobStatus.COMPLETED})
-    card = board.card(done, [finished(each) for each in assets], VIEW)
+    card = snapshot.card(done, [finished(each) for each in assets], VIEW)
     assert (card["summary"], card["percent"]) == ("5 videos and 5 images", None)
 
 
 def drawn(asset: Asset, pace: Pace, view: View = VIEW, **changes: object) -> dict[str, Any]:
-    return tiles.tile(asset.model_copy(update=changes), PROMPT, view, pace)
+    return item_view.tile(asset.model_copy(update=changes), PROMPT, view, pace)
 
 
 def test_what_waits_says_at_which_place_and_can_be_made_next() -> None:
@@ -484,9 +484,9 @@ def test_what_is_drawn_says_since_when_and_how_long_it_takes() -> None:
 
 def test_a_job_behind_another_of_its_owner_can_be_made_next() -> None:
     job, assets = planned()
-    found = board.snapshot(job, assets, VIEW, Pace(behind=True))["job"]
+    found = snapshot.snapshot(job, assets, VIEW, Pace(behind=True))["job"]
     assert [each["name"] for each in found["acts"]] == ["first", "cancel"]
-    theirs = board.snapshot(job, assets, replace(VIEW, via=Via.ADMIN), Pace(behind=True))["job"]
+    theirs = snapshot.snapshot(job, assets, replace(VIEW, via=Via.ADMIN), Pace(behind=True))["job"]
     assert theirs["acts"] == []
 
 
@@ -502,25 +502,27 @@ def test_a_job_behind_another_of_its_owner_can_be_made_next() -> None:
 )
 def test_how_long_it_still_takes_is_said_roughly(seconds: float | None, text: str) -> None:
     job, assets = planned()
-    assert board.snapshot(job, assets, VIEW, Pace(left=seconds))["job"]["left"] == text
+    assert snapshot.snapshot(job, assets, VIEW, Pace(left=seconds))["job"]["left"] == text
     ended = job.model_copy(update={"status": JobStatus.COMPLETED})
-    assert board.snapshot(ended, assets, VIEW, Pace(left=seconds))["job"]["left"] == ""
+    assert snapshot.snapshot(ended, assets, VIEW, Pace(left=seconds))["job"]["left"] == ""
 
 
 def test_a_patch_has_what_changed_and_nothing_else() -> None:
     job, assets = planned()
-    before = board.snapshot(job, assets, VIEW)
+    before = snapshot.snapshot(job, assets, VIEW)
     later = replace(VIEW, today=MOMENT + timedelta(seconds=1))
-    assert board.patch(before, board.snapshot(job, assets, later)) == {}
+    assert snapshot.patch(before, snapshot.snapshot(job, assets, later)) == {}
 
     one = [finished(assets[0]), *assets[1:]]
-    after = board.snapshot(job, one, later)
-    found = board.patch(before, after)
+    after = snapshot.snapshot(job, one, later)
+    found = snapshot.patch(before, after)
     assert found is not None
     assert set(found) == {"now", "job", "counts", "tiles"}
     assert [each["id"] for each in found["tiles"]] == [assets[0].id]
     assert (found["counts"], found["job"]["ready"]) == ({"image": "1 of 5"}, "1 of 10 ready")
-    assert board.patch(after, board.snapshot(job, one[1:], later)) is None  # the whole tells it
+    assert (
+        snapshot.patch(after, snapshot.snapshot(job, one[1:], later)) is None
+    )  # the whole tells it
 
 
 @pytest.mark.parametrize(

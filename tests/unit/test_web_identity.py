@@ -19,8 +19,8 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from core.models import Method
 from core.settings import Settings
 from core.store import DatabaseUnavailable
-from core.store.sessions import SessionStore
-from core.web.identity import (
+from core.store.accounts.login_sessions import SessionStore
+from core.web.identity.middleware import (
     COOKIE,
     SESSION_HEADER,
     TROUBLE_HEADER,
@@ -30,7 +30,7 @@ from core.web.identity import (
     open_identity,
     whose,
 )
-from core.web.sessions import LiveSessions
+from core.web.identity.session_cache import LiveSessions
 
 KEY = "a-key-for-tests"
 IDENTITY = Identity(KEY, days=30, secure=False)
@@ -148,7 +148,7 @@ def test_a_websocket_ends_where_login_no_longer_allows_how_it_began(
     live: LiveSessions,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("core.web.sessions.LOOK_SECONDS", 0.01)
+    monkeypatch.setattr("core.web.identity.session_cache.LOOK_SECONDS", 0.01)
     secret, _ = sessions.begin("ana", 30)
     proven, _ = sessions.begin("eve", 30, method=Method.PASSPHRASE)
     cookies = [{"Cookie": f"{COOKIE}={value_of(IDENTITY, each)}"} for each in (secret, proven)]
@@ -170,7 +170,7 @@ def test_a_websocket_ends_where_login_no_longer_allows_how_it_began(
 def test_an_end_that_another_process_brought_about_is_seen_within_seconds(
     client: TestClient, sessions: SessionStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("core.web.sessions.LOOK_SECONDS", 0.01)
+    monkeypatch.setattr("core.web.identity.session_cache.LOOK_SECONDS", 0.01)
     secret, session = sessions.begin("ana", 30)
     other, _ = sessions.begin("eve", 30)
     cookies = [{"Cookie": f"{COOKIE}={value_of(IDENTITY, each)}"} for each in (secret, other)]
@@ -193,7 +193,7 @@ def test_while_the_database_does_not_answer_nobody_is_anybody(
     def down() -> SessionStore:
         raise DatabaseUnavailable("It does not answer.")
 
-    monkeypatch.setattr("core.web.sessions.LOOK_SECONDS", 0.01)
+    monkeypatch.setattr("core.web.identity.session_cache.LOOK_SECONDS", 0.01)
     secret, _ = sessions.begin("ana", 30)
     cookie = {"Cookie": f"{COOKIE}={value_of(IDENTITY, secret)}"}
     with monkeypatch.context() as patched:

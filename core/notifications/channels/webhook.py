@@ -3,7 +3,7 @@
 Signed and formed as Standard Webhooks say (https://www.standardwebhooks.com), or formed for Slack
 or Discord.
 
-Users name the address, so every address found for it is checked: see `core.internet`.
+Users name the address, so every address found for it is checked: see `core.system.internet`.
 """
 
 import asyncio
@@ -22,12 +22,12 @@ import httpx2
 from core import __version__
 from core.i18n import N_, number
 from core.i18n import gettext as _
-from core.internet import is_public, look_up, request_checked
 from core.models import ChannelName, InvalidInput, Webhook, WebhookFormat
 from core.notifications.channels import Channel, DeliveryFailed, Recipient
 from core.notifications.message import Message
 from core.notifications.payloads import write_payload
-from core.providers.answers import retry_after
+from core.providers.responses.refusals import retry_after
+from core.system.internet import is_public, look_up, request_checked
 
 URL_MAX_CHARACTERS: Final = 2000
 LONGEST_WAIT_SECONDS: Final = 3600.0

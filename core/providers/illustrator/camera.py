@@ -11,7 +11,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from core.providers.illustrator.noise import Array
+    from core.providers.illustrator.canvas.noise import Array
 
 # Where the camera is: from side to side and from top to bottom, as a share of the way there is,
 # and how near.

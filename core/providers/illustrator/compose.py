@@ -6,11 +6,11 @@ import zlib
 
 import numpy as np
 
-from core.providers.illustrator import weather
-from core.providers.illustrator.palette import light_for
+from core.providers.illustrator.canvas.palette import light_for
+from core.providers.illustrator.canvas.stage import Stage
 from core.providers.illustrator.scene import read_scene
+from core.providers.illustrator.scenery import weather
 from core.providers.illustrator.settings import SETTINGS
-from core.providers.illustrator.stage import Stage
 
 # Five ways to look at a scene: (horizon as a share of the height, size of the subject).
 _VIEWS = [(0.58, 1.0), (0.72, 0.85), (0.40, 0.9), (0.64, 1.4), (0.66, 0.72)]

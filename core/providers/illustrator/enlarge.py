@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from core.providers.illustrator.noise import Array
+    from core.providers.illustrator.canvas.noise import Array
 
 
 def enlarge(picture: Array, width: int, height: int) -> Array:

@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from core.providers.illustrator import flora, subjects
-from core.providers.illustrator.palette import hex_colour
-from core.providers.illustrator.water import add_shine
+from core.providers.illustrator import subjects
+from core.providers.illustrator.canvas.palette import hex_colour
+from core.providers.illustrator.scenery import flora
+from core.providers.illustrator.scenery.water import add_shine
 
 if TYPE_CHECKING:
-    from core.providers.illustrator.noise import Array
-    from core.providers.illustrator.stage import Layer, Stage
-    from core.providers.illustrator.terrain import Land
+    from core.providers.illustrator.canvas.noise import Array
+    from core.providers.illustrator.canvas.stage import Layer, Stage
+    from core.providers.illustrator.scenery.terrain import Land
 
 # Heights as a share of the stage's unit length.
 _STANDING = {

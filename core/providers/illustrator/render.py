@@ -10,14 +10,14 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from core.providers.illustrator.canvas.stage import Layer, Moment, Stage
 from core.providers.illustrator.compose import set_stage
-from core.providers.illustrator.stage import Layer, Moment, Stage
 from core.providers.illustrator.styles import stylise
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from core.providers.illustrator.noise import Array
+    from core.providers.illustrator.canvas.noise import Array
 
 _MARGIN = 0.06  # of the frame, on every side, for the camera of a clip
 

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from core.providers.illustrator.palette import COLOURS
+from core.providers.illustrator.canvas.palette import COLOURS
 
 _SETTINGS = {
     "space": "space galaxy cosmos cosmic nebula universe orbit planet spaceship"

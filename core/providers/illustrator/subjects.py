@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from core.providers.illustrator.noise import fractal, sample, smoothstep
-from core.providers.illustrator.palette import COLOURS, gradient, hex_colour, mix
-from core.providers.illustrator.pen import Pen
+from core.providers.illustrator.canvas.noise import fractal, sample, smoothstep
+from core.providers.illustrator.canvas.palette import COLOURS, gradient, hex_colour, mix
+from core.providers.illustrator.canvas.pen import Pen
 
 if TYPE_CHECKING:
-    from core.providers.illustrator.noise import Array
-    from core.providers.illustrator.stage import Moment, Stage
+    from core.providers.illustrator.canvas.noise import Array
+    from core.providers.illustrator.canvas.stage import Moment, Stage
 
 _LAMPLIGHT = "#ffd27a"
 _BALLOONS = [

@@ -1,0 +1,1 @@
+"""Who may come in: the rules for logging in and registering, and passphrases."""

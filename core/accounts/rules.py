@@ -1,0 +1,568 @@
+"""Who may come in: the rules of the three ways to log in, of registration, and of trying.
+
+Nothing here knows of pages or HTTP. Every attempt ends in the log of logins, whatever comes of it.
+"""
+
+import ipaddress
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+
+from core.accounts.passphrases import check_passphrase, hash_passphrase, matches
+from core.i18n import N_
+from core.i18n import gettext as _
+from core.models import (
+    USER_ID_MAX_CHARACTERS,
+    InvalidInput,
+    Invite,
+    LoginEntry,
+    Method,
+    Session,
+    Subject,
+    now,
+    parse_user_id,
+)
+from core.settings import Settings
+from core.store import Store
+from core.store.accounts.login_throttle import Limit
+
+OF_ACCOUNT: Final = Limit(free=5, most=12)
+OF_ADDRESS: Final = Limit(free=20, most=60)
+OF_NEW_ACCOUNTS: Final = Limit(free=100, most=300)  # from one address
+PROOF_MINUTES: Final = 10  # that an identity provider's word is good for
+_LOGGED_CHARACTERS: Final = 200  # of what was typed, and of the browser's name
+
+WRONG: Final = N_("This user id and passphrase do not belong together.")
+_NOT_FREE: Final = N_("This user id is taken; please choose another one.")
+_CLOSED: Final = N_("New accounts are not made here. Please ask whoever runs this Fivefold.")
+_BY_INVITATION: Final = N_(
+    "New accounts need an invitation. Please ask whoever runs this Fivefold."
+)
+_NO_INVITATION: Final = N_("This invitation was used, or has ended. Please ask for a new one.")
+_ANOTHERS: Final = N_("This link is for the account “{user}” only.")
+_ADMIN_NEEDS: Final = N_(
+    "An admin's account needs a passphrase. Whoever runs this Fivefold sets one: `{command}`"
+)
+_ADMIN_KEEPS: Final = N_("An admin's account always has a passphrase; please type a new one.")
+_ENDING: Final = N_("This account is being changed or deleted. Please try again in a minute.")
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """Who tries to come in, as far as the network tells.
+
+    Attributes:
+        address: where the request comes from.
+        agent: what the browser calls itself.
+    """
+
+    address: str
+    agent: str
+
+
+@dataclass(frozen=True)
+class Entered:
+    """A login that was granted.
+
+    Attributes:
+        user_id: who it is.
+        secret: for the session's cookie.
+        session: what began.
+    """
+
+    user_id: str
+    secret: str
+    session: Session
+
+
+class LoginRefused(Exception):
+    """A login that is not granted; the text is for the user.
+
+    Args:
+        reason: for the log.
+        message: the sentence for the user.
+        wait: the seconds after which another attempt is allowed.
+        ask: whether a passphrase is needed and was not given.
+    """
+
+    def __init__(self, reason: str, message: str, *, wait: float = 0, ask: bool = False) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.wait = wait
+        self.ask = ask
+
+
+class Accounts:
+    """Lets people in, or not.
+
+    Args:
+        store: accounts, sessions, attempts and the log.
+        settings: how people log in here, and who may make an account.
+    """
+
+    def __init__(self, store: Store, settings: Settings) -> None:
+        self._store = store
+        self._login = settings.login
+        self._registration = settings.registration
+        self._days = settings.session_days
+
+    def log_in(self, typed: str, passphrase: str, visitor: Visitor) -> Entered:
+        """Let somebody in who types a user_id and, where one is needed, a passphrase.
+
+        Where the user_id alone is enough and new accounts are open, an unknown one is made.
+
+        Args:
+            typed: the user_id as typed.
+            passphrase: as typed; empty: none was given.
+            visitor: who tries.
+
+        Raises:
+            LoginRefused: the text says why. It is the same, and takes as long, for an account that
+                there is not and for a wrong passphrase.
+        """
+        method = "passphrase" if passphrase or self._login == "passphrase" else "user_id"
+
+        def enter() -> Entered:
+            user_id = self._read(typed)
+            user = self._store.users.get(user_id)
+            stored = self._store.users.passphrase_hash(user_id)
+            if self._login == "user_id" and not passphrase:
+                if user is None and self._registration == "open":
+                    self._count_new(visitor)
+                    self._store.users.create(user_id)
+                elif user is None or user.protected or stored is not None:
+                    raise LoginRefused(
+                        "passphrase missing", _("Please type the passphrase."), ask=True
+                    )
+                elif user.admin:  # made so by an earlier version, or while LOGIN was another
+                    raise LoginRefused("unprotected admin", admin_needs_passphrase(user_id))
+                return self._begin(user_id, visitor, Method.USER_ID, passphrase_hash=stored)
+            if not passphrase:
+                raise LoginRefused(
+                    "passphrase missing", _("Please type your passphrase."), ask=True
+                )
+            succeeded = self._attempt(user_id, visitor)
+            if not matches(stored, passphrase):
+                known = "no account" if user is None else "wrong passphrase"
+                raise LoginRefused(known, _(WRONG), ask=True)
+            succeeded()
+            return self._begin(user_id, visitor, Method.PASSPHRASE, passphrase_hash=stored)
+
+        return self._logged(typed, method, visitor, enter)
+
+    def register(self, typed: str, passphrase: str, invite: str, visitor: Visitor) -> Entered:
+        """Make an account and let its owner in; by a recovery link, renew its passphrase.
+
+        Args:
+            typed: the user_id as typed; by a recovery link empty, or the account's.
+            passphrase: the new one; may be empty for a new account where the user_id alone is
+                enough, but never by a recovery link.
+            invite: the secret of an invitation's link; empty: there is none.
+            visitor: who tries.
+
+        Raises:
+            LoginRefused: the text says why.
+        """
+
+        def enter() -> Entered:
+            self._check_way()
+            leave = self._leave(invite)
+            if leave is not None and leave.user_id is not None:
+                return self._recover(leave, leave.user_id, typed, passphrase, visitor)
+            user_id = self._read(typed)
+            if passphrase or self._login == "passphrase":
+                _check_new(passphrase, user_id)
+            self._count_new(visitor)
+            hashed = hash_passphrase(passphrase) if passphrase else None
+            self._use(leave, user_id)
+            if not self._store.users.create(user_id, passphrase_hash=hashed):
+                if leave is not None:
+                    self._store.invites.give_back(leave)
+                raise LoginRefused("taken", _(_NOT_FREE))
+            proof = Method.PASSPHRASE if leave is None else Method.INVITATION
+            method = Method.USER_ID if hashed is None else proof
+            return self._begin(user_id, visitor, method, passphrase_hash=hashed)
+
+        return self._logged(typed, "invite" if invite else "registration", visitor, enter)
+
+    def recovers(self, invite: str) -> str | None:
+        """Return whose passphrase a link is to choose anew; None: it is no such link, or ended."""
+        if not invite or self._login == "oidc":
+            return None
+        try:
+            leave = self._leave(invite)
+        except LoginRefused:
+            return None
+        return None if leave is None else leave.user_id
+
+    def make(self, user_id: str, hashed: str | None, *, admin: bool = False) -> bool:
+        """Make an account at an administrator's word; return whether there was none.
+
+        Args:
+            user_id: whose.
+            hashed: from `core.accounts.passphrases.hash_passphrase`; None: it has no passphrase.
+            admin: whether it is an admin's.
+
+        Raises:
+            InvalidInput: it would be an admin's without a passphrase.
+        """
+        if admin and hashed is None and self._login != "oidc":
+            raise InvalidInput(admin_needs_passphrase(user_id))
+        return self._store.users.create(user_id, admin=admin, passphrase_hash=hashed)
+
+    def make_admin(self, user_id: str) -> None:
+        """Make an account an admin's.
+
+        Raises:
+            InvalidInput: it has no passphrase, though people log in by one here.
+        """
+        if not self._store.users.make_admin(user_id, admin=True, unprotected=self._login == "oidc"):
+            raise InvalidInput(admin_needs_passphrase(user_id))
+
+    def recognise(
+        self, claims: Mapping[str, Any], claim: str, invite: str, visitor: Visitor
+    ) -> Entered:
+        """Let somebody in whom the OpenID Connect provider vouches for.
+
+        An account belongs to the provider's subject for good: whoever has a like name there, or
+        changes theirs, gets nobody else's.
+
+        Args:
+            claims: of the ID token, which was verified (OpenID Connect Core 1.0, section 3.1.3.7).
+            claim: the one that a new account's user_id is made from.
+            invite: the secret of an invitation's link; empty: there is none.
+            visitor: who tries.
+
+        Raises:
+            LoginRefused: the text says why.
+        """
+        said = str(claims.get(claim) or "")
+
+        def enter() -> Entered:
+            nonce = _nonce(claims)
+            subject = Subject(issuer=str(claims.get("iss")), subject=str(claims.get("sub")))
+            user = self._store.users.by_subject(subject)
+            if user is None:
+                user_id = self._claimed(claims, claim, said)
+                self._take(user_id, subject, invite, exact=_is_same(said, user_id))
+            else:
+                user_id = user.id
+            return self._begin(user_id, visitor, Method.OIDC, nonce=nonce)
+
+        return self._logged(said, "oidc", visitor, enter)
+
+    def set_passphrase(self, user_id: str, hashed: str | None, keep: str | None = None) -> None:
+        """Store a passphrase, or that there is none, and end the sessions that began before.
+
+        Args:
+            user_id: whose.
+            hashed: from `core.accounts.passphrases.hash_passphrase`; None: the user_id alone
+                is enough.
+            keep: the id of the one session that goes on, by what is proved now.
+
+        Raises:
+            InvalidInput: there shall be none, and it is an admin's account.
+        """
+        user = self._store.users.get(user_id)
+        if hashed is None and user is not None and user.admin:
+            raise InvalidInput(_(_ADMIN_KEEPS))
+        self._store.sessions.revoke_all(user_id, but=keep)  # also where what follows fails
+        self._store.invites.withdraw_for(user_id)
+        if not self._store.users.protect(user_id, hashed) and hashed is None:
+            raise InvalidInput(_(_ADMIN_KEEPS))  # it became one meanwhile, or is gone
+        self._store.sessions.revoke_all(user_id, but=keep)
+        if keep is not None:
+            method = Method.USER_ID if hashed is None else Method.PASSPHRASE
+            self._store.sessions.prove(keep, method)
+        self._store.attempts.forget_account(user_id)
+
+    def change_passphrase(
+        self, user_id: str, present: str, new: str, keep: str | None, visitor: Visitor
+    ) -> None:
+        """Change a passphrase at its owner's wish.
+
+        Args:
+            user_id: whose.
+            present: the present one; empty: there is none.
+            new: the new one; empty: there shall be none.
+            keep: the id of the session that goes on, the owner's own.
+            visitor: who asks.
+
+        Raises:
+            InvalidInput: the present one is wrong, or the new one cannot be; the text says which.
+            LoginRefused: it was tried too often.
+        """
+        self.confirm(user_id, present, visitor)
+        if not new and self._login == "passphrase":
+            raise InvalidInput(_("Every account has a passphrase here; please type a new one."))
+        if new:
+            check_passphrase(new, user_id)
+        self.set_passphrase(user_id, hash_passphrase(new) if new else None, keep)
+
+    def confirm(self, user_id: str, passphrase: str, visitor: Visitor) -> None:
+        """See that it is the owner who asks, where there is a passphrase to tell by.
+
+        Raises:
+            InvalidInput: the passphrase is wrong.
+            LoginRefused: it was tried too often.
+        """
+        stored = self._store.users.passphrase_hash(user_id)
+        if stored is None:
+            return
+        succeeded = self._attempt(user_id, visitor)
+        if not matches(stored, passphrase):
+            raise InvalidInput(_("Your present passphrase is another one."))
+        succeeded()
+
+    def _check_way(self) -> None:
+        if self._login == "oidc":
+            raise LoginRefused("by the provider only", _("Please log in by the button."))
+
+    def _read(self, typed: str) -> str:
+        self._check_way()
+        try:
+            return parse_user_id(typed)
+        except InvalidInput as error:
+            raise LoginRefused("invalid user_id", str(error)) from None
+
+    def _leave(self, secret: str) -> Invite | None:
+        """Return the invitation that is needed to make an account; None: none is."""
+        if secret:
+            invite = self._store.invites.get(secret)
+            if invite is None or not self._stands(invite):
+                raise LoginRefused("invitation ended", _(_NO_INVITATION))
+            return invite
+        if self._registration == "invite":
+            raise LoginRefused("no invitation", _(_BY_INVITATION))
+        if self._registration == "closed":
+            raise LoginRefused("registration closed", _(_CLOSED))
+        return None
+
+    def _stands(self, invite: Invite) -> bool:
+        """Return whether the account that an invitation is for is still the one it was made for."""
+        if invite.user_id is None:
+            return True
+        user = self._store.users.get(invite.user_id)
+        if user is None or user.deleting_at is not None:
+            return False
+        return user.created_at <= invite.created_at
+
+    def _recover(
+        self, leave: Invite, user_id: str, typed: str, passphrase: str, visitor: Visitor
+    ) -> Entered:
+        """Renew the passphrase of the account that a recovery link is for."""
+        if typed.strip() and self._read(typed) != user_id:
+            raise LoginRefused("another's link", _(_ANOTHERS).format(user=user_id))
+        _check_new(passphrase, user_id)
+        self._count_new(visitor)
+        hashed = hash_passphrase(passphrase)
+        self._use(leave, user_id)
+        self.set_passphrase(user_id, hashed)
+        return self._begin(user_id, visitor, Method.INVITATION, passphrase_hash=hashed)
+
+    def _use(self, leave: Invite | None, user_id: str) -> None:
+        if leave is not None and not self._store.invites.use(leave, user_id):
+            raise LoginRefused("invitation used", _(_NO_INVITATION))
+
+    def _claimed(self, claims: Mapping[str, Any], claim: str, said: str) -> str:
+        """Return the user_id that a claim gives."""
+        if claim == "email" and claims.get("email_verified") not in (True, "true"):
+            raise LoginRefused(
+                "address not verified", _("Your identity provider has not verified your address.")
+            )
+        # Whatever a user_id cannot have becomes a hyphen; what that makes alike, `Subject` tells
+        # apart.
+        name = re.sub(r"[^a-z0-9._-]+", "-", said.strip().lower())
+        name = re.sub(r"^[^a-z0-9]+", "", name)[:USER_ID_MAX_CHARACTERS]
+        try:
+            return parse_user_id(name)
+        except InvalidInput:
+            raise LoginRefused(
+                "claim missing",
+                _(
+                    "Your identity provider does not say “{claim}”, or not in a way that a user id "
+                    "can be made of. Please ask whoever runs this Fivefold."
+                ).format(claim=claim),
+            ) from None
+
+    def _take(self, user_id: str, subject: Subject, invite: str, *, exact: bool) -> None:
+        """Give somebody new an account: a new one, or one that is nobody's yet.
+
+        The latter only where the provider says the very name (`exact`): of names that become alike
+        only here (“_admin”), one may be anybody's.
+        """
+        if self._store.users.get(user_id) is not None:
+            if not exact or not self._store.users.bind(user_id, subject):
+                raise LoginRefused(
+                    "another's account",
+                    _(
+                        "The user id “{user}” belongs to somebody else here. Please ask whoever "
+                        "runs this Fivefold."
+                    ).format(user=user_id),
+                )
+            return
+        leave = self._leave(invite)
+        if leave is not None and leave.user_id is not None:  # from before LOGIN was oidc
+            raise LoginRefused("recovery link", _(_NO_INVITATION))
+        self._use(leave, user_id)
+        if not self._store.users.create(user_id, subject=subject):
+            if leave is not None:
+                self._store.invites.give_back(leave)
+            raise LoginRefused("taken", _(_NOT_FREE))  # by another one at the same instant
+
+    def _count_new(self, visitor: Visitor) -> None:
+        """Count an account that is about to be made from an address."""
+        self._wait_for(f"new {_network(visitor.address)}", OF_NEW_ACCOUNTS)
+
+    def _attempt(self, user_id: str, visitor: Visitor) -> Callable[[], None]:
+        """Count an attempt at an account; return what takes it back when it succeeds.
+
+        Guesses from where the owner has been do not add up with those from elsewhere, so that
+        strangers cannot lock somebody out.
+        """
+        network = _network(visitor.address)
+        known = self._store.logins.accepted_from(user_id, visitor.address)
+        account = f"account {user_id} {network}" if known else f"account {user_id}"
+        address = f"address {network}"
+        self._wait_for(address, OF_ADDRESS)
+        self._wait_for(account, OF_ACCOUNT)
+
+        def succeeded() -> None:
+            self._store.attempts.forget(account)
+            self._store.attempts.take_back(address)
+
+        return succeeded
+
+    def _wait_for(self, key: str, limit: Limit) -> None:
+        wait = self._store.attempts.begin(key, limit)
+        if wait:
+            seconds = max(1, round(wait))
+            if seconds < 60:  # noqa: PLR2004  # a minute
+                span = _("{seconds} s").format(seconds=seconds)
+            else:
+                span = _("{minutes} min").format(minutes=seconds // 60 + 1)
+            raise LoginRefused(
+                "too many attempts",
+                _("That was tried too often. Please try again in {span}.").format(span=span),
+                wait=seconds,
+            )
+
+    def _begin(
+        self,
+        user_id: str,
+        visitor: Visitor,
+        method: Method,
+        nonce: str | None = None,
+        **known: str | None,
+    ) -> Entered:
+        try:
+            secret, session = self._store.sessions.begin(
+                user_id,
+                self._days,
+                address=visitor.address,
+                agent=visitor.agent[:_LOGGED_CHARACTERS],
+                method=method,
+                nonce=nonce,
+            )
+        except InvalidInput as error:
+            raise LoginRefused("replayed", str(error)) from None
+        # Looked at last, so that no session outlives an account that is deleted, or a passphrase
+        # that is changed, meanwhile.
+        if not self._store.users.enter(user_id, **known):
+            self._store.sessions.revoke(session.id)
+            raise LoginRefused("being deleted", _(_ENDING))
+        return Entered(user_id, secret, session)
+
+    def _logged(
+        self, typed: str, method: str, visitor: Visitor, enter: Callable[[], Entered]
+    ) -> Entered:
+        """Carry out an attempt, and log what came of it."""
+        try:
+            entered = enter()
+        except LoginRefused as refusal:
+            self.note_refusal(typed, refusal.reason, visitor, method)
+            raise
+        self._store.logins.add(
+            _entry(entered.user_id, "", visitor, method, session=entered.session.id)
+        )
+        return entered
+
+    def note_refusal(self, typed: str, reason: str, visitor: Visitor, method: str = "") -> None:
+        """Log an attempt that was refused."""
+        self._store.logins.add(_entry(typed, reason, visitor, method))
+
+
+def admin_needs_passphrase(user_id: str) -> str:
+    """Return the sentence that an admin's account has no passphrase, and what to do."""
+    command = f"python -m core user passphrase {user_id}"
+    return _(_ADMIN_NEEDS).format(command=command)
+
+
+def _check_new(passphrase: str, user_id: str) -> None:
+    try:
+        check_passphrase(passphrase, user_id)
+    except InvalidInput as error:
+        raise LoginRefused("weak passphrase", str(error)) from None
+
+
+def _entry(
+    typed: str, reason: str, visitor: Visitor, method: str, session: str | None = None
+) -> LoginEntry:
+    try:
+        user_id = parse_user_id(typed)
+    except InvalidInput:
+        user_id = _text(typed)
+    return LoginEntry(
+        user_id=user_id,
+        outcome="refused" if reason else "accepted",
+        reason=reason,
+        address=visitor.address,
+        agent=_text(visitor.agent),
+        time=now(),
+        method=method,
+        session=session,
+    )
+
+
+def _text(typed: str) -> str:
+    """Return what can be stored of what somebody typed."""
+    return typed[:_LOGGED_CHARACTERS].encode(errors="replace").decode()
+
+
+def _nonce(claims: Mapping[str, Any]) -> str:
+    """Return what tells a provider's word from every other one it gave.
+
+    Raises:
+        LoginRefused: the word is too old to be the answer to a login of now.
+    """
+    issued, nonce = claims.get("iat"), claims.get("nonce")
+    fresh = isinstance(issued, int | float) and (
+        abs(now().timestamp() - issued) < timedelta(minutes=PROOF_MINUTES).total_seconds()
+    )
+    if not fresh or not nonce:
+        raise LoginRefused("proof too old", _("This login has ended. Please log in again."))
+    return f"{claims.get('iss')} {nonce}"
+
+
+def _is_same(said: str, user_id: str) -> bool:
+    """Return whether a provider's name is a user_id but for capital letters.
+
+    Small letters of other alphabets can be ASCII's: “\u212a” (the Kelvin sign) becomes “k”.
+    """
+    name = said.strip()
+    return name.isascii() and name.lower() == user_id
+
+
+def _network(address: str) -> str:
+    """Return whom an address stands for: for IPv6 the network of 64 bits that one customer has."""
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if found.version == 6 and found.ipv4_mapped is not None:  # noqa: PLR2004  # IPv6
+        found = found.ipv4_mapped
+    if found.version == 4:  # noqa: PLR2004  # IPv4
+        return str(found)
+    return str(ipaddress.ip_network((found, 64), strict=False))

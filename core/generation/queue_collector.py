@@ -1,0 +1,54 @@
+"""Without a broker, finding what the worker that leads has handed out to the queues served here."""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Final
+
+from core.generation.leader_lease import Leadership
+from core.generation.priority_pool import without_queueing
+from core.generation.transport import Engine
+from core.store import DatabaseError, Store
+
+LOOK_SECONDS: Final = 0.5
+
+_log = logging.getLogger(__name__)
+
+
+class Collector:
+    """Looks in the database for tickets, as messages tell of them where there is a broker.
+
+    Several workers may find the same ticket; only one of them can claim the item with it.
+
+    Args:
+        store: the database.
+        engine: carries what is found to the executor.
+        serves: the queues, and how many items of each at once.
+        leadership: who leads sends to itself, and need not look.
+    """
+
+    def __init__(
+        self, store: Store, engine: Engine, serves: Mapping[str, int], leadership: Leadership
+    ) -> None:
+        self._store = store
+        self._engine = engine
+        self._serves = serves
+        self._leadership = leadership
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Look from time to time, until `stop` is set."""
+        while not (stop.is_set() or self._engine.broker):
+            if not self._leadership.held:
+                try:
+                    await self._collect()
+                except DatabaseError as error:
+                    _log.debug("no look at what was handed out: %s", error)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), LOOK_SECONDS)
+
+    async def _collect(self) -> None:
+        for queue, at_once in self._serves.items():
+            if not self._engine.waiting(queue):  # else there is no room for more
+                found = await without_queueing(self._store.queue.tickets, queue, at_once)
+                await self._engine.send(queue, found)

@@ -1,0 +1,1 @@
+"""Stable Diffusion on the worker's own machine."""

@@ -1,0 +1,381 @@
+"""The AI Horde: volunteers' computers that run Stable Diffusion for anyone, free of charge.
+
+Its rules are those of its API (https://aihorde.net/api) and of its source (Haidra-Org/AI-Horde,
+`horde/apis/v2` and `horde/exceptions.py`): two requests for images in a second and 90 in a minute
+from one address, ten looks at one image's `status` in a minute, one look at its `check` in a
+second. What nobody took up in 20 minutes is forgotten, and a finished file's address holds for 30.
+"""
+
+import asyncio
+import math
+import random
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote
+
+import httpx2
+
+from core.i18n import N_
+from core.models import Kind
+from core.providers.base import (
+    Capability,
+    Limits,
+    Outcome,
+    Provider,
+    Report,
+    Request,
+    Submission,
+)
+from core.providers.errors import (
+    GenerationFailed,
+    InvalidCredentials,
+    PromptRejected,
+    ProviderError,
+    ProviderUnavailable,
+    RequestRejected,
+)
+from core.providers.horde.request import LARGE, OPTIONS, SMALL, order_of
+from core.providers.http.client import http_client, read_body
+from core.providers.http.download import Fetcher, insist
+from core.providers.responses.reader import Reply, number, read_reply
+from core.providers.responses.refusals import Vendor, asking, body_of
+from core.providers.responses.wording import words
+from core.providers.tasks import UNANSWERED, left_for_later
+
+ANONYMOUS: Final = "0000000000"
+MODELS: Final = ("stable_diffusion", "AlbedoBase XL (SDXL)")
+CLIENT_AGENT: Final = "fivefold:0.1:fivefold"  # name, version, contact
+IMPOSSIBLE: Final = 3  # polls in a row: volunteers come and go from one moment to the next
+
+# Five items that are polled every four seconds make 75 requests a minute, and each item three more
+# beside its polls: together fewer than the 90 that one address may send.
+_LIMITS: Final = Limits(at_once=5, per_minute=4)
+
+# `rc` of the Horde's answers: README_return_codes.md of its source.
+_REJECTED: Final = frozenset(
+    {"CorruptPrompt", "InvalidPromptSize", "InvalidPromptEncoding", "NulByteInPayload"}
+)
+_LATER: Final = {"MaintenanceMode": 60.0, "NoValidWorkers": 600.0, "TimeoutIP": 600.0}  # seconds
+_FORGOTTEN: Final = frozenset({404, 410})
+LOOK_EVERY: Final = 8  # polls that do not say whether it is done; `status` is asked rarely
+
+
+class Horde(Provider):
+    """Images from volunteers' computers. Nothing is charged, so all calls may be made again.
+
+    Args:
+        api_key: the user's key; the default is everybody's.
+        base_url: the Horde's address.
+        models: offered ones, the preferred one first; `ANY` is whichever is free first.
+        poll_seconds: how often an image is asked after.
+        timeout: seconds to wait for an answer.
+    """
+
+    name = "ai-horde"
+    title = "AI Horde"
+    notice = N_(
+        "Free of charge: volunteers' computers draw. Without a key of one's own it is slow."
+    )
+    limits = _LIMITS
+
+    def __init__(
+        self,
+        api_key: str = ANONYMOUS,
+        *,
+        base_url: str = "https://aihorde.net",
+        models: Sequence[str] = MODELS,
+        poll_seconds: float = 4.0,
+        timeout: float = 30.0,
+    ) -> None:
+        self._base_url = base_url.strip().rstrip("/")
+        api_key = api_key.strip()
+        self._models = tuple(models)
+        self._poll_seconds = poll_seconds
+        self._timeout = timeout
+        self._headers = {"apikey": api_key, "Client-Agent": CLIENT_AGENT}
+        self._vendor = Vendor(
+            title=self.title,
+            key_setting="AI_HORDE_API_KEY",
+            secrets=() if api_key == ANONYMOUS else (api_key,),
+            free=frozenset({HTTPStatus.TOO_MANY_REQUESTS, *range(500, 600)}),
+            rejected=_REJECTED,
+        )
+        self._unusable: ProviderError | None = None
+        try:
+            self._vendor.checked_key(api_key)
+            self._client = http_client(self._base_url)
+            self._fetcher = Fetcher(self._vendor, self._base_url)
+        except Exception as error:  # noqa: BLE001  # one setting's mistake takes no other down
+            self._unusable = self._vendor.not_sent(error)
+        self.consent = (
+            N_(
+                "Prompts are sent to volunteers' computers all over the world, and their owners "
+                "can read them and see the images. Prompts and images are also shared with LAION "
+                "for research."
+            )
+            if api_key == ANONYMOUS
+            else N_(
+                "Prompts are sent to volunteers' computers all over the world, and their owners "
+                "can read them and see the images."
+            )
+        )
+
+    def capabilities(self) -> Sequence[Capability]:
+        """Images by each of the models."""
+        return [
+            Capability(
+                kind=Kind.IMAGE,
+                model=model,
+                ratios=LARGE if "XL" in model else SMALL,
+                options=OPTIONS,
+                exact=False,
+                limit=_LIMITS.at_once or 1,
+                paid=False,
+            )
+            for model in self._models
+        ]
+
+    async def submit(self, request: Request) -> Submission:
+        """Put one image into the Horde's queue."""
+        answer, raw = await self._ask("POST", "generate/async", order_of(request))
+        if answer.id:
+            warnings = answer.fact("warnings")
+            details = {} if warnings is None else {"warnings": warnings}
+            return Submission(answer.id, details=details, reply=raw)
+        if answer.refused:
+            raise self._vendor.failed(answer.code, answer.message)
+        raise self._vendor.unreadable()
+
+    async def follow(self, submission: Submission, report: Report) -> Outcome:
+        """Wait until a volunteer has drawn the image.
+
+        Raises:
+            GenerationFailed: no volunteer could make it, or it was stopped.
+            PromptRejected: the volunteer's filter blackened it.
+            RequestRejected: no volunteer who is there can make such an image.
+        """
+        remote_id = str(submission.remote_id)
+        begun, share = time.monotonic(), 0.0
+        unanswered = impossible = polls = 0
+        while True:
+            pause, polls = self._poll_seconds, polls + 1
+            try:
+                task = await self._checked(remote_id, polls)
+            except ProviderError as error:
+                unanswered += 1
+                if unanswered == UNANSWERED:
+                    raise self._left(error) from None
+                pause = max(pause, min(error.retry_after or 0.0, 60.0))
+            else:
+                unanswered = 0
+                if task.fact("done") is True or _one_of(task) or task.media:
+                    break
+                if task.fact("faulted") is True:
+                    raise GenerationFailed(
+                        N_("No volunteer could make this image."), retryable=True
+                    )
+                impossible = impossible + 1 if task.fact("is_possible") is False else 0
+                if impossible == IMPOSSIBLE:
+                    await self._give_up(submission)
+                share = max(share, _share(time.monotonic() - begun, _number(task, "wait_time")))
+                await report(share, waiting=_waiting(task))
+            await asyncio.sleep(pause * random.uniform(1.0, 1.2))
+        outcome = await self._ended(remote_id)
+        await report(1.0)
+        return outcome
+
+    async def fetch(self, submission: Submission, destination: Path) -> None:
+        """Write the image's file as it came: the Horde's are WebP."""
+        remote_id = str(submission.remote_id)
+
+        async def fetch() -> None:  # each look at it gives a fresh address
+            task = await self._look("status", remote_id)
+            self._look_for_censorship(task)
+            if not task.media:
+                raise self._vendor.unreadable()
+            await self._fetcher.save(task.media, destination, Kind.IMAGE)
+
+        await insist(fetch, self._vendor, self._poll_seconds)
+
+    async def reread(self, reply: bytes, request: Request) -> Submission:
+        """Return the image that a kept reply says was asked for."""
+        answer = read_reply(reply, request.kind)
+        if not answer.id:
+            raise self._vendor.unreadable()
+        return Submission(answer.id, reply=reply)
+
+    async def cancel(self, submission: Submission) -> None:
+        """Take the image out of the Horde's queue."""
+        path = f"generate/status/{quote(str(submission.remote_id), safe='')}"
+        try:
+            await self._ask("DELETE", path)
+        except ProviderError as error:
+            if error.details.get("status") not in _FORGOTTEN:
+                raise
+
+    async def check(self) -> str:
+        """Say whose key it is, and how much credit there is; free of charge."""
+        await self._ask("GET", "status/heartbeat")
+        try:
+            user, _raw = await self._ask("GET", "find_user")
+        except ProviderError as error:  # it answers 404, and quotes the key
+            if error.details.get("status") not in _FORGOTTEN:
+                raise
+            raise InvalidCredentials(
+                f"{self.title} does not know the key in AI_HORDE_API_KEY. Please look it over."
+            ) from None
+        name = user.text("username")
+        return f"The key is accepted: {name}, {_number(user, 'kudos'):,.0f} kudos."
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._unusable is None:
+            await self._client.aclose()
+
+    async def _ask(
+        self, method: str, path: str, body: Mapping[str, Any] | None = None
+    ) -> tuple[Reply, bytes]:
+        """Return what the Horde answers."""
+        if self._unusable is not None:
+            raise self._unusable
+        async with (
+            asking(self._vendor),
+            self._client.stream(
+                method,
+                f"{self._base_url}/api/v2/{path}",
+                json=body,
+                headers=self._headers,
+                timeout=self._timeout,
+            ) as answer,
+        ):
+            if not answer.is_success:
+                await answer.aread()
+                self._look_over(answer)
+                answer.raise_for_status()
+            raw = await read_body(answer.aiter_bytes())
+        return await asyncio.to_thread(read_reply, raw, Kind.IMAGE), raw
+
+    def _look_over(self, answer: httpx2.Response) -> None:
+        """Raise what an answer means that means something else elsewhere."""
+        if answer.status_code in _FORGOTTEN and answer.request.method != "POST":
+            sentence = N_("{provider} does not know this image (any more).")
+            raise ProviderUnavailable(
+                sentence.format(provider=self.title), details={"status": answer.status_code}
+            )
+        code, message = words(body_of(answer))
+        said = self._vendor.cleaned(message)
+        if code in _LATER:
+            sentence = N_("{provider} makes nothing at the moment: {said}")
+            raise ProviderUnavailable(
+                sentence.format(provider=self.title, said=said), retry_after=_LATER[code]
+            )
+        forbidden = answer.status_code == HTTPStatus.FORBIDDEN  # never the key's fault here
+        if forbidden and code not in _REJECTED:
+            sentence = N_("{provider} does not allow this: {said}")
+            raise RequestRejected(sentence.format(provider=self.title, said=said or "403"))
+
+    async def _look(self, at: str, remote_id: str) -> Reply:
+        return (await self._ask("GET", f"generate/{at}/{quote(remote_id, safe='')}"))[0]
+
+    async def _checked(self, remote_id: str, polls: int) -> Reply:
+        """Return how an image stands; where that is not said, what else is said of it."""
+        task = await self._look("check", remote_id)
+        if task.document is None:
+            raise self._vendor.unreadable()
+        if not isinstance(task.fact("done"), bool) and polls % LOOK_EVERY == 0:
+            return await self._look("status", remote_id)
+        return task
+
+    def _left(self, error: ProviderError) -> ProviderError:
+        """Return the error of an image that was asked after in vain."""
+        if error.details.get("status") in _FORGOTTEN:
+            sentence = N_("{provider} has forgotten this image.")  # making it anew is free
+            return GenerationFailed(sentence.format(provider=self.title), retryable=True)
+        return left_for_later(error, self._vendor)
+
+    async def _give_up(self, submission: Submission) -> None:
+        """Take an image that nobody can make out of the queue, where it would wait in vain."""
+        with suppress(ProviderError):
+            await self.cancel(submission)
+        raise RequestRejected(
+            N_(
+                "None of the volunteers who are there can make this image. "
+                "Please choose another model or ratio, or fewer steps."
+            )
+        )
+
+    async def _ended(self, remote_id: str) -> Outcome:
+        """Return what is said of an image that is done.
+
+        Raises:
+            GenerationFailed: there is none.
+            PromptRejected: it is blackened.
+        """
+        task = await self._look("status", remote_id)
+        generations = task.fact("generations")
+        if generations is None and not task.media and task.fact("done") is True:
+            raise GenerationFailed(
+                N_("It was stopped before a volunteer had made it."), retryable=True
+            )
+        self._look_for_censorship(task)
+        generation = _generation(task)
+        facts: dict[str, Any] = {
+            name: value
+            for name in ("model", "seed")
+            if isinstance(value := generation.get(name), str | int) and value != ""
+        }
+        kudos, shared = number(task.fact("kudos")), task.fact("shared")
+        facts |= {} if kudos is None else {"kudos": kudos}
+        facts |= {"shared": shared} if isinstance(shared, bool) else {}
+        worker = generation.get("worker_name")
+        facts |= {"worker": worker} if isinstance(worker, str) and worker else {}
+        return Outcome(cost=0.0, details=facts)
+
+    def _look_for_censorship(self, task: Reply) -> None:
+        generation = _generation(task)
+        notes = generation.get("gen_metadata")
+        notes = notes if isinstance(notes, list) else []
+        censored = any(
+            isinstance(each, dict) and each.get("type") == "censorship" for each in notes
+        )
+        if generation.get("censored") is True or censored:
+            raise PromptRejected(
+                N_(
+                    "The volunteer's filter blackened this image. "
+                    "Please put the prompt in other words."
+                )
+            )
+
+
+def _generation(task: Reply) -> Mapping[str, Any]:
+    """Return the image of a task; empty: none that can be read."""
+    generations = task.fact("generations")
+    found = generations[0] if isinstance(generations, list) and generations else generations
+    return found if isinstance(found, dict) else {}
+
+
+def _one_of(task: Reply) -> bool:
+    """Whether a task that has one image says that it has one finished, in other words."""
+    done, finished = task.fact("done"), number(task.fact("finished"))
+    return str(done).lower() in {"1", "true", "yes"} or (done is None and finished == 1)
+
+
+def _number(said: Reply, name: str) -> float:
+    return number(said.fact(name)) or 0.0
+
+
+def _share(elapsed: float, left: float) -> float:
+    return min(elapsed / max(elapsed + left, 0.001), 0.95)
+
+
+def _waiting(task: Reply) -> str:
+    if _number(task, "processing"):
+        return ""
+    place = max(1, round(_number(task, "queue_position")))
+    minutes = max(1, math.ceil(_number(task, "wait_time") / 60))
+    said = N_("place {place} in the queue, about {minutes} min")
+    return said.format(place=f"{place:,}", minutes=f"{minutes:,}")

@@ -1,0 +1,1 @@
+"""What the illustrator draws with: pens, noise, palettes and the stage."""

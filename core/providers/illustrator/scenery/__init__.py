@@ -1,0 +1,1 @@
+"""What the illustrator draws: sky, land, water, plants and buildings."""

@@ -1,0 +1,53 @@
+"""Having prompts screened by OpenAI's moderation, free of charge, before anything is paid for."""
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from core.i18n import N_
+from core.providers.errors import PromptRejected
+from core.providers.responses.reader import Reply
+from core.providers.responses.refusals import Vendor
+
+MODEL: Final = "omni-moderation-latest"  # free of charge
+_REMEMBERED: Final = 100
+
+
+class Moderation:
+    """Screens prompts; what was found is remembered for a job's other items.
+
+    Args:
+        vendor: who is asked.
+        ask: asks about one prompt.
+    """
+
+    def __init__(self, vendor: Vendor, ask: Callable[[str], Awaitable[Reply]]) -> None:
+        self._vendor = vendor
+        self._ask = ask
+        self._found: dict[str, str] = {}
+
+    async def screen(self, prompt: str) -> None:
+        """Return where a prompt may be used.
+
+        Raises:
+            PromptRejected: it may not.
+            ProviderError: nobody could say so.
+        """
+        if prompt not in self._found:
+            reply = await self._ask(prompt)
+            results = reply.fact("results")
+            found = results[0] if isinstance(results, list) and results else None
+            if not isinstance(found, dict):
+                raise self._vendor.unreadable()
+            categories = found.get("categories")
+            named = categories if isinstance(categories, dict) else {}
+            words = [name for name, is_so in named.items() if is_so is True]
+            flagged = ", ".join(words) or ("flagged" if found.get("flagged") is True else "")
+            kept = list(self._found.items())[1 - _REMEMBERED :]
+            self._found = {**dict(kept), prompt: flagged}
+        if self._found[prompt]:
+            raise PromptRejected(
+                N_(
+                    "OpenAI's moderation objects to this prompt ({reasons}). "
+                    "Please put it in other words."
+                ).format(reasons=self._found[prompt])
+            )

@@ -1,0 +1,1 @@
+"""Reading vendors' responses: media, facts and the vendor's own words, in whatever form."""

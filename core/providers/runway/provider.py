@@ -1,0 +1,351 @@
+"""RunwayML: images and clips, of a text or of an item; each a task that is resumed by its id.
+
+What it charges for stands in its tasks, in credits: an estimate while they run, the cost when they
+have ended. States, failure codes and what may be sent again are those of its API's documentation
+(docs.dev.runwayml.com), version 2024-11-06.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote
+
+import httpx
+import runwayml
+
+from core.i18n import N_
+from core.models import Kind
+from core.providers.base import (
+    Capability,
+    Deadlines,
+    Outcome,
+    Provider,
+    Report,
+    Request,
+    Submission,
+)
+from core.providers.errors import (
+    BalanceSpent,
+    GenerationFailed,
+    OutcomeUnknown,
+    PromptRejected,
+    ProviderError,
+    ProviderUnavailable,
+    RequestRejected,
+)
+from core.providers.http.client import Call, ReplyTooLarge, httpx_client, read_body
+from core.providers.http.download import Fetcher, insist
+from core.providers.responses.media_search import Medium
+from core.providers.responses.reader import Reply, State, number, read_reply
+from core.providers.responses.refusals import Vendor, asking
+from core.providers.responses.signatures import kind_of
+from core.providers.responses.wording import first
+from core.providers.runway.catalogue import models
+from core.providers.tasks import wait_for
+
+READS: Final = 4  # times that what costs nothing is asked again
+_MOST: Final = 1_000_000  # of any limit: what a vendor says may be any number
+UNLIMITED: Final = 20  # items of one model in flight, where RunwayML sets no limit
+AGAIN_SECONDS: Final = 30.0  # after a failure of its own that RunwayML did not charge
+UPLOAD_SECONDS: Final = 45.0  # in all, so that enough is left for the paid call
+_REJECTED: Final = ("SAFETY.", "INPUT_PREPROCESSING.SAFETY.")
+_TEMPORARY: Final = frozenset(
+    {"INTERNAL", "INPUT_PREPROCESSING.INTERNAL", "THIRD_PARTY.UNAVAILABLE"}
+)
+
+
+class Runway(Provider):
+    """RunwayML, with the models that its SDK knows.
+
+    Args:
+        api_secret: the key.
+        base_url: its address, without `/v1`; None: the SDK's own choice.
+        poll_seconds: how often a task is asked after; RunwayML wants no less than five.
+        timeout: seconds to wait for an answer.
+    """
+
+    name = "runwayml"
+    title = "RunwayML"
+    deadlines = Deadlines(submit=120.0, follow=7200.0)
+
+    def __init__(
+        self,
+        api_secret: str,
+        *,
+        base_url: str | None = None,
+        poll_seconds: float = 5.0,
+        timeout: float = 60.0,
+    ) -> None:
+        secret = api_secret.strip()
+        self._poll_seconds = poll_seconds
+        self._vendor = Vendor(
+            title=self.title,
+            key_setting="RUNWAYML_API_SECRET",
+            secrets=(secret,),
+            free=frozenset({429, 502, 503, 504}),
+            spent=frozenset({"not have enough credits"}),
+        )
+        self._models = {
+            (each.capability.kind, each.capability.task, each.capability.model): each
+            for each in models()
+        }
+        self._offered = tuple(each.capability for each in models())
+        self._balance: int | None = None
+        self._unusable: ProviderError | None = None
+        address = (base_url or "").strip() or None
+        try:
+            self._client = runwayml.AsyncRunwayML(
+                api_key=self._vendor.checked_key(secret),
+                base_url=address,
+                max_retries=0,  # nothing that costs money is sent twice
+                timeout=httpx.Timeout(timeout, connect=10.0),
+                http_client=httpx_client(address),
+            )
+            self._fetcher = Fetcher(self._vendor, str(self._client.base_url))
+        except Exception as error:  # noqa: BLE001  # one setting's mistake takes no other down
+            self._unusable = self._vendor.not_sent(error)
+
+    def capabilities(self) -> Sequence[Capability]:
+        """What the SDK's models can do, within the account's limits as far as they are known."""
+        return self._offered
+
+    async def submit(self, request: Request) -> Submission:
+        """Start a task; an item that it is done to is uploaded before, which is free."""
+        model = self._models.get((request.kind, request.task, request.model))
+        if model is None:
+            sentence = N_("{provider} has no model “{model}” for this.")
+            raise RequestRejected(sentence.format(provider=self.title, model=request.model))
+        if self._unusable is not None:
+            raise self._unusable
+        arguments = model.arguments(request.params)
+        if self._balance is not None and self._balance <= 0:
+            raise BalanceSpent(
+                N_(
+                    "The account at {provider} has no credits left. "
+                    "Please top it up, then try again."
+                ).format(provider=self.title)
+            )
+        given: dict[str, Any] = {"prompt_text": request.prompt} if model.prompted else {}
+        if request.source is not None:
+            given |= model.source(await self._uploaded(request.source))
+        create = getattr(self._client, model.endpoint).with_streaming_response.create
+        async with (
+            asking(self._vendor, creating=True) as call,
+            create(**given, **arguments) as answer,
+        ):
+            raw = await _as_far_as_it_came(answer, call)
+            details: dict[str, Any] = {"request": arguments}
+            if (request_id := answer.headers.get("x-request-id")) is not None:
+                details["request_id"] = request_id
+            return self._submission(raw, request.kind, details)
+
+    async def follow(self, submission: Submission, report: Report) -> Outcome:
+        """Ask after a task until it has ended."""
+        if submission.remote_id is None:
+            await report(1.0)
+            return Outcome()
+        kind = _kind(submission) or Kind.VIDEO
+        ended = await wait_for(
+            lambda: self._task(submission, kind),
+            report,
+            self._vendor,
+            failed=self._ended,
+            poll_seconds=self._poll_seconds,
+        )
+        return Outcome(cost=_credits(ended, "cost"))
+
+    async def fetch(self, submission: Submission, destination: Path) -> None:
+        """Write a task's file, byte for byte as it came."""
+        await insist(
+            lambda: self._download(submission, destination), self._vendor, self._poll_seconds
+        )
+
+    async def reread(self, reply: bytes, request: Request) -> Submission:
+        """Return the task, or the media, that a kept reply holds."""
+        return self._submission(reply, request.kind, {})
+
+    async def cancel(self, submission: Submission) -> None:
+        """Delete a task. One that is running already stops, but is charged all the same."""
+        try:
+            async with asking(self._vendor):
+                await self._reading.tasks.delete(str(submission.remote_id))
+        except ProviderError as error:
+            if error.details.get("status") != HTTPStatus.NOT_FOUND:
+                raise
+
+    async def check(self) -> str:
+        """Ask for the account's balance and limits, which costs nothing."""
+        known = await self._learn()
+        return f"{self.status}; tier limits known for {known} models"
+
+    async def refresh(self) -> None:
+        """Learn the balance, and how many items of each model may be in flight and begun a day."""
+        await self._learn()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._unusable is None:
+            await self._client.close()
+
+    @property
+    def _reading(self) -> runwayml.AsyncRunwayML:
+        """The client for what costs nothing."""
+        return self._client.with_options(max_retries=READS)
+
+    def _submission(self, raw: bytes, kind: Kind, details: Mapping[str, Any]) -> Submission:
+        """Return the task, or the media, that an answer to a creating call holds.
+
+        Raises:
+            ProviderError: it holds neither.
+        """
+        reply = read_reply(raw, kind)
+        if reply.id:
+            estimated = _credits(reply, "estimatedCost")
+            return Submission(reply.id, kind, details, estimated, reply=raw)
+        if reply.media:
+            return Submission(handle=reply.media, details=details, reply=raw)
+        if reply.refused:
+            raise self._vendor.failed(reply.code, reply.message)
+        raise OutcomeUnknown(
+            N_(
+                "{provider} took this request, but what it answered cannot be read; "
+                "it may have been charged."
+            ).format(provider=self.title),
+            reply=self._vendor.redacted(raw),
+        )
+
+    async def _uploaded(self, source: Path) -> str:
+        """Return the address of a file at RunwayML, where it stays for a while."""
+        try:
+            async with asyncio.timeout(UPLOAD_SECONDS), asking(self._vendor):
+                return (await self._reading.uploads.create_ephemeral(file=source)).uri
+        except (ValueError, TypeError, AttributeError):  # not JSON, or without what must be there
+            raise self._vendor.unreadable() from None
+        except OSError as error:
+            raise self._vendor.no_answer(error, creating=False) from error
+
+    async def _task(self, submission: Submission, kind: Kind) -> Reply:
+        """Return a task as it stands; who asks asks again."""
+        raw = await self._raw_task(submission)
+        reply = await asyncio.to_thread(read_reply, raw, kind)
+        # A task that waits for its turn here is THROTTLED; one that is PENDING begins at once.
+        return replace(reply, state=State.RUNNING) if reply.word == "PENDING" else reply
+
+    async def _raw_task(self, submission: Submission) -> bytes:
+        asked = self._client.tasks.with_streaming_response
+        async with (
+            asking(self._vendor),
+            asked.retrieve(quote(str(submission.remote_id), safe="")) as answer,
+        ):
+            return await read_body(answer.http_response.aiter_bytes())
+
+    def _ended(self, task: Reply) -> ProviderError:
+        """Return the error of a task that has ended without a file."""
+        cost = _credits(task, "cost")
+        if task.state == State.CANCELLED:
+            sentence = N_("This task was cancelled at {provider}.").format(provider=self.title)
+            return GenerationFailed(sentence, code="cancelled_at_provider", cost=cost)
+        code = task.text("failureCode") or task.code
+        said = self._vendor.cleaned(task.text("failure") or task.message)
+        told: dict[str, Any] = {"cost": cost, "details": {"failure_code": code, "failure": said}}
+        if code.startswith(_REJECTED):
+            sentence = N_(
+                "{provider} does not make this, for reasons of safety. "
+                "Please put the prompt in other words."
+            )
+            return PromptRejected(sentence.format(provider=self.title), **told)
+        if code == "ASSET.INVALID":
+            sentence = N_("{provider} cannot use this file: {said}")
+            return RequestRejected(sentence.format(provider=self.title, said=said), **told)
+        if code.startswith("INTERNAL.BAD_OUTPUT"):
+            sentence = N_("What {provider} made came out too badly to be handed over.")
+            return GenerationFailed(sentence.format(provider=self.title), **told)
+        if code in _TEMPORARY:
+            sentence = N_("{provider} failed for reasons of its own.").format(provider=self.title)
+            free = cost == 0
+            return GenerationFailed(sentence, retryable=free, retry_after=AGAIN_SECONDS, **told)
+        sentence = (
+            N_("{provider} could not make this: {said}")
+            if said
+            else N_("{provider} could not make this, and did not say why.")
+        )
+        return GenerationFailed(sentence.format(provider=self.title, said=said), **told)
+
+    async def _download(self, submission: Submission, destination: Path) -> None:
+        """Write a task's file from its address, which holds for a while only."""
+        kind = _kind(submission)
+        if submission.remote_id is None:
+            media: Sequence[Medium] = submission.handle
+            kind = next((kind_of(each.decoded()) for each in media if not each.address), None)
+            await self._fetcher.save(media, destination, kind or Kind.VIDEO)
+            return
+        # After a crash the task's id is all there is; what it made is told by its address.
+        raw = await self._raw_task(submission)
+        kinds = [kind] if kind else [Kind.VIDEO, Kind.IMAGE]
+        found = {each: read_reply(raw, each).media for each in kinds}
+        if not any(found.values()):
+            sentence = N_("{provider} has no file of this task yet.")
+            raise ProviderUnavailable(sentence.format(provider=self.title))
+        for each in kinds:
+            try:
+                await self._fetcher.save(found[each], destination, each)
+            except ProviderError:
+                if each == kinds[-1]:
+                    raise
+            else:
+                return
+
+    async def _learn(self) -> int:
+        """Take over what the account says of itself; return for how many models it has limits."""
+        if self._unusable is not None:
+            raise self._unusable
+        asked = self._reading.organization.with_streaming_response
+        async with asking(self._vendor), asked.retrieve() as answer:
+            raw = await read_body(answer.http_response.aiter_bytes())
+        found = read_reply(raw, Kind.IMAGE)
+        balance, tier = number(found.fact("creditBalance")), found.mapping("tier")
+        if balance is None or tier is None:
+            raise self._vendor.unreadable()
+        models_of_tier = first(tier, ["models"])
+        limits = models_of_tier if isinstance(models_of_tier, dict) else {}
+        if limits:  # else those that are known hold on
+            self._offered = tuple(_limited(each, limits.get(each.model)) for each in self._offered)
+        self.status = N_("{number} credits left").format(number=f"{int(balance):,}")
+        self._balance = int(balance)
+        return len(limits)
+
+
+def _limited(capability: Capability, limit: object) -> Capability:
+    """Return what a model can do within an account's limits."""
+    if not isinstance(limit, dict):
+        return replace(capability, limit=1, per_day=None)
+    at_once = number(first(limit, ["maxconcurrentgenerations"]))
+    per_day = number(first(limit, ["maxdailygenerations"]))
+    return replace(
+        capability,
+        limit=UNLIMITED if at_once is None else int(min(at_once, _MOST)),
+        per_day=None if per_day is None else int(min(per_day, _MOST)),
+    )
+
+
+def _credits(task: Reply, name: str) -> float | None:
+    """Return what a task says of its cost; None where it says nothing."""
+    return number((task.mapping(name) or {}).get("credits"))
+
+
+def _kind(submission: Submission) -> Kind | None:
+    """Return what a task makes; None: only its id is known."""
+    return submission.handle if isinstance(submission.handle, Kind) else None
+
+
+async def _as_far_as_it_came(answer: Any, call: Call) -> bytes:  # noqa: ANN401  # the SDK's
+    """Return the body of an answer, also where it breaks off: its id may have come."""
+    try:
+        return await read_body(answer.http_response.aiter_bytes(), call)
+    except (httpx.RequestError, httpx.StreamError, ReplyTooLarge):
+        if read_reply(call.reply or b"", Kind.VIDEO).id:
+            return call.reply or b""
+        raise

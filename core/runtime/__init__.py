@@ -1,0 +1,1 @@
+"""Processes: their start, their crash reports, and the supervisor behind `make run`."""

@@ -1,0 +1,1 @@
+"""Accounts: users, logins, addresses, invitations, deletion, and the two logs."""

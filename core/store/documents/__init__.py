@@ -1,0 +1,1 @@
+"""Documents: schema, reading, repair, and the expressions that queries share."""

@@ -1,0 +1,135 @@
+"""What stands in for a job, an item or an account that cannot be read, so that it is shown as such.
+
+Nothing that is made or paid for comes of a stand-in: `unreadable` says which fields they are.
+"""
+
+import re
+from typing import Any, Final
+
+from ulid import ULID
+
+from core.i18n import N_
+from core.i18n import gettext as _
+from core.models import (
+    AT_ONCE,
+    ENDED_STATES,
+    Asset,
+    AssetError,
+    AssetState,
+    Job,
+    JobStatus,
+    Kind,
+    User,
+    now,
+)
+from core.store.documents.reading import look, stand_in
+
+Stored = dict[str, Any]
+
+UNREADABLE: Final = "unreadable"
+ITEM: Final = N_(
+    "This item cannot be read. Perhaps a newer version of Fivefold wrote it; an admin can repair "
+    "it."
+)
+CHARGED: Final = N_(
+    "This item cannot be read, and its provider may have charged for it. Perhaps a newer version "
+    "of Fivefold wrote it; an admin can repair it."
+)
+JOB: Final = N_("This job cannot be read. An admin can repair it.")
+
+_SLOT: Final = re.compile(r"\d{1,4}", re.ASCII)
+_ENDED: Final = {str(state) for state in ENDED_STATES}
+
+
+def _job(stored: Stored, _lost: set[str]) -> Stored:
+    begun = _moment(str(stored["_id"]))
+    return {
+        "user_id": stored.get("user_id", ""),
+        "prompt": stored.get("prompt", _(JOB)),
+        "status": stored.get("status", str(JobStatus.FAILED)),
+        "created_at": stored.get("created_at", begun),
+        "updated_at": stored.get("updated_at", begun),
+        "requested": stored.get("requested", {"images": 0, "videos": 0}),
+        "options": stored.get("options", {"ratio": "", "seed": 0}),
+    }
+
+
+def _asset(stored: Stored, _lost: set[str]) -> Stored:
+    """Return what an item is shown with; a finished one with its file where that is known."""
+    job_id, _dash, name = str(stored["_id"]).partition("-")
+    kind, _dash, slot = name.partition("-")
+    kinds = [str(each) for each in Kind]
+    state = stored.get("state")
+    shows = state == str(AssetState.DONE) and isinstance(stored.get("path"), str)
+    values = {
+        "job_id": stored.get("job_id", job_id),
+        "user_id": stored.get("user_id", ""),
+        "kind": stored.get("kind", kind if kind in kinds else str(Kind.IMAGE)),
+        "slot": stored.get("slot", int(slot) if _SLOT.fullmatch(slot) else 0),
+        "provider": stored.get("provider", ""),
+        "model": stored.get("model", ""),
+        "params": stored.get("params", {}),
+        "state": state,
+        "next_attempt_at": stored.get("next_attempt_at", AT_ONCE),
+    }
+    if not shows:
+        error = AssetError(code=UNREADABLE, message=CHARGED if was_sent(stored) else ITEM)
+        ended = state in _ENDED and state != str(AssetState.DONE)
+        values |= {"state": state if ended else str(AssetState.FAILED)}
+        values |= {"error": error.to_document(), "lease": None, "cancel_requested": False}
+    return values
+
+
+def _user(_stored: Stored, lost: set[str]) -> Stored | None:
+    """Only a time is stood in for: whether an account is protected, nobody may guess."""
+    return {"created_at": now()} if lost == {"created_at"} else None
+
+
+def was_sent(stored: Stored) -> bool:
+    """Return whether an item's provider was called, as far as its document still tells."""
+    timings = stored.get("timings")
+    sent = isinstance(timings, dict) and timings.get("submitted_at") is not None
+    asked = any(stored.get(name) is not None for name in ("call", "remote_id"))
+    state = stored.get("state")
+    return sent or asked or state in ("submitting", "running", "saving")
+
+
+def is_over(document: Stored) -> bool:
+    """Return whether an item has ended, as it is stored."""
+    return document.get("state") in _ENDED
+
+
+def ended(document: Stored) -> Stored:
+    """Return what is stored of an open item that cannot be read, so that its job ends.
+
+    What it may have cost, where its provider was called, stays counted: it ends as if its provider
+    had taken it (`spending/costs.py`).
+    """
+    read = look(Asset, document).value
+    sent = was_sent(document)
+    cost = Asset.model_fields["cost"].default if read is None else read.cost
+    timings = {} if read is None else dict(read.timings)
+    if sent:
+        timings.setdefault("started_at", now())
+    error = AssetError(code=UNREADABLE, message=CHARGED if sent else ITEM)
+    return {
+        "state": str(AssetState.FAILED),
+        "error": error.to_document(),
+        "lease": None,
+        "cancel_requested": False,
+        "cost": cost.to_document(),
+        "timings": timings | {"failed_at": now()},
+    }
+
+
+def _moment(job_id: str) -> Any:  # noqa: ANN401  # a datetime
+    """Return when a job was made, as its id says."""
+    try:
+        return ULID.from_str(job_id.upper()).datetime
+    except ValueError:
+        return AT_ONCE
+
+
+stand_in(Job, _job)
+stand_in(Asset, _asset)
+stand_in(User, _user)

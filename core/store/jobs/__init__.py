@@ -1,0 +1,1 @@
+"""Jobs and their items: placing, listing, searching, sharing, removing, counting."""

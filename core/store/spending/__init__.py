@@ -1,0 +1,1 @@
+"""Spending: what items cost, and the budgets."""

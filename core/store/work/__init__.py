@@ -1,0 +1,1 @@
+"""Work in progress: the queue, leases, workers, kept responses and the outbox."""

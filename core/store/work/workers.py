@@ -1,0 +1,80 @@
+"""Which workers there are, and which of them hands out the work."""
+
+from typing import Any, Final
+
+from pymongo import ReturnDocument, timeout
+from pymongo.database import Database
+from pymongo.errors import DuplicateKeyError
+
+from core.models import Worker
+from core.store.documents.reading import read_each
+from core.store.work.queue import from_now
+
+Document = dict[str, Any]
+
+ALIVE_SECONDS: Final = 15.0  # a worker that has not been seen for so long is gone
+_DISPATCHER: Final = "dispatcher"
+
+
+class WorkerStore:
+    """Announces workers, and lends the leadership to one of them at a time.
+
+    All times are the database's own, so that a wrong clock on one machine moves nothing.
+    """
+
+    def __init__(self, database: Database[Document]) -> None:
+        self._workers = database["workers"]
+        self._leader = database["leader"]
+
+    def announce(self, worker: Worker) -> None:
+        """Store that a worker is there; to be repeated well within `ALIVE_SECONDS`."""
+        said = {key: {"$literal": value} for key, value in worker.to_document().items()}
+        self._workers.update_one(
+            {"_id": worker.id}, [{"$set": said | {"seen_at": "$$NOW"}}], upsert=True
+        )
+
+    def leave(self, owner: str) -> None:
+        """Forget a worker that stops, and end its leadership where it has it."""
+        self._workers.delete_one({"_id": owner})
+        self._leader.delete_one({"_id": _DISPATCHER, "owner": owner})
+
+    def alive(self) -> list[Worker]:
+        """Return the workers that were seen a moment ago."""
+        since = from_now(-ALIVE_SECONDS)
+        found = self._workers.find({"$expr": {"$gt": ["$seen_at", since]}}).sort("_id")
+        return list(read_each(Worker, found))
+
+    def lead(self, owner: str, seconds: float) -> bool:
+        """Take the leadership, or prolong it.
+
+        Args:
+            owner: the worker that asks.
+            seconds: how long it has it without asking again.
+
+        Returns:
+            whether `owner` has it now.
+        """
+        me = {"$literal": owner}
+        until = from_now(seconds)
+        free = {"$lt": [{"$ifNull": ["$until", None]}, "$$NOW"]}  # a new document has none
+        mine = {"$or": [{"$eq": ["$owner", me]}, free]}
+        taken = {
+            "owner": {"$cond": [mine, me, "$owner"]},
+            "until": {"$cond": [mine, until, "$until"]},
+        }
+        try:
+            with timeout(seconds / 2):
+                found = self._leader.find_one_and_update(
+                    {"_id": _DISPATCHER},
+                    [{"$set": taken}],
+                    upsert=True,
+                    return_document=ReturnDocument.AFTER,
+                )
+        except DuplicateKeyError:  # somebody else was the first ever, a moment ago
+            return False
+        return found is not None and bool(found["owner"] == owner)
+
+    def leader(self) -> str | None:
+        """Return who leads; None where nobody does."""
+        found = self._leader.find_one({"_id": _DISPATCHER, "$expr": {"$gte": ["$until", "$$NOW"]}})
+        return None if found is None else str(found["owner"])

@@ -1,0 +1,1 @@
+"""The service: what a user can do, without HTTP and without Streamlit."""

@@ -1,0 +1,1 @@
+"""What differs between machines: file systems, disks and network addresses."""

@@ -1,0 +1,1 @@
+"""The page Activity: lists, charts and CSV."""

@@ -1,0 +1,227 @@
+"""The activity as CSV, for whoever wants to work on with it: one route, streamed."""
+
+import logging
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from itertools import chain
+from typing import Final, NamedTuple
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from core.i18n import gettext as _
+from core.models import InvalidInput, Job, LoginEntry, Via, ViewEntry, now
+from core.models.times import parse_zone
+from core.store import DatabaseError, DatabaseUnavailable
+from core.store.accounts.users import UserStore
+from core.store.jobs.activity import PERIODS, ActivityStore, Deed, Scope
+from core.web.http.client_address import visitor
+from core.web.http.errors import NOT_KEPT, SORRY, Refused, no_answer
+from core.web.http.requests import logged_in
+from core.web.resources import Studio
+from core.web.text.csv_tables import Row, csv_lines
+
+_TYPE: Final = "text/csv; charset=utf-8; header=present"  # RFC 4180, section 3
+_log = logging.getLogger(__name__)
+
+
+class _Table(NamedTuple):
+    columns: tuple[str, ...]
+    rows: Callable[[ActivityStore, Scope], Iterator[Row]]
+
+
+def export_routes(open_studio: Callable[[], Studio]) -> list[Route]:
+    """Return `GET /activity/{which}.csv`, where `which` is `logins`, `views` or `jobs`.
+
+    Its query: `days` (7, 30, 90 or 365), `deeds` (kinds of action, repeated), `zone` (whose days
+    and clock), and for admins `user` (whose activity) or `everybody=1`.
+
+    Args:
+        open_studio: returns the shared studio; may raise `DatabaseUnavailable`.
+    """
+
+    # A plain function: Starlette runs it in its thread pool, where it may wait.
+    def export(request: Request) -> Response:
+        try:
+            return _export(request, open_studio)
+        except Refused as refusal:
+            return PlainTextResponse(str(refusal), refusal.status, NOT_KEPT)
+        except InvalidInput as error:
+            return PlainTextResponse(str(error), 422, NOT_KEPT)
+        except (DatabaseError, DatabaseUnavailable) as error:
+            _log.warning("no activity was exported: %s", error)
+            return PlainTextResponse(no_answer(SORRY), 503, NOT_KEPT)
+
+    return [Route("/activity/{which}.csv", export)]
+
+
+def export_address(which: str, scope: Scope, viewer: str) -> str:
+    """Return where the CSV of a scope is fetched.
+
+    Args:
+        which: `logins`, `views` or `jobs`.
+        scope: what is asked for.
+        viewer: who asks.
+    """
+    query: dict[str, object] = {"days": scope.days, "zone": scope.zone.key}
+    if scope.deeds and which == "views":
+        query["deeds"] = [str(deed) for deed in scope.deeds]
+    if scope.user_id is None:
+        query["everybody"] = 1
+    elif scope.user_id != viewer:
+        query["user"] = scope.user_id
+    return f"/activity/{which}.csv?{urlencode(query, doseq=True)}"
+
+
+def look_at_activity(viewer: str, of: str | None, address: str) -> ViewEntry:
+    """Return what the log is told when an admin looks at what others did.
+
+    Args:
+        viewer: the admin.
+        of: whose activity; None: everybody's.
+        address: where the look comes from.
+    """
+    return ViewEntry(
+        user_id=viewer,
+        owner=of,
+        job_id=None,
+        asset_id=None,
+        action="open_activity",
+        time=now(),
+        via=Via.ADMIN,
+        address=address,
+    )
+
+
+def _export(request: Request, open_studio: Callable[[], Studio]) -> Response:
+    user_id = logged_in(request)
+    which = request.path_params["which"]
+    if which not in _TABLES:
+        raise Refused(
+            404, _("There is no such file. There are logins.csv, views.csv and jobs.csv.")
+        )
+    store = open_studio().store
+    scope = _scope(request, user_id, store.users)
+    rows = _TABLES[which].rows(store.activity, scope)
+    if request.method == "HEAD":
+        rows = iter(())
+    else:
+        if scope.user_id != user_id:
+            entry = look_at_activity(user_id, scope.user_id, visitor(request).address)
+            store.views.note(entry)
+        _log.info("%s exports %s of %s", user_id, which, scope.user_id or "everybody")
+    cells = ([_cell(each, scope.zone) for each in row] for row in rows)
+    lines = csv_lines(_TABLES[which].columns, cells)
+    first = next(lines)  # while there still can be another answer
+    return StreamingResponse(
+        chain([first], lines),
+        media_type=_TYPE,
+        headers=NOT_KEPT | {"Content-Disposition": f'attachment; filename="fivefold-{which}.csv"'},
+    )
+
+
+def _scope(request: Request, user_id: str, users: UserStore) -> Scope:
+    """Return what is asked for.
+
+    Raises:
+        InvalidInput: it is not understood; the text says why.
+        Refused: it is not this user's to see.
+    """
+    query = request.query_params
+    days = query.get("days", "30")
+    if days not in map(str, PERIODS):
+        some, last = ", ".join(map(str, PERIODS[:-1])), PERIODS[-1]
+        raise InvalidInput(
+            _("The period is {some} or {last} days; please choose one of them.").format(
+                some=some, last=last
+            )
+        )
+    named = query.getlist("deeds")
+    if not set(named) <= set(Deed):
+        known = ", ".join(Deed)
+        raise InvalidInput(
+            _("The kinds of action are {kinds}; please choose among them.").format(kinds=known)
+        )
+    viewer = users.get(user_id)
+    if viewer is None:
+        raise Refused(401, _("Please log in."))
+    wanted, everybody = query.get("user", user_id), query.get("everybody", "") == "1"
+    if (everybody or wanted != user_id) and not viewer.sees_all:
+        raise Refused(403, _("Only admins see what others do. Leave out “user” and “everybody”."))
+    account = None if everybody else users.get(wanted)
+    if account is None and not everybody:
+        raise Refused(404, _("There is no account of this user id."))
+    zone = parse_zone(query.get("zone") or viewer.zone or "UTC")
+    return Scope.of(account, int(days), zone, now(), [Deed(each) for each in named])
+
+
+def _cell(value: object, zone: ZoneInfo) -> object:
+    if isinstance(value, datetime):
+        return value.astimezone(zone).isoformat(timespec="seconds")
+    return value
+
+
+def _login_rows(activity: ActivityStore, scope: Scope) -> Iterator[Row]:
+    return map(_login_row, activity.every_login(scope))
+
+
+def _login_row(entry: LoginEntry) -> Row:
+    return (
+        *(entry.time, entry.user_id, entry.outcome, entry.reason),
+        *(entry.method, entry.address, entry.agent),
+    )
+
+
+def _view_rows(activity: ActivityStore, scope: Scope) -> Iterator[Row]:
+    return (_view_row(entry, scope) for entry in activity.every_view(scope))
+
+
+def _view_row(entry: ViewEntry, scope: Scope) -> Row:
+    """Return a look's cells; where somebody else was then is not the owner's to know."""
+    address = entry.address if scope.user_id in (None, entry.user_id) else ""
+    return (
+        *(entry.time, entry.user_id, entry.action, owner_of(entry)),
+        *(entry.job_id, entry.asset_id, str(entry.via), address),
+    )
+
+
+def owner_of(entry: ViewEntry) -> str:
+    """Return whose content was looked at; empty: everybody's."""
+    if entry.action == "open_activity":
+        return entry.owner or ""
+    return entry.owner or entry.user_id  # old entries name none: it was one's own
+
+
+def _job_rows(activity: ActivityStore, scope: Scope) -> Iterator[Row]:
+    return map(_job_row, activity.every_job(scope))
+
+
+def _job_row(job: Job) -> Row:
+    """Return a job's cells; the prompt of one in the bin is in its owner's own archive only."""
+    costs = "; ".join(f"{amount:.10g} {unit}" for unit, amount in sorted(job.cost.items()))
+    return (
+        *(job.created_at, job.user_id, job.id, "" if job.binned_at else job.prompt),
+        *(str(job.status), job.generated_at),
+        *(job.requested.images, job.requested.videos),
+        *(len(job.image_paths), len(job.video_paths), costs),
+    )
+
+
+_TABLES: Final = {
+    "logins": _Table(
+        ("time", "user_id", "outcome", "reason", "method", "address", "browser"), _login_rows
+    ),
+    "views": _Table(
+        ("time", "user_id", "action", "owner", "job_id", "asset_id", "via", "address"), _view_rows
+    ),
+    "jobs": _Table(
+        (
+            *("time", "user_id", "job_id", "prompt", "status", "generated_at"),
+            *("images_wanted", "videos_wanted", "images", "videos", "cost"),
+        ),
+        _job_rows,
+    ),
+}

@@ -1,0 +1,1 @@
+"""The web process: its ASGI app, the Streamlit script, health and logging."""

@@ -1,0 +1,75 @@
+"""Everything that the web process serves beside Streamlit's pages, and what stands in front."""
+
+from collections.abc import Callable
+
+from starlette.middleware import Middleware
+from starlette.routing import Route
+
+from core.web.activity.csv_routes import export_routes
+from core.web.app.first_page import FirstPage, first_page_routes
+from core.web.app.health import health_routes
+from core.web.create.routes import prompt_routes
+from core.web.files.data_export import archive_routes
+from core.web.files.routes import content_routes
+from core.web.http.gate import Gate
+from core.web.http.locale_middleware import SpokenLanguage
+from core.web.http.origins import Origins
+from core.web.http.security_headers import SafeHeaders
+from core.web.http.socket_limits import SocketLimits
+from core.web.identity.middleware import Identity, IdentityMiddleware
+from core.web.identity.session_cache import LiveSessions
+from core.web.inbox.bell import bell_routes
+from core.web.inbox.email_links import mail_link_routes
+from core.web.library.routes import library_routes
+from core.web.live.action_routes import act_routes
+from core.web.live.hub import Hub
+from core.web.live.sse_routes import event_routes
+from core.web.login.oidc import ProviderMiddleware
+from core.web.login.routes import auth_routes
+from core.web.resources import Studio
+
+
+class Front:
+    """Our routes and middleware, on one identity; and the hub that pushes to pages.
+
+    Args:
+        open_studio: returns the shared studio; may raise `DatabaseUnavailable`.
+        identity: signs the cookies.
+        origins: the origins that pages have; another site's that leads here all the same (DNS
+            rebinding) is refused.
+        oidc: whether people log in with an identity provider.
+    """
+
+    def __init__(
+        self,
+        open_studio: Callable[[], Studio],
+        identity: Identity,
+        origins: Origins = Origins(),  # noqa: B008  # it is frozen
+        *,
+        oidc: bool = True,
+    ) -> None:
+        sessions = LiveSessions(lambda: open_studio().sessions)
+        hub = self.hub = Hub(open_studio)
+        self.routes: list[Route] = [
+            *auth_routes(open_studio, identity, sessions),
+            *content_routes(open_studio),
+            *event_routes(open_studio, sessions, hub),
+            *act_routes(open_studio, hub),
+            *bell_routes(open_studio),
+            *export_routes(open_studio),
+            *archive_routes(open_studio),
+            *library_routes(open_studio),
+            *health_routes(open_studio),
+            *mail_link_routes(open_studio),
+            *prompt_routes(open_studio),
+            *first_page_routes(),
+        ]
+        self.middleware: list[Middleware] = [
+            Middleware(SafeHeaders),
+            Middleware(SpokenLanguage),
+            Middleware(Gate, origins=origins, routes=self.routes, oidc=oidc),
+            Middleware(FirstPage),
+            Middleware(ProviderMiddleware, open_studio=open_studio),
+            Middleware(IdentityMiddleware, identity=identity, sessions=sessions),
+            Middleware(SocketLimits),
+        ]

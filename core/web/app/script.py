@@ -1,0 +1,47 @@
+"""The script that Streamlit runs for every tab: who is there, and which page."""
+
+from contextlib import suppress
+
+import streamlit as st
+
+from core.store import DatabaseUnavailable
+from core.web import tab_session
+from core.web.frontend import FAVICON, PAGE_STYLE, masthead
+from core.web.login.options import draw_login
+from core.web.login.routes import own_page
+from core.web.tab_session import all_pages
+
+OPEN_PAGES = ("/providers", "/shared")  # shown to anybody
+
+
+def main() -> None:
+    """Draw the page that the address names, or the login that leads to it."""
+    st.set_page_config(page_icon=FAVICON, layout="wide", initial_sidebar_state="collapsed")
+    st.html(f"<style>{PAGE_STYLE}</style>")
+    user = tab_session.user_id()
+    if user is not None:
+        with suppress(DatabaseUnavailable):
+            tab_session.account(user)  # says which language everything below is in
+    pages = all_pages()
+    page = st.navigation(list(pages.values()), position="hidden")
+    tab_session.leave_if_wanted()
+    path = f"/{page.url_path}"
+    if st.user.get("trouble"):
+        tab_session.unreachable_page()
+        return
+    if user is not None:
+        if path == "/login" and "invite" not in st.query_params:
+            st.switch_page(pages["/"])
+        masthead(user, path)
+    if path == "/login":
+        draw_login(own_page(st.query_params.get("next", "/")), st.query_params.get("invite", ""))
+        return
+    if user is None and path not in OPEN_PAGES:
+        draw_login(tab_session.address(path))
+        return
+    with tab_session.apologies():
+        page.run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The page Create: its form, estimate and routes."""

@@ -1,0 +1,143 @@
+"""What the address of Create asks for: a filled form, or one that goes on from an item."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from core.i18n import gettext as _
+from core.models import Asset, AssetState, Job, Kind, Task
+from core.store import Store
+from core.studio.styles import styled
+from core.web.create.form import MODELS, NUMBERS
+
+PROMPT: Final = "prompt"
+_TASKS: Final = {"animate": Task.ANIMATE, "upscale": Task.UPSCALE}
+_OUR_OWN: Final = frozenset({"width", "height", "ratio", "seconds", "fps", "seed"})
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What an address asks for.
+
+    Attributes:
+        task: what is to be made.
+        source: what of; None where something new is made.
+        texts: what is to stand in the form, by the names of its fields, and in `prompt`.
+        whole: whether what stood in the form before is to go.
+        trouble: why it is not all that was asked for; empty: it is.
+    """
+
+    task: Task = Task.CREATE
+    source: Asset | None = None
+    texts: Mapping[str, str] = field(default_factory=dict)
+    whole: bool = False
+    trouble: str = ""
+
+
+def read(params: Mapping[str, str], user_id: str, store: Store) -> Wish:
+    """Return what an address asks for.
+
+    `remix` names an item whose form it is, `like` the same without its seed, `animate` and
+    `upscale` an item that something is done to. Only a user's own items count.
+
+    Args:
+        params: its query.
+        user_id: who opens it.
+        store: where the items are.
+
+    Raises:
+        DatabaseError: an item could not be looked up.
+    """
+    for name in ("remix", "like"):
+        if name in params:
+            return _again(params[name], user_id, store, seeded=name == "remix")
+    for name, task in _TASKS.items():
+        if name in params:
+            source = store.assets.get(params[name], user_id)
+            if source is None or not _takes(task, source):
+                return Wish(trouble=_why_not(task, source))
+            return Wish(task, source, params)
+    return Wish(texts=params)
+
+
+def _takes(task: Task, source: Asset) -> bool:
+    done = source.state == AssetState.DONE and source.binned_at is None
+    return done and (task != Task.ANIMATE or source.kind == Kind.IMAGE)
+
+
+def _why_not(task: Task, source: Asset | None) -> str:
+    if source is None:
+        return _("The item that this link is about is not among yours.")
+    if source.binned_at is not None:
+        return _("The item that this link is about lies in your bin.")
+    if task == Task.ANIMATE:
+        return _("Only a finished image can be animated.")
+    return _("Only what is finished can be upscaled.")
+
+
+def _again(asset_id: str, user_id: str, store: Store, *, seeded: bool) -> Wish:
+    """Return the form that an item was made with."""
+    asset = store.assets.get(asset_id, user_id)
+    job = None if asset is None else store.jobs.get(asset.job_id, user_id)
+    if asset is None or job is None:
+        return Wish(trouble=_why_not(Task.CREATE, None))
+    texts = texts_of(asset, job, store.assets.of_job(job.id), seeded=seeded)
+    if asset.task == Task.CREATE:
+        return Wish(texts=texts, whole=True)
+    source = None if asset.source is None else store.assets.get(asset.source, user_id)
+    if source is None or not _takes(asset.task, source):
+        return Wish(
+            texts=texts,
+            whole=True,
+            trouble=_("What this item was made of is gone, so this makes something new."),
+        )
+    return Wish(asset.task, source, texts, whole=True)
+
+
+def texts_of(asset: Asset, job: Job, items: Sequence[Asset], *, seeded: bool) -> dict[str, str]:
+    """Return what stood in the form that an item was made with.
+
+    Args:
+        asset: the item.
+        job: its job.
+        items: all items of that.
+        seeded: whether its seed is wanted, too.
+    """
+    alike = {item.kind: item for item in reversed(items)} | {asset.kind: asset}
+    texts = {PROMPT: _own_prompt(asset, job)}
+    if asset.task == Task.CREATE:
+        for kind, number in (
+            (Kind.IMAGE, job.requested.images),
+            (Kind.VIDEO, job.requested.videos),
+        ):
+            texts[NUMBERS[kind]] = str(number)
+    ratios = {str(item.params.get("ratio")) for item in alike.values()}
+    if len(ratios) == 1:  # else each has its own best
+        texts["ratio"] = ratios.pop()
+    for kind, item in alike.items():
+        texts[MODELS[kind]] = f"{item.provider}/{item.model}"
+        if "seconds" in item.params:
+            texts["seconds"] = str(item.params["seconds"])
+        for name, value in item.params.items():
+            if name not in _OUR_OWN:
+                texts[f"{kind}.{name}"] = _text(value)
+    if job.options.style is not None:
+        texts["style"] = job.options.style
+    if seeded:
+        texts["seed"] = str(asset.params.get("seed", job.options.seed))
+    return texts
+
+
+def _own_prompt(asset: Asset, job: Job) -> str:
+    """Return what was typed for an item: its style's words, which were added, are not in it."""
+    if asset.prompt is None:
+        return "" if "prompt" in job.unreadable else job.prompt
+    if asset.prompt == styled(job.prompt, job.options.style):
+        return job.prompt
+    return asset.prompt.removesuffix(styled("", job.options.style))
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)

@@ -1,0 +1,19 @@
+"""Recent work: the cards on the first page."""
+
+from core.web import frontend, tab_session
+from core.web.live.feeds import CardsChannel, Looker, look
+from core.web.resources import studio
+
+
+def draw(user_id: str) -> bool:
+    """Draw the cards of a user's recent jobs; return whether there are any.
+
+    Raises:
+        DatabaseError: the database does not answer.
+    """
+    zone = tab_session.zone_name(tab_session.account(user_id))
+    shown = look(studio(), CardsChannel(Looker(user_id, zone=zone)))
+    if shown is None or not shown["cards"]:
+        return False
+    frontend.shelf(shown | {"zone": zone})
+    return True

@@ -1,0 +1,1 @@
+"""Files of users: the media route, and the export of everything."""

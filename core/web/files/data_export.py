@@ -1,0 +1,203 @@
+"""Everything of one user in a zip, and the zip of anything, written while it is sent."""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import chain
+from pathlib import Path
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import zipstream  # type: ignore[import-untyped]  # it has no types
+from pydantic_core import to_json
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from core.generation.kept_replies import ReplyKeeper
+from core.i18n import N_
+from core.i18n import gettext as _
+from core.models import AT_ONCE, AssetState, Job, User, ViewEntry, now
+from core.store import DatabaseError, DatabaseUnavailable
+from core.store.jobs.activity import Scope
+from core.web.files.routes import file_name
+from core.web.http.client_address import visitor
+from core.web.http.errors import NOT_KEPT, no_answer
+from core.web.identity.middleware import whose
+from core.web.identity.permissions import Access
+from core.web.resources import Studio
+
+Source = bytes | Path | Iterable[bytes]
+"""What a file in a zip has in it."""
+
+BLOCK: Final = 256 * 1024  # bytes that are sent at a time
+ZIP: Final = "application/zip"
+_ALL_DAYS: Final = 36_500  # that anything may have been logged in
+_SORRY: Final = N_("Your work cannot be reached at the moment. Please try again in a minute.")
+_MISSING: Final = N_("These files were not there any more when this archive was made:")
+
+_log = logging.getLogger(__name__)
+
+
+def archive_routes(open_studio: Callable[[], Studio]) -> list[Route]:
+    """Return `GET /account/archive.zip`: whoever is logged in gets all that is theirs.
+
+    A zip that could not be written to its end is broken off in the middle of the answer and has no
+    directory, so that neither browsers nor programs take it for whole.
+
+    Args:
+        open_studio: returns the shared studio; may raise `DatabaseUnavailable`.
+    """
+
+    # A plain function: Starlette runs it in its thread pool, where it may wait.
+    def archive(request: Request) -> Response:
+        try:
+            return _archive(request, open_studio())
+        except (DatabaseError, DatabaseUnavailable, OSError) as error:
+            _log.warning("no archive was made: %s", error)
+            return PlainTextResponse(no_answer(_SORRY), 503, NOT_KEPT)
+
+    return [Route("/account/archive.zip", archive)]
+
+
+def zipped(entries: Iterable[tuple[str, Source]]) -> Iterator[bytes]:
+    """Write a zip while it is read; images and clips are packed already, so nothing is.
+
+    Args:
+        entries: names and what they stand for. The next one is asked for when the last is written,
+            so a file has to be there only so long. The names are the caller's care: each one once,
+            and relative.
+    """
+    block = bytearray()
+    for chunk in _chunks(entries):
+        block += chunk
+        if len(block) >= BLOCK:
+            yield bytes(block)
+            block.clear()
+    yield bytes(block)
+
+
+def _chunks(entries: Iterable[tuple[str, Source]]) -> Iterator[bytes]:
+    archive = zipstream.ZipStream(compress_type=zipstream.ZIP_STORED)
+    for name, source in entries:
+        if isinstance(source, Path):
+            archive.add_path(source, name, recurse=False)
+        else:
+            archive.add(source, name)
+        yield from archive.all_files()
+    yield from archive.footer()
+
+
+def _archive(request: Request, studio: Studio) -> Response:
+    user_id = whose(request)
+    user = None if user_id is None else studio.store.users.get(user_id)
+    if user is None:
+        return PlainTextResponse(_("Please log in."), 401, NOT_KEPT)
+    name = f"fivefold-{user.id}-{now():%Y-%m-%d}.zip"
+    headers = NOT_KEPT | {"Content-Disposition": f'attachment; filename="{name}"'}
+    if request.method == "HEAD":
+        return Response(headers=headers, media_type=ZIP)
+    blocks = zipped(_entries(studio, user))
+    first = next(blocks)  # while there still can be another answer
+    entry = Access(user.id, user.id).entry("download_all", address=visitor(request).address)
+    studio.store.views.note(entry)
+    return StreamingResponse(chain([first], told(blocks)), media_type=ZIP, headers=headers)
+
+
+def told(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """Hand a zip on, and tell the log in a sentence why it breaks off, where it does."""
+    try:
+        yield from blocks
+    except (DatabaseError, OSError) as error:
+        _log.warning("an archive was broken off: %s", error)
+        raise
+
+
+def _entries(studio: Studio, user: User) -> Iterator[tuple[str, Source]]:
+    """Return all that is a user's, with its name in the archive."""
+    activity = studio.store.activity
+    logged = Scope.of(user, _ALL_DAYS, ZoneInfo("UTC"), now())
+    ever = replace(logged, since=AT_ONCE)
+    job_ids = [job.id for job in activity.every_job(ever)]  # a cursor would not wait for files
+    # Who has a webhook's address or secret can write in its owner's, or our, name.
+    hidden = {"webhook": {"url", "secret"}}
+    yield "account.json", _json(user.model_dump(by_alias=True, exclude=hidden))
+    logins = (entry.model_dump(exclude={"session"}) for entry in activity.every_login(logged))
+    yield "logins.json", _array(logins)
+    yield "views.json", _array(_look(entry, user) for entry in activity.every_view(logged))
+    yield "jobs.json", _array(_described(studio, job) for job in activity.every_job(ever))
+    yield "removed.json", _array(studio.store.bin.receipts(user.id))
+    missing: list[str] = []
+    for job_id in job_ids:
+        yield from _files(studio, user.id, job_id, missing)
+    if missing:
+        yield "missing.txt", missing_text(missing)
+
+
+def missing_text(names: Sequence[str]) -> bytes:
+    """Return what a zip says of files that were to be in it and are not there any more."""
+    return "\n".join([_(_MISSING), "", *names, ""]).encode()
+
+
+def _files(
+    studio: Studio, user_id: str, job_id: str, missing: list[str]
+) -> Iterator[tuple[str, Path]]:
+    """Return a job's finished files, each there as long as it is looked at.
+
+    Args:
+        studio: where they are.
+        user_id: whose job it is.
+        job_id: the job.
+        missing: the names of files that are gone are added here.
+    """
+    job = studio.store.jobs.get(job_id, user_id)
+    if job is None:  # removed since it was listed
+        missing.append(f"all of {job_id}")
+        return
+    keeper = ReplyKeeper(studio.store, studio.content)
+    for asset in studio.store.assets.of_job(job.id, binned=True):
+        for number, kept in enumerate(asset.kept, 1):
+            name = f"{asset.id}-{number}-{kept.what}{kept.suffix or '.txt'}"
+            name = f"{job.created_at:%Y-%m-%d}-{job.id}/kept/{name}"
+            try:
+                with keeper.opened(asset, kept) as place:
+                    yield name, place
+            except FileNotFoundError:
+                missing.append(name)
+        if asset.path is None or asset.state != AssetState.DONE or asset.binned_at == AT_ONCE:
+            continue
+        file = file_name(job.prompt, asset, Path(asset.path).suffix)
+        folder = f"{asset.kind}s" if asset.binned_at is None else "bin"
+        name = f"{job.created_at:%Y-%m-%d}-{job.id}/{folder}/{file}"
+        try:
+            with studio.content.opened(user_id, asset.path) as place:
+                yield name, place
+        except FileNotFoundError:
+            missing.append(name)
+
+
+def _described(studio: Studio, job: Job) -> dict[str, Any]:
+    """Return a job with its items as they are stored, but for what only workers need."""
+    items = studio.store.assets.of_job(job.id, binned=True)
+    hidden = {"lease", "call"}
+    return job.to_document() | {
+        "assets": [item.model_dump(by_alias=True, exclude=hidden) for item in items]
+    }
+
+
+def _look(entry: ViewEntry, user: User) -> dict[str, Any]:
+    """Return a look; where somebody else was then is not the owner's to know."""
+    return entry.model_dump(exclude=set() if entry.user_id == user.id else {"address"})
+
+
+def _array(documents: Iterable[dict[str, Any]]) -> Iterator[bytes]:
+    """Write documents as one JSON array, one in memory at a time."""
+    before = b"[\n"
+    for document in documents:
+        yield before + _json(document)
+        before = b",\n"
+    yield b"[]\n" if before == b"[\n" else b"\n]\n"
+
+
+def _json(document: dict[str, Any]) -> bytes:
+    return to_json(document, indent=2, inf_nan_mode="null")

@@ -1,0 +1,291 @@
+"""The media route: originals, display copies, previews and posters, to those who may see them.
+
+Streamlit keeps `/media/` for itself, hence `/content/`. An owner's preview or poster never changes
+and stays in the browser's cache. An original is asked for every time (and answered with 304 where
+the browser has it), because every look at content is logged. Whoever is not the owner (`?share=`
+and the key of a share, or an admin) keeps nothing and has every look logged, at previews too.
+
+What lies in an object store is not sent through here: the browser is sent there, with an address
+that is signed for a short while.
+"""
+
+import logging
+import re
+import unicodedata
+from collections.abc import Callable
+from contextlib import ExitStack
+from http import HTTPStatus
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+from starlette.background import BackgroundTask
+from starlette.requests import Request
+from starlette.responses import FileResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from core.generation.kept_replies import ReplyKeeper
+from core.i18n import N_
+from core.i18n import gettext as _
+from core.media.formats import media_type
+from core.media.storage import RemoteFile, StorageUnavailable
+from core.models import OPEN_STATES, Asset, AssetState, Kind, Via
+from core.store import DatabaseError, DatabaseUnavailable
+from core.web.http.client_address import visitor
+from core.web.http.errors import SORRY, Refused, no_answer
+from core.web.identity.middleware import whose
+from core.web.identity.permissions import Access, to_asset
+from core.web.resources import Studio
+
+_SAFE: Final = {
+    "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    # Nothing that a provider may have smuggled into a file runs when it is opened by itself. Not a
+    # sandbox: in one, a browser's own page for a clip may not load the clip.
+    "Content-Security-Policy": "default-src 'none'; img-src 'self'; media-src 'self'; "
+    "style-src 'unsafe-inline'; frame-ancestors 'none'",
+}
+_FOR_EVER: Final = {"Cache-Control": "private, immutable, max-age=31536000"}
+_NOT_KEPT: Final = {"Cache-Control": "no-store"}
+_THEIRS: Final = {"Cache-Control": "private, no-store"}
+_NAME_CHARACTERS: Final = 48
+_NO_FILE: Final = N_("There is no such file.")
+
+# Players come back to a signed address when somebody seeks or plays a clip again.
+_SIGNED_SECONDS: Final = 15 * 60
+_WHILE_SIGNED: Final = {"Cache-Control": f"private, max-age={_SIGNED_SECONDS - 5 * 60}"}
+_SIGNED_SECONDS_THEIRS: Final = 2 * 60  # so long a share outlives its withdrawal
+
+_log = logging.getLogger(__name__)
+
+
+def content_routes(open_studio: Callable[[], Studio]) -> list[Route]:
+    """Return `GET /content/{asset_id}`, `/display`, `/preview`, `/poster`, `/partial`, `/kept`.
+
+    Args:
+        open_studio: returns the shared studio; may raise `DatabaseUnavailable`.
+    """
+
+    # Plain functions: Starlette runs them in its thread pool, where they may wait.
+    def original(request: Request) -> Response:
+        return _answer(lambda: _original(request, open_studio(), shown=False))
+
+    def display(request: Request) -> Response:
+        return _answer(lambda: _original(request, open_studio(), shown=True))
+
+    def preview(request: Request) -> Response:
+        return _answer(lambda: _still(request, open_studio(), "preview"))
+
+    def poster(request: Request) -> Response:
+        return _answer(lambda: _still(request, open_studio(), "poster"))
+
+    def kept(request: Request) -> Response:
+        return _answer(lambda: _kept(request, open_studio()))
+
+    def partial(request: Request) -> Response:
+        return _answer(lambda: _partial(request, open_studio()))
+
+    return [
+        Route("/content/{asset_id}", original),
+        Route("/content/{asset_id}/display", display),
+        Route("/content/{asset_id}/kept", kept),
+        Route("/content/{asset_id}/partial", partial),
+        Route("/content/{asset_id}/preview", preview),
+        Route("/content/{asset_id}/poster", poster),
+    ]
+
+
+def file_name(prompt: str, asset: Asset, extension: str) -> str:
+    """Return what a download is called, such as `a-red-fox-image-2.png`."""
+    return f"{slug(prompt)}-{asset.kind}-{asset.slot}{extension}"
+
+
+def slug(prompt: str) -> str:
+    """Return a prompt's first words as part of a file's name, such as `a-red-fox`."""
+    text = unicodedata.normalize("NFC", prompt[: 4 * _NAME_CHARACTERS]).lower()
+    kept = "".join(each if each == "_" or _is_written(each) else "-" for each in text)
+    words = re.sub(r"-+", "-", kept).strip("-_")
+    cut = _NAME_CHARACTERS
+    while 0 < cut < len(words) and unicodedata.category(words[cut]).startswith("M"):
+        cut -= 1  # a mark belongs to the letter before it
+    return words[:cut].strip("-_") or "fivefold"
+
+
+def _is_written(character: str) -> bool:
+    """Whether a character is a letter, a mark on one, a number, or joins letters."""
+    return unicodedata.category(character)[0] in "LMN" or character in "\u200c\u200d"
+
+
+def _answer(make: Callable[[], Response]) -> Response:
+    try:
+        return make()
+    except Refused as refusal:
+        return PlainTextResponse(str(refusal), refusal.status, _SAFE | _NOT_KEPT)
+    except (DatabaseError, DatabaseUnavailable) as error:
+        _log.warning("content was not served: %s", error)
+        return PlainTextResponse(no_answer(SORRY), 503, _SAFE | _NOT_KEPT)
+    except StorageUnavailable as error:
+        _log.warning("content was not served: %s", error)
+        sentence = _("The files cannot be reached at the moment. Please try again in a minute.")
+        return PlainTextResponse(sentence, 503, _SAFE | _NOT_KEPT)
+
+
+def _original(request: Request, studio: Studio, *, shown: bool) -> Response:
+    """Return an item's file, as it came or as browsers display it."""
+    asset, access = _asset(request, studio)
+    place = _locate(studio, asset, asset.displayed if shown else asset.path)
+    download = request.query_params.get("download") == "1"
+    prompt = studio.store.jobs.prompts([asset.job_id]).get(asset.job_id, "") if download else ""
+    name = file_name(prompt, asset, Path(place.name).suffix)
+    disposition = "attachment" if download else "inline"
+    own = access.via == Via.OWN
+    if isinstance(place, RemoteFile):
+        kept = _NOT_KEPT if own else _THEIRS
+        answer = _redirect(request, place, name, disposition, kept, own=own)
+    else:
+        kept = {"Cache-Control": "private, no-cache"} if own else _THEIRS
+        tag = f"{asset.sha256}-display" if shown and asset.display_path else asset.sha256
+        answer = _file(request, place, name, disposition, kept | {"ETag": f'"{tag}"'})
+    if answer.status_code == HTTPStatus.NOT_MODIFIED or _from_start(request):
+        look = "play" if asset.kind == Kind.VIDEO else "view"
+        _note(request, studio, asset, access, "download" if download else look)
+    elif not own:
+        _note(request, studio, asset, access, "part")
+    return answer
+
+
+def _still(request: Request, studio: Studio, which: str) -> Response:
+    asset, access = _asset(request, studio)
+    place = _locate(studio, asset, asset.preview if which == "preview" else asset.poster)
+    own = access.via == Via.OWN
+    if not own:
+        _note(request, studio, asset, access, "preview")
+    if isinstance(place, RemoteFile):
+        kept = _WHILE_SIGNED if own else _THEIRS
+        return _redirect(request, place, place.name, "inline", kept, own=own)
+    return FileResponse(
+        place,
+        media_type="image/webp",
+        headers=_SAFE | (_FOR_EVER if own else _THEIRS),
+        filename=place.name,
+        content_disposition_type="inline",
+    )
+
+
+def _kept(request: Request, studio: Studio) -> Response:
+    """Return what is kept of an item's paid calls: `what=reply` or `file`, the last one.
+
+    It is for its owner and for admins, to be looked at elsewhere: it is what a stranger sent.
+    """
+    asset, access = _find(request, studio)
+    wanted = request.query_params.get("what", "reply")
+    kept = [each for each in asset.kept if each.what == wanted]
+    if not kept or access.via == Via.SHARE:
+        raise Refused(404, _(_NO_FILE))
+    # Whole for as long as it is sent, wherever it lies.
+    lent = ExitStack()
+    try:
+        keeper = ReplyKeeper(studio.store, studio.content)
+        place = lent.enter_context(keeper.opened(asset, kept[-1]))
+        _note(request, studio, asset, access, "download")
+        return FileResponse(
+            place,
+            media_type="application/octet-stream",
+            headers=_SAFE | (_NOT_KEPT if access.via == Via.OWN else _THEIRS),
+            filename=f"{asset.id}-{wanted}{kept[-1].suffix or '.txt'}",
+            background=BackgroundTask(lent.close),
+        )
+    except FileNotFoundError:
+        lent.close()
+        raise Refused(404, _(_NO_FILE)) from None
+    except Exception:
+        lent.close()
+        raise
+
+
+def _partial(request: Request, studio: Studio) -> Response:
+    """Return the latest picture of an item half done."""
+    asset, access = _find(request, studio)
+    webp = studio.store.assets.partial(asset.id) if asset.state in OPEN_STATES else None
+    if webp is None:
+        raise Refused(404, _(_NO_FILE))
+    own = access.via == Via.OWN
+    if not own:
+        _note(request, studio, asset, access, "preview")
+    kept = _NOT_KEPT if own else _THEIRS
+    return Response(webp, media_type="image/webp", headers=_SAFE | kept)
+
+
+def _file(
+    request: Request, path: Path, name: str, disposition: str, about: dict[str, str]
+) -> Response:
+    headers = _SAFE | about
+    if about["ETag"] in _tags(request.headers.get("if-none-match", "")):
+        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
+    return FileResponse(
+        path,
+        media_type=media_type(path.name),
+        headers=headers,
+        filename=name,
+        content_disposition_type=disposition,
+    )
+
+
+def _redirect(  # noqa: PLR0913  # what an address is signed for, and for how long
+    request: Request,
+    file: RemoteFile,
+    name: str,
+    disposition: str,
+    kept: dict[str, str],
+    *,
+    own: bool,
+) -> Response:
+    disposition = f"{disposition}; filename*=utf-8''{quote(name)}"
+    seconds = _SIGNED_SECONDS if own else _SIGNED_SECONDS_THEIRS
+    address = file.address(request.method, disposition, seconds)
+    return RedirectResponse(address, HTTPStatus.TEMPORARY_REDIRECT, _SAFE | kept)
+
+
+def _find(request: Request, studio: Studio) -> tuple[Asset, Access]:
+    """Return the item that is asked for, with the right by which it is seen."""
+    user_id, share_key = whose(request), request.query_params.get("share", "")
+    if user_id is None and not share_key:
+        raise Refused(401, _("Please log in."))
+    asset_id = request.path_params["asset_id"]
+    found = to_asset(studio.store, studio.identity, user_id, asset_id, share_key)
+    if found is None:
+        raise Refused(404, _(_NO_FILE))
+    return found
+
+
+def _asset(request: Request, studio: Studio) -> tuple[Asset, Access]:
+    asset, access = _find(request, studio)
+    if asset.state != AssetState.DONE:
+        raise Refused(404, _(_NO_FILE))
+    return asset, access
+
+
+def _locate(studio: Studio, asset: Asset, stored: str | None) -> Path | RemoteFile:
+    try:
+        return studio.content.locate(asset.user_id, stored or "")
+    except FileNotFoundError:
+        _log.warning("%s: its file is gone: %s", asset.id, stored)
+        raise Refused(404, _(_NO_FILE)) from None
+
+
+def _tags(header: str) -> set[str]:
+    """Return the entity tags of `If-None-Match`, weak ones too (RFC 9110, 13.1.2)."""
+    return {tag.strip().removeprefix("W/") for tag in header.split(",")}
+
+
+def _from_start(request: Request) -> bool:
+    """Whether the first byte is asked for; players fetch the rest in further requests."""
+    wanted = re.match(r"\s*bytes\s*=\s*(\d*)-", request.headers.get("range", ""), re.IGNORECASE)
+    return wanted is None or (wanted[1].strip("0") == "" and wanted[1] != "")
+
+
+def _note(request: Request, studio: Studio, asset: Asset, access: Access, action: str) -> None:
+    """Log a look; a question about a file (HEAD) is none."""
+    if request.method == "GET":
+        address = visitor(request).address
+        studio.store.views.note(access.entry(action, asset.job_id, asset.id, address))

@@ -1,0 +1,1 @@
+"""HTTP for every route: request checks, security headers, limits and errors."""

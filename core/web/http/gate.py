@@ -1,0 +1,167 @@
+"""What stands in front of everything: each request and websocket is let in here, or not."""
+
+import logging
+from collections.abc import Iterable
+from typing import Final
+from urllib.parse import urlsplit
+
+from starlette.datastructures import MutableHeaders
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from core.i18n import gettext as _
+from core.web.http.errors import NOT_KEPT
+from core.web.http.origins import Asked, Origins
+from core.web.login.routes import PAGES
+
+SOCKET: Final = "/_stcore/stream"
+"""The one websocket that there is: Streamlit's."""
+
+_PAGES: Final = frozenset({*PAGES, "/login", "/providers"})
+# Of all that Streamlit serves beside its pages: what a browser needs to show them. Not among them:
+# uploads (`/_stcore/upload_file`; no page has an uploader), metrics, script-health, agents,
+# components with files of their own, the app's static folder.
+_STREAMLIT: Final = frozenset(
+    {"/_stcore/health", "/_stcore/host-config", "/favicon.png", "/manifest.json", "/index.html"}
+)
+_STREAMLIT_FOLDERS: Final = ("/static/", "/media/")  # its scripts; our icon
+_OIDC: Final = frozenset({"/auth/login", "/auth/logout", "/oauth2callback"})
+_READING: Final = frozenset({"GET", "HEAD"})
+_PATH_CHARACTERS: Final = 2_000
+
+_log = logging.getLogger(__name__)
+
+
+class Gate:
+    """Decides about host, origin, path and upgrade once, before Streamlit sees anything.
+
+    Routes find the decision about the origin with `core.web.http.requests.same_origin`.
+    Streamlit's own check of websockets, which asks servers outside for this machine's address,
+    finds nothing to do: the `Host` that it compares with is the origin that was accepted.
+
+    Args:
+        app: what is behind.
+        origins: which are ours.
+        routes: our own.
+        oidc: whether Streamlit's routes for an identity provider are served.
+    """
+
+    def __init__(
+        self, app: ASGIApp, origins: Origins, routes: Iterable[Route], *, oidc: bool
+    ) -> None:
+        self._app = app
+        self._origins = origins
+        self._ours = tuple(routes)
+        self._read = _STREAMLIT | _PAGES | (_OIDC if oidc else frozenset())
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, or refuse it."""
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+        asked = Asked.of(scope)
+        scope = self._without_prefix(scope)
+        refusal = self._refusal(scope, asked)
+        if refusal is not None:
+            await _refuse(refusal, scope, receive, send)
+            return
+        accepted = self._origins.accepts(asked)
+        if scope["type"] == "websocket":
+            if not accepted:
+                _log.warning(
+                    "a websocket of another origin was refused: %.200s, host %.200s",
+                    ", ".join(asked.origins),
+                    ", ".join(asked.hosts),
+                )
+                await send({"type": "websocket.close", "code": 1008, "reason": ""})
+                return
+            scope = {**scope, "headers": _with_canonical_host(scope["headers"], asked)}
+        decided = {
+            "same_origin": accepted,
+            "address": self._origins.address,
+            "cookie_path": self._origins.cookie_path(asked),
+        }
+        scope = {**scope, "state": scope.get("state", {}) | decided}
+        await self._app(scope, receive, self._with_prefix(send))
+
+    def _with_prefix(self, send: Send) -> Send:
+        """Return what has redirections lead to where the browser knows their paths."""
+        prefix = self._origins.prefix
+        if not prefix:
+            return send
+
+        async def say(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                to = headers.get("location", "")
+                if to.startswith("/") and not to.startswith(("//", f"{prefix}/")):
+                    headers["location"] = prefix + to
+            await send(message)
+
+        return say
+
+    def _without_prefix(self, scope: Scope) -> Scope:
+        """Return a scope whose path is as we know it, whether the proxy has cut it or not."""
+        prefix = self._origins.prefix
+        if not prefix or not f"{scope['path']}/".startswith(f"{prefix}/"):
+            return scope
+        path = scope["path"].removeprefix(prefix)
+        raw = scope.get("raw_path", b"").removeprefix(prefix.encode())
+        return {**scope, "path": path, "raw_path": raw}
+
+    def _refusal(self, scope: Scope, asked: Asked) -> Response | None:
+        if self._origins.refuses_host(asked):
+            return _said(400, self._wrong_host())
+        path: str = scope["path"]
+        if len(path) > _PATH_CHARACTERS:
+            return _said(404, _("There is nothing here."))  # nothing of ours is that long
+        if scope["type"] == "websocket":
+            return None if path == SOCKET else _said(404, _("There is nothing here."))
+        reading = scope["method"] in _READING
+        if reading and (to := self._moved(path)):
+            query = scope["query_string"].decode("latin-1")
+            return RedirectResponse(to + (f"?{query}" if query else ""), 301, NOT_KEPT)
+        if (reading and self._is_read(path)) or any(
+            route.path_regex.match(path) for route in self._ours
+        ):
+            return None
+        return _said(404, _("There is nothing here."))
+
+    def _moved(self, path: str) -> str:
+        """Return where a page is whose slash at the end is too much or missing, from there."""
+        if not path:  # PUBLIC_URL without its last slash; pages name files beside them
+            return self._origins.prefix.rpartition("/")[2] + "/"
+        page = path.rstrip("/")
+        return "../" * (len(path) - len(page)) + page[1:] if page != path and page in _PAGES else ""
+
+    def _is_read(self, path: str) -> bool:
+        return path in self._read or path.startswith(_STREAMLIT_FOLDERS)
+
+    def _wrong_host(self) -> str:
+        if not self._origins.address:
+            return _("Fivefold is not opened by this name.")
+        return _("Fivefold is opened at {address}, not by this name.").format(
+            address=self._origins.address
+        )
+
+
+def _with_canonical_host(
+    headers: list[tuple[bytes, bytes]], asked: Asked
+) -> list[tuple[bytes, bytes]]:
+    if not asked.origins:
+        return headers
+    host = urlsplit(asked.origins[0]).netloc.encode("latin-1")
+    return [each for each in headers if each[0].lower() != b"host"] + [(b"host", host)]
+
+
+def _said(status: int, sentence: str) -> Response:
+    return PlainTextResponse(sentence, status, NOT_KEPT)
+
+
+async def _refuse(refusal: Response, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer, a websocket too: with an HTTP response in place of the upgrade."""
+    if scope["type"] == "http" or "websocket.http.response" in scope.get("extensions", {}):
+        await refusal(scope, receive, send)
+    else:
+        await send({"type": "websocket.close", "code": 1008, "reason": ""})

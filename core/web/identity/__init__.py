@@ -1,0 +1,1 @@
+"""Who sends a request: cookies, the session cache and permissions."""

@@ -1,0 +1,174 @@
+"""Who may look at what, and by which right: decided here, for pages and media alike.
+
+What somebody may not see looks exactly like what never was: there is one answer for both.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, TypeGuard, TypeVar
+
+from core.models import AT_ONCE, Asset, Job, Share, Via, ViewEntry, now
+from core.store import Store
+from core.web.identity.middleware import Identity
+
+Found = TypeVar("Found", Job, Asset)
+
+_ID_CHARACTERS: Final = 100
+
+
+@dataclass(frozen=True)
+class Access:
+    """A right to look at somebody's work.
+
+    Attributes:
+        user_id: who has it; None: whoever has the link, without a login.
+        owner: whose work it is.
+        via: which right it is.
+        share: the share that gives it.
+    """
+
+    user_id: str | None
+    owner: str
+    via: Via = Via.OWN
+    share: Share | None = None
+
+    def entry(
+        self,
+        action: str,
+        job_id: str | None = None,
+        asset_id: str | None = None,
+        address: str = "",
+    ) -> ViewEntry:
+        """Return what the log is told of a look by this right.
+
+        Args:
+            action: what was done; see `ViewEntry`.
+            job_id: which job it was about.
+            asset_id: which item.
+            address: where the look came from.
+        """
+        return ViewEntry(
+            user_id=self.user_id or "",
+            owner=self.owner,
+            job_id=job_id,
+            asset_id=asset_id,
+            action=action,
+            time=now(),
+            via=self.via,
+            share=None if self.share is None else self.share.id,
+            address=address,
+        )
+
+
+def to_job(
+    store: Store, identity: Identity, user_id: str | None, job_id: str, share_key: str = ""
+) -> tuple[Job, Access] | None:
+    """Return a job with the right to look at it: one's own, a shared one, or as an admin.
+
+    Args:
+        store: where it is.
+        identity: knows the keys of shares.
+        user_id: who asks; None: nobody is logged in.
+        job_id: the job, as somebody typed it.
+        share_key: the key of a share, as somebody typed it; empty: there is none.
+    """
+    return _first(
+        lambda owner: store.jobs.get(job_id, owner) if _can_be_id(job_id) else None,
+        lambda job: job.id,
+        held_share(store, identity, share_key),
+        store,
+        user_id,
+    )
+
+
+def to_found(
+    store: Store, identity: Identity, user_id: str | None, job: Job, share_key: str = ""
+) -> Access | None:
+    """Return the right to look at a job that was just read; the arguments are those of `to_job`."""
+    found = _first(
+        lambda owner: job if owner in {None, job.user_id} else None,
+        lambda job: job.id,
+        held_share(store, identity, share_key),
+        store,
+        user_id,
+    )
+    return None if found is None else found[1]
+
+
+def to_asset(
+    store: Store, identity: Identity, user_id: str | None, asset_id: str, share_key: str = ""
+) -> tuple[Asset, Access] | None:
+    """Return an item with the right to look at it; the arguments are those of `to_job`."""
+    return _first(
+        lambda owner: store.assets.get(asset_id, owner) if _can_be_id(asset_id) else None,
+        lambda asset: asset.job_id,
+        held_share(store, identity, share_key),
+        store,
+        user_id,
+    )
+
+
+def to_shared(
+    store: Store, identity: Identity, user_id: str | None, share_key: str
+) -> tuple[Job, Access] | None:
+    """Return the job that a link shares, while it does; the arguments are those of `to_job`."""
+    share = held_share(store, identity, share_key)
+    return None if share is None else to_job(store, identity, user_id, share.job_id, share_key)
+
+
+def to_gallery(store: Store, user_id: str, owner: str) -> Access:
+    """Return the right to look at a gallery: the one asked for, or else one's own.
+
+    Args:
+        store: where it is.
+        user_id: who asks.
+        owner: whose gallery is asked for, as somebody typed it; empty: one's own.
+    """
+    if owner and owner != user_id and _can_be_id(owner) and _is_admin(store, user_id):
+        found = store.users.get(owner)
+        if found is not None:
+            return Access(user_id, found.id, Via.ADMIN)
+    return Access(user_id, user_id)
+
+
+def held_share(store: Store, identity: Identity, share_key: str) -> Share | None:
+    """Return the share that a key stands for, where we made the key and the share holds."""
+    share_id = identity.read_share(share_key) if share_key else None
+    return None if share_id is None else store.shares.get(share_id)
+
+
+def _first(
+    find: Callable[[str | None], Found | None],
+    job_of: Callable[[Found], str],
+    share: Share | None,
+    store: Store,
+    user_id: str | None,
+) -> tuple[Found, Access] | None:
+    """Return what `find` finds of a user (None: of anybody) by the first right that there is.
+
+    What lies in the bin is its owner's only; what is being removed is nobody's.
+    """
+    if user_id is not None and (own := find(user_id)) is not None:
+        return None if own.binned_at == AT_ONCE else (own, Access(user_id, user_id))
+    shared = None if share is None else find(share.user_id)
+    if share is not None and _is_out(shared) and job_of(shared) == share.job_id:
+        return shared, Access(user_id, share.user_id, Via.SHARE, share)
+    if user_id is None or not _is_admin(store, user_id):
+        return None
+    theirs = find(None)
+    return (theirs, Access(user_id, theirs.user_id, Via.ADMIN)) if _is_out(theirs) else None
+
+
+def _is_out(found: Found | None) -> TypeGuard[Found]:
+    """Return whether there is something, and it does not lie in the bin."""
+    return found is not None and found.binned_at is None
+
+
+def _is_admin(store: Store, user_id: str) -> bool:
+    user = store.users.get(user_id)
+    return user is not None and user.sees_all
+
+
+def _can_be_id(typed: str) -> bool:
+    """Return whether there may be something of that id: the database takes no half characters."""
+    return typed.isascii() and len(typed) <= _ID_CHARACTERS

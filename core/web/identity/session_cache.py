@@ -1,0 +1,108 @@
+"""Which sessions go on: asked of the database often enough that an ended one ends everywhere."""
+
+import asyncio
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from starlette.concurrency import run_in_threadpool
+
+from core.models import Session
+from core.store import DatabaseError, DatabaseUnavailable
+from core.store.accounts.login_sessions import SessionStore, hashed
+
+LOOK_SECONDS: Final = 2.0
+_REMEMBERED: Final = 10_000
+
+_log = logging.getLogger(__name__)
+
+
+class LiveSessions:
+    """What the database said of sessions within the last seconds.
+
+    Used from one event loop; all that waits is done in threads.
+
+    Args:
+        open_sessions: returns the database's sessions; may raise `DatabaseUnavailable`.
+    """
+
+    def __init__(self, open_sessions: Callable[[], SessionStore]) -> None:
+        self._open = open_sessions
+        self._known: dict[str, tuple[float, Session | None]] = {}
+        self._watched: dict[str, list[tuple[bool, asyncio.Event]]] = defaultdict(list)
+        self._looking: asyncio.Task[None] | None = None
+
+    async def find(self, secret: str) -> Session | None:
+        """Return the session of a cookie's secret, or None where it has ended.
+
+        Raises:
+            DatabaseError, DatabaseUnavailable: that is not known.
+        """
+        session_id = hashed(secret)
+        known = self._known.get(session_id)
+        if known is None or time.monotonic() - known[0] > LOOK_SECONDS:
+            found = await run_in_threadpool(self._find, session_id)
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            self._known[session_id] = known = (time.monotonic(), found)
+        return known[1]
+
+    def ended(self, session_id: str) -> None:
+        """Have an end that this process brought about seen at once."""
+        self._known.pop(session_id, None)
+        for going_on, event in self._watched.get(session_id, ()):
+            if going_on:
+                event.set()
+
+    @contextmanager
+    def watched(self, session_id: str, *, going_on: bool) -> Iterator[asyncio.Event]:
+        """Give an event that is set when a session is no longer what it was.
+
+        Args:
+            session_id: the session; `hashed` makes it of the cookie's secret.
+            going_on: whether it goes on; False: that could not be found out.
+        """
+        watcher = (going_on, asyncio.Event())
+        self._watched[session_id].append(watcher)
+        loop = asyncio.get_running_loop()
+        if self._looking is None or self._looking.done() or self._looking.get_loop() is not loop:
+            self._looking = loop.create_task(self._look())
+        try:
+            yield watcher[1]
+        finally:
+            self._watched[session_id].remove(watcher)
+            if not self._watched[session_id]:
+                del self._watched[session_id]
+
+    async def _look(self) -> None:
+        """Ask for all that are watched at once, every two seconds, while there are any."""
+        while self._watched:
+            await asyncio.sleep(LOOK_SECONDS)
+            ids = list(self._watched)
+            try:
+                living = await run_in_threadpool(self._living, ids)
+            except (DatabaseError, DatabaseUnavailable) as error:
+                _log.warning("sessions could not be looked up: %s", error)
+                continue
+            except Exception:  # noqa: BLE001  # whatever it is, ended sessions must not go on
+                _log.exception("sessions could not be looked up")
+                continue
+            for session_id in ids:
+                if session_id not in living:
+                    self._known.pop(session_id, None)
+                for going_on, event in self._watched.get(session_id, ()):
+                    if not going_on or session_id not in living:
+                        event.set()
+
+    def _living(self, ids: list[str]) -> dict[str, Session]:
+        return self._open().living(ids)
+
+    def _find(self, session_id: str) -> Session | None:
+        sessions = self._open()
+        found = sessions.living([session_id]).get(session_id)
+        if found is not None:
+            sessions.seen(found)
+        return found

@@ -1,0 +1,126 @@
+"""The bell: what the app tells whoever is logged in, for the masthead's script."""
+
+import json
+import logging
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from core.i18n import N_, translated
+from core.i18n import gettext as _
+from core.models import ChannelName, Notice, NoticeStatus
+from core.store import DatabaseError, DatabaseUnavailable, Store
+from core.web.http.errors import NOT_KEPT, SORRY, Refused, no_answer, said
+from core.web.http.requests import logged_in, read_body, same_origin
+from core.web.resources import Studio
+
+ALL_NOTICES: Final = "/notifications"
+"""The page of what was sent and what was not."""
+
+_FAILED: Final[dict[str, str]] = {
+    ChannelName.EMAIL: N_("An e-mail could not be sent"),
+    ChannelName.DESKTOP: N_("A desktop notification could not be shown"),
+    ChannelName.WEBHOOK: N_("A message to your webhook could not be sent"),
+}
+_FAILED_ELSEWHERE: Final = N_("A message could not be sent")
+_BODY_BYTES: Final = 1_024
+
+_log = logging.getLogger(__name__)
+
+
+def bell_routes(open_studio: Callable[[], Studio]) -> list[Route]:
+    """Return `GET /bell` and `POST /bell/read`.
+
+    Both answer with `user`, `unread` and at most ten `notices`, the newest first. The second
+    first stores that they were read: those of the `job_id` in its JSON body, all without a body.
+
+    Args:
+        open_studio: returns the shared studio; may raise `DatabaseUnavailable`.
+    """
+
+    def bell(request: Request) -> Response:
+        return _answer(lambda: _told(open_studio().store, logged_in(request)))
+
+    async def read(request: Request) -> Response:
+        try:
+            user_id, job_id = logged_in(request), await _job_read(request)
+        except Refused as refusal:
+            return said(refusal.status, str(refusal))
+        except DatabaseUnavailable:
+            return said(503, no_answer(SORRY))
+
+        def mark() -> dict[str, Any]:
+            store = open_studio().store
+            store.outbox.mark_read(user_id, job_id)
+            return _told(store, user_id)
+
+        return await run_in_threadpool(_answer, mark)
+
+    return [Route("/bell", bell), Route("/bell/read", read, methods=["POST"])]
+
+
+def _answer(make: Callable[[], dict[str, Any]]) -> Response:
+    try:
+        return JSONResponse(make(), headers=NOT_KEPT)
+    except Refused as refusal:
+        return said(refusal.status, str(refusal))
+    except (DatabaseError, DatabaseUnavailable) as error:
+        _log.warning("the bell was not answered: %s", error)
+        return said(503, no_answer(SORRY))
+
+
+async def _job_read(request: Request) -> str | None:
+    """Return the job whose notices were read; None: all were."""
+    if not same_origin(request):
+        raise Refused(403, _("Notifications are marked as read on Fivefold's own pages only."))
+    body = await read_body(request, _BODY_BYTES)
+    if body is None:
+        raise Refused(413, _("That is no job's id."))
+    try:
+        job_id = json.loads(body).get("job_id") if body else None
+    except (ValueError, AttributeError, RecursionError):
+        raise Refused(400, _("That is not JSON with a job's id.")) from None
+    if job_id is not None and not (isinstance(job_id, str) and job_id.isascii()):
+        raise Refused(400, _("That is no job's id."))
+    return job_id
+
+
+def _told(store: Store, user_id: str) -> dict[str, Any]:
+    notices = sorted(store.outbox.in_app(user_id), key=_time, reverse=True)
+    return {
+        "user": user_id,
+        "unread": store.outbox.unread(user_id),
+        "notices": [_shown(notice) for notice in notices],
+    }
+
+
+def _shown(notice: Notice) -> dict[str, Any]:
+    failed = notice.status == NoticeStatus.FAILED
+    if failed:
+        title, text = (
+            _(_FAILED.get(notice.channel, _FAILED_ELSEWHERE)),
+            translated(notice.error or ""),
+        )
+    else:
+        title, text = notice.title, notice.text
+    to_job = notice.job_id is not None and not failed
+    return {
+        "id": notice.id,
+        "title": title,
+        "text": text,
+        "href": f"/job?{urlencode({'id': notice.job_id})}" if to_job else ALL_NOTICES,
+        "time": _time(notice).isoformat(),
+        "unread": notice.read_at is None,
+        "failed": failed,
+    }
+
+
+def _time(notice: Notice) -> datetime:
+    """Return when a message was sent, or given up."""
+    return notice.sent_at or notice.due_at

@@ -1,0 +1,231 @@
+"""What the page “Notifications” shows, as plain JSON, and what its buttons do."""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from core.i18n import N_, translated
+from core.i18n import gettext as _
+from core.models import (
+    Address,
+    ChannelName,
+    InvalidInput,
+    Job,
+    Notice,
+    NoticeKind,
+    NoticeStatus,
+    User,
+    Webhook,
+    When,
+    now,
+)
+from core.models.job_summary import channel_title
+from core.models.notices import ALWAYS
+from core.models.times import parse_moment, parse_zone
+from core.notifications.message import shortened
+from core.store import Store
+from core.web.jobs.snapshot import channels_text, wish_text
+from core.web.text.viewer import View
+
+Json = dict[str, Any]
+
+_KINDS: Final = {
+    NoticeKind.CONFIRM: N_("The mail that asks whether this address wants others"),
+    NoticeKind.TEST: N_("A test"),
+}
+_SEND_NOW: Final = ("send_now", N_("Send now"))
+_RESCHEDULE: Final = ("reschedule", N_("Another time"))
+_TITLE_CHARACTERS: Final = 200
+_TOO_LATE: Final = N_("It was just sent, or is being sent.")
+_SHOWN: Final = 40
+_SOON_SECONDS: Final = 60.0
+_BUSY_SECONDS: Final = 2.0
+
+
+def overview(store: Store, user: User, view: View) -> Json:
+    """Return what is due, what failed and what was sent, to be drawn.
+
+    `pace` in it says after how many seconds it is worth looking again; None: never.
+
+    Args:
+        store: the database.
+        user: whose notices.
+        view: who looks, and when.
+    """
+    due = store.outbox.of_user(user.id, [NoticeStatus.DUE], _SHOWN)
+    failed = store.outbox.of_user(user.id, [NoticeStatus.FAILED], _SHOWN)
+    sent = store.outbox.of_user(user.id, [NoticeStatus.SENT], _SHOWN)
+    # Who does not sit at the terminal has nothing from what is printed there.
+    due, sent = ([each for each in rows if each.channel != ALWAYS] for rows in (due, sent))
+    making = store.jobs.processing(user.id)
+    job_ids = {notice.job_id for notice in (*due, *failed, *sent) if notice.job_id}
+    prompts = store.jobs.prompts(list(job_ids))
+    sections = [
+        {
+            "id": "due",
+            "title": _("On its way"),
+            "empty": _("Nothing is on its way. What you create is announced here first."),
+            "rows": [
+                *(planned(job, user, view) for job in making),
+                *(row(notice, prompts, view) for notice in due),
+            ],
+        },
+        {
+            "id": "failed",
+            "title": _("Could not be sent"),
+            "empty": "",
+            "rows": [row(notice, prompts, view) for notice in failed],
+        },
+        {
+            "id": "sent",
+            "title": _("Sent"),
+            "empty": _("Nothing was sent yet."),
+            "rows": [row(notice, prompts, view) for notice in sent],
+        },
+    ]
+    soon = view.today + timedelta(seconds=_SOON_SECONDS)
+    busy = making or any(notice.due_at < soon for notice in due)
+    return {
+        "sections": [each for each in sections if each["rows"] or each["empty"]],
+        "pace": _BUSY_SECONDS if busy else _SOON_SECONDS / 2 if due else None,
+    }
+
+
+def row(notice: Notice, prompts: Mapping[str, str], view: View) -> Json:
+    """Return one row of the outbox.
+
+    Args:
+        notice: the row.
+        prompts: prompts by job id.
+        view: who looks, and when.
+    """
+    sending = notice.lease is not None and notice.lease.until > view.today
+    acts = []
+    if notice.status == NoticeStatus.DUE and not sending:
+        acts = [_SEND_NOW, _RESCHEDULE, ("cancel", N_("Do not send"))]
+    if notice.status == NoticeStatus.FAILED:
+        acts = [_SEND_NOW, ("cancel", N_("Put away"))]
+    what = shortened(prompts.get(notice.job_id or "", ""), _TITLE_CHARACTERS)
+    return {
+        "id": notice.id,
+        "on": "notice",
+        "state": str(notice.status),
+        "channel": channel_title(notice.channel),
+        "to": notice.recipient if notice.channel == ChannelName.EMAIL else "",
+        "title": notice.title or _(_KINDS.get(notice.kind, "")) or what,
+        "href": f"/job?id={notice.job_id}" if notice.job_id else None,
+        "label": _label(notice, view, sending=sending),
+        "error": translated(notice.error or ""),
+        "local": _local(notice, view),
+        "acts": [(name, _(label)) for name, label in acts],
+    }
+
+
+def planned(job: Job, user: User, view: View) -> Json:
+    """Return how a job that is still being made will be announced."""
+    wish = job.notify
+    acts = [_RESCHEDULE, *([("cancel", N_("Do not tell me"))] if wish.channels else [])]
+    to = wish.email or user.email if ChannelName.EMAIL in wish.channels else None
+    return {
+        "id": job.id,
+        "on": "job",
+        "state": "planned",
+        "channel": channels_text(wish),
+        "to": to or "",
+        "title": shortened(job.prompt, _TITLE_CHARACTERS),
+        "href": f"/job?id={job.id}",
+        "label": wish_text(wish, view),
+        "error": "",
+        "local": "",
+        "acts": [(name, _(label)) for name, label in acts],
+    }
+
+
+def address_text(address: Address | None) -> str:
+    """Return where the confirmation of an address stands, in a sentence."""
+    if address is None:
+        return ""
+    if address.unsubscribed_at is not None:
+        return _("Its owner wants no more mail. A new confirmation changes that.")
+    if address.takes_mail:
+        return _("Confirmed.")
+    return _(
+        "Please follow the link in the mail to {address}. Until then nothing else comes."
+    ).format(address=address.address)
+
+
+def webhook_place(webhook: Webhook) -> str:
+    """Return where a webhook leads, without what is secret in its address."""
+    return urlsplit(webhook.url).hostname or ""
+
+
+def carry_out(store: Store, user: User, asked: str, zone: str) -> str:
+    """Do what a button asks for, and return what to tell; nothing where all went well.
+
+    Args:
+        store: the database.
+        user: who asks; another's notices and jobs are left alone.
+        asked: JSON: `name` of the button, `id` and `on` of its row, `local`: a date and time.
+        zone: whose clock that is read on.
+
+    Raises:
+        InvalidInput: there is no such button, or no such time.
+    """
+    try:
+        parsed = json.loads(asked)
+        name, key, on = (str(parsed[each]) for each in ("name", "id", "on"))
+    except (ValueError, LookupError, TypeError, RecursionError):
+        name = key = on = ""
+    acts_on = {"notice": ("send_now", "reschedule", "cancel"), "job": ("reschedule", "cancel")}
+    if name not in acts_on.get(on, ()) or not key.isascii():
+        raise InvalidInput(_("There is no such button."))
+    due_at = None
+    if name == "reschedule":
+        due_at = parse_moment(str(parsed.get("local", "")), parse_zone(zone))
+    if on == "job":
+        _change_plan(store, user, key, due_at, zone)
+        return ""
+    acts = {
+        "send_now": lambda: store.outbox.send_now(key, user.id),
+        "cancel": lambda: store.outbox.cancel(key, user.id),
+        "reschedule": lambda: store.outbox.reschedule(key, user.id, due_at or now()),
+    }
+    return "" if acts[name]() else _(_TOO_LATE)
+
+
+def _change_plan(store: Store, user: User, job_id: str, due_at: datetime | None, zone: str) -> None:
+    job = store.jobs.get(job_id, user.id)
+    if job is None:
+        raise InvalidInput(_("There is no such job."))
+    if due_at is None:
+        changes: Json = {"channels": ()}
+    else:
+        channels = job.notify.channels or user.notify.channels
+        changes = {"channels": channels, "when": When.AT, "at": due_at, "timezone": zone}
+    store.jobs.announce(job_id, user.id, job.notify.model_copy(update=changes))
+
+
+def _label(notice: Notice, view: View, *, sending: bool) -> str:
+    if notice.status == NoticeStatus.SENT and notice.sent_at is not None:
+        return _("Sent {moment}").format(moment=view.moment(notice.sent_at))
+    if notice.status == NoticeStatus.FAILED:
+        return _("Given up {moment}").format(moment=view.moment(notice.due_at))
+    if sending:
+        return _("Being sent")
+    if notice.due_at <= view.today:
+        return _("Due now")
+    label = _("Tried again {moment}") if notice.error else _("Due {moment}")
+    if notice.digest:
+        label = (
+            _("Tried again {moment}, in the digest")
+            if notice.error
+            else _("Due {moment}, in the digest")
+        )
+    return label.format(moment=view.moment(notice.due_at))
+
+
+def _local(notice: Notice, view: View) -> str:
+    """Return when a row is due, as a browser's field for a date and time takes it."""
+    return max(notice.due_at, view.today).astimezone(view.zone).strftime("%Y-%m-%dT%H:%M")

@@ -1,0 +1,1 @@
+"""A job on a page: its snapshot, items and actions."""

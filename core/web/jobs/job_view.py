@@ -1,0 +1,31 @@
+"""A job on a page: drawn as it stands; the board keeps itself up to date from then on."""
+
+from core.models import User, now
+from core.web import frontend, tab_session
+from core.web.live.feeds import JobChannel, Looker, look
+from core.web.resources import studio
+
+
+def draw_job(job_id: str, user_id: str | None, *, note: str = "", share_key: str = "") -> None:
+    """Draw a job.
+
+    Args:
+        job_id: the job.
+        user_id: who looks; None: nobody is logged in.
+        note: what is said above it; empty: nothing.
+        share_key: the key of the link that it is looked at by; empty: the login is enough.
+
+    Raises:
+        DatabaseError: the database does not answer.
+    """
+    zone = zone_of_viewer(user_id)
+    shown = look(studio(), JobChannel(Looker(user_id, share_key, zone), job_id))
+    if shown is not None:
+        told = {"note": note, "zone": zone, "share": share_key}
+        frontend.board(f"job-{job_id}", shown | told)
+
+
+def zone_of_viewer(user_id: str | None) -> str:
+    """Return the name of the zone that times are shown in; None: nobody is logged in."""
+    nobody = User(id="", created_at=now())
+    return tab_session.zone_name(nobody if user_id is None else tab_session.account(user_id))

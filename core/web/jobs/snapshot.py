@@ -1,0 +1,281 @@
+"""What the board shows: a job as plain JSON, ready to be drawn, and what of it has changed.
+
+The front end decides nothing: every word it shows stands here.
+"""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any, Final, Protocol
+
+from core.i18n import N_, ngettext
+from core.i18n import gettext as _
+from core.models import (
+    ENDED_STATES,
+    OPEN_STATES,
+    Asset,
+    AssetState,
+    Job,
+    JobStatus,
+    Kind,
+    Notify,
+    Share,
+    When,
+)
+from core.models.job_summary import (
+    channel_title,
+    ending,
+    identical,
+    identical_text,
+    made_text,
+    status_text,
+)
+from core.models.notices import ALWAYS
+from core.store.work.eta import Pace
+from core.studio.styles import STYLES
+from core.web.jobs.actions import job_acts
+from core.web.jobs.item_view import tile
+from core.web.text.dates import span_text
+from core.web.text.money import amounts_text, job_cost_text
+from core.web.text.viewer import View
+
+Json = dict[str, Any]
+
+_NO_PACE: Final = Pace()
+
+GENERATING: Final = N_("Your content is being generated. Please check back later.")
+_GENERATING_THEIRS: Final = N_("This is being made at the moment. What is ready is shown already.")
+
+# Images come first: they are made first, and do not push the clips out of sight.
+_TITLES: Final = {Kind.IMAGE: N_("Images"), Kind.VIDEO: N_("Videos")}
+_MINUTE: Final = 60
+_HOUR: Final = 3600
+
+
+class DrawTile(Protocol):
+    """Returns an item as a tile; `core.web.jobs.item_view.tile` does, or what caches them."""
+
+    def __call__(self, asset: Asset, prompt: str, view: View, pace: Pace, /) -> Json:
+        """Return one item as a tile."""
+        ...
+
+
+def snapshot(
+    job: Job, assets: Sequence[Asset], view: View, pace: Pace = _NO_PACE, draw: DrawTile = tile
+) -> Json:
+    """Return everything that a job's page shows.
+
+    Args:
+        job: the job.
+        assets: its items.
+        view: who looks, and when.
+        pace: how fast its items go.
+        draw: makes the tiles.
+    """
+    return {
+        "now": view.today.isoformat(),
+        "job": _heading(job, assets, view, pace),
+        "sections": [
+            {
+                "kind": str(kind),
+                "title": _(title),
+                "count": _tally([each for each in assets if each.kind == kind]),
+                "items": [
+                    draw(each, job.prompt, view, pace) for each in assets if each.kind == kind
+                ],
+            }
+            for kind, title in _TITLES.items()
+            if any(each.kind == kind for each in assets)
+        ],
+        "facts": _facts(job, assets, view),
+    }
+
+
+def patch(before: Json, after: Json) -> Json | None:
+    """Return what of a snapshot has changed since another one; empty: nothing.
+
+    Returns:
+        `now` with `job`, `facts`, `counts` by kind and the changed `tiles`, each only where it
+        changed; None: other items than before, so that only the whole tells it.
+    """
+    changed: Json = {each: after[each] for each in ("job", "facts") if after[each] != before[each]}
+    if _kinds_and_ids(before) != _kinds_and_ids(after):
+        return None
+    counts, tiles = {}, []
+    for old, new in zip(before["sections"], after["sections"], strict=True):
+        if old["count"] != new["count"]:
+            counts[new["kind"]] = new["count"]
+        pairs = zip(old["items"], new["items"], strict=True)
+        tiles += [each for former, each in pairs if each is not former and each != former]
+    changed |= ({"counts": counts} if counts else {}) | ({"tiles": tiles} if tiles else {})
+    return {"now": after["now"]} | changed if changed else {}
+
+
+def _kinds_and_ids(shown: Json) -> list[tuple[str, list[str]]]:
+    return [(each["kind"], [item["id"] for item in each["items"]]) for each in shown["sections"]]
+
+
+def card(job: Job, assets: Sequence[Asset], view: View) -> Json:
+    """Return a job as a card of the list of recent jobs."""
+    made = [each for each in assets if each.state == AssetState.DONE]
+    active = job.status == JobStatus.PROCESSING
+    return {
+        "id": job.id,
+        "href": f"/job?id={job.id}",
+        "prompt": job.prompt,
+        "status": str(job.status),
+        "label": status_text(job),
+        "percent": _percent(assets) if active else None,
+        "summary": _ready(len(made), len(assets)) if active else made_text(assets),
+        "time": view.moment(job.created_at),
+        "stills": [view.address(each.id, "preview") for each in made[:4]],
+    }
+
+
+def admin_note(owner: str) -> str:
+    """Return what an admin is reminded of above somebody else's work."""
+    note = _("You are looking at {owner}'s work as an admin; this look is logged.")
+    return note.format(owner=owner)
+
+
+def share_note(share: Share, view: View) -> str:
+    """Return whose work a guest sees, and for how long."""
+    note = _("Fivefold · {owner} shares this with you until {ends}.")
+    return note.format(owner=share.user_id, ends=view.moment(share.expires_at))
+
+
+def ended_toast(job: Job) -> str:
+    """Return what is said in passing when a job ends under the user's eyes."""
+    some = bool(job.image_paths + job.video_paths)
+    if job.status == JobStatus.COMPLETED:
+        return _("Your content is ready.")
+    if job.status == JobStatus.CANCELLED:
+        return _("The rest was cancelled.") if some else _("The job was cancelled.")
+    if some:
+        return _("Your content is ready in part.")
+    if job.cost or job.uncertain_cost:
+        return _("Your content is not ready.")
+    return _("Your content could not be made.")
+
+
+def _heading(job: Job, assets: Sequence[Asset], view: View, pace: Pace) -> Json:
+    active = job.status == JobStatus.PROCESSING
+    done = sum(each.state == AssetState.DONE for each in assets)
+    return {
+        "id": job.id,
+        "prompt": job.prompt,
+        "status": str(job.status),
+        "label": status_text(job),
+        "active": active,
+        "sentence": _going_on(assets, view) if active else _ending(job, assets, view),
+        "toast": "" if active else ended_toast(job),
+        "percent": _percent(assets),
+        "ready": _ready(done, len(assets)),
+        "left": left_text(pace.left) if active else "",
+        "time": view.moment(job.created_at),
+        "acts": job_acts(job, assets, pace) if view.owns else [],
+    }
+
+
+def left_text(seconds: float | None) -> str:
+    """Return how long something still takes, as roughly as it is known; empty: nobody knows."""
+    if seconds is None:
+        return ""
+    if seconds < _MINUTE:
+        return _("less than a minute left")
+    if seconds < _HOUR:
+        minutes = round(seconds / _MINUTE)
+        text = ngettext("about {count} minute left", "about {count} minutes left", minutes)
+        return text.format(count=minutes)
+    hours = round(seconds / _HOUR)
+    return ngettext("about {count} hour left", "about {count} hours left", hours).format(
+        count=hours
+    )
+
+
+def _ready(done: int, number: int) -> str:
+    return _("{done} of {number} ready").format(done=done, number=number)
+
+
+def _going_on(assets: Sequence[Asset], view: View) -> str:
+    left = [each for each in assets if each.state in OPEN_STATES]
+    if left and all(each.cancel_requested for each in left):
+        return _("What is left is being cancelled.")
+    going_on = _(GENERATING) if view.owns else _(_GENERATING_THEIRS)
+    return " ".join([going_on, *identical_text(assets)])
+
+
+def _ending(job: Job, assets: Sequence[Asset], view: View) -> str:
+    if not assets:  # all of them lie in the bin
+        return _("There is nothing here, or not any more.")
+    if not view.owns:  # nobody else is asked for a decision
+        undecided = {"state": AssetState.FAILED}
+        assets = [
+            each.model_copy(update=undecided) if each.state == AssetState.UNKNOWN else each
+            for each in assets
+        ]
+    return ending(job, assets)
+
+
+def _tally(assets: Sequence[Asset]) -> str:
+    done = sum(each.state == AssetState.DONE for each in assets)
+    if done == len(assets):
+        return f"{done}"
+    return _("{done} of {number}").format(done=done, number=len(assets))
+
+
+def _percent(assets: Sequence[Asset]) -> int:
+    """Return how far a job is; 100 only when all of it has ended."""
+    shares = [1.0 if each.state in ENDED_STATES else 0.98 * each.progress for each in assets]
+    return int(100 * sum(shares) / max(len(shares), 1))
+
+
+def _facts(job: Job, assets: Sequence[Asset], view: View) -> list[tuple[str, str]]:
+    """Return how the job was made, as label and text."""
+    makers = dict.fromkeys(f"{view.title_of(each.provider)} ({each.model})" for each in assets)
+    facts = [(_("Made by"), ", ".join(makers))]
+    for kind, title in _TITLES.items():
+        if not any(each.kind == kind for each in assets):
+            continue
+        sizes = dict.fromkeys(
+            f"{each.params['width']} × {each.params['height']}"
+            for each in assets
+            if each.kind == kind and {"width", "height"} <= set(each.params)
+        )
+        facts.append((_(title), ", ".join(sizes)))
+    if job.options.seconds and job.requested.videos:
+        facts.append((_("Clip length"), _("{seconds} s").format(seconds=job.options.seconds)))
+    facts.append((_("Seed"), str(job.options.seed)))
+    facts.append((_("Requested"), view.moment(job.created_at)))
+    if job.options.style:
+        title, _words = STYLES.get(job.options.style, (job.options.style, ""))
+        facts.append((_("Style"), _(title)))
+    if job.status == JobStatus.PROCESSING and view.owns:
+        told = f"{wish_text(job.notify, view)}: {channels_text(job.notify)}"
+        facts.append((_("You are told"), told))
+    for same in identical(assets):
+        titles = {Kind.IMAGE: _("Identical images"), Kind.VIDEO: _("Identical videos")}
+        facts.append((titles[same[0].kind], ", ".join(str(each.slot) for each in same)))
+    if not view.is_guest and (amounts_text(job.cost) or job.uncertain_cost):
+        facts.append((_("Cost"), job_cost_text(job)))
+    if job.generated_at:
+        facts.append((_("Ready"), view.moment(job.generated_at)))
+        took = max(job.generated_at - job.created_at, timedelta(0))
+        facts.append((_("Took"), span_text(took)))
+    return facts
+
+
+def wish_text(wish: Notify, view: View) -> str:
+    """Return when a job in the making is to be announced, in words."""
+    if wish.when == When.AT and wish.at is not None:
+        text = _("When it is ready, not before {time}")
+        return text.format(time=view.moment(wish.at))
+    if wish.when == When.DAILY:
+        text = _("In the daily digest at {time} ({zone})")
+        return text.format(time=wish.daily, zone=wish.timezone)
+    return _("As soon as it is ready")
+
+
+def channels_text(wish: Notify) -> str:
+    """Return by what a job is to be announced, in words."""
+    channels = wish.channels or (ALWAYS,)
+    return ", ".join(map(channel_title, channels))

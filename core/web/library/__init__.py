@@ -1,0 +1,1 @@
+"""The gallery: its page, searches and downloads."""

@@ -1,0 +1,92 @@
+"""What an owner does about a job or one item of it: the buttons of the board."""
+
+import logging
+from collections.abc import Callable
+from typing import Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from core.i18n import gettext as _
+from core.models import InvalidInput
+from core.store import DatabaseError, DatabaseUnavailable
+from core.web.http.errors import NOT_KEPT, Refused, no_answer, said
+from core.web.http.requests import logged_in, read_body, same_origin
+from core.web.live.hub import Hub
+from core.web.resources import Studio
+
+_BODY_BYTES: Final = 1_024
+
+_log = logging.getLogger(__name__)
+
+
+class _Asked(BaseModel):
+    """What a button asks for: `on` is an item's id; None: it is about the whole job."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    name: Literal["cancel", "retry", "resend", "recover", "first"]
+    on: str | None = Field(default=None, max_length=100, pattern=r"^[!-~]+$")
+
+
+def act_routes(open_studio: Callable[[], Studio], hub: Hub) -> list[Route]:
+    """Return `POST /jobs/{id}/acts`, with what is asked for as JSON; it answers with `{}`.
+
+    It does nothing to what is not the asker's own, and says nothing of it either. Refusals have a
+    sentence in `message`.
+
+    Args:
+        open_studio: returns the shared studio; may raise `DatabaseUnavailable`.
+        hub: is told of the change.
+    """
+
+    def carry_out(job_id: str, user_id: str, asked: _Asked) -> None:
+        store = open_studio().store
+        jobs = store.jobs
+        acts: dict[str, Callable[[str, str, str | None], int]] = {
+            "cancel": jobs.cancel,
+            "retry": jobs.retry,
+            "resend": jobs.resend,
+            "recover": jobs.recover,
+            "first": jobs.put_first,
+        }
+        acts[asked.name](job_id, user_id, asked.on)
+        store.pace.forget()
+
+    async def act(request: Request) -> Response:
+        job_id = request.path_params["id"]
+        try:
+            user_id, asked = _user(request), await _asked(request)
+            if job_id.isascii():  # no other can be an id
+                await run_in_threadpool(carry_out, job_id, user_id, asked)
+        except Refused as refusal:
+            return said(refusal.status, str(refusal))
+        except InvalidInput as error:
+            return said(409, str(error))
+        except (DatabaseError, DatabaseUnavailable) as error:
+            _log.warning("%s was not carried out: %s", request.url.path, error)
+            return said(503, no_answer())
+        hub.changed(job_id)
+        return JSONResponse({}, headers=NOT_KEPT)
+
+    return [Route("/jobs/{id}/acts", act, methods=["POST"])]
+
+
+def _user(request: Request) -> str:
+    user_id = logged_in(request)
+    if not same_origin(request):
+        raise Refused(403, _("This is done on Fivefold's own pages only."))
+    return user_id
+
+
+async def _asked(request: Request) -> _Asked:
+    body = await read_body(request, _BODY_BYTES)
+    if body is None:
+        raise Refused(413, _("That is too much for what a button asks."))
+    try:
+        return _Asked.model_validate_json(body)
+    except ValidationError:
+        raise Refused(400, _("That is nothing that a button asks for.")) from None

@@ -1,0 +1,200 @@
+"""The routes by which pages are kept up to date: pushed as Server-Sent Events, or asked for."""
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any, Final
+
+import anyio
+from sse_starlette import EventSourceResponse, ServerSentEvent
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from core.i18n import gettext as _
+from core.i18n import language
+from core.store import DatabaseError, DatabaseUnavailable
+from core.web.http.errors import NOT_KEPT, SORRY, Refused, no_answer, said
+from core.web.http.requests import logged_in
+from core.web.identity.middleware import whose
+from core.web.identity.session_cache import LiveSessions
+from core.web.live.feeds import CARDS, CardsChannel, Channel, JobChannel, Looker, look
+from core.web.live.hub import LAST_EVENTS, Event, Hub, Listener
+from core.web.resources import Studio
+from core.web.text.dates import zone_of
+
+Json = dict[str, Any]
+
+BEAT_SECONDS: Final = 5  # between two signs of life, by which both sides notice a dead connection
+LIFE_SECONDS: Final = 600.0  # then the browser connects again
+_SEND_SECONDS: Final = 20.0
+_FAREWELL_SECONDS: Final = 2.0  # for a stream to end well when the server stops
+_ID_CHARACTERS: Final = 100
+_MOST_CARDS: Final = 200
+
+_log = logging.getLogger(__name__)
+
+
+def event_routes(
+    open_studio: Callable[[], Studio], sessions: LiveSessions, hub: Hub
+) -> list[Route]:
+    """Return the routes, for a job and for the cards of one's recent work.
+
+    `GET /jobs/{id}/events` and `GET /events/cards` push: first `snapshot`, then `patch`, and
+    `ended`, `gone` or `trouble`; see `core.web.live.hub.Event`. `GET /jobs/{id}/live` and
+    `GET /events/cards/live` answer once with the snapshot. In the query: `zone`, the zone of the
+    times; for a job `share`, the key of the link that it is looked at by; for cards their `limit`.
+
+    Args:
+        open_studio: returns the shared studio; may raise `DatabaseUnavailable`.
+        sessions: tells when a login ends.
+        hub: tells what changes.
+    """
+
+    async def push(request: Request, channel: Channel) -> Response:
+        if hub.is_full(channel.looker):
+            raise Refused(503, _("Too many pages are open at the moment."))
+        with ExitStack() as opened:
+            listener = opened.enter_context(hub.listening(channel))
+            opened.enter_context(_ending(listener, sessions, request))
+            first = _checked(await listener.next())
+            stopping = anyio.Event()  # the server stops
+            opened.enter_context(_closing(listener, stopping.wait()))
+            return _Stream(_written(first, listener), stopping, opened.pop_all())
+
+    async def ask(_request: Request, channel: Channel) -> Response:
+        shown = await run_in_threadpool(lambda: look(open_studio(), channel))
+        if shown is None:
+            raise _nothing()
+        return JSONResponse(shown, headers=NOT_KEPT)
+
+    return [
+        Route("/jobs/{id}/events", _answering(push, _job_channel)),
+        Route("/jobs/{id}/live", _answering(ask, _job_channel)),
+        Route("/events/cards", _answering(push, _card_channel)),
+        Route("/events/cards/live", _answering(ask, _card_channel)),
+    ]
+
+
+def _answering(
+    answer: Callable[[Request, Channel], Awaitable[Response]],
+    channel_of: Callable[[Request], Channel],
+) -> Callable[[Request], Awaitable[Response]]:
+    """Return a route's function, which answers with a sentence where it cannot do better."""
+
+    async def route(request: Request) -> Response:
+        try:
+            return await answer(request, channel_of(request))
+        except Refused as refusal:
+            return said(refusal.status, str(refusal))
+        except (DatabaseError, DatabaseUnavailable) as error:
+            _log.warning("nothing was pushed: %s", error)
+            return said(503, no_answer(SORRY))
+
+    return route
+
+
+def _checked(first: Event | None) -> Event:
+    """Return the first event of a stream, where there is something to stream."""
+    if first is None:  # the login ended meanwhile
+        raise Refused(401, _("Please log in."))
+    if first.name == "trouble":
+        raise Refused(503, no_answer(SORRY))
+    if first.name == "gone":
+        raise _nothing()
+    return first
+
+
+def _nothing() -> Refused:
+    return Refused(404, _("There is nothing here, or not any more."))
+
+
+def _job_channel(request: Request) -> Channel:
+    looker, job_id = _looker(request), request.path_params["id"]
+    if not looker.share_key:
+        logged_in(request)
+    if not job_id.isascii() or len(job_id) > _ID_CHARACTERS:
+        raise _nothing()
+    return JobChannel(looker, job_id)
+
+
+def _card_channel(request: Request) -> Channel:
+    logged_in(request)
+    looker = _looker(request)
+    try:
+        limit = int(request.query_params.get("limit", CARDS))
+    except ValueError:
+        limit = CARDS
+    return CardsChannel(looker, min(max(limit, 1), _MOST_CARDS))
+
+
+def _looker(request: Request) -> Looker:
+    asked = request.query_params
+    return Looker(
+        user_id=whose(request),
+        share_key=asked.get("share", "") if "id" in request.path_params else "",
+        zone=str(zone_of(asked.get("zone"))),
+        language=language(),
+    )
+
+
+@contextmanager
+def _ending(listener: Listener, sessions: LiveSessions, request: Request) -> Iterator[None]:
+    """Close a listener when its login ends, and after a while in any case."""
+    with ExitStack() as opened:
+        later = asyncio.get_running_loop().call_later(LIFE_SECONDS, listener.close)
+        opened.callback(later.cancel)
+        if request.state.session is not None:
+            watched = sessions.watched(request.state.session.id, going_on=True)
+            opened.enter_context(_closing(listener, opened.enter_context(watched).wait()))
+        yield
+
+
+@contextmanager
+def _closing(listener: Listener, waiting: Coroutine[Any, Any, object]) -> Iterator[None]:
+    """Close a listener once something has been waited for."""
+    task = asyncio.create_task(waiting)
+    task.add_done_callback(lambda _task: listener.close())
+    try:
+        yield
+    finally:
+        task.cancel()
+
+
+async def _written(first: Event, listener: Listener) -> AsyncIterator[ServerSentEvent]:
+    event: Event | None = first
+    while event is not None:
+        data = json.dumps(event.data, ensure_ascii=False, separators=(",", ":"))
+        yield ServerSentEvent(data, event=event.name)
+        event = None if event.name in LAST_EVENTS else await listener.next()
+
+
+def _beat() -> ServerSentEvent:
+    return ServerSentEvent("1", event="beat")  # browsers tell scripts of no event without data
+
+
+class _Stream(EventSourceResponse):
+    """A stream that gives back what was opened for it, however it ends."""
+
+    def __init__(
+        self, events: AsyncIterator[ServerSentEvent], stopping: anyio.Event, opened: ExitStack
+    ) -> None:
+        super().__init__(
+            events,
+            headers=NOT_KEPT,
+            ping=BEAT_SECONDS,
+            ping_message_factory=_beat,
+            send_timeout=_SEND_SECONDS,
+            shutdown_event=stopping,
+            shutdown_grace_period=_FAREWELL_SECONDS,
+        )
+        self._opened = opened
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve it."""
+        with self._opened:
+            await super().__call__(scope, receive, send)

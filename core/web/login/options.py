@@ -1,0 +1,33 @@
+"""The way in: what the login page offers, by how people log in here."""
+
+import streamlit as st
+
+from core.accounts.rules import Accounts
+from core.web.frontend import login_form
+from core.web.login.oidc import refusal_text, streamlit_claims
+from core.web.resources import studio
+
+
+def draw_login(target: str, invite: str = "") -> None:
+    """Draw the login page.
+
+    Args:
+        target: the page of ours to go to afterwards.
+        invite: the secret of the invitation that led here; empty: none did.
+    """
+    settings = studio().settings
+    recovers = Accounts(studio().store, settings).recovers(invite)
+    claims = streamlit_claims(settings) if settings.login == "oidc" else None
+    login_form(
+        {
+            "next": target,
+            "mode": settings.login,
+            "registration": settings.registration,
+            "invite": invite,
+            "recovers": recovers or "",
+            "provider": settings.oidc_title,
+            "refusal": refusal_text(st.query_params, studio().identity),
+            "ticket": "" if claims is None else studio().identity.ticket(claims),
+        },
+        on_provider=lambda _click: st.login() if settings.login == "oidc" else None,
+    )

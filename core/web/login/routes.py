@@ -1,0 +1,205 @@
+"""Logging in and out: two routes that answer JSON to our own pages only."""
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from core.accounts.rules import Accounts, Entered, LoginRefused, Visitor
+from core.i18n import N_
+from core.i18n import gettext as _
+from core.store import DatabaseError, DatabaseUnavailable
+from core.web.http.client_address import visitor
+from core.web.http.errors import SORRY, Refused, no_answer
+from core.web.http.requests import read_body, same_origin
+from core.web.identity.middleware import Identity, whose
+from core.web.identity.session_cache import LiveSessions
+from core.web.resources import Studio
+
+PAGES: Final = ("/", "/gallery", "/job", "/notifications", "/activity", "/account", "/shared")
+"""Where a login may lead to."""
+
+AT_ONCE: Final = 8  # logins in one process
+
+_BODY_BYTES: Final = 16_384
+_CROSS_SITE: Final = N_("Please log in on Fivefold's own page.")
+_ELSEWHERE: Final = N_("Please open Fivefold at {address} and log in there.")
+_STATUS: Final = {
+    "taken": 409,
+    "weak passphrase": 422,
+    "invalid user_id": 422,
+    "another's link": 422,
+}
+
+_log = logging.getLogger(__name__)
+
+
+class _Malformed(Refused):
+    """A request that is no login; `reason` is for the log."""
+
+    def __init__(self, status: int, reason: str, message: str) -> None:
+        super().__init__(status, message)
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class _Typed:
+    """What the login form sends."""
+
+    user_id: str = ""
+    passphrase: str = ""
+    invite: str = ""
+    ticket: str = ""
+    register: bool = False
+    next: str = "/"
+
+
+def own_page(wanted: str) -> str:
+    """Return the page of ours that an address names, with its query; `/` for anything else."""
+    if any(character < "!" or character == "\\" for character in wanted):
+        return "/"  # browsers drop blanks and control characters and read \ as /
+    try:
+        parts = urlsplit(wanted)
+    except ValueError:
+        return "/"
+    if parts.scheme or parts.netloc or parts.path not in PAGES:
+        return "/"
+    query = urlencode(parse_qsl(parts.query, errors="replace"))
+    return f"{parts.path}?{query}" if query else parts.path
+
+
+def auth_routes(
+    open_studio: Callable[[], Studio], identity: Identity, sessions: LiveSessions
+) -> list[Route]:
+    """Return `POST /auth/login` and `POST /auth/logout`.
+
+    The first takes JSON with `user_id` and, as needed, `passphrase`, `register` (whether to make
+    the account), `invite`, `next` (the page to go to); or `ticket`, what an identity provider
+    said. It answers with `next`; where it refuses with `message`, `ask` (whether a passphrase is
+    needed) and `wait` (seconds until it may be tried again).
+
+    Args:
+        open_studio: returns the shared studio; may raise `DatabaseUnavailable`.
+        identity: writes the cookie.
+        sessions: learns at once of those that end here.
+    """
+    turns = asyncio.Semaphore(AT_ONCE)  # so that others still find a thread
+
+    async def login(request: Request) -> Response:
+        who = visitor(request)
+        try:
+            _check_origin(request)
+            typed = await _read(request)
+            async with turns:
+                entered = await run_in_threadpool(_enter, open_studio, identity, typed, who)
+            await _end(request, open_studio, sessions)  # the cookie is another one now
+        except _Malformed as refusal:
+            await run_in_threadpool(_note, open_studio, refusal.reason, who)
+            return JSONResponse({"message": str(refusal)}, refusal.status)
+        except LoginRefused as refusal:
+            return _refuse(refusal)
+        except (DatabaseError, DatabaseUnavailable) as error:
+            return _sorry(error)
+        response = JSONResponse({"next": own_page(typed.next)})
+        identity.remember(request, response, entered.secret)
+        return response
+
+    async def logout(request: Request) -> Response:
+        try:
+            _check_origin(request)
+            await _end(request, open_studio, sessions)
+        except _Malformed as refusal:
+            return JSONResponse({"message": str(refusal)}, refusal.status)
+        except (DatabaseError, DatabaseUnavailable) as error:
+            return _sorry(error)
+        response = JSONResponse({"next": "/login"})
+        identity.forget(request, response)
+        return response
+
+    return [
+        Route("/auth/login", login, methods=["POST"]),
+        Route("/auth/logout", logout, methods=["POST"]),
+    ]
+
+
+async def _end(request: Request, open_studio: Callable[[], Studio], sessions: LiveSessions) -> None:
+    """End the session that a request came with, in all tabs.
+
+    Raises:
+        DatabaseError, DatabaseUnavailable: it goes on.
+    """
+    if whose(request) is not None:
+        session_id = request.state.session.id
+        await run_in_threadpool(lambda: open_studio().store.sessions.revoke(session_id))
+        sessions.ended(session_id)
+
+
+def _check_origin(request: Request) -> None:
+    if not same_origin(request):
+        address = request.state.address
+        said = _(_ELSEWHERE).format(address=address) if address else _(_CROSS_SITE)
+        raise _Malformed(403, "cross-site", said)
+
+
+async def _read(request: Request) -> _Typed:
+    """Return what the form sent."""
+    body = await read_body(request, _BODY_BYTES)
+    if body is None:
+        raise _Malformed(413, "too long", _("That is too long for a user id and a passphrase."))
+    try:
+        form = json.loads(body)
+        typed = _Typed(**{name: form[name] for name in _Typed.__dataclass_fields__ if name in form})
+        types = {name: type(value) for name, value in vars(_Typed()).items()}
+        if any(type(value) is not types[name] for name, value in vars(typed).items()):
+            raise TypeError(typed)  # noqa: TRY301
+        for each in (typed.invite, typed.ticket, typed.next):
+            each.encode()  # half a character is none
+        if not form.keys() & {"user_id", "ticket", "invite"}:
+            raise KeyError("user_id")  # noqa: TRY301
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise _Malformed(400, "malformed", _("Please type a user id.")) from None
+    return typed
+
+
+def _enter(
+    open_studio: Callable[[], Studio], identity: Identity, typed: _Typed, who: Visitor
+) -> Entered:
+    studio = open_studio()
+    accounts = Accounts(studio.store, studio.settings)
+    if typed.ticket:
+        claims = identity.read_ticket(typed.ticket)
+        if claims is None or studio.settings.login != "oidc":
+            accounts.note_refusal("", "ticket ended", who, "oidc")
+            raise LoginRefused("ticket ended", _("This login has ended. Please log in again."))
+        return accounts.recognise(claims, studio.settings.oidc_claim, typed.invite, who)
+    if typed.register:
+        return accounts.register(typed.user_id, typed.passphrase, typed.invite, who)
+    return accounts.log_in(typed.user_id, typed.passphrase, who)
+
+
+def _refuse(refusal: LoginRefused) -> Response:
+    said = {"message": str(refusal), "ask": refusal.ask, "wait": refusal.wait}
+    if refusal.wait:
+        return JSONResponse(said, 429, {"Retry-After": str(round(refusal.wait))})
+    return JSONResponse(said, _STATUS.get(refusal.reason, 403 if not refusal.ask else 401))
+
+
+def _sorry(error: Exception) -> Response:
+    _log.warning("nobody was logged in or out: %s", error)
+    return JSONResponse({"message": no_answer(SORRY)}, 503)
+
+
+def _note(open_studio: Callable[[], Studio], reason: str, who: Visitor) -> None:
+    try:
+        studio = open_studio()
+        Accounts(studio.store, studio.settings).note_refusal("", reason, who)
+    except (DatabaseError, DatabaseUnavailable) as error:
+        _log.warning("a refused login (%s) was not stored: %s", reason, error)

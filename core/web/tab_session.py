@@ -1,0 +1,223 @@
+"""One browser tab's session: whose it is, where it is, and where it wants to go."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+import streamlit as st
+from streamlit.navigation.page import Page
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+from core.accounts.rules import Visitor
+from core.i18n import N_, ask_language, negotiated
+from core.i18n import gettext as _
+from core.models import User, ViewEntry, now
+from core.store import DatabaseError, DatabaseUnavailable
+from core.web.forged_widgets import is_forged
+from core.web.http.errors import no_answer
+from core.web.identity.permissions import Access
+from core.web.resources import studio
+from core.web.text.dates import zone_of
+from core.web.text.viewer import View
+
+_PAGES: Final = Path(__file__).parents[2] / "pages"
+_WANTED: Final = "wanted_page"
+_VISIT: Final = "visit"
+_ACCOUNT: Final = "account"
+LOOPBACK: Final = "127.0.0.1"  # Streamlit gives no address for it
+
+_log = logging.getLogger(__name__)
+
+
+def all_pages() -> dict[str, Page]:
+    """Return every page by its path. All are always registered, so that links into them work."""
+    return {
+        "/": st.Page(_PAGES / "create.py", title="Fivefold", default=True),
+        "/gallery": st.Page(_PAGES / "gallery.py", title=_("Gallery · Fivefold")),
+        "/notifications": st.Page(_PAGES / "notifications.py", title=_("Notifications · Fivefold")),
+        "/activity": st.Page(_PAGES / "activity.py", title=_("Activity · Fivefold")),
+        "/account": st.Page(_PAGES / "account.py", title=_("Account · Fivefold")),
+        "/shared": st.Page(_PAGES / "shared.py", title=_("Shared with you · Fivefold")),
+        "/job": st.Page(_PAGES / "job.py", title=_("Your content · Fivefold")),
+        "/login": st.Page(_PAGES / "login.py", title=_("Log in · Fivefold")),
+        "/providers": st.Page(_PAGES / "providers.py", title=_("Providers · Fivefold")),
+    }
+
+
+def user_id() -> str | None:
+    """Return who is logged in, as the cookie proved when this tab connected."""
+    found = st.user.get("user_id")
+    return found if isinstance(found, str) else None
+
+
+def session_id() -> str | None:
+    """Return the id of this browser's session; None where nobody is logged in."""
+    found = st.user.get("session")
+    return found if isinstance(found, str) else None
+
+
+def visitor() -> Visitor:
+    """Return who has this tab open, as far as the network tells."""
+    address, agent = st.context.ip_address, st.context.headers.get("User-Agent")
+    return Visitor(
+        address=address if isinstance(address, str) else LOOPBACK,
+        agent=agent if isinstance(agent, str) else "",
+    )
+
+
+def require_user() -> str:
+    """Return who is logged in; a page that calls this runs only for somebody."""
+    found = user_id()
+    if found is None:
+        st.stop()
+    return found
+
+
+def account(user_id: str) -> User:
+    """Return the account of who is logged in; as last seen, while the database does not answer."""
+    try:
+        found = studio().store.users.get(user_id)
+    except DatabaseError:
+        found = st.session_state.get(_ACCOUNT)
+    st.session_state[_ACCOUNT] = found = found or User(id=user_id, created_at=now())
+    return found
+
+
+def language() -> str | None:
+    """Return what the tab's user reads: the language chosen, or the browser's.
+
+    Returns:
+        its code; None: no tab's script is asking.
+    """
+    if get_script_run_ctx(suppress_warning=True) is None:
+        return None
+    known = st.session_state.get(_ACCOUNT)
+    return (known and known.language) or negotiated(st.context.locale)
+
+
+ask_language(language)
+
+
+def zone_name(user: User) -> str:
+    """Return the zone that a user's times are shown and meant in: chosen, or the browser's."""
+    return user.zone or str(zone_of(st.context.timezone))
+
+
+def view(user: User) -> View:
+    """Return who looks, and when."""
+    return studio().view(zone_name(user))
+
+
+def address(path: str) -> str:
+    """Return a page's address as this tab shows it, with its query."""
+    query = urlencode({name: st.query_params.get_all(name) for name in st.query_params}, doseq=True)
+    return f"{path}?{query}" if query else path
+
+
+def want(path: str, **query: str) -> None:
+    """Ask for another page, from a click's callback; `leave_if_wanted` then goes there."""
+    st.session_state[_WANTED] = (path, query)
+
+
+def want_address(href: str) -> None:
+    """Ask for the page of ours that an address with its query names."""
+    parts = urlsplit(href)
+    want(parts.path, **dict(parse_qsl(parts.query)))
+
+
+def leave_if_wanted() -> None:
+    """Go where a click asked to go; called where a run begins, of a page or of a fragment."""
+    wanted = st.session_state.pop(_WANTED, None)
+    if wanted is not None:
+        path, query = wanted
+        st.switch_page(all_pages()[path], query_params=query)
+
+
+def note_visit(user: str, action: str | None, job_id: str | None = None) -> None:
+    """Log that a page with one's own content was opened; see `note_entry`.
+
+    Args:
+        user: who opened it.
+        action: `open_job`, `open_gallery`, or None for a page that shows no content.
+        job_id: the job that it shows.
+    """
+    if action is None:
+        st.session_state[_VISIT] = None
+        return
+    note_entry(Access(user, user).entry(action, job_id, address=visitor().address))
+
+
+def note_entry(entry: ViewEntry) -> None:
+    """Log that a page was opened: once a visit, however often it is drawn again."""
+    visit = (entry.action, entry.owner, entry.job_id, entry.share)
+    if st.session_state.get(_VISIT) != visit:
+        st.session_state[_VISIT] = visit
+        studio().store.views.note(entry)
+
+
+def apologise(error: Exception) -> bool:
+    """Tell the user in a sentence that a page could not be drawn, and the log everything.
+
+    Returns:
+        True: Streamlit has nothing to add.
+    """
+    if isinstance(error, DatabaseError | DatabaseUnavailable):
+        _log.warning("a page was not drawn: %s", error)
+        unreachable_page()
+    elif is_forged(error):
+        _log.warning("a page could not read what a browser sent: %s", type(error).__name__)
+        _log.debug("where that was", exc_info=error)
+        message_page(
+            _("Something went wrong here"),
+            _("This page could not read what your browser sent. Please load it again."),
+            _("Try again"),
+        )
+    else:
+        _log.error("a page was not drawn", exc_info=error)
+        message_page(
+            _("Something went wrong here"),
+            _("This page could not be shown. Nothing is lost; please load it again."),
+            _("Try again"),
+        )
+    return True
+
+
+@contextmanager
+def apologies() -> Iterator[None]:
+    """Draw what the block draws, or an apology where the database fails under it."""
+    try:
+        yield
+    except (DatabaseError, DatabaseUnavailable) as error:
+        apologise(error)
+
+
+def unreachable_page() -> None:
+    """Draw a page that says that the database does not answer."""
+    message_page(
+        _("We cannot reach your work right now"),
+        no_answer(
+            N_("The database does not answer. Nothing is lost; please try again in a minute.")
+        ),
+        _("Try again"),
+    )
+
+
+def message_page(title: str, text: str, way_out: str = "", to: str | None = None) -> None:
+    """Draw a page that has only something to say.
+
+    Args:
+        title: what happened.
+        text: what it means and what to do.
+        way_out: what the button below it says; empty: there is none.
+        to: where that leads; None: it draws the page again.
+    """
+    with st.container(key="message", horizontal_alignment="center"):
+        st.header(title, anchor=False, width="content")
+        st.text(text, width="content")
+        if way_out and to is None:
+            st.button(way_out, type="primary")
+        elif way_out:
+            st.button(way_out, type="primary", on_click=want, args=(to,))

@@ -1,0 +1,1 @@
+"""Dates, money, tables and documents as text for a viewer."""

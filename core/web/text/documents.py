@@ -1,0 +1,19 @@
+"""Showing a page of the documentation in the app."""
+
+from pathlib import Path
+from typing import Final
+
+import streamlit as st
+
+from core.i18n import ENGLISH, language
+from core.i18n import gettext as _
+
+_DOCS: Final = Path(__file__).parents[3] / "docs"
+
+
+def show_document(name: str) -> None:
+    """Draw one of the files in `docs/`; they are our own text, so they are drawn as Markdown."""
+    with st.container(key="document"):
+        if language() != ENGLISH:
+            st.caption(_("The documentation is in English."))
+        st.markdown((_DOCS / name).read_text(encoding="utf-8"))
