@@ -24,7 +24,8 @@ from core.providers.errors import (
     RateLimited,
     RequestRejected,
 )
-from core.providers.responses.refusals import Vendor, asking, retry_after
+from core.providers.responses.refusals import Vendor, asking
+from core.system.http_headers import retry_after
 
 KEY = "a-very-secret-key-for-tests"
 ACME = Vendor(

@@ -26,7 +26,7 @@ from core.models import ChannelName, InvalidInput, Webhook, WebhookFormat
 from core.notifications.channels import Channel, DeliveryFailed, Recipient
 from core.notifications.message import Message
 from core.notifications.payloads import write_payload
-from core.providers.responses.refusals import retry_after
+from core.system.http_headers import retry_after
 from core.system.internet import is_public, look_up, request_checked
 
 URL_MAX_CHARACTERS: Final = 2000

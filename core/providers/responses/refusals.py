@@ -10,8 +10,6 @@ import re
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -33,6 +31,7 @@ from core.providers.errors import (
 from core.providers.http.client import Call, ReplyTooLarge, observed
 from core.providers.responses.loose_json import read_json
 from core.providers.responses.wording import is_about_money, objects, words
+from core.system.http_headers import retry_after
 
 _MESSAGE_CHARACTERS: Final = 250
 _ASK_AGAIN: Final = frozenset({408, 409, 425, 500, 502, 503, 504})  # what only reads
@@ -277,23 +276,6 @@ class Vendor:
             or is_about_money(code, message)
         )
         return status == HTTPStatus.PAYMENT_REQUIRED or (named and status < 500)  # noqa: PLR2004
-
-
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds to wait that an answer asks for; None where it does not (RFC 9110)."""
-    for name, unit in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
-        text = headers.get(name, "").strip()
-        try:
-            seconds = float(text) / unit
-        except ValueError:
-            continue
-        return seconds if 0 <= seconds < float("inf") else None
-    try:
-        at = parsedate_to_datetime(headers.get("retry-after", ""))
-    except (ValueError, OverflowError):
-        return None
-    at = at if at.tzinfo else at.replace(tzinfo=UTC)
-    return max(0.0, (at - datetime.now(UTC)).total_seconds())
 
 
 @asynccontextmanager
