@@ -11,7 +11,7 @@ from pymongo import InsertOne
 from benchmarks.harness import Bench, Fivefold, Options, Row, Vendor, spread
 from core.models import Asset, AssetState, Job, JobStatus, Kind, new_id
 
-AT_ONCE: Final = (200, 1000)
+CONCURRENCY: Final = (200, 1000)
 MAX_MEGABYTES: Final = 300
 HOSTED_POLL_SECONDS: Final = 5.0
 TASK_SECONDS: Final = 60.0
@@ -26,7 +26,7 @@ _NOT_STARTED: Final = {"state": {"$in": [str(AssetState.QUEUED), str(AssetState.
 
 def in_flight(bench: Bench, options: Options) -> Iterator[Row]:
     """A worker with 200 and with 1,000 items in flight, asking after each every five seconds."""
-    for items in AT_ONCE:
+    for items in CONCURRENCY:
         title = f"Worker with {items:,} items in flight"
         memory, share, cost = [], [], []
         for _ in range(options.rounds):
@@ -51,8 +51,8 @@ def in_flight(bench: Bench, options: Options) -> Iterator[Row]:
         yield Row(
             f"{title}: memory (RSS)",
             spread(memory, ".0f", " MB"),
-            f"< {MAX_MEGABYTES} MB" if items == max(AT_ONCE) else "",
-            statistics.median(memory) < MAX_MEGABYTES if items == max(AT_ONCE) else None,
+            f"< {MAX_MEGABYTES} MB" if items == max(CONCURRENCY) else "",
+            statistics.median(memory) < MAX_MEGABYTES if items == max(CONCURRENCY) else None,
         )
         yield Row(f"{title}: processor time an item, start to end", spread(cost, ".0f", " ms"))
 
@@ -119,7 +119,7 @@ def _look(fivefold: Fivefold, vendor: Vendor) -> float:
     began = time.perf_counter()
     fivefold.store.workers.alive()
     queue.in_flight()
-    queue.left_behind(lane, DUE)
+    queue.orphaned(lane, DUE)
     queue.to_cancel(DUE)
     queue.lanes()
     queue.users(lane)

@@ -81,7 +81,7 @@ def serving(fivefold: Fivefold, *, native: bool) -> Iterator[Web]:
 
 def cookie(fivefold: Fivefold) -> str:
     """Return the value of a cookie that proves a new login of the benchmarks' user."""
-    secret, _ = fivefold.store.sessions.begin(USER, 1)
+    secret, _ = fivefold.store.login_sessions.begin(USER, 1)
     return _IDENTITY._signer.sign(secret).decode()  # noqa: SLF001  # as the login route does
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from pymongo.database import Database
 
 from core.models import (
-    AT_ONCE,
+    DUE_NOW,
     Asset,
     AssetState,
     ChannelName,
@@ -81,5 +81,5 @@ def _image(job: Job, slot: int, preview: str) -> Asset:
         preview=preview,
         width=1024,
         height=1024,
-        next_attempt_at=AT_ONCE,
+        next_attempt_at=DUE_NOW,
     )

@@ -27,7 +27,7 @@ from core.media.folder import FolderStore
 from core.media.previews import POSTER_PIXELS, save_preview
 from core.media.storage import PREVIEWS, ContentStore, open_content, own_name
 from core.models import (
-    AT_ONCE,
+    DUE_NOW,
     Asset,
     AssetState,
     Cost,
@@ -166,7 +166,7 @@ def _asset(job: Job, kind: Kind, slot: int, drawn: _Drawn, chance: random.Random
         sha256="0" * 64,
         attempts=1,
         cost=Cost(actual=0.04, unit="USD") if provider != "illustrator" else Cost(actual=0.0),
-        next_attempt_at=AT_ONCE,
+        next_attempt_at=DUE_NOW,
         timings={
             "queued_at": job.created_at,
             "submitted_at": saved_at - timedelta(seconds=20),

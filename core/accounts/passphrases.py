@@ -16,7 +16,9 @@ _DIFFERENT: Final = 5
 
 # RFC 9106 (section 4), second recommended option: 64 MiB, three passes, four lanes.
 _HASHER: Final = PasswordHasher.from_parameters(profiles.RFC_9106_LOW_MEMORY)
-_AT_ONCE: Final = threading.BoundedSemaphore(4)  # so that a flood of logins takes no more memory
+_CONCURRENCY: Final = threading.BoundedSemaphore(
+    4
+)  # so that a flood of logins takes no more memory
 
 
 def check_passphrase(passphrase: str, user_id: str) -> None:
@@ -49,7 +51,7 @@ def check_passphrase(passphrase: str, user_id: str) -> None:
 
 def hash_passphrase(passphrase: str) -> str:
     """Return the hash to store, with its salt and parameters in it."""
-    with _AT_ONCE:
+    with _CONCURRENCY:
         return _HASHER.hash(_normal(passphrase))
 
 
@@ -64,7 +66,7 @@ def matches(stored: str | None, passphrase: str) -> bool:
     """
     if len(passphrase) > MAX_CHARACTERS:
         return False
-    with _AT_ONCE:
+    with _CONCURRENCY:
         try:
             _HASHER.verify(stored or _NOBODYS, _normal(passphrase))
         except (VerificationError, InvalidHashError):

@@ -16,10 +16,10 @@ from core.i18n import gettext as _
 from core.models import (
     USER_ID_MAX_CHARACTERS,
     InvalidInput,
-    Invite,
+    Invitation,
     LoginEntry,
+    LoginSession,
     Method,
-    Session,
     Subject,
     now,
     parse_user_id,
@@ -74,7 +74,7 @@ class Entered:
 
     user_id: str
     secret: str
-    session: Session
+    session: LoginSession
 
 
 class LoginRefused(Exception):
@@ -179,7 +179,7 @@ class Accounts:
             self._use(leave, user_id)
             if not self._store.users.create(user_id, passphrase_hash=hashed):
                 if leave is not None:
-                    self._store.invites.give_back(leave)
+                    self._store.invitations.give_back(leave)
                 raise LoginRefused("taken", _(_NOT_FREE))
             proof = Method.PASSPHRASE if leave is None else Method.INVITATION
             method = Method.USER_ID if hashed is None else proof
@@ -268,15 +268,15 @@ class Accounts:
         user = self._store.users.get(user_id)
         if hashed is None and user is not None and user.admin:
             raise InvalidInput(_(_ADMIN_KEEPS))
-        self._store.sessions.revoke_all(user_id, but=keep)  # also where what follows fails
-        self._store.invites.withdraw_for(user_id)
+        self._store.login_sessions.revoke_all(user_id, but=keep)  # also where what follows fails
+        self._store.invitations.withdraw_for(user_id)
         if not self._store.users.protect(user_id, hashed) and hashed is None:
             raise InvalidInput(_(_ADMIN_KEEPS))  # it became one meanwhile, or is gone
-        self._store.sessions.revoke_all(user_id, but=keep)
+        self._store.login_sessions.revoke_all(user_id, but=keep)
         if keep is not None:
             method = Method.USER_ID if hashed is None else Method.PASSPHRASE
-            self._store.sessions.prove(keep, method)
-        self._store.attempts.forget_account(user_id)
+            self._store.login_sessions.prove(keep, method)
+        self._store.login_throttle.forget_account(user_id)
 
     def change_passphrase(
         self, user_id: str, present: str, new: str, keep: str | None, visitor: Visitor
@@ -327,10 +327,10 @@ class Accounts:
         except InvalidInput as error:
             raise LoginRefused("invalid user_id", str(error)) from None
 
-    def _leave(self, secret: str) -> Invite | None:
+    def _leave(self, secret: str) -> Invitation | None:
         """Return the invitation that is needed to make an account; None: none is."""
         if secret:
-            invite = self._store.invites.get(secret)
+            invite = self._store.invitations.get(secret)
             if invite is None or not self._stands(invite):
                 raise LoginRefused("invitation ended", _(_NO_INVITATION))
             return invite
@@ -340,7 +340,7 @@ class Accounts:
             raise LoginRefused("registration closed", _(_CLOSED))
         return None
 
-    def _stands(self, invite: Invite) -> bool:
+    def _stands(self, invite: Invitation) -> bool:
         """Return whether the account that an invitation is for is still the one it was made for."""
         if invite.user_id is None:
             return True
@@ -350,7 +350,7 @@ class Accounts:
         return user.created_at <= invite.created_at
 
     def _recover(
-        self, leave: Invite, user_id: str, typed: str, passphrase: str, visitor: Visitor
+        self, leave: Invitation, user_id: str, typed: str, passphrase: str, visitor: Visitor
     ) -> Entered:
         """Renew the passphrase of the account that a recovery link is for."""
         if typed.strip() and self._read(typed) != user_id:
@@ -362,8 +362,8 @@ class Accounts:
         self.set_passphrase(user_id, hashed)
         return self._begin(user_id, visitor, Method.INVITATION, passphrase_hash=hashed)
 
-    def _use(self, leave: Invite | None, user_id: str) -> None:
-        if leave is not None and not self._store.invites.use(leave, user_id):
+    def _use(self, leave: Invitation | None, user_id: str) -> None:
+        if leave is not None and not self._store.invitations.use(leave, user_id):
             raise LoginRefused("invitation used", _(_NO_INVITATION))
 
     def _claimed(self, claims: Mapping[str, Any], claim: str, said: str) -> str:
@@ -409,7 +409,7 @@ class Accounts:
         self._use(leave, user_id)
         if not self._store.users.create(user_id, subject=subject):
             if leave is not None:
-                self._store.invites.give_back(leave)
+                self._store.invitations.give_back(leave)
             raise LoginRefused("taken", _(_NOT_FREE))  # by another one at the same instant
 
     def _count_new(self, visitor: Visitor) -> None:
@@ -423,20 +423,20 @@ class Accounts:
         strangers cannot lock somebody out.
         """
         network = _network(visitor.address)
-        known = self._store.logins.accepted_from(user_id, visitor.address)
+        known = self._store.login_log.accepted_from(user_id, visitor.address)
         account = f"account {user_id} {network}" if known else f"account {user_id}"
         address = f"address {network}"
         self._wait_for(address, OF_ADDRESS)
         self._wait_for(account, OF_ACCOUNT)
 
         def succeeded() -> None:
-            self._store.attempts.forget(account)
-            self._store.attempts.take_back(address)
+            self._store.login_throttle.forget(account)
+            self._store.login_throttle.take_back(address)
 
         return succeeded
 
     def _wait_for(self, key: str, limit: Limit) -> None:
-        wait = self._store.attempts.begin(key, limit)
+        wait = self._store.login_throttle.begin(key, limit)
         if wait:
             seconds = max(1, round(wait))
             if seconds < 60:  # noqa: PLR2004  # a minute
@@ -458,7 +458,7 @@ class Accounts:
         **known: str | None,
     ) -> Entered:
         try:
-            secret, session = self._store.sessions.begin(
+            secret, session = self._store.login_sessions.begin(
                 user_id,
                 self._days,
                 address=visitor.address,
@@ -471,7 +471,7 @@ class Accounts:
         # Looked at last, so that no session outlives an account that is deleted, or a passphrase
         # that is changed, meanwhile.
         if not self._store.users.enter(user_id, **known):
-            self._store.sessions.revoke(session.id)
+            self._store.login_sessions.revoke(session.id)
             raise LoginRefused("being deleted", _(_ENDING))
         return Entered(user_id, secret, session)
 
@@ -484,14 +484,14 @@ class Accounts:
         except LoginRefused as refusal:
             self.note_refusal(typed, refusal.reason, visitor, method)
             raise
-        self._store.logins.add(
+        self._store.login_log.add(
             _entry(entered.user_id, "", visitor, method, session=entered.session.id)
         )
         return entered
 
     def note_refusal(self, typed: str, reason: str, visitor: Visitor, method: str = "") -> None:
         """Log an attempt that was refused."""
-        self._store.logins.add(_entry(typed, reason, visitor, method))
+        self._store.login_log.add(_entry(typed, reason, visitor, method))
 
 
 def admin_needs_passphrase(user_id: str) -> str:

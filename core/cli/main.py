@@ -205,7 +205,7 @@ def generate(prompt: str, user: str, *, wait: bool, as_json: bool, **chosen: Any
     """
     from core.generation.disk_space import full_disks  # noqa: PLC0415
     from core.generation.generators import open_catalogue  # noqa: PLC0415
-    from core.notifications.preferences import Typed, read_wish  # noqa: PLC0415
+    from core.notifications.preferences import Typed, read_preferences  # noqa: PLC0415
     from core.studio.order import Makers, Order, plan  # noqa: PLC0415
 
     settings = load_settings()
@@ -232,11 +232,11 @@ def generate(prompt: str, user: str, *, wait: bool, as_json: bool, **chosen: Any
             if task == Task.UPSCALE:
                 order = replace(order, prompt=_prompt_of(store, source))
         order = replace(order, choices=makers.choices(catalogue, order.task, order.source))
-        wish = read_wish(typed, store.users.get(order.user_id), settings)
+        wish = read_preferences(typed, store.users.get(order.user_id), settings)
         planned, assets = plan(replace(order, notify=wish), catalogue)
         store.users.ensure(planned.user_id)
         if wish.email is not None:
-            store.addresses.vouch(planned.user_id, wish.email)
+            store.email_addresses.vouch(planned.user_id, wish.email)
         store.jobs.create(planned, assets)
         if not as_json:
             click.echo(f"Job {planned.id}: {settings.link_base}/job?id={planned.id}")

@@ -47,7 +47,7 @@ class _Opened:
         """Make an invitation and print its link, which is not to be had again."""
         if user_id is not None and self.settings.login == "oidc":
             raise InvalidInput(_NO_PASSPHRASES)
-        secret = self.store.invites.make(TERMINAL, user_id)
+        secret = self.store.invitations.make(TERMINAL, user_id)
         whom = "a new account" if user_id is None else f"{user_id}, to choose a passphrase"
         click.echo(f"For {whom}; the link works once, within {INVITE_DAYS} days:")
         click.echo(f"{self.settings.link_base}/login?invite={secret}")
@@ -233,7 +233,7 @@ def unlock(name: str) -> None:
     """Let NAME try to log in again, however often that went wrong."""
     with _opened() as opened:
         user_id = opened.account(name).id
-        opened.store.attempts.forget_account(user_id)
+        opened.store.login_throttle.forget_account(user_id)
         click.echo(f"{user_id} can try to log in again.")
 
 
@@ -243,7 +243,7 @@ def log_out(name: str) -> None:
     """End all sessions of NAME."""
     with _opened() as opened:
         user_id = opened.account(name).id
-        number = opened.store.sessions.revoke_all(user_id)
+        number = opened.store.login_sessions.revoke_all(user_id)
         click.echo(f"Ended {number} session{'' if number == 1 else 's'} of {user_id}.")
 
 
@@ -258,5 +258,5 @@ def remove(name: str, *, yes: bool) -> None:
             typed = click.prompt(f"Everything of {user_id} goes for good. Type the name again")
             if typed.strip().lower() != user_id:
                 raise InvalidInput(f"Nothing was deleted; that is not {user_id!r}.")
-        opened.store.removal.ask(user_id)
+        opened.store.account_deletion.ask(user_id)
         click.echo(f"{user_id} is being deleted; a running worker does the rest.")

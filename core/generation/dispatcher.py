@@ -1,6 +1,6 @@
 """Handing out ready items: fairly over users, within the limits of the whole installation.
 
-Every worker has a dispatcher; the one that holds the lease on the leadership works.
+Every worker has a dispatcher; the one that holds the leader lease works.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from itertools import chain, islice, zip_longest
 from typing import Final, TypeVar
 
 from core import telemetry
-from core.generation.leader_lease import Leadership
+from core.generation.leader_lease import LeaderLease
 from core.generation.priority_pool import without_queueing
 from core.generation.transport import BrokerUnavailable, Engine
 from core.models import Worker, new_id
@@ -51,7 +51,7 @@ class Dispatcher:
         store: the database.
         engine: carries the messages.
         catalogue: the configured providers, for limits and queues.
-        leadership: only who leads hands out.
+        leader_lease: only the leader hands out.
         full: says that a disk is full; nothing new is begun then.
     """
 
@@ -60,7 +60,7 @@ class Dispatcher:
         store: Store,
         engine: Engine,
         catalogue: Catalogue,
-        leadership: Leadership,
+        leader_lease: LeaderLease,
         full: Callable[[], str],
     ) -> None:
         self._store = store
@@ -69,7 +69,7 @@ class Dispatcher:
         self._wake = asyncio.Event()
         self._served: dict[Lane, str] = {}  # whose turn was the last one in each lane
         self._lane: Lane = ("", "")  # which lane's was
-        self._leadership = leadership
+        self._leader_lease = leader_lease
         self._full = full
         self._said = ""
 
@@ -86,7 +86,7 @@ class Dispatcher:
         try:
             while not stop.is_set():
                 self._wake.clear()
-                if not (self._leadership.held and await self._hand_out_safely()):
+                if not (self._leader_lease.held and await self._hand_out_safely()):
                     await self._wait(stopped)
         finally:
             stopped.cancel()
@@ -138,7 +138,7 @@ class Dispatcher:
         limits = _Limits(self._catalogue, workers, queue)
         # What was left behind is in flight at its provider already: it goes first, unlimited.
         chosen = [
-            (limits.queue(lane), queue.left_behind(lane, BATCH))
+            (limits.queue(lane), queue.orphaned(lane, BATCH))
             for lane in limits.lanes()
             if limits.served(limits.queue(lane))
         ]
@@ -153,9 +153,9 @@ class Dispatcher:
                 self._lane = lane if asset_ids else self._lane
         batches = [_Batch(name, asset_ids, new_id()) for name, asset_ids in chosen if asset_ids]
         for batch in batches:
-            if self._leadership.held:
+            if self._leader_lease.held:
                 queue.hand_out(batch.asset_ids, batch.ticket, TICKET_SECONDS, batch.queue)
-        return batches if self._leadership.held else []
+        return batches if self._leader_lease.held else []
 
     def _no_room(self) -> bool:
         """Whether what would be made could not be saved; said once."""

@@ -13,10 +13,10 @@ from typing import Any, Final
 from structlog.contextvars import bound_contextvars
 
 from core import telemetry
-from core.generation.heartbeat import Interruption, Pulse
-from core.generation.item_run import DISK_FULL, MAX_ATTEMPTS, Making
+from core.generation.heartbeat import Heartbeat, Interruption
+from core.generation.item_run import DISK_FULL, MAX_ATTEMPTS, ItemRun
 from core.generation.priority_pool import without_queueing
-from core.generation.provider_fields import learnt
+from core.generation.provider_fields import provider_fields
 from core.i18n import N_
 from core.media.storage import ContentStore
 from core.models import ACTIVE_STATES, Asset, AssetError, AssetState, now
@@ -45,16 +45,16 @@ class Executor:
         store: the database.
         catalogue: the configured providers.
         content: where files go.
-        pulse: keeps the leases.
+        heartbeat: keeps the leases.
     """
 
     def __init__(
-        self, store: Store, catalogue: Catalogue, content: ContentStore, pulse: Pulse
+        self, store: Store, catalogue: Catalogue, content: ContentStore, heartbeat: Heartbeat
     ) -> None:
         self._store = store
         self._catalogue = catalogue
         self._content = content
-        self._pulse = pulse
+        self._heartbeat = heartbeat
         self._running: set[asyncio.Task[None]] = set()
         self._calls: set[asyncio.Task[Submission]] = set()
         # A machine's own models take turns here, should the broker send it more than its share.
@@ -102,8 +102,8 @@ class Executor:
                 self._store.leases.claim,
                 asset_id,
                 ticket,
-                self._pulse.owner,
-                self._pulse.lease_seconds,
+                self._heartbeat.owner,
+                self._heartbeat.lease_seconds,
             )
             if asset is None:
                 return
@@ -129,68 +129,68 @@ class Executor:
         if provider is None or (capability is None and asset.remote_id is None):
             await self._pass_on(asset)
             return
-        with self._pulse.hold(asset) as hold:
-            making = Making(
+        with self._heartbeat.hold(asset) as hold:
+            run = ItemRun(
                 self._store, self._content, provider, capability, asset, hold, self._calls
             )
             if asset.cancel_requested:
-                await self._cancel(making)
+                await self._cancel(run)
                 return
-            work = asyncio.create_task(self._make(making))
+            work = asyncio.create_task(self._make(run))
             waits: list[asyncio.Future[Any]] = [work, hold.interrupted]
             try:
                 await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
             except asyncio.CancelledError:  # an orderly stop
                 await _cancelled(work)
-                await making.abandon()
-                await self._hand_back(making)
+                await run.abandon()
+                await self._hand_back(run)
                 raise
             if not work.done():
                 await _cancelled(work)
                 if hold.interrupted.result() is Interruption.CANCEL:
-                    await self._cancel(making)
+                    await self._cancel(run)
                     return
-                await making.abandon()
+                await run.abandon()
                 raise LeaseLost(asset.id)
             try:
                 await work
             except (LeaseLost, DatabaseError):
-                await making.abandon()
+                await run.abandon()
                 raise
 
-    async def _make(self, making: Making) -> None:
+    async def _make(self, run: ItemRun) -> None:
         """Bring a claimed item to an ending, or back into the queue."""
-        asset = making.asset
+        asset = run.asset
         try:
             async with self._turns.get((asset.provider, asset.model), nullcontext()):
-                await making.run()
+                await run.run()
             telemetry.item_ended(asset, AssetState.DONE)
         except ProviderError as error:
-            await self._end(making, error)
+            await self._end(run, error)
         except (LeaseLost, DatabaseError):
             raise
         except Exception:  # noqa: BLE001  # one item's mistake takes no other down
             _log.exception("%s: failed", asset.id)
             sentence = N_("Fivefold itself made a mistake here; its log says more.")
-            kind = OutcomeUnknown if making.charged else ProviderError
-            await self._end(making, kind(sentence, code="internal_error"))
+            kind = OutcomeUnknown if run.charged else ProviderError
+            await self._end(run, kind(sentence, code="internal_error"))
 
-    async def _end(self, making: Making, error: ProviderError) -> None:
+    async def _end(self, run: ItemRun, error: ProviderError) -> None:
         """Bring an item to the ending that its error means, or back into the queue.
 
         A task at the provider that is known, and not known to have ended, is only ever asked after
         again. Where there is none, what may have been paid for waits for its user.
         """
-        asset = making.asset
-        if isinstance(error, OutcomeUnknown) and not making.resumable:
-            await self._end_unknown(asset, error, making.kept)
+        asset = run.asset
+        if isinstance(error, OutcomeUnknown) and not run.resumable:
+            await self._end_unknown(asset, error, run.kept)
             return
-        free = _waits_for_free(making, error)
+        free = _waits_for_free(run, error)
         if error.retryable and (free or asset.attempts < MAX_ATTEMPTS):
-            await self._try_again(making, error, counted=not free)
+            await self._try_again(run, error, counted=not free)
             return
-        known = {"charged": making.paid_for(error), **making.kept, **learnt(error)}
-        await self._fail(asset, error, None if error.ended else making.remote_id, known)
+        known = {"charged": run.paid_for(error), **run.kept, **provider_fields(error)}
+        await self._fail(asset, error, None if error.ended else run.remote_id, known)
 
     async def _pass_on(self, asset: Asset) -> None:
         """Leave an item, whose provider this worker does not know, to one that does."""
@@ -214,13 +214,13 @@ class Executor:
         self, asset: Asset, error: OutcomeUnknown, known: Mapping[str, Any]
     ) -> None:
         _log.warning("%s: not known whether it was made: %r", asset.id, error.__cause__ or error)
-        fields = learnt(error) | dict(known)
+        fields = provider_fields(error) | dict(known)
         said = _as_error(error, final=True)
         await asyncio.to_thread(self._store.leases.unknown, asset, said, fields)
         telemetry.item_ended(asset, AssetState.UNKNOWN)
 
-    async def _try_again(self, making: Making, error: ProviderError, *, counted: bool) -> None:
-        asset = making.asset
+    async def _try_again(self, run: ItemRun, error: ProviderError, *, counted: bool) -> None:
+        asset = run.asset
         pause = _pause(error, asset.attempts + asset.waits)
         _log.info("%s: again in %.0f s: %s", asset.id, pause, error.message)
         await asyncio.to_thread(
@@ -230,7 +230,7 @@ class Executor:
             _as_error(error),
             counted=counted,
             anew=error.ended,
-            learnt=_carried_on(making, anew=error.ended),
+            fields=_carried_on(run, anew=error.ended),
         )
         telemetry.item_retried(asset)
 
@@ -244,36 +244,36 @@ class Executor:
         _log.warning("%s: failed: %s", asset.id, error.message)
         failed = self._store.leases.failed
         said = _as_error(error, final=True)
-        await asyncio.to_thread(failed, asset, said, remote_id=remote_id, learnt=known)
+        await asyncio.to_thread(failed, asset, said, remote_id=remote_id, fields=known)
         telemetry.item_ended(asset, AssetState.FAILED)
 
-    async def _cancel(self, making: Making) -> None:
+    async def _cancel(self, run: ItemRun) -> None:
         """Do as the user wishes: stop the item at its provider and end it."""
-        left = await making.cancel()
+        left = await run.cancel()
         if isinstance(left, OutcomeUnknown):  # only the user may send it again
-            await self._end_unknown(making.asset, left, making.kept)
+            await self._end_unknown(run.asset, left, run.kept)
             return
         note = None if left is None else _as_error(left)
         await asyncio.to_thread(
             self._store.leases.cancelled,
-            making.asset,
+            run.asset,
             note,
-            remote_id=None if left is None else making.remote_id,
-            learnt={"charged": making.taken, **making.kept},
+            remote_id=None if left is None else run.remote_id,
+            fields={"charged": run.taken, **run.kept},
         )
-        telemetry.item_ended(making.asset, AssetState.CANCELLED)
-        _log.info("%s: cancelled", making.asset.id)
+        telemetry.item_ended(run.asset, AssetState.CANCELLED)
+        _log.info("%s: cancelled", run.asset.id)
 
-    async def _hand_back(self, making: Making) -> None:
+    async def _hand_back(self, run: ItemRun) -> None:
         """On an orderly stop: put back what another worker can go on with at no cost."""
-        if making.charged and not (making.resumable or making.rereadable):
+        if run.charged and not (run.resumable or run.rereadable):
             return  # a call that is out; should its answer not come, its lease runs out
         hand_back = self._store.leases.hand_back
         try:
-            known = _carried_on(making)
-            await asyncio.to_thread(hand_back, making.asset, counted=False, learnt=known)
+            known = _carried_on(run)
+            await asyncio.to_thread(hand_back, run.asset, counted=False, fields=known)
         except (LeaseLost, DatabaseError):
-            _log.warning("%s: not handed back; its lease runs out", making.asset.id)
+            _log.warning("%s: not handed back; its lease runs out", run.asset.id)
 
 
 async def _cancelled(task: asyncio.Task[None]) -> None:
@@ -281,13 +281,13 @@ async def _cancelled(task: asyncio.Task[None]) -> None:
     await asyncio.wait([task])
 
 
-def _carried_on(making: Making, *, anew: bool = False) -> dict[str, Any]:
+def _carried_on(run: ItemRun, *, anew: bool = False) -> dict[str, Any]:
     """Return what an item that is put back is carried on with."""
     if anew:
-        return making.kept
-    by_reply = making.rereadable and not making.resumable
-    remote = {} if making.remote_id is None else {"remote_id": making.remote_id}
-    return {**making.kept, **remote, "reread": by_reply}
+        return run.kept
+    by_reply = run.rereadable and not run.resumable
+    remote = {} if run.remote_id is None else {"remote_id": run.remote_id}
+    return {**run.kept, **remote, "reread": by_reply}
 
 
 def _as_error(error: ProviderError, *, final: bool = False) -> AssetError:
@@ -295,14 +295,14 @@ def _as_error(error: ProviderError, *, final: bool = False) -> AssetError:
     return AssetError(code=error.code, message=message, retryable=error.retryable)
 
 
-def _waits_for_free(making: Making, error: ProviderError) -> bool:
+def _waits_for_free(run: ItemRun, error: ProviderError) -> bool:
     """Whether trying again is only waiting: for one's turn, or for what is being made."""
     if isinstance(error, RateLimited) or error.code == DISK_FULL:
-        return making.asset.waits < MAX_WAITS
-    started = making.asset.timings.get("started_at", now())
+        return run.asset.waits < MAX_WAITS
+    started = run.asset.timings.get("started_at", now())
     waited = (now() - started).total_seconds()
-    young = waited < making.provider.deadlines.follow
-    carried_on = making.resumable or making.rereadable
+    young = waited < run.provider.deadlines.follow
+    carried_on = run.resumable or run.rereadable
     return isinstance(error, ProviderUnavailable) and carried_on and young
 
 

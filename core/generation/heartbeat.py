@@ -28,7 +28,7 @@ class Interruption(Enum):
 
 
 @dataclass(eq=False)
-class Hold:
+class HeldItem:
     """An item that this worker holds.
 
     Attributes:
@@ -56,7 +56,7 @@ class Hold:
             self.interrupted.set_result(why)
 
 
-class Pulse:
+class Heartbeat:
     """One heartbeat for all items of a worker, so that its cost does not grow with them.
 
     Args:
@@ -69,10 +69,10 @@ class Pulse:
         self.owner = owner
         self.lease_seconds = lease_seconds
         self._store = store
-        self._held: dict[str, Hold] = {}
+        self._held: dict[str, HeldItem] = {}
 
     @contextmanager
-    def hold(self, asset: Asset) -> Iterator[Hold]:
+    def hold(self, asset: Asset) -> Iterator[HeldItem]:
         """Keep a claimed item's lease while the block runs.
 
         Raises:
@@ -82,7 +82,7 @@ class Pulse:
             raise LeaseLost(asset.id)
         if (former := self._held.get(asset.id)) is not None:
             former.interrupt(Interruption.LOST)
-        held = self._held[asset.id] = Hold(asset.lease.token)
+        held = self._held[asset.id] = HeldItem(asset.lease.token)
         try:
             yield held
         finally:
@@ -121,7 +121,7 @@ class Pulse:
 
     async def _look(self) -> None:
         """Hear of cancellations and tell how far the items are, all of them at once."""
-        told: dict[Hold, tuple[float, str]] = {}
+        told: dict[HeldItem, tuple[float, str]] = {}
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             held = dict(self._held)

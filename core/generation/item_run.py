@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from core import telemetry
-from core.generation.heartbeat import Hold
+from core.generation.heartbeat import HeldItem
 from core.generation.kept_replies import ReplyKeeper
 from core.generation.priority_pool import without_queueing
-from core.generation.provider_fields import learnt
+from core.generation.provider_fields import provider_fields
 from core.i18n import N_
 from core.media.bounded import bounded
 from core.media.formats import DISPLAY
@@ -56,7 +56,7 @@ FULL_TIMES: Final = 5760  # as many more, a day, where there is no room to keep 
 _log = logging.getLogger(__name__)
 
 
-class Making:
+class ItemRun:
     """The steps of one item.
 
     Args:
@@ -76,7 +76,7 @@ class Making:
         provider: Provider,
         capability: Capability | None,
         asset: Asset,
-        hold: Hold,
+        hold: HeldItem,
         calls: set[asyncio.Task[Submission]],
     ) -> None:
         self.asset = asset
@@ -164,7 +164,7 @@ class Making:
             submission = await self._submitted()
             outcome = await self._follow(submission)
             await self._keep(outcome.reply)
-            changes = learnt(outcome) | self.kept
+            changes = provider_fields(outcome) | self.kept
             await asyncio.to_thread(self._store.leases.saving, self.asset, changes)
             await self._save(submission)
         except ProviderError as error:
@@ -354,7 +354,7 @@ class Making:
 
     async def _stored(self, submission: Submission) -> Submission:
         """Store the provider's answer, however long that takes where it was paid for."""
-        details = learnt(submission)
+        details = provider_fields(submission)
         while True:
             await self._keep(submission.reply)  # in turn: a full disk may have room again
             try:

@@ -116,7 +116,7 @@ class ReplyKeeper:
                 yield path
             return
         with _local(b"") as copy:
-            self._store.replies.write(kept.path, copy)
+            self._store.kept_replies.write(kept.path, copy)
             yield copy
 
     def remove(self, asset: Asset) -> None:
@@ -127,7 +127,7 @@ class ReplyKeeper:
         """
         for kept in asset.kept:
             if kept.call == asset.call and kept.place == "database":
-                self._store.replies.remove(kept.path)
+                self._store.kept_replies.remove(kept.path)
         for what in ("reply", "file"):
             self._content.remove(asset.user_id, _name(asset, asset.call, what))
 
@@ -138,7 +138,7 @@ class ReplyKeeper:
             _log.error("%s: its %s is lost: %d bytes are too many to keep", asset.id, what, size)
             return None
         try:
-            self._store.replies.save(name, asset.id, source)
+            self._store.kept_replies.save(name, asset.id, source)
         except (DatabaseError, OSError) as error:
             _log.error("%s: its %s cannot be kept: %s", asset.id, what, error)
             return None

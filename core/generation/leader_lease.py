@@ -13,7 +13,7 @@ LONGEST_SECONDS: Final = 8.0  # a leader that has died is followed by another af
 _log = logging.getLogger(__name__)
 
 
-class Leadership:
+class LeaderLease:
     """A lease in the database that at most one worker holds.
 
     Args:
@@ -34,14 +34,14 @@ class Leadership:
         return time.monotonic() < self._until
 
     async def run(self) -> None:
-        """Take the leadership when it is free, and keep it, until cancelled."""
+        """Acquire the lease when it is free, and renew it, until cancelled."""
         led = None
         while True:
             asked = time.monotonic()
             try:
                 leads = await without_queueing(self._store.workers.lead, self._owner, self._seconds)
             except DatabaseError as error:
-                _log.warning("the leadership cannot be renewed: %s", error)
+                _log.warning("the leader lease cannot be renewed: %s", error)
             else:
                 self._until = asked + 0.75 * self._seconds if leads else 0.0
                 if leads != led:

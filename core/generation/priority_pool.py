@@ -1,4 +1,4 @@
-"""Threads for what must not wait in line: leases, leadership, handing out.
+"""Threads for what must not wait in line: leases, leadership, dispatching.
 
 The writes of a thousand items share the loop's default pool; behind them in one queue, a heartbeat
 would come too late.

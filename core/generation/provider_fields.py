@@ -7,7 +7,7 @@ from core.providers.base import Outcome, Submission
 from core.providers.errors import ProviderError
 
 
-def learnt(said: Submission | Outcome | ProviderError) -> dict[str, Any]:
+def provider_fields(said: Submission | Outcome | ProviderError) -> dict[str, Any]:
     """Return what a provider said as fields to store: details, and what it costs.
 
     Whatever that is, the store makes of it what can be stored (`core.store.documents.storable`).

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Final
 
-from core.generation.leader_lease import Leadership
+from core.generation.leader_lease import LeaderLease
 from core.generation.priority_pool import without_queueing
 from core.generation.transport import Engine
 from core.store import DatabaseError, Store
@@ -25,21 +25,21 @@ class Collector:
         store: the database.
         engine: carries what is found to the executor.
         serves: the queues, and how many items of each at once.
-        leadership: who leads sends to itself, and need not look.
+        leader_lease: the leader sends to itself and does not look.
     """
 
     def __init__(
-        self, store: Store, engine: Engine, serves: Mapping[str, int], leadership: Leadership
+        self, store: Store, engine: Engine, serves: Mapping[str, int], leader_lease: LeaderLease
     ) -> None:
         self._store = store
         self._engine = engine
         self._serves = serves
-        self._leadership = leadership
+        self._leader_lease = leader_lease
 
     async def run(self, stop: asyncio.Event) -> None:
         """Look from time to time, until `stop` is set."""
         while not (stop.is_set() or self._engine.broker):
-            if not self._leadership.held:
+            if not self._leader_lease.held:
                 try:
                     await self._collect()
                 except DatabaseError as error:

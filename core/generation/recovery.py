@@ -8,7 +8,7 @@ from typing import Final
 
 from core.generation.executor import Executor
 from core.generation.generators import open_catalogue
-from core.generation.heartbeat import Pulse
+from core.generation.heartbeat import Heartbeat
 from core.media.storage import open_content
 from core.models import OPEN_STATES, Asset, new_id
 from core.settings import Settings
@@ -33,9 +33,11 @@ async def recover_all(settings: Settings, store: Store, assets: Sequence[Asset])
         the items as they are then.
     """
     catalogue = open_catalogue(settings)
-    pulse = Pulse(store, f"{socket.gethostname()}:{os.getpid()}:recover", settings.lease_seconds)
-    executor = Executor(store, catalogue, open_content(settings.content_url), pulse)
-    beating = asyncio.create_task(pulse.run())
+    heartbeat = Heartbeat(
+        store, f"{socket.gethostname()}:{os.getpid()}:recover", settings.lease_seconds
+    )
+    executor = Executor(store, catalogue, open_content(settings.content_url), heartbeat)
+    beating = asyncio.create_task(heartbeat.run())
     try:
         return [await _recover(store, executor, asset) for asset in assets]
     finally:

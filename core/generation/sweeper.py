@@ -9,7 +9,7 @@ from typing import Final
 
 from core import telemetry
 from core.generation.kept_replies import ReplyKeeper, kept_names
-from core.generation.leader_lease import Leadership
+from core.generation.leader_lease import LeaderLease
 from core.media.formats import DISPLAY, DISPLAY_EXTENSIONS, MEDIA_TYPES
 from core.media.storage import PREVIEWS, ContentStore, StorageUnavailable, own_name
 from core.models import Asset
@@ -17,7 +17,7 @@ from core.store import DatabaseError, Store
 
 SWEEP_SECONDS: Final = 10.0
 LOOK_SECONDS: Final = 60.0  # between two looks at all open items
-ITEMS_AT_ONCE: Final = 500
+BATCH: Final = 500
 
 _log = logging.getLogger(__name__)
 
@@ -30,23 +30,23 @@ class Sweeper:
     Args:
         store: the database.
         content: where files go.
-        leadership: only who leads sweeps.
+        leader_lease: only the leader sweeps.
         bin_days: how long items lie in the bin.
     """
 
     def __init__(
-        self, store: Store, content: ContentStore, leadership: Leadership, bin_days: int
+        self, store: Store, content: ContentStore, leader_lease: LeaderLease, bin_days: int
     ) -> None:
         self._store = store
         self._content = content
-        self._leadership = leadership
+        self._leader_lease = leader_lease
         self._bin_days = bin_days
         self._looked_at: float | None = None  # when all open items were read
 
     async def run(self) -> None:
         """Sweep from time to time, until cancelled."""
         while True:
-            if self._leadership.held:
+            if self._leader_lease.held:
                 try:
                     await asyncio.to_thread(self._sweep)
                 except (DatabaseError, OSError) as error:
@@ -94,7 +94,7 @@ def remove_kept(store: Store, content: ContentStore) -> None:
         content: where replies are kept.
     """
     keeper = ReplyKeeper(store, content)
-    for asset in store.assets.kept_for_nothing(ITEMS_AT_ONCE):
+    for asset in store.assets.kept_for_nothing(BATCH):
         keeper.remove(asset)
         store.leases.unkept(asset)
 
@@ -107,7 +107,7 @@ def empty_bin(store: Store, content: ContentStore, days: float) -> None:
         content: their files.
         days: how long items lie in the bin.
     """
-    for asset in store.bin.due(days, ITEMS_AT_ONCE):
+    for asset in store.bin.due(days, BATCH):
         try:
             remove_files(store, content, [asset])
         except StorageUnavailable as error:
@@ -127,7 +127,7 @@ def remove_accounts(store: Store, content: ContentStore) -> None:
         store: what else is theirs.
         content: their files.
     """
-    for user_id in store.removal.due():
+    for user_id in store.account_deletion.due():
         try:
             _remove(store, content, user_id)
         except OSError as error:
@@ -136,13 +136,15 @@ def remove_accounts(store: Store, content: ContentStore) -> None:
 
 def _remove(store: Store, content: ContentStore, user_id: str) -> None:
     """Remove files before the documents that name them, or nobody would find them any more."""
-    store.removal.ask(user_id)
-    for job_id, assets in store.assets.of_jobs(store.removal.ended(user_id), binned=True).items():
+    store.account_deletion.ask(user_id)
+    for job_id, assets in store.assets.of_jobs(
+        store.account_deletion.ended(user_id), binned=True
+    ).items():
         remove_files(store, content, assets)
-        store.removal.forget_job(job_id)
-    if store.removal.is_empty(user_id):
+        store.account_deletion.forget_job(job_id)
+    if store.account_deletion.is_empty(user_id):
         content.forget(user_id)
-        store.removal.forget(user_id)
+        store.account_deletion.forget(user_id)
         _log.info("an account is removed")
 
 
@@ -152,7 +154,7 @@ def remove_files(store: Store, content: ContentStore, assets: Sequence[Asset]) -
     Raises:
         OSError: some are still there.
     """
-    store.replies.forget([asset.id for asset in assets])
+    store.kept_replies.forget([asset.id for asset in assets])
     for asset in assets:
         if not asset.user_id:  # it cannot be read; its owner's folder goes with the account
             continue
@@ -164,7 +166,7 @@ def _files(asset: Asset) -> list[str]:
     """Return what may have been saved of an item.
 
     A worker that was told to stop in the middle of saving has told nobody what it saved, so all
-    names are there that `Making` gives.
+    names are there that `ItemRun` gives.
     """
     stills = (f"{PREVIEWS}/{asset.id}{ending}.webp" for ending in ("", "-poster"))
     paths = (asset.path, asset.display_path, asset.preview, asset.poster)

@@ -14,8 +14,8 @@ from core.generation.disk_space import full_disks
 from core.generation.dispatcher import Dispatcher
 from core.generation.executor import Executor
 from core.generation.generators import open_catalogue
-from core.generation.heartbeat import Pulse
-from core.generation.leader_lease import Leadership
+from core.generation.heartbeat import Heartbeat
+from core.generation.leader_lease import LeaderLease
 from core.generation.priority_pool import without_queueing
 from core.generation.queue_collector import Collector
 from core.generation.sweeper import Sweeper
@@ -70,9 +70,9 @@ async def work(
     """
     host, pid = socket.gethostname(), os.getpid()
     owner = f"{host}:{pid}:{new_id()[-6:]}"
-    pulse = Pulse(store, owner, settings.lease_seconds)
+    heartbeat = Heartbeat(store, owner, settings.lease_seconds)
     content = open_content(settings.content_url)
-    executor = Executor(store, catalogue, content, pulse)
+    executor = Executor(store, catalogue, content, heartbeat)
     serves = dict.fromkeys(settings.worker_queues.split(","), settings.worker_concurrency)
     broker_url = settings.broker_url.get_secret_value()
     engine = Engine(broker_url, settings.mongodb_database, serves, executor.run)
@@ -85,21 +85,21 @@ async def work(
         started_at=now(),
         seen_at=now(),
     )
-    leadership = Leadership(store, owner, settings.lease_seconds)
+    leader_lease = LeaderLease(store, owner, settings.lease_seconds)
     full = partial(full_disks, settings, content)
-    dispatcher = Dispatcher(store, engine, catalogue, leadership, full)
+    dispatcher = Dispatcher(store, engine, catalogue, leader_lease, full)
     _log.info("serving %s, %d items at once", settings.worker_queues, settings.worker_concurrency)
     async with asyncio.TaskGroup() as group:  # where one of them breaks, the process ends
-        beating = group.create_task(pulse.run())
+        beating = group.create_task(heartbeat.run())
         leading = [
             group.create_task(_refresh(catalogue)),
             group.create_task(_announce(store, me, catalogue)),
-            group.create_task(leadership.run()),
-            group.create_task(Sweeper(store, content, leadership, settings.bin_days).run()),
+            group.create_task(leader_lease.run()),
+            group.create_task(Sweeper(store, content, leader_lease, settings.bin_days).run()),
         ]
         serving = group.create_task(engine.serve(stop))
         handing_out = group.create_task(dispatcher.run(stop))
-        collecting = group.create_task(Collector(store, engine, serves, leadership).run(stop))
+        collecting = group.create_task(Collector(store, engine, serves, leader_lease).run(stop))
         hurry = group.create_task(at_once.wait())
         await _first(hurry, group.create_task(stop.wait()))
         stop.set()

@@ -20,8 +20,8 @@ from pebble.concurrent import process
 
 MEMORY_BYTES: Final = 2 * 2**30
 """What a call may allocate. A 4K clip with ten bits a colour takes about half of it to copy."""
-FILES_AT_ONCE: Final = 2
-PREVIEWS_AT_ONCE: Final = 1  # beside the files, so that they do not wait behind a long clip
+CONCURRENT_FILES: Final = 2
+CONCURRENT_PREVIEWS: Final = 1  # beside the files, so that they do not wait behind a long clip
 
 _T = TypeVar("_T")
 
@@ -53,7 +53,7 @@ async def bounded(
         OutOfBounds: it took too much, twice.
         Exception: whatever the call raises.
     """
-    of_loop = (asyncio.Semaphore(FILES_AT_ONCE), asyncio.Semaphore(PREVIEWS_AT_ONCE))
+    of_loop = (asyncio.Semaphore(CONCURRENT_FILES), asyncio.Semaphore(CONCURRENT_PREVIEWS))
     slots = _slots.setdefault(asyncio.get_running_loop(), of_loop)[preview]
     decorated: Any = process  # its types say `mp_context`, which it does not read
     task = decorated(timeout=seconds, context=_context)(partial(_limited, call))

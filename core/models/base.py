@@ -12,9 +12,13 @@ from core.i18n import gettext as _
 
 PROMPT_MAX_CHARACTERS: Final = 4000
 USER_ID_MAX_CHARACTERS: Final = 64
-AT_ONCE: Final = datetime(1970, 1, 1, tzinfo=UTC)  # due whatever any machine's clock says
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+DUE_NOW: Final = EPOCH
+"""When an item or a notice is due that waits for nothing, whatever any machine's clock says."""
+TOMBSTONE: Final = EPOCH
+"""`binned_at` of what is being removed: nobody is shown it any more, and nobody can restore it."""
 
-FIRST_YEAR, LAST_YEAR = 1969, 2999  # what is put first is due a moment before AT_ONCE
+FIRST_YEAR, LAST_YEAR = 1969, 2999  # what is put first is due a moment before DUE_NOW
 
 _USER_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 # File names that Windows keeps for devices, whatever follows the first dot:

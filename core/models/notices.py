@@ -214,7 +214,7 @@ class Webhook(Document):
     format: Annotated[WebhookFormat, VITAL] = WebhookFormat.FIVEFOLD
 
 
-class Address(Document):
+class EmailAddress(Document):
     """An e-mail address of a user; mail goes there only while it is confirmed.
 
     Attributes:

@@ -29,7 +29,7 @@ class User(Document):
         notify: how the user is told of jobs, unless something else is chosen for one.
         zone: the zone that the user's times are shown and meant in; None: the browser's.
         language: the language that the user reads, by its code; None: the browser's.
-        email: where mail goes; see `Address` for whether it may.
+        email: where mail goes; see `EmailAddress` for whether it may.
         webhook: where webhooks go.
         stay: whether Create stays on the screen once something is ordered.
     """
@@ -75,7 +75,7 @@ SESSION_METHODS: Final[dict[str, frozenset[Method]]] = {
 """Which sessions go on, by what `LOGIN` is: those that began in a way that is offered still."""
 
 
-class Session(Document):
+class LoginSession(Document):
     """One login that lasts. `id` is the SHA-256 of the secret in the browser's cookie, in hex.
 
     Attributes:
@@ -98,7 +98,7 @@ class Session(Document):
     method: str = ""
 
 
-class Invite(Document):
+class Invitation(Document):
     """Leave to make one account, or to choose a passphrase anew. `id` is the link's SHA-256.
 
     Attributes:

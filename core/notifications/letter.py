@@ -19,7 +19,7 @@ from core.media.storage import ContentStore
 from core.models import NoticeKind
 from core.models.job_summary import KINDS
 from core.notifications.channels import Recipient
-from core.notifications.message import Message, Told, shortened
+from core.notifications.message import JobReport, Message, shortened
 from core.notifications.thumbnails import Thumbnail, make_thumbnail
 from core.store.accounts.email_addresses import LINK_DAYS
 
@@ -70,7 +70,7 @@ _POLICY: Final = policy.SMTP.clone(header_factory=_headers)
 class _Section:
     """What a mail says of one job."""
 
-    told: Told
+    told: JobReport
     prompt: str
     columns: int
     groups: Sequence[Sequence[Thumbnail]]
@@ -92,7 +92,7 @@ def mailbox(address: str, name: str = "") -> Address:
     return Address(name, local_part, domain)
 
 
-def write_letter(
+def render_mail(
     message: Message, recipient: Recipient, sender: Address, content: ContentStore
 ) -> EmailMessage:
     """Write a message as a mail.
@@ -155,7 +155,7 @@ def _attach(html: EmailMessage, name: str, picture: bytes, subtype: str) -> None
     )
 
 
-def _sections(jobs: Sequence[Told], content: ContentStore) -> list[_Section]:
+def _sections(jobs: Sequence[JobReport], content: ContentStore) -> list[_Section]:
     """Return what is said of the jobs, with pictures until there are enough of them."""
     alone = len(jobs) == 1
     left = _OF_A_KIND * len(KINDS) if alone else _ALTOGETHER
@@ -176,5 +176,5 @@ def _sections(jobs: Sequence[Told], content: ContentStore) -> list[_Section]:
     return sections
 
 
-def _is_upright(told: Told) -> bool:
+def _is_upright(told: JobReport) -> bool:
     return any((asset.height or 0) > (asset.width or 0) for asset in told.shown[:1])

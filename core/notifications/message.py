@@ -15,7 +15,7 @@ _JOINERS: Final = "\u200c\u200d"  # of emoji, and within words of some languages
 
 
 @dataclass(frozen=True, kw_only=True)
-class Told:
+class JobReport:
     """What a message says of one job.
 
     Attributes:
@@ -72,7 +72,7 @@ class Message:
     text: str
     link: str
     created_at: datetime
-    jobs: tuple[Told, ...] = ()
+    jobs: tuple[JobReport, ...] = ()
 
 
 def write_message(
@@ -133,8 +133,8 @@ def _unlinked(user_id: str) -> str:
     return user_id.replace(".", "\u2060.\u2060")
 
 
-def _tell(job: Job, assets: Sequence[Asset], link_base: str) -> Told:
-    return Told(
+def _tell(job: Job, assets: Sequence[Asset], link_base: str) -> JobReport:
+    return JobReport(
         job_id=job.id,
         prompt=job.prompt,
         status=job.status,

@@ -8,7 +8,7 @@ from typing import Any, Final
 from core.i18n import gettext as _
 from core.i18n import ngettext
 from core.models import Kind, NoticeKind, WebhookFormat
-from core.notifications.message import Message, Told, shortened
+from core.notifications.message import JobReport, Message, shortened
 
 # Discord refuses more than 2,000 characters; Slack asks for no more than 4,000.
 _SLACK_CHARACTERS: Final = 4000
@@ -36,7 +36,7 @@ def _for_fivefold(message: Message) -> dict[str, Any]:
     }
 
 
-def _as_json(told: Told) -> dict[str, Any]:
+def _as_json(told: JobReport) -> dict[str, Any]:
     return {
         "job_id": told.job_id,
         "prompt": told.prompt,

@@ -45,7 +45,7 @@ class Typed:
     timezone: str | None = None
 
 
-def check_wish(notify: Notify, user: User | None, channels: Collection[str]) -> None:
+def check_preferences(notify: Notify, user: User | None, channels: Collection[str]) -> None:
     """See that a wish can be fulfilled.
 
     Args:
@@ -94,9 +94,9 @@ def choose_email(store: Store, user: User, typed: str) -> str:
         store.outbox.cancel_channel(user.id, ChannelName.EMAIL)
         return _("No mail is sent to you any more.")
     address = parse_address(typed)
-    known = store.addresses.get(user.id, address)
+    known = store.email_addresses.get(user.id, address)
     if known is None or not known.takes_mail:
-        store.addresses.ask(user.id, address)
+        store.email_addresses.ask(user.id, address)
         store.outbox.add(user.id, NoticeKind.CONFIRM, ChannelName.EMAIL, address)
         if user.email is not None and not _confirmed(store, user.id, user.email):
             store.outbox.readdress(user.id, user.email, address)  # it was a slip, perhaps
@@ -110,7 +110,7 @@ def choose_email(store: Store, user: User, typed: str) -> str:
 
 
 def _confirmed(store: Store, user_id: str, address: str) -> bool:
-    found = store.addresses.get(user_id, address)
+    found = store.email_addresses.get(user_id, address)
     return found is not None and found.confirmed_at is not None
 
 
@@ -120,7 +120,7 @@ def send_test(store: Store, user: User, channel: ChannelName) -> None:
     Raises:
         InvalidInput: it leads nowhere yet, or there were many tests.
     """
-    check_wish(Notify(channels=(channel,)), user, list(ChannelName))
+    check_preferences(Notify(channels=(channel,)), user, list(ChannelName))
     if store.outbox.added(user.id, NoticeKind.TEST, now() - timedelta(hours=1)) >= TESTS_AN_HOUR:
         raise InvalidInput(
             _("You had {count} tests within an hour; please wait a while.").format(
@@ -131,7 +131,7 @@ def send_test(store: Store, user: User, channel: ChannelName) -> None:
     store.outbox.add(user.id, NoticeKind.TEST, channel, recipient or user.id)
 
 
-def read_wish(typed: Typed, user: User | None, settings: Settings) -> Notify:
+def read_preferences(typed: Typed, user: User | None, settings: Settings) -> Notify:
     """Return what was typed on this machine's own command line, as a wish that can be fulfilled.
 
     Args:
@@ -152,7 +152,7 @@ def read_wish(typed: Typed, user: User | None, settings: Settings) -> Notify:
         daily, zone = usual.daily, typed.timezone or usual.timezone
     notify = Notify.read(chosen, at=typed.notify_at, daily=daily, timezone=zone, email=typed.email)
     if typed != Typed():  # what is only the user's own settings is not found fault with here
-        check_wish(notify, user, offered(settings))
+        check_preferences(notify, user, offered(settings))
     return notify
 
 

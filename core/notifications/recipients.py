@@ -43,7 +43,7 @@ def find_recipient(store: Store, notice: Notice, link_base: str) -> tuple[Recipi
 
 
 def _mailbox(store: Store, notice: Notice, link_base: str) -> tuple[Recipient, str]:
-    found = store.addresses.get(notice.user_id, notice.recipient)
+    found = store.email_addresses.get(notice.user_id, notice.recipient)
     if notice.kind == NoticeKind.CONFIRM:
         if found is None or found.confirm_token is None or (found.confirm_until or now()) <= now():
             raise DeliveryFailed(N_("The link in it has been used or has ended."), permanent=True)

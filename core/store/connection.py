@@ -19,12 +19,12 @@ from core.models import LoginEntry, ViewEntry
 from core.redaction import redact
 from core.settings import Settings
 from core.store import embedded
-from core.store.accounts.account_deletion import RemovalStore
-from core.store.accounts.audit_log import Log, LoginLog
-from core.store.accounts.email_addresses import AddressStore
-from core.store.accounts.invitations import InviteStore
-from core.store.accounts.login_sessions import SessionStore
-from core.store.accounts.login_throttle import AttemptStore
+from core.store.accounts.account_deletion import AccountDeletion
+from core.store.accounts.audit_log import AuditLog, LoginLog
+from core.store.accounts.email_addresses import EmailAddressStore
+from core.store.accounts.invitations import InvitationStore
+from core.store.accounts.login_sessions import LoginSessionStore
+from core.store.accounts.login_throttle import LoginThrottle
 from core.store.accounts.users import UserStore
 from core.store.documents import schema
 from core.store.documents.repair import RepairStore
@@ -34,10 +34,10 @@ from core.store.jobs.bin import BinStore
 from core.store.jobs.jobs import JobStore
 from core.store.jobs.library import LibraryStore
 from core.store.jobs.shares import ShareStore
-from core.store.spending.budgets import SpendingStore
-from core.store.work.change_stream import ChangeStore
-from core.store.work.eta import PaceStore
-from core.store.work.kept_replies import ReplyStore
+from core.store.spending.budgets import BudgetStore
+from core.store.work.change_stream import ChangeStream
+from core.store.work.eta import EtaStore
+from core.store.work.kept_replies import KeptReplyStore
 from core.store.work.leases import LeaseStore
 from core.store.work.outbox import Outbox
 from core.store.work.queue import QueueStore
@@ -72,30 +72,35 @@ class Store:
         self._database: Database[Document] = client[database]
         self.assets = AssetStore(self._database)
         self.users = UserStore(self._database)
-        self.spending = SpendingStore(
+        self.budgets = BudgetStore(
             self._database, self.assets, self.users, budgets or {}, assumed_costs or {}
         )
-        self.jobs = JobStore(client, self._database, self.spending)
+        self.jobs = JobStore(client, self._database, self.budgets)
         self.library = LibraryStore(self._database)
         self.bin = BinStore(client, self._database, self.jobs)
         self.queue = QueueStore(self._database)
-        self.replies = ReplyStore(self._database)
+        self.kept_replies = KeptReplyStore(self._database)
         self.leases = LeaseStore(self._database)
         self.workers = WorkerStore(self._database)
-        self.addresses = AddressStore(self._database)
+        self.email_addresses = EmailAddressStore(self._database)
         self.outbox = Outbox(self._database)
-        self.sessions = SessionStore(self._database)
-        self.attempts = AttemptStore(self._database)
-        self.invites = InviteStore(self._database)
+        self.login_sessions = LoginSessionStore(self._database)
+        self.login_throttle = LoginThrottle(self._database)
+        self.invitations = InvitationStore(self._database)
         self.shares = ShareStore(self._database)
-        self.logins = LoginLog(self._database["login_log"], LoginEntry)
-        self.views = Log(self._database["view_log"], ViewEntry)
+        self.login_log = LoginLog(self._database["login_log"], LoginEntry)
+        self.view_log = AuditLog(self._database["view_log"], ViewEntry)
         self.activity = ActivityStore(self._database)
-        self.changes = ChangeStore(self._database)
-        self.pace = PaceStore(self._database)
+        self.change_stream = ChangeStream(self._database)
+        self.eta = EtaStore(self._database)
         self.repairs = RepairStore(client, self._database)
-        self.removal = RemovalStore(
-            self._database, self.jobs, self.spending, self.sessions, self.attempts, self.addresses
+        self.account_deletion = AccountDeletion(
+            self._database,
+            self.jobs,
+            self.budgets,
+            self.login_sessions,
+            self.login_throttle,
+            self.email_addresses,
         )
 
     def ensure_schema(self) -> None:
@@ -141,8 +146,8 @@ class Store:
 
     def close(self) -> None:
         """Store what is noted, and close all connections."""
-        self.views.close()
-        self.logins.close()
+        self.view_log.close()
+        self.login_log.close()
         self._client.close()
 
     def __enter__(self) -> Self:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from core.i18n import gettext as _
 from core.i18n import number as written
 from core.models import (
-    AT_ONCE,
+    DUE_NOW,
     MAX_ITEMS,
     MIN_ITEMS,
     Asset,
@@ -214,7 +214,7 @@ def plan(order: Order, catalogue: Catalogue) -> tuple[Job, list[Asset]]:
                 task=order.task,
                 source=None if order.source is None else order.source.id,
                 cost=capability.estimate(params) if capability.paid else FREE,
-                next_attempt_at=AT_ONCE,
+                next_attempt_at=DUE_NOW,
                 timings={"queued_at": moment},
             )
             for slot, text in enumerate(prompts, 1)

@@ -13,7 +13,7 @@ from core.i18n import gettext as _
 from core.i18n import language, translated
 from core.media.storage import ContentStore, open_content
 from core.models import ChannelName, InvalidInput, Job, Kind, Task, now
-from core.notifications.preferences import check_wish
+from core.notifications.preferences import check_preferences
 from core.notifications.registry import offered
 from core.providers.base import Capability, Provider
 from core.providers.errors import (
@@ -26,7 +26,7 @@ from core.providers.errors import (
 from core.providers.registry import Catalogue
 from core.settings import Settings, load_settings
 from core.store import Store, open_store
-from core.store.accounts.login_sessions import SessionStore
+from core.store.accounts.login_sessions import LoginSessionStore
 from core.studio.order import Choice, Order, plan, upscaled_size
 from core.studio.styles import STYLES
 from core.web.identity.middleware import Identity, open_identity
@@ -87,9 +87,9 @@ class Studio:
     identity: Identity
 
     @property
-    def sessions(self) -> SessionStore:
+    def sessions(self) -> LoginSessionStore:
         """The logins, of which only those go on that `LOGIN` allows."""
-        return self.store.sessions.under(self.settings.login)
+        return self.store.login_sessions.under(self.settings.login)
 
     def at(self, path: str) -> str:
         """Return the address of a path of ours, under `PUBLIC_URL`'s own path where it has one."""
@@ -159,7 +159,7 @@ class Studio:
         """
         from core.providers.openai.variations import vary  # noqa: PLC0415  # loads an SDK
 
-        settings, spending = self.settings, self.store.spending
+        settings, spending = self.settings, self.store.budgets
         model, api_key = settings.openai_chat_model, settings.openai_api_key.get_secret_value()
         booking = None
         if api_key:  # a server that wants no key sends no bill
@@ -190,7 +190,7 @@ class Studio:
         """
         if full := full_disks(self.settings, self.content):
             raise InvalidInput(translated(full))
-        check_wish(order.notify, self.store.users.get(order.user_id), self.channels())
+        check_preferences(order.notify, self.store.users.get(order.user_id), self.channels())
         job, assets = plan(order, self.catalogue)
         job = job.model_copy(update={"language": language()})
         self.store.jobs.create(job, assets)

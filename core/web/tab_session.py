@@ -155,7 +155,7 @@ def note_entry(entry: ViewEntry) -> None:
     visit = (entry.action, entry.owner, entry.job_id, entry.share)
     if st.session_state.get(_VISIT) != visit:
         st.session_state[_VISIT] = visit
-        studio().store.views.note(entry)
+        studio().store.view_log.note(entry)
 
 
 def apologise(error: Exception) -> bool:

@@ -67,7 +67,7 @@ def test_a_login_leads_to_the_page_that_was_wanted_and_ends_for_good(
     expect_login(page)
     page.reload()
     expect_login(page)
-    entry = store.logins.of_user("ana")[0]
+    entry = store.login_log.of_user("ana")[0]
     assert (entry.outcome, entry.method) == ("accepted", "oidc")
 
 
@@ -91,7 +91,7 @@ def test_a_namesake_is_somebody_else(page: Page, federated: Product, provider: P
 def test_a_claim_that_is_called_like_ours_makes_nobody_anybody(
     page: Page, federated: Product, provider: Provider, store: Store, name: str
 ) -> None:
-    _, session = store.sessions.begin("admin", 1)
+    _, session = store.login_sessions.begin("admin", 1)
     value = session.id if name == "session" else "admin"
     claims = {name: value, "preferred_username": "con"}  # no user_id can be made of that
     provider.lies.append(Lie(claims=claims))
@@ -111,7 +111,7 @@ def test_a_word_that_cannot_be_trusted_gets_a_sentence(
     to_provider(page, federated.url)
     page.get_by_role("button", name="Ben Okafor").click()
     expect(pages.refusal(page)).to_contain_text("could not be verified", timeout=DRAWN_MS)
-    assert store.logins.of_user("")[0].reason == "provider unproven"
+    assert store.login_log.of_user("")[0].reason == "provider unproven"
 
 
 def test_an_old_word_is_none(page: Page, federated: Product, provider: Provider) -> None:

@@ -64,9 +64,9 @@ def test_from_a_prompt_to_a_gallery(page: Page, product: Product) -> None:
         job = store.jobs.get(job_id, "ana")
         assert job is not None
         assert (job.prompt, job.status) == (PROMPT, JobStatus.COMPLETED)
-        outcomes = [entry.outcome for entry in store.logins.of_user("ana")]
+        outcomes = [entry.outcome for entry in store.login_log.of_user("ana")]
         assert outcomes.count("accepted") >= 2
-        looks = {entry.action for entry in store.views.of_user("ana")}
+        looks = {entry.action for entry in store.view_log.of_user("ana")}
         assert {"open_job", "open_gallery", "view", "play"} <= looks
 
 
@@ -80,7 +80,7 @@ def test_a_user_id_that_cannot_be_is_refused_in_place_and_logged(
     expect(page.get_by_label("User id")).to_have_value(typed)
     with open_store(settings_of(product)) as store:
         assert store.users.get(typed) is None
-        assert [entry.outcome for entry in store.logins.of_user(typed)] == ["refused"]
+        assert [entry.outcome for entry in store.login_log.of_user(typed)] == ["refused"]
 
 
 def test_an_empty_or_overlong_prompt_is_refused_in_place_with_nothing_written(

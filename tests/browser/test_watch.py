@@ -327,7 +327,7 @@ def test_a_shared_page_ends_with_its_link(browser: Browser, web: Web) -> None:
 def test_an_open_page_ends_with_its_login(watching: Page, web: Web) -> None:
     job, _ = stored_job(web.store)
     watch(watching, web, job)
-    [session] = web.store.sessions.of_user("ana")
-    web.store.sessions.revoke(session.id)
+    [session] = web.store.login_sessions.of_user("ana")
+    web.store.login_sessions.revoke(session.id)
     expect(watching.get_by_label("User id")).to_be_visible(timeout=pages.DRAWN_MS)
     assert {asset.kind for asset in web.store.assets.of_job(job.id)} == set(Kind)

@@ -34,7 +34,7 @@ from core.models import (
 from core.notifications.channels import ChannelDown, DeliveryFailed, Recipient
 from core.notifications.channels import webhook as module
 from core.notifications.channels.webhook import WebhookSender, parse_webhook
-from core.notifications.message import Message, Told, shortened
+from core.notifications.message import JobReport, Message, shortened
 from core.system.internet import is_public
 from tests.conftest import MOMENT
 from tests.servers.webhooks import Answer, Receiver, receiving, receiving_tls
@@ -76,8 +76,8 @@ def asset(kind: Kind, slot: int) -> Asset:
     )
 
 
-def told(prompt: str = "the sea", number: int = 1) -> Told:
-    return Told(
+def told(prompt: str = "the sea", number: int = 1) -> JobReport:
+    return JobReport(
         job_id=f"job-{number}",
         prompt=prompt,
         status=JobStatus.COMPLETED,
@@ -88,7 +88,7 @@ def told(prompt: str = "the sea", number: int = 1) -> Told:
     )
 
 
-def a_message(*jobs: Told, kind: NoticeKind = NoticeKind.JOB) -> Message:
+def a_message(*jobs: JobReport, kind: NoticeKind = NoticeKind.JOB) -> Message:
     jobs = jobs or (told(),)
     [first, *rest] = jobs
     return Message(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from core.generation.executor import Executor
-from core.generation.heartbeat import Pulse
+from core.generation.heartbeat import Heartbeat
 from core.generation.worker import work
 from core.media.folder import FolderStore
 from core.models import Asset, AssetState, JobStatus
@@ -35,10 +35,10 @@ class Bench:
     async def make(self, asset_id: str | None = None, lease_seconds: float = 60.0) -> None:
         """Hand an item out and make it."""
         asset_id = asset_id or self.first
-        pulse = Pulse(self.store, "test:1", lease_seconds)
-        executor = Executor(self.store, self.catalogue, self.content, pulse)
+        heartbeat = Heartbeat(self.store, "test:1", lease_seconds)
+        executor = Executor(self.store, self.catalogue, self.content, heartbeat)
         self.store.queue.hand_out([asset_id], "ticket", 60)
-        beating = asyncio.create_task(pulse.run())
+        beating = asyncio.create_task(heartbeat.run())
         try:
             await executor.run(asset_id, "ticket")
         except asyncio.CancelledError:

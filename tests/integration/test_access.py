@@ -50,7 +50,7 @@ def addresses(asset_id: str, key: str = "") -> list[str]:
 
 
 def looks(store: Store, user_id: str) -> list[tuple[str, str | None, Via, str | None]]:
-    entries = reversed(store.views.of_user(user_id))
+    entries = reversed(store.view_log.of_user(user_id))
     return [(each.action, each.owner, each.via, each.share) for each in entries]
 
 
@@ -69,7 +69,7 @@ def test_whoever_has_the_link_sees_the_job_and_is_logged(
         assert "default-src 'none'" in answer.headers["content-security-policy"]
     actions = ["view", "download", "preview", "preview"]
     assert looks(store, "") == [(each, "ana", Via.SHARE, share.id) for each in actions]
-    assert store.views.of_user("")[0].address == "198.51.100.7"
+    assert store.view_log.of_user("")[0].address == "198.51.100.7"
     assert looks(store, "ana") == []
 
 
@@ -116,7 +116,7 @@ def test_deleting_the_account_ends_its_links_at_once(
     _, key = shared(store, image)
     guest = browser()
     assert guest.get(addresses(image.id, key)[0]).status_code == 200
-    store.removal.ask("ana")
+    store.account_deletion.ask("ana")
     assert {guest.get(each).status_code for each in addresses(image.id, key)} == {404}
 
 
@@ -291,7 +291,7 @@ def test_the_owner_makes_a_link_sees_how_often_it_was_opened_and_withdraws_it(
     key = IDENTITY.share_key(share.id)
     assert key in app.code[0].value
     opened("shared", None, key=key)
-    store.views.flush()
+    store.view_log.flush()
     assert store.shares.looks([share.id]) == {share.id: 1}
     app = opened("job", "ana", id=image.job_id)
     assert any("opened once" in each.value for each in app.caption)

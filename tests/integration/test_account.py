@@ -13,10 +13,10 @@ from streamlit.testing.v1.element_tree import TextInput
 
 from core.accounts.passphrases import hash_passphrase, matches
 from core.accounts.rules import OF_ACCOUNT
-from core.models import Session, Subject, User
+from core.models import LoginSession, Subject, User
 from core.store import Store
-from core.store.accounts.invitations import InviteStore
-from core.store.accounts.login_sessions import SessionStore
+from core.store.accounts.invitations import InvitationStore
+from core.store.accounts.login_sessions import LoginSessionStore
 from core.web.account.page import UNPROTECTED, browser_text
 from core.web.http.errors import NO_ANSWER
 from core.web.resources import studio
@@ -48,18 +48,18 @@ def choose(monkeypatch: pytest.MonkeyPatch) -> Choose:
     return choose
 
 
-def begun(store: Store, user_id: str = "ana", agent: str = LINUX) -> Session:
-    return store.sessions.begin(user_id, 30, address="198.51.100.7", agent=agent)[1]
+def begun(store: Store, user_id: str = "ana", agent: str = LINUX) -> LoginSession:
+    return store.login_sessions.begin(user_id, 30, address="198.51.100.7", agent=agent)[1]
 
 
-def account(store: Store, passphrase: str = "", *, admin: bool = False) -> Session:
+def account(store: Store, passphrase: str = "", *, admin: bool = False) -> LoginSession:
     """Make ana's account, and log her in."""
     hashed = hash_passphrase(passphrase) if passphrase else None
     assert store.users.create("ana", admin=admin, passphrase_hash=hashed)
     return begun(store)
 
 
-def opened(session: Session) -> AppTest:
+def opened(session: LoginSession) -> AppTest:
     app = AppTest.from_file(ROOT / "core" / "web" / "app" / "script.py", default_timeout=30)
     app.user = {"user_id": session.user_id, "session": session.id}
     app.run()  # registers the pages
@@ -111,8 +111,8 @@ def user(store: Store) -> User:
     return found
 
 
-def going_on(store: Store, *sessions: Session) -> list[bool]:
-    living = store.sessions.living([each.id for each in sessions])
+def going_on(store: Store, *sessions: LoginSession) -> list[bool]:
+    living = store.login_sessions.living([each.id for each in sessions])
     return [each.id in living for each in sessions]
 
 
@@ -220,7 +220,7 @@ def test_a_passphrase_is_changed_by_who_knows_the_present_one_only(store: Store)
 
 def test_guessing_the_present_passphrase_is_stopped(store: Store) -> None:
     app = opened(account(store, PHRASE))
-    while not store.attempts.begin("account ana", OF_ACCOUNT):
+    while not store.login_throttle.begin("account ana", OF_ACCOUNT):
         pass
     fill(app, present=PHRASE, new=OTHER, again=OTHER)
     pressed(app, "Change the passphrase")
@@ -292,14 +292,14 @@ def test_an_admin_makes_a_link_that_is_shown_once_and_withdraws_it(store: Store)
     [link] = [each.value for each in app.code]
     address, secret = link.split("=")
     assert address == "http://localhost:8501/login?invite"
-    invite = store.invites.get(secret)
+    invite = store.invitations.get(secret)
     assert invite is not None
     assert (invite.made_by, invite.user_id) == ("ana", None)
     assert "For a new account\nMade by ana, until" in text(app)
     app.run()
     assert not app.code
     pressed(app, "Withdraw")
-    assert store.invites.get(secret) is None
+    assert store.invitations.get(secret) is None
     assert "For a new account" not in text(app)
 
 
@@ -310,10 +310,10 @@ def test_an_invitation_to_choose_a_passphrase_is_for_an_account_that_there_is(
     app = fill(opened(account(store, admin=True)), **{"for": "bem"})
     pressed(app, "Make a link")
     assert "There is no account “bem”" in said(app)[0]
-    assert store.invites.open() == []
+    assert store.invitations.open() == []
     fill(app, **{"for": " Ben "})
     pressed(app, "Make a link")
-    [invite] = store.invites.open()
+    [invite] = store.invitations.open()
     assert invite.user_id == "ben"
     assert "For ben, to choose a passphrase" in text(app)
     choose(login="oidc")
@@ -324,13 +324,13 @@ def test_an_invitation_to_choose_a_passphrase_is_for_an_account_that_there_is(
 @pytest.mark.parametrize("label", ["Make a link", "Withdraw"])
 def test_who_is_no_admin_any_more_invites_nobody(store: Store, label: str) -> None:
     session = account(store, admin=True)
-    secret = store.invites.make("ana")
+    secret = store.invitations.make("ana")
     app = opened(session)
     store.users.make_admin("ana", admin=False)
-    before = store.invites.open()
+    before = store.invitations.open()
     pressed(app, label)
-    assert store.invites.open() == before
-    assert store.invites.get(secret) is None  # nor does what was made before
+    assert store.invitations.open() == before
+    assert store.invitations.get(secret) is None  # nor does what was made before
     assert not app.code
 
 
@@ -372,7 +372,7 @@ def test_without_a_passphrase_the_user_id_is_enough_to_delete(store: Store) -> N
 
 def test_guessing_a_passphrase_to_delete_an_account_is_stopped(store: Store) -> None:
     app = opened(account(store, PHRASE))
-    while not store.attempts.begin("account ana", OF_ACCOUNT):
+    while not store.login_throttle.begin("account ana", OF_ACCOUNT):
         pass
     pressed(fill(app, confirmed="ana", proof=PHRASE), "Delete everything")
     assert "tried too often" in said(app)[0]
@@ -392,7 +392,7 @@ def test_the_page_says_what_stays_and_when_no_admin_would(store: Store, choose: 
 
 @pytest.mark.parametrize(
     ("keeper", "method", "admin"),
-    [(SessionStore, "of_user", False), (InviteStore, "open", True)],
+    [(LoginSessionStore, "of_user", False), (InvitationStore, "open", True)],
 )
 def test_a_section_that_the_database_does_not_answer_for_says_so_and_the_others_stand(
     store: Store, monkeypatch: pytest.MonkeyPatch, keeper: type, method: str, *, admin: bool
@@ -409,7 +409,7 @@ def test_what_could_not_be_done_is_said_where_it_was_asked_for(
 ) -> None:
     session, elsewhere = account(store), begun(store)
     app = opened(session)
-    monkeypatch.setattr(SessionStore, "revoke_all", _gone)
+    monkeypatch.setattr(LoginSessionStore, "revoke_all", _gone)
     pressed(app, "Log out everywhere else")
     assert said(app) == [NO_ANSWER]
     assert going_on(store, elsewhere) == [True]

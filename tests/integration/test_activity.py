@@ -34,13 +34,13 @@ ANA = User(id="ana", created_at=OLD)
 
 def look(store: Store, user_id: str, at: datetime, **more: Any) -> None:
     fields = {"owner": user_id, "job_id": "j1", "asset_id": None, "action": "view"} | more
-    store.views.note(ViewEntry(user_id=user_id, time=at, **fields))
+    store.view_log.note(ViewEntry(user_id=user_id, time=at, **fields))
 
 
 def tried(store: Store, user_id: str, at: datetime, **more: Any) -> LoginEntry:
     fields = {"outcome": "accepted", "reason": "", "address": "192.0.2.1", "agent": ""} | more
     entry = LoginEntry(user_id=user_id, time=at, **fields)
-    store.logins.note(entry)
+    store.login_log.note(entry)
     return entry
 
 
@@ -55,7 +55,7 @@ def test_looks_are_counted_by_the_days_of_the_users_own_zone(store: Store) -> No
         look(store, "ana", datetime(2026, 11, 20, hour, 30, tzinfo=UTC))
     look(store, "ana", datetime(2026, 11, 20, 12, tzinfo=UTC), action="play")
     look(store, "eve", datetime(2026, 11, 20, 12, tzinfo=UTC))
-    store.views.flush()
+    store.view_log.flush()
     counted = {
         (bar.start.astimezone(BERLIN).day, bar.name): bar.number
         for bar in store.activity.views_over_time(scope(zone=BERLIN))
@@ -71,8 +71,8 @@ def test_what_was_before_the_period_or_of_a_former_owner_of_the_id_does_not_coun
     for days in (0, 6, 7, 200):
         look(store, "ana", TODAY - timedelta(days=days))
         tried(store, "ana", TODAY - timedelta(days=days))
-    store.views.flush()
-    store.logins.flush()
+    store.view_log.flush()
+    store.login_log.flush()
     assert len(store.activity.views(scope(days=7))) == 2
     assert len(store.activity.views(scope(days=365))) == 4
     newcomer = User(id="ana", created_at=TODAY - timedelta(days=3))
@@ -83,7 +83,7 @@ def test_what_was_before_the_period_or_of_a_former_owner_of_the_id_does_not_coun
 def test_kinds_of_action_are_chosen(store: Store) -> None:
     for action in ("view", "open_job", "play", "download", "share"):
         look(store, "ana", TODAY, action=action)
-    store.views.flush()
+    store.view_log.flush()
     found = {deed: store.activity.views(scope(ANA, 30, deed)) for deed in Deed}
     assert {deed: [each.action for each in looks] for deed, looks in found.items()} == {
         Deed.VIEWS: ["view", "open_job"],
@@ -102,7 +102,7 @@ def test_who_else_looked_is_told_once_for_each_by_which_right_and_how_often(stor
     look(store, "root", TODAY, owner="ana", via=Via.ADMIN)
     look(store, "root", TODAY, owner="eve", via=Via.ADMIN)
     look(store, "ana", TODAY)
-    store.views.flush()
+    store.view_log.flush()
     found = {
         (each.user_id, each.via): (each.number, each.downloads)
         for each in store.activity.looks_of_others(scope())
@@ -116,7 +116,7 @@ def test_failed_logins_are_counted_by_address(store: Store) -> None:
         tried(store, f"u{number % 2}", TODAY, **more)
     tried(store, "ana", TODAY)
     tried(store, "ana", TODAY, outcome="refused", reason="x")
-    store.logins.flush()
+    store.login_log.flush()
     found = store.activity.refused_by_address(scope(None))
     assert [(each.address, each.number, each.accounts) for each in found] == [
         ("203.0.113.9", 5, 2),
@@ -239,7 +239,7 @@ def test_a_zone_that_the_database_does_not_know_is_counted_by_its_present_offset
             return "Mars/Base"
 
     look(store, "ana", datetime(2026, 11, 20, 20, tzinfo=UTC))  # the 21st, five in the morning
-    store.views.flush()
+    store.view_log.flush()
     zone = NewZone("Asia/Tokyo")
     [bar] = store.activity.views_over_time(scope(zone=zone))
     assert bar.start == datetime(2026, 11, 20, 15, tzinfo=UTC)
@@ -286,7 +286,7 @@ def test_ones_own_activity_is_exported_and_nobody_elses(client: TestClient, stor
     [job] = rows(client, "/activity/jobs.csv")
     assert job["prompt"] == "'=cmd|' /C calc'!A0\n\"quoted\", and more"
     assert [each["user_id"] for each in rows(client, "/activity/logins.csv")] == ["ana"]
-    store.views.flush()
+    store.view_log.flush()
     assert {each["user_id"] for each in rows(client, "/activity/views.csv")} == {"ana", ""}
     for query in ("user=eve", "everybody=1", "user=", "user=ana&everybody=1"):
         assert client.get(f"/activity/jobs.csv?{query}").status_code == 403
@@ -300,7 +300,7 @@ def test_an_admin_exports_everything_and_that_is_logged(client: TestClient, stor
     log_in(client, "root", passphrase=ADMINS)
     assert len(rows(client, "/activity/jobs.csv?everybody=1")) == 2
     assert len(rows(client, "/activity/jobs.csv?user=eve&days=365")) == 1
-    looks = [(each.action, each.owner, each.via) for each in store.views.of_user("root")]
+    looks = [(each.action, each.owner, each.via) for each in store.view_log.of_user("root")]
     assert looks == [("open_activity", "eve", Via.ADMIN), ("open_activity", None, Via.ADMIN)]
 
 
@@ -343,10 +343,10 @@ def table_text(app: Any) -> str:
 @pytest.mark.usefixtures("page_studio")
 def test_my_logins_show_those_that_failed_and_which_ones_can_be_ended(store: Store) -> None:
     store.users.create("ana")
-    _, session = store.sessions.begin("ana", 1)
+    _, session = store.login_sessions.begin("ana", 1)
     tried(store, "ana", now(), session=session.id)
     tried(store, "ana", now(), outcome="refused", reason="wrong passphrase", address="203.0.113.9")
-    store.logins.flush()
+    store.login_log.flush()
     text = table_text(opened("activity", "ana"))
     for expected in ("Logged in", "Refused", "The passphrase was wrong", "203.0.113.9", NOT_ME):
         assert expected in text
@@ -366,22 +366,25 @@ def disown(app: AppTest, row: int) -> AppTest:
 @pytest.mark.usefixtures("page_studio")
 def test_a_login_that_was_not_me_has_ended_and_i_am_told_what_to_do(store: Store) -> None:
     store.users.create("ana")
-    (_, kept), (_, stolen) = store.sessions.begin("ana", 1), store.sessions.begin("ana", 1)
-    (_, eves) = store.sessions.begin("eve", 1)
+    (_, kept), (_, stolen) = (
+        store.login_sessions.begin("ana", 1),
+        store.login_sessions.begin("ana", 1),
+    )
+    (_, eves) = store.login_sessions.begin("eve", 1)
     for later, session in enumerate((kept, stolen, eves)):  # the newest is in row 0
         tried(store, "ana", now() + timedelta(seconds=later), session=session.id)
-    store.logins.flush()
+    store.login_log.flush()
     app = disown(opened("activity", "ana"), 1)
     assert not app.exception
     [told] = app.warning
     assert told.value.startswith("That login has ended.")
     assert "set a passphrase on the page Account" in told.value
-    assert set(store.sessions.living([kept.id, stolen.id])) == {kept.id}
+    assert set(store.login_sessions.living([kept.id, stolen.id])) == {kept.id}
     again = disown(app, 1)
     assert again.warning[0].value.startswith("That login had ended already.")
     for row in (0, 99):  # somebody else's session, should a row ever name it; no row at all
         assert not disown(app, row).exception
-    assert set(store.sessions.living([kept.id, eves.id])) == {kept.id, eves.id}
+    assert set(store.login_sessions.living([kept.id, eves.id])) == {kept.id, eves.id}
 
 
 def test_only_a_login_that_began_a_session_of_another_browser_can_be_disowned(
@@ -401,21 +404,21 @@ def test_whatever_the_address_asks_for_a_user_sees_the_own_activity(
     store.users.create("ana")
     stored_job(store, "eve", "eve's own")
     tried(store, "eve", now(), address="203.0.113.77")
-    store.logins.flush()
+    store.login_log.flush()
     name, value = query.split("=")
     app = opened("activity", "ana", **{name: value})
     assert "203.0.113.77" not in table_text(app)
-    assert store.views.of_user("ana") == []
+    assert store.view_log.of_user("ana") == []
 
 
 @pytest.mark.usefixtures("page_studio")
 def test_an_admin_sees_everybody_and_that_is_logged(store: Store) -> None:
     made_admin(store)
     tried(store, "eve", now(), outcome="refused", reason="x", address="203.0.113.77")
-    store.logins.flush()
+    store.login_log.flush()
     app = opened("activity", "root", user="Everybody", show="People")
     assert "203.0.113.77" in table_text(app)
-    [look_at] = store.views.of_user("root")
+    [look_at] = store.view_log.of_user("root")
     assert (look_at.action, look_at.owner, look_at.via) == ("open_activity", None, Via.ADMIN)
 
 
@@ -424,9 +427,9 @@ def test_an_admin_sees_one_users_activity(store: Store) -> None:
     made_admin(store)
     store.users.create("eve")
     tried(store, "eve", now(), address="203.0.113.77")
-    store.logins.flush()
+    store.login_log.flush()
     assert "203.0.113.77" in table_text(opened("activity", "root", user="eve"))
-    assert [each.owner for each in store.views.of_user("root")] == ["eve"]
+    assert [each.owner for each in store.view_log.of_user("root")] == ["eve"]
 
 
 @pytest.mark.usefixtures("page_studio")
@@ -435,7 +438,7 @@ def test_what_somebody_deleted_is_not_read_by_admins(client: TestClient, store: 
     store.users.create("eve")
     job, _ = stored_job(store, "eve", "eve's own secret")
     look(store, "eve", now(), job_id=job.id)
-    store.views.flush()
+    store.view_log.flush()
     store.jobs.cancel(job.id, "eve")
     for show in ("Jobs", "Views"):
         assert "secret" in table_text(opened("activity", "root", user="eve", show=show))

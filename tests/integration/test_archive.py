@@ -74,7 +74,7 @@ def read(archive: zipfile.ZipFile, name: str) -> Any:  # JSON
 
 
 def actions(store: Store, user_id: str = "ana") -> list[str]:
-    return [entry.action for entry in store.views.of_user(user_id)]
+    return [entry.action for entry in store.view_log.of_user(user_id)]
 
 
 def test_everything_is_in_it(client: TestClient, store: Store, content: FolderStore) -> None:
@@ -83,7 +83,7 @@ def test_everything_is_in_it(client: TestClient, store: Store, content: FolderSt
     viewed = ViewEntry(
         user_id="ana", job_id=image.job_id, asset_id=image.id, action="view", time=now()
     )
-    store.views.add(viewed)
+    store.view_log.add(viewed)
     archive = opened(client.get(PATH))
     day = f"{now():%Y-%m-%d}"
     folder = f"{day}-{image.job_id}"
@@ -134,7 +134,7 @@ def test_no_secret_is_in_it(client: TestClient, store: Store, content: FolderSto
     claimed = claim(store, stored_job(store)[1][0].id)
     assert claimed is not None
     assert claimed.lease is not None
-    [session] = store.sessions.of_user("ana")
+    [session] = store.login_sessions.of_user("ana")
     archive = opened(client.get(PATH))
     everything = b"".join(archive.read(name) for name in archive.namelist()).decode("latin-1")
     assert read(archive, "account.json")["webhook"] == {"format": "fivefold"}
@@ -171,7 +171,7 @@ def test_a_download_is_logged_and_a_question_about_it_is_not(
     assert (answer.status_code, answer.content) == (200, b"")
     assert actions(store) == []
     client.get(PATH)
-    [entry] = store.views.of_user("ana")
+    [entry] = store.view_log.of_user("ana")
     assert (entry.action, entry.owner, entry.address) == ("download_all", "ana", "198.51.100.7")
 
 
@@ -179,7 +179,7 @@ def test_what_a_former_owner_of_the_user_id_did_is_not_in_it(
     client: TestClient, store: Store
 ) -> None:
     then = now() - timedelta(days=2)
-    store.views.add(
+    store.view_log.add(
         ViewEntry(user_id="ana", job_id="x", asset_id=None, action="open_job", time=then)
     )
     log_in(client, "ana")
@@ -302,8 +302,8 @@ def test_somebody_whose_account_was_removed_a_moment_ago_gets_none(
     client: TestClient, store: Store
 ) -> None:
     log_in(client, "ana")
-    store.removal.ask("ana")
-    store.removal.forget("ana")
+    store.account_deletion.ask("ana")
+    store.account_deletion.forget("ana")
     assert client.get(PATH).status_code == 401
 
 

@@ -12,12 +12,13 @@ from unittest.mock import patch
 import pytest
 from pymongo.errors import AutoReconnect
 
-from core.generation.leader_lease import Leadership
+from core.generation.leader_lease import LeaderLease
 from core.generation.sweeper import Sweeper, empty_bin, remove_accounts
 from core.media.folder import FolderStore
 from core.media.storage import StorageUnavailable
 from core.models import (
-    AT_ONCE,
+    EPOCH,
+    TOMBSTONE,
     Asset,
     AssetError,
     AssetState,
@@ -275,7 +276,7 @@ def test_removing_a_deleted_job_removes_what_was_not_made_of_it(
 def test_what_may_still_be_uploaded_is_left_alone_for_a_while(
     store: Store, content: FolderStore, made: list[Asset]
 ) -> None:
-    put(store, made[0], state="cancelled", binned_at=AT_ONCE, **{"timings.failed_at": now()})
+    put(store, made[0], state="cancelled", binned_at=TOMBSTONE, **{"timings.failed_at": now()})
     empty_bin(store, content, 30)
     assert store.assets.get(made[0].id) is not None
     put(store, made[0], **{"timings.failed_at": now() - timedelta(hours=1)})
@@ -297,7 +298,7 @@ def test_what_an_answer_came_for_after_all_is_not_removed_under_its_worker(
     store.leases.unknown(claimed, AssetError(code="x", message="No answer."))
     store.jobs.settle(job.id)
     store.bin.put_job("ana", job.id)
-    put(store, image, binned_at=AT_ONCE, **{"timings.failed_at": now() - timedelta(hours=1)})
+    put(store, image, binned_at=TOMBSTONE, **{"timings.failed_at": now() - timedelta(hours=1)})
     assert store.leases.answered_late(claimed, "remote-1")
     empty_bin(store, content, 30)
     assert store.assets.get(image.id) is not None
@@ -425,11 +426,11 @@ def test_the_leading_worker_empties_the_bin(
     put(store, made[0], binned_at=now() - timedelta(days=8))
 
     async def sweep() -> None:
-        leadership = Leadership(store, "test:1", 15)
+        leader_lease = LeaderLease(store, "test:1", 15)
         async with asyncio.TaskGroup() as group:
             tasks = [
-                group.create_task(leadership.run()),
-                group.create_task(Sweeper(store, content, leadership, 7).run()),
+                group.create_task(leader_lease.run()),
+                group.create_task(Sweeper(store, content, leader_lease, 7).run()),
             ]
             async with asyncio.timeout(60):
                 while not await asyncio.to_thread(gone, store, content, made[0]):
@@ -484,9 +485,9 @@ def test_an_account_in_removal_takes_its_bin_along(
     store.bin.remove("ana", ids(made[:1]))
     empty_bin(store, content, 30)
     database = store._database  # noqa: SLF001
-    database["jobs"].update_many({}, {"$set": {"updated_at": AT_ONCE}})
-    store.removal.ask("ana")
-    database["users"].update_one({"_id": "ana"}, {"$set": {"deleting_at": AT_ONCE}})
+    database["jobs"].update_many({}, {"$set": {"updated_at": EPOCH}})
+    store.account_deletion.ask("ana")
+    database["users"].update_one({"_id": "ana"}, {"$set": {"deleting_at": EPOCH}})
     remove_accounts(store, content)
     assert store.users.get("ana") is None
     assert not (content.root / "ana").exists()

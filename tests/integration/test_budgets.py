@@ -108,7 +108,7 @@ def failed(store: Store, asset: Asset, *, taken: bool = True, **learnt: Any) -> 
     store.leases.submitting(claimed)
     if taken:
         store.leases.running(claimed, None)
-    store.leases.failed(claimed, ERROR, learnt=fields)
+    store.leases.failed(claimed, ERROR, fields=fields)
     store.jobs.settle(asset.job_id)
 
 
@@ -190,8 +190,8 @@ def test_an_order_of_unknown_cost_holds_what_is_left_until_it_is_known(with_budg
     store = with_budget({"USD": 10.0})
     ordered(store, 0.1)
     _, assets = ordered(store)
-    assert store.spending.left("ana") == {"USD": 0.0}
-    assert store.spending.balances("ana")["USD"].held == pytest.approx(9.0)
+    assert store.budgets.left("ana") == {"USD": 0.0}
+    assert store.budgets.balances("ana")["USD"].held == pytest.approx(9.0)
     for each in (None, 0.01):  # of known cost, too: what is left may be needed
         with pytest.raises(
             InvalidInput, match=r"10 USD a month, 9 USD is left, but .* on hold.*yet"
@@ -204,7 +204,7 @@ def test_an_order_of_unknown_cost_holds_what_is_left_until_it_is_known(with_budg
     with pytest.raises(InvalidInput, match="on hold"):
         ordered(store, 0.01)  # the clips are not known yet
     made(store, assets[5], actual=0.3)
-    assert store.spending.left("ana") == pytest.approx({"USD": 9.0 - 2.5})
+    assert store.budgets.left("ana") == pytest.approx({"USD": 9.0 - 2.5})
     ordered(store, 0.65)
 
 
@@ -239,10 +239,10 @@ def test_each_unit_is_held_alone(with_budget: Open) -> None:
     job, assets = planned()
     assets[5:] = [each.model_copy(update={"cost": Cost(unit="credits")}) for each in assets[5:]]
     store.jobs.create(job, assets)
-    assert store.spending.left("ana") == {"USD": 0.0, "credits": 0.0}
+    assert store.budgets.left("ana") == {"USD": 0.0, "credits": 0.0}
     for asset in assets[:5]:
         made(store, asset, actual=0.01)
-    assert store.spending.left("ana") == {"USD": 0.95, "credits": 0.0}
+    assert store.budgets.left("ana") == {"USD": 0.95, "credits": 0.0}
     ordered(store, 0.01)
     with pytest.raises(InvalidInput, match="100 credits is left, but it is on hold"):
         ordered(store, 1.0, unit="credits")
@@ -265,10 +265,10 @@ def test_what_may_have_cost_something_holds_where_nobody_says_how_much(
     store = with_budget({"USD": 1.0})
     job, assets = ordered(store)
     store.jobs.cancel(job.id, "ana")
-    assert store.spending.left("ana") == {"USD": 1.0}  # nothing was sent
+    assert store.budgets.left("ana") == {"USD": 1.0}  # nothing was sent
     assert store.jobs.retry(job.id, "ana", assets[0].id) == 1
     end(store, assets[0])
-    assert store.spending.left("ana") == {"USD": 0.0}
+    assert store.budgets.left("ana") == {"USD": 0.0}
     with pytest.raises(InvalidInput, match="has not said what some of your items cost"):
         ordered(store)
     for again in (store.jobs.retry, store.jobs.resend):
@@ -277,10 +277,10 @@ def test_what_may_have_cost_something_holds_where_nobody_says_how_much(
     assert store.assets.of_job(job.id)[0].state not in OPEN_STATES
     # The admin says what such an item counts as; or the month is over.
     known = with_budget({"USD": 1.0}, {"fake/tiny": 0.4})
-    assert known.spending.left("ana") == {"USD": 0.6}
+    assert known.budgets.left("ana") == {"USD": 0.6}
     last_month = {"$set": {"timings.queued_at": now().replace(day=1) - timedelta(days=1)}}
     raw["assets"].update_many({}, last_month)
-    assert store.spending.left("ana") == {"USD": 1.0}
+    assert store.budgets.left("ana") == {"USD": 1.0}
 
 
 def test_what_others_were_billed_for_the_like_ends_the_hold(with_budget: Open) -> None:
@@ -288,12 +288,12 @@ def test_what_others_were_billed_for_the_like_ends_the_hold(with_budget: Open) -
     _, assets = ordered(store)
     for asset in assets:
         failed(store, asset)
-    assert store.spending.left("ana") == {"USD": 0.0}
+    assert store.budgets.left("ana") == {"USD": 0.0}
     _, of_eve = ordered(store, user="eve")
     for asset in of_eve:
         made(store, asset, actual=0.5)
-    assert store.spending.left("ana") == {"USD": 5.0}
-    assert store.spending.spent("ana") == {"USD": 5.0}
+    assert store.budgets.left("ana") == {"USD": 5.0}
+    assert store.budgets.spent("ana") == {"USD": 5.0}
 
 
 @pytest.mark.parametrize("taken", [True, False])
@@ -304,7 +304,7 @@ def test_what_a_provider_refused_costs_nothing_and_what_it_failed_at_what_was_ex
     _, assets = ordered(store, 0.5)
     failed(store, assets[0], taken=taken)
     failed(store, assets[1], actual=0.0)  # its provider says that it charged nothing
-    assert store.spending.spent("ana") == {"USD": 4.5 if taken else 4.0}
+    assert store.budgets.spent("ana") == {"USD": 4.5 if taken else 4.0}
 
 
 @pytest.mark.parametrize(
@@ -327,7 +327,7 @@ def test_an_item_that_failed_counts_as_its_providers_answers_say(
     run(bench.make())
     store.jobs.cancel(bench.job.id, "ana")
     assert bench.asset().state in {AssetState.FAILED, AssetState.CANCELLED}
-    assert store.spending.spent("ana") == {"USD": pytest.approx(spent)}
+    assert store.budgets.spent("ana") == {"USD": pytest.approx(spent)}
 
 
 @pytest.mark.parametrize("resumable", [True, False])
@@ -347,7 +347,7 @@ def test_what_is_stopped_while_a_provider_works_on_it_counts(
     if resumable:  # it is taken up where it was, and stopped there
         run(bench.make())
     assert bench.asset().state == AssetState.CANCELLED
-    assert store.spending.spent("ana") == {"USD": pytest.approx(0.2)}
+    assert store.budgets.spent("ana") == {"USD": pytest.approx(0.2)}
 
 
 def test_what_was_billed_more_than_expected_stops_the_next(with_budget: Open) -> None:
@@ -356,12 +356,12 @@ def test_what_was_billed_more_than_expected_stops_the_next(with_budget: Open) ->
     for asset in assets[:9]:
         made(store, asset, actual=1.0)
     failed(store, assets[9])
-    assert store.spending.left("ana") == {"USD": 0.0}
+    assert store.budgets.left("ana") == {"USD": 0.0}
     for order in (
         lambda: ordered(store, 0.01),
         lambda: ordered(store),
         lambda: store.jobs.retry(job.id, "ana"),
-        lambda: store.spending.book("ana", "openai", "chat", Kind.IMAGE, 0.01),
+        lambda: store.budgets.book("ana", "openai", "chat", Kind.IMAGE, 0.01),
     ):
         with pytest.raises(InvalidInput, match=r"0 USD is left|is spent"):
             order()
@@ -392,11 +392,11 @@ def test_sending_again_counts_each_time_what_the_like_did_cost(with_budget: Open
         store.jobs.resend(job.id, "ana")
     richer = with_budget({"USD": 12.0})
     assert richer.jobs.resend(job.id, "ana") == 1
-    assert richer.spending.spent("ana") == {"USD": 11.0}
+    assert richer.budgets.spent("ana") == {"USD": 11.0}
     unknown(richer, assets[0])
     assert richer.jobs.resend(job.id, "ana") == 1
     unknown(richer, assets[0])
-    assert richer.spending.spent("ana") == {"USD": 12.0}
+    assert richer.budgets.spent("ana") == {"USD": 12.0}
     with pytest.raises(InvalidInput, match="0 USD is left"):
         richer.jobs.resend(job.id, "ana")
 
@@ -415,8 +415,8 @@ def test_the_most_exact_assumed_cost_counts(
 ) -> None:
     store = with_budget({"USD": 3.0}, assumed)
     ordered(store)
-    assert store.spending.left("ana") == {"USD": 0.0 if spent is None else 3.0 - spent}
-    balance = store.spending.balances("ana")["USD"]
+    assert store.budgets.left("ana") == {"USD": 0.0 if spent is None else 3.0 - spent}
+    balance = store.budgets.balances("ana")["USD"]
     assert (balance.amount, balance.unpriced) == ((spent, 0) if spent else (0.0, ITEMS))
 
 
@@ -436,7 +436,7 @@ class Life:
         if not jobs or self.chance.random() < 0.2:
             ordered(self.store)
         elif self.chance.random() < 0.05:
-            self.store.removal.ask("ana")
+            self.store.account_deletion.ask("ana")
             remove_accounts(self.store, self.content)
         else:
             self.chance.choice(acts)(self.chance.choice(jobs).id)
@@ -479,7 +479,7 @@ def test_whatever_is_done_no_more_is_charged_than_the_budget(
         with suppress(InvalidInput):
             life.go_on()
     assert 0 < life.calls * Life.EACH <= budget + 1e-9
-    assert store.spending.balances("ana")["USD"].amount >= life.calls * Life.EACH - 1e-9
+    assert store.budgets.balances("ana")["USD"].amount >= life.calls * Life.EACH - 1e-9
 
 
 @pytest.mark.usefixtures("quiet")
@@ -511,22 +511,22 @@ def test_an_account_that_is_made_anew_goes_on_with_its_budget(
                 made(store, asset, actual=0.1)
             for asset in of_bin:
                 store.bin.forget(asset)
-            store.spending.book("ana", "openai", "chat", Kind.IMAGE, 0.5)
+            store.budgets.book("ana", "openai", "chat", Kind.IMAGE, 0.5)
             assert store.jobs.get(deleted.id) is None
-        assert store.spending.spent("ana") == {"USD": 2.5}
+        assert store.budgets.spent("ana") == {"USD": 2.5}
         with pytest.raises(InvalidInput, match=r"0.5 USD is left"):
             ordered(store, 0.1)
-        store.removal.ask("ana")
+        store.account_deletion.ask("ana")
         remove_accounts(store, content)
         assert store.users.get("ana") is None
-        assert store.spending.spent("Ana".lower()) == {"USD": 2.5}
-    assert store.spending.spent("eve") == {}
+        assert store.budgets.spent("Ana".lower()) == {"USD": 2.5}
+    assert store.budgets.spent("eve") == {}
     kept = list(raw["receipts"].find())
     assert len(kept) == 2 * ITEMS + 1
     told = str(kept)
     assert "ana" not in told
     assert not any(asset.id in told or asset.job_id in told for asset in assets)
-    assert {each["forget_at"] for each in kept} == {store.spending.renewed_at()}
+    assert {each["forget_at"] for each in kept} == {store.budgets.renewed_at()}
     # Neither the hash that providers are told nor one without this installation's key.
     assert store.users.pseudonym("ana") not in told
     with raw.client.start_session():
@@ -540,12 +540,12 @@ def test_what_a_removed_account_held_stays_held(with_budget: Open, content: Fold
     store.users.create("ana")
     _, assets = ordered(store)
     made(store, assets[0])
-    store.removal.ask("ana")
+    store.account_deletion.ask("ana")
     remove_accounts(store, content)
     store.users.create("ana")
     with pytest.raises(InvalidInput, match="has not said"):
         ordered(store)
-    assert with_budget({"USD": 3.0}, {"USD": 0.25}).spending.left("ana") == {"USD": 2.75}
+    assert with_budget({"USD": 3.0}, {"USD": 0.25}).budgets.left("ana") == {"USD": 2.75}
 
 
 @pytest.mark.usefixtures("quiet")
@@ -556,10 +556,10 @@ def test_the_process_that_removes_an_account_need_not_know_of_budgets(
     thrifty.users.create("ana")
     _, assets = ordered(thrifty, 0.2)
     made(thrifty, assets[0], actual=0.2)
-    store.removal.ask("ana")
+    store.account_deletion.ask("ana")
     remove_accounts(store, content)  # a worker elsewhere, whose environment lacks BUDGETS
     thrifty.users.create("ana")
-    assert thrifty.spending.spent("ana") == {"USD": 0.2}
+    assert thrifty.budgets.spent("ana") == {"USD": 0.2}
 
 
 @pytest.mark.usefixtures("quiet")
@@ -569,7 +569,7 @@ def test_without_budgets_nothing_of_a_removed_account_is_kept(
     store.users.create("ana")
     _, assets = ordered(store, 0.2)
     made(store, assets[0], actual=0.2)
-    store.removal.ask("ana")
+    store.account_deletion.ask("ana")
     remove_accounts(store, content)
     assert raw["receipts"].count_documents({}) == 0
 
@@ -584,7 +584,7 @@ def test_what_was_kept_before_the_month_does_not_count_and_is_not_kept_again(
     made(store, assets[0], actual=0.2)
     last_month = now().replace(day=1) - timedelta(days=1)
     raw["assets"].update_many({}, {"$set": {"timings.queued_at": last_month}})
-    store.removal.ask("ana")
+    store.account_deletion.ask("ana")
     remove_accounts(store, content)
     assert raw["receipts"].count_documents({}) == 0
 
@@ -594,7 +594,7 @@ def test_an_order_that_was_planned_last_month_counts_in_this_one(with_budget: Op
     job, assets = planned(0.2)
     long_ago = {"timings": {"queued_at": now().replace(day=1) - timedelta(days=1)}}
     store.jobs.create(job, [asset.model_copy(update=long_ago) for asset in assets])
-    assert store.spending.spent("ana") == {"USD": 2.0}
+    assert store.budgets.spent("ana") == {"USD": 2.0}
 
 
 def test_receipts_of_an_earlier_version_still_count(with_budget: Open, raw: Raw) -> None:
@@ -612,7 +612,7 @@ def test_receipts_of_an_earlier_version_still_count(with_budget: Open, raw: Raw)
     raw["receipts"].replace_one({"_id": old["_id"]}, old)
     raw["spending"].replace_one({"_id": "ana"}, {"turn": 3})
     store.ensure_schema()
-    assert store.spending.spent("ana") == {"USD": 0.7 + 9 * 0.2}
+    assert store.budgets.spent("ana") == {"USD": 0.7 + 9 * 0.2}
     with pytest.raises(InvalidInput, match=r"0.5 USD is left"):
         ordered(store, 0.1)
 
@@ -620,17 +620,16 @@ def test_receipts_of_an_earlier_version_still_count(with_budget: Open, raw: Raw)
 def test_a_chat_models_calls_count(with_budget: Open) -> None:
     store = with_budget({"USD": 0.5})
     for _ in range(10):
-        assert store.spending.book("ana", "openai", "chat", Kind.IMAGE, 0.05)
+        assert store.budgets.book("ana", "openai", "chat", Kind.IMAGE, 0.05)
     with pytest.raises(InvalidInput, match=r"0 USD is left.*cost 0.05 USD"):
-        store.spending.book("ana", "openai", "chat", Kind.IMAGE, 0.05)
-    booked = with_budget({"USD": 0.51}, {"openai/chat": 0.01, "USD": 9.0}).spending
+        store.budgets.book("ana", "openai", "chat", Kind.IMAGE, 0.05)
+    booked = with_budget({"USD": 0.51}, {"openai/chat": 0.01, "USD": 9.0}).budgets
     booking = booked.book("ana", "openai", "chat", Kind.IMAGE, 0.05)
     assert booked.left("ana") == {"USD": 0.0}
     booked.unbook(booking)
     assert booked.left("ana") == {"USD": 0.01}
     assert (
-        with_budget({"credits": 1.0}).spending.book("ana", "openai", "chat", Kind.IMAGE, 1.0)
-        is None
+        with_budget({"credits": 1.0}).budgets.book("ana", "openai", "chat", Kind.IMAGE, 1.0) is None
     )
 
 
@@ -640,11 +639,11 @@ def test_an_items_late_bill_replaces_what_was_expected(
     store = with_budget({"USD": 30.0})
     provider = FakeProvider(paid=True)
     bench = Bench(settings, store, provider)
-    assert store.spending.left("ana") == {"USD": 0.0}
+    assert store.budgets.left("ana") == {"USD": 0.0}
     provider.outcome = Outcome(cost=1.5)
     run(bench.make())
     assert bench.asset().state == AssetState.DONE
-    balance = store.spending.balances("ana")["USD"]
+    balance = store.budgets.balances("ana")["USD"]
     assert (balance.amount, balance.unpriced) == (7.5, 5)  # the other images are like it
     assert {each.kind for each in store.assets.of_job(bench.job.id)[5:]} == {Kind.VIDEO}
 

@@ -175,7 +175,7 @@ def test_people_log_in_and_out_and_in_again_with_the_providers_defaults(
     person = fivefold.person()
     answer = person.log_in()
     assert (answer.status_code, answer.json()) == (200, {"next": "/"})
-    entry = store.logins.of_user("ana")[0]
+    entry = store.login_log.of_user("ana")[0]
     assert (entry.outcome, entry.method) == ("accepted", "oidc")
     kept = {each.name for each in person.browser.cookies.jar if each.value}
     assert "fivefold_session" in kept
@@ -185,14 +185,14 @@ def test_people_log_in_and_out_and_in_again_with_the_providers_defaults(
     assert left.status_code == 200
     fivefold.provider.rotate_keys()
     assert person.log_in().status_code == 200  # the provider still knows them, by its own cookie
-    assert len(store.logins.of_user("ana")) == 2
+    assert len(store.login_log.of_user("ana")) == 2
 
     stranger = fivefold.person()
     refused = cancel(stranger.browser, stranger.to_provider())
     said = stranger.refusal(refused)
     assert "access_denied: End-User aborted interaction" in said
     assert "refused a login: access_denied: End-User aborted" in log.read_text()
-    assert store.logins.of_user("")[0].method == "oidc"
+    assert store.login_log.of_user("")[0].method == "oidc"
     assert stranger.log_in("ben").status_code == 200
     assert "Traceback" not in log.read_text()
 
@@ -203,7 +203,7 @@ def test_a_claim_that_only_userinfo_has_makes_an_account(
     chosen = {"OIDC_CLAIM": "preferred_username"}
     fivefold = start(environment=chosen, people=PEOPLE, claims=CLAIMS)
     assert fivefold.person().log_in("1001").status_code == 200
-    assert store.logins.of_user("ana")[0].outcome == "accepted"
+    assert store.login_log.of_user("ana")[0].outcome == "accepted"
     nameless = fivefold.person().log_in("1002")
     assert nameless.status_code == 403
     assert "does not say “preferred_username”" in nameless.json()["message"]
@@ -225,7 +225,7 @@ def test_a_wrong_secret_is_said_on_the_page_and_in_the_log(
     assert said.endswith("said: “invalid_client: client authentication failed”")
     assert "refused a login: invalid_client: client authentication failed" in log.read_text()
     assert "Traceback" not in log.read_text()
-    assert store.logins.of_user("")[0].reason == "provider refused"
+    assert store.login_log.of_user("")[0].reason == "provider refused"
 
 
 def test_a_prompt_that_the_provider_does_not_know_is_said(start: Start, log: Path) -> None:
@@ -251,7 +251,7 @@ def test_metadata_of_another_issuer_prove_nobody(start: Start, store: Store, log
     assert "could not be verified" in said
     assert "invalid_claim: Invalid claim: 'iss'" in log.read_text()
     assert "Traceback" not in log.read_text()
-    assert store.logins.of_user("")[0].reason == "provider unproven"
+    assert store.login_log.of_user("")[0].reason == "provider unproven"
 
 
 def test_doctor_says_what_a_login_would_meet(settings: Settings, store: Store) -> None:

@@ -96,7 +96,7 @@ def test_a_charged_failure_is_sent_again_at_an_explicit_word_only(
     claimed = claim(store, first.id)
     assert claimed is not None
     error = AssetError(code="broken_file", message="The file that came is empty.")
-    store.leases.failed(claimed, error, learnt={"charged": True})
+    store.leases.failed(claimed, error, fields={"charged": True})
     asked = "1 item may have been charged already: see --unknown.\n"
     assert command("retry", job.id, "image-1") == (0, asked)
     assert state(store, first) == AssetState.FAILED
@@ -145,7 +145,7 @@ def test_an_address_on_the_command_line_counts_as_confirmed(
     wish = generated(store, command, "--email", "Ana@X.org", "--notify", "email,terminal", *when)
     assert (wish.channels, wish.email) == (("email", "terminal"), "Ana@x.org")
     assert (wish.when, wish.at) == (When.AT, datetime(2026, 12, 1, 8, 0, tzinfo=UTC))
-    address = store.addresses.get("ana", "Ana@x.org")
+    address = store.email_addresses.get("ana", "Ana@x.org")
     assert address is not None
     assert address.takes_mail
     wish = generated(store, command, "--email", "ana@x.org")
@@ -242,4 +242,4 @@ def test_a_wish_that_cannot_be_is_said_and_nothing_is_made(
     code, _ = command("generate", "a fox", "--user", "ana", *arguments)
     assert sentence in str(code)
     assert store.jobs.of_user("ana") == []
-    assert store.addresses.get("ana", "ana@x.org") is None
+    assert store.email_addresses.get("ana", "ana@x.org") is None

@@ -96,7 +96,7 @@ def test_an_account_that_exists_becomes_an_admin_and_keeps_its_passphrase(
 
 def test_what_is_being_deleted_becomes_no_admin(store: Store, user: Command) -> None:
     store.users.create("ana")
-    store.removal.ask("ana")
+    store.account_deletion.ask("ana")
     assert "is being deleted" in str(user("add", "ana", "--admin").code)
     assert not account(store).admin
 
@@ -195,21 +195,21 @@ def test_links_for_new_accounts_and_for_forgotten_passphrases_are_made(
     store.users.create("ana")
     for arguments, whom in (((), None), (("Ana",), "ana")):
         ran = user("invite", *arguments)
-        invite = store.invites.get(secret_in(ran.out))
+        invite = store.invitations.get(secret_in(ran.out))
         assert invite is not None
         assert (invite.user_id, invite.made_by) == (whom, "terminal")
 
 
 def test_a_new_passphrase_ends_all_sessions_and_every_lock(store: Store, user: Command) -> None:
     store.users.create("ana", passphrase_hash=hash_passphrase(PHRASE))
-    _, session = store.sessions.begin("ana", 30)
+    _, session = store.login_sessions.begin("ana", 30)
     lock(store, "account ana 198.51.100.7")
     ran = user(
         "passphrase", "ana", "--passphrase-stdin", typed="another horse battery altogether\n"
     )
     assert ran.out == "ana has a new passphrase, and is logged out everywhere.\n"
     assert matches(store.users.passphrase_hash("ana"), "another horse battery altogether")
-    assert store.sessions.living([session.id]) == {}
+    assert store.login_sessions.living([session.id]) == {}
     assert not locked(store, "account ana 198.51.100.7")
     ran = user("passphrase", "ana", "--passphrase-stdin", typed="\n")
     assert "has no passphrase any more" in ran.out
@@ -221,7 +221,7 @@ def test_accounts_are_listed_without_their_hashes(store: Store, user: Command) -
     store.users.create("ana", admin=True, passphrase_hash=hash_passphrase(PHRASE))
     store.users.enter("ana")
     store.users.create("ben", subject=subject)
-    store.removal.ask("ben")
+    store.account_deletion.ask("ben")
     ran = user("list", "--json")
     ana, ben = json.loads(ran.out)
     assert set(ana) == {
@@ -250,12 +250,12 @@ def test_an_admin_is_made_and_unmade(store: Store, user: Command) -> None:
 
 
 def lock(store: Store, key: str) -> None:
-    while not store.attempts.begin(key, OF_ACCOUNT):
+    while not store.login_throttle.begin(key, OF_ACCOUNT):
         pass
 
 
 def locked(store: Store, key: str) -> bool:
-    return bool(store.attempts.begin(key, OF_ACCOUNT))
+    return bool(store.login_throttle.begin(key, OF_ACCOUNT))
 
 
 def test_an_account_is_unlocked_wherever_it_was_tried_from_and_no_other(
@@ -272,9 +272,9 @@ def test_an_account_is_unlocked_wherever_it_was_tried_from_and_no_other(
 
 def test_all_sessions_are_ended(store: Store, user: Command) -> None:
     store.users.create("ana")
-    sessions = [store.sessions.begin(name, 30)[1] for name in ("ana", "ana", "eve")]
+    sessions = [store.login_sessions.begin(name, 30)[1] for name in ("ana", "ana", "eve")]
     assert user("log-out", "ana").out == "Ended 2 sessions of ana.\n"
-    assert set(store.sessions.living([each.id for each in sessions])) == {sessions[2].id}
+    assert set(store.login_sessions.living([each.id for each in sessions])) == {sessions[2].id}
 
 
 def test_an_account_is_removed_when_its_name_is_typed_again(store: Store, user: Command) -> None:
@@ -331,5 +331,5 @@ def test_where_an_identity_provider_vouches_nothing_has_a_passphrase(
     ):
         assert "LOGIN=oidc has no passphrases" in str(user(*arguments, typed=PHRASE).code)
     assert store.users.get("ben") is None
-    assert store.invites.open() == []
+    assert store.invitations.open() == []
     assert user("invite").code == 0

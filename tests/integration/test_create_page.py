@@ -222,7 +222,7 @@ def test_variations_count_in_the_budget_and_are_not_asked_for_beyond_it(
         studio.clear()
         for _ in range(3):
             assert studio().vary("ana", "a fox", Kind.IMAGE, 3)
-        assert studio().store.spending.spent("ana") == {"USD": 1.5}
+        assert studio().store.budgets.spent("ana") == {"USD": 1.5}
         with pytest.raises(InvalidInput, match=r"0.009 USD is left.* cost 0.5 USD"):
             studio().vary("ana", "a fox", Kind.IMAGE, 3)
         monkeypatch.setenv("OPENAI_API_KEY", "wrong")
@@ -230,7 +230,7 @@ def test_variations_count_in_the_budget_and_are_not_asked_for_beyond_it(
         studio.clear()
         with pytest.raises(InvalidInput, match="key"):
             studio().vary("eve", "a fox", Kind.IMAGE, 3)
-        assert studio().store.spending.spent("eve") == {}
+        assert studio().store.budgets.spent("eve") == {}
 
 
 def test_how_long_it_takes_is_said_where_it_is_known(page_studio: Studio, store: Store) -> None:
@@ -241,7 +241,7 @@ def test_how_long_it_takes_is_said_where_it_is_known(page_studio: Studio, store:
         assert claimed is not None
         store.leases.submitting(claimed)
         store.leases.done(claimed, {"path": "x", "bytes": 1})
-    page_studio.store.pace.forget()  # it remembers for some seconds
+    page_studio.store.eta.forget()  # it remembers for some seconds
     assert box(opened("create"))["expected"] == "Ready in a few seconds."
 
 

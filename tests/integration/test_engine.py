@@ -8,7 +8,7 @@ from typing import TypeVar
 import pytest
 from pydantic import SecretStr
 
-from core.generation.item_run import Making
+from core.generation.item_run import ItemRun
 from core.models import Asset, AssetState, JobStatus
 from core.providers.base import Limits
 from core.providers.errors import InvalidCredentials, PromptRejected, ProviderError
@@ -247,7 +247,7 @@ def test_cancelling_a_paid_call_that_is_out_waits_for_its_answer(
 ) -> None:
     bench = new_bench(FakeProvider(paid=True, resumable=True))
     heard: list[object] = []
-    monkeypatch.setattr(Making, "cancel", noting(heard.append, Making.cancel))
+    monkeypatch.setattr(ItemRun, "cancel", noting(heard.append, ItemRun.cancel))
 
     async def main() -> None:
         bench.provider.hold_submit.clear()
@@ -450,8 +450,8 @@ def test_a_cancelled_call_that_was_refused_costs_nothing(
         making = asyncio.create_task(bench.make())
         await until(lambda: len(bench.provider.submitted) == 1)
         bench.store.jobs.cancel(bench.job.id, "ana", bench.first)
-        noted = noting(lambda _: bench.provider.hold_submit.set(), Making.cancel)
-        monkeypatch.setattr(Making, "cancel", noted)
+        noted = noting(lambda _: bench.provider.hold_submit.set(), ItemRun.cancel)
+        monkeypatch.setattr(ItemRun, "cancel", noted)
         await making
 
     run(main())

@@ -268,7 +268,7 @@ def test_what_is_nowhere_else_waits_for_room_and_is_not_given_up(
     def no_room(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(bench.store.replies, "save", no_room)
+    monkeypatch.setattr(bench.store.kept_replies, "save", no_room)
     run(bench.make())
     assert bench.asset().state == AssetState.DONE
     assert tries >= 9

@@ -208,8 +208,8 @@ def test_whatever_a_browser_sends_orders_nothing_and_harms_nobody(web: Web, stor
     job, assets = stored_job(store, "eve", "of eve's own")
     done = {"state": str(AssetState.DONE), "width": 8, "height": 8, "path": "x.png"}
     store._database["assets"].update_one({"_id": assets[0].id}, {"$set": done})  # noqa: SLF001
-    secret, session = store.sessions.begin("eve", 30)
-    honest, _ = store.sessions.begin("ana", 30)
+    secret, session = store.login_sessions.begin("eve", 30)
+    honest, _ = store.login_sessions.begin("ana", 30)
     victim = Tab(web, honest, "", "")
     victim.run()
     chance = random.Random(CASES)  # the same cases every time
@@ -235,8 +235,8 @@ def test_whatever_a_browser_sends_orders_nothing_and_harms_nobody(web: Web, stor
             if number % 10 == 9:
                 tab.close()  # what one message did to a tab does not hide what the next one does
         tab.close()
-        if store.sessions.under("user_id").living([session.id]) == {}:
-            secret, session = store.sessions.begin("eve", 30)  # it logged itself out
+        if store.login_sessions.under("user_id").living([session.id]) == {}:
+            secret, session = store.login_sessions.begin("eve", 30)  # it logged itself out
     assert failures == []
     assert len({page for page, _ in seen}) >= len(PAGES) - 2
     assert [each.id for each in store.jobs.of_user("eve", 100)] == [job.id]

@@ -78,7 +78,7 @@ def test_an_admin_looks_and_everybody_else_sees_their_own(store: Store) -> None:
     assert not found["owned"]
     assert not any(each["owned"] or "remix" in each for each in found["items"])
     assert "ana's work as an admin" in found["note"]
-    [look] = store.views.of_user("root")
+    [look] = store.view_log.of_user("root")
     assert (look.action, look.owner, look.via) == ("open_gallery", "ana", Via.ADMIN)
     store.bin.put("ana", [found["items"][0]["id"]])
     assert gallery("root", user="ana")["total"] == 59

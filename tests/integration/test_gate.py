@@ -54,7 +54,7 @@ def test_the_web_process_asks_nothing_of_anybody_outside(
     settings: Settings, store: Store, tmp_path: Path
 ) -> None:
     """Not at its start, nor for honest or hostile requests: no connection, no DNS question."""
-    secret, _ = store.sessions.begin("ana", 30)
+    secret, _ = store.login_sessions.begin("ana", 30)
     environment, network = watching(tmp_path)
     with serving(settings, environment) as web:
         for origin in foreign_origins(web.port):
@@ -74,7 +74,7 @@ def test_the_web_process_asks_nothing_of_anybody_outside(
 
 def test_another_port_of_this_machine_is_another_site(web: Web, store: Store) -> None:
     job, _ = stored_job(store, "ana", PRIVATE)
-    secret, _ = store.sessions.begin("ana", 30)
+    secret, _ = store.login_sessions.begin("ana", 30)
     for origin in foreign_origins(web.port):
         headers = cookie(secret) | {"Origin": origin}
         with pytest.raises(InvalidStatus) as refused:
@@ -106,7 +106,7 @@ def test_a_login_from_another_address_says_the_right_one(web: Web, store: Store)
 
 def test_a_proxy_may_send_what_it_likes_as_host(settings: Settings, store: Store) -> None:
     """PUBLIC_URL's origin decides: nginx sends `$host` without the port, or the upstream's name."""
-    secret, _ = store.sessions.begin("ana", 30)
+    secret, _ = store.login_sessions.begin("ana", 30)
     with serving(settings, {"PUBLIC_URL": PROXIED}) as web:
         for host in ("studio.example.org", "studio.example.org:8443", "backend", "b.example.net"):
             headers = {"Host": host, "Origin": PROXIED, "Sec-Fetch-Site": "same-origin"}
@@ -153,7 +153,7 @@ CLOSED = [
 
 
 def test_of_streamlit_only_what_the_pages_need_is_served(web: Web, store: Store) -> None:
-    secret, _ = store.sessions.begin("ana", 30)
+    secret, _ = store.login_sessions.begin("ana", 30)
     same = {"Origin": web.url, "Sec-Fetch-Site": "same-origin"}
     for headers in ({}, cookie(secret)):
         with web.client(**headers, **same) as client:
@@ -202,7 +202,7 @@ def test_every_route_that_changes_something_is_for_our_own_pages_only(
 
 
 def test_what_a_websocket_may_send_is_bounded_and_others_go_on(web: Web, store: Store) -> None:
-    secret, _ = store.sessions.begin("ana", 30)
+    secret, _ = store.login_sessions.begin("ana", 30)
     with web.socket(cookie(secret)) as honest:
         for headers in ({}, cookie(secret)):
             with web.socket(headers) as flooding:
@@ -242,7 +242,7 @@ def test_an_id_of_any_length_and_kind_makes_nothing_stay(settings: Settings, sto
 def test_under_a_path_everything_works_whether_the_proxy_cuts_it_or_not(
     settings: Settings, store: Store
 ) -> None:
-    secret, _ = store.sessions.begin("ana", 30)
+    secret, _ = store.login_sessions.begin("ana", 30)
     public = "https://studio.example.org"
     with serving(settings, {"PUBLIC_URL": f"{public}/studio/"}) as web:
         for prefix in ("/studio", ""):

@@ -8,13 +8,13 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
-from core.generation.item_run import Making
+from core.generation.item_run import ItemRun
 from core.generation.kept_replies import ReplyKeeper
 from core.generation.sweeper import empty_bin, remove_kept
 from core.media.encoding import encode_png
 from core.media.inspection import Inspection
 from core.media.storage import Draft
-from core.models import AT_ONCE, Asset, AssetState, Kept, Via, now
+from core.models import EPOCH, Asset, AssetState, Kept, Via, now
 from core.providers.base import Outcome, Submission
 from core.providers.errors import (
     GenerationFailed,
@@ -63,11 +63,11 @@ def content_of(bench: Bench, kept: Kept) -> bytes:
 
 
 def decoding(
-    inspect: Callable[[Making, Draft], Awaitable[Inspection]],
-) -> Callable[[Making, Draft], Awaitable[Inspection]]:
+    inspect: Callable[[ItemRun, Draft], Awaitable[Inspection]],
+) -> Callable[[ItemRun, Draft], Awaitable[Inspection]]:
     """Return an inspection that can also read what it could not before."""
 
-    async def looked_over(making: Making, draft: Draft) -> Inspection:
+    async def looked_over(making: ItemRun, draft: Draft) -> Inspection:
         draft.path.write_bytes(encode_png(Image.new("RGB", (64, 64), "teal")))
         return await inspect(making, draft)
 
@@ -265,7 +265,7 @@ def test_a_file_that_does_not_decode_is_kept_as_it_came_and_saved_once_it_does(
     assert recovered(paid).state == AssetState.FAILED, "not yet"
     content, reread = paid.asset().kept, len(paid.provider.reread_replies)
     assert content
-    monkeypatch.setattr(Making, "_inspect", decoding(Making._inspect))  # noqa: SLF001
+    monkeypatch.setattr(ItemRun, "_inspect", decoding(ItemRun._inspect))  # noqa: SLF001
     assert recovered(paid).state == AssetState.DONE
     assert len(paid.provider.reread_replies) == reread, "the file was enough"
     assert (paid.asset().kept, kept_files(paid)) == ((), [])
@@ -449,7 +449,7 @@ def test_kept_replies_go_with_their_item(paid: Bench, monkeypatch: pytest.Monkey
     paid.provider.content = b"broken"
     run(paid.make())
     assert len(kept_files(paid)) == 2
-    paid.store.replies.save("more", paid.first, kept_files(paid)[0])
+    paid.store.kept_replies.save("more", paid.first, kept_files(paid)[0])
     for asset in paid.assets[1:]:
         paid.store.jobs.cancel(paid.job.id, "ana", asset.id)
     paid.store.bin.put_job("ana", paid.job.id)
@@ -458,8 +458,8 @@ def test_kept_replies_go_with_their_item(paid: Bench, monkeypatch: pytest.Monkey
     assert paid.store.assets.get(paid.first) is None
     assert kept_files(paid) == []
     with pytest.raises(FileNotFoundError):
-        paid.store.replies.write("more", paid.content.root / "x")
-    assert now() > AT_ONCE
+        paid.store.kept_replies.write("more", paid.content.root / "x")
+    assert now() > EPOCH
 
 
 # ── Who may have it ──────────────────────────────────────────────────────────────────────────
@@ -489,7 +489,7 @@ def test_owner_and_admins_download_what_is_kept_which_is_logged_and_nobody_else_
             assert answer.headers["content-disposition"].startswith("attachment")
             assert "no-store" in answer.headers["cache-control"]
             assert answer.headers["x-content-type-options"] == "nosniff"
-        looks = paid.store.views.of_user(who)
+        looks = paid.store.view_log.of_user(who)
         assert [(each.action, each.via) for each in looks] == [("download", via)] * 2
     assert browser("eve").get(f"{address}?what=reply").status_code == 404
     assert browser().get(f"{address}?what=reply").status_code == 401

@@ -13,7 +13,7 @@ from core.i18n import language, negotiated, speaking
 from core.media.folder import FolderStore
 from core.models import Asset, ChannelName, Job, NoticeKind, Notify, User, now
 from core.notifications.channels import DeliveryFailed, Recipient
-from core.notifications.letter import mailbox, write_letter
+from core.notifications.letter import mailbox, render_mail
 from core.notifications.message import Message
 from core.settings import Settings
 from core.store import Store
@@ -60,7 +60,7 @@ class Letterbox(Mailbox):
         self.letters: list[str] = []
 
     def send(self, recipient: Recipient, message: Message) -> None:
-        letter = write_letter(message, recipient, mailbox("studio@example.org"), self.content)
+        letter = render_mail(message, recipient, mailbox("studio@example.org"), self.content)
         self.letters += [str(part.get_content()) for part in letter.walk() if is_text(part)]
 
 
@@ -154,7 +154,7 @@ def test_why_a_message_was_not_sent_is_said_in_the_readers_language(
     client: TestClient, store: Store
 ) -> None:
     failure = DeliveryFailed("The mail server refuses this address: 550 no.", permanent=True)
-    store.addresses.ask("ana", "ana@example.org")
+    store.email_addresses.ask("ana", "ana@example.org")
     store.outbox.add("ana", NoticeKind.CONFIRM, ChannelName.EMAIL, "ana@example.org")
     box = Mailbox(failure)
     sender(store, box).send_due(box)
@@ -216,7 +216,7 @@ def test_a_message_speaks_its_recipients_language(
 
 def test_a_letter_is_german(store: Store, content: FolderStore) -> None:
     with speaking("de"):
-        store.addresses.ask("ana", "ana@example.org")
+        store.email_addresses.ask("ana", "ana@example.org")
         store.outbox.add("ana", NoticeKind.CONFIRM, ChannelName.EMAIL, "ana@example.org")
     box = Letterbox(content)
     assert sender(store, box).send_due(box) == 1

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from core.media.folder import FolderStore
-from core.models import AT_ONCE, Asset, InvalidInput, Kind, Via, now
+from core.models import EPOCH, Asset, InvalidInput, Kind, Via, now
 from core.store import Store
 from core.store.jobs.library import (
     COLLECTIONS,
@@ -268,7 +268,7 @@ def test_facets_count_what_there_is(store: Store, content: FolderStore, made: li
         {"collection": "For the calendar"},
         {"binned": True},
         {"provider": "runway"},
-        {"since": AT_ONCE},
+        {"since": EPOCH},
     ],
 )
 def test_a_page_is_read_in_the_order_of_an_index(
@@ -610,7 +610,7 @@ def test_an_admin_looks_which_is_logged_and_changes_nothing(
     assert not any(tile["owned"] or "remix" in tile for tile in told["items"])
     items(admin, f"?user=ana&limit=5&after={told['next']}")
     assert admin.get("/library/facets?user=ana").json()["counts"]["image"] > 0
-    looks = [(each.action, each.owner, each.via) for each in store.views.of_user("root")]
+    looks = [(each.action, each.owner, each.via) for each in store.view_log.of_user("root")]
     assert looks == 2 * [("open_gallery", "ana", Via.ADMIN)]  # a token may be of one's own making
     assert admin.get("/library/items?user=ana&bin=1").status_code == 403
     assert eve.get("/library/items?user=ana").status_code == 403
@@ -662,7 +662,7 @@ def test_many_are_downloaded_with_how_they_were_made(
     assert rows[0]["note"] == "'=cmd|' /C calc'!A0"
     assert rows[0]["collections"] == "a; b"
     assert json.loads(rows[0]["parameters"]) == made[0].params
-    actions = [(each.action, each.asset_id) for each in store.views.of_user("ana", 100)]
+    actions = [(each.action, each.asset_id) for each in store.view_log.of_user("ana", 100)]
     assert sorted(actions) == sorted(("download_many", asset.id) for asset in made)
 
 
@@ -674,7 +674,7 @@ def test_files_that_are_gone_are_named_in_the_zip(
     assert len(archive.namelist()) == 4
     manifest = json.loads(archive.read("manifest.json"))
     assert archive.read("missing.txt").decode().splitlines()[2:] == [manifest[0]["file"]]
-    assert [each.asset_id for each in store.views.of_user("ana")] == [made[1].id]
+    assert [each.asset_id for each in store.view_log.of_user("ana")] == [made[1].id]
 
 
 def test_jobs_of_one_prompt_have_folders_of_their_own(
@@ -709,7 +709,7 @@ def test_an_admin_s_download_is_logged_as_such(
     store.bin.put("ana", [made[1].id])
     archive = zip_of(browser("root", ADMINS), ids=f"{made[0].id},{made[1].id}", user="ana")
     assert len(archive.namelist()) == 3
-    [entry] = store.views.of_user("root")
+    [entry] = store.view_log.of_user("root")
     assert (entry.action, entry.owner, entry.via) == ("download_many", "ana", Via.ADMIN)
     denied = browser("eve").post("/library/archive.zip", data={"ids": made[0].id, "user": "ana"})
     assert denied.status_code == 403

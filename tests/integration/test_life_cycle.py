@@ -189,7 +189,7 @@ class LifeCycle:
             task = found_remote(self.store, holder) if keep else None
             known = {"charged": ending == "fail_charged"}
             if self._writes(
-                holder, leases.failed, holder.asset, ERROR, remote_id=task, learnt=known
+                holder, leases.failed, holder.asset, ERROR, remote_id=task, fields=known
             ):
                 item.end(AssetState.FAILED)
                 item.remote, item.charged = keep, ending == "fail_charged"

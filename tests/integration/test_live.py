@@ -19,7 +19,7 @@ from pymongo.errors import AutoReconnect
 from starlette.applications import Starlette
 
 from core.media.folder import FolderStore
-from core.models import AT_ONCE, Asset, AssetError, AssetState, Job, JobStatus, now
+from core.models import DUE_NOW, Asset, AssetError, AssetState, Job, JobStatus, now
 from core.providers.registry import configured
 from core.settings import Settings
 from core.store import DatabaseUnavailable, Store
@@ -258,7 +258,7 @@ def test_an_admin_is_told_of_others_work_and_can_do_nothing(server: Server, stor
 def test_a_stream_ends_with_its_login(server: Server, store: Store, here: bool) -> None:  # noqa: FBT001
     job, _ = stored_job(store)
     browser = server.browser("ana")
-    [session] = store.sessions.of_user("ana")
+    [session] = store.login_sessions.of_user("ana")
     with (
         opened(browser, f"/jobs/{job.id}/events") as job_stream,
         opened(browser, "/events/cards") as cards,
@@ -267,7 +267,7 @@ def test_a_stream_ends_with_its_login(server: Server, store: Store, here: bool) 
         if here:
             server.browser().post("/auth/logout", headers={"Cookie": cookies_of(browser)})
         else:
-            store.sessions.revoke(session.id)
+            store.login_sessions.revoke(session.id)
         for stream in (job_stream, cards):
             assert all(name == "patch" for name, _ in stream)  # and then there is no more
     assert browser.get(f"/jobs/{job.id}/events").status_code == 401
@@ -331,7 +331,7 @@ def test_without_a_change_stream_everything_is_told_a_little_later(
         broken.set()
         raise AutoReconnect("the stream broke")
 
-    monkeypatch.setattr(studio.store.changes, "watch", watch)
+    monkeypatch.setattr(studio.store.change_stream, "watch", watch)
     job, assets = stored_job(studio.store)
     with (
         Server(app_of(studio)) as server,
@@ -358,7 +358,7 @@ def test_a_change_stream_that_breaks_is_opened_again_and_everything_looked_at(
         with news:
             assert news.wait_for(lambda: heard.count(event) >= times, SECONDS), heard
 
-    watching = threading.Thread(target=store.changes.watch, args=(changed, stop))
+    watching = threading.Thread(target=store.change_stream.watch, args=(changed, stop))
     watching.start()
     hear((None, None))
     job, _ = stored_job(store)
@@ -568,21 +568,21 @@ def test_a_place_in_the_queue_is_the_turn_at_which_it_comes(store: Store) -> Non
     theirs, others = stored_job(store, "eve")
     for item in others[2:]:
         store.jobs.cancel(theirs.id, "eve", item.id)
-    pace = store.pace.of_items(store.assets.of_job(job.id))
-    assert [pace.places[item.id] for item in assets[:3]] == [2, 4, 5]
-    assert [pace.own[item.id] for item in assets[:3]] == [1, 2, 3]
-    assert not pace.behind
-    other = store.pace.of_items(store.assets.of_job(theirs.id))
+    eta = store.eta.of_items(store.assets.of_job(job.id))
+    assert [eta.places[item.id] for item in assets[:3]] == [2, 4, 5]
+    assert [eta.own[item.id] for item in assets[:3]] == [1, 2, 3]
+    assert not eta.behind
+    other = store.eta.of_items(store.assets.of_job(theirs.id))
     assert [other.places[item.id] for item in others[:2]] == [2, 4]
 
 
 def test_who_has_asked_for_something_else_before_is_behind(store: Store) -> None:
     first, _ = stored_job(store)
     job, assets = stored_job(store)
-    pace = store.pace.of_items(store.assets.of_job(job.id))
-    assert pace.behind
-    assert pace.places[assets[0].id] == 11
-    assert not store.pace.of_items(store.assets.of_job(first.id)).behind
+    eta = store.eta.of_items(store.assets.of_job(job.id))
+    assert eta.behind
+    assert eta.places[assets[0].id] == 11
+    assert not store.eta.of_items(store.assets.of_job(first.id)).behind
 
 
 def finished_in(store: Store, seconds: float, length: float | None = None) -> Asset:
@@ -607,10 +607,10 @@ def test_how_long_something_takes_is_what_the_last_ones_like_it_took(store: Stor
         finished_in(store, seconds, 5)
     for seconds in (3, 4, 5):
         finished_in(store, seconds, 8)
-    assert store.pace.typical_seconds(*kind, 5) == 20
-    assert store.pace.typical_seconds(*kind, 8) == 4
-    assert store.pace.typical_seconds(*kind, 3) == 7.5  # none of that length: all of them
-    assert store.pace.typical_seconds(one.provider, "another", one.kind) is None
+    assert store.eta.typical_seconds(*kind, 5) == 20
+    assert store.eta.typical_seconds(*kind, 8) == 4
+    assert store.eta.typical_seconds(*kind, 3) == 7.5  # none of that length: all of them
+    assert store.eta.typical_seconds(one.provider, "another", one.kind) is None
 
 
 def test_how_long_a_job_still_takes_counts_what_is_before_it(store: Store) -> None:
@@ -621,10 +621,10 @@ def test_how_long_a_job_still_takes_counts_what_is_before_it(store: Store) -> No
         if item.id not in {images[0].id, images[1].id}:
             store.jobs.cancel(job.id, "ana", item.id)
     begin(store, images[0])
-    pace = store.pace.of_items(store.assets.of_job(job.id))
-    assert pace.expected == {images[0].id: 10.0, images[1].id: 10.0}
-    assert pace.left == 15.0  # half of what is being made, and its own
-    nothing = store.pace.of_items([])
+    eta = store.eta.of_items(store.assets.of_job(job.id))
+    assert eta.expected == {images[0].id: 10.0, images[1].id: 10.0}
+    assert eta.left == 15.0  # half of what is being made, and its own
+    nothing = store.eta.of_items([])
     assert (nothing.left, nothing.places) == (None, {})
 
 
@@ -633,8 +633,8 @@ def test_looking_at_the_queue_scans_no_collection(store: Store) -> None:
     finished_in(store, 10)
     database = store._database  # noqa: SLF001
     database.command("profile", 2)
-    store.pace.of_items(store.assets.of_job(job.id))
-    store.pace.active((assets[0].provider, assets[0].model))
+    store.eta.of_items(store.assets.of_job(job.id))
+    store.eta.active((assets[0].provider, assets[0].model))
     store.jobs.put_first(job.id, "ana")
     database.command("profile", 0)
     plans = [entry.get("planSummary", "") for entry in database["system.profile"].find()]
@@ -684,4 +684,4 @@ def test_put_first_is_kept_in_the_database_clock(store: Store) -> None:
     store.jobs.put_first(job.id, "ana", assets[4].id)
     found = store.assets.get(assets[4].id)
     assert found is not None
-    assert found.next_attempt_at < AT_ONCE
+    assert found.next_attempt_at < DUE_NOW

@@ -23,7 +23,7 @@ from core.models import InvalidInput, Subject, ViewEntry, now
 from core.settings import Settings
 from core.store import Store, open_store
 from core.store.accounts import login_throttle as attempts
-from core.store.accounts.login_sessions import SessionStore
+from core.store.accounts.login_sessions import LoginSessionStore
 from core.store.accounts.login_throttle import Limit
 from core.web.identity.middleware import COOKIE, Identity
 from tests.web import app_of, browser_of, log_in, studio_of
@@ -57,7 +57,7 @@ def tried(client: TestClient, user_id: str, passphrase: str = "", **more: Any) -
 
 
 def reasons(store: Store, user_id: str) -> list[str]:
-    return [entry.reason for entry in store.logins.of_user(user_id)]
+    return [entry.reason for entry in store.login_log.of_user(user_id)]
 
 
 def is_in(client: TestClient) -> bool:
@@ -70,10 +70,10 @@ def is_in(client: TestClient) -> bool:
 def test_a_login_is_logged_and_leads_on(browser: OpenBrowser, store: Store) -> None:
     assert log_in(browser(), " Ana ", next="/job?id=1") == {"next": "/job?id=1"}
     assert store.users.get("ana") is not None
-    [entry] = store.logins.of_user("ana")
+    [entry] = store.login_log.of_user("ana")
     assert (entry.outcome, entry.reason, entry.method) == ("accepted", "", "user_id")
     assert (entry.address, entry.agent) == ("198.51.100.7", "testclient")
-    [session] = store.sessions.of_user("ana")
+    [session] = store.login_sessions.of_user("ana")
     assert entry.session == session.id
 
 
@@ -84,12 +84,12 @@ def test_a_login_leads_nowhere_else(browser: OpenBrowser) -> None:
 def test_every_refused_login_is_logged(browser: OpenBrowser, store: Store) -> None:
     client = browser()
     assert client.post("/auth/login", json={"user_id": "con"}).status_code == 422
-    [entry] = store.logins.of_user("con")
+    [entry] = store.login_log.of_user("con")
     assert (entry.outcome, entry.reason) == ("refused", "invalid user_id")
     client.post("/auth/login", json={"user_id": "y" * 5000})
-    assert len(store.logins.of_user("y" * 200)) == 1
+    assert len(store.login_log.of_user("y" * 200)) == 1
     client.post("/auth/login", content=rb'{"user_id": "\ud800"}')
-    assert len(store.logins.of_user("?")) == 1
+    assert len(store.login_log.of_user("?")) == 1
     client.post("/auth/login", json={"user_id": "ana"}, headers={"Origin": "http://evil"})
     client.post("/auth/login", content=b"what")
     assert reasons(store, "") == ["malformed", "cross-site"]
@@ -102,7 +102,7 @@ def test_a_passphrase_is_in_no_log(
     client = browser(login="passphrase")
     tried(client, "ana", RIGHT, register=True)
     tried(client, "ana", RIGHT + "!")
-    kept = str([entry.to_document() for entry in store.logins.of_user("ana")])
+    kept = str([entry.to_document() for entry in store.login_log.of_user("ana")])
     assert "cat" not in kept + caplog.text + str(store.users.get("ana"))
 
 
@@ -134,16 +134,16 @@ def test_a_login_ends_the_session_that_the_browser_had_before(
     log_in(client, "ana")
     assert client.cookies[COOKIE] != planted
     assert client.get("/bell").json()["user"] == "ana"
-    assert store.sessions.of_user("eve") == []
+    assert store.login_sessions.of_user("eve") == []
     client.cookies.set(COOKIE, planted, domain="studio.example.org", path="/")
     assert not is_in(client)
 
 
 def test_a_session_ends_by_itself(browser: OpenBrowser, store: Store, settings: Settings) -> None:
     client = browser()
-    secret, session = store.sessions.begin("ana", settings.session_days)
+    secret, session = store.login_sessions.begin("ana", settings.session_days)
     assert session.expires_at - session.created_at == timedelta(days=settings.session_days)
-    over, _ = store.sessions.begin("ana", -1)
+    over, _ = store.login_sessions.begin("ana", -1)
     for each, expected in ((secret, True), (over, False)):
         signed = Identity("key", days=30, secure=False)._signer.sign(each).decode()  # noqa: SLF001
         client.cookies.set(COOKIE, signed)
@@ -156,14 +156,14 @@ def test_a_new_passphrase_ends_all_other_sessions(
     here, there = browser(), browser()
     log_in(here, "ana")
     log_in(there, "ana")
-    [_, mine] = store.sessions.of_user("ana")
+    [_, mine] = store.login_sessions.of_user("ana")
     accounts = Accounts(store, settings)
     accounts.change_passphrase("ana", "", RIGHT, mine.id, VISITOR)
-    assert [each.id for each in store.sessions.of_user("ana")] == [mine.id]
+    assert [each.id for each in store.login_sessions.of_user("ana")] == [mine.id]
     with pytest.raises(InvalidInput, match="present passphrase"):
         accounts.change_passphrase("ana", "wrong", RIGHT + "!", mine.id, VISITOR)
     accounts.change_passphrase("ana", RIGHT, "", None, VISITOR)
-    assert store.sessions.of_user("ana") == []
+    assert store.login_sessions.of_user("ana") == []
     assert tried(browser(), "ana")[0] == 200
 
 
@@ -183,16 +183,16 @@ def test_a_login_with_a_passphrase_that_is_changed_meanwhile_begins_nothing(
 ) -> None:
     store.users.create("ana", passphrase_hash=HASHED)
     accounts = Accounts(store, settings)
-    begin = SessionStore.begin
+    begin = LoginSessionStore.begin
 
-    def slow(self: SessionStore, *args: Any, **more: Any) -> Any:
+    def slow(self: LoginSessionStore, *args: Any, **more: Any) -> Any:
         accounts.set_passphrase("ana", hash_passphrase("another one, longer"))
         return begin(self, *args, **more)
 
-    monkeypatch.setattr(SessionStore, "begin", slow)
+    monkeypatch.setattr(LoginSessionStore, "begin", slow)
     with pytest.raises(LoginRefused, match="try again"):
         accounts.log_in("ana", RIGHT, VISITOR)
-    assert store.sessions.of_user("ana") == []
+    assert store.login_sessions.of_user("ana") == []
 
 
 # What a session began by, and LOGIN
@@ -233,14 +233,14 @@ def test_a_session_goes_on_only_while_login_offers_the_way_it_began(
         body: dict[str, Any] = dict(WAYS[way].items())
         if invite := body.get("invite"):
             whom = invite if isinstance(invite, str) else None
-            body["invite"] = store.invites.make("terminal", whom)
+            body["invite"] = store.invitations.make("terminal", whom)
         log_in(client, body.pop("user_id", ""), **body)
     [kept] = store._database["sessions"].find()  # noqa: SLF001
     for login in ("user_id", "passphrase", "oidc"):
         later = browser(login=login)
         later.cookies.set(COOKIE, client.cookies[COOKIE])
         assert is_in(later) is (login in GOES_ON[way]), login
-        listed = store.sessions.under(login).of_user(kept["user_id"])
+        listed = store.login_sessions.under(login).of_user(kept["user_id"])
         assert bool(listed) is (login in GOES_ON[way])
 
 
@@ -274,8 +274,8 @@ def test_who_sets_a_passphrase_goes_on_by_it_and_who_removes_it_without(
 ) -> None:
     client = browser()
     log_in(client, "ana")
-    [session] = store.sessions.of_user("ana")
-    accounts, strict = Accounts(store, settings), store.sessions.under("passphrase")
+    [session] = store.login_sessions.of_user("ana")
+    accounts, strict = Accounts(store, settings), store.login_sessions.under("passphrase")
     assert strict.living([session.id]) == {}
     accounts.change_passphrase("ana", "", RIGHT, session.id, VISITOR)
     assert list(strict.living([session.id])) == [session.id]
@@ -317,7 +317,7 @@ def test_an_account_with_any_hash_of_a_passphrase_is_open_to_nobody_without_it(
         with pytest.raises(LoginRefused) as refused:
             accounts.log_in("ana", typed, VISITOR)
         assert refused.value.ask
-    store.attempts.forget_account("ana")
+    store.login_throttle.forget_account("ana")
     if stored == HASHED:
         assert accounts.log_in("ana", RIGHT, VISITOR).user_id == "ana"
 
@@ -427,7 +427,7 @@ def test_attempts_at_an_account_are_slowed_and_then_locked(
 def test_the_pause_doubles_and_ends_in_a_lock(store: Store) -> None:
     attempts, pauses = store._database["attempts"], []  # noqa: SLF001
     for _ in range(7):
-        assert store.attempts.begin("account ana", Limit(free=2, most=6)) == 0
+        assert store.login_throttle.begin("account ana", Limit(free=2, most=6)) == 0
         [kept] = attempts.find()
         pauses.append((kept["not_before"] - kept["now"]).total_seconds())
         attempts.update_one({}, {"$set": {"not_before": kept["now"]}})
@@ -437,7 +437,7 @@ def test_the_pause_doubles_and_ends_in_a_lock(store: Store) -> None:
 def test_many_attempts_at_once_are_all_counted(store: Store) -> None:
     limit = Limit(free=5, most=9)
     with ThreadPoolExecutor(16) as pool:
-        waits = list(pool.map(lambda _: store.attempts.begin("x", limit), range(64)))
+        waits = list(pool.map(lambda _: store.login_throttle.begin("x", limit), range(64)))
     assert waits.count(0) == 6  # five are free, the sixth begins the pause
 
 
@@ -448,7 +448,7 @@ def test_an_address_that_tries_many_accounts_is_stopped(browser: OpenBrowser, st
     statuses = [tried(client, f"u{number}", "a wrong one")[0] for number in range(limit + 2)]
     assert statuses == [401] * (limit + 1) + [429]
     assert tried(browser("203.0.113.10", login="passphrase"), "ana", "a wrong one")[0] == 401
-    assert store.attempts.begin("address 203.0.113.9", OF_ADDRESS) > 0
+    assert store.login_throttle.begin("address 203.0.113.9", OF_ADDRESS) > 0
 
 
 @pytest.mark.usefixtures("long_pauses")
@@ -499,12 +499,12 @@ def test_where_accounts_need_an_invitation_it_makes_one(browser: OpenBrowser, st
     client = browser(login="passphrase", registration="invite")
     status, said = tried(client, "ana", RIGHT, register=True)
     assert (status, "invitation" in said["message"]) == (403, True)
-    invite = store.invites.make("terminal")
+    invite = store.invitations.make("terminal")
     assert tried(client, "ana", "short", register=True, invite=invite)[0] == 422
     assert tried(client, "ana", RIGHT, register=True, invite=invite)[0] == 200
     assert tried(client, "eve", RIGHT, register=True, invite=invite)[0] == 403
     assert store.users.get("eve") is None
-    assert store.logins.of_user("ana")[0].method == "invite"
+    assert store.login_log.of_user("ana")[0].method == "invite"
 
 
 def test_an_invitation_that_came_to_nothing_can_be_used_again(
@@ -513,7 +513,7 @@ def test_an_invitation_that_came_to_nothing_can_be_used_again(
     store.users.create("ana", passphrase_hash=HASHED)
     client, invite = (
         browser(login="passphrase", registration="invite"),
-        store.invites.make("terminal"),
+        store.invitations.make("terminal"),
     )
     assert tried(client, "ana", "another one, long", register=True, invite=invite)[0] == 409
     assert tried(client, "ben", "another one, long", register=True, invite=invite)[0] == 200
@@ -524,7 +524,7 @@ def test_of_two_who_use_one_invitation_at_once_one_gets_in(
     settings: Settings, store: Store
 ) -> None:
     accounts = Accounts(store, settings.model_copy(update={"registration": "invite"}))
-    invite = store.invites.make("terminal")
+    invite = store.invitations.make("terminal")
 
     def register(number: int) -> bool:
         try:
@@ -545,7 +545,7 @@ def test_an_invitation_for_an_account_renews_its_passphrase_and_nothing_else(
     store.users.create("eve", passphrase_hash=HASHED)
     client, thief = browser(login="passphrase"), browser(login="passphrase")
     assert tried(thief, "ana", RIGHT)[0] == 200
-    invite = store.invites.make("terminal", "ana")
+    invite = store.invitations.make("terminal", "ana")
     body = {"register": True, "invite": invite}
     assert tried(client, "", "another one, long", **body) == (200, {"next": "/"})
     assert client.get("/bell").json()["user"] == "ana"
@@ -575,7 +575,7 @@ def test_a_recovery_link_takes_a_new_passphrase_for_its_own_account_and_nothing_
 ) -> None:
     store.users.create("boss", admin=admin, passphrase_hash=HASHED)
     store.users.create("eve", passphrase_hash=HASHED)
-    client, invite = browser(login=login), store.invites.make("terminal", "boss")
+    client, invite = browser(login=login), store.invitations.make("terminal", "boss")
     right = {"register": True, "invite": invite}
     for typed, passphrase in NOT_RECOVERED:
         body = {"user_id": typed, "passphrase": passphrase} | right
@@ -594,13 +594,13 @@ def test_a_recovery_link_is_for_the_account_that_it_was_made_for_not_a_later_one
     browser: OpenBrowser, store: Store, settings: Settings
 ) -> None:
     store.users.create("boss", passphrase_hash=HASHED)
-    invite = store.invites.make("terminal", "boss")
+    invite = store.invitations.make("terminal", "boss")
     kept = store._database["invites"].find_one({})  # noqa: SLF001  # what a race would leave
     assert kept is not None
-    store.removal.ask("boss")
+    store.account_deletion.ask("boss")
     body = {"register": True, "invite": invite}
     assert tried(browser(), "", "another one, long", **body)[0] == 403
-    store.removal.forget("boss")
+    store.account_deletion.forget("boss")
     store._database["invites"].insert_one(kept)  # noqa: SLF001
     assert tried(browser(), "", "another one, long", **body)[0] == 403
     assert tried(browser(), "boss", RIGHT, register=True)[0] == 200
@@ -613,7 +613,10 @@ def test_the_login_page_knows_a_recovery_link_and_asks_for_a_passphrase_only(
     store: Store, settings: Settings
 ) -> None:
     store.users.create("boss", admin=True, passphrase_hash=HASHED)
-    recovery, invitation = store.invites.make("terminal", "boss"), store.invites.make("terminal")
+    recovery, invitation = (
+        store.invitations.make("terminal", "boss"),
+        store.invitations.make("terminal"),
+    )
     for login in ("user_id", "passphrase", "oidc"):
         accounts = Accounts(store, settings.model_copy(update={"login": login}))
         assert accounts.recovers(recovery) == (None if login == "oidc" else "boss")
@@ -625,12 +628,12 @@ def test_a_recovery_link_makes_no_account_for_who_comes_by_a_provider(
     recognise: Callable[..., str], store: Store
 ) -> None:
     store.users.create("boss", admin=True, passphrase_hash=HASHED)
-    invite = store.invites.make("terminal", "boss")
+    invite = store.invitations.make("terminal", "boss")
     for registration in ("open", "invite", "closed"):
         with pytest.raises(LoginRefused, match="invitation"):
             recognise(registration=registration, invite=invite)
     assert [each.id for each in store.users.all()] == ["boss"]
-    assert store.invites.get(invite) is not None
+    assert store.invitations.get(invite) is not None
 
 
 # Admins
@@ -648,7 +651,7 @@ def test_an_admin_without_a_passphrase_is_nobody_who_types_the_id(
     assert tried(client, "boss", "a wrong one, long")[0] == 401
     assert tried(client, "boss", RIGHT, register=True)[0] in (403, 409)
     assert not is_in(client)
-    invite = store.invites.make("terminal", "boss")
+    invite = store.invitations.make("terminal", "boss")
     assert tried(client, "", RIGHT, register=True, invite=invite)[0] == 200
     assert tried(browser(), "boss", RIGHT)[0] == 200
 
@@ -703,25 +706,25 @@ def test_an_admin_may_be_made_while_the_owner_takes_the_passphrase_away(
 
 def test_who_takes_a_deleted_admins_id_is_no_admin(browser: OpenBrowser, store: Store) -> None:
     store.users.create("boss", admin=True, passphrase_hash=HASHED)
-    invite = store.invites.make("boss")
-    store.removal.ask("boss")
-    store.removal.forget("boss")
+    invite = store.invitations.make("boss")
+    store.account_deletion.ask("boss")
+    store.account_deletion.forget("boss")
     assert tried(browser(), "boss")[0] == 200
     user = store.users.get("boss")
     assert user is not None
     assert not user.admin
     store.users.protect("boss", HASHED)
     store.users.make_admin("boss", admin=True)
-    assert store.invites.get(invite) is None  # what the former one made stays ended
+    assert store.invitations.get(invite) is None  # what the former one made stays ended
 
 
 def test_an_invitation_ends_by_itself(store: Store) -> None:
-    secret = store.invites.make("terminal")
-    invite = store.invites.get(secret)
+    secret = store.invitations.make("terminal")
+    invite = store.invitations.get(secret)
     assert invite is not None
     store._database["invites"].update_one({}, {"$set": {"expires_at": now()}})  # noqa: SLF001
-    assert store.invites.get(secret) is None
-    assert not store.invites.use(invite, "ana")
+    assert store.invitations.get(secret) is None
+    assert not store.invitations.use(invite, "ana")
 
 
 @pytest.mark.parametrize("register", [True, False])
@@ -736,27 +739,27 @@ def test_new_accounts_from_one_address_are_slowed(
 
 def test_an_invitation_ends_with_the_right_of_who_made_it(store: Store) -> None:
     store.users.create("root", admin=True)
-    invite = store.invites.make("root", "ana")
-    assert store.invites.get(invite) is not None
+    invite = store.invitations.make("root", "ana")
+    assert store.invitations.get(invite) is not None
     store.users.make_admin("root", admin=False)
-    assert store.invites.get(invite) is None
+    assert store.invitations.get(invite) is None
 
 
 def test_a_new_passphrase_ends_the_links_to_choose_one(
     browser: OpenBrowser, store: Store, settings: Settings
 ) -> None:
     store.users.create("ana", passphrase_hash=HASHED)
-    first, second = (store.invites.make("terminal", "ana") for _ in range(2))
+    first, second = (store.invitations.make("terminal", "ana") for _ in range(2))
     assert tried(browser(), "ana", "another one, long", register=True, invite=first)[0] == 200
     assert tried(browser(), "ana", "a third one, longer", register=True, invite=second)[0] == 403
-    third = store.invites.make("terminal", "ana")
+    third = store.invitations.make("terminal", "ana")
     Accounts(store, settings).set_passphrase("ana", HASHED)
-    assert store.invites.get(third) is None
+    assert store.invitations.get(third) is None
 
 
 def test_by_a_provider_only_means_by_no_link_either(browser: OpenBrowser, store: Store) -> None:
     store.users.create("ana", admin=True)
-    invite = store.invites.make("terminal", "ana")
+    invite = store.invitations.make("terminal", "ana")
     status, _ = tried(browser(login="oidc"), "ana", RIGHT, register=True, invite=invite)
     assert status == 403
     assert store.users.passphrase_hash("ana") is None
@@ -895,7 +898,7 @@ def test_a_word_is_good_for_one_login(recognise: Callable[..., str]) -> None:
 def test_an_invitation_works_for_who_comes_by_a_provider(
     recognise: Callable[..., str], store: Store
 ) -> None:
-    invite = store.invites.make("terminal")
+    invite = store.invitations.make("terminal")
     assert recognise(registration="invite", invite=invite) == "ana"
     assert recognise(registration="invite") == "ana"
     with pytest.raises(LoginRefused, match="was used"):
@@ -921,7 +924,7 @@ def test_a_ticket_is_for_our_own_route_and_a_minute_only(
     assert client.post("/auth/login", json={"ticket": good}).status_code == 200
     assert client.get("/bell").json()["user"] == "ana"
     assert client.post("/auth/login", json={"ticket": good}).status_code == 403
-    found = [(each.method, each.outcome) for each in store.logins.of_user("ana")]
+    found = [(each.method, each.outcome) for each in store.login_log.of_user("ana")]
     assert found == [("oidc", "refused"), ("oidc", "accepted"), ("user_id", "refused")]
 
 
@@ -950,10 +953,10 @@ def test_what_is_noted_survives_an_answer_of_the_database_that_got_lost(
     monkeypatch.setattr(Collection, "insert_many", flaky)
     monkeypatch.setattr("core.store.accounts.audit_log.AGAIN_SECONDS", 0.01)
     for number in range(1200):
-        store.views.note(
+        store.view_log.note(
             ViewEntry(user_id="ana", job_id=None, asset_id=str(number), action="view", time=now())
         )
-    kept = store.views.of_user("ana", 5000)
+    kept = store.view_log.of_user("ana", 5000)
     assert sorted(int(each.asset_id or "") for each in kept) == list(range(1200))
 
 

@@ -8,7 +8,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from core.media.folder import FolderStore
-from core.models import Address, ChannelName, NoticeKind, now
+from core.models import ChannelName, EmailAddress, NoticeKind, now
 from core.settings import Settings
 from core.store import DatabaseUnavailable, Store
 from core.web.inbox.email_links import mail_link_routes
@@ -30,26 +30,26 @@ def client(settings: Settings, store: Store, content: FolderStore) -> Iterator[T
 
 
 @pytest.fixture
-def asked(store: Store) -> Address:
+def asked(store: Store) -> EmailAddress:
     """Ana's address, whose owner was asked and has not answered."""
-    return store.addresses.ask("ana", "a&b@example.org")
+    return store.email_addresses.ask("ana", "a&b@example.org")
 
 
 @pytest.fixture
-def confirmed(store: Store, asked: Address) -> Address:
-    found = store.addresses.confirm(asked.confirm_token or "")
+def confirmed(store: Store, asked: EmailAddress) -> EmailAddress:
+    found = store.email_addresses.confirm(asked.confirm_token or "")
     assert found is not None
     return found
 
 
-def stored(store: Store) -> Address:
-    found = store.addresses.get("ana", "a&b@example.org")
+def stored(store: Store) -> EmailAddress:
+    found = store.email_addresses.get("ana", "a&b@example.org")
     assert found is not None
     return found
 
 
 def test_a_link_asks_whose_address_it_is_and_changes_nothing(
-    client: TestClient, store: Store, asked: Address
+    client: TestClient, store: Store, asked: EmailAddress
 ) -> None:
     path = f"/mail/confirm/{asked.confirm_token}"
     answer = client.get(path)
@@ -62,7 +62,7 @@ def test_a_link_asks_whose_address_it_is_and_changes_nothing(
 
 
 def test_the_button_confirms_and_what_waited_is_due_at_once(
-    client: TestClient, store: Store, asked: Address
+    client: TestClient, store: Store, asked: EmailAddress
 ) -> None:
     waiting = store.outbox.add("ana", NoticeKind.JOB, ChannelName.EMAIL, asked.address)
     [claimed] = store.outbox.claim(ChannelName.EMAIL, "test:1", 60)
@@ -77,10 +77,10 @@ def test_the_button_confirms_and_what_waited_is_due_at_once(
     assert [each.id for each in store.outbox.claim(ChannelName.EMAIL, "t", 60)] == [waiting.id]
 
 
-def test_a_link_confirms_once(client: TestClient, store: Store, asked: Address) -> None:
+def test_a_link_confirms_once(client: TestClient, store: Store, asked: EmailAddress) -> None:
     path = f"/mail/confirm/{asked.confirm_token}"
     client.post(path)
-    store.addresses.unsubscribe(asked.unsubscribe_token)
+    store.email_addresses.unsubscribe(asked.unsubscribe_token)
     for answer in (client.post(path), client.get(path)):
         assert answer.status_code == 404
         assert "used before" in answer.text
@@ -88,10 +88,10 @@ def test_a_link_confirms_once(client: TestClient, store: Store, asked: Address) 
 
 
 def test_a_link_that_ended_confirms_nothing_and_says_so(
-    client: TestClient, store: Store, asked: Address
+    client: TestClient, store: Store, asked: EmailAddress
 ) -> None:
     ended = {"$set": {"confirm_until": now() - timedelta(seconds=1)}}
-    store.addresses._addresses.update_one({"_id": asked.id}, ended)  # noqa: SLF001  # time passes
+    store.email_addresses._addresses.update_one({"_id": asked.id}, ended)  # noqa: SLF001  # time passes
     for method in ("GET", "POST"):
         answer = client.request(method, f"/mail/confirm/{asked.confirm_token}")
         assert answer.status_code == 410
@@ -101,16 +101,16 @@ def test_a_link_that_ended_confirms_nothing_and_says_so(
 
 
 def test_a_newer_link_takes_the_place_of_an_older(
-    client: TestClient, store: Store, asked: Address
+    client: TestClient, store: Store, asked: EmailAddress
 ) -> None:
-    newer = store.addresses.ask("ana", asked.address)
+    newer = store.email_addresses.ask("ana", asked.address)
     assert client.post(f"/mail/confirm/{asked.confirm_token}").status_code == 404
     assert stored(store).confirmed_at is None
     assert client.post(f"/mail/confirm/{newer.confirm_token}").status_code == 200
 
 
 def test_each_link_does_its_own_thing_only(
-    client: TestClient, store: Store, asked: Address
+    client: TestClient, store: Store, asked: EmailAddress
 ) -> None:
     for method in ("GET", "POST"):
         for path in (
@@ -129,7 +129,7 @@ def test_each_link_does_its_own_thing_only(
 
 
 def test_looking_at_the_link_in_a_mail_ends_no_mail(
-    client: TestClient, store: Store, confirmed: Address
+    client: TestClient, store: Store, confirmed: EmailAddress
 ) -> None:
     path = f"/mail/unsubscribe/{confirmed.unsubscribe_token}"
     answer = client.get(path)
@@ -151,7 +151,7 @@ def test_looking_at_the_link_in_a_mail_ends_no_mail(
     ],
 )
 def test_one_click_from_anywhere_ends_the_mail(
-    client: TestClient, store: Store, confirmed: Address, content: str, headers: dict[str, str]
+    client: TestClient, store: Store, confirmed: EmailAddress, content: str, headers: dict[str, str]
 ) -> None:
     path = f"/mail/unsubscribe/{confirmed.unsubscribe_token}"
     answer = client.post(path, content=content, headers=headers)
@@ -162,7 +162,7 @@ def test_one_click_from_anywhere_ends_the_mail(
 
 
 def test_a_second_click_changes_nothing(
-    client: TestClient, store: Store, confirmed: Address
+    client: TestClient, store: Store, confirmed: EmailAddress
 ) -> None:
     path = f"/mail/unsubscribe/{confirmed.unsubscribe_token}"
     client.post(path, content=ONE_CLICK)
@@ -175,7 +175,7 @@ def test_a_second_click_changes_nothing(
 
 
 def test_no_page_loads_anything_can_be_framed_or_gives_its_address_away(
-    client: TestClient, asked: Address
+    client: TestClient, asked: EmailAddress
 ) -> None:
     for path in (
         f"/mail/confirm/{asked.confirm_token}",

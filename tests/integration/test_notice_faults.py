@@ -152,7 +152,7 @@ def test_what_was_moved_is_not_hurried_by_a_confirmation(store: Store) -> None:
     job, mail = ended_job(store, EMAIL), Mailbox()
     assert sender(store, mail).send_due(mail) == 0
     assert store.outbox.reschedule(rows(store, job)["email"].id, "ana", now() + SOON)
-    store.addresses.vouch("ana", "ana@example.org")
+    store.email_addresses.vouch("ana", "ana@example.org")
     store.outbox.hurry("ana", "ana@example.org")
     assert sender(store, mail).send_due(mail) == 0
 
@@ -196,7 +196,7 @@ def test_a_lease_that_nobody_works_on_is_not_renewed(
         name: ClassVar[ChannelName] = ChannelName.EMAIL
 
     job = ended_job(store, APP)
-    store.addresses.vouch("ana", "ana@example.org")
+    store.email_addresses.vouch("ana", "ana@example.org")
     ended_job(store, EMAIL)
     app, busy = Recorder(), Busy()
     both = sender(store, app, busy, lease_seconds=1.0)
@@ -267,7 +267,7 @@ def test_a_corrected_address_gets_what_waits_for_the_former_one(store: Store) ->
 def test_a_row_waits_as_long_as_the_link_works_however_old_it_is(store: Store, raw: Raw) -> None:
     job, mail = ended_job(store, EMAIL), Mailbox()
     raw["outbox"].update_many({}, {"$set": {"created_at": now() - timedelta(days=10)}})
-    store.addresses.ask("ana", "ana@example.org")
+    store.email_addresses.ask("ana", "ana@example.org")
     assert sender(store, mail).send_due(mail) == 0
     assert rows(store, job)["email"].status == "due"
     raw["addresses"].update_many({}, {"$set": {"confirm_until": now() - timedelta(minutes=1)}})
@@ -312,7 +312,7 @@ def test_one_outage_is_one_however_many_threads_meet_it(store: Store) -> None:
             self.together.wait()
             raise ChannelDown("The mail server is off.")
 
-    store.addresses.vouch("ana", "ana@example.org")
+    store.email_addresses.vouch("ana", "ana@example.org")
     for _ in range(4):
         ended_job(store, EMAIL)
     mail = Four()

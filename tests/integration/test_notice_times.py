@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from core.models import AT_ONCE, Job, Notice, Notify, When, new_id
+from core.models import DUE_NOW, Job, Notice, Notify, When, new_id
 from core.models.times import zone_names
 from core.store import Store
 from tests.conftest import stored_job
@@ -98,7 +98,7 @@ def test_each_is_told_once_and_none_early_however_time_passes(store: Store, stor
 
 
 def test_a_chosen_time_in_the_past_means_at_once(store: Store) -> None:
-    wish = Notify(when=When.AT, at=AT_ONCE, channels=("app",))
+    wish = Notify(when=When.AT, at=DUE_NOW, channels=("app",))
     assert wish.due_at(datetime(2026, 3, 1, tzinfo=UTC)) == datetime(2026, 3, 1, tzinfo=UTC)
     assert store.ping()
 

@@ -12,7 +12,7 @@ import pytest
 from pymongo.errors import AutoReconnect
 
 from core.models import (
-    AT_ONCE,
+    DUE_NOW,
     AssetError,
     ChannelName,
     InvalidInput,
@@ -116,7 +116,7 @@ def test_nothing_is_sent_before_the_chosen_time_and_all_of_it_after_a_time_of_do
     early = sender(store, app, clock=lambda: at - timedelta(milliseconds=1))
     assert early.send_due(app) == 0
     assert sender(store, app, clock=lambda: at).send_due(app) == 1
-    past = ended_job(store, Notify(channels=("app",), when=When.AT, at=AT_ONCE))
+    past = ended_job(store, Notify(channels=("app",), when=When.AT, at=DUE_NOW))
     late = sender(store, app, clock=lambda: now() + timedelta(days=9))
     assert late.send_due(app) == 1
     assert {row.status for row in (*rows(store, job).values(), *rows(store, past).values())} == {
@@ -218,7 +218,7 @@ def test_a_receiver_that_asks_to_wait_is_waited_for(store: Store) -> None:
 
 
 def test_a_broken_channel_holds_back_no_other_and_is_left_alone_for_a_while(store: Store) -> None:
-    store.addresses.vouch("ana", "ana@example.org")
+    store.email_addresses.vouch("ana", "ana@example.org")
     jobs = [ended_job(store, EMAIL.model_copy(update={"channels": ("email", "app")})) for _ in "ab"]
     mail, app = Mailbox(*[ChannelDown("The mail server is off.")] * 9), Recorder()
     both = sender(store, mail, app)
@@ -257,13 +257,13 @@ def test_mail_waits_until_its_address_is_confirmed(store: Store) -> None:
     row = rows(store, job)["email"]
     assert row.status == "due"
     assert "until the address is confirmed" in str(row.error)
-    asked = store.addresses.ask("ana", "ana@example.org")
+    asked = store.email_addresses.ask("ana", "ana@example.org")
     store.outbox.add("ana", NoticeKind.CONFIRM, "email", "ana@example.org")
     assert sender(store, mail).send_due(mail) == 1
     [(recipient, question)] = mail.taken
     assert question.link == f"{LINKS}/mail/confirm/{asked.confirm_token}"
     assert "/mail/unsubscribe/" in recipient.unsubscribe, "who was asked can end that, too"
-    assert store.addresses.confirm(str(asked.confirm_token)) is not None
+    assert store.email_addresses.confirm(str(asked.confirm_token)) is not None
     store.outbox.hurry("ana", "ana@example.org")
     assert sender(store, mail).send_due(mail) == 1
     recipient, message = mail.taken[-1]
@@ -272,7 +272,7 @@ def test_mail_waits_until_its_address_is_confirmed(store: Store) -> None:
 
 
 def test_another_users_confirmation_counts_for_that_user_only(store: Store) -> None:
-    store.addresses.vouch("ben", "ana@example.org")
+    store.email_addresses.vouch("ben", "ana@example.org")
     ended_job(store, EMAIL)
     mail = Mailbox()
     assert sender(store, mail).send_due(mail) == 0
@@ -281,51 +281,51 @@ def test_another_users_confirmation_counts_for_that_user_only(store: Store) -> N
 def test_who_unsubscribed_gets_nothing_more_until_the_address_is_confirmed_again(
     store: Store,
 ) -> None:
-    address = store.addresses.vouch("ana", "ana@example.org")
-    assert store.addresses.unsubscribe(address.unsubscribe_token) is not None
+    address = store.email_addresses.vouch("ana", "ana@example.org")
+    assert store.email_addresses.unsubscribe(address.unsubscribe_token) is not None
     job, mail = ended_job(store, EMAIL), Mailbox()
     assert sender(store, mail).send_due(mail) == 0
     row = rows(store, job)["email"]
     assert row.status == "failed"
     assert "wants no more mail" in str(row.error)
     with pytest.raises(InvalidInput, match="wants no more mail"):
-        store.addresses.vouch("ana", "ana@example.org")
-    asked = store.addresses.ask("ana", "ana@example.org")
-    again = store.addresses.confirm(str(asked.confirm_token))
+        store.email_addresses.vouch("ana", "ana@example.org")
+    asked = store.email_addresses.ask("ana", "ana@example.org")
+    again = store.email_addresses.confirm(str(asked.confirm_token))
     assert again is not None
     assert again.takes_mail
 
 
 def test_an_owner_is_not_asked_again_and_again(store: Store) -> None:
     for _ in range(3):
-        store.addresses.ask("ana", "ben@example.org")
+        store.email_addresses.ask("ana", "ben@example.org")
     with pytest.raises(InvalidInput, match="of this address"):
-        store.addresses.ask("eva", "ben@example.org")
+        store.email_addresses.ask("eva", "ben@example.org")
     for number in range(7):
-        store.addresses.ask("ana", f"x{number}@example.org")
+        store.email_addresses.ask("ana", f"x{number}@example.org")
     with pytest.raises(InvalidInput, match="by you"):
-        store.addresses.ask("ana", "y@example.org")
+        store.email_addresses.ask("ana", "y@example.org")
 
 
 def test_spellings_of_one_mailbox_are_counted_together(store: Store) -> None:
     for spelling in ("ben@example.org", "BEN@example.org", "ben+x@example.org"):
-        store.addresses.ask("ana", spelling)
+        store.email_addresses.ask("ana", spelling)
     with pytest.raises(InvalidInput, match="of this address"):
-        store.addresses.ask("eva", "Ben+y@example.org")
+        store.email_addresses.ask("eva", "Ben+y@example.org")
 
 
 def test_who_says_no_to_the_question_is_asked_by_nobody_any_more(store: Store) -> None:
-    asked = store.addresses.ask("ana", "ben@example.org")
-    assert store.addresses.unsubscribe(asked.unsubscribe_token) is not None
+    asked = store.email_addresses.ask("ana", "ben@example.org")
+    assert store.email_addresses.unsubscribe(asked.unsubscribe_token) is not None
     with pytest.raises(InvalidInput, match="does not want to be asked"):
-        store.addresses.ask("eva", "ben@example.org")
+        store.email_addresses.ask("eva", "ben@example.org")
 
 
 def test_a_link_to_confirm_works_once(store: Store) -> None:
-    asked = store.addresses.ask("ana", "ana@example.org")
-    assert store.addresses.confirm(str(asked.confirm_token)) is not None
-    assert store.addresses.confirm(str(asked.confirm_token)) is None
-    assert store.addresses.confirm("") is None
+    asked = store.email_addresses.ask("ana", "ana@example.org")
+    assert store.email_addresses.confirm(str(asked.confirm_token)) is not None
+    assert store.email_addresses.confirm(str(asked.confirm_token)) is None
+    assert store.email_addresses.confirm("") is None
 
 
 def test_a_webhook_that_was_taken_away_is_said(store: Store) -> None:
@@ -454,7 +454,7 @@ def test_many_are_sent_side_by_side_and_each_once(store: Store) -> None:
 
 
 def test_what_failed_and_what_was_sent_to_the_app_is_what_the_app_tells(store: Store) -> None:
-    store.addresses.vouch("ana", "ana@example.org")
+    store.email_addresses.vouch("ana", "ana@example.org")
     ended_job(store, Notify(channels=("app", "email"), email="ana@example.org"))
     mail, app = Mailbox(DeliveryFailed("550", permanent=True)), Recorder()
     both = sender(store, mail, app)

@@ -351,7 +351,7 @@ def log_in(client: TestClient, user_id: str) -> None:
 
 
 def actions(store: Store, user_id: str = "ana") -> list[tuple[str, str | None]]:
-    return [(entry.action, entry.asset_id) for entry in reversed(store.views.of_user(user_id))]
+    return [(entry.action, entry.asset_id) for entry in reversed(store.view_log.of_user(user_id))]
 
 
 def test_the_owner_is_sent_to_the_file_and_it_is_logged(
@@ -456,7 +456,7 @@ def at_once(store: Store, done: tuple[Asset, Asset], monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("core.store.accounts.account_deletion.QUIET_SECONDS", -1)
     monkeypatch.setattr("core.store.accounts.account_deletion.SETTLED_SECONDS", -1)
     store.users.ensure("ana")
-    store.removal.ask("ana")
+    store.account_deletion.ask("ana")
 
 
 @pytest.fixture
@@ -502,10 +502,10 @@ def test_an_account_whose_objects_cannot_be_deleted_stays_until_they_can(
     finally:
         server.trust_nobody(after=float("inf"))
     assert store.assets.get(done[0].id) is not None
-    assert store.removal.due() == ["ana"]
+    assert store.account_deletion.due() == ["ana"]
     remove_accounts(store, content)
     assert server.keys(bucket) == []
-    assert store.removal.due() == []
+    assert store.account_deletion.due() == []
 
 
 def test_an_archive_is_filled_from_the_bucket_and_leaves_nothing_here(

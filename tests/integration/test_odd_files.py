@@ -156,7 +156,7 @@ def test_pages_show_the_copy_and_downloads_give_the_original(
         assert again.status_code == 304
         part = ana.get(tile["original"], headers={"Range": "bytes=10-19"})
         assert (part.status_code, part.content) == (206, copy.read_bytes()[10:20])
-    assert {"view", "play"} <= {each.action for each in store.views.of_user("ana")}
+    assert {"view", "play"} <= {each.action for each in store.view_log.of_user("ana")}
 
 
 def test_a_copy_is_as_private_as_its_original(

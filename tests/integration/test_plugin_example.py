@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from core.generation.executor import Executor
-from core.generation.heartbeat import Pulse
+from core.generation.heartbeat import Heartbeat
 from core.media.folder import FolderStore
 from core.media.inspection import inspect
 from core.models import AssetState, InvalidInput, Kind
@@ -93,7 +93,7 @@ def test_its_image_and_its_clip_are_made_and_kept(
     chosen = [next(each.id for each in assets if each.kind == kind) for kind in Kind]
 
     async def main() -> None:
-        executor = Executor(store, catalogue, content, Pulse(store, "test:1", 60))
+        executor = Executor(store, catalogue, content, Heartbeat(store, "test:1", 60))
         store.queue.hand_out(chosen, "ticket", 60)
         await asyncio.gather(*(executor.run(asset_id, "ticket") for asset_id in chosen))
         await catalogue.close()

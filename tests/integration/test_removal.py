@@ -92,7 +92,7 @@ def saved(store: Store, content: FolderStore, asset: Asset, extension: str, **le
 def lived(store: Store, content: FolderStore, user_id: str) -> tuple[Job, Job]:
     """Make an account that has used everything there is; return a finished job and an open one."""
     store.users.create(user_id, passphrase_hash=HASHED)
-    store.spending.budgets = {"USD": 100.0}
+    store.budgets.budgets = {"USD": 100.0}
     done, (image, video) = ordered(store, user_id)
     saved(store, content, image, "png")
     saved(store, content, video, "mp4")
@@ -109,18 +109,18 @@ def lived(store: Store, content: FolderStore, user_id: str) -> tuple[Job, Job]:
     store.leases.partial(claimed, b"half a picture")
     store.leases.hand_back(claimed, counted=False)
     store.shares.make(done.id, user_id, now() + timedelta(days=1))
-    store.sessions.begin(user_id, 30)
-    store.invites.make("terminal", user_id)
+    store.login_sessions.begin(user_id, 30)
+    store.invitations.make("terminal", user_id)
     for whence in ("", " 198.51.100.7", " removal"):
-        store.attempts.begin(f"account {user_id}{whence}", OF_ACCOUNT)
+        store.login_throttle.begin(f"account {user_id}{whence}", OF_ACCOUNT)
     store.outbox.add(user_id, NoticeKind.TEST, "app", user_id)
     sent = store.outbox.add(user_id, NoticeKind.TEST, "desktop", user_id)
     store.outbox.sent({sent.id: ("Done", "It is done.")})
-    store.addresses.vouch(user_id, f"{user_id}@example.org")
-    store.logins.add(
+    store.email_addresses.vouch(user_id, f"{user_id}@example.org")
+    store.login_log.add(
         LoginEntry(user_id=user_id, outcome="accepted", reason="", address="", agent="", time=now())
     )
-    store.views.add(
+    store.view_log.add(
         ViewEntry(user_id=user_id, job_id=done.id, asset_id=None, action="open_job", time=now())
     )
     return done, waiting
@@ -153,19 +153,19 @@ def test_nothing_of_a_removed_account_is_left_but_the_logs(
     lived(store, content, "ana")
     assert {name for name, found in documents(raw).items() if not found} == set()
     assert len(files(content, "ana")) == 6
-    store.removal.ask("ana")
+    store.account_deletion.ask("ana")
     remove_accounts(store, content)
     assert_only_logs_are_left(raw, content)
-    assert store.removal.due() == []
+    assert store.account_deletion.due() == []
 
 
 def test_what_is_asked_holds_at_once(store: Store, content: FolderStore, raw: Raw) -> None:
     done, waiting = lived(store, content, "ana")
-    secret, session = store.sessions.begin("ana", 30)
+    secret, session = store.login_sessions.begin("ana", 30)
     assert secret
-    store.removal.ask("ana")
+    store.account_deletion.ask("ana")
     assert not store.users.enter("ana")
-    assert store.sessions.living([session.id]) == {}
+    assert store.login_sessions.living([session.id]) == {}
     assert store.shares.of_job(done.id, "ana") == []
     assert [row["status"] for row in raw["outbox"].find({"kind": "test"})] == ["sent"]
     assert raw["addresses"].count_documents({}) == 0
@@ -176,16 +176,16 @@ def test_what_is_asked_holds_at_once(store: Store, content: FolderStore, raw: Ra
 
 def test_asking_again_changes_nothing(store: Store, raw: Raw, content: FolderStore) -> None:
     lived(store, content, "ana")
-    store.removal.ask("ana")
-    store.removal.ask("ana")  # what the cancelled job would have told the terminal goes, too
+    store.account_deletion.ask("ana")
+    store.account_deletion.ask("ana")  # with the cancelled job's notice for the terminal
     before = documents(raw)
-    store.removal.ask("ana")
+    store.account_deletion.ask("ana")
     assert documents(raw) == before
 
 
 def test_nobody_is_told_of_what_is_cancelled_by_that(store: Store, content: FolderStore) -> None:
     _, waiting = lived(store, content, "ana")
-    store.removal.ask("ana")
+    store.account_deletion.ask("ana")
     told = {row.channel for row in store.outbox.of_job(waiting.id)}
     assert told <= {ChannelName.TERMINAL}
 
@@ -199,7 +199,7 @@ def test_other_accounts_are_left_alone_however_alike_their_names(
         lived(store, content, user_id)
     before, files_before = documents(raw), files(content)
     lived(store, content, "ana")
-    store.removal.ask("ana")
+    store.account_deletion.ask("ana")
     remove_accounts(store, content)
     after = documents(raw)
     receipts = after["receipts"].items()
@@ -212,9 +212,9 @@ def test_other_accounts_are_left_alone_however_alike_their_names(
 
 def test_who_has_no_account_is_not_removed(store: Store, content: FolderStore) -> None:
     store.users.ensure("ana")
-    store.removal.ask("eve")
+    store.account_deletion.ask("eve")
     remove_accounts(store, content)
-    assert store.removal.due() == []
+    assert store.account_deletion.due() == []
     assert store.users.get("ana") is not None
     assert store.users.get("eve") is None
 
@@ -262,16 +262,16 @@ def test_broken_off_at_any_step_it_comes_to_the_same_end(
     while step < steps:
         lived(store, content, "ana")
         with broken_at(step) as broken, suppress(DatabaseError):
-            store.removal.ask("ana")
+            store.account_deletion.ask("ana")
             remove_accounts(store, content)
         if step < 0:
             steps = broken.steps
             assert steps > 30
         if step == 0:  # before the mark: it was not asked for, and the page says so
-            assert store.removal.due() == []
-            store.removal.ask("ana")
+            assert store.account_deletion.due() == []
+            store.account_deletion.ask("ana")
         if step < steps - 1 and step >= 0:
-            assert store.removal.due() == ["ana"]
+            assert store.account_deletion.due() == ["ana"]
         remove_accounts(store, content)
         assert_only_logs_are_left(raw, content, step + 2)  # each time two, and twice none
         step += 1
@@ -283,7 +283,7 @@ def test_files_that_cannot_be_removed_keep_their_documents_and_nobody_elses(
 ) -> None:
     done = [lived(store, content, user_id)[0] for user_id in ("ana", "eve")]
     for user_id in ("ana", "eve"):
-        store.removal.ask(user_id)
+        store.account_deletion.ask(user_id)
 
     def remove(self: FolderStore, user_id: str, stored_path: str) -> None:
         if stored_path == f"{done[0].id}-video-1.mp4":
@@ -294,7 +294,7 @@ def test_files_that_cannot_be_removed_keep_their_documents_and_nobody_elses(
     with monkeypatch.context() as patch:
         patch.setattr(FolderStore, "remove", remove)
         remove_accounts(store, content)
-    assert store.removal.due() == ["ana"]
+    assert store.account_deletion.due() == ["ana"]
     assert files(content, "eve") == []
     [left] = files(content, "ana")
     videos = store.library.find(Filter(owner="ana", kind=Kind.VIDEO)).assets
@@ -309,11 +309,11 @@ def test_what_ended_a_moment_ago_waits_for_who_may_still_be_saving(
     done, waiting = lived(store, content, "ana")
     an_hour_ago = {"$set": {"updated_at": now() - timedelta(hours=1)}}
     raw["jobs"].update_one({"_id": done.id}, an_hour_ago)
-    store.removal.ask("ana")
+    store.account_deletion.ask("ana")
     raw["users"].update_one({}, {"$set": {"deleting_at": now() - timedelta(hours=1)}})
     remove_accounts(store, content)
     assert [job.id for job in store.jobs.of_user("ana")] == [waiting.id]
-    assert store.removal.due() == ["ana"]
+    assert store.account_deletion.due() == ["ana"]
     raw["jobs"].update_one({"_id": waiting.id}, an_hour_ago)
     remove_accounts(store, content)
     assert_only_logs_are_left(raw, content)
@@ -323,9 +323,9 @@ def test_an_account_outlasts_every_order_that_has_not_seen_the_mark(
     store: Store, raw: Raw, content: FolderStore
 ) -> None:
     store.users.ensure("ana")
-    store.removal.ask("ana")
+    store.account_deletion.ask("ana")
     remove_accounts(store, content)
-    assert store.removal.due() == ["ana"]
+    assert store.account_deletion.due() == ["ana"]
     raw["users"].update_one({}, {"$set": {"deleting_at": now() - timedelta(minutes=2)}})
     remove_accounts(store, content)
     assert store.users.get("ana") is None
@@ -338,7 +338,7 @@ def test_a_job_with_an_item_that_came_back_to_life_is_not_ended(
     done, _ = lived(store, content, "ana")
     resumed = {"$set": {"state": "running", "cancel_requested": True}}
     raw["assets"].update_one({"job_id": done.id, "slot": 1, "kind": "image"}, resumed)
-    store.removal.ask("ana")
+    store.account_deletion.ask("ana")
     remove_accounts(store, content)
     assert [job.id for job in store.jobs.of_user("ana")] == [done.id]
 
@@ -377,7 +377,7 @@ def test_a_worker_in_the_middle_of_a_job_stops_it_and_then_nothing_is_left(
         bench.provider.hold.clear()
         async with bench.worker():
             await until(lambda: bench.states()[AssetState.RUNNING] == 10)
-            bench.store.removal.ask("ana")
+            bench.store.account_deletion.ask("ana")
             await until(lambda: bench.store.users.get("ana") is None)
 
     run(main())
@@ -395,7 +395,7 @@ def test_what_a_killed_worker_had_at_a_provider_is_stopped_there_first(
     bench = new_bench(FakeProvider(paid=True, resumable=True))
     bench.store.users.ensure("ana")
     bench.abandoned(AssetState.RUNNING, remote_id="remote-1")
-    bench.store.removal.ask("ana")
+    bench.store.account_deletion.ask("ana")
     remove_accounts(bench.store, bench.content)
     assert bench.asset().state in OPEN_STATES
 
@@ -430,7 +430,7 @@ def test_a_file_that_was_saved_while_its_item_was_cancelled_is_found(
     async def main() -> None:
         async with bench.worker(worker_concurrency=1):
             await until(committed.is_set)
-            bench.store.removal.ask("ana")
+            bench.store.account_deletion.ask("ana")
             await until(lambda: bench.status != JobStatus.PROCESSING)
             go_on.set()
 
@@ -440,7 +440,7 @@ def test_a_file_that_was_saved_while_its_item_was_cancelled_is_found(
     remove_accounts(bench.store, bench.content)
     assert files(bench.content, "ana") == []
     assert bench.store.jobs.of_user("ana") == []
-    assert bench.store.removal.due() == ["ana"]
+    assert bench.store.account_deletion.due() == ["ana"]
 
 
 @pytest.mark.parametrize("held", ["hold", "hold_fetch"])
@@ -455,7 +455,7 @@ def test_who_comes_back_after_everything_is_gone_saves_nothing(
         hold.clear()
         making = asyncio.create_task(bench.make())
         await until(lambda: bench.asset().state == reached)
-        bench.store.removal.forget_job(bench.job.id)
+        bench.store.account_deletion.forget_job(bench.job.id)
         hold.set()
         await asyncio.wait_for(making, 20)
 
@@ -467,21 +467,21 @@ def test_who_comes_back_after_everything_is_gone_saves_nothing(
 def test_a_refusal_of_mail_outlives_the_account_and_a_consent_does_not(store: Store) -> None:
     for user_id in ("ana", "eve"):
         store.users.create(user_id)
-    asked = store.addresses.ask("ana", "no@example.org")
-    store.addresses.unsubscribe(asked.unsubscribe_token)
-    store.addresses.vouch("ana", "yes@example.org")
-    store.removal.ask("ana")
-    store.removal.forget("ana")
+    asked = store.email_addresses.ask("ana", "no@example.org")
+    store.email_addresses.unsubscribe(asked.unsubscribe_token)
+    store.email_addresses.vouch("ana", "yes@example.org")
+    store.account_deletion.ask("ana")
+    store.account_deletion.forget("ana")
     with pytest.raises(InvalidInput, match="does not want to be asked"):
-        store.addresses.ask("eve", "no@example.org")
-    assert store.addresses.get("ana", "yes@example.org") is None
-    again = store.addresses.ask("eve", "yes@example.org")
+        store.email_addresses.ask("eve", "no@example.org")
+    assert store.email_addresses.get("ana", "yes@example.org") is None
+    again = store.email_addresses.ask("eve", "yes@example.org")
     assert not again.takes_mail
 
 
 def test_nothing_new_is_stored_for_an_account_that_ends(store: Store) -> None:
     store.users.create("ana")
-    store.removal.ask("ana")
+    store.account_deletion.ask("ana")
     with pytest.raises(InvalidInput, match="being deleted"):
         stored_job(store, "ana")
     assert store.jobs.of_user("ana") == []

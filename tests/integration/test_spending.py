@@ -43,11 +43,11 @@ def ordered(store: Store, user: str = "ana", each: float | None = 0.2) -> tuple[
 
 def test_an_order_beyond_the_budget_is_refused_whole_with_what_is_left(thrifty: Store) -> None:
     ordered(thrifty)
-    assert thrifty.spending.spent("ana") == pytest.approx({"USD": 2.0})
+    assert thrifty.budgets.spent("ana") == pytest.approx({"USD": 2.0})
     with pytest.raises(InvalidInput, match=r"budget of 3 USD a month, 1 USD is left.* cost 2 USD"):
         ordered(thrifty)
     assert len(thrifty.jobs.of_user("ana")) == 1
-    assert thrifty.spending.left("ana") == pytest.approx({"USD": 1.0})
+    assert thrifty.budgets.left("ana") == pytest.approx({"USD": 1.0})
     ordered(thrifty, "eve")  # each has a budget of their own
     ordered(thrifty, each=0.0)  # what is free is never refused
 
@@ -58,7 +58,7 @@ def test_what_is_cancelled_in_time_or_fails_is_not_spent(
     job, assets = ordered(thrifty)
     change(settings, assets[0].id, state=str(AssetState.FAILED))
     thrifty.jobs.cancel(job.id, "ana", assets[1].id)
-    assert thrifty.spending.spent("ana") == pytest.approx({"USD": 1.6})
+    assert thrifty.budgets.spent("ana") == pytest.approx({"USD": 1.6})
 
 
 def test_what_it_cost_counts_and_an_unknown_or_stopped_call_as_expected(
@@ -70,7 +70,7 @@ def test_what_it_cost_counts_and_an_unknown_or_stopped_call_as_expected(
     change(settings, assets[2].id, state=str(AssetState.UNKNOWN))
     stopped = {"state": str(AssetState.CANCELLED), "timings.submitted_at": now()}
     change(settings, assets[3].id, **stopped)
-    assert thrifty.spending.spent("ana") == pytest.approx({"USD": 0.12 + 8 * 0.2})
+    assert thrifty.budgets.spent("ana") == pytest.approx({"USD": 0.12 + 8 * 0.2})
 
 
 def test_making_again_counts_and_is_refused_beyond_the_budget(
@@ -81,7 +81,7 @@ def test_making_again_counts_and_is_refused_beyond_the_budget(
         failed = {"state": str(AssetState.FAILED), "cost.actual": 0.2}
         change(settings, asset.id, **failed)
     assert thrifty.jobs.retry(job.id, "ana", assets[0].id) == 1
-    assert thrifty.spending.spent("ana") == pytest.approx({"USD": 2.2})
+    assert thrifty.budgets.spent("ana") == pytest.approx({"USD": 2.2})
     with pytest.raises(InvalidInput, match="is left"):
         thrifty.jobs.retry(job.id, "ana")
     states = [asset.state for asset in thrifty.assets.of_job(job.id)]
@@ -105,7 +105,7 @@ def test_each_call_counts_whose_cost_nobody_said(
 
     for times in range(5):
         stopped()
-        assert thrifty.spending.spent("ana") == pytest.approx({"USD": 2.0 + times * 0.2})
+        assert thrifty.budgets.spent("ana") == pytest.approx({"USD": 2.0 + times * 0.2})
         assert again(job.id, "ana", assets[0].id) == 1
     stopped()
     with pytest.raises(InvalidInput, match="0 USD is left"):
@@ -120,10 +120,10 @@ def test_a_budget_is_spent_to_the_last_cent(store: Store, settings: Settings) ->
     with open_store(settings.model_copy(update={"budgets": {"USD": 4.1}})) as thrifty:
         ordered(thrifty, each=0.11)
         ordered(thrifty, each=0.1)
-        assert thrifty.spending.left("ana") == {"USD": 2.0}
+        assert thrifty.budgets.left("ana") == {"USD": 2.0}
         ordered(thrifty, each=0.2)  # 4.1 in cents, and a little more in binary fractions
-        assert thrifty.spending.left("ana") == {"USD": 0.0}
-        assert thrifty.spending.spent("ana") == {"USD": 4.1}
+        assert thrifty.budgets.left("ana") == {"USD": 0.0}
+        assert thrifty.budgets.spent("ana") == {"USD": 4.1}
 
 
 def test_two_orders_at_once_do_not_get_past_it_together(thrifty: Store) -> None:
@@ -136,7 +136,7 @@ def test_two_orders_at_once_do_not_get_past_it_together(thrifty: Store) -> None:
 
     with ThreadPoolExecutor(8) as pool:
         assert sum(pool.map(one, range(8))) == 1
-    assert thrifty.spending.spent("ana") == pytest.approx({"USD": 2.0})
+    assert thrifty.budgets.spent("ana") == pytest.approx({"USD": 2.0})
 
 
 def test_a_new_month_brings_a_new_budget(thrifty: Store, settings: Settings) -> None:
@@ -144,8 +144,8 @@ def test_a_new_month_brings_a_new_budget(thrifty: Store, settings: Settings) -> 
     last_month = now().replace(day=1) - timedelta(days=1)
     for asset in assets:
         change(settings, asset.id, **{"timings.queued_at": last_month})
-    assert thrifty.spending.spent("ana") == {}
-    assert (thrifty.spending.renewed_at().day, thrifty.spending.renewed_at() > now()) == (1, True)
+    assert thrifty.budgets.spent("ana") == {}
+    assert (thrifty.budgets.renewed_at().day, thrifty.budgets.renewed_at() > now()) == (1, True)
 
 
 def test_what_was_deleted_stays_spent(thrifty: Store) -> None:
@@ -153,7 +153,7 @@ def test_what_was_deleted_stays_spent(thrifty: Store) -> None:
     for asset in assets:
         thrifty.bin.forget(asset)
     assert thrifty.jobs.get(job.id) is None
-    assert thrifty.spending.spent("ana") == pytest.approx({"USD": 2.0})
+    assert thrifty.budgets.spent("ana") == pytest.approx({"USD": 2.0})
     with pytest.raises(InvalidInput, match="is left"):
         ordered(thrifty)
 
@@ -182,7 +182,7 @@ def test_what_nobody_knows_the_cost_of_needs_something_left(
 
 def test_without_a_budget_everything_goes(store: Store) -> None:
     ordered(store, each=1e6)
-    assert store.spending.left("ana") == {}
+    assert store.budgets.left("ana") == {}
 
 
 @pytest.mark.parametrize("value", ["20", '{"USD": -1}', '{"USD": "much"}', "{USD: 20}"])

@@ -227,7 +227,7 @@ def test_abandoned_items_are_found_and_queued_ones_come_in_order(store: Store) -
     _, assets = stored_job(store)
     store.leases.submitting(claimed(store, assets[4].id, lease_seconds=-1))
     store.leases.submitting(claimed(store, assets[0].id))
-    assert store.queue.left_behind(LANE, 10) == [assets[4].id]
+    assert store.queue.orphaned(LANE, 10) == [assets[4].id]
     assert store.queue.lanes() == [LANE]
     assert store.queue.users(LANE) == ["ana"]
     assert store.queue.due(LANE, "ana", 3) == [assets[1].id, assets[2].id, assets[3].id]
@@ -248,7 +248,7 @@ def test_a_wrong_clock_on_a_worker_moves_no_lease(
     for hours in (-5, 5):
         for module in ("work.leases", "jobs.jobs", "work.outbox"):
             monkeypatch.setattr(f"core.store.{module}.now", lambda: now() + timedelta(hours=hours))  # noqa: B023
-        assert store.queue.left_behind(LANE, 10) == []
+        assert store.queue.orphaned(LANE, 10) == []
         assert len(store.queue.due(LANE, "ana", 100)) == 9
         assert claim(store, assets[0].id) is None
 
@@ -365,7 +365,7 @@ def test_what_goes_on_at_its_provider_is_in_flight_and_comes_first(store: Store)
     store.leases.running(remote, "remote-1")
     store.leases.hand_back(remote, counted=False)
     assert store.queue.in_flight() == {LANE: 1}
-    assert store.queue.left_behind(LANE, 10) == [assets[3].id]
+    assert store.queue.orphaned(LANE, 10) == [assets[3].id]
 
 
 def test_a_wish_to_cancel_does_not_wait_for_a_pause(store: Store) -> None:
@@ -416,16 +416,16 @@ def test_an_account_is_made_once_and_remembers_its_last_login(store: Store) -> N
 
 def test_logs_are_kept_newest_first(store: Store) -> None:
     for reason in ("ok", "reserved"):
-        store.logins.add(
+        store.login_log.add(
             LoginEntry(
                 user_id="ana", outcome="x", reason=reason, address="::1", agent="", time=now()
             )
         )
-    assert {entry.reason for entry in store.logins.of_user("ana")} == {"ok", "reserved"}
-    store.views.add(
+    assert {entry.reason for entry in store.login_log.of_user("ana")} == {"ok", "reserved"}
+    store.view_log.add(
         ViewEntry(user_id="ana", job_id=None, asset_id=None, action="open_gallery", time=now())
     )
-    assert [entry.action for entry in store.views.of_user("ana")] == ["open_gallery"]
+    assert [entry.action for entry in store.view_log.of_user("ana")] == ["open_gallery"]
 
 
 def test_the_database_refuses_a_document_that_is_not_a_job(

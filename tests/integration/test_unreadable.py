@@ -27,22 +27,22 @@ from core.generation import sweeper
 from core.media.folder import FolderStore
 from core.models import (
     OPEN_STATES,
-    Address,
     Asset,
     AssetError,
     AssetState,
     Cost,
+    EmailAddress,
     InvalidInput,
-    Invite,
+    Invitation,
     Job,
     JobStatus,
     Kind,
     Lease,
     LoginEntry,
+    LoginSession,
     Notice,
     Notify,
     Receipt,
-    Session,
     Share,
     Subject,
     User,
@@ -180,14 +180,14 @@ def others(user_id: str, number: int) -> dict[str, dict[str, Any]]:
             email="ana@example.org",
             webhook=Webhook(url="https://hooks.example.org", secret="whsec_eA=="),  # noqa: S106
         ).to_document(),
-        "sessions": Session(
+        "sessions": LoginSession(
             id=f"session-{number}",
             user_id=user_id,
             created_at=now(),
             seen_at=now(),
             expires_at=now() + timedelta(days=1),
         ).to_document(),
-        "invites": Invite(
+        "invites": Invitation(
             id=f"invite-{number}",
             made_by="terminal",
             created_at=now(),
@@ -223,7 +223,7 @@ def others(user_id: str, number: int) -> dict[str, dict[str, Any]]:
             language="de",
             lease=Lease(owner="dead", token="dead", until=now() - timedelta(seconds=1)),  # noqa: S106
         ).to_document(),
-        "addresses": Address(
+        "addresses": EmailAddress(
             id=f"{user_id} {number}@example.org",
             user_id=user_id,
             address=f"{number}@example.org",
@@ -363,11 +363,11 @@ def readings(store: Store, studio: Studio, job_ids: list[str]) -> dict[str, Call
         "unsettled": store.jobs.unsettled,
         "assets": lambda: store.assets.of_jobs(job_ids, binned=True),
         "facets": lambda: [facets_of(studio, "ana", view, binned=each) for each in (True, False)],
-        "spent": lambda: store.spending.spent("ana"),
+        "spent": lambda: store.budgets.spent("ana"),
         "lanes": store.queue.lanes,
         "users of a lane": lambda: [store.queue.users(lane) for lane in store.queue.lanes()],
         "due": lambda: store.queue.due(("fake", "tiny"), "ana", 1000),
-        "left behind": lambda: store.queue.left_behind(("fake", "tiny"), 1000),
+        "left behind": lambda: store.queue.orphaned(("fake", "tiny"), 1000),
         "to cancel": lambda: store.queue.to_cancel(1000),
         "in flight": store.queue.in_flight,
         "called": lambda: store.queue.called("fake", None, 60),
@@ -378,19 +378,19 @@ def readings(store: Store, studio: Studio, job_ids: list[str]) -> dict[str, Call
         "users": store.users.all,
         "user ids": store.users.ids,
         "admins": store.users.admins,
-        "sessions": lambda: store.sessions.of_user("ana"),
-        "living": lambda: store.sessions.living([f"session-{n}" for n in range(9999)]),
-        "invites": store.invites.open,
+        "sessions": lambda: store.login_sessions.of_user("ana"),
+        "living": lambda: store.login_sessions.living([f"session-{n}" for n in range(9999)]),
+        "invites": store.invitations.open,
         "shares": lambda: store.shares.of_job("01", "ana"),
         "looks": lambda: store.shares.looks(["share-1"]),
-        "logins": lambda: store.logins.of_user("ana", 5000),
-        "views": lambda: store.views.of_user("boss", 5000),
+        "logins": lambda: store.login_log.of_user("ana", 5000),
+        "views": lambda: store.view_log.of_user("boss", 5000),
         "receipts": lambda: list(store.bin.receipts("ana")),
         "bin": lambda: store.bin.due(30, 5000),
         "bell": lambda: (store.outbox.in_app("ana", 5000), store.outbox.unread("ana")),
         "notices": lambda: notices.overview(store, ana, view),
         "overdue": lambda: store.outbox.overdue(0),
-        "to remove": store.removal.due,
+        "to remove": store.account_deletion.due,
     }
     for wanted in filters:
         found[f"library {wanted}"] = partial(pages_of, studio, wanted, view)
@@ -712,7 +712,7 @@ def test_odd_details_never_lose_an_item(store: Store, name: str) -> None:
     store.leases.running(asset, "task-1", said | {"cost.estimated": 0.5})
     store.leases.saving(asset, said | {"cost.actual": 0.4})
     error = AssetError(code="odd", message=str(name) + "\ud800\x00" + "x" * 10_000_000)
-    store.leases.failed(asset, error, remote_id="task-1", learnt=said)
+    store.leases.failed(asset, error, remote_id="task-1", fields=said)
     found = store.assets.get(asset.id)
     assert found is not None
     assert (found.state, found.remote_id, found.cost.actual) == (AssetState.FAILED, "task-1", 0.4)
@@ -731,7 +731,7 @@ def test_an_odd_cost_is_left_out_and_the_item_goes_on(store: Store, cost: Any) -
     found = store.assets.get(asset.id)
     assert found is not None
     assert (found.state, found.unreadable) == (AssetState.SAVING, ())
-    assert sum(store.spending.spent("ana").values()) < 1e60
+    assert sum(store.budgets.spent("ana").values()) < 1e60
 
 
 def test_what_an_unreadable_item_may_have_cost_stays_counted(store: Store, poison: Poison) -> None:
@@ -747,7 +747,7 @@ def test_what_an_unreadable_item_may_have_cost_stays_counted(store: Store, poiso
     assert "may have charged" in first.error.message
     assert second.error is not None
     assert "may have charged" not in second.error.message
-    assert store.spending.spent("ana") == {"USD": 0.1}
+    assert store.budgets.spent("ana") == {"USD": 0.1}
 
 
 def test_an_account_whose_protection_cannot_be_read_lets_nobody_in(

@@ -16,11 +16,11 @@ from click.testing import CliRunner
 from core.cli.main import cli
 from core.generation.sweeper import empty_bin, remove_accounts
 from core.media.folder import FolderStore
-from core.models import AT_ONCE, Asset, AssetState, NoticeStatus
+from core.models import EPOCH, TOMBSTONE, Asset, AssetState, NoticeStatus
 from core.notifications.sender import Sender
 from core.settings import Settings
 from core.store import Store
-from core.store.work.change_stream import ChangeStore
+from core.store.work.change_stream import ChangeStream
 from tests.conftest import stored_job
 from tests.integration.test_notifications import LINKS, Recorder
 from tests.integration.test_unreadable import Poison, asset_of, job_of, others
@@ -135,19 +135,19 @@ def test_an_account_is_removed_with_all_that_cannot_be_read(
     assert good
     database = store._database  # noqa: SLF001
     for _again in range(40):
-        store.removal.ask("ana")
-        database["users"].update_one({"_id": "ana"}, {"$set": {"deleting_at": AT_ONCE}})
-        database["jobs"].update_many({}, {"$set": {"updated_at": AT_ONCE}})
+        store.account_deletion.ask("ana")
+        database["users"].update_one({"_id": "ana"}, {"$set": {"deleting_at": EPOCH}})
+        database["jobs"].update_many({}, {"$set": {"updated_at": EPOCH}})
         for job_id in [*store.jobs.end_unreadable(), *store.jobs.unsettled()]:
             store.jobs.settle(job_id)
-        database["jobs"].update_many({}, {"$set": {"updated_at": AT_ONCE}})
+        database["jobs"].update_many({}, {"$set": {"updated_at": EPOCH}})
         database["assets"].update_many(
             {"state": {"$in": ["queued", "submitting", "running", "saving"]}},
             {"$set": {"state": "cancelled"}},
         )
         for job_id in store.jobs.unsettled():
             store.jobs.settle(job_id)
-        database["jobs"].update_many({}, {"$set": {"updated_at": AT_ONCE}})
+        database["jobs"].update_many({}, {"$set": {"updated_at": EPOCH}})
         remove_accounts(store, content)
         if store.users.get("ana") is None:
             break
@@ -161,10 +161,10 @@ def test_the_bin_is_emptied_of_items_that_cannot_be_read(
     store: Store, content: FolderStore, good: list[Asset]
 ) -> None:
     database = store._database  # noqa: SLF001
-    database["assets"].update_many({"state": "done"}, {"$set": {"binned_at": AT_ONCE}})
+    database["assets"].update_many({"state": "done"}, {"$set": {"binned_at": TOMBSTONE}})
     empty_bin(store, content, 30)
     assert database["assets"].count_documents({"_id": {"$in": [each.id for each in good]}}) == 0
-    assert database["assets"].count_documents({"binned_at": AT_ONCE, "state": "done"}) == 0
+    assert database["assets"].count_documents({"binned_at": TOMBSTONE, "state": "done"}) == 0
 
 
 def test_changes_of_documents_with_odd_ids_and_owners_end_no_watch(
@@ -179,7 +179,7 @@ def test_changes_of_documents_with_odd_ids_and_owners_end_no_watch(
         if owner == "ben":
             told.set()
 
-    changes = ChangeStore(store._database)  # noqa: SLF001
+    changes = ChangeStream(store._database)  # noqa: SLF001
     thread = threading.Thread(target=changes.watch, args=(changed, stop), daemon=True)
     thread.start()
     assert begun.wait(30)

@@ -85,5 +85,5 @@ def test_what_the_last_release_left_is_all_there(settings: Settings, content: Fo
             ana.post("/library/items", json={"ids": ids[1:], "bin": False})
         empty_bin(store, content, settings.bin_days)
         assert store.library.total(Filter(owner="ana")) == 8
-        assert store.spending.spent("ana") == {"": 0.0}
+        assert store.budgets.spent("ana") == {"": 0.0}
         assert store.jobs.history("ana", 1) == ["a red fox"]

@@ -122,18 +122,18 @@ def test_somebody_elses_job_looks_like_one_that_never_was(store: Store) -> None:
     pages = [opened("job", id=job_id) for job_id in (theirs.id, "never-was", "")]
     assert [[each.value for each in app.header] for app in pages] == [["There is nothing here"]] * 3
     assert all(set(shown(app)) == {"masthead"} for app in pages)
-    assert store.views.of_user("ana") == []
+    assert store.view_log.of_user("ana") == []
 
 
 def test_a_visit_is_logged_once_however_often_the_page_is_drawn(store: Store) -> None:
     job, _ = stored_job(store, "ana")
     app = opened("job", id=job.id)
     app.run().run()
-    assert [entry.action for entry in store.views.of_user("ana")] == ["open_job"]
+    assert [entry.action for entry in store.view_log.of_user("ana")] == ["open_job"]
     app.switch_page(str(ROOT / "pages" / "gallery.py")).run().run()
     app.query_params["id"] = job.id
     app.switch_page(str(ROOT / "pages" / "job.py")).run()
-    actions = [entry.action for entry in reversed(store.views.of_user("ana"))]
+    actions = [entry.action for entry in reversed(store.view_log.of_user("ana"))]
     assert actions == ["open_job", "open_gallery", "open_job"]
 
 

@@ -28,7 +28,7 @@ def done(store: Store, content: FolderStore) -> tuple[Asset, Asset]:
 
 
 def actions(store: Store, user_id: str = "ana") -> list[tuple[str, str | None]]:
-    return [(entry.action, entry.asset_id) for entry in reversed(store.views.of_user(user_id))]
+    return [(entry.action, entry.asset_id) for entry in reversed(store.view_log.of_user(user_id))]
 
 
 def test_the_owner_gets_the_file(

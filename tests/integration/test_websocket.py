@@ -55,9 +55,9 @@ def test_without_a_cookie_that_proves_something_there_is_the_login_and_nothing_e
     port: int, store: Store
 ) -> None:
     job, _ = stored_job(store, "ana", PRIVATE)
-    secret, session = store.sessions.begin("ana", 30)
-    ended, over = store.sessions.begin("ana", 30)
-    store.sessions.revoke(over.id)
+    secret, session = store.login_sessions.begin("ana", 30)
+    ended, over = store.login_sessions.begin("ana", 30)
+    store.login_sessions.revoke(over.id)
     spoofed = {"X-Fivefold-User": "ana", "X-Fivefold-Session": session.id}
     other = Identity("another key", days=30, secure=False)
     for headers in (
@@ -81,7 +81,7 @@ def test_without_a_cookie_that_proves_something_there_is_the_login_and_nothing_e
 
 
 def test_a_page_of_another_site_cannot_open_it(port: int, store: Store) -> None:
-    secret, _ = store.sessions.begin("ana", 30)
+    secret, _ = store.login_sessions.begin("ana", 30)
     with pytest.raises(InvalidStatus) as refused:
         opened(port, cookie(secret), origin="http://evil.example.org")
     assert refused.value.response.status_code == 403
@@ -90,8 +90,8 @@ def test_a_page_of_another_site_cannot_open_it(port: int, store: Store) -> None:
 def test_the_id_of_somebodys_tab_gives_nobody_that_tab(port: int, store: Store) -> None:
     """Browsers take a tab up again by its id, in the third of the websocket's subprotocols."""
     stored_job(store, "ana", PRIVATE)
-    secret, _ = store.sessions.begin("ana", 30)
-    others, _ = store.sessions.begin("eve", 30)
+    secret, _ = store.login_sessions.begin("ana", 30)
+    others, _ = store.login_sessions.begin("eve", 30)
     with opened(port, cookie(secret)) as socket:
         tab = session_id_of(drawn(socket)["all"])
     names: Any = ["streamlit", "xsrf", tab]
@@ -111,10 +111,10 @@ def session_id_of(said: str) -> str:
 
 
 def test_an_open_tab_ends_within_seconds_of_its_session(port: int, store: Store) -> None:
-    secret, session = store.sessions.begin("ana", 30)
+    secret, session = store.login_sessions.begin("ana", 30)
     with opened(port, cookie(secret)) as socket:
         assert "masthead" in drawn(socket)
-        store.sessions.revoke(session.id)
+        store.login_sessions.revoke(session.id)
         started = time.monotonic()
         with pytest.raises(ConnectionClosed) as closed:
             while time.monotonic() < started + 20:
@@ -131,7 +131,7 @@ def test_addresses_are_believed_of_a_trusted_proxy_only(port: int, store: Store)
             f"{origin}/auth/login", json={"user_id": "ana"}, headers=headers, trust_env=False
         )
         assert answer.is_success
-    assert {entry.address for entry in store.logins.of_user("ana")} == {"127.0.0.1"}
+    assert {entry.address for entry in store.login_log.of_user("ana")} == {"127.0.0.1"}
 
 
 def test_a_name_of_another_site_that_leads_here_is_refused(port: int) -> None:

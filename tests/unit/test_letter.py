@@ -19,8 +19,8 @@ from core.media.previews import save_preview
 from core.media.storage import StorageUnavailable
 from core.models import Asset, AssetState, JobStatus, Kind, NoticeKind, now
 from core.notifications.channels import Recipient
-from core.notifications.letter import mailbox, write_letter
-from core.notifications.message import Message, Told, shortened
+from core.notifications.letter import mailbox, render_mail
+from core.notifications.message import JobReport, Message, shortened
 from core.notifications.thumbnails import make_thumbnail
 from tests.conftest import MOMENT
 
@@ -91,8 +91,8 @@ def assets(content: FolderStore, picture: Image.Image, number: int = 5) -> tuple
     )
 
 
-def told(prompt: str = "the sea", made: Sequence[Asset] = (), job_id: str = "j") -> Told:
-    return Told(
+def told(prompt: str = "the sea", made: Sequence[Asset] = (), job_id: str = "j") -> JobReport:
+    return JobReport(
         job_id=job_id,
         prompt=prompt,
         status=JobStatus.COMPLETED,
@@ -103,7 +103,7 @@ def told(prompt: str = "the sea", made: Sequence[Asset] = (), job_id: str = "j")
     )
 
 
-def message(*jobs: Told, kind: NoticeKind = NoticeKind.JOB, **changed: Any) -> Message:
+def message(*jobs: JobReport, kind: NoticeKind = NoticeKind.JOB, **changed: Any) -> Message:
     fields: dict[str, Any] = {
         "id": "01jx-email-1",
         "kind": kind,
@@ -170,7 +170,7 @@ class Read:
 def read(
     said: Message, content: FolderStore, recipient: Recipient = ANA, sender: Address = SENDER
 ) -> Read:
-    return Read(write_letter(said, recipient, sender, content))
+    return Read(render_mail(said, recipient, sender, content))
 
 
 def test_a_mail_is_plain_text_or_html_with_the_pictures_in_it(content: FolderStore) -> None:

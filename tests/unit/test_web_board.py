@@ -20,7 +20,7 @@ from core.models import (
     job_summary,
 )
 from core.providers.registry import configured
-from core.store.work.eta import Pace
+from core.store.work.eta import Eta
 from core.studio.order import Order, plan
 from core.web.activity.page import job_row
 from core.web.jobs import item_view, snapshot
@@ -451,17 +451,17 @@ def test_a_card_shows_what_is_there_so_far() -> None:
     assert (card["summary"], card["percent"]) == ("5 videos and 5 images", None)
 
 
-def drawn(asset: Asset, pace: Pace, view: View = VIEW, **changes: object) -> dict[str, Any]:
-    return item_view.tile(asset.model_copy(update=changes), PROMPT, view, pace)
+def drawn(asset: Asset, eta: Eta, view: View = VIEW, **changes: object) -> dict[str, Any]:
+    return item_view.tile(asset.model_copy(update=changes), PROMPT, view, eta)
 
 
 def test_what_waits_says_at_which_place_and_can_be_made_next() -> None:
     image = planned()[1][2]
     assert tile(image)["label"] == "Waiting"
-    first = Pace(places={image.id: 1}, own={image.id: 1})
+    first = Eta(places={image.id: 1}, own={image.id: 1})
     assert drawn(image, first)["label"] == "Waiting · next"
     assert acts(drawn(image, first)) == [("cancel", image.id, "Cancel Image 3", False)]
-    later = Pace(places={image.id: 7}, own={image.id: 4})
+    later = Eta(places={image.id: 7}, own={image.id: 4})
     assert drawn(image, later)["label"] == "Waiting · place 7"
     assert acts(drawn(image, later))[0] == ("first", image.id, "Make Image 3 next", False)
     assert drawn(image, later, replace(VIEW, via=Via.SHARE))["acts"] == []
@@ -471,22 +471,22 @@ def test_what_waits_says_at_which_place_and_can_be_made_next() -> None:
 
 def test_what_is_drawn_says_since_when_and_how_long_it_takes() -> None:
     image = planned()[1][2]
-    pace = Pace(expected={image.id: 40.0})
+    eta = Eta(expected={image.id: 40.0})
     begun: dict[str, Any] = {"timings": {"submitted_at": MOMENT}}
     for state in (AssetState.SUBMITTING, AssetState.RUNNING):
-        found = drawn(image, pace, state=state, **begun)
+        found = drawn(image, eta, state=state, **begun)
         assert (found["begun"], found["expected"]) == (MOMENT.isoformat(), 40.0)
-    assert drawn(image, pace, state=AssetState.RUNNING, **begun)["percent"] is None  # none was sent
-    waits = drawn(image, pace, state=AssetState.RUNNING, waiting="the queue is long", **begun)
+    assert drawn(image, eta, state=AssetState.RUNNING, **begun)["percent"] is None  # none was sent
+    waits = drawn(image, eta, state=AssetState.RUNNING, waiting="the queue is long", **begun)
     assert (waits["state"], waits["message"]) == ("waiting", "The queue is long")
     assert "begun" not in waits
 
 
 def test_a_job_behind_another_of_its_owner_can_be_made_next() -> None:
     job, assets = planned()
-    found = snapshot.snapshot(job, assets, VIEW, Pace(behind=True))["job"]
+    found = snapshot.snapshot(job, assets, VIEW, Eta(behind=True))["job"]
     assert [each["name"] for each in found["acts"]] == ["first", "cancel"]
-    theirs = snapshot.snapshot(job, assets, replace(VIEW, via=Via.ADMIN), Pace(behind=True))["job"]
+    theirs = snapshot.snapshot(job, assets, replace(VIEW, via=Via.ADMIN), Eta(behind=True))["job"]
     assert theirs["acts"] == []
 
 
@@ -502,9 +502,9 @@ def test_a_job_behind_another_of_its_owner_can_be_made_next() -> None:
 )
 def test_how_long_it_still_takes_is_said_roughly(seconds: float | None, text: str) -> None:
     job, assets = planned()
-    assert snapshot.snapshot(job, assets, VIEW, Pace(left=seconds))["job"]["left"] == text
+    assert snapshot.snapshot(job, assets, VIEW, Eta(left=seconds))["job"]["left"] == text
     ended = job.model_copy(update={"status": JobStatus.COMPLETED})
-    assert snapshot.snapshot(ended, assets, VIEW, Pace(left=seconds))["job"]["left"] == ""
+    assert snapshot.snapshot(ended, assets, VIEW, Eta(left=seconds))["job"]["left"] == ""
 
 
 def test_a_patch_has_what_changed_and_nothing_else() -> None:

@@ -19,7 +19,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from core.models import Method
 from core.settings import Settings
 from core.store import DatabaseUnavailable
-from core.store.accounts.login_sessions import SessionStore
+from core.store.accounts.login_sessions import LoginSessionStore
 from core.web.identity.middleware import (
     COOKIE,
     SESSION_HEADER,
@@ -50,12 +50,12 @@ def value_of(identity: Identity, secret: str) -> str:
 
 
 @pytest.fixture
-def sessions() -> SessionStore:
-    return SessionStore(mongomock.MongoClient(tz_aware=True)["fivefold"])
+def sessions() -> LoginSessionStore:
+    return LoginSessionStore(mongomock.MongoClient(tz_aware=True)["fivefold"])
 
 
 @pytest.fixture
-def live(sessions: SessionStore) -> LiveSessions:
+def live(sessions: LoginSessionStore) -> LiveSessions:
     return LiveSessions(lambda: sessions)
 
 
@@ -95,7 +95,7 @@ def seen(client: TestClient, headers: dict[str, str]) -> Any:
 
 
 def test_a_user_who_logged_in_is_known_to_pages_and_websockets(
-    client: TestClient, sessions: SessionStore
+    client: TestClient, sessions: LoginSessionStore
 ) -> None:
     secret, session = sessions.begin("ana.b-c_1", 30)
     assert seen(client, {"Cookie": f"{COOKIE}={value_of(IDENTITY, secret)}"}) == {
@@ -106,7 +106,7 @@ def test_a_user_who_logged_in_is_known_to_pages_and_websockets(
 
 
 def test_headers_that_the_client_sent_are_dropped(
-    client: TestClient, sessions: SessionStore
+    client: TestClient, sessions: LoginSessionStore
 ) -> None:
     claimed = {"X-Fivefold-User": "eve", "X-FIVEFOLD-SESSION": "1", "x-fivefold-trouble": "1"}
     assert seen(client, claimed) == NOBODY
@@ -116,7 +116,7 @@ def test_headers_that_the_client_sent_are_dropped(
     assert seen(client, claimed | cookie)[SESSION_HEADER] == [session.id]
 
 
-def test_a_good_signature_is_not_enough(client: TestClient, sessions: SessionStore) -> None:
+def test_a_good_signature_is_not_enough(client: TestClient, sessions: LoginSessionStore) -> None:
     secret, session = sessions.begin("ana", 30)
     over, _ = sessions.begin("ana", 0)
     sessions.revoke(session.id)
@@ -126,7 +126,7 @@ def test_a_good_signature_is_not_enough(client: TestClient, sessions: SessionSto
 
 
 def test_a_websocket_hears_nothing_more_once_its_session_has_ended(
-    client: TestClient, sessions: SessionStore, live: LiveSessions
+    client: TestClient, sessions: LoginSessionStore, live: LiveSessions
 ) -> None:
     secret, session = sessions.begin("ana", 30)
     cookie = {"Cookie": f"{COOKIE}={value_of(IDENTITY, secret)}"}
@@ -144,7 +144,7 @@ def test_a_websocket_hears_nothing_more_once_its_session_has_ended(
 
 def test_a_websocket_ends_where_login_no_longer_allows_how_it_began(
     client: TestClient,
-    sessions: SessionStore,
+    sessions: LoginSessionStore,
     live: LiveSessions,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -168,7 +168,7 @@ def test_a_websocket_ends_where_login_no_longer_allows_how_it_began(
 
 
 def test_an_end_that_another_process_brought_about_is_seen_within_seconds(
-    client: TestClient, sessions: SessionStore, monkeypatch: pytest.MonkeyPatch
+    client: TestClient, sessions: LoginSessionStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("core.web.identity.session_cache.LOOK_SECONDS", 0.01)
     secret, session = sessions.begin("ana", 30)
@@ -188,9 +188,12 @@ def test_an_end_that_another_process_brought_about_is_seen_within_seconds(
 
 
 def test_while_the_database_does_not_answer_nobody_is_anybody(
-    client: TestClient, sessions: SessionStore, live: LiveSessions, monkeypatch: pytest.MonkeyPatch
+    client: TestClient,
+    sessions: LoginSessionStore,
+    live: LiveSessions,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def down() -> SessionStore:
+    def down() -> LoginSessionStore:
         raise DatabaseUnavailable("It does not answer.")
 
     monkeypatch.setattr("core.web.identity.session_cache.LOOK_SECONDS", 0.01)

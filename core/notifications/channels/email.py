@@ -23,7 +23,7 @@ from core.models import ChannelName, InvalidInput, parse_address
 from core.notifications.channels import Channel, ChannelDown, DeliveryFailed, Recipient
 from core.notifications.channels.oauth2 import read_oauth2_file
 from core.notifications.channels.smtp import Connection, HungUp, Server, connect, reply_of
-from core.notifications.letter import mailbox, write_letter
+from core.notifications.letter import mailbox, render_mail
 from core.notifications.message import Message
 
 __all__ = ["Email", "Server"]
@@ -68,7 +68,7 @@ class Email(Channel):
                 N_("That is no e-mail address. Please correct it on the page “Notifications”."),
                 permanent=True,
             ) from None
-        letter = write_letter(message, recipient, sender, self._content)
+        letter = render_mail(message, recipient, sender, self._content)
         kept = self._kept()
         if kept is not None:
             with suppress(HungUp):

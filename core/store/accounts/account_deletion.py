@@ -2,7 +2,7 @@
 
 Every step may be broken off by a kill and is safe to repeat; the account's own document, which
 carries the mark, goes last. The logs stay until their time is over (`LOG_DAYS`), and what was spent
-until the month is over, under another name (`SpendingStore.keep`).
+until the month is over, under another name (`BudgetStore.keep`).
 """
 
 from datetime import timedelta
@@ -12,11 +12,11 @@ from pymongo import ASCENDING
 from pymongo.database import Database
 
 from core.models import OPEN_STATES, JobStatus, NoticeStatus, Notify, now
-from core.store.accounts.email_addresses import AddressStore
-from core.store.accounts.login_sessions import SessionStore
-from core.store.accounts.login_throttle import AttemptStore
+from core.store.accounts.email_addresses import EmailAddressStore
+from core.store.accounts.login_sessions import LoginSessionStore
+from core.store.accounts.login_throttle import LoginThrottle
 from core.store.jobs.jobs import JobStore
-from core.store.spending.budgets import SpendingStore
+from core.store.spending.budgets import BudgetStore
 from core.store.work.outbox import NOW
 
 Document = dict[str, Any]
@@ -26,16 +26,16 @@ SETTLED_SECONDS: Final = 60
 last (MongoDB's `transactionLifetimeLimitSeconds`)."""
 QUIET_SECONDS: Final = 600
 """After a job's end. A worker that was told to stop may still be uploading what it has."""
-JOBS_AT_ONCE: Final = 20
+BATCH: Final = 20
 
 
-class RemovalStore:
+class AccountDeletion:
     """Takes accounts apart; their files are removed by who calls it, before the documents.
 
     Args:
         database: where everything of an account is.
         jobs: cancels what is being made.
-        spending: keeps what counts in a budget.
+        budgets: keeps what counts in a budget.
         sessions: ends logins.
         attempts: forgets how often a login was tried.
         addresses: forgets where mail went.
@@ -45,14 +45,14 @@ class RemovalStore:
         self,
         database: Database[Document],
         jobs: JobStore,
-        spending: SpendingStore,
-        sessions: SessionStore,
-        attempts: AttemptStore,
-        addresses: AddressStore,
+        budgets: BudgetStore,
+        sessions: LoginSessionStore,
+        attempts: LoginThrottle,
+        addresses: EmailAddressStore,
     ) -> None:
         self._database = database
         self._jobs = jobs
-        self._spending = spending
+        self._budgets = budgets
         self._sessions = sessions
         self._attempts = attempts
         self._addresses = addresses
@@ -80,21 +80,21 @@ class RemovalStore:
         return [document["_id"] for document in found.sort("deleting_at", ASCENDING)]
 
     def ended(self, user_id: str) -> list[str]:
-        """Return the ids of jobs that nobody works on any more, at most `JOBS_AT_ONCE`."""
+        """Return the ids of jobs that nobody works on any more, at most `BATCH`."""
         ended = {
             "user_id": user_id,
             "status": {"$ne": str(JobStatus.PROCESSING)},
             "updated_at": {"$not": {"$gte": now() - timedelta(seconds=QUIET_SECONDS)}},
             "_id": {"$nin": self._database["assets"].distinct("job_id", _open(user_id))},
         }
-        found = self._database["jobs"].find(ended, {"_id": True}).limit(JOBS_AT_ONCE)
+        found = self._database["jobs"].find(ended, {"_id": True}).limit(BATCH)
         return [document["_id"] for document in found]
 
     def forget_job(self, job_id: str) -> None:
         """Remove a job whose files are removed, with its items."""
         assets = list(self._database["assets"].find({"job_id": job_id}))
         for user_id in {document["user_id"] for document in assets}:  # one, or none any more
-            self._spending.keep(user_id, assets)
+            self._budgets.keep(user_id, assets)
         asset_ids = [document["_id"] for document in assets]
         self._database["partials"].delete_many({"_id": {"$in": asset_ids}})
         self._database["assets"].delete_many({"job_id": job_id})
@@ -112,7 +112,7 @@ class RemovalStore:
     def forget(self, user_id: str) -> None:
         """Remove what is left of an account that is empty, and at last the account itself."""
         for name in ("receipts", "assets"):
-            self._spending.keep(user_id, self._database[name].find({"user_id": user_id}))
+            self._budgets.keep(user_id, self._database[name].find({"user_id": user_id}))
         for name in ("outbox", "shares", "sessions", "invites", "receipts", "assets", "quarantine"):
             self._database[name].delete_many({"user_id": user_id})
         self._database["invites"].delete_many({"made_by": user_id, "used_at": None})

@@ -24,7 +24,7 @@ DUPLICATE: Final = 11000  # MongoDB's code for a key that is there already
 _log = logging.getLogger(__name__)
 
 
-class Log(Generic[Entry]):
+class AuditLog(Generic[Entry]):
     """What users did, entry by entry.
 
     Args:
@@ -115,7 +115,7 @@ class Log(Generic[Entry]):
         return True
 
 
-class LoginLog(Log[LoginEntry]):
+class LoginLog(AuditLog[LoginEntry]):
     """Every attempt to log in."""
 
     def accepted_from(self, user_id: str, address: str) -> bool:

@@ -8,7 +8,7 @@ from pymongo import ReturnDocument
 from pymongo.database import Database
 
 from core.i18n import gettext as _
-from core.models import Address, InvalidInput, now
+from core.models import EmailAddress, InvalidInput, now
 from core.redaction import redact
 from core.store.documents.reading import read
 
@@ -21,18 +21,18 @@ NO_MEANS_NO: Final = timedelta(days=180)
 _DAY: Final = timedelta(days=1)
 
 
-class AddressStore:
+class EmailAddressStore:
     """Keeps one document a user and address."""
 
     def __init__(self, database: Database[Document]) -> None:
         self._addresses = database["addresses"]
 
-    def get(self, user_id: str, address: str) -> Address | None:
+    def get(self, user_id: str, address: str) -> EmailAddress | None:
         """Return a user's address, or None where it was never given."""
         document = self._addresses.find_one({"_id": _id(user_id, address)})
         return None if document is None else _read(document)
 
-    def ask(self, user_id: str, address: str) -> Address:
+    def ask(self, user_id: str, address: str) -> EmailAddress:
         """Make a new link by which an address is confirmed; an earlier one ends.
 
         Raises:
@@ -77,7 +77,7 @@ class AddressStore:
             {"$set": changes, "$push": {"asked_at": {"$each": [moment], "$slice": -ASKS_A_USER}}},
         )
 
-    def confirm(self, token: str) -> Address | None:
+    def confirm(self, token: str) -> EmailAddress | None:
         """Store that the owner of an address said yes, by the link; None: it leads nowhere."""
         document = self._addresses.find_one_and_update(
             {"confirm_token": token, "confirm_until": {"$gte": now()}},
@@ -86,7 +86,7 @@ class AddressStore:
         )
         return None if document is None else _read(document)
 
-    def vouch(self, user_id: str, address: str) -> Address:
+    def vouch(self, user_id: str, address: str) -> EmailAddress:
         """Store that an address was given on this machine's own command line.
 
         Raises:
@@ -104,7 +104,7 @@ class AddressStore:
             return found
         return self._upsert(user_id, address, {"$set": _YES | {"confirmed_at": now()}})
 
-    def unsubscribe(self, token: str) -> Address | None:
+    def unsubscribe(self, token: str) -> EmailAddress | None:
         """Store that the owner of an address wants no more mail; None: the link leads nowhere."""
         document = self._addresses.find_one_and_update(
             {"unsubscribe_token": token},
@@ -113,7 +113,7 @@ class AddressStore:
         )
         return None if document is None else _read(document)
 
-    def of_link(self, token: str) -> Address | None:
+    def of_link(self, token: str) -> EmailAddress | None:
         """Return the address that a link (to confirm or to unsubscribe) is about."""
         either = [{"confirm_token": token}, {"unsubscribe_token": token}]
         document = self._addresses.find_one({"$or": either})
@@ -138,7 +138,7 @@ class AddressStore:
         found = self._addresses.find(query | {"asked_at": today}, {"asked_at": True})
         return sum(time >= today["$gte"] for each in found for time in each["asked_at"])
 
-    def _upsert(self, user_id: str, address: str, changes: Document) -> Address:
+    def _upsert(self, user_id: str, address: str, changes: Document) -> EmailAddress:
         first = {
             "user_id": user_id,
             "address": address,
@@ -163,8 +163,8 @@ _NEITHER: Final = {"confirmed_at": None, "confirm_token": None, "confirm_until":
 _YES: Final = {"unsubscribed_at": None, "confirm_token": None, "confirm_until": None}
 
 
-def _read(document: Document) -> Address | None:
-    found = read(Address, document)
+def _read(document: Document) -> EmailAddress | None:
+    found = read(EmailAddress, document)
     if found is None:
         return None
     redact.issue(found.unsubscribe_token)

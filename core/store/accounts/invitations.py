@@ -7,7 +7,7 @@ from typing import Any, Final
 from pymongo import DESCENDING, ReturnDocument
 from pymongo.database import Database
 
-from core.models import Invite, now
+from core.models import Invitation, now
 from core.redaction import redact
 from core.store.accounts.login_sessions import hashed
 from core.store.documents.reading import read, read_each
@@ -19,7 +19,7 @@ TERMINAL: Final = "terminal"  # made by this machine's command line
 LISTED: Final = 50
 
 
-class InviteStore:
+class InvitationStore:
     """Keeps one document an invitation; its secret is only in the link."""
 
     def __init__(self, database: Database[Document]) -> None:
@@ -35,7 +35,7 @@ class InviteStore:
         """
         secret, moment = secrets.token_urlsafe(24), now()
         redact.issue(secret)
-        invite = Invite(
+        invite = Invitation(
             id=hashed(secret),
             made_by=made_by,
             created_at=moment,
@@ -45,11 +45,11 @@ class InviteStore:
         self._invites.insert_one(invite.to_document())
         return secret
 
-    def get(self, secret: str) -> Invite | None:
+    def get(self, secret: str) -> Invitation | None:
         """Return the invitation of a link, or None where it leads nowhere (any more)."""
         query = {"_id": hashed(secret), "used_at": None, "expires_at": {"$gt": now()}}
         document = self._invites.find_one(query)
-        invite = None if document is None else read(Invite, document)
+        invite = None if document is None else read(Invitation, document)
         if invite is None:
             return None
         redact.issue(secret)
@@ -58,7 +58,7 @@ class InviteStore:
             return None  # who made it has no right to do so any more
         return invite
 
-    def use(self, invite: Invite, user_id: str) -> bool:
+    def use(self, invite: Invitation, user_id: str) -> bool:
         """Use an invitation up; return whether nobody was faster."""
         document = self._invites.find_one_and_update(
             {"_id": invite.id, "used_at": None, "expires_at": {"$gt": now()}},
@@ -67,15 +67,15 @@ class InviteStore:
         )
         return document is not None
 
-    def give_back(self, invite: Invite) -> None:
+    def give_back(self, invite: Invitation) -> None:
         """Take back a use that came to nothing."""
         self._invites.update_one({"_id": invite.id}, {"$set": {"used_at": None, "used_by": None}})
 
-    def open(self) -> list[Invite]:
+    def open(self) -> list[Invitation]:
         """Return the invitations that can still be used, newest first."""
         query = {"used_at": None, "expires_at": {"$gt": now()}}
         found = self._invites.find(query).sort("created_at", DESCENDING).limit(LISTED)
-        return list(read_each(Invite, found))
+        return list(read_each(Invitation, found))
 
     def withdraw_for(self, user_id: str) -> None:
         """Make all links to choose an account's passphrase lead nowhere."""

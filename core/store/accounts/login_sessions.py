@@ -11,7 +11,7 @@ from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
 from core.i18n import gettext as _
-from core.models import SESSION_METHODS, InvalidInput, Method, Session, now
+from core.models import SESSION_METHODS, InvalidInput, LoginSession, Method, now
 from core.redaction import redact
 from core.store.documents.reading import read_each
 
@@ -27,7 +27,7 @@ def hashed(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
-class SessionStore:
+class LoginSessionStore:
     """Keeps one document a login; those that are over are removed by the database.
 
     Args:
@@ -45,9 +45,9 @@ class SessionStore:
             unknown = [None, ""] if Method.USER_ID in methods else []
             self._goes_on["method"] = {"$in": [*map(str, methods), *unknown]}
 
-    def under(self, login: str) -> "SessionStore":
+    def under(self, login: str) -> "LoginSessionStore":
         """Return the same sessions, of which only those go on that a `LOGIN` allows."""
-        return SessionStore(self._database, SESSION_METHODS[login])
+        return LoginSessionStore(self._database, SESSION_METHODS[login])
 
     def begin(  # noqa: PLR0913  # what a login is
         self,
@@ -58,7 +58,7 @@ class SessionStore:
         agent: str = "",
         method: Method = Method.USER_ID,
         nonce: str | None = None,
-    ) -> tuple[str, Session]:
+    ) -> tuple[str, LoginSession]:
         """Begin a session.
 
         Args:
@@ -77,7 +77,7 @@ class SessionStore:
         """
         secret, moment = secrets.token_urlsafe(32), now()
         redact.issue(secret)
-        session = Session(
+        session = LoginSession(
             id=hashed(secret),
             user_id=user_id,
             created_at=moment,
@@ -94,14 +94,14 @@ class SessionStore:
             raise InvalidInput(_("This login was used before. Please log in again.")) from None
         return secret, session
 
-    def living(self, ids: Iterable[str]) -> dict[str, Session]:
+    def living(self, ids: Iterable[str]) -> dict[str, LoginSession]:
         """Return those of some sessions that have not ended, by id."""
         query = self._goes_on | {"_id": {"$in": list(ids)}, "expires_at": {"$gt": now()}}
         with timeout(ANSWER_SECONDS):  # every request waits for this
             found = list(self._sessions.find(query))
-        return {each.id: each for each in read_each(Session, found)}
+        return {each.id: each for each in read_each(LoginSession, found)}
 
-    def seen(self, session: Session) -> None:
+    def seen(self, session: LoginSession) -> None:
         """Note that a session was used, where that is not known to the minute."""
         if now() - session.seen_at > SEEN:
             self._sessions.update_one({"_id": session.id}, {"$max": {"seen_at": now()}})
@@ -110,11 +110,11 @@ class SessionStore:
         """Note what proves from now on who a session's user is."""
         self._sessions.update_one({"_id": session_id}, {"$set": {"method": str(method)}})
 
-    def of_user(self, user_id: str) -> list[Session]:
+    def of_user(self, user_id: str) -> list[LoginSession]:
         """Return a user's sessions that have not ended, the last used first."""
         query = self._goes_on | {"user_id": user_id, "expires_at": {"$gt": now()}}
         found = self._sessions.find(query).sort("seen_at", DESCENDING).limit(LISTED)
-        return list(read_each(Session, found))
+        return list(read_each(LoginSession, found))
 
     def revoke(self, session_id: str, user_id: str | None = None) -> bool:
         """End a session at once.

@@ -29,7 +29,7 @@ class Limit:
     lock: timedelta = timedelta(minutes=15)
 
 
-class AttemptStore:
+class LoginThrottle:
     """Keeps one document a key, such as an account or an address."""
 
     def __init__(self, database: Database[Document]) -> None:

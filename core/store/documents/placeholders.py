@@ -11,8 +11,9 @@ from ulid import ULID
 from core.i18n import N_
 from core.i18n import gettext as _
 from core.models import (
-    AT_ONCE,
+    DUE_NOW,
     ENDED_STATES,
+    EPOCH,
     Asset,
     AssetError,
     AssetState,
@@ -70,7 +71,7 @@ def _asset(stored: Stored, _lost: set[str]) -> Stored:
         "model": stored.get("model", ""),
         "params": stored.get("params", {}),
         "state": state,
-        "next_attempt_at": stored.get("next_attempt_at", AT_ONCE),
+        "next_attempt_at": stored.get("next_attempt_at", DUE_NOW),
     }
     if not shows:
         error = AssetError(code=UNREADABLE, message=CHARGED if was_sent(stored) else ITEM)
@@ -127,7 +128,7 @@ def _moment(job_id: str) -> Any:  # noqa: ANN401  # a datetime
     try:
         return ULID.from_str(job_id.upper()).datetime
     except ValueError:
-        return AT_ONCE
+        return EPOCH
 
 
 stand_in(Job, _job)

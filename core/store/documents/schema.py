@@ -6,7 +6,7 @@ from pymongo import ASCENDING, DESCENDING, TEXT, IndexModel
 from pymongo.database import Database
 from pymongo.errors import CollectionInvalid
 
-from core.models import AT_ONCE, AssetState, JobStatus, Kind, NoticeStatus, Via
+from core.models import TOMBSTONE, AssetState, JobStatus, Kind, NoticeStatus, Via
 
 Document = dict[str, Any]
 
@@ -205,12 +205,12 @@ INDEXES: Final[dict[str, list[IndexModel]]] = {
         IndexModel(
             [(key, ASCENDING) for key in ("user_id", "binned_at", "_id")],
             name="bin",
-            partialFilterExpression={"binned_at": {"$gte": AT_ONCE}},
+            partialFilterExpression={"binned_at": {"$gte": TOMBSTONE}},
         ),
         IndexModel(
             [("binned_at", ASCENDING)],
             name="to_remove",
-            partialFilterExpression={"binned_at": {"$gte": AT_ONCE}},
+            partialFilterExpression={"binned_at": {"$gte": TOMBSTONE}},
         ),
         IndexModel(
             [("source", ASCENDING), ("state", ASCENDING)],

@@ -1,7 +1,7 @@
 """The bin: where items lie for some time before they are removed for good.
 
 An item lies in it from `binned_at` on. One that is being removed, for its time is over or because
-its owner wants that at once, lies in it since `AT_ONCE`: nobody is shown it any more, and nobody
+its owner wants that at once, lies in it since `TOMBSTONE`: nobody is shown it any more, and nobody
 can take it out again.
 A job that was put there as a whole takes all of its items along, also those that were not made.
 
@@ -19,8 +19,8 @@ from pymongo.database import Database
 
 from core.i18n import gettext as _
 from core.models import (
-    AT_ONCE,
     OPEN_STATES,
+    TOMBSTONE,
     Asset,
     AssetState,
     InvalidInput,
@@ -98,7 +98,7 @@ class BinStore:
 
         What is being removed at once stays where it is.
         """
-        binned = {"user_id": owner, "binned_at": {"$gt": AT_ONCE}}
+        binned = {"user_id": owner, "binned_at": {"$gt": TOMBSTONE}}
         chosen = binned | {"_id": {"$in": list(asset_ids)}}
         out = {"$set": {"binned_at": None}}
         job_ids = self._database["assets"].distinct("job_id", chosen)
@@ -119,15 +119,15 @@ class BinStore:
         With the last one of a job that lies there as a whole goes what was not made of it.
         """
         assets = self._database["assets"]
-        in_bin = {"user_id": owner, "binned_at": {"$gt": AT_ONCE}}
-        at_once = {"$set": {"binned_at": AT_ONCE}}
+        in_bin = {"user_id": owner, "binned_at": {"$gt": TOMBSTONE}}
+        at_once = {"$set": {"binned_at": TOMBSTONE}}
         chosen = in_bin | {"_id": {"$in": list(asset_ids)}}
         job_ids = assets.distinct("job_id", chosen)
         assets.update_many(chosen, at_once)
         binned = {"_id": {"$in": job_ids}, "binned_at": {"$ne": None}}
         whole = {each["_id"] for each in self._database["jobs"].find(binned, {"_id": True})}
         left = {"job_id": {"$in": job_ids}, "state": str(AssetState.DONE)}
-        whole -= set(assets.distinct("job_id", left | {"binned_at": {"$ne": AT_ONCE}}))
+        whole -= set(assets.distinct("job_id", left | {"binned_at": {"$ne": TOMBSTONE}}))
         assets.update_many(in_bin | {"job_id": {"$in": list(whole)}}, at_once)
 
     def due(self, days: float, limit: int) -> list[Asset]:
@@ -139,13 +139,13 @@ class BinStore:
         """
         assets = self._database["assets"]
         over = {"$lte": ["$binned_at", {"$subtract": [NOW, round(86_400_000 * days)]}]}
-        in_bin: Document = {"binned_at": {"$gt": AT_ONCE}, "$expr": over}
-        assets.update_many(in_bin, {"$set": {"binned_at": AT_ONCE}})
+        in_bin: Document = {"binned_at": {"$gt": TOMBSTONE}, "$expr": over}
+        assets.update_many(in_bin, {"$set": {"binned_at": TOMBSTONE}})
         going_on = [str(state) for state in OPEN_STATES]
         needed = assets.distinct("source", {"source": {"$gt": ""}, "state": {"$in": going_on}})
         quiet = {"$not": {"$gte": now() - timedelta(seconds=QUIET_SECONDS)}}
         query = {
-            "binned_at": AT_ONCE,
+            "binned_at": TOMBSTONE,
             "_id": {"$nin": needed},
             "state": {"$nin": going_on},  # an answer may come late, also in the bin
             "timings.failed_at": quiet,

@@ -11,7 +11,7 @@ from pymongo.database import Database
 
 from core.i18n import gettext as _
 from core.models import (
-    AT_ONCE,
+    DUE_NOW,
     ENDED_STATES,
     OPEN_STATES,
     Asset,
@@ -33,7 +33,7 @@ from core.models.notices import ALWAYS
 from core.store.documents.expressions import number_at
 from core.store.documents.placeholders import ended, is_over
 from core.store.documents.reading import look, mends, read, read_each
-from core.store.spending.budgets import STORE_SECONDS, SpendingStore
+from core.store.spending.budgets import STORE_SECONDS, BudgetStore
 from core.store.work.outbox import NOW, free
 from core.store.work.queue import QUEUED
 
@@ -53,10 +53,10 @@ class JobStore:
         self,
         client: MongoClient[Document],
         database: Database[Document],
-        spending: SpendingStore,
+        budgets: BudgetStore,
     ) -> None:
         self._client = client
-        self._spending = spending
+        self._budgets = budgets
         self._jobs = database["jobs"]
         self._assets = database["assets"]
         self._receipts = database["receipts"]
@@ -69,7 +69,7 @@ class JobStore:
         Raises:
             InvalidInput: the account is being deleted, or it costs more than its budget allows.
         """
-        assets = self._spending.expected(assets)
+        assets = self._budgets.expected(assets)
         leaving = {"_id": job.user_id, "deleting_at": {"$ne": None}}
 
         def write(session: ClientSession) -> None:
@@ -77,7 +77,7 @@ class JobStore:
                 raise InvalidInput(
                     _("This account is being deleted, so nothing new is made for it.")
                 )
-            with self._spending.within_budget(job.user_id, session) as moment:
+            with self._budgets.within_budget(job.user_id, session) as moment:
                 self._jobs.insert_one(job.to_document(), session=session)
                 documents = [asset.to_document() for asset in assets]
                 if moment is not None:
@@ -85,7 +85,7 @@ class JobStore:
                         document["timings"]["queued_at"] = moment
                 self._assets.insert_many(documents, session=session)
 
-        self._spending.in_turn(job.user_id, write)
+        self._budgets.in_turn(job.user_id, write)
 
     def get(self, job_id: str, user_id: str | None = None) -> Job | None:
         """Return a job, or None where there is none (or, with `user_id`, none of that user)."""
@@ -183,7 +183,7 @@ class JobStore:
             "lease": {"$cond": [begun, "$lease", None]},
             "error": {"$cond": [begun, "$error", None]},
             "charged": {"$or": ["$charged", "$reread"]},
-            "next_attempt_at": AT_ONCE,
+            "next_attempt_at": DUE_NOW,
             # What waits in the queue was not taken whenever it was sent, so it costs nothing.
             "timings.submitted_at": {"$cond": [begun, "$timings.submitted_at", "$$REMOVE"]},
         }
@@ -241,7 +241,7 @@ class JobStore:
             "error": None,
             "lease": None,
             "cancel_requested": False,
-            "next_attempt_at": AT_ONCE,
+            "next_attempt_at": DUE_NOW,
         }
         query = _chosen(job_id, user_id, asset_id, (*_UNMADE, AssetState.UNKNOWN))
         query["kept.what"] = {"$gt": ""}
@@ -356,12 +356,12 @@ class JobStore:
         """Make a user's items again, as far as the budget allows; `pays`: see `_anew`."""
 
         def write(session: ClientSession) -> int:
-            with self._spending.within_budget(user_id, session) as moment:
-                self._spending.price(query, session)
-                changes = _anew(self._spending.uncertain, moment or now(), pays=pays)
+            with self._budgets.within_budget(user_id, session) as moment:
+                self._budgets.price(query, session)
+                changes = _anew(self._budgets.uncertain, moment or now(), pays=pays)
                 return self._change(query, changes, session)
 
-        return self._spending.in_turn(user_id, write)
+        return self._budgets.in_turn(user_id, write)
 
     def _change(self, query: Document, changes: Document, session: ClientSession) -> int:
         """Change items of a job, and settle the job with them."""
@@ -485,7 +485,7 @@ def _anew(uncertain: Document, moment: datetime, *, pays: bool) -> Document:
         "cost.earlier": {"$add": [number_at("$cost.earlier"), {"$cond": [taken_up, 0.0, actual]}]},
         "cost.risked": {"$add": [number_at("$cost.risked"), {"$cond": [taken_up, 0.0, uncertain]}]},
         "cost.actual": {"$cond": [taken_up, "$cost.actual", None]},
-        "next_attempt_at": AT_ONCE,
+        "next_attempt_at": DUE_NOW,
         # Its provider has it already, so it costs something, also where it is stopped now.
         "timings": {"queued_at": moment, "started_at": {"$cond": [taken_up, moment, "$$REMOVE"]}},
     }

@@ -18,14 +18,14 @@ from pymongo.database import Database
 
 from core.i18n import gettext as _
 from core.i18n import number
-from core.models import AT_ONCE, Asset, AssetState, InvalidInput, Kind
+from core.models import EPOCH, TOMBSTONE, Asset, AssetState, InvalidInput, Kind
 from core.store.documents.expressions import array_at
 from core.store.documents.reading import read_each
 from core.store.jobs.search import search
 
 Document = dict[str, Any]
 
-AT_ONCE_ITEMS: Final = 500
+MAX_ITEMS_PER_REQUEST: Final = 500
 """Items that can be changed, or downloaded, in one go."""
 PAGE: Final = 100
 """Items of a page at most."""
@@ -217,7 +217,7 @@ class LibraryStore:
 
         Those in the bin are among them, but none that is being removed.
         """
-        query = _own(owner, asset_ids) | {"binned_at": {"$ne": AT_ONCE}}
+        query = _own(owner, asset_ids) | {"binned_at": {"$ne": TOMBSTONE}}
         found = {each.id: each for each in read_each(Asset, self._assets.find(query))}
         return [found[each] for each in dict.fromkeys(asset_ids) if each in found]
 
@@ -332,9 +332,9 @@ def parse_ids(asset_ids: Sequence[str]) -> list[str]:
     Raises:
         InvalidInput: they are too many.
     """
-    if len(asset_ids) > AT_ONCE_ITEMS:
+    if len(asset_ids) > MAX_ITEMS_PER_REQUEST:
         raise InvalidInput(
-            _("Please choose {most} items at most at a time.").format(most=AT_ONCE_ITEMS)
+            _("Please choose {most} items at most at a time.").format(most=MAX_ITEMS_PER_REQUEST)
         )
     return list(dict.fromkeys(asset_ids))
 
@@ -374,7 +374,7 @@ def _query(wanted: Filter) -> Document:
     query: Document = {
         "user_id": wanted.owner,
         "state": _DONE,
-        "binned_at": {"$gt": AT_ONCE} if wanted.binned else None,
+        "binned_at": {"$gt": TOMBSTONE} if wanted.binned else None,
         "kind": {"$in": [str(kind) for kind in kinds]},
     }
     query |= search(wanted.words) if wanted.words else {}
@@ -438,9 +438,9 @@ def _place(document: Document, wanted: Filter) -> tuple[int, int, str] | None:
     saved_at = timings.get("saved_at") if isinstance(timings, dict) else None
     moment = document.get("binned_at") if wanted.binned else saved_at
     rating = document.get("rating", 0)
-    if not isinstance(moment, datetime) or not isinstance(rating, int) or moment < AT_ONCE:
+    if not isinstance(moment, datetime) or not isinstance(rating, int) or moment < EPOCH:
         return None
-    return max(int(rating), 0), (moment - AT_ONCE) // _MILLISECOND, document["_id"]
+    return max(int(rating), 0), (moment - EPOCH) // _MILLISECOND, document["_id"]
 
 
 def _beyond(token: str, wanted: Filter) -> Document:
@@ -452,7 +452,7 @@ def _beyond(token: str, wanted: Filter) -> Document:
     read = _TOKEN.fullmatch(token)
     if read is None or read[1] != wanted.sort:
         raise InvalidInput(_("This place in the library is not known; please load it anew."))
-    moment = AT_ONCE + int(read[3]) * _MILLISECOND
+    moment = EPOCH + int(read[3]) * _MILLISECOND
     name = _time_field(wanted)
     past = "$gt" if wanted.sort == Sort.OLDEST else "$lt"
     beside: list[Document] = [{name: {past: moment}}, {name: moment, "_id": {past: read[4]}}]

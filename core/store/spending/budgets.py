@@ -26,7 +26,7 @@ STORE_SECONDS: Final = 10  # somebody waits; the driver alone would try for two 
 _KEPT_TIMES: Final = ("queued_at", "submitted_at", "started_at")
 
 
-class SpendingStore:
+class BudgetStore:
     """Adds up what a user's items cost in a calendar month (UTC), and holds it to a budget.
 
     An item counts with what it cost; where that is not known (yet), with what it is expected to

@@ -32,7 +32,7 @@ _PIPELINE: Final[Sequence[Document]] = [
 ]
 
 
-class ChangeStore:
+class ChangeStream:
     """Tells of changes as the database makes them."""
 
     def __init__(self, database: Database[Document]) -> None:

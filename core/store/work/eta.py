@@ -30,7 +30,7 @@ _LEAST_LEFT: Final = 0.1  # of what an item takes, when it has taken that long a
 
 
 @dataclass(frozen=True)
-class Pace:
+class Eta:
     """How fast a job's items go.
 
     Attributes:
@@ -66,14 +66,14 @@ class Waiting:
         return self._rounds[place] - min(place, self.items.get(user_id, 0)) + place
 
 
-class PaceStore:
+class EtaStore:
     """Counts what waits, and looks back at how long things took."""
 
     def __init__(self, database: Database[Document]) -> None:
         self._assets = database["assets"]
         self._known: dict[Hashable, tuple[float, Any]] = {}
 
-    def of_items(self, assets: Sequence[Asset]) -> Pace:
+    def of_items(self, assets: Sequence[Asset]) -> Eta:
         """Return how fast the items of a job go, of which some may have ended."""
         going = [each for each in assets if each.state in OPEN_STATES]
         expected = {}
@@ -94,7 +94,7 @@ class PaceStore:
                 own[each.id] = place
                 places[each.id] = self.waiting(lane).turns(each.user_id, place)
                 behind = behind or next(iter(order))[0] != each.job_id
-        return Pace(places, own, behind, expected, self._left(going, places, expected))
+        return Eta(places, own, behind, expected, self._left(going, places, expected))
 
     def typical_seconds(
         self, provider: str, model: str, kind: str, seconds: float | None = None

@@ -10,7 +10,7 @@ from pymongo.database import Database
 Document = dict[str, Any]
 
 
-class ReplyStore:
+class KeptReplyStore:
     """Keeps files under their names (GridFS). May be used again after any kill."""
 
     def __init__(self, database: Database[Document]) -> None:

@@ -14,7 +14,7 @@ from pymongo.database import Database
 from pymongo.errors import DocumentTooLarge, WriteError
 from pymongo.write_concern import WriteConcern
 
-from core.models import AT_ONCE, Asset, AssetError, AssetState, Kept, new_id, now
+from core.models import DUE_NOW, Asset, AssetError, AssetState, Kept, new_id, now
 from core.store.documents.expressions import number_at
 from core.store.documents.placeholders import ended
 from core.store.documents.reading import look, mends, read
@@ -139,18 +139,18 @@ class LeaseStore:
         self._update(asset, [{"$set": intent}])
 
     def running(
-        self, asset: Asset, remote_id: str | None, learnt: Mapping[str, Any] | None = None
+        self, asset: Asset, remote_id: str | None, fields: Mapping[str, Any] | None = None
     ) -> None:
         """Store that the provider took the item, with the id to follow it by.
 
         Args:
             asset: the claimed asset.
             remote_id: what to resume it by.
-            learnt: more fields to store, such as `details.request_id`.
+            fields: more fields to store, such as `details.request_id`.
         """
         changes: Document = {"state": str(AssetState.RUNNING), "remote_id": stored_id(remote_id)}
         changes |= {"error": None, "waits": 0, "reread": False, "timings.started_at": now()}
-        self._write(asset, changes, learnt)
+        self._write(asset, changes, fields)
 
     def resumed(self, asset: Asset) -> None:
         """Store that an item which the provider took earlier is being followed again."""
@@ -185,7 +185,7 @@ class LeaseStore:
             "kept": {"$setUnion": [{"$ifNull": ["$kept", []]}, replies]},
             "reread": remote_id is None,
             "charged": False,
-            "next_attempt_at": AT_ONCE,
+            "next_attempt_at": DUE_NOW,
             "error": None,
             "timings.started_at": {"$ifNull": ["$timings.started_at", "$$NOW"]},
         }
@@ -223,15 +223,15 @@ class LeaseStore:
         self._partials.replace_one({"_id": asset.id}, picture, upsert=True)
         self._update(asset, {"$inc": {"partial": 1}})  # told of when it is there
 
-    def saving(self, asset: Asset, learnt: Mapping[str, Any] | None = None) -> None:
+    def saving(self, asset: Asset, fields: Mapping[str, Any] | None = None) -> None:
         """Store that the provider has finished and its file is being fetched.
 
         Args:
             asset: the claimed asset.
-            learnt: more fields to store, such as `cost.actual`.
+            fields: more fields to store, such as `cost.actual`.
         """
         changes: Document = {"state": str(AssetState.SAVING), "progress": 1.0, "waiting": ""}
-        self._write(asset, changes, learnt)
+        self._write(asset, changes, fields)
 
     def done(self, asset: Asset, saved: Document) -> None:
         """Store the saved file's facts and end the item.
@@ -264,7 +264,7 @@ class LeaseStore:
         error: AssetError,
         *,
         remote_id: str | None = None,
-        learnt: Mapping[str, Any] | None = None,
+        fields: Mapping[str, Any] | None = None,
     ) -> None:
         """End the item with an error.
 
@@ -273,30 +273,30 @@ class LeaseStore:
             error: what the user is told.
             remote_id: the task at the provider, unless that is known to have failed: a retry by
                 the user asks after it again instead of paying for another.
-            learnt: more fields to store, such as `cost.actual`, `charged` and `kept`.
+            fields: more fields to store, such as `cost.actual`, `charged` and `kept`.
         """
-        self._end(asset, AssetState.FAILED, error, {"remote_id": stored_id(remote_id)}, learnt)
+        self._end(asset, AssetState.FAILED, error, {"remote_id": stored_id(remote_id)}, fields)
 
     def unknown(
-        self, asset: Asset, error: AssetError, learnt: Mapping[str, Any] | None = None
+        self, asset: Asset, error: AssetError, fields: Mapping[str, Any] | None = None
     ) -> None:
         """End a paid item whose call's outcome is not known; only the user sends it again.
 
         Should the answer have come a moment ago, after all, the item is queued to be resumed.
-        `learnt`: more fields to store, such as `kept`.
+        `fields`: more fields to store, such as `kept`.
         """
         known = {"$ne": ["$remote_id", None]}
         changes = {
             "state": {"$cond": [known, QUEUED, str(AssetState.UNKNOWN)]},
             "cancel_requested": {"$cond": [known, "$cancel_requested", False]},
             "error": {"$cond": [known, None, {"$literal": error_document(error)}]},
-            "next_attempt_at": AT_ONCE,
+            "next_attempt_at": DUE_NOW,
             "lease": None,
             "charged": True,
             "reread": False,
             "timings.failed_at": now(),
         }
-        self._update(asset, [{"$set": changes | _said(learnt)}])
+        self._update(asset, [{"$set": changes | _said(fields)}])
 
     def cancelled(
         self,
@@ -304,7 +304,7 @@ class LeaseStore:
         note: AssetError | None,
         *,
         remote_id: str | None = None,
-        learnt: Mapping[str, Any] | None = None,
+        fields: Mapping[str, Any] | None = None,
     ) -> None:
         """End an item as its user wished.
 
@@ -314,7 +314,7 @@ class LeaseStore:
             asset: the claimed asset.
             note: what could not be undone.
             remote_id: the task at the provider, where that could not be stopped.
-            learnt: more fields to store, such as `charged` and `kept`.
+            fields: more fields to store, such as `charged` and `kept`.
         """
         taken = {
             "$or": [
@@ -324,7 +324,7 @@ class LeaseStore:
         }
         sent = {"timings.submitted_at": {"$cond": [taken, "$timings.submitted_at", "$$REMOVE"]}}
         ending = _ending(AssetState.CANCELLED, note) | {"remote_id": stored_id(remote_id)}
-        self._update(asset, [{"$set": sent}, {"$set": _literal(ending) | _said(learnt)}])
+        self._update(asset, [{"$set": sent}, {"$set": _literal(ending) | _said(fields)}])
 
     def hand_back(  # noqa: PLR0913  # what of an item is known may be any of these
         self,
@@ -334,7 +334,7 @@ class LeaseStore:
         *,
         counted: bool,
         anew: bool = False,
-        learnt: Mapping[str, Any] | None = None,
+        fields: Mapping[str, Any] | None = None,
     ) -> None:
         """Put the item back into the queue; a remote id that it has stays, to be resumed by.
 
@@ -344,7 +344,7 @@ class LeaseStore:
             error: what the user is told meanwhile.
             counted: whether this was one of the attempts that an item has.
             anew: whether its remote id is of no use any more.
-            learnt: more fields to store, such as `kept` and `reread`.
+            fields: more fields to store, such as `kept` and `reread`.
         """
         changes = {
             "state": QUEUED,
@@ -356,9 +356,9 @@ class LeaseStore:
             "attempts": {"$subtract": ["$attempts", 0 if counted else 1]},
             "waits": {"$add": [{"$ifNull": ["$waits", 0]}, 1 if pause and not counted else 0]},
             # Who wants it cancelled does not wait for it.
-            "next_attempt_at": {"$cond": ["$cancel_requested", AT_ONCE, from_now(pause)]},
+            "next_attempt_at": {"$cond": ["$cancel_requested", DUE_NOW, from_now(pause)]},
         }
-        self._update(asset, [{"$set": changes | _said(learnt)}])
+        self._update(asset, [{"$set": changes | _said(fields)}])
 
     def _end(
         self,
@@ -366,15 +366,15 @@ class LeaseStore:
         state: AssetState,
         error: AssetError | None,
         more: Document,
-        learnt: Mapping[str, Any] | None = None,
+        fields: Mapping[str, Any] | None = None,
     ) -> None:
-        self._write(asset, _ending(state, error) | more, learnt)
+        self._write(asset, _ending(state, error) | more, fields)
 
     def _write(
-        self, asset: Asset, changes: Document, learnt: Mapping[str, Any] | None = None
+        self, asset: Asset, changes: Document, fields: Mapping[str, Any] | None = None
     ) -> None:
         """Store changes, with what the provider said besides, where that can be stored."""
-        own, said = _split(learnt)
+        own, said = _split(fields)
         changes |= own
         try:
             self._update(asset, {"$set": changes | said})
@@ -407,18 +407,18 @@ def _literal(fields: Mapping[str, Any]) -> Document:
     return {name: {"$literal": value} for name, value in fields.items()}
 
 
-def _split(learnt: Mapping[str, Any] | None) -> tuple[Document, Document]:
+def _split(fields: Mapping[str, Any] | None) -> tuple[Document, Document]:
     """Return what we know ourselves, and what a provider said, both as it is stored."""
-    fields = dict(learnt or {})
-    own: Document = {name: fields.pop(name) for name in _OWN if name in fields}
+    given = dict(fields or {})
+    own: Document = {name: given.pop(name) for name in _OWN if name in given}
     if "remote_id" in own:
         own["remote_id"] = stored_id(own["remote_id"])
-    return own, facts(fields)
+    return own, facts(given)
 
 
-def _said(learnt: Mapping[str, Any] | None) -> Document:
-    """Return what is learnt for an update pipeline."""
-    own, said = _split(learnt)
+def _said(fields: Mapping[str, Any] | None) -> Document:
+    """Return such fields for an update pipeline."""
+    own, said = _split(fields)
     return _literal(said | own)
 
 

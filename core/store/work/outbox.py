@@ -13,7 +13,7 @@ from pymongo import ASCENDING, DESCENDING, ReturnDocument, UpdateOne
 from pymongo.database import Database
 
 from core.i18n import N_, language
-from core.models import AT_ONCE, Notice, NoticeKind, NoticeStatus, new_id, now
+from core.models import DUE_NOW, Notice, NoticeKind, NoticeStatus, new_id, now
 from core.store.documents.expressions import number_at
 from core.store.documents.reading import read, read_each
 from core.store.documents.storable import short
@@ -238,7 +238,7 @@ class Outbox:
             user_id=user_id,
             channel=channel,
             recipient=recipient,
-            due_at=AT_ONCE,
+            due_at=DUE_NOW,
             created_at=now(),
             language=language(),
         )
@@ -285,7 +285,7 @@ class Outbox:
     def hurry(self, user_id: str, recipient: str) -> None:
         """Let rows that waited for their recipient's address to be confirmed be tried at once."""
         waited = {"user_id": user_id, "status": DUE, "recipient": recipient}
-        self._rows.update_many(waited | {"error": {"$ne": None}}, {"$set": {"due_at": AT_ONCE}})
+        self._rows.update_many(waited | {"error": {"$ne": None}}, {"$set": {"due_at": DUE_NOW}})
 
     def _change(
         self, notice_id: str, user_id: str, statuses: Sequence[str], changes: Document

@@ -81,7 +81,7 @@ class QueueStore:
         found = self._assets.find(query, {"_id": True}).sort(_IN_ORDER).limit(limit)
         return [document["_id"] for document in found]
 
-    def left_behind(self, lane: Lane, limit: int) -> list[str]:
+    def orphaned(self, lane: Lane, limit: int) -> list[str]:
         """Return a lane's items that a provider may be working on while nobody follows them."""
         ids = []
         for query in (_ABANDONED, _DUE | _AT_PROVIDER):

@@ -45,7 +45,7 @@ class WorkerStore:
         return list(read_each(Worker, found))
 
     def lead(self, owner: str, seconds: float) -> bool:
-        """Take the leadership, or prolong it.
+        """Acquire the leadership, or renew it.
 
         Args:
             owner: the worker that asks.

@@ -17,7 +17,7 @@ from core.accounts.passphrases import MIN_CHARACTERS
 from core.accounts.rules import Accounts, LoginRefused
 from core.i18n import LANGUAGES, N_, negotiated
 from core.i18n import gettext as _
-from core.models import InvalidInput, Invite, Session, User, Via, now, parse_user_id
+from core.models import InvalidInput, Invitation, LoginSession, User, Via, now, parse_user_id
 from core.store import DatabaseError
 from core.store.accounts.invitations import INVITE_DAYS
 from core.web import tab_session
@@ -273,7 +273,7 @@ def _draw_sessions(user: User) -> None:
             )
 
 
-def _draw_session(user: User, found: Session, *, own: bool) -> None:
+def _draw_session(user: User, found: LoginSession, *, own: bool) -> None:
     where = browser_text(found.agent)
     if own:
         where = _("{browser} · this one").format(browser=where)
@@ -300,12 +300,12 @@ def _row(key: str, title: str, facts: str) -> Iterator[None]:
 
 
 def _end(user_id: str, session_id: str) -> str:
-    studio().store.sessions.revoke(session_id, user_id)
+    studio().store.login_sessions.revoke(session_id, user_id)
     return _("Logged out there. A page that is open there closes within seconds.")
 
 
 def _end_others(user_id: str) -> str:
-    studio().store.sessions.revoke_all(user_id, but=tab_session.session_id())
+    studio().store.login_sessions.revoke_all(user_id, but=tab_session.session_id())
     return _("Logged out everywhere else. Pages that are open there close within seconds.")
 
 
@@ -329,11 +329,11 @@ def _draw_invitations(user: User) -> None:
             st.form_submit_button(
                 _("Make a link"), on_click=_act, args=("invitations", partial(_invite, user.id))
             )
-        for each in studio().store.invites.open():
+        for each in studio().store.invitations.open():
             _draw_invitation(user, each)
 
 
-def _draw_invitation(user: User, invite: Invite) -> None:
+def _draw_invitation(user: User, invite: Invitation) -> None:
     whom = _("a new account")
     if invite.user_id:
         whom = _("{user}, to choose a passphrase").format(user=invite.user_id)
@@ -361,16 +361,16 @@ def _invite(user_id: str) -> str:
                 user=whom
             )
         )
-    secret = studio().store.invites.make(user_id, whom)
+    secret = studio().store.invitations.make(user_id, whom)
     access = Access(user_id, whom or user_id, Via.ADMIN)
-    studio().store.views.note(access.entry("invite", address=tab_session.visitor().address))
+    studio().store.view_log.note(access.entry("invite", address=tab_session.visitor().address))
     st.session_state[_LINK] = f"{studio().settings.link_base}/login?invite={secret}"
     return _("Here is the link. Copy it now: it is shown only once.")
 
 
 def _withdraw(user_id: str, invite_id: str) -> str:
     _check_admin(user_id)
-    studio().store.invites.withdraw(invite_id)
+    studio().store.invitations.withdraw(invite_id)
     return _("The invitation is withdrawn; its link leads nowhere now.")
 
 
@@ -431,5 +431,5 @@ def _remove(user_id: str) -> str:
         )
     if studio().settings.login != "oidc":
         _accounts().confirm(user_id, passphrase, tab_session.visitor())
-    studio().store.removal.ask(user_id)
+    studio().store.account_deletion.ask(user_id)
     return _("Your account is being deleted.")

@@ -111,7 +111,7 @@ def _export(request: Request, open_studio: Callable[[], Studio]) -> Response:
     else:
         if scope.user_id != user_id:
             entry = look_at_activity(user_id, scope.user_id, visitor(request).address)
-            store.views.note(entry)
+            store.view_log.note(entry)
         _log.info("%s exports %s of %s", user_id, which, scope.user_id or "everybody")
     cells = ([_cell(each, scope.zone) for each in row] for row in rows)
     lines = csv_lines(_TABLES[which].columns, cells)

@@ -212,7 +212,7 @@ def _not_me(user_id: str, sessions: Sequence[str]) -> None:
     if click is None or not (0 <= click["row"] < len(sessions)) or not sessions[click["row"]]:
         return
     try:
-        going_on = studio().store.sessions.revoke(sessions[click["row"]], user_id)
+        going_on = studio().store.login_sessions.revoke(sessions[click["row"]], user_id)
     except DatabaseError:
         st.session_state[_SAID] = _(
             "The database does not answer, so that login goes on. Please try again in a minute."

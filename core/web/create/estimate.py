@@ -53,10 +53,10 @@ def estimate(order: Order, studio: Studio) -> Estimate:
         DatabaseError: the database does not answer.
     """
     try:
-        assets = studio.store.spending.expected(plan(order, studio.catalogue)[1])
+        assets = studio.store.budgets.expected(plan(order, studio.catalogue)[1])
     except InvalidInput:
         return Estimate()
-    spending = studio.store.spending
+    spending = studio.store.budgets
     costs: Counter[str] = Counter()
     assumed: Counter[str] = Counter()
     unknown, holding = [], set()
@@ -99,19 +99,19 @@ def seconds_until_made(assets: Sequence[Asset], studio: Studio) -> float | None:
     What is being made already at the same model comes first, and so does what waits there: the
     user's own, and of other users' as much, for they take turns.
     """
-    pace = studio.store.pace
+    eta = studio.store.eta
     lanes: dict[tuple[str, str], list[float]] = defaultdict(list)
     for asset in assets:
         length = asset.params.get("seconds")
-        takes = pace.typical_seconds(asset.provider, asset.model, asset.kind, length)
+        takes = eta.typical_seconds(asset.provider, asset.model, asset.kind, length)
         if takes is None:
             return None
         lanes[asset.provider, asset.model].append(takes)
     longest = 0.0
     for lane, takes_each in lanes.items():
-        user_id, waiting = assets[0].user_id, pace.waiting(lane)
+        user_id, waiting = assets[0].user_id, eta.waiting(lane)
         place = waiting.items.get(user_id, 0) + len(takes_each)  # of the last one among the user's
-        turn = pace.active(lane) + waiting.turns(user_id, place)
+        turn = eta.active(lane) + waiting.turns(user_id, place)
         mean = sum(takes_each) / len(takes_each)
         rounds = math.ceil(turn / _places(*lane, studio))
         longest = max(longest, mean * rounds, *takes_each)

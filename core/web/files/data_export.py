@@ -17,7 +17,7 @@ from starlette.routing import Route
 from core.generation.kept_replies import ReplyKeeper
 from core.i18n import N_
 from core.i18n import gettext as _
-from core.models import AT_ONCE, AssetState, Job, User, ViewEntry, now
+from core.models import EPOCH, TOMBSTONE, AssetState, Job, User, ViewEntry, now
 from core.store import DatabaseError, DatabaseUnavailable
 from core.store.jobs.activity import Scope
 from core.web.files.routes import file_name
@@ -100,7 +100,7 @@ def _archive(request: Request, studio: Studio) -> Response:
     blocks = zipped(_entries(studio, user))
     first = next(blocks)  # while there still can be another answer
     entry = Access(user.id, user.id).entry("download_all", address=visitor(request).address)
-    studio.store.views.note(entry)
+    studio.store.view_log.note(entry)
     return StreamingResponse(chain([first], told(blocks)), media_type=ZIP, headers=headers)
 
 
@@ -117,7 +117,7 @@ def _entries(studio: Studio, user: User) -> Iterator[tuple[str, Source]]:
     """Return all that is a user's, with its name in the archive."""
     activity = studio.store.activity
     logged = Scope.of(user, _ALL_DAYS, ZoneInfo("UTC"), now())
-    ever = replace(logged, since=AT_ONCE)
+    ever = replace(logged, since=EPOCH)
     job_ids = [job.id for job in activity.every_job(ever)]  # a cursor would not wait for files
     # Who has a webhook's address or secret can write in its owner's, or our, name.
     hidden = {"webhook": {"url", "secret"}}
@@ -164,7 +164,7 @@ def _files(
                     yield name, place
             except FileNotFoundError:
                 missing.append(name)
-        if asset.path is None or asset.state != AssetState.DONE or asset.binned_at == AT_ONCE:
+        if asset.path is None or asset.state != AssetState.DONE or asset.binned_at == TOMBSTONE:
             continue
         file = file_name(job.prompt, asset, Path(asset.path).suffix)
         folder = f"{asset.kind}s" if asset.binned_at is None else "bin"

@@ -288,4 +288,4 @@ def _note(request: Request, studio: Studio, asset: Asset, access: Access, action
     """Log a look; a question about a file (HEAD) is none."""
     if request.method == "GET":
         address = visitor(request).address
-        studio.store.views.note(access.entry(action, asset.job_id, asset.id, address))
+        studio.store.view_log.note(access.entry(action, asset.job_id, asset.id, address))

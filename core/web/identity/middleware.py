@@ -14,7 +14,7 @@ from starlette.requests import HTTPConnection, Request, cookie_parser
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from core.models import Session
+from core.models import LoginSession
 from core.redaction import redact
 from core.settings import Settings
 from core.store import DatabaseError, DatabaseUnavailable
@@ -154,7 +154,7 @@ class IdentityMiddleware:
         headers = [each for each in scope["headers"] if each[0].lower() not in _HEADERS]
         cookies = b"; ".join(value for name, value in headers if name.lower() == b"cookie")
         secret = self._identity.read(cookies.decode("latin-1"))
-        session: Session | None = None
+        session: LoginSession | None = None
         trouble = False
         if secret is not None and _matters(scope):
             try:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, TypeGuard, TypeVar
 
-from core.models import AT_ONCE, Asset, Job, Share, Via, ViewEntry, now
+from core.models import TOMBSTONE, Asset, Job, Share, Via, ViewEntry, now
 from core.store import Store
 from core.web.identity.middleware import Identity
 
@@ -149,7 +149,7 @@ def _first(
     What lies in the bin is its owner's only; what is being removed is nobody's.
     """
     if user_id is not None and (own := find(user_id)) is not None:
-        return None if own.binned_at == AT_ONCE else (own, Access(user_id, user_id))
+        return None if own.binned_at == TOMBSTONE else (own, Access(user_id, user_id))
     shared = None if share is None else find(share.user_id)
     if share is not None and _is_out(shared) and job_of(shared) == share.job_id:
         return shared, Access(user_id, share.user_id, Via.SHARE, share)

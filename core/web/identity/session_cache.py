@@ -10,9 +10,9 @@ from typing import Final
 
 from starlette.concurrency import run_in_threadpool
 
-from core.models import Session
+from core.models import LoginSession
 from core.store import DatabaseError, DatabaseUnavailable
-from core.store.accounts.login_sessions import SessionStore, hashed
+from core.store.accounts.login_sessions import LoginSessionStore, hashed
 
 LOOK_SECONDS: Final = 2.0
 _REMEMBERED: Final = 10_000
@@ -29,13 +29,13 @@ class LiveSessions:
         open_sessions: returns the database's sessions; may raise `DatabaseUnavailable`.
     """
 
-    def __init__(self, open_sessions: Callable[[], SessionStore]) -> None:
+    def __init__(self, open_sessions: Callable[[], LoginSessionStore]) -> None:
         self._open = open_sessions
-        self._known: dict[str, tuple[float, Session | None]] = {}
+        self._known: dict[str, tuple[float, LoginSession | None]] = {}
         self._watched: dict[str, list[tuple[bool, asyncio.Event]]] = defaultdict(list)
         self._looking: asyncio.Task[None] | None = None
 
-    async def find(self, secret: str) -> Session | None:
+    async def find(self, secret: str) -> LoginSession | None:
         """Return the session of a cookie's secret, or None where it has ended.
 
         Raises:
@@ -97,10 +97,10 @@ class LiveSessions:
                     if not going_on or session_id not in living:
                         event.set()
 
-    def _living(self, ids: list[str]) -> dict[str, Session]:
+    def _living(self, ids: list[str]) -> dict[str, LoginSession]:
         return self._open().living(ids)
 
-    def _find(self, session_id: str) -> Session | None:
+    def _find(self, session_id: str) -> LoginSession | None:
         sessions = self._open()
         found = sessions.living([session_id]).get(session_id)
         if found is not None:

@@ -17,9 +17,9 @@ from starlette.routing import Route
 
 from core.i18n import N_, language
 from core.i18n import gettext as _
-from core.models import Address, now
+from core.models import EmailAddress, now
 from core.store import DatabaseError, DatabaseUnavailable
-from core.store.accounts.email_addresses import LINK_DAYS, AddressStore
+from core.store.accounts.email_addresses import LINK_DAYS, EmailAddressStore
 from core.web.resources import Studio
 
 _MARK: Final = (Path(__file__).parents[1] / "frontend" / "mark.svg").read_text(encoding="utf-8")
@@ -78,16 +78,20 @@ def mail_link_routes(open_studio: Callable[[], Studio]) -> list[Route]:
     # Plain functions: Starlette runs them in its thread pool, where they may wait.
 
     def ask_to_confirm(request: Request) -> Response:
-        return _answer(lambda: _ask_to_confirm(open_studio().store.addresses, _token(request)))
+        return _answer(
+            lambda: _ask_to_confirm(open_studio().store.email_addresses, _token(request))
+        )
 
     def confirm(request: Request) -> Response:
         return _answer(lambda: _confirm(open_studio(), _token(request)))
 
     def ask_to_unsubscribe(request: Request) -> Response:
-        return _answer(lambda: _ask_to_unsubscribe(open_studio().store.addresses, _token(request)))
+        return _answer(
+            lambda: _ask_to_unsubscribe(open_studio().store.email_addresses, _token(request))
+        )
 
     def unsubscribe(request: Request) -> Response:
-        return _answer(lambda: _unsubscribe(open_studio().store.addresses, _token(request)))
+        return _answer(lambda: _unsubscribe(open_studio().store.email_addresses, _token(request)))
 
     return [
         Route("/mail/confirm/{token}", ask_to_confirm),
@@ -113,7 +117,7 @@ def _answer(make: Callable[[], Response]) -> Response:
         )
 
 
-def _ask_to_confirm(addresses: AddressStore, token: str) -> Response:
+def _ask_to_confirm(addresses: EmailAddressStore, token: str) -> Response:
     found = addresses.of_link(token)
     if found is None or found.confirm_token != token or _ended(found):
         return _cannot_confirm(addresses, token)
@@ -131,9 +135,9 @@ def _ask_to_confirm(addresses: AddressStore, token: str) -> Response:
 
 
 def _confirm(studio: Studio, token: str) -> Response:
-    found = studio.store.addresses.confirm(token)
+    found = studio.store.email_addresses.confirm(token)
     if found is None:
-        return _cannot_confirm(studio.store.addresses, token)
+        return _cannot_confirm(studio.store.email_addresses, token)
     studio.store.outbox.hurry(found.user_id, found.address)
     return _page(
         _("Your address is confirmed"),
@@ -145,7 +149,7 @@ def _confirm(studio: Studio, token: str) -> Response:
     )
 
 
-def _cannot_confirm(addresses: AddressStore, token: str) -> Response:
+def _cannot_confirm(addresses: EmailAddressStore, token: str) -> Response:
     found = addresses.of_link(token)
     if found is not None and found.confirm_token == token and _ended(found):
         return _page(
@@ -169,7 +173,7 @@ def _cannot_confirm(addresses: AddressStore, token: str) -> Response:
     )
 
 
-def _ask_to_unsubscribe(addresses: AddressStore, token: str) -> Response:
+def _ask_to_unsubscribe(addresses: EmailAddressStore, token: str) -> Response:
     found = addresses.of_link(token)
     if found is None or found.unsubscribe_token != token:
         return _cannot_unsubscribe()
@@ -184,12 +188,12 @@ def _ask_to_unsubscribe(addresses: AddressStore, token: str) -> Response:
     )
 
 
-def _unsubscribe(addresses: AddressStore, token: str) -> Response:
+def _unsubscribe(addresses: EmailAddressStore, token: str) -> Response:
     found = addresses.unsubscribe(token)
     return _cannot_unsubscribe() if found is None else _unsubscribed(found)
 
 
-def _unsubscribed(address: Address) -> Response:
+def _unsubscribed(address: EmailAddress) -> Response:
     return _page(
         _("You will get no more mail"),
         _("Fivefold no longer writes to {address} about what {user} makes.").format(
@@ -212,7 +216,7 @@ def _cannot_unsubscribe() -> Response:
     )
 
 
-def _ended(address: Address) -> bool:
+def _ended(address: EmailAddress) -> bool:
     return address.confirm_until is None or address.confirm_until < now()
 
 

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 from core.i18n import N_, translated
 from core.i18n import gettext as _
 from core.models import (
-    Address,
     ChannelName,
+    EmailAddress,
     InvalidInput,
     Job,
     Notice,
@@ -143,7 +143,7 @@ def planned(job: Job, user: User, view: View) -> Json:
     }
 
 
-def address_text(address: Address | None) -> str:
+def address_text(address: EmailAddress | None) -> str:
     """Return where the confirmation of an address stands, in a sentence."""
     if address is None:
         return ""

@@ -22,7 +22,7 @@ from core.models.job_summary import CHANNEL_TITLES
 from core.models.notices import ALWAYS
 from core.models.times import zone_names
 from core.notifications.channels.webhook import parse_webhook
-from core.notifications.preferences import check_wish, choose_email, send_test
+from core.notifications.preferences import check_preferences, choose_email, send_test
 from core.store import DatabaseError
 from core.web.http.errors import no_answer
 from core.web.inbox.notices import address_text, webhook_place
@@ -126,7 +126,7 @@ def _draw_defaults(user: User) -> None:
     zone = named or None
     wish = draw_wish(user.model_copy(update={"zone": zone}), "told", whens=(When.READY, When.DAILY))
     if st.button(_("Save"), key="told-save", type="primary"):
-        check_wish(wish, user, studio().channels())
+        check_preferences(wish, user, studio().channels())
         _done(_("Saved."), notify=wish, zone=zone, user=user)
 
 
@@ -135,7 +135,7 @@ def _draw_email(user: User) -> None:
         st.caption(_("Mail is not set up here: whoever runs Fivefold can set SMTP_HOST."))
         return
     typed = st.text_input(_("E-mail address"), user.email or "", key="told-email", max_chars=254)
-    found = studio().store.addresses.get(user.id, user.email) if user.email else None
+    found = studio().store.email_addresses.get(user.id, user.email) if user.email else None
     if said := address_text(found):
         st.caption(said)
     with st.container(key="told-email-acts", horizontal=True):

@@ -7,7 +7,7 @@ from core.i18n import gettext as _
 from core.i18n import ngettext
 from core.models import OPEN_STATES, Asset, AssetState, Job, JobStatus
 from core.models.job_summary import counted
-from core.store.work.eta import Pace
+from core.store.work.eta import Eta
 from core.web.text.money import amounts_text
 from core.web.text.viewer import View
 
@@ -16,17 +16,17 @@ Json = dict[str, Any]
 _TO_MAKE_AGAIN: Final = (AssetState.FAILED, AssetState.CANCELLED)
 
 
-def item_acts(asset: Asset, name: str, pace: Pace) -> list[Json]:
+def item_acts(asset: Asset, name: str, eta: Eta) -> list[Json]:
     """Return what the owner can do about one item.
 
     Args:
         asset: the item.
         name: what it is called.
-        pace: where it waits.
+        eta: where it waits.
     """
     if asset.state in OPEN_STATES:
         acts = [_act("cancel", asset.id, _("Cancel"), _("Cancel {name}").format(name=name))]
-        if pace.own.get(asset.id, 1) > 1:
+        if eta.own.get(asset.id, 1) > 1:
             label = _("Make {name} next").format(name=name)
             acts.insert(0, _act("first", asset.id, _("Make this next"), label))
         return acts
@@ -73,10 +73,10 @@ def kept_links(asset: Asset, name: str, view: View) -> list[Json]:
     ]
 
 
-def job_acts(job: Job, assets: Sequence[Asset], pace: Pace) -> list[Json]:
+def job_acts(job: Job, assets: Sequence[Asset], eta: Eta) -> list[Json]:
     """Return what the owner can do about the whole job with these items."""
     if job.status == JobStatus.PROCESSING:
-        return _while_made(assets, pace)
+        return _while_made(assets, eta)
     acts = []
     unmade = [each for each in assets if each.state in _TO_MAKE_AGAIN]
     paid = [each for each in unmade if each.charged and each.remote_id is None]
@@ -93,11 +93,11 @@ def job_acts(job: Job, assets: Sequence[Asset], pace: Pace) -> list[Json]:
     return acts
 
 
-def _while_made(assets: Sequence[Asset], pace: Pace) -> list[Json]:
+def _while_made(assets: Sequence[Asset], eta: Eta) -> list[Json]:
     if not any(each.state in OPEN_STATES and not each.cancel_requested for each in assets):
         return []
     acts = []
-    if pace.behind:
+    if eta.behind:
         acts.append(_act("first", None, _("Make this next"), _("Make this job next")))
     question = {
         "title": _("Cancel this job?"),

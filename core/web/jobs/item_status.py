@@ -6,7 +6,7 @@ from core.i18n import N_, translated
 from core.i18n import gettext as _
 from core.models import ENDED_STATES, OPEN_STATES, Asset, AssetState
 from core.models.job_summary import why
-from core.store.work.eta import Pace
+from core.store.work.eta import Eta
 from core.web.jobs.actions import item_acts, kept_links
 from core.web.text.viewer import View
 
@@ -25,14 +25,14 @@ _NOT_SAVED: Final = frozenset({"broken_file", "disk_full", "not_saved"})
 _DECIDE: Final = N_("Only you can decide to send it again.")
 
 
-def unfinished(asset: Asset, name: str, view: View, pace: Pace) -> Json:
+def unfinished(asset: Asset, name: str, view: View, eta: Eta) -> Json:
     """Return what a tile tells of an item that is not finished.
 
     Args:
         asset: the item.
         name: what it is called.
         view: who looks, and when.
-        pace: how fast it goes.
+        eta: how fast it goes.
     """
     state, label = _LOOKS[asset.state]
     label = _failed(asset) if asset.state == AssetState.FAILED else _(label)
@@ -40,7 +40,7 @@ def unfinished(asset: Asset, name: str, view: View, pace: Pace) -> Json:
         "state": state,
         "percent": None,
         "message": _message(asset, view),
-        "acts": item_acts(asset, name, pace) if view.owns else [],
+        "acts": item_acts(asset, name, eta) if view.owns else [],
     }
     if not view.is_guest and asset.state not in OPEN_STATES:
         shown["acts"] += kept_links(asset, name, view)
@@ -54,14 +54,14 @@ def unfinished(asset: Asset, name: str, view: View, pace: Pace) -> Json:
     if asset.partial and asset.state in OPEN_STATES:
         shown["partial"] = view.address(asset.id, "partial", number=asset.partial)
     if asset.state == AssetState.QUEUED:
-        label = _waiting(asset, pace)
+        label = _waiting(asset, eta)
     elif asset.state == AssetState.RUNNING and asset.waiting:
         shown["state"], label = "waiting", _("Waiting")
     elif asset.state == AssetState.RUNNING and asset.progress:
         shown["percent"] = round(100 * asset.progress)
         label = _("{doing} · {percent}%").format(doing=label, percent=shown["percent"])
     if shown["state"] == "drawing" and (begun := asset.timings.get("submitted_at")) is not None:
-        shown |= {"begun": begun.isoformat(), "expected": pace.expected.get(asset.id)}
+        shown |= {"begun": begun.isoformat(), "expected": eta.expected.get(asset.id)}
     return shown | {"label": label}
 
 
@@ -74,10 +74,10 @@ def _failed(asset: Asset) -> str:
     return _("Failed") if asset.charged else _("Could not be made")
 
 
-def _waiting(asset: Asset, pace: Pace) -> str:
+def _waiting(asset: Asset, eta: Eta) -> str:
     if asset.error:
         return _("Trying again shortly")
-    place = pace.places.get(asset.id)
+    place = eta.places.get(asset.id)
     if place is None:
         return _("Waiting")
     if place == 1:

@@ -5,7 +5,7 @@ from typing import Any, Final
 from core.i18n import gettext as _
 from core.i18n import number, translated
 from core.models import Asset, AssetState, Kind
-from core.store.work.eta import Pace
+from core.store.work.eta import Eta
 from core.web.jobs.item_details import made_by
 from core.web.jobs.item_status import unfinished
 from core.web.text.viewer import View
@@ -15,17 +15,17 @@ Json = dict[str, Any]
 _ALT_CHARACTERS: Final = 140
 _KIB: Final = 1024
 _SIDE: Final = 512  # of an item that does not tell how large it is
-_NO_PACE: Final = Pace()
+_NO_ETA: Final = Eta()
 
 
-def tile(asset: Asset, prompt: str, view: View, pace: Pace = _NO_PACE) -> Json:
+def tile(asset: Asset, prompt: str, view: View, eta: Eta = _NO_ETA) -> Json:
     """Return one item as a tile, ready to be drawn.
 
     Args:
         asset: the item.
         prompt: its job's prompt.
         view: who looks, and when.
-        pace: how fast it goes, where it is not finished.
+        eta: how fast it goes, where it is not finished.
     """
     title = _("Video {number}") if asset.kind == Kind.VIDEO else _("Image {number}")
     name = title.format(number=asset.slot)
@@ -41,7 +41,7 @@ def tile(asset: Asset, prompt: str, view: View, pace: Pace = _NO_PACE) -> Json:
     }
     if asset.state == AssetState.DONE:
         return shown | _finished(asset, name, prompt, view)
-    return shown | unfinished(asset, name, view, pace)
+    return shown | unfinished(asset, name, view, eta)
 
 
 def _finished(asset: Asset, name: str, prompt: str, view: View) -> Json:

@@ -108,7 +108,7 @@ def _note(action: str, share: Share) -> None:
     """Log that a share was made or taken back."""
     access = Access(share.user_id, share.user_id, share=share)
     entry = access.entry(action, share.job_id, address=visitor().address)
-    studio().store.views.note(entry)
+    studio().store.view_log.note(entry)
 
 
 @contextmanager

@@ -30,7 +30,7 @@ from core.models.job_summary import (
     status_text,
 )
 from core.models.notices import ALWAYS
-from core.store.work.eta import Pace
+from core.store.work.eta import Eta
 from core.studio.styles import STYLES
 from core.web.jobs.actions import job_acts
 from core.web.jobs.item_view import tile
@@ -40,7 +40,7 @@ from core.web.text.viewer import View
 
 Json = dict[str, Any]
 
-_NO_PACE: Final = Pace()
+_NO_ETA: Final = Eta()
 
 GENERATING: Final = N_("Your content is being generated. Please check back later.")
 _GENERATING_THEIRS: Final = N_("This is being made at the moment. What is ready is shown already.")
@@ -54,13 +54,13 @@ _HOUR: Final = 3600
 class DrawTile(Protocol):
     """Returns an item as a tile; `core.web.jobs.item_view.tile` does, or what caches them."""
 
-    def __call__(self, asset: Asset, prompt: str, view: View, pace: Pace, /) -> Json:
+    def __call__(self, asset: Asset, prompt: str, view: View, eta: Eta, /) -> Json:
         """Return one item as a tile."""
         ...
 
 
 def snapshot(
-    job: Job, assets: Sequence[Asset], view: View, pace: Pace = _NO_PACE, draw: DrawTile = tile
+    job: Job, assets: Sequence[Asset], view: View, eta: Eta = _NO_ETA, draw: DrawTile = tile
 ) -> Json:
     """Return everything that a job's page shows.
 
@@ -68,19 +68,19 @@ def snapshot(
         job: the job.
         assets: its items.
         view: who looks, and when.
-        pace: how fast its items go.
+        eta: how fast its items go.
         draw: makes the tiles.
     """
     return {
         "now": view.today.isoformat(),
-        "job": _heading(job, assets, view, pace),
+        "job": _heading(job, assets, view, eta),
         "sections": [
             {
                 "kind": str(kind),
                 "title": _(title),
                 "count": _tally([each for each in assets if each.kind == kind]),
                 "items": [
-                    draw(each, job.prompt, view, pace) for each in assets if each.kind == kind
+                    draw(each, job.prompt, view, eta) for each in assets if each.kind == kind
                 ],
             }
             for kind, title in _TITLES.items()
@@ -157,7 +157,7 @@ def ended_toast(job: Job) -> str:
     return _("Your content could not be made.")
 
 
-def _heading(job: Job, assets: Sequence[Asset], view: View, pace: Pace) -> Json:
+def _heading(job: Job, assets: Sequence[Asset], view: View, eta: Eta) -> Json:
     active = job.status == JobStatus.PROCESSING
     done = sum(each.state == AssetState.DONE for each in assets)
     return {
@@ -170,9 +170,9 @@ def _heading(job: Job, assets: Sequence[Asset], view: View, pace: Pace) -> Json:
         "toast": "" if active else ended_toast(job),
         "percent": _percent(assets),
         "ready": _ready(done, len(assets)),
-        "left": left_text(pace.left) if active else "",
+        "left": left_text(eta.left) if active else "",
         "time": view.moment(job.created_at),
-        "acts": job_acts(job, assets, pace) if view.owns else [],
+        "acts": job_acts(job, assets, eta) if view.owns else [],
     }
 
 

@@ -178,7 +178,7 @@ def _found(request: Request, studio: Studio) -> Json:
         raise Refused(403, _(OWNERS_COLLECTIONS))
     found = items_of(studio, wanted, view, query.get("after", ""), read_limit(query))
     if access.via != Via.OWN:
-        studio.store.views.note(access.entry("open_gallery", address=visitor(request).address))
+        studio.store.view_log.note(access.entry("open_gallery", address=visitor(request).address))
     return found
 
 

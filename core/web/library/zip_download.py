@@ -59,7 +59,7 @@ def bundled(
             try:
                 with studio.content.opened(asset.user_id, asset.path or "") as place:
                     entry = access.entry("download_many", asset.job_id, asset.id, address)
-                    studio.store.views.note(entry)
+                    studio.store.view_log.note(entry)
                     yield names[asset.id], place
             except FileNotFoundError:
                 missing.append(names[asset.id])

@@ -54,7 +54,7 @@ def act_routes(open_studio: Callable[[], Studio], hub: Hub) -> list[Route]:
             "first": jobs.put_first,
         }
         acts[asked.name](job_id, user_id, asked.on)
-        store.pace.forget()
+        store.eta.forget()
 
     async def act(request: Request) -> Response:
         job_id = request.path_params["id"]

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from core.i18n import ENGLISH
 from core.models import Asset, Job, JobStatus, now
-from core.store.work.eta import Pace
+from core.store.work.eta import Eta
 from core.web.identity import permissions
 from core.web.identity.permissions import Access
 from core.web.jobs import item_view, snapshot
@@ -58,14 +58,14 @@ class Reading:
             self.jobs = studio.store.jobs.named(list(job_ids))
             self.assets = studio.store.assets.of_jobs(list(self.jobs))
         self._views: dict[str, View] = {}
-        self._paces: dict[str, Pace] = {}
+        self._etas: dict[str, Eta] = {}
         self._rights: dict[tuple[str | None, str, str], Access | None] = {}
 
-    def pace(self, job_id: str) -> Pace:
+    def eta(self, job_id: str) -> Eta:
         """Return how fast a job's items go."""
-        if job_id not in self._paces:
-            self._paces[job_id] = self.studio.store.pace.of_items(self.assets[job_id])
-        return self._paces[job_id]
+        if job_id not in self._etas:
+            self._etas[job_id] = self.studio.store.eta.of_items(self.assets[job_id])
+        return self._etas[job_id]
 
     def right(self, looker: Looker, job: Job) -> Access | None:
         """Return the right that somebody has to look at a job.
@@ -169,8 +169,8 @@ class JobChannel(Channel):
         if job is None or right is None or job.binned_at is not None:
             return None
         view = replace(reading.view(self.looker), via=right.via)
-        assets, pace = reading.assets[job.id], reading.pace(job.id)
-        return snapshot.snapshot(job, assets, view, pace, self._tile)
+        assets, eta = reading.assets[job.id], reading.eta(job.id)
+        return snapshot.snapshot(job, assets, view, eta, self._tile)
 
     def patch(self, before: Json, after: Json) -> Json | None:
         """Return what has changed of the snapshot."""
@@ -180,16 +180,16 @@ class JobChannel(Channel):
         """Return whether the job is being made."""
         return bool(shown["job"]["active"])
 
-    def _tile(self, asset: Asset, prompt: str, view: View, pace: Pace) -> Json:
+    def _tile(self, asset: Asset, prompt: str, view: View, eta: Eta) -> Json:
         """Return a tile; that of an item which has not changed is not made anew."""
         of = (
             view.via,
             asset,
-            *(each.get(asset.id) for each in (pace.places, pace.own, pace.expected)),
+            *(each.get(asset.id) for each in (eta.places, eta.own, eta.expected)),
         )
         known = self._drawn.get(asset.id)
         if known is None or known[0] != of:
-            self._drawn[asset.id] = known = (of, item_view.tile(asset, prompt, view, pace))
+            self._drawn[asset.id] = known = (of, item_view.tile(asset, prompt, view, eta))
         return known[1]
 
 

@@ -164,7 +164,7 @@ class Hub:
             self._wake.set()
 
     def changed(self, job_id: str | None, owner: str | None = None) -> None:
-        """Have a job looked at at once; called on the event loop. See `ChangeStore.watch`.
+        """Have a job looked at at once; called on the event loop. See `ChangeStream.watch`.
 
         While nobody listens there is nothing to remember: whoever comes is told the whole.
         """
@@ -199,7 +199,7 @@ class Hub:
 
         while not stop.is_set():
             try:
-                self._open().store.changes.watch(changed, stop)
+                self._open().store.change_stream.watch(changed, stop)
             except (DatabaseError, DatabaseUnavailable) as error:
                 _log.warning("changes could not be watched: %s", error)
             except Exception:  # noqa: BLE001  # without it, all would be told late from now on

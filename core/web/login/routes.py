@@ -27,7 +27,7 @@ from core.web.resources import Studio
 PAGES: Final = ("/", "/gallery", "/job", "/notifications", "/activity", "/account", "/shared")
 """Where a login may lead to."""
 
-AT_ONCE: Final = 8  # logins in one process
+CONCURRENT_LOGINS: Final = 8  # logins in one process
 
 _BODY_BYTES: Final = 16_384
 _CROSS_SITE: Final = N_("Please log in on Fivefold's own page.")
@@ -91,7 +91,7 @@ def auth_routes(
         identity: writes the cookie.
         sessions: learns at once of those that end here.
     """
-    turns = asyncio.Semaphore(AT_ONCE)  # so that others still find a thread
+    turns = asyncio.Semaphore(CONCURRENT_LOGINS)  # so that others still find a thread
 
     async def login(request: Request) -> Response:
         who = visitor(request)
@@ -138,7 +138,7 @@ async def _end(request: Request, open_studio: Callable[[], Studio], sessions: Li
     """
     if whose(request) is not None:
         session_id = request.state.session.id
-        await run_in_threadpool(lambda: open_studio().store.sessions.revoke(session_id))
+        await run_in_threadpool(lambda: open_studio().store.login_sessions.revoke(session_id))
         sessions.ended(session_id)
 
 
