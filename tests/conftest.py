@@ -1,6 +1,5 @@
 """A real MongoDB for the whole run, and an empty database on it for each test."""
 
-import resource
 import secrets
 import shutil
 import tempfile
@@ -9,8 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import hypothesis
 import pytest
+from argon2 import PasswordHasher
 from pydantic import SecretStr
 from pymongo import MongoClient
 
@@ -22,12 +21,19 @@ from core.store import Store, open_store
 from core.store.embedded import EmbeddedMongo
 from core.studio.order import Order, plan
 from tests.database import Databases, in_memory
+from tests.examples import register_profiles
 from tests.kept_secret import pytest_runtest_makereport  # noqa: F401  # a hook
 
-OPEN_FILES = 16_384
-# A busy machine takes as long as it takes: no test asserts on time.
-hypothesis.settings.register_profile("fast", deadline=None)
-hypothesis.settings.load_profile("fast")
+register_profiles()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cheap_passphrases() -> Iterator[None]:
+    """Hash passphrases with Argon2's least parameters; the real ones take 0.2 s of a processor."""
+    with pytest.MonkeyPatch.context() as patch:
+        hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+        patch.setattr("core.accounts.passphrases._HASHER", hasher)
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -40,9 +46,6 @@ def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
 
 @pytest.fixture(scope="session")
 def mongodb_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < OPEN_FILES and (hard == resource.RLIM_INFINITY or hard >= OPEN_FILES):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES, hard))  # a file a table or index
     memory = in_memory()
     folder = Path(tempfile.mkdtemp(prefix="fivefold-", dir=memory)) if memory else None
     mongo = EmbeddedMongo(folder or tmp_path_factory.mktemp("mongo"))

@@ -20,7 +20,6 @@ from tests.conftest import claim
 HOST: Final = "http://studio.example.org"
 ADMINS: Final = "the keys of the whole house"
 """The passphrase of `made_admin`'s accounts."""
-_ADMINS_HASH: Final = hash_passphrase(ADMINS)
 
 OpenBrowser = Callable[..., TestClient]
 """Opens a browser, logged in as somebody or not: the fixture `browser`."""
@@ -70,7 +69,7 @@ def log_in(client: TestClient, user_id: str, **more: Any) -> Any:  # JSON
 
 def made_admin(store: Store, user_id: str = "root") -> None:
     """Make an admin, who logs in with the passphrase `ADMINS`."""
-    assert store.users.create(user_id, admin=True, passphrase_hash=_ADMINS_HASH)
+    assert store.users.create(user_id, admin=True, passphrase_hash=hash_passphrase(ADMINS))
 
 
 def changed(client: TestClient, **body: Any) -> dict[str, Any]:

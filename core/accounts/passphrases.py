@@ -2,6 +2,7 @@
 
 import threading
 import unicodedata
+from functools import cache
 from typing import Final
 
 from argon2 import PasswordHasher, profiles
@@ -68,7 +69,7 @@ def matches(stored: str | None, passphrase: str) -> bool:
         return False
     with _CONCURRENCY:
         try:
-            _HASHER.verify(stored or _NOBODYS, _normal(passphrase))
+            _HASHER.verify(stored or _nobodys(), _normal(passphrase))
         except (VerificationError, InvalidHashError):
             return False
     return bool(stored)
@@ -79,4 +80,6 @@ def _normal(passphrase: str) -> bytes:
     return unicodedata.normalize("NFC", passphrase).encode(errors="replace")
 
 
-_NOBODYS: Final = hash_passphrase("nobody's")
+@cache  # not at import: it takes 0.2 s, and most processes check no passphrase
+def _nobodys() -> str:
+    return _HASHER.hash(_normal("nobody's"))

@@ -38,6 +38,7 @@ HIDING = """
         document.dispatchEvent(new Event("visibilitychange"));
     };
 """
+LINGERING = "document.getAnimations().find(each => each.animationName === 'linger')"
 
 
 @pytest.fixture
@@ -110,6 +111,11 @@ def toasts(page: Page) -> Locator:
     return page.get_by_test_id("toast")
 
 
+def wait_for_lingering(page: Page, state: str) -> None:
+    """Wait until the animation whose end takes the toast away is in a state."""
+    page.wait_for_function(f"{LINGERING}?.playState === '{state}'")
+
+
 def look(page: Page) -> None:
     """Let a page ask what there is to tell, as when it comes to the front, and hear the answer."""
     with page.expect_response(re.compile(r"/bell(\?|$)"), timeout=TOLD_MS) as heard:
@@ -134,10 +140,11 @@ def test_what_was_sent_shows_as_a_number_and_for_a_while_as_a_toast(
     expect(page.get_by_role("status").filter(has=toasts(page))).to_be_visible()
     expect(bell(page, 1)).to_contain_text("1")
     toasts(page).hover()
-    page.wait_for_timeout(9_000)  # longer than it stays by itself
-    expect(toasts(page)).to_be_visible()
+    wait_for_lingering(page, "paused")
     page.mouse.move(0, 0)
-    expect(toasts(page)).to_have_count(0, timeout=TOLD_MS)
+    wait_for_lingering(page, "running")
+    page.evaluate(f"{LINGERING}.finish()")
+    expect(toasts(page)).to_have_count(0)
     expect(bell(page, 1)).to_be_visible()
 
     put(store, "told", failed="The mail server does not know this address.")

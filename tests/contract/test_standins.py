@@ -226,6 +226,7 @@ def test_hundreds_of_tasks_at_once_are_carried_and_counted(vendor: StudioProcess
     accounts = [value for name, value in vendor.ledger().items() if name.startswith("load-")]
     assert len(accounts) == 300
     assert {account["charges"] for account in accounts} == {1}
+    assert all(account["tasks"] for account in accounts)
     assert all(task["followed"] for account in accounts for task in account["tasks"])
 
 

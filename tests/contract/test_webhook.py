@@ -323,7 +323,7 @@ def test_a_receiver_that_does_not_end_is_left(receiver: Receiver, what: Any) -> 
     receiver.answers.append(Answer(what=what))
     begun = time.monotonic()
     error = failure(WebhookSender(private=True, seconds=0.5), f"{receiver.url}{SECRET_PATH}")
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 30
     assert str(error) == "127.0.0.1 did not answer within 0.5 seconds."
     assert not error.permanent
 
@@ -360,7 +360,7 @@ def test_a_resolver_that_hangs_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     begun = time.monotonic()
     error = failure(WebhookSender(private=True, seconds=0.3), f"https://{NAME}{SECRET_PATH}")
     release.set()
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 30
     assert not error.permanent
 
 

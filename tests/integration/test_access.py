@@ -4,8 +4,7 @@ from datetime import timedelta
 from urllib.parse import quote
 
 import pytest
-from hypothesis import HealthCheck, example, given
-from hypothesis import settings as chosen
+from hypothesis import example, given
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 from streamlit.testing.v1 import AppTest
@@ -15,6 +14,7 @@ from core.models import Asset, Share, Via, now
 from core.store import Store
 from core.web.identity.middleware import Identity
 from tests.conftest import claim, stored_job
+from tests.examples import examples
 from tests.integration.test_web_pages import opened, shown
 from tests.web import ADMINS, OpenBrowser, finished, made_admin
 
@@ -120,9 +120,7 @@ def test_deleting_the_account_ends_its_links_at_once(
     assert {guest.get(each).status_code for each in addresses(image.id, key)} == {404}
 
 
-@chosen(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@examples(fast=60, deep=1_500)
 @given(typed=st.text(max_size=80), kept=st.integers(0, 50), part=st.sampled_from(PARTS))
 @example(typed="..%2f..%2fetc%2fpasswd", kept=0, part="")
 @example(typed="%252e%252e%252f", kept=0, part="/preview")

@@ -6,8 +6,7 @@ from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
 import pytest
-from hypothesis import HealthCheck, given
-from hypothesis import settings as chosen
+from hypothesis import given
 from hypothesis import strategies as st
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
@@ -17,6 +16,7 @@ from core.settings import Settings
 from core.store import Store
 from core.web.identity.middleware import COOKIE, Identity
 from tests.conftest import stored_job
+from tests.examples import examples
 from tests.web import HOST, app_of, browser_of, log_in, studio_of
 
 PRIVATE = "what only ana may know"
@@ -130,9 +130,7 @@ def harmless(answer: Any) -> None:
     assert urlsplit(answer.headers.get("location", "")).netloc in ("", urlsplit(HOST).netloc)
 
 
-lenient = chosen(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+lenient = examples(fast=50, deep=750)
 
 
 @lenient

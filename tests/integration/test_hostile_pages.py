@@ -1,12 +1,12 @@
 """Whatever stands in an address: a page or a sentence; no traceback, nobody else's work."""
 
 import pytest
-from hypothesis import HealthCheck, given
-from hypothesis import settings as chosen
+from hypothesis import given
 from hypothesis import strategies as st
 
 from core.store import Store
 from tests.conftest import stored_job
+from tests.examples import examples
 from tests.integration.test_breaking_in import hostile_text
 from tests.integration.test_web_pages import opened
 
@@ -16,7 +16,7 @@ PAGES = ("create", "gallery", "job", "notifications", "activity", "account", "sh
 NAMES = ("id", "user", "key", "days", "deeds", "show", "animate", "next", "invite", "refused")
 
 
-@chosen(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(fast=20, deep=300)
 @given(
     page=st.sampled_from(PAGES),
     query=st.dictionaries(st.sampled_from(NAMES), hostile_text, max_size=4),

@@ -11,8 +11,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import HealthCheck, given
-from hypothesis import settings as chosen
+from hypothesis import given
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
@@ -29,6 +28,7 @@ from core.store.jobs.library import (
 )
 from core.web.library.query import read_filter
 from tests.conftest import MOMENT, stored_job
+from tests.examples import examples
 from tests.integration.test_breaking_in import answered, harmless, hostile_text, json_values
 from tests.seed import fill
 from tests.web import ADMINS, OpenBrowser, changed, made_admin
@@ -717,9 +717,7 @@ def test_an_admin_s_download_is_logged_as_such(
 
 # Hostile input
 
-lenient = chosen(
-    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+lenient = examples(fast=40, deep=600)
 NAMES: Final = [
     *("kind", "q", "provider", "model", "ratio", "from", "to", "favourite", "rating"),
     *("collection", "job", "bin", "sort", "after", "limit", "zone", "user", "language"),

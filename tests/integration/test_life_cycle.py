@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Final
 
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, given
 from hypothesis import strategies as st
 
 from core.models import (
@@ -18,6 +18,7 @@ from core.models import (
 from core.providers.registry import configured
 from core.store import LeaseLost, Store
 from core.studio.order import Order, plan
+from tests.examples import examples
 
 ITEMS: Final = 3
 KEPT: Final = {"kept": [{"what": "reply", "path": "a/.replies/b", "bytes": 9}]}
@@ -338,9 +339,9 @@ class LifeCycle:
             assert all(item.state == AssetState.DONE for item in self.model)
 
 
-@settings(
-    max_examples=100,
-    deadline=None,
+@examples(
+    fast=40,
+    deep=500,
     suppress_health_check=list(HealthCheck),
     phases=[Phase.explicit, Phase.reuse, Phase.generate],  # shrinking takes minutes
 )

@@ -4,13 +4,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from core.models import DUE_NOW, Job, Notice, Notify, When, new_id
 from core.models.times import zone_names
 from core.store import Store
 from tests.conftest import stored_job
+from tests.examples import examples
 from tests.integration.test_notifications import Recorder, end, sender
 
 YEAR = (datetime(2026, 1, 1), datetime(2026, 12, 31))
@@ -69,9 +70,7 @@ def stored(store: Store, user_id: str, story: Story) -> dict[str, datetime]:
     return due
 
 
-@settings(
-    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@examples(fast=25, deep=300)
 @given(story=stories())
 def test_each_is_told_once_and_none_early_however_time_passes(store: Store, story: Story) -> None:
     user_id = f"u{new_id()}"

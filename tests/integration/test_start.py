@@ -43,15 +43,21 @@ def test_advice_fits_what_is_wrong_with_an_address(address: str, port: int, advi
     assert "PORT=" not in str(error.value)
 
 
+def family_of(address: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
+
+
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1", "::", "0.0.0.0", "localhost"])  # noqa: S104
 def test_usual_addresses_can_be_listened_on(address: str) -> None:
-    _see_that_address_is_free(address, free_port())
+    port = free_port()
+    _see_that_address_is_free(address, port)
+    with socket.create_server((address, port), family=family_of(address)):  # and it left nothing
+        pass
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
 def test_a_busy_port_asks_for_another_one(address: str) -> None:
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with socket.socket(family) as squatter:
+    with socket.socket(family_of(address)) as squatter:
         squatter.bind((address, 0))
         squatter.listen()
         with pytest.raises(CannotStart, match=r"Address already in use. Set PORT to a free one"):

@@ -438,9 +438,14 @@ def test_the_database_refuses_a_document_that_is_not_a_job(
         raw["assets"].insert_one({"_id": "x", "job_id": job.id})
 
 
-def test_the_schema_can_be_ensured_again(store: Store) -> None:
+def test_the_schema_can_be_ensured_again(store: Store, raw: Database[dict[str, Any]]) -> None:
+    def indexes() -> dict[str, Any]:
+        return {name: raw[name].index_information() for name in raw.list_collection_names()}
+
+    before = indexes()
+    assert len(before["assets"]) > 1
     store.ensure_schema()
-    store.ensure_schema()
+    assert indexes() == before
 
 
 @pytest.mark.parametrize(

@@ -283,7 +283,9 @@ def test_a_collector_that_does_not_answer_delays_no_stop_and_is_told_once(*, lis
         done = process(
             WORK + "import time\nprint(time.monotonic())", OTEL_EXPORTER_OTLP_ENDPOINT=address
         )
-        assert time.monotonic() - float(done.stdout) < 4.0  # two, and the interpreter's own end
+        assert (
+            time.monotonic() - float(done.stdout) < 9.0
+        )  # two, and the end of the interpreter; by default it takes ten
     told = done.stderr.splitlines()
     assert len(told) == (0 if listens else 1)
     assert all(" worker   WARNING Transient error" in line for line in told)

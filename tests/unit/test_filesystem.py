@@ -123,7 +123,9 @@ def test_a_secret_is_kept_where_there_are_no_links(
     again = filesystem.kept_secret(tmp_path / "deep" / "key", lambda: "second")
     assert (kept, again) == ("first", "first")
     settings = Settings(data_dir=tmp_path / "data")
-    assert open_identity(settings).share_key("x") == open_identity(settings).share_key("x")
+    first, second = (open_identity(settings) for _ in range(2))
+    assert first is not second
+    assert first.share_key("x") == second.share_key("x")
 
 
 @pytest.mark.parametrize("links", [True, False])

@@ -76,6 +76,12 @@ def marked() -> Iterator[tuple[str, ast.Call, ast.AST | None]]:
             yield where, call, outer
 
 
+def every_mark() -> list[tuple[str, ast.Call, ast.AST | None]]:
+    found = list(marked())
+    assert len(found) > 100
+    return found
+
+
 def test_the_template_has_all_texts_of_the_code(tmp_path: Path) -> None:
     now = tmp_path / "messages.pot"
     subprocess.run([ROOT / "scripts" / "texts", now], check=True)
@@ -96,9 +102,9 @@ def test_a_language_has_all_texts(code: str) -> None:
 
 @pytest.mark.parametrize("code", OTHERS)
 def test_a_translation_has_every_form_and_what_is_put_into_it(code: str) -> None:
-    for message in catalogue(code):
-        if not message.id:
-            continue
+    messages = [message for message in catalogue(code) if message.id]
+    assert messages
+    for message in messages:
         many = isinstance(message.id, list | tuple)
         said = message.id[-1] if many else str(message.id)
         assert len(forms(message)) == (catalogue(code).num_plurals if many else 1), said
@@ -107,7 +113,7 @@ def test_a_translation_has_every_form_and_what_is_put_into_it(code: str) -> None
 
 
 def test_what_is_marked_is_a_text_that_can_be_found() -> None:
-    for where, call, _outer in marked():
+    for where, call, _outer in every_mark():
         for each in call.args:
             assert not isinstance(each, ast.JoinedStr), f"{where}: an f-string is not translated"
             if isinstance(each, ast.Call) and isinstance(each.func, ast.Attribute):
@@ -121,7 +127,7 @@ def test_what_is_marked_is_found() -> None:
     """Whatever stands where nothing finds it, such as within an f-string, is not translated."""
     ids = [[m.id] if isinstance(m.id, str) else m.id for m in texts(TEMPLATE)]
     there = {text for each in ids for text in each} | {""}
-    for where, call, _outer in marked():
+    for where, call, _outer in every_mark():
         assert isinstance(call.func, ast.Name)
         said = [str(each.value) for each in call.args if isinstance(each, ast.Constant)]
         said = said[1:] if call.func.id == "pgettext" else said[:2]
@@ -130,7 +136,7 @@ def test_what_is_marked_is_found() -> None:
 
 def test_what_is_put_into_a_text_has_the_names_that_stand_there() -> None:
     seen = 0
-    for where, call, outer in marked():
+    for where, call, outer in every_mark():
         said = [each.value for each in call.args if isinstance(each, ast.Constant)]
         if not isinstance(outer, ast.Call) or not isinstance(outer.func, ast.Attribute):
             continue

@@ -5,12 +5,13 @@ import itertools
 import cv2
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from core.providers.illustrator.canvas.noise import Array
 from core.providers.illustrator.render import draw_clip, draw_image
 from core.providers.illustrator.scene import STYLES, read_scene
+from tests.examples import examples
 
 
 def image(
@@ -134,10 +135,7 @@ def test_words_and_symbols_are_understood(prompt: str, field: str, value: str) -
 
 def test_words_match_whole() -> None:
     assert "cat" not in read_scene("a catalogue of locations").subjects
-    assert (
-        read_scene("a seasoned oceanographer").setting
-        == read_scene("a seasoned oceanographer").setting
-    )
+    assert read_scene("a seasoned oceanographer").setting != "sea"
     assert read_scene("training").weather == "clear"
 
 
@@ -155,7 +153,7 @@ def test_every_style_redraws_the_picture(style: str) -> None:
     assert not np.array_equal(styled, plain)
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@examples(fast=8, deep=300)
 @given(
     prompt=st.text(min_size=1, max_size=200),
     seed=st.integers(0, 2**63 - 1),
@@ -167,7 +165,7 @@ def test_any_prompt_draws(prompt: str, seed: int, slot: int) -> None:
     assert picture.std() > 3  # a picture, not a blank
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@examples(fast=8, deep=300)
 @given(
     setting=st.sampled_from(
         ["space", "city", "desert", "forest", "arctic", "lake", "sea", "mountains", "meadow"],

@@ -342,7 +342,8 @@ def test_every_item_has_a_prompt_that_is_one(prompts: list[str], style: str | No
     except InvalidInput:
         return
     for asset in assets:
-        parse_prompt(asset.prompt or "a fox")
+        prompt = asset.prompt or "a fox"
+        assert parse_prompt(prompt) == prompt
 
 
 # Clips of an image
