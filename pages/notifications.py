@@ -35,7 +35,7 @@ def live(user: User) -> None:
         if st.session_state.get("notices_pace") != shown["pace"]:
             st.session_state["notices_pace"] = shown["pace"]
             st.rerun()  # how often the fragment runs again is decided by the page
-        frontend.notices(shown, lambda asked: carry_out(user, asked))
+        frontend.notifications(shown, lambda asked: carry_out(user, asked))
 
 
 def main() -> None:

@@ -106,7 +106,7 @@ def open_lightbox(page: Page, index: int = 0) -> Locator:
 
 
 def go_to(page: Page, name: str) -> None:
-    """Follow a link of the masthead: `Create` or `Gallery`."""
+    """Follow a link of the header: `Create` or `Gallery`."""
     link = page.get_by_role("navigation", name="Pages").get_by_role("link", name=name)
     link.click()
     expect(link).to_have_attribute("aria-current", "page", timeout=DRAWN_MS)

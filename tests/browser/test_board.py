@@ -56,7 +56,7 @@ def test_items_and_jobs_are_cancelled_tried_again_and_sent_again(
     page.reload()
     unknown = page.get_by_role("article", name="Video 4")
     expect(unknown).to_contain_text("it may have been charged", timeout=pages.DRAWN_MS)
-    told = page.get_by_test_id("board").get_by_text("1 video needs your decision.")
+    told = page.get_by_test_id("job").get_by_text("1 video needs your decision.")
     expect(told).to_be_visible()
     unknown.get_by_role("button", name="Send again").click()
     expect(question).to_contain_text("it may be charged twice")

@@ -217,10 +217,10 @@ def test_an_admin_opens_a_job_read_only_and_is_told_that_it_is_logged(
     store: Store, image: Asset
 ) -> None:
     made_admin(store)
-    board = shown(opened("job", "root", id=image.job_id))["board"]
-    assert "eve" not in board["note"]
-    assert "ana's work as an admin" in board["note"]
-    assert all(not tile["acts"] for each in board["sections"] for tile in each["items"])
+    view = shown(opened("job", "root", id=image.job_id))["job"]
+    assert "eve" not in view["note"]
+    assert "ana's work as an admin" in view["note"]
+    assert all(not tile["acts"] for each in view["sections"] for tile in each["items"])
     assert looks(store, "root") == [("open_job", "ana", Via.ADMIN, None)]
     assert headers(opened("job", "eve", id=image.job_id)) == ["There is nothing here"]
 
@@ -244,10 +244,10 @@ def test_a_shared_page_needs_no_login_and_shows_nothing_but_the_job(
     share, key = shared(store, image)
     for user in (None, "eve"):
         app = opened("shared", user, key=key)
-        board = shown(app)["board"]
-        assert board["job"]["prompt"] == PRIVATE
-        assert "ana shares this with you" in board["note"]
-        tiles = [tile for each in board["sections"] for tile in each["items"]]
+        view = shown(app)["job"]
+        assert view["job"]["prompt"] == PRIVATE
+        assert "ana shares this with you" in view["note"]
+        tiles = [tile for each in view["sections"] for tile in each["items"]]
         assert all(not tile["acts"] for tile in tiles)
         assert f"share={key}" in str(tiles[-5 if tiles[0]["kind"] == "video" else 0])
     assert looks(store, "") == [("open_job", "ana", Via.SHARE, share.id)]
@@ -262,7 +262,7 @@ def test_a_shared_page_without_a_good_key_says_that_the_link_has_ended(
     assert store.jobs.get(image.job_id) is not None
     app = opened("shared", None, key=key)
     assert headers(app) == ["This link has ended"]
-    assert "board" not in shown(app)
+    assert "job" not in shown(app)
 
 
 @pytest.mark.usefixtures("page_studio")
@@ -271,7 +271,7 @@ def test_a_link_that_is_withdrawn_ends_an_open_page_with_its_next_run(
 ) -> None:
     share, key = shared(store, image)
     app = opened("shared", None, key=key)
-    assert "board" in shown(app)
+    assert "job" in shown(app)
     store.shares.withdraw(share.id, "ana")
     app.run()
     assert headers(app) == ["This link has ended"]

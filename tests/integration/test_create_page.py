@@ -55,7 +55,7 @@ def paid(monkeypatch: pytest.MonkeyPatch, page_studio: Studio) -> Iterator[Studi
 
 
 def box(app: AppTest) -> dict[str, Any]:
-    return shown(app)["prompt"]
+    return shown(app)["create_prompt"]
 
 
 def said(app: AppTest) -> list[str]:
@@ -249,9 +249,9 @@ def test_how_long_it_takes_is_said_where_it_is_known(page_studio: Studio, store:
 def test_who_stays_can_order_the_next_at_once(store: Store) -> None:
     app = opened("create")
     asked = {"at": 1.0, "name": "stay", "on": True}
-    press(app, "prompt", "ask", json.dumps(asked))
+    press(app, "create_prompt", "ask", json.dumps(asked))
     store.users.ensure("ana")
-    press(app, "prompt", "ask", json.dumps(asked | {"at": 2.0}))
+    press(app, "create_prompt", "ask", json.dumps(asked | {"at": 2.0}))
     assert box(app)["stay"]
     app.number_input(key="create-create-images").set_value(6).run()
     first = send(app, "a fox")
@@ -264,7 +264,9 @@ def test_who_stays_can_order_the_next_at_once(store: Store) -> None:
     jobs = store.jobs.of_user("ana")
     assert [(job.prompt, job.requested.images) for job in jobs] == [("a hare", 6), ("a fox", 6)]
     assert box(second)["sent"]["href"] == f"/job?id={jobs[0].id}"
-    assert [card["id"] for card in shown(second)["shelf"]["cards"]] == [job.id for job in jobs]
+    assert [card["id"] for card in shown(second)["recent_jobs"]["cards"]] == [
+        job.id for job in jobs
+    ]
     assert box(opened("create"))["stay"]
 
 

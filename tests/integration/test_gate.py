@@ -63,7 +63,7 @@ def test_the_web_process_asks_nothing_of_anybody_outside(
                     web.socket(cookie(secret) | {"Host": host, "Origin": origin})
         for own in (None, f"http://localhost:{web.port}", f"http://127.0.0.1:{web.port}"):
             with web.socket(cookie(secret), origin=own) as opened:
-                assert "masthead" in drawn(opened)
+                assert "header" in drawn(opened)
                 assert "gallery" in drawn(opened, page="gallery")
         with web.client(Origin=web.url) as client:
             for path in ("/", "/gallery", "/_stcore/health", "/_stcore/host-config", "/health"):
@@ -115,7 +115,7 @@ def test_a_proxy_may_send_what_it_likes_as_host(settings: Settings, store: Store
                 assert answer.is_success, host
                 assert "Secure" in answer.headers["set-cookie"]
             with web.socket(cookie(secret) | {"Host": host, "Origin": PROXIED}) as opened:
-                assert "masthead" in drawn(opened)
+                assert "header" in drawn(opened)
             wrong = headers | {"Origin": "https://studio.example.org"}
             with web.client(**wrong) as client:
                 assert client.post("/auth/login", json={"user_id": "ana"}).status_code in (400, 403)
@@ -213,7 +213,7 @@ def test_what_a_websocket_may_send_is_bounded_and_others_go_on(web: Web, store: 
                 assert closing_code(flooding, [b"x" * 19_000_000]) in (None, 1009)
             with web.socket(headers) as opened:
                 assert drawn(opened)
-        assert "masthead" in drawn(honest)
+        assert "header" in drawn(honest)
 
 
 def closing_code(connection: ClientConnection, messages: list[bytes]) -> int | None:
@@ -260,7 +260,7 @@ def test_under_a_path_everything_works_whether_the_proxy_cuts_it_or_not(
                 assert client.post(f"{prefix}/origin").json() == {"ours": True}
             headers = cookie(secret) | {"Origin": public}
             with web.socket(headers, f"{prefix}/_stcore/stream") as opened:
-                assert "masthead" in drawn(opened)
+                assert "header" in drawn(opened)
         with web.client() as client:
             moved = client.get("/studio?a=b")
             assert (moved.status_code, moved.headers["location"]) == (301, "studio/?a=b")

@@ -76,7 +76,7 @@ def is_text(part: object) -> bool:
 def test_a_page_speaks_the_browsers_language(locale: str, title: str, spoken: str) -> None:
     app = tab("account", locale)
     assert [each.value for each in app.title] == [title]
-    assert shown(app)["masthead"]["language"] == spoken
+    assert shown(app)["header"]["language"] == spoken
 
 
 @pytest.mark.usefixtures("page_studio")
@@ -98,7 +98,7 @@ def test_the_language_is_chosen_on_the_page_account(store: Store) -> None:
     with speaking("de"):
         choice.select("en").run()
     assert [each.value for each in app.title] == ["Account"]
-    assert shown(app)["masthead"]["language"] == "en"
+    assert shown(app)["header"]["language"] == "en"
     assert (user := store.users.get("ana")) is not None
     assert user.language == "en"
     assert [each.value for each in tab("activity", "de-DE", chosen="en").title] == ["Activity"]
@@ -112,7 +112,7 @@ def test_the_language_is_chosen_on_the_page_account(store: Store) -> None:
 def test_every_page_can_be_had_in_german(page: str, store: Store) -> None:
     stored_job(store)
     app = tab(page, "de")
-    assert shown(app)["masthead"]["language"] == "de"
+    assert shown(app)["header"]["language"] == "de"
     assert "User id" not in str(app)
 
 

@@ -150,7 +150,7 @@ def test_the_pages_buttons_do_what_they_say(store: Store) -> None:
     [proto] = [
         each.proto
         for each in app.get("bidi_component")
-        if each.proto.component_name == "fivefold_notices"
+        if each.proto.component_name == "fivefold_notifications"
     ]
     asked = json.dumps({"name": "cancel", "id": f"{job.id}-app", "on": "notice"})
     states = app._tree.get_widget_states()  # noqa: SLF001  # AppTest clicks on no component
@@ -266,7 +266,7 @@ def test_an_order_for_mail_without_an_address_is_refused_and_loses_nothing(store
     app.pills(key="wish-channels").set_value([ChannelName.EMAIL]).run()
     app = send(app, "a fox")
     assert any("e-mail address" in each.value for each in app.error)
-    assert shown(app)["prompt"]["token"] == ""  # nothing is put into the box: it keeps what it has
+    assert shown(app)["create_prompt"]["token"] == ""  # the box keeps what it has
     assert store.jobs.of_user("ana") == []
 
 

@@ -66,7 +66,7 @@ def forged(app: AppTest, label: str, prompt: str = "the sea", **value: Any) -> A
     [box] = [
         each.proto
         for each in app.get("bidi_component")
-        if each.proto.component_name == "fivefold_prompt"
+        if each.proto.component_name == "fivefold_create_prompt"
     ]
     asked = {"at": time.time(), "name": "create", "prompt": prompt}
     states = app._tree.get_widget_states()  # noqa: SLF001  # no browser sends this
@@ -137,13 +137,13 @@ def test_what_is_offered_otherwise_than_it_was_shown_is_not_ordered(
     }[change]
     offer(monkeypatch, *before)
     app = opened("create")
-    terms = shown(app)["prompt"]["terms"]
+    terms = shown(app)["create_prompt"]["terms"]
     offer(monkeypatch, *after)
     send(app, "the sea")
     assert not app.exception
     assert store.jobs.of_user("ana") == []
     assert OTHERWISE in errors(app)
-    assert shown(app)["prompt"]["terms"] != terms
+    assert shown(app)["create_prompt"]["terms"] != terms
     send(app, "the sea", terms=terms)  # a tab that was not drawn anew
     assert store.jobs.of_user("ana") == []
     send(app, "the sea")  # now it was shown
@@ -193,7 +193,7 @@ def test_whatever_the_box_says_it_is_a_sentence_or_nothing(store: Store, said: s
     [box] = [
         each.proto
         for each in app.get("bidi_component")
-        if each.proto.component_name == "fivefold_prompt"
+        if each.proto.component_name == "fivefold_create_prompt"
     ]
     states = app._tree.get_widget_states()  # noqa: SLF001
     states.widgets.append(

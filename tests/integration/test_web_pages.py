@@ -53,7 +53,7 @@ def press(app: AppTest, component: str, event: str, value: str) -> AppTest:
 def send(app: AppTest, prompt: str, **more: Any) -> AppTest:
     """Write a prompt into the box on Create and send it."""
     asked = {"at": time.time(), "name": "create", "prompt": prompt} | more
-    return press(app, "prompt", "ask", json.dumps(asked))
+    return press(app, "create_prompt", "ask", json.dumps(asked))
 
 
 @pytest.mark.parametrize("page", ["create", "gallery", "job"])
@@ -81,8 +81,8 @@ def test_an_order_is_stored_and_leads_to_its_page(store: Store) -> None:
     assert (job.prompt, job.status) == (prompt, JobStatus.PROCESSING)
     assert len(store.assets.of_job(job.id)) == 10
     assert not app.exception
-    assert shown(app)["board"]["job"]["sentence"] == GENERATING
-    assert shown(app)["board"]["job"]["prompt"] == prompt
+    assert shown(app)["job"]["job"]["sentence"] == GENERATING
+    assert shown(app)["job"]["job"]["prompt"] == prompt
 
 
 @pytest.mark.parametrize(
@@ -97,23 +97,23 @@ def test_a_prompt_that_cannot_be_is_refused_in_place(
 ) -> None:
     app = send(opened("create"), prompt)
     assert [each.value for each in app.error] == [sentence]
-    assert shown(app)["prompt"]["token"] == ""  # nothing is put into the box: it keeps what it has
+    assert shown(app)["create_prompt"]["token"] == ""  # the box keeps what it has
     assert store.jobs.of_user("ana") == []
 
 
 def test_somebody_new_is_invited_with_examples() -> None:
     app = opened("create")
-    assert "shelf" not in shown(app)
+    assert "recent_jobs" not in shown(app)
     example = app.button[-1]
     example.click().run()
-    assert shown(app)["prompt"]["prompt"] == example.label
+    assert shown(app)["create_prompt"]["prompt"] == example.label
     assert any("not an AI model" in each.value for each in app.caption)
 
 
 def test_the_first_page_shows_ones_own_jobs_only(store: Store) -> None:
     mine, _ = stored_job(store, "ana")
     stored_job(store, "eve")
-    [card] = shown(opened("create"))["shelf"]["cards"]
+    [card] = shown(opened("create"))["recent_jobs"]["cards"]
     assert card["id"] == mine.id
 
 
@@ -121,7 +121,7 @@ def test_somebody_elses_job_looks_like_one_that_never_was(store: Store) -> None:
     theirs, _ = stored_job(store, "eve")
     pages = [opened("job", id=job_id) for job_id in (theirs.id, "never-was", "")]
     assert [[each.value for each in app.header] for app in pages] == [["There is nothing here"]] * 3
-    assert all(set(shown(app)) == {"masthead"} for app in pages)
+    assert all(set(shown(app)) == {"header"} for app in pages)
     assert store.view_log.of_user("ana") == []
 
 

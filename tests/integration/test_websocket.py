@@ -76,7 +76,7 @@ def test_without_a_cookie_that_proves_something_there_is_the_login_and_nothing_e
                 assert set(found) == {"all", "login"}, (headers, page)
                 assert PRIVATE not in found["all"]
     with opened(port, cookie(secret)) as socket:
-        assert drawn(socket)["masthead"]["user"] == "ana"
+        assert drawn(socket)["header"]["user"] == "ana"
         assert PRIVATE in drawn(socket, f"id={job.id}", "job")["all"]
 
 
@@ -98,7 +98,7 @@ def test_the_id_of_somebodys_tab_gives_nobody_that_tab(port: int, store: Store) 
     for headers in ({}, cookie(others)):
         with opened(port, headers, subprotocols=names) as socket:
             found = drawn(socket)
-            assert found.get("masthead", {}).get("user") != "ana"
+            assert found.get("header", {}).get("user") != "ana"
             assert PRIVATE not in found["all"]
             assert session_id_of(found["all"]) != tab
     with opened(port, cookie(secret), subprotocols=names) as socket:
@@ -113,7 +113,7 @@ def session_id_of(said: str) -> str:
 def test_an_open_tab_ends_within_seconds_of_its_session(port: int, store: Store) -> None:
     secret, session = store.login_sessions.begin("ana", 30)
     with opened(port, cookie(secret)) as socket:
-        assert "masthead" in drawn(socket)
+        assert "header" in drawn(socket)
         store.login_sessions.revoke(session.id)
         started = time.monotonic()
         with pytest.raises(ConnectionClosed) as closed:

@@ -118,7 +118,7 @@ def test_what_is_marked_is_a_text_that_can_be_found() -> None:
             assert not isinstance(each, ast.JoinedStr), f"{where}: an f-string is not translated"
             if isinstance(each, ast.Call) and isinstance(each.func, ast.Attribute):
                 assert each.func.attr != "format", f"{where}: it is found before, filled afterwards"
-    for path in sorted((ROOT / "core" / "web" / "frontend").glob("*.js")):
+    for path in sorted((ROOT / "core" / "web" / "frontend").rglob("*.js")):
         found = re.findall(r"\b(?:_|N_|n?gettext)\(\s*`", path.read_text(encoding="utf-8"))
         assert not found, f"{path.name}: a template string is not translated"
 

@@ -21,7 +21,9 @@ from core.web.http.requests import same_origin
 
 SCRIPT: Final = "/first.js"
 _TAG: Final = b'<script defer src="./first.js"></script></head>'
-_CODE: Final = (files("core.web") / "frontend" / "first.js").read_text(encoding="utf-8")
+_CODE: Final = (files("core.web") / "frontend" / "pages" / "connection_check.js").read_text(
+    encoding="utf-8"
+)
 
 
 def first_page_routes() -> list[Route]:

@@ -6,7 +6,7 @@ import streamlit as st
 
 from core.store import DatabaseUnavailable
 from core.web import tab_session
-from core.web.frontend import FAVICON, PAGE_STYLE, masthead
+from core.web.frontend import FAVICON, STREAMLIT_STYLE, header
 from core.web.login.options import draw_login
 from core.web.login.routes import own_page
 from core.web.tab_session import all_pages
@@ -17,7 +17,7 @@ OPEN_PAGES = ("/providers", "/shared")  # shown to anybody
 def main() -> None:
     """Draw the page that the address names, or the login that leads to it."""
     st.set_page_config(page_icon=FAVICON, layout="wide", initial_sidebar_state="collapsed")
-    st.html(f"<style>{PAGE_STYLE}</style>")
+    st.html(f"<style>{STREAMLIT_STYLE}</style>")
     user = tab_session.user_id()
     if user is not None:
         with suppress(DatabaseUnavailable):
@@ -32,7 +32,7 @@ def main() -> None:
     if user is not None:
         if path == "/login" and "invite" not in st.query_params:
             st.switch_page(pages["/"])
-        masthead(user, path)
+        header(user, path)
     if path == "/login":
         draw_login(own_page(st.query_params.get("next", "/")), st.query_params.get("invite", ""))
         return

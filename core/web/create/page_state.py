@@ -173,7 +173,7 @@ class Visit:
         if len(self.written) > _ADDRESSES_KEPT:
             del self.written[next(iter(self.written))]
         task = filled.task
-        frontend.prompt_box(
+        frontend.create_prompt(
             {
                 "user": user.id,
                 "box": self.box,

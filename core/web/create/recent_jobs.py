@@ -15,5 +15,5 @@ def draw(user_id: str) -> bool:
     shown = look(studio(), CardsChannel(Looker(user_id, zone=zone)))
     if shown is None or not shown["cards"]:
         return False
-    frontend.shelf(shown | {"zone": zone})
+    frontend.recent_jobs(shown | {"zone": zone})
     return True

@@ -1,7 +1,7 @@
-"""The front-end components: each a Python function here, a `.js` and a `.css` beside it.
+"""The front-end components, one function each; they draw with the modules beside this one.
 
 All nodes are made with `createElement` and `textContent`, never from HTML, so that what users
-typed stays text. `dom.js` and `base.css` are put before every component's own.
+typed stays text.
 """
 
 import json
@@ -16,52 +16,59 @@ from core import i18n
 
 _FOLDER: Final = Path(__file__).parent
 
-Act = Callable[[str], None]
-"""Called with the id that a click was about."""
+Callback = Callable[[str], None]
+"""Called with the value that a click carries."""
 
 
 def _read(name: str) -> str:
     return (_FOLDER / name).read_text(encoding="utf-8")
 
 
-def _component(name: str, *, js: Sequence[str] = (), css: Sequence[str] = ()) -> Callable[..., Any]:
+def _component(path: str, *, js: Sequence[str] = (), css: Sequence[str] = ()) -> Callable[..., Any]:
     """Make a component of its own files, after those that others have too and those it names."""
     words = f"const CATALOGUES = {json.dumps(i18n.for_browsers())};\n"
     return st.components.v2.component(
-        f"fivefold_{name}",
-        css="".join(_read(f"{each}.css") for each in ("base", *css, name)),
-        js=words + "".join(_read(f"{each}.js") for each in ("dom", *js, name)),
+        f"fivefold_{path.rpartition('/')[2]}",
+        css="".join(_read(f"{each}.css") for each in ("kit/base", *css, path)),
+        js=words + "".join(_read(f"{each}.js") for each in ("kit/dom", *js, path)),
     )
 
 
-_masthead = _component("masthead", js=("toasts", "bell"), css=("bell",))
-_login = _component("login")
-_TILES_JS: Final = ("library", "dialogs", "details", "zoom", "transport", "lightbox", "tile")
-_TILES_CSS: Final = ("dialogs", "lightbox", "tile")
-
-_board = _component("board", js=(*_TILES_JS, "live"), css=_TILES_CSS)
-_gallery = _component(
-    "gallery", js=(*_TILES_JS, "compare", "grid", "filters"), css=(*_TILES_CSS, "compare")
+_ITEM_JS: Final = (
+    "item/library_client",
+    "kit/dialogs",
+    *(f"item/{each}" for each in ("details", "zoom", "player", "lightbox", "tile")),
 )
-_prompt = _component("prompt")
-_shelf = _component("shelf", js=("live",))
-_notices = _component("notices")
+_ITEM_CSS: Final = ("kit/dialogs", "item/lightbox", "item/tile")
+
+_header = _component("header/header", js=("header/toasts", "header/bell"), css=("header/bell",))
+_login = _component("pages/login")
+_job = _component("pages/job", js=(*_ITEM_JS, "kit/event_stream"), css=_ITEM_CSS)
+_gallery = _component(
+    "gallery/gallery",
+    js=(*_ITEM_JS, "item/compare", "gallery/grid", "gallery/filters"),
+    css=(*_ITEM_CSS, "item/compare"),
+)
+_create_prompt = _component("pages/create_prompt")
+_recent_jobs = _component("pages/recent_jobs", js=("kit/event_stream",))
+_notifications = _component("pages/notifications")
+
 FAVICON: Final = str(_FOLDER / "mark.svg")
-PAGE_STYLE: Final = _read("page.css")
+STREAMLIT_STYLE: Final = _read("pages/streamlit.css")
 """What Streamlit's own elements look like beyond the theme."""
 
 
-def masthead(user_id: str, current: str) -> None:
+def header(user_id: str, current: str) -> None:
     """Draw the top of a page: the wordmark, the way around, who is logged in, log out.
 
     Args:
         user_id: who is logged in.
         current: the path of the page it is drawn on.
     """
-    _mount(_masthead, "masthead", {"user": user_id, "current": current})
+    _mount(_header, "header", {"user": user_id, "current": current})
 
 
-def login_form(shown: dict[str, str], on_provider: Act) -> None:
+def login(shown: dict[str, str], on_provider: Callback) -> None:
     """Draw the login page.
 
     Args:
@@ -75,7 +82,7 @@ def login_form(shown: dict[str, str], on_provider: Act) -> None:
     _mount(_login, "login", shown, provider=on_provider)
 
 
-def board(key: str, shown: dict[str, Any]) -> None:
+def job(key: str, shown: dict[str, Any]) -> None:
     """Draw a job; what is on the screen already is changed, never made anew.
 
     It keeps itself up to date by the routes of `core.web.live.sse_routes`, and its buttons ask
@@ -86,10 +93,10 @@ def board(key: str, shown: dict[str, Any]) -> None:
         shown: from `core.web.jobs.snapshot.snapshot`, and `note`, said above it; `zone`, the
             zone of the times; `share`, the key of the link that it is looked at by, or empty.
     """
-    _mount(_board, key, shown)
+    _mount(_job, key, shown)
 
 
-def prompt_box(shown: dict[str, Any], on_ask: Act) -> None:
+def create_prompt(shown: dict[str, Any], on_ask: Callback) -> None:
     """Draw the prompt's box with the button that sends it.
 
     Args:
@@ -103,7 +110,7 @@ def prompt_box(shown: dict[str, Any], on_ask: Act) -> None:
         on_ask: called with what is asked for, as JSON: `at` (a number that rises), `name`
             (`create`, `vary`, `stay`, `open`), `prompt`, `terms` and `on`.
     """
-    _mount(_prompt, f"prompt-{shown['box']}", shown, ask=on_ask)
+    _mount(_create_prompt, f"prompt-{shown['box']}", shown, ask=on_ask)
 
 
 def gallery(key: str, shown: dict[str, Any]) -> None:
@@ -116,27 +123,29 @@ def gallery(key: str, shown: dict[str, Any]) -> None:
     _mount(_gallery, key, shown)
 
 
-def shelf(shown: dict[str, Any]) -> None:
+def recent_jobs(shown: dict[str, Any]) -> None:
     """Draw the cards of recent jobs, which keep themselves up to date.
 
     Args:
         shown: `now`; `cards` from `core.web.jobs.snapshot.card`; `more`, whether there are
             others; and `zone`, the zone of the times.
     """
-    _mount(_shelf, "shelf", shown)
+    _mount(_recent_jobs, "recent_jobs", shown)
 
 
-def notices(shown: dict[str, Any], on_act: Act) -> None:
+def notifications(shown: dict[str, Any], on_act: Callback) -> None:
     """Draw what is due, what failed and what was sent.
 
     Args:
         shown: from `core.web.inbox.notices.overview`.
         on_act: called with what a button asks for, as JSON; see `core.web.inbox.notices.carry_out`.
     """
-    _mount(_notices, "notices", shown, act=on_act)
+    _mount(_notifications, "notifications", shown, act=on_act)
 
 
-def _mount(component: Callable[..., Any], key: str, shown: dict[str, Any], **acts: Act) -> None:
+def _mount(
+    component: Callable[..., Any], key: str, shown: dict[str, Any], **acts: Callback
+) -> None:
     """Mount a component; a click on it calls the act of its name with the value it carries."""
 
     def happened(name: str) -> None:

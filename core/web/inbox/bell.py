@@ -1,4 +1,4 @@
-"""The bell: what the app tells whoever is logged in, for the masthead's script."""
+"""The bell: what the app tells whoever is logged in, for the page's header."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""A job on a page: drawn as it stands; the board keeps itself up to date from then on."""
+"""A job on a page: drawn as it stands; it keeps itself up to date from then on."""
 
 from core.models import User, now
 from core.web import frontend, tab_session
@@ -22,7 +22,7 @@ def draw_job(job_id: str, user_id: str | None, *, note: str = "", share_key: str
     shown = look(studio(), JobChannel(Looker(user_id, share_key, zone), job_id))
     if shown is not None:
         told = {"note": note, "zone": zone, "share": share_key}
-        frontend.board(f"job-{job_id}", shown | told)
+        frontend.job(f"job-{job_id}", shown | told)
 
 
 def zone_of_viewer(user_id: str | None) -> str:

@@ -1,29 +1,29 @@
 const MORE = 8; // cards at a time
 const KEPT = "fivefold-cards"; // how many are shown, for as long as the tab is open
 
-/** The cards of recent work. One Shelf lives as long as its place on the page. */
-const shelves = new WeakMap();
+/** The cards of recent work. One RecentJobs lives as long as its place on the page. */
+const views = new WeakMap();
 
 export default function ({ data, parentElement }) {
   speak(data.language);
-  let shelf = shelves.get(parentElement);
-  if (!shelf) {
-    shelf = new Shelf(parentElement);
-    shelves.set(parentElement, shelf);
+  let view = views.get(parentElement);
+  if (!view) {
+    view = new RecentJobs(parentElement);
+    views.set(parentElement, view);
   }
-  shelf.update(data);
+  view.update(data);
 }
 
-class Shelf {
+class RecentJobs {
   constructor(parent) {
     this.cards = el("div", { className: "cards" });
     this.more = el("button", { type: "button", className: "button more", text: _("Show more"), on: { click: () => this.showMore() } });
     this.trouble = el("p", { className: "trouble", role: "status", hidden: true });
-    this.root = el("section", { className: "ff shelf", "aria-label": _("Your recent work") },
+    this.root = el("section", { className: "ff recent-jobs", "aria-label": _("Your recent work") },
       el("h2", { text: _("Your recent work") }), this.trouble, this.cards, this.more);
     parent.append(this.root);
     this.limit = Number(sessionStorage.getItem(KEPT)) || MORE;
-    this.live = new Live(this.root, {
+    this.stream = new EventStream(this.root, {
       hear: (name, said) => this.hear(name, said),
       goesOn: () => this.shown.cards.some((card) => card.percent !== null),
       trouble: (sentence) => { this.trouble.hidden = !sentence; setText(this.trouble, sentence); },
@@ -36,19 +36,19 @@ class Shelf {
     const newer = !this.shown || this.shown.now < data.now;
     if (newer && (!this.shown || this.limit === MORE)) this.show(data);
     this.follow();
-    if (newer && this.limit > MORE) this.live.look();
+    if (newer && this.limit > MORE) this.stream.look();
   }
 
   follow() {
     const query = new URLSearchParams({ zone: this.zone, limit: this.limit });
-    this.live.follow(inLanguage(`/events/cards?${query}`), inLanguage(`/events/cards/live?${query}`));
+    this.stream.follow(inLanguage(`/events/cards?${query}`), inLanguage(`/events/cards/live?${query}`));
   }
 
   async showMore() {
     this.limit += MORE;
     this.follow();
     this.more.disabled = true;
-    if (await this.live.look()) sessionStorage.setItem(KEPT, this.limit);
+    if (await this.stream.look()) sessionStorage.setItem(KEPT, this.limit);
     this.more.disabled = false;
   }
 

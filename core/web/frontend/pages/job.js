@@ -2,20 +2,20 @@ const TITLE = "Fivefold";
 const SEEN_MS = 3_000; // that it is ready, in the tab's title
 const LATE = 1.3; // times what was expected: then nothing is expected any more
 
-/** A job. One Board lives as long as its place on the page; `update` changes it. */
-const boards = new WeakMap();
+/** A job. One JobView lives as long as its place on the page; `update` changes it. */
+const jobs = new WeakMap();
 
 export default function ({ data, parentElement }) {
   speak(data.language);
-  let board = boards.get(parentElement);
-  if (!board) {
-    board = new Board(parentElement);
-    boards.set(parentElement, board);
+  let view = jobs.get(parentElement);
+  if (!view) {
+    view = new JobView(parentElement);
+    jobs.set(parentElement, view);
   }
-  board.update(data);
+  view.update(data);
 }
 
-class Board {
+class JobView {
   constructor(parent) {
     this.heading = new Heading(this);
     this.sections = el("div", { className: "sections" });
@@ -24,15 +24,15 @@ class Board {
       go: visit,
       changed: (items, gone) => {
         this.change({ tiles: items, gone });
-        if (gone.length) this.live.look(); // what is said of them all
+        if (gone.length) this.stream.look(); // what is said of them all
       },
-      restored: () => this.live.look(),
+      restored: () => this.stream.look(),
     });
-    this.root = el("div", { className: "ff board", "data-testid": "board" },
+    this.root = el("div", { className: "ff job", "data-testid": "job" },
       this.heading.node, this.sections, this.facts, ...this.tiles.nodes);
     parent.append(this.root);
     this.title = new TabTitle();
-    this.live = new Live(this.root, {
+    this.stream = new EventStream(this.root, {
       hear: (name, said) => this.hear(name, said),
       goesOn: () => this.shown.job.active,
       trouble: (sentence) => this.heading.setTrouble(sentence),
@@ -47,7 +47,7 @@ class Board {
     if (!(this.shown?.job.id === data.job.id && this.shown.now >= data.now)) this.show(data);
     const query = new URLSearchParams({ zone: data.zone, ...(data.share && { share: data.share }) });
     const path = (name) => inLanguage(`/jobs/${data.job.id}/${name}?${query}`);
-    this.live.follow(path("events"), path("live"));
+    this.stream.follow(path("events"), path("live"));
   }
 
   hear(name, said) {
@@ -90,7 +90,7 @@ class Board {
 
   /** Bring up to date what changes by itself. */
   tick() {
-    if (!this.root.isConnected) this.live.stop();
+    if (!this.root.isConnected) this.stream.stop();
     if (!this.root.isConnected || !this.shown.job.active) {
       clearInterval(this.clock);
       this.clock = null;
@@ -180,7 +180,7 @@ class Board {
     const { name, on } = button.act;
     button.ariaDisabled = "true"; // one that is disabled would lose the focus
     const refusal = await this.post({ name, on });
-    if (!refusal) await this.live.look();
+    if (!refusal) await this.stream.look();
     button.ariaDisabled = null;
     this.heading.setRefusal(refusal);
   }
@@ -276,8 +276,8 @@ class TabTitle {
 
 /** The top of a job's page: prompt, where it stands, how far it is, what can be done. */
 class Heading {
-  constructor(board) {
-    this.board = board;
+  constructor(view) {
+    this.view = view;
     this.chip = el("span", { className: "chip", "data-testid": "status" });
     this.time = el("span", { className: "time" });
     this.prompt = el("h1", { dir: "auto", "data-testid": "prompt" });
@@ -329,7 +329,7 @@ class Heading {
     this.bar.setAttribute("aria-valuenow", job.percent);
     this.bar.firstElementChild.style.setProperty("--share", job.percent / 100);
     setText(this.ready, [_("{percent}%", { percent: job.percent }), job.ready, job.left].filter(Boolean).join(" · "));
-    keepFocus(this.job, () => this.board.changeActs(this.acts, job.acts), () => this.sentence);
+    keepFocus(this.job, () => this.view.changeActs(this.acts, job.acts), () => this.sentence);
   }
 }
 

@@ -13,7 +13,7 @@ const NOTHING = 404;
  * `told`: `hear(name, data)` is given a `snapshot` or a `patch`, or what was `looked` up by asking,
  * which may be older than what was pushed (`now`); `goesOn()` tells whether more is to be expected; `trouble(sentence)` what is wrong, empty: nothing any more; `gone()` that it is over.
  */
-class Live {
+class EventStream {
   constructor(node, told) {
     this.node = node;
     this.told = told;

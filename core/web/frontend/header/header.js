@@ -1,26 +1,26 @@
 const PLACES = [["/", N_("Create")], ["/gallery", N_("Gallery")], ["/notifications", N_("Notifications")], ["/activity", N_("Activity")]];
 
-const mastheads = new WeakMap();
-let bell; // the only one of this tab: a masthead that is drawn anew takes it over
+const headers = new WeakMap();
+let bell; // the only one of this tab: a header that is drawn anew takes it over
 
 export default function ({ data, parentElement }) {
   speak(data.language);
-  let masthead = mastheads.get(parentElement);
-  if (!masthead) {
-    masthead = new Masthead(parentElement);
-    mastheads.set(parentElement, masthead);
+  let header = headers.get(parentElement);
+  if (!header) {
+    header = new Header(parentElement);
+    headers.set(parentElement, header);
   }
-  masthead.update(data);
+  header.update(data);
 }
 
-class Masthead {
+class Header {
   constructor(parent) {
     this.trouble = el("p", { className: "trouble", role: "alert", hidden: true });
     this.leave = el("button", { type: "button", className: "button", text: _("Log out"), on: { click: () => this.logOut() } });
     this.user = link("/account", () => visit("/account"), { className: "account", "data-testid": "user" });
     this.places = PLACES.map(([path, text]) => link(path, () => visit(path), { text: _(text) }));
     this.who = el("div", { className: "who" }, this.user, this.leave);
-    this.root = el("header", { className: "ff masthead" },
+    this.root = el("header", { className: "ff header" },
       link("/", () => visit("/"), { className: "mark", "aria-label": _("Fivefold, to the start") }, petals(34), "Fivefold"),
       el("nav", { "aria-label": _("Pages") }, ...this.places),
       this.who,

@@ -4,11 +4,11 @@ const MOST_COMPARED = 4;
 class Compare extends Dialog {
   constructor(tiles) {
     const panes = el("div", { className: "panes" });
-    const transport = new Transport();
+    const player = new Player();
     const words = el("span", { className: "words" });
     const top = el("div", { className: "top" }, words);
-    super({ className: "lightbox compare", "aria-label": _("Compare"), tabIndex: -1 }, el("div", { className: "main" }, top, panes, transport.node));
-    Object.assign(this, { tiles, panes, transport, words });
+    super({ className: "lightbox compare", "aria-label": _("Compare"), tabIndex: -1 }, el("div", { className: "main" }, top, panes, player.node));
+    Object.assign(this, { tiles, panes, player, words });
     this.zoom = new Zoom({
       targets: () => [...panes.querySelectorAll(".media")],
       zoomed: (scale) => panes.classList.toggle("zoomed", scale > 1),
@@ -17,7 +17,7 @@ class Compare extends Dialog {
       iconButton("minus", _("Zoom out"), () => this.zoomBy(0.7)),
       iconButton("plus", _("Zoom in"), () => this.zoomBy(1.4)),
       closeButton(() => this.node));
-    transport.ended = () => transport.start(); // again from the start, all together
+    player.ended = () => player.start(); // again from the start, all together
     this.node.addEventListener("keydown", (event) => this.key(event));
   }
 
@@ -29,7 +29,7 @@ class Compare extends Dialog {
   }
 
   closed() {
-    this.transport.attach([]);
+    this.player.attach([]);
     for (const clip of this.panes.querySelectorAll("video")) { clip.removeAttribute("src"); clip.load(); }
     this.panes.replaceChildren();
     super.closed();
@@ -40,9 +40,9 @@ class Compare extends Dialog {
     this.panes.dataset.count = this.items.length;
     setText(this.words, ngettext("Comparing {count} item", "Comparing {count} items", this.items.length));
     this.zoom.reset();
-    this.transport.attach([...this.panes.querySelectorAll("video")]);
-    this.transport.seek(0);
-    this.transport.start();
+    this.player.attach([...this.panes.querySelectorAll("video")]);
+    this.player.seek(0);
+    this.player.start();
   }
 
   pane(item) {
@@ -74,9 +74,9 @@ class Compare extends Dialog {
 
   key(event) {
     const acts = {
-      " ": () => this.transport.toggle(),
-      ",": () => this.transport.step(-1),
-      ".": () => this.transport.step(1),
+      " ": () => this.player.toggle(),
+      ",": () => this.player.step(-1),
+      ".": () => this.player.step(1),
       "+": () => this.zoomBy(1.4),
       "=": () => this.zoomBy(1.4),
       "-": () => this.zoomBy(0.7),

@@ -10,12 +10,12 @@ class Lightbox extends Dialog {
     const top = el("div", { className: "top" }, words);
     const sorry = el("p", { className: "sorry", role: "alert", hidden: true });
     const stage = el("div", { className: "stage" }, image, clip, sorry);
-    const transport = new Transport();
-    const main = el("div", { className: "main" }, top, stage, transport.node);
+    const player = new Player();
+    const main = el("div", { className: "main" }, top, stage, player.node);
     const details = new Details(tiles, "h2");
     const panel = el("aside", { className: "panel", "aria-label": _("Details"), hidden: true }, details.node);
     super({ className: "lightbox", "aria-label": _("Viewer"), tabIndex: -1 }, main, panel);
-    Object.assign(this, { tiles, image, clip, words, top, sorry, stage, transport, main, details, panel });
+    Object.assign(this, { tiles, image, clip, words, top, sorry, stage, player, main, details, panel });
     this.build();
     this.listen();
   }
@@ -47,14 +47,14 @@ class Lightbox extends Dialog {
   listen() {
     this.node.addEventListener("keydown", (event) => this.key(event));
     this.stage.addEventListener("click", (event) => {
-      if (event.target === this.clip && !this.zoom.dragged) this.transport.toggle();
+      if (event.target === this.clip && !this.zoom.dragged) this.player.toggle();
       if (event.target === this.stage && !this.zoom.dragged) this.node.close();
     });
     this.clip.addEventListener("error", () => { if (this.clip.hasAttribute("src")) this.apologise(this.item.message || _("This clip cannot be played at the moment.")); });
     this.image.addEventListener("error", () => { if (this.image.hasAttribute("src")) this.apologise(this.item.message || _("This image cannot be shown at the moment.")); });
     // The preview stands in until then; it must not shine through what is transparent.
     this.image.addEventListener("load", () => { this.image.style.background = ""; });
-    this.transport.ended = () => { if (this.playsOn && this.items.length > 1) this.step(1); };
+    this.player.ended = () => { if (this.playsOn && this.items.length > 1) this.step(1); };
   }
 
   /** Show an item among those that `tiles.list()` returns. */
@@ -68,7 +68,7 @@ class Lightbox extends Dialog {
 
   closed() {
     this.details.keep();
-    this.transport.attach([]);
+    this.player.attach([]);
     this.clip.pause();
     for (const node of [this.clip, this.image]) node.removeAttribute("src");
     this.clip.load();
@@ -113,8 +113,8 @@ class Lightbox extends Dialog {
       this.image.src = at(item.original);
       this.image.alt = item.alt;
     }
-    this.transport.attach(clip ? [this.clip] : []);
-    if (clip) this.transport.start();
+    this.player.attach(clip ? [this.clip] : []);
+    if (clip) this.player.start();
     this.playOn.hidden = !clip;
     this.tell();
     this.preload();
@@ -165,14 +165,14 @@ class Lightbox extends Dialog {
     const acts = {
       ArrowLeft: () => this.step(-1),
       ArrowRight: () => this.step(1),
-      " ": onButton ? null : () => this.transport.toggle(),
+      " ": onButton ? null : () => this.player.toggle(),
       i: () => this.showPanel(this.panel.hidden),
       d: () => this.download.click(),
       "+": () => this.zoom.by(1.4, this.stage),
       "=": () => this.zoom.by(1.4, this.stage),
       "-": () => this.zoom.by(0.7, this.stage),
-      ",": () => this.transport.step(-1),
-      ".": () => this.transport.step(1),
+      ",": () => this.player.step(-1),
+      ".": () => this.player.step(1),
     };
     const act = Object.hasOwn(acts, key) ? acts[key] : this.tiles.shortcut(key, this.item, this.node);
     if (!act) return;

@@ -3,7 +3,7 @@ const APART = 0.06; // seconds that clips side by side may drift
 const STEPS = 1_000;
 
 /** Controls for one clip, or for several that are to run as one. */
-class Transport {
+class Player {
   constructor() {
     this.clips = [];
     this.play = iconButton("play", "", () => this.toggle(), { className: "toggle" });
@@ -11,7 +11,7 @@ class Transport {
     this.range.addEventListener("input", () => this.seek((this.range.value / STEPS) * this.length));
     this.time = el("span", { className: "time" });
     this.mute = iconButton("sound", "", () => this.setMuted(!this.muted));
-    this.node = el("div", { className: "transport", role: "group", "aria-label": _("Playback"), hidden: true },
+    this.node = el("div", { className: "player", role: "group", "aria-label": _("Playback"), hidden: true },
       iconButton("back", _("One frame back"), () => this.step(-1)), this.play, iconButton("forth", _("One frame forward"), () => this.step(1)),
       this.range, this.time, this.mute);
     this.muted = false;

@@ -91,5 +91,5 @@ class Zoom {
 }
 
 function isControl(event) {
-  return Boolean(event.target.closest("button, a, input, .transport"));
+  return Boolean(event.target.closest("button, a, input, .player"));
 }
