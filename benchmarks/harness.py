@@ -25,7 +25,8 @@ from core.models import Asset, Job, JobStatus, Kind
 from core.providers.registry import Catalogue
 from core.settings import Settings
 from core.store import Store, open_store
-from core.studio.order import Order, plan
+from core.studio.order import Order
+from core.studio.planning import plan
 from tests.product import ROOT, free_port
 from tests.servers.provider import install
 

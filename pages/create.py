@@ -1,4 +1,4 @@
-"""Create: the prompt, what is wanted, and the work so far."""
+"""Create: the prompt, the form and the recent jobs."""
 
 import streamlit as st
 
@@ -6,13 +6,17 @@ from core.i18n import N_
 from core.i18n import gettext as _
 from core.models import InvalidInput, Task
 from core.store import DatabaseError
+from core.studio.offers import account_notes, unserved_queues
+from core.studio.parameters import upscaled_size
+from core.studio.quotes import quote
 from core.web import tab_session
-from core.web.create import recent_jobs, widgets
+from core.web.create import prompt_box, recent_jobs, widgets
 from core.web.create.estimate import Estimate
 from core.web.create.form import Form
-from core.web.create.page_state import Visit, visit
+from core.web.create.page_state import page_state
+from core.web.create.submit import submit
 from core.web.http.errors import no_answer
-from core.web.resources import studio, upscaled_size
+from core.web.resources import studio
 
 NOT_STORED = N_(
     "The database does not answer. Your prompt is still here; in a minute, look whether it is "
@@ -33,11 +37,11 @@ EXAMPLES = (
 
 def take_example(text: str) -> None:
     """Put an example into the prompt box."""
-    visit().put(text)
+    page_state().put(text)
 
 
-def examples() -> None:
-    """Invite somebody who has made nothing yet."""
+def draw_examples() -> None:
+    """Draw example prompts for users without any jobs."""
     with st.container(key="examples"):
         st.subheader(_("Nothing made yet. Try one of these:"), anchor=False)
         with st.container(horizontal=True):
@@ -45,17 +49,17 @@ def examples() -> None:
                 st.button(text, on_click=take_example, args=(text,))
 
 
-def show_source(filled: Form) -> None:
-    """Show what something is to be done to."""
-    source = filled.source
+def draw_source(form: Form) -> None:
+    """Draw the item that the task is done to."""
+    source = form.source
     if source is None:
         return
     picture = "preview" if source.kind == "image" else "poster"
     alt = _("The image") if source.kind == "image" else _("The clip")
     address = studio().at(f"/content/{source.id}/{picture}")
     st.html(f'<img class="source" src="{address}" alt="{alt}">')
-    if filled.task == Task.UPSCALE:
-        width, height = upscaled_size(source, filled.options(source.kind))
+    if form.task == Task.UPSCALE:
+        width, height = upscaled_size(source, form.options(source.kind))
         st.caption(
             _("{width} × {height} pixels become {more_width} × {more_height}.").format(
                 width=source.width, height=source.height, more_width=width, more_height=height
@@ -63,12 +67,13 @@ def show_source(filled: Form) -> None:
         )
 
 
-def say_more(filled: Form, here: Visit, rest: widgets.Rest, user_id: str) -> Estimate:
-    """Say what else is to be known about who makes it, and return what it costs and takes."""
-    makers = list(filled.chosen.values())
+def draw_notes(form: Form, user_id: str) -> Estimate:
+    """Draw what else there is to know about the chosen models; return the estimate."""
+    offers = list(form.chosen.values())
     try:
-        expected = here.expected(filled, rest, user_id)
-        accounts, unserved = studio().accounts(makers), studio().unserved(makers)
+        estimate = estimate_for(form, user_id)
+        store = studio().store
+        accounts, unserved = account_notes(store, offers), unserved_queues(store, offers)
     except DatabaseError:  # the form keeps what was typed, whatever happens
         return Estimate()
     if accounts:
@@ -81,34 +86,42 @@ def say_more(filled: Form, here: Visit, rest: widgets.Rest, user_id: str) -> Est
             ).format(queue=queue)
         )
     more = _("More about it")
-    for notice in dict.fromkeys(each.provider.notice for each in makers if each.provider.notice):
+    for notice in dict.fromkeys(each.provider.notice for each in offers if each.provider.notice):
         st.caption(f"{_(notice)} [{more}](/providers)")
-    return expected
+    return estimate
 
 
-def ask_for(user_id: str) -> None:
-    """Draw what is asked, and carry it out where it was sent."""
-    user, here = tab_session.account(user_id), visit()
-    filled = here.arrive(user_id)
-    st.title(_(TITLES[filled.task]), anchor=False)
+def estimate_for(form: Form, user_id: str) -> Estimate:
+    """Return the quote for the form in words; empty if it cannot be generated like this."""
+    try:
+        return Estimate.of(quote(studio(), form.selection, user_id))
+    except InvalidInput:
+        return Estimate()
+
+
+def draw_request(user_id: str) -> None:
+    """Draw the prompt and the form, and carry out what was sent."""
+    user, state = tab_session.account(user_id), page_state()
+    form = state.arrive(user_id)
+    st.title(_(TITLES[form.task]), anchor=False)
     source, box, refusal, about = st.container(), st.container(), st.empty(), st.container()
-    if here.trouble:
-        refusal.warning(here.trouble)
-    rest = widgets.draw(filled, user)
+    if state.trouble:
+        refusal.warning(state.trouble)
+    rest = widgets.draw(form, user)
     with source:
-        show_source(filled)
+        draw_source(form)
     try:
         if rest.trouble:
             refusal.error(rest.trouble)
-        here.carry_out(filled, rest, user)
+        submit(state, form, rest, user)
     except InvalidInput as error:
         refusal.error(str(error))
     except DatabaseError:
         refusal.error(no_answer(NOT_STORED))
     with about:
-        expected = say_more(filled, here, rest, user_id)
+        estimate = draw_notes(form, user_id)
     with box:
-        here.draw_box(filled, user, expected)
+        prompt_box.draw(state, form, user, estimate)
 
 
 def main() -> None:
@@ -117,11 +130,11 @@ def main() -> None:
     tab_session.note_visit(user, None)
     ask = st.container(key="ask")
     with ask:
-        ask_for(user)
+        draw_request(user)
     with tab_session.apologies():  # the form above keeps what was typed, whatever happens here
         if not recent_jobs.draw(user):
             with ask:
-                examples()
+                draw_examples()
 
 
 main()

@@ -19,7 +19,8 @@ from core.providers.registry import configured
 from core.settings import Settings
 from core.store import Store, open_store
 from core.store.embedded import EmbeddedMongo
-from core.studio.order import Order, plan
+from core.studio.order import Order
+from core.studio.planning import plan
 from tests.database import Databases, in_memory
 from tests.examples import register_profiles
 from tests.kept_secret import pytest_runtest_makereport  # noqa: F401  # a hook

@@ -11,7 +11,8 @@ from core.models import ChannelName, Notice, NoticeStatus, Notify, new_id, now
 from core.providers.registry import configured
 from core.settings import Settings
 from core.store import Store, open_store
-from core.studio.order import Order, plan
+from core.studio.order import Order
+from core.studio.planning import plan
 from tests.browser import pages
 from tests.product import Product
 

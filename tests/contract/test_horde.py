@@ -24,7 +24,8 @@ from core.providers.horde.provider import ANONYMOUS, IMPOSSIBLE, Horde
 from core.providers.horde.request import ANY
 from core.providers.registry import configured
 from core.providers.tasks import UNANSWERED
-from core.studio.order import Choice, Order, plan
+from core.studio.order import Choice, Order
+from core.studio.planning import plan
 from tests.contract.fakes import Reports
 from tests.contract.world import World as Wired
 from tests.product import free_port

@@ -29,7 +29,8 @@ from core.providers.runway.provider import UNLIMITED, Runway
 from core.providers.tasks import UNANSWERED
 from core.settings import Settings
 from core.store import Store
-from core.studio.order import Choice, Order, plan
+from core.studio.order import Choice, Order
+from core.studio.planning import plan
 from tests.contract.fakes import Reports, catalogue_of
 from tests.contract.world import World as Wired
 from tests.integration.bench import Bench

@@ -28,7 +28,8 @@ from core.models import AssetState, JobStatus, Kind, Notice
 from core.providers.registry import Catalogue
 from core.settings import Settings
 from core.store import DatabaseError, Store, embedded, open_store
-from core.studio.order import Order, plan
+from core.studio.order import Order
+from core.studio.planning import plan
 from tests.brokers import Broker, start_broker
 from tests.crash.recorder import Event, Recorder, names
 from tests.crash.verify import Outcome, strays, violations

@@ -7,7 +7,8 @@ import pytest
 from core.media.folder import FolderStore
 from core.models import AssetState, JobStatus
 from core.providers.registry import Catalogue
-from core.studio.order import Order, plan
+from core.studio.order import Order
+from core.studio.planning import plan
 from tests.brokers import Broker
 from tests.crash.harness import Plan, Run
 from tests.crash.recorder import Recorder, names

@@ -21,7 +21,8 @@ from core.providers.registry import Catalogue
 from core.settings import Settings
 from core.store import Store, open_store
 from core.store.embedded import find_mongod
-from core.studio.order import Order, plan
+from core.studio.order import Order
+from core.studio.planning import plan
 from tests.brokers import Redis, require
 from tests.crash.network import Machine, Network
 from tests.crash.verify import Outcome, violations

@@ -14,7 +14,8 @@ from core.media.folder import FolderStore
 from core.models import Asset, AssetState, JobStatus
 from core.settings import Settings
 from core.store import Store
-from core.studio.order import Order, plan
+from core.studio.order import Order
+from core.studio.planning import plan
 from tests.conftest import claim
 from tests.contract.fakes import FakeProvider, catalogue_of
 

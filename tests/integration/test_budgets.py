@@ -33,7 +33,8 @@ from core.providers.base import Outcome
 from core.providers.errors import GenerationFailed, RateLimited, RequestRejected
 from core.settings import InvalidSetting, Settings, load_settings
 from core.store import Store, open_store
-from core.studio.order import Order, plan
+from core.studio.order import Order
+from core.studio.planning import plan
 from tests.conftest import claim
 from tests.contract.fakes import FakeProvider, catalogue_of
 from tests.integration.bench import Bench, run

@@ -13,7 +13,9 @@ from core.providers.base import Capability, Option
 from core.providers.registry import Catalogue, configured
 from core.settings import Settings
 from core.store import Store
-from core.studio.order import Order, plan
+from core.studio.order import Order
+from core.studio.planning import plan
+from core.studio.variations import vary
 from core.web.resources import Studio, studio
 from tests.conftest import claim, stored_job
 from tests.contract.fakes import FakeProvider
@@ -47,7 +49,7 @@ def paid(monkeypatch: pytest.MonkeyPatch, page_studio: Studio) -> Iterator[Studi
     """The studio with a provider that costs money, and a budget."""
     assert page_studio.settings
     catalogue = Catalogue({"paid": Paid()})
-    monkeypatch.setattr("core.web.resources.open_catalogue", lambda _settings: catalogue)
+    monkeypatch.setattr("core.studio.studio.open_catalogue", lambda _settings: catalogue)
     monkeypatch.setenv("BUDGETS", '{"USD": 1.5, "credits": 100}')
     studio.clear()
     yield studio()
@@ -168,7 +170,7 @@ def unpriced(monkeypatch: pytest.MonkeyPatch, page_studio: Studio) -> Iterator[S
     """The studio with a provider that does not say what it charges, and a chat model."""
     assert page_studio.settings
     catalogue = Catalogue({"fake": FakeProvider(paid=True)})
-    monkeypatch.setattr("core.web.resources.open_catalogue", lambda _settings: catalogue)
+    monkeypatch.setattr("core.studio.studio.open_catalogue", lambda _settings: catalogue)
     monkeypatch.setenv("BUDGETS", '{"USD": 1.509}')
     studio.clear()
     yield studio()
@@ -221,15 +223,15 @@ def test_variations_count_in_the_budget_and_are_not_asked_for_beyond_it(
         unpriced.store.close()
         studio.clear()
         for _ in range(3):
-            assert studio().vary("ana", "a fox", Kind.IMAGE, 3)
+            assert vary(studio(), "ana", "a fox", Kind.IMAGE, 3)
         assert studio().store.budgets.spent("ana") == {"USD": 1.5}
         with pytest.raises(InvalidInput, match=r"0.009 USD is left.* cost 0.5 USD"):
-            studio().vary("ana", "a fox", Kind.IMAGE, 3)
+            vary(studio(), "ana", "a fox", Kind.IMAGE, 3)
         monkeypatch.setenv("OPENAI_API_KEY", "wrong")
         studio().store.close()
         studio.clear()
         with pytest.raises(InvalidInput, match="key"):
-            studio().vary("eve", "a fox", Kind.IMAGE, 3)
+            vary(studio(), "eve", "a fox", Kind.IMAGE, 3)
         assert studio().store.budgets.spent("eve") == {}
 
 

@@ -14,7 +14,8 @@ from core.providers.base import Limits
 from core.providers.errors import InvalidCredentials, PromptRejected, ProviderError
 from core.providers.registry import Catalogue
 from core.store import Store
-from core.studio.order import Order, plan
+from core.studio.order import Order
+from core.studio.planning import plan
 from tests.brokers import Broker
 from tests.conftest import claim
 from tests.contract.fakes import FakeProvider

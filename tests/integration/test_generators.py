@@ -41,7 +41,8 @@ from core.providers.openai.provider import OpenAI, Server
 from core.providers.registry import Catalogue
 from core.settings import Settings
 from core.store import open_store
-from core.studio.order import Order, plan
+from core.studio.order import Order
+from core.studio.planning import plan
 from tests.contract.fakes import SIZE, FakeProvider
 from tests.integration.bench import Bench, NewBench, run, until
 from tests.integration.test_object_storage import Server as ObjectStore

@@ -17,8 +17,10 @@ from core.notifications.letter import mailbox, render_mail
 from core.notifications.message import Message
 from core.settings import Settings
 from core.store import Store
+from core.studio.jobs import place_order
+from core.studio.order import Order
 from core.web.activity.page import job_row, login_row, view_row, visit_row
-from core.web.resources import Order, studio
+from core.web.resources import studio
 from tests.conftest import stored_job
 from tests.integration.test_notifications import Mailbox, Recorder, end, rows, sender
 from tests.integration.test_web_pages import ROOT, shown
@@ -119,7 +121,7 @@ def test_every_page_can_be_had_in_german(page: str, store: Store) -> None:
 @pytest.mark.usefixtures("page_studio")
 def test_an_order_remembers_the_language_that_it_was_placed_in(store: Store) -> None:
     with speaking("de"):
-        job = studio().order(Order(user_id="ana", prompt="das Meer"))
+        job = place_order(studio(), Order(user_id="ana", prompt="das Meer"))
     assert (found := store.jobs.get(job.id, "ana")) is not None
     assert found.language == "de"
 
@@ -182,7 +184,7 @@ def ended(store: Store, spoken: str | None, channels: tuple[str, ...]) -> Job:
 
 def new_job(spoken: str | None, channels: tuple[str, ...]) -> tuple[Job, list[Asset]]:
     from core.providers.registry import configured  # noqa: PLC0415
-    from core.studio.order import plan  # noqa: PLC0415
+    from core.studio.planning import plan  # noqa: PLC0415
 
     wish = Notify(channels=channels, email="ana@example.org")
     job, assets = plan(Order(user_id="ana", prompt="das Meer", notify=wish), configured())

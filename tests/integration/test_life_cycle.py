@@ -17,7 +17,8 @@ from core.models import (
 )
 from core.providers.registry import configured
 from core.store import LeaseLost, Store
-from core.studio.order import Order, plan
+from core.studio.order import Order
+from core.studio.planning import plan
 from tests.examples import examples
 
 ITEMS: Final = 3

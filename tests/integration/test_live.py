@@ -23,7 +23,8 @@ from core.models import DUE_NOW, Asset, AssetError, AssetState, Job, JobStatus, 
 from core.providers.registry import configured
 from core.settings import Settings
 from core.store import DatabaseUnavailable, Store
-from core.studio.order import Order, plan
+from core.studio.order import Order
+from core.studio.planning import plan
 from core.web.app.asgi import Front
 from core.web.identity.middleware import Identity
 from core.web.live import feeds, hub

@@ -18,10 +18,10 @@ from core.notifications import notifier
 from core.notifications.channels import ChannelDown, DeliveryFailed, Recipient
 from core.notifications.message import Message
 from core.notifications.notifier import run_notifier
-from core.notifications.preferences import choose_email
 from core.settings import Settings
 from core.store import Store
 from core.store.work.outbox import UNREADABLE, UNSERVED
+from core.studio.preferences import choose_email
 from tests.conftest import stored_job
 from tests.integration.test_notifications import (
     EMAIL,

@@ -20,9 +20,9 @@ from core.models import (
     When,
     now,
 )
-from core.notifications.preferences import send_test
 from core.store import Store
 from core.store.work.outbox import Outbox
+from core.studio.preferences import send_test
 from core.web.inbox import notices
 from core.web.resources import Studio
 from core.web.text.dates import zone_of

@@ -15,7 +15,7 @@ from core.providers.base import Capability
 from core.providers.registry import Catalogue, configured
 from core.store import Store
 from core.web.app.server import MESSAGE_BYTES
-from core.web.create.page_state import NOT_OFFERED, OTHERWISE
+from core.web.create.submit import NOT_OFFERED, OTHERWISE
 from core.web.resources import Studio, studio
 from tests.contract.fakes import FakeProvider
 from tests.integration.test_web_pages import opened, send, shown
@@ -43,7 +43,7 @@ def both(monkeypatch: pytest.MonkeyPatch, page_studio: Studio) -> Iterator[Catal
     assert page_studio.settings
     free = configured().providers["illustrator"]
     catalogue = Catalogue({"paid": Paid(), "illustrator": free})
-    monkeypatch.setattr("core.web.resources.open_catalogue", lambda _settings: catalogue)
+    monkeypatch.setattr("core.studio.studio.open_catalogue", lambda _settings: catalogue)
     studio.clear()
     yield catalogue
     studio().store.close()
@@ -52,7 +52,13 @@ def both(monkeypatch: pytest.MonkeyPatch, page_studio: Studio) -> Iterator[Catal
 def offer(monkeypatch: pytest.MonkeyPatch, *providers: Any) -> None:
     """Have other providers from now on, as after a restart."""
     changed = replace(studio(), catalogue=Catalogue({each.name: each for each in providers}))
-    for name in ("resources", "create.page_state", "create.widgets"):
+    for name in (
+        "resources",
+        "create.page_state",
+        "create.prompt_box",
+        "create.submit",
+        "create.widgets",
+    ):
         monkeypatch.setattr(f"core.web.{name}.studio", lambda: changed)
 
 

@@ -18,7 +18,8 @@ from core.media.inspection import inspect
 from core.models import AssetState, InvalidInput, Kind
 from core.providers.registry import Catalogue, configured
 from core.store import Store
-from core.studio.order import Choice, Order, plan
+from core.studio.order import Choice, Order
+from core.studio.planning import plan
 from tests.product import ROOT
 
 EXAMPLE = ROOT / "docs" / "example_provider"

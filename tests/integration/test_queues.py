@@ -12,7 +12,8 @@ from core.models import AssetState, JobStatus, Kind
 from core.providers.registry import Catalogue
 from core.settings import Settings
 from core.store import Store, open_store
-from core.studio.order import Order, plan
+from core.studio.order import Order
+from core.studio.planning import plan
 from tests.conftest import announced
 from tests.contract.fakes import FakeProvider, catalogue_of
 from tests.contract.tiny_pipelines import tiny_stable_diffusion

@@ -37,7 +37,8 @@ from core.settings import Settings
 from core.store import DatabaseError, Store
 from core.store.accounts.login_throttle import Limit
 from core.store.jobs.library import Filter
-from core.studio.order import Order, plan
+from core.studio.order import Order
+from core.studio.planning import plan
 from tests.conftest import claim, stored_job
 from tests.contract.fakes import FakeProvider
 from tests.integration.bench import NewBench, run, until

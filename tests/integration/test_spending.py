@@ -11,7 +11,8 @@ from pymongo import MongoClient
 from core.models import Asset, AssetState, Cost, InvalidInput, Job, now
 from core.settings import InvalidSetting, Settings, load_settings
 from core.store import Store, open_store
-from core.studio.order import Order, plan
+from core.studio.order import Order
+from core.studio.planning import plan
 from tests.conftest import claim, stored_job
 from tests.contract.fakes import FakeProvider, catalogue_of
 

@@ -57,6 +57,7 @@ from core.settings import Settings
 from core.store import Store
 from core.store.jobs.activity import Scope
 from core.store.jobs.library import Filter, Sort
+from core.studio.offers import account_notes, unserved_queues
 from core.web.inbox import notices
 from core.web.library.routes import facets_of, items_of
 from core.web.live.feeds import JobChannel, Looker, look
@@ -373,8 +374,8 @@ def readings(store: Store, studio: Studio, job_ids: list[str]) -> dict[str, Call
         "called": lambda: store.queue.called("fake", None, 60),
         "waiting": store.queue.waiting,
         "workers": store.workers.alive,
-        "makers": lambda: studio.unserved(studio.makers(Kind.IMAGE)),
-        "accounts": lambda: studio.accounts(studio.makers(Kind.IMAGE)),
+        "unserved": lambda: unserved_queues(store, studio.offers(Kind.IMAGE)),
+        "accounts": lambda: account_notes(store, studio.offers(Kind.IMAGE)),
         "users": store.users.all,
         "user ids": store.users.ids,
         "admins": store.users.admins,

@@ -11,7 +11,8 @@ from core.providers.registry import configured
 from core.settings import Settings
 from core.store import open_store
 from core.store.jobs.library import Filter, Sort
-from core.studio.order import Order, plan
+from core.studio.order import Order
+from core.studio.planning import plan
 from tests.conftest import MOMENT
 from tests.web import app_of, browser_of, log_in, studio_of
 

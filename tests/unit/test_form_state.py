@@ -6,11 +6,12 @@ from core.models import Asset, AssetState, Job, Kind, Task
 from core.providers.base import Capability, Option
 from core.providers.openai.provider import OpenAI, Server
 from core.providers.registry import configured
-from core.studio.order import Order, plan
+from core.studio.offers import Offer
+from core.studio.order import Order
+from core.studio.planning import plan
 from core.web.create.form import Form
 from core.web.create.prefill import texts_of
 from core.web.create.prompt_ideas import surprise
-from core.web.resources import Maker
 from tests.contract.fakes import FakeProvider
 
 WIDE = {"1:1": (64, 64), "16:9": (128, 72), "21:9": (168, 72)}
@@ -21,23 +22,23 @@ AUDIO = Option(name="audio", title="Audio", type="flag", default=True)
 WORDS = Option(name="negative", title="Negative prompt", maximum=10)
 
 
-def maker(kind: Kind, model: str, **more: Any) -> Maker:
+def offer(kind: Kind, model: str, **more: Any) -> Offer:
     length: dict[str, Any] = {"seconds": (4, 8), "default_seconds": 8} if kind == "video" else {}
-    return Maker(FakeProvider(), Capability(kind=kind, model=model, **(length | more)))
+    return Offer(FakeProvider(), Capability(kind=kind, model=model, **(length | more)))
 
 
 def form(**values: Any) -> Form:
     images = [
-        maker(Kind.IMAGE, "wide", ratios=WIDE, options=(QUALITY, STEPS, WORDS)),
-        maker(Kind.IMAGE, "square", ratios={"1:1": (64, 64)}, seed="none"),
+        offer(Kind.IMAGE, "wide", ratios=WIDE, options=(QUALITY, STEPS, WORDS)),
+        offer(Kind.IMAGE, "square", ratios={"1:1": (64, 64)}, seed="none"),
     ]
     videos = [
-        maker(Kind.VIDEO, "long", ratios=WIDE, options=(AUDIO,)),
-        maker(Kind.VIDEO, "short", ratios=NARROW, seconds=(4,), seed="none"),
+        offer(Kind.VIDEO, "long", ratios=WIDE, options=(AUDIO,)),
+        offer(Kind.VIDEO, "short", ratios=NARROW, seconds=(4,), seed="none"),
     ]
-    makers = {Kind.IMAGE: images, Kind.VIDEO: videos}
+    offers = {Kind.IMAGE: images, Kind.VIDEO: videos}
     return Form(
-        {kind: {each.key: each for each in all_} for kind, all_ in makers.items()}, values=values
+        {kind: {each.key: each for each in all_} for kind, all_ in offers.items()}, values=values
     )
 
 
@@ -112,12 +113,12 @@ def test_changing_the_model_keeps_what_fits_and_brings_back_what_did_not() -> No
 
 def test_where_there_is_one_shape_only_there_is_nothing_to_choose() -> None:
     one = {"1:1": (64, 64)}
-    makers = {
+    offers = {
         kind: {each.key: each}
         for kind in Kind
-        for each in [maker(kind, "one", ratios=one, seed="none")]
+        for each in [offer(kind, "one", ratios=one, seed="none")]
     }
-    assert set(Form(makers).fields) == {
+    assert set(Form(offers).fields) == {
         *("image_model", "video_model", "images", "videos", "seconds", "style"),
     }
 
@@ -125,7 +126,7 @@ def test_where_there_is_one_shape_only_there_is_nothing_to_choose() -> None:
 def test_clips_of_an_image_have_its_shape_and_an_upscale_has_none() -> None:
     _, [image, *_] = made()
     wide = image.model_copy(update={"width": 1280, "height": 700})
-    animated = maker(Kind.VIDEO, "moves", ratios=WIDE, task=Task.ANIMATE)
+    animated = offer(Kind.VIDEO, "moves", ratios=WIDE, task=Task.ANIMATE)
     clip = Form({Kind.VIDEO: {animated.key: animated}}, Task.ANIMATE, wide)
     assert (clip.value("ratio"), clip.value("videos"), "images" in clip.fields) == (
         *("16:9", 1),
@@ -134,7 +135,7 @@ def test_clips_of_an_image_have_its_shape_and_an_upscale_has_none() -> None:
     scale = Option(
         name="scale_factor", title="Scale", type="integer", choices=("2", "4"), default=2
     )
-    larger = maker(Kind.IMAGE, "more", ratios=WIDE, task=Task.UPSCALE, options=(scale,))
+    larger = offer(Kind.IMAGE, "more", ratios=WIDE, task=Task.UPSCALE, options=(scale,))
     upscaled = Form({Kind.IMAGE: {larger.key: larger}}, Task.UPSCALE, wide)
     assert set(upscaled.fields) == {"image_model", "image.scale_factor"}
     assert upscaled.options(Kind.IMAGE) == {"scale_factor": "2"}
@@ -202,7 +203,7 @@ FORMAT = Option(name="format", title="Format", choices=("png", "jpeg"), default=
 def test_what_does_not_go_together_is_not_offered_together(first: str) -> None:
     chosen = {"image.background": "transparent", "image.format": "jpeg"}
     (second,) = chosen.keys() - {first}
-    able = maker(Kind.IMAGE, "both", ratios=NARROW, options=(BACKGROUND, FORMAT))
+    able = offer(Kind.IMAGE, "both", ratios=NARROW, options=(BACKGROUND, FORMAT))
     filled = Form({Kind.IMAGE: {able.key: able}})
     assert chosen[second] in (filled.fields[second].choices or ())
     assert filled.choose(first, chosen[first])

@@ -2,7 +2,8 @@ import pytest
 
 from core.models import AssetState, InvalidInput, JobStatus, Kind
 from core.providers.registry import configured
-from core.studio.order import Order, plan
+from core.studio.order import Order
+from core.studio.planning import plan
 
 
 def test_a_plain_order_is_five_images_and_five_videos() -> None:

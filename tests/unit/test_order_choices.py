@@ -8,11 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.cli.model_options import ModelOptions
 from core.models import Asset as Item
 from core.models import AssetState, Cost, InvalidInput, Job, Kind, Task, parse_prompt
 from core.providers.base import AUTO, Capability, Option
 from core.providers.registry import Catalogue
-from core.studio.order import SEEDS, Choice, Makers, Order, plan, upscaled_size
+from core.studio.order import Choice, Order
+from core.studio.parameters import upscaled_size
+from core.studio.planning import SEEDS, plan
 from core.studio.styles import STYLES
 from tests.contract.fakes import FakeProvider
 
@@ -428,29 +431,29 @@ def test_only_what_is_finished_is_upscaled_by_who_can_and_not_without_end() -> N
 
 
 def test_an_option_goes_to_every_kind_that_has_it_or_to_the_one_that_is_named() -> None:
-    chosen = Makers(options=["quality=high", "avoid=a=b"]).choices(SHOPS)
+    chosen = ModelOptions(options=["quality=high", "avoid=a=b"]).choices(SHOPS)
     assert chosen[Kind.IMAGE] == Choice(options={"quality": "high", "avoid": "a=b"})
     assert chosen[Kind.VIDEO] == Choice(options={"quality": "high"})
-    chosen = Makers(options=["quality=high", "image.quality=low"]).choices(SHOPS)
+    chosen = ModelOptions(options=["quality=high", "image.quality=low"]).choices(SHOPS)
     assert [chosen[kind].options["quality"] for kind in Kind] == ["low", "high"]
 
 
 def test_providers_and_models_are_chosen_by_kind_and_must_be_there() -> None:
-    makers = Makers(image_provider="acme", image_model="ink", video_model="reel")
-    assert makers.choices(SHOPS) == {
+    chosen = ModelOptions(image_provider="acme", image_model="ink", video_model="reel")
+    assert chosen.choices(SHOPS) == {
         Kind.IMAGE: Choice(provider="acme", model="ink"),
         Kind.VIDEO: Choice(model="reel"),
     }
     with pytest.raises(InvalidInput, match=r"^There is no provider “gone” here"):
-        Makers(video_provider="gone").choices(SHOPS)
+        ModelOptions(video_provider="gone").choices(SHOPS)
 
 
 def test_who_animates_chooses_for_clips_alone() -> None:
-    chosen = Makers(image_provider="gone", video_provider="beta").choices(
+    chosen = ModelOptions(image_provider="gone", video_provider="beta").choices(
         SHOPS, Task.ANIMATE, done()
     )
     assert chosen == {Kind.VIDEO: Choice(provider="beta")}
-    assert Makers().choices(SHOPS, Task.UPSCALE, done()) == {Kind.IMAGE: Choice()}
+    assert ModelOptions().choices(SHOPS, Task.UPSCALE, done()) == {Kind.IMAGE: Choice()}
 
 
 @pytest.mark.parametrize(
@@ -458,11 +461,11 @@ def test_who_animates_chooses_for_clips_alone() -> None:
 )
 def test_what_is_no_option_is_answered_with_those_that_are(typed: str) -> None:
     with pytest.raises(InvalidInput) as caught:
-        Makers(options=[typed]).choices(SHOPS)
+        ModelOptions(options=[typed]).choices(SHOPS)
     there = "image.quality, image.avoid, video.quality, video.steps"
     assert str(caught.value) == f"“{typed}” is no NAME=VALUE of: {there}."
     with pytest.raises(InvalidInput, match=r"of: none\.$"):
-        Makers(options=[typed]).choices(catalogue(*_plain()))
+        ModelOptions(options=[typed]).choices(catalogue(*_plain()))
 
 
 @pytest.mark.parametrize(

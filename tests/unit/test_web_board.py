@@ -21,7 +21,8 @@ from core.models import (
 )
 from core.providers.registry import configured
 from core.store.work.eta import Eta
-from core.studio.order import Order, plan
+from core.studio.order import Order
+from core.studio.planning import plan
 from core.web.activity.page import job_row
 from core.web.jobs import item_view, snapshot
 from core.web.text.dates import moment_text, span_text, zone_of

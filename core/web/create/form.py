@@ -1,129 +1,65 @@
-"""What the form on Create holds: its fields, what stands in them, and how an address names them.
-
-Nothing here knows Streamlit; `widgets.py` draws it.
-"""
+"""The form on Create: what was chosen, and how an address names it. `widgets.py` draws it."""
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, Final
 
+from core.i18n import gettext as _
 from core.models import MAX_ITEMS, MIN_ITEMS, Asset, Kind, Notify, Task
 from core.providers.base import Option
-from core.web.resources import STYLES, Choice, Maker, Order
+from core.studio.offers import Offer
+from core.studio.order import Choice, Order, Selection
+from core.studio.styles import STYLES
+from core.web.create.fields import LARGEST_SEED, MODELS, NUMBERS, TITLES, Field, option_field
 
-LARGEST_SEED: Final = 2**31 - 1
-NUMBERS: Final = {Kind.IMAGE: "images", Kind.VIDEO: "videos"}
-"""The fields that say how many."""
-MODELS: Final = {Kind.IMAGE: "image_model", Kind.VIDEO: "video_model"}
-"""The fields that say by whom."""
-_MOST_DIGITS: Final = 40
 _TERMS_DIGITS: Final = 16
-
-
-@dataclass(frozen=True, kw_only=True)
-class Field:
-    """Something that can be chosen.
-
-    Attributes:
-        name: as it is written in an address.
-        default: what it is where nothing was chosen.
-        choices: what can be chosen; None: any value of the type that is within the bounds.
-        of: the type of a value that is not one of some choices.
-        least: the smallest number.
-        most: the greatest number, or the most characters.
-        option: what it is at the provider; None: it is none of a model's own options.
-    """
-
-    name: str
-    default: Any = None
-    choices: Sequence[Any] | None = None
-    of: type[int] | type[float] | type[str] = str
-    least: float | None = None
-    most: float | None = None
-    option: Option | None = None
-
-    def read(self, text: str) -> Any:  # noqa: ANN401  # of the field's own type
-        """Return the value that a text in an address means.
-
-        Raises:
-            ValueError: it means none that can be chosen.
-        """
-        if self.choices is not None:
-            value = {str(choice): choice for choice in self.choices}.get(text)
-        elif self.of is str or len(text) <= _MOST_DIGITS:
-            value = self.of(text)
-        else:
-            value = None
-        if value is None or not self.takes(value):
-            raise ValueError(text)
-        return value
-
-    def takes(self, value: object) -> bool:
-        """Return whether a value can be chosen."""
-        if self.choices is not None:
-            return any(type(value) is type(each) and value == each for each in self.choices)
-        if value is None:
-            return self.default is None
-        if self.of is str:
-            return isinstance(value, str) and (self.most is None or len(value) <= self.most)
-        if isinstance(value, bool) or not isinstance(
-            value, int if self.of is int else (int, float)
-        ):
-            return False
-        least = -math.inf if self.least is None else self.least
-        most = math.inf if self.most is None else self.most
-        return math.isfinite(value) and least <= value <= most
 
 
 @dataclass
 class Form:
-    """The choices of one visit to the form.
+    """What was chosen on the page."""
 
-    Attributes:
-        makers: who makes each kind, by `Maker.key`, the preferred one first.
-        task: what is asked for.
-        source: what it is done to; None where something new is made.
-        values: what was chosen, by the names of the fields. What the chosen models do not have is
-            kept here all the same, for they may be chosen otherwise again.
-        refused: the names of the fields for which something was chosen that is not offered.
-    """
-
-    makers: Mapping[Kind, Mapping[str, Maker]]
+    #: The models for each kind, by `Offer.key`; the preferred one comes first.
+    offers: Mapping[Kind, Mapping[str, Offer]]
     task: Task = Task.CREATE
+    #: The item that the task is done to; None for `CREATE`.
     source: Asset | None = None
+    #: What was chosen, by the names of the fields. Values that the chosen models do not offer are
+    #: kept, since other models may be chosen again.
     values: dict[str, Any] = field(default_factory=dict)
+    #: The names of the fields for which something was chosen that is not offered.
     refused: list[str] = field(default_factory=list)
 
-    def maker(self, kind: Kind) -> Maker:
-        """Return who is chosen to make a kind."""
-        offered = self.makers[kind]
+    def offer(self, kind: Kind) -> Offer:
+        """Return the chosen model for a kind."""
+        offered = self.offers[kind]
         chosen = offered.get(self.values.get(MODELS[kind], ""))
         return chosen if chosen is not None else next(iter(offered.values()))
 
     @property
-    def chosen(self) -> dict[Kind, Maker]:
-        """Who is chosen to make each kind."""
-        return {kind: self.maker(kind) for kind in self.makers}
+    def chosen(self) -> dict[Kind, Offer]:
+        """The chosen model for each kind."""
+        return {kind: self.offer(kind) for kind in self.offers}
 
     @property
     def fields(self) -> dict[str, Field]:
-        """What can be chosen at present, by name; what leaves no choice is not there."""
+        """The fields with a choice at present, by name."""
         fields = [
             Field(name=MODELS[kind], default=next(iter(offered)), choices=list(offered))
-            for kind, offered in self.makers.items()
+            for kind, offered in self.offers.items()
         ]
         if self.task != Task.UPSCALE:
             fields += [*self._numbers(), *self._shape(), *self._looks()]
-        for kind, maker in self.chosen.items():
-            options = maker.capability.options
+        for kind, offer in self.chosen.items():
+            options = offer.capability.options
             for option in options:
-                fields.append(_option_field(kind, option, self._ruled_out(kind, option, options)))
+                fields.append(option_field(kind, option, self._ruled_out(kind, option, options)))
         return {each.name: each for each in fields}
 
     def choose(self, name: str, value: object) -> bool:
-        """Keep what a browser says was chosen; return whether it could be, which it else is not."""
+        """Store a value from a browser if it can be chosen; return whether it can."""
         found = self.fields.get(name)
         if found is None or not found.takes(value):
             return False
@@ -131,12 +67,12 @@ class Form:
         return True
 
     def drop_unknown(self) -> list[str]:
-        """Forget chosen models that are not offered any more, and return their fields' names."""
-        names = [MODELS[kind] for kind in self.makers]
+        """Discard chosen models that are no longer offered; return the names of their fields."""
+        names = [MODELS[kind] for kind in self.offers]
         unknown = [
             name
-            for name, kind in zip(names, self.makers, strict=True)
-            if name in self.values and self.values[name] not in self.makers[kind]
+            for name, kind in zip(names, self.offers, strict=True)
+            if name in self.values and self.values[name] not in self.offers[kind]
         ]
         for name in unknown:
             del self.values[name]
@@ -144,19 +80,19 @@ class Form:
 
     @property
     def terms(self) -> str:
-        """What tells who makes what here, and at what price, from any other time.
+        """A digest of all offers with their prices.
 
         It does not depend on what is chosen, so a choice on its way does not change it.
         """
         offered = [
-            (kind, key, maker.capability.paid, maker.provider.consent, maker.price)
-            for kind, makers in self.makers.items()
-            for key, maker in makers.items()
+            (kind, key, offer.capability.paid, offer.provider.consent, offer.price)
+            for kind, offers in self.offers.items()
+            for key, offer in offers.items()
         ]
         return sha256(repr(offered).encode(errors="replace")).hexdigest()[:_TERMS_DIGITS]
 
     def value(self, name: str) -> Any:  # noqa: ANN401  # of the field's own type
-        """Return what stands in a field; None where there is no such field at present."""
+        """Return the value of a field; None if there is no such field at present."""
         found = self.fields.get(name)
         if found is None:
             return None
@@ -164,13 +100,13 @@ class Form:
         return value if found.takes(value) else found.default
 
     def fill(self, texts: Mapping[str, str]) -> list[str]:
-        """Fill in what an address says, and return the names of what cannot be.
+        """Fill in values from an address, and return the names of fields that do not take theirs.
 
         Args:
-            texts: by the names of the fields; everything else is left alone.
+            texts: the values by the names of the fields; anything else is ignored.
         """
         refused = []
-        for kind in self.makers:  # they decide what else there is
+        for kind in self.offers:  # they decide which other fields there are
             refused += self._fill_one(MODELS[kind], texts)
         for name in self.fields:
             if name not in MODELS.values():
@@ -178,7 +114,7 @@ class Form:
         return refused
 
     def address(self) -> dict[str, str]:
-        """Return what fills the form as it is, by the names of the fields."""
+        """Return the values that differ from the defaults, by the names of the fields."""
         fields = self.fields
         values = {name: self.value(name) for name in fields}
         return {
@@ -188,12 +124,39 @@ class Form:
         }
 
     def options(self, kind: Kind) -> dict[str, Any]:
-        """Return what is chosen of a model's own options; not what is left to the model."""
+        """Return the chosen values of a model's options; not those left to the model."""
         values = {
             option.name: self.value(f"{kind}.{option.name}")
-            for option in self.maker(kind).capability.options
+            for option in self.offer(kind).capability.options
         }
         return {name: value for name, value in values.items() if value not in (None, "")}
+
+    def title(self, name: str) -> str:
+        """Return the display name of a field."""
+        found = self.fields.get(name)
+        return _(TITLES[name] if found is None or found.option is None else found.option.title)
+
+    @property
+    def selection(self) -> Selection:
+        """What is to be generated."""
+        return Selection(
+            images=self.value("images") or MIN_ITEMS,
+            videos=self.value("videos") or MIN_ITEMS,
+            ratio=self.value("ratio"),
+            seconds=self.value("seconds"),
+            seed=self.value("seed"),
+            style=self.value("style"),
+            task=self.task,
+            source=self.source,
+            choices={
+                kind: Choice(
+                    provider=offer.provider.name,
+                    model=offer.capability.model,
+                    options=self.options(kind),
+                )
+                for kind, offer in self.chosen.items()
+            },
+        )
 
     def order(
         self,
@@ -204,29 +167,14 @@ class Form:
         notify: Notify | None = None,
         variations: Mapping[Kind, Sequence[str]] | None = None,
     ) -> Order:
-        """Return what is asked for; see `Order` for the arguments."""
-        return Order(
+        """Return the order for the selection; see `Order` for the arguments."""
+        return Order.of(
+            self.selection,
             user_id=user_id,
             prompt=prompt,
-            images=self.value("images") or MIN_ITEMS,
-            videos=self.value("videos") or MIN_ITEMS,
-            ratio=self.value("ratio"),
-            seconds=self.value("seconds"),
-            seed=self.value("seed"),
-            style=self.value("style"),
-            task=self.task,
-            source=self.source,
             accepted=accepted,
-            notify=notify or Notify(),
+            notify=notify,
             variations=variations or {},
-            choices={
-                kind: Choice(
-                    provider=maker.provider.name,
-                    model=maker.capability.model,
-                    options=self.options(kind),
-                )
-                for kind, maker in self.chosen.items()
-            },
         )
 
     def _fill_one(self, name: str, texts: Mapping[str, str]) -> list[str]:
@@ -239,7 +187,7 @@ class Form:
         return []
 
     def _ruled_out(self, kind: Kind, option: Option, options: Sequence[Option]) -> set[str]:
-        """Return the choices of an option that what is chosen of the others leaves no room for."""
+        """Return the choices of an option that the chosen values of others exclude."""
 
         def is_chosen(name: str, choice: str) -> bool:
             return self.values.get(f"{kind}.{name}") == choice
@@ -255,13 +203,13 @@ class Form:
         least = 1 if self.task == Task.ANIMATE else MIN_ITEMS
         return [
             Field(name=NUMBERS[kind], default=least, of=int, least=least, most=MAX_ITEMS)
-            for kind in self.makers
+            for kind in self.offers
         ]
 
     def _shape(self) -> list[Field]:
-        """Return shape and length, where there is a choice."""
+        """Return aspect ratio and clip length, each only if there is a choice."""
         found = []
-        shapes = [maker.capability.ratios for maker in self.chosen.values()]
+        shapes = [offer.capability.ratios for offer in self.chosen.values()]
         if self.source is not None:
             if len(shapes[0]) > 1:
                 nearest = _nearest(self.source, shapes[0])
@@ -270,8 +218,8 @@ class Form:
             common = [ratio for ratio in shapes[0] if all(ratio in shape for shape in shapes)]
             if common and any(len(shape) > 1 for shape in shapes):
                 found.append(Field(name="ratio", choices=[None, *common]))
-        if Kind.VIDEO in self.makers:
-            capability = self.maker(Kind.VIDEO).capability
+        if Kind.VIDEO in self.offers:
+            capability = self.offer(Kind.VIDEO).capability
             lengths, usual = list(capability.seconds), capability.default_seconds
             if len(lengths) > 1:
                 default = usual if usual in lengths else lengths[0]
@@ -279,36 +227,14 @@ class Form:
         return found
 
     def _looks(self) -> list[Field]:
-        """Return style and, where a model takes one, seed."""
+        """Return style and, if a model takes one, seed."""
         found = [Field(name="style", choices=[None, *STYLES])]
-        if any(maker.capability.seed != "none" for maker in self.chosen.values()):
+        if any(offer.capability.seed != "none" for offer in self.chosen.values()):
             found.append(Field(name="seed", of=int, least=0, most=LARGEST_SEED))
         return found
 
 
 def _nearest(source: Asset, shape: Mapping[str, tuple[int, int]]) -> str:
-    """Return which ratio is the most like an item's own."""
+    """Return the ratio closest to an item's own."""
     own = (source.width or 1) / (source.height or 1)
     return min(shape, key=lambda ratio: abs(math.log(shape[ratio][0] / shape[ratio][1] / own)))
-
-
-def _option_field(kind: Kind, option: Option, ruled_out: Collection[str]) -> Field:
-    name = f"{kind}.{option.name}"
-    if option.choices or option.type == "flag":
-        offered: list[str] = [str(choice) for choice in option.choices] or ["yes", "no"]
-        offered = [choice for choice in offered if choice not in ruled_out]
-        usual = option.default
-        if option.type == "flag" and usual is not None:
-            usual = "yes" if usual else "no"
-        if usual is not None and str(usual) in offered:
-            return Field(name=name, default=str(usual), choices=offered, option=option)
-        return Field(name=name, choices=[None, *offered], option=option)
-    if option.type == "text":
-        return Field(name=name, default="", most=option.maximum, option=option)
-    return Field(
-        name=name,
-        of=int if option.type == "integer" else float,
-        least=option.minimum,
-        most=option.maximum,
-        option=option,
-    )

@@ -8,33 +8,28 @@ from core.i18n import gettext as _
 from core.models import Asset, AssetState, Job, Kind, Task
 from core.store import Store
 from core.studio.styles import styled
-from core.web.create.form import MODELS, NUMBERS
+from core.web.create.fields import MODELS, NUMBERS, PROMPT
 
-PROMPT: Final = "prompt"
 _TASKS: Final = {"animate": Task.ANIMATE, "upscale": Task.UPSCALE}
 _OUR_OWN: Final = frozenset({"width", "height", "ratio", "seconds", "fps", "seed"})
 
 
 @dataclass(frozen=True)
-class Wish:
-    """What an address asks for.
-
-    Attributes:
-        task: what is to be made.
-        source: what of; None where something new is made.
-        texts: what is to stand in the form, by the names of its fields, and in `prompt`.
-        whole: whether what stood in the form before is to go.
-        trouble: why it is not all that was asked for; empty: it is.
-    """
+class Prefill:
+    """What an address asks for."""
 
     task: Task = Task.CREATE
+    #: The item that the task is done to; None for `CREATE`.
     source: Asset | None = None
+    #: The values of the form's fields, by their names, and the prompt.
     texts: Mapping[str, str] = field(default_factory=dict)
+    #: Whether to discard what the form held before.
     whole: bool = False
+    #: Why part of it cannot be had; empty: all of it can.
     trouble: str = ""
 
 
-def read(params: Mapping[str, str], user_id: str, store: Store) -> Wish:
+def read(params: Mapping[str, str], user_id: str, store: Store) -> Prefill:
     """Return what an address asks for.
 
     `remix` names an item whose form it is, `like` the same without its seed, `animate` and
@@ -55,9 +50,9 @@ def read(params: Mapping[str, str], user_id: str, store: Store) -> Wish:
         if name in params:
             source = store.assets.get(params[name], user_id)
             if source is None or not _takes(task, source):
-                return Wish(trouble=_why_not(task, source))
-            return Wish(task, source, params)
-    return Wish(texts=params)
+                return Prefill(trouble=_why_not(task, source))
+            return Prefill(task, source, params)
+    return Prefill(texts=params)
 
 
 def _takes(task: Task, source: Asset) -> bool:
@@ -75,23 +70,23 @@ def _why_not(task: Task, source: Asset | None) -> str:
     return _("Only what is finished can be upscaled.")
 
 
-def _again(asset_id: str, user_id: str, store: Store, *, seeded: bool) -> Wish:
+def _again(asset_id: str, user_id: str, store: Store, *, seeded: bool) -> Prefill:
     """Return the form that an item was made with."""
     asset = store.assets.get(asset_id, user_id)
     job = None if asset is None else store.jobs.get(asset.job_id, user_id)
     if asset is None or job is None:
-        return Wish(trouble=_why_not(Task.CREATE, None))
+        return Prefill(trouble=_why_not(Task.CREATE, None))
     texts = texts_of(asset, job, store.assets.of_job(job.id), seeded=seeded)
     if asset.task == Task.CREATE:
-        return Wish(texts=texts, whole=True)
+        return Prefill(texts=texts, whole=True)
     source = None if asset.source is None else store.assets.get(asset.source, user_id)
     if source is None or not _takes(asset.task, source):
-        return Wish(
+        return Prefill(
             texts=texts,
             whole=True,
             trouble=_("What this item was made of is gone, so this makes something new."),
         )
-    return Wish(asset.task, source, texts, whole=True)
+    return Prefill(asset.task, source, texts, whole=True)
 
 
 def texts_of(asset: Asset, job: Job, items: Sequence[Asset], *, seeded: bool) -> dict[str, str]:

@@ -11,21 +11,13 @@ from core.i18n import N_, ngettext
 from core.i18n import gettext as _
 from core.models import InvalidInput, Kind, Notify, Task, User, parse_prompt
 from core.providers.base import AUTO
-from core.web.create.form import LARGEST_SEED, MODELS, NUMBERS, Field, Form
+from core.studio.styles import STYLES
+from core.studio.variations import vary
+from core.web.create.fields import LARGEST_SEED, MODELS, NUMBERS, Field
+from core.web.create.form import Form
 from core.web.inbox.preferences import draw_wish
-from core.web.resources import STYLES, studio
+from core.web.resources import studio
 
-_TITLES: Final = {
-    "images": N_("Images"),
-    "videos": N_("Videos"),
-    "image_model": N_("Images by"),
-    "video_model": N_("Videos by"),
-    "ratio": N_("Aspect ratio"),
-    "seconds": N_("Clip length"),
-    "style": N_("Style"),
-    "seed": N_("Seed"),
-}
-"""What the fields are called, but for the models' own options."""
 _NOUNS: Final = {Kind.IMAGE: N_("Images"), Kind.VIDEO: N_("Videos")}
 _KEYS: Final = "create-"
 _AT_HAND: Final = ("quality", "resolution", "scale_factor")
@@ -52,10 +44,10 @@ class Rest:
 def draw(form: Form, user: User) -> Rest:
     """Draw the form's fields and what goes with them; what is changed is changed in the form."""
     with st.container(key="choices", horizontal=True):
-        for kind in form.makers:
+        for kind in form.offers:
             _draw_number(form, NUMBERS[kind])
-            _draw_maker(form, kind)
-    providers = {maker.provider.name: maker.provider for maker in form.chosen.values()}
+            _draw_offer(form, kind)
+    providers = {offer.provider.name: offer.provider for offer in form.chosen.values()}
     accepted = frozenset(
         name
         for name, provider in providers.items()
@@ -66,7 +58,7 @@ def draw(form: Form, user: User) -> Rest:
         _draw_shape(form)
         for name, each in form.fields.items():
             if each.option is not None and each.option.name in _AT_HAND:
-                _draw_option(form, name, _NOUNS[_kind_of(name)] if len(form.makers) > 1 else "")
+                _draw_option(form, name, _NOUNS[_kind_of(name)] if len(form.offers) > 1 else "")
     _draw_styles(form)
     notify, trouble = Notify(), ""
     try:
@@ -92,8 +84,8 @@ def suggest(form: Form, prompt: str, user_id: str) -> None:
     parse_prompt(prompt)
     with st.spinner(_("Thinking of variations …")):
         st.session_state["variations"] = {
-            kind: studio().vary(user_id, prompt, kind, form.value(NUMBERS[kind]))
-            for kind in form.makers
+            kind: vary(studio(), user_id, prompt, kind, form.value(NUMBERS[kind]))
+            for kind in form.offers
         }
     st.session_state["variations_round"] = st.session_state.get("variations_round", 0) + 1
 
@@ -101,11 +93,6 @@ def suggest(form: Form, prompt: str, user_id: str) -> None:
 def forget_variations() -> None:
     """Go back to the one prompt."""
     st.session_state.pop("variations", None)
-
-
-def title_of(name: str) -> str:
-    """Return what a field is called that is none of a model's own options."""
-    return _(_TITLES[name])
 
 
 def _held(form: Form, name: str, nothing: str | None = None) -> dict[str, Any]:
@@ -140,20 +127,20 @@ def _draw_number(form: Form, name: str) -> None:
     found = form.fields.get(name)
     if found is not None:
         least, most = int(found.least or 0), int(found.most or 0)
-        st.number_input(title_of(name), least, most, **_held(form, name))
+        st.number_input(form.title(name), least, most, **_held(form, name))
 
 
-def _draw_maker(form: Form, kind: Kind) -> None:
-    makers = form.makers[kind]
-    title = _("Made by") if form.task == Task.UPSCALE else title_of(MODELS[kind])
-    _draw_select(form, MODELS[kind], title, lambda key: makers[key].label)
+def _draw_offer(form: Form, kind: Kind) -> None:
+    offers = form.offers[kind]
+    title = _("Made by") if form.task == Task.UPSCALE else form.title(MODELS[kind])
+    _draw_select(form, MODELS[kind], title, lambda key: offers[key].label)
 
 
 def _draw_shape(form: Form) -> None:
     if "ratio" in form.fields:
-        _draw_select(form, "ratio", title_of("ratio"), _ratio_words)
+        _draw_select(form, "ratio", form.title("ratio"), _ratio_words)
     if "seconds" in form.fields:
-        _draw_select(form, "seconds", title_of("seconds"), _seconds_words)
+        _draw_select(form, "seconds", form.title("seconds"), _seconds_words)
 
 
 def _ratio_words(ratio: str) -> str:
@@ -170,7 +157,7 @@ def _draw_styles(form: Form) -> None:
     if "style" not in form.fields:
         return
     st.pills(
-        title_of("style"),
+        form.title("style"),
         list(STYLES),
         format_func=lambda name: _(STYLES[name][0]),
         wrap=True,
@@ -187,7 +174,7 @@ def _draw_more(form: Form) -> None:
             for name, each in form.fields.items()
             if each.option and _kind_of(name) == kind and each.option.name not in _AT_HAND
         ]
-        for kind in form.makers
+        for kind in form.offers
     }
     if "seed" not in form.fields and not any(options.values()):
         return
@@ -196,7 +183,7 @@ def _draw_more(form: Form) -> None:
             _draw_seed(form)
         for kind, names in options.items():
             if names:
-                st.caption(f"{title_of(MODELS[kind])} {form.maker(kind).label}")
+                st.caption(f"{form.title(MODELS[kind])} {form.offer(kind).label}")
                 with st.container(horizontal=True, key=f"options-{kind}"):
                     for name in names:
                         _draw_option(form, name)
@@ -205,7 +192,7 @@ def _draw_more(form: Form) -> None:
 def _draw_seed(form: Form) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", key="seed"):
         st.number_input(
-            title_of("seed"),
+            form.title("seed"),
             0,
             LARGEST_SEED,
             None,
@@ -289,7 +276,7 @@ def _draw_variations(form: Form) -> dict[Kind, list[str]]:
     suggested: Mapping[Kind, list[str]] | None = st.session_state.get("variations")
     if suggested is None:
         return {}
-    numbers = {kind: form.value(NUMBERS[kind]) for kind in form.makers}
+    numbers = {kind: form.value(NUMBERS[kind]) for kind in form.offers}
     items = [
         (kind, slot, text)
         for kind, number in numbers.items()

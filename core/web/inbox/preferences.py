@@ -22,8 +22,8 @@ from core.models.job_summary import CHANNEL_TITLES
 from core.models.notices import ALWAYS
 from core.models.times import zone_names
 from core.notifications.channels.webhook import parse_webhook
-from core.notifications.preferences import check_preferences, choose_email, send_test
 from core.store import DatabaseError
+from core.studio.preferences import check_preferences, choose_email, send_test
 from core.web.http.errors import no_answer
 from core.web.inbox.notices import address_text, webhook_place
 from core.web.resources import studio

@@ -8,6 +8,7 @@ from core.i18n import ngettext
 from core.models import OPEN_STATES, Asset, AssetState, Job, JobStatus
 from core.models.job_summary import counted
 from core.store.work.eta import Eta
+from core.studio.jobs import cost_of_sending_again
 from core.web.text.money import amounts_text
 from core.web.text.viewer import View
 
@@ -132,11 +133,7 @@ def _send_again(title: str, assets: Sequence[Asset]) -> Json:
         "If you send them again, they may be charged twice.",
         len(assets),
     )
-    costs: dict[str, float] = {}
-    for each in assets:
-        amount = each.cost.estimated if each.cost.estimated is not None else each.cost.actual
-        costs[each.cost.unit] = costs.get(each.cost.unit, 0.0) + (amount or 0.0)
-    if amounts := amounts_text(costs):
+    if amounts := amounts_text(cost_of_sending_again(assets)):
         expected = _("It is expected to cost about {amounts} again.").format(amounts=amounts)
         text = f"{text} {expected}"
     return {

@@ -12,13 +12,21 @@ from starlette.routing import Route
 
 from core.i18n import gettext as _
 from core.models import InvalidInput
-from core.store import DatabaseError, DatabaseUnavailable
+from core.store import DatabaseError, DatabaseUnavailable, Store
+from core.studio import jobs
 from core.web.http.errors import NOT_KEPT, Refused, no_answer, said
 from core.web.http.requests import logged_in, read_body, same_origin
 from core.web.live.hub import Hub
 from core.web.resources import Studio
 
 _BODY_BYTES: Final = 1_024
+_ACTIONS: Final[dict[str, Callable[[Store, str, str, str | None], int]]] = {
+    "cancel": jobs.cancel,
+    "retry": jobs.retry,
+    "resend": jobs.send_again,
+    "recover": jobs.recover,
+    "first": jobs.make_next,
+}
 
 _log = logging.getLogger(__name__)
 
@@ -44,17 +52,7 @@ def act_routes(open_studio: Callable[[], Studio], hub: Hub) -> list[Route]:
     """
 
     def carry_out(job_id: str, user_id: str, asked: _Asked) -> None:
-        store = open_studio().store
-        jobs = store.jobs
-        acts: dict[str, Callable[[str, str, str | None], int]] = {
-            "cancel": jobs.cancel,
-            "retry": jobs.retry,
-            "resend": jobs.resend,
-            "recover": jobs.recover,
-            "first": jobs.put_first,
-        }
-        acts[asked.name](job_id, user_id, asked.on)
-        store.eta.forget()
+        _ACTIONS[asked.name](open_studio().store, user_id, job_id, asked.on)
 
     async def act(request: Request) -> Response:
         job_id = request.path_params["id"]

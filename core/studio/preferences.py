@@ -1,12 +1,8 @@
 """Checking what users wish to be told, against what there is here."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
-from zoneinfo import ZoneInfoNotFoundError
-
-from tzlocal import get_localzone_name
 
 from core.i18n import gettext as _
 from core.models import (
@@ -15,34 +11,12 @@ from core.models import (
     NoticeKind,
     Notify,
     User,
-    When,
     now,
     parse_address,
 )
-from core.notifications.registry import offered
-from core.settings import Settings
 from core.store import Store
 
 TESTS_AN_HOUR: Final = 10
-
-
-@dataclass(frozen=True, kw_only=True)
-class Typed:
-    """A wish as it is typed on the command line; None: as the user's settings say.
-
-    Attributes:
-        email: where mail goes.
-        notify: names of channels, with commas between them.
-        notify_at: a local date and time.
-        notify_daily: a local time of day.
-        timezone: the zone of both.
-    """
-
-    email: str | None = None
-    notify: str | None = None
-    notify_at: str | None = None
-    notify_daily: str | None = None
-    timezone: str | None = None
 
 
 def check_preferences(notify: Notify, user: User | None, channels: Collection[str]) -> None:
@@ -129,40 +103,3 @@ def send_test(store: Store, user: User, channel: ChannelName) -> None:
         )
     recipient = user.email if channel == ChannelName.EMAIL else None
     store.outbox.add(user.id, NoticeKind.TEST, channel, recipient or user.id)
-
-
-def read_preferences(typed: Typed, user: User | None, settings: Settings) -> Notify:
-    """Return what was typed on this machine's own command line, as a wish that can be fulfilled.
-
-    Args:
-        typed: the wish.
-        user: whose settings fill it up; None: somebody without.
-        settings: say which channels there are.
-
-    Raises:
-        InvalidInput: something in it cannot be; the text says what.
-    """
-    usual = Notify() if user is None else user.notify
-    chosen = usual.channels if typed.notify is None else _names(typed.notify)
-    if typed.email is not None and ChannelName.EMAIL not in chosen:
-        chosen = (*chosen, ChannelName.EMAIL)
-    zone = typed.timezone or (user and user.zone) or _zone_here()
-    daily = typed.notify_daily
-    if daily is None and typed.notify_at is None and usual.when == When.DAILY:
-        daily, zone = usual.daily, typed.timezone or usual.timezone
-    notify = Notify.read(chosen, at=typed.notify_at, daily=daily, timezone=zone, email=typed.email)
-    if typed != Typed():  # what is only the user's own settings is not found fault with here
-        check_preferences(notify, user, offered(settings))
-    return notify
-
-
-def _zone_here() -> str:
-    """Return the name of this machine's zone; UTC where it says none that is known."""
-    try:
-        return get_localzone_name()
-    except (ZoneInfoNotFoundError, ValueError):
-        return "UTC"
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(name.strip().lower() for name in text.split(",") if name.strip())
