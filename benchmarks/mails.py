@@ -67,7 +67,7 @@ def _send(
         before = sum(notifier.cpu_times()[:2])
         came = server.wait_for(number, 600)
         used = sum(notifier.cpu_times()[:2]) - before
-        while fivefold.store.outbox.of_user(USER, [NoticeStatus.DUE], 1):
+        while fivefold.store.notices.of_user(USER, [NoticeStatus.DUE], 1):
             time.sleep(0.05)
     if len(server.mails) != number:
         raise RuntimeError("A mail came twice.")

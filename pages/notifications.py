@@ -30,8 +30,8 @@ def live(user: User) -> None:
     with tab_session.apologies():
         store = studio().store
         shown = notices.overview(store, user, tab_session.view(user))
-        if store.outbox.unread(user.id):
-            store.outbox.mark_read(user.id)  # all of it is shown here
+        if store.notices.unread(user.id):
+            store.notices.mark_read(user.id)  # all of it is shown here
         if st.session_state.get("notices_pace") != shown["pace"]:
             st.session_state["notices_pace"] = shown["pace"]
             st.rerun()  # how often the fragment runs again is decided by the page

@@ -39,7 +39,7 @@ def finished(store: Store, content: ContentStore, asset: Asset, data: bytes) -> 
         with content.draft(asset.user_id, asset.id) as draft:
             draft.path.write_bytes(data)
             saved[field] = draft.commit(name)
-    store.leases.done(claimed, saved | {"sha256": f"digest-of-{asset.slot}-{extension}"})
+    store.transitions.done(claimed, saved | {"sha256": f"digest-of-{asset.slot}-{extension}"})
     return asset
 
 

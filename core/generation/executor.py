@@ -5,7 +5,6 @@ The executor holds a lease on each item and writes nothing without it.
 
 import asyncio
 import logging
-import random
 from collections.abc import Mapping
 from contextlib import nullcontext, suppress
 from typing import Any, Final
@@ -30,8 +29,9 @@ from core.providers.errors import (
 from core.providers.registry import Catalogue
 from core.store import DatabaseError, LeaseLost, Store
 from core.store.work.leases import Unreadable
+from core.system.backoff import Backoff
 
-BACKOFF_SECONDS: Final = (5.0, 300.0)  # first and longest pause before an item is tried again
+BACKOFF: Final = Backoff(first=5.0, longest=300.0, jitter=0.25)  # between attempts at an item
 MAX_WAITS: Final = 300  # for one's turn: a day, where the provider does not say how long
 LONGEST_WAIT_SECONDS: Final = 3600.0  # that a provider may ask for
 
@@ -203,7 +203,7 @@ class Executor:
             await self._end_unknown(asset, OutcomeUnknown(said, code="not_configured"), {})
         elif asset.attempts < MAX_ATTEMPTS:
             pause = _pause(missing, asset.attempts)
-            hand_back = self._store.leases.hand_back
+            hand_back = self._store.transitions.hand_back
             await asyncio.to_thread(hand_back, asset, pause, _as_error(missing), counted=True)
             telemetry.item_retried(asset)
         else:
@@ -216,7 +216,7 @@ class Executor:
         _log.warning("%s: not known whether it was made: %r", asset.id, error.__cause__ or error)
         fields = provider_fields(error) | dict(known)
         said = _as_error(error, final=True)
-        await asyncio.to_thread(self._store.leases.unknown, asset, said, fields)
+        await asyncio.to_thread(self._store.transitions.unknown, asset, said, fields)
         telemetry.item_ended(asset, AssetState.UNKNOWN)
 
     async def _try_again(self, run: ItemRun, error: ProviderError, *, counted: bool) -> None:
@@ -224,7 +224,7 @@ class Executor:
         pause = _pause(error, asset.attempts + asset.waits)
         _log.info("%s: again in %.0f s: %s", asset.id, pause, error.message)
         await asyncio.to_thread(
-            self._store.leases.hand_back,
+            self._store.transitions.hand_back,
             asset,
             pause,
             _as_error(error),
@@ -242,7 +242,7 @@ class Executor:
         known: Mapping[str, Any],
     ) -> None:
         _log.warning("%s: failed: %s", asset.id, error.message)
-        failed = self._store.leases.failed
+        failed = self._store.transitions.failed
         said = _as_error(error, final=True)
         await asyncio.to_thread(failed, asset, said, remote_id=remote_id, fields=known)
         telemetry.item_ended(asset, AssetState.FAILED)
@@ -255,7 +255,7 @@ class Executor:
             return
         note = None if left is None else _as_error(left)
         await asyncio.to_thread(
-            self._store.leases.cancelled,
+            self._store.transitions.cancelled,
             run.asset,
             note,
             remote_id=None if left is None else run.remote_id,
@@ -268,7 +268,7 @@ class Executor:
         """On an orderly stop: put back what another worker can go on with at no cost."""
         if run.charged and not (run.resumable or run.rereadable):
             return  # a call that is out; should its answer not come, its lease runs out
-        hand_back = self._store.leases.hand_back
+        hand_back = self._store.transitions.hand_back
         try:
             known = _carried_on(run)
             await asyncio.to_thread(hand_back, run.asset, counted=False, fields=known)
@@ -309,8 +309,6 @@ def _waits_for_free(run: ItemRun, error: ProviderError) -> bool:
 def _pause(error: ProviderError, times: int) -> float:
     """Seconds to wait: what the provider asked for, else exponential backoff with jitter."""
     asked = error.retry_after
-    first, longest = BACKOFF_SECONDS
     if asked is not None and 0 < asked <= LONGEST_WAIT_SECONDS:
         return asked
-    backoff: float = first * 2 ** min(times - 1, 10)
-    return min(backoff, longest) * random.uniform(0.75, 1.25)
+    return BACKOFF.seconds(times)

@@ -135,7 +135,7 @@ class Heartbeat:
                     if asset_id in self._held:
                         self._held[asset_id].interrupt(Interruption.CANCEL)
                 if moved:
-                    await without_queueing(self._store.leases.progress, moved)
+                    await without_queueing(self._store.transitions.progress, moved)
             except DatabaseError as error:
                 _log.warning("no look at the items: %s", error)
             else:

@@ -165,7 +165,7 @@ class ItemRun:
             outcome = await self._follow(submission)
             await self._keep(outcome.reply)
             changes = provider_fields(outcome) | self.kept
-            await asyncio.to_thread(self._store.leases.saving, self.asset, changes)
+            await asyncio.to_thread(self._store.transitions.saving, self.asset, changes)
             await self._save(submission)
         except ProviderError as error:
             await self._keep(error.reply)
@@ -200,7 +200,7 @@ class ItemRun:
     async def _submitted(self) -> Submission:
         """Return the request as the provider took it, now or earlier."""
         if self._submission is not None:
-            await asyncio.to_thread(self._store.leases.resumed, self.asset)
+            await asyncio.to_thread(self._store.transitions.resumed, self.asset)
             return self._submission
         if await self._has_reply():
             return await self._reread()
@@ -230,7 +230,7 @@ class ItemRun:
         """
         async with self._source() as source:
             request = await self._request(job, source)
-            await without_queueing(self._store.leases.submitting, self.asset)
+            await without_queueing(self._store.transitions.submitting, self.asset)
             self._token = None if self.asset.lease is None else self.asset.lease.token
             self._out = True
             try:
@@ -371,12 +371,12 @@ class ItemRun:
                 return submission
 
     async def _store_answer(self, submission: Submission, changes: dict[str, Any]) -> None:
-        leases, remote_id = self._store.leases, submission.remote_id
+        transitions, remote_id = self._store.transitions, submission.remote_id
         try:
-            await without_queueing(leases.running, self.asset, remote_id, changes)
+            await without_queueing(transitions.running, self.asset, remote_id, changes)
         except LeaseLost:
             if remote_id is not None or self.rereadable:
-                late = leases.answered_late
+                late = transitions.answered_late
                 if not await without_queueing(late, self.asset, remote_id, self._kept):
                     await self._stop()
                 _log.warning("%s: the answer came after the lease was lost", self.asset.id)
@@ -417,7 +417,7 @@ class ItemRun:
         """Store a picture of what is there so far; it is only for the eye."""
         try:
             webp = await bounded(preview_of, preview, seconds=PREVIEW_SECONDS, preview=True)
-            await asyncio.to_thread(self._store.leases.partial, self.asset, webp)
+            await asyncio.to_thread(self._store.transitions.partial, self.asset, webp)
         except Exception as error:  # noqa: BLE001  # whatever a vendor sends, the item goes on
             _log.info("%s: a preview is not shown: %s", self.asset.id, error)
 
@@ -447,7 +447,7 @@ class ItemRun:
 
             self._token = kept.call
             try:
-                await asyncio.to_thread(self._store.leases.saving, self.asset)
+                await asyncio.to_thread(self._store.transitions.saving, self.asset)
                 saved = await self._saved(fetch)
             except (BrokenMedia, FileNotFoundError) as error:
                 _log.info("%s: its kept file is still none: %s", self.asset.id, error)
@@ -473,14 +473,14 @@ class ItemRun:
 
         def finish() -> None:
             # In one go: a heartbeat that finds no lease any more stops whatever comes after this.
-            self._store.leases.done(self.asset, saved)
+            self._store.transitions.done(self.asset, saved)
             _log.info("%s: saved as %s", self.asset.id, saved["path"])
             if self._kept:
                 kept = {"call": self._token, "kept": tuple(self._kept)}
                 ours = self.asset.model_copy(update=kept)
                 with suppress(OSError, DatabaseError):  # the sweeper tries again
                     self._keeper.remove(ours)
-                    self._store.leases.unkept(ours)
+                    self._store.transitions.unkept(ours)
 
         await asyncio.to_thread(finish)
 
@@ -521,7 +521,7 @@ class ItemRun:
                     found = await self._inspect(draft)
                     shown = await self._copy(draft, copy, found)
                     # Still ours? Somebody who slept through his lease must not replace a file.
-                    await asyncio.to_thread(self._store.leases.saving, asset)
+                    await asyncio.to_thread(self._store.transitions.saving, asset)
                     return await asyncio.to_thread(self._commit, draft, copy, found, shown)
                 except (LeaseLost, DatabaseError):
                     raise

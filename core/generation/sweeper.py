@@ -96,7 +96,7 @@ def remove_kept(store: Store, content: ContentStore) -> None:
     keeper = ReplyKeeper(store, content)
     for asset in store.assets.kept_for_nothing(BATCH):
         keeper.remove(asset)
-        store.leases.unkept(asset)
+        store.transitions.unkept(asset)
 
 
 def empty_bin(store: Store, content: ContentStore, days: float) -> None:

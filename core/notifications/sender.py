@@ -13,11 +13,13 @@ from core.notifications.channels import Channel, ChannelDown, DeliveryFailed
 from core.notifications.message import Message, write_message
 from core.notifications.recipients import LOOK_AGAIN_SECONDS, NotConfirmed, find_recipient
 from core.store import DatabaseError, Store
-from core.store.work.outbox import NOW, Moment, pause
+from core.store.documents.lease import NOW, Moment
+from core.system.backoff import Backoff
 
 JOB_GOES_ON_SECONDS: Final = 5.0
 STORE_AGAIN_SECONDS: Final = 0.1
-LONGEST_DOWN_SECONDS: Final = 60.0
+BACKOFF: Final = Backoff(first=5.0, longest=900.0)  # between attempts at a row
+DOWN_BACKOFF: Final = Backoff(first=2.0, longest=60.0)  # between looks at a channel that is down
 OUR_FAULT: Final = N_(
     "It could not be sent because of a fault in Fivefold, which its log describes."
 )
@@ -168,7 +170,7 @@ class Sender:
             outbox.put_off(notices, LOOK_AGAIN_SECONDS, str(reason), moment)
         except DeliveryFailed as error:
             _log.info("%s was not sent over %s: %s", notices[0].id, channel.name, error)
-            wait = max(error.retry_after or 0.0, pause(notices[0].attempts))
+            wait = max(error.retry_after or 0.0, BACKOFF.seconds(notices[0].attempts + 1))
             outbox.failed(notices, str(error), None if error.permanent else wait, moment)
             if isinstance(error, ChannelDown):
                 self._note_down(channel)
@@ -178,7 +180,7 @@ class Sender:
             if len(notices) > 1:  # nor what is in one message with it
                 return sum(self._deliver(channel, [each], claimed_at) for each in notices)
             _log.exception("%s was not sent over %s", notices[0].id, channel.name)
-            outbox.failed(notices, OUR_FAULT, pause(notices[0].attempts), moment)
+            outbox.failed(notices, OUR_FAULT, BACKOFF.seconds(notices[0].attempts + 1), moment)
         else:
             self._downs[channel.name] = 0
             self._store_sent(said)
@@ -241,7 +243,7 @@ class Sender:
             if time.monotonic() < self._down_until.get(channel.name, 0.0):
                 return  # another thread has said so already
             self._downs[channel.name] += 1
-            wait = min(2.0 ** self._downs[channel.name], LONGEST_DOWN_SECONDS)
+            wait = DOWN_BACKOFF.seconds(self._downs[channel.name])
             self._down_until[channel.name] = time.monotonic() + wait
 
 

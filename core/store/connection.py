@@ -39,8 +39,10 @@ from core.store.work.change_stream import ChangeStream
 from core.store.work.eta import EtaStore
 from core.store.work.kept_replies import KeptReplyStore
 from core.store.work.leases import LeaseStore
+from core.store.work.notices import NoticeStore
 from core.store.work.outbox import Outbox
 from core.store.work.queue import QueueStore
+from core.store.work.transitions import TransitionStore
 from core.store.work.workers import WorkerStore
 
 Document = dict[str, Any]
@@ -81,9 +83,11 @@ class Store:
         self.queue = QueueStore(self._database)
         self.kept_replies = KeptReplyStore(self._database)
         self.leases = LeaseStore(self._database)
+        self.transitions = TransitionStore(self._database)
         self.workers = WorkerStore(self._database)
         self.email_addresses = EmailAddressStore(self._database)
         self.outbox = Outbox(self._database)
+        self.notices = NoticeStore(self._database)
         self.login_sessions = LoginSessionStore(self._database)
         self.login_throttle = LoginThrottle(self._database)
         self.invitations = InvitationStore(self._database)

@@ -65,15 +65,15 @@ def choose_email(store: Store, user: User, typed: str) -> str:
     if not typed.strip():
         without = user.notify.model_copy(update={"channels": others})
         store.users.choose(user.id, email=None, notify=without)
-        store.outbox.cancel_channel(user.id, ChannelName.EMAIL)
+        store.notices.cancel_channel(user.id, ChannelName.EMAIL)
         return _("No mail is sent to you any more.")
     address = parse_address(typed)
     known = store.email_addresses.get(user.id, address)
     if known is None or not known.takes_mail:
         store.email_addresses.ask(user.id, address)
-        store.outbox.add(user.id, NoticeKind.CONFIRM, ChannelName.EMAIL, address)
+        store.notices.add(user.id, NoticeKind.CONFIRM, ChannelName.EMAIL, address)
         if user.email is not None and not _confirmed(store, user.id, user.email):
-            store.outbox.readdress(user.id, user.email, address)  # it was a slip, perhaps
+            store.notices.readdress(user.id, user.email, address)  # it was a slip, perhaps
     switched_on = user.notify.model_copy(update={"channels": (*others, ChannelName.EMAIL)})
     store.users.choose(user.id, email=address, notify=switched_on)
     if known is not None and known.takes_mail:
@@ -95,11 +95,11 @@ def send_test(store: Store, user: User, channel: ChannelName) -> None:
         InvalidInput: it leads nowhere yet, or there were many tests.
     """
     check_preferences(Notify(channels=(channel,)), user, list(ChannelName))
-    if store.outbox.added(user.id, NoticeKind.TEST, now() - timedelta(hours=1)) >= TESTS_AN_HOUR:
+    if store.notices.added(user.id, NoticeKind.TEST, now() - timedelta(hours=1)) >= TESTS_AN_HOUR:
         raise InvalidInput(
             _("You had {count} tests within an hour; please wait a while.").format(
                 count=TESTS_AN_HOUR
             )
         )
     recipient = user.email if channel == ChannelName.EMAIL else None
-    store.outbox.add(user.id, NoticeKind.TEST, channel, recipient or user.id)
+    store.notices.add(user.id, NoticeKind.TEST, channel, recipient or user.id)

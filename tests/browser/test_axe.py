@@ -59,16 +59,18 @@ def unfinished(product: Product, store: Store) -> Iterator[str]:
         claimed = claim(store, asset.id)
         assert claimed is not None
         assert claimed.lease is not None
-        store.leases.submitting(claimed)
+        store.transitions.submitting(claimed)
         if asset is failed:
-            store.leases.failed(
+            store.transitions.failed(
                 claimed, AssetError(code="failed", message="It could not be drawn.")
             )
         elif asset is unknown:
-            store.leases.unknown(claimed, AssetError(code="unknown", message="No answer came."))
+            store.transitions.unknown(
+                claimed, AssetError(code="unknown", message="No answer came.")
+            )
         else:
-            store.leases.running(claimed, None)
-            store.leases.progress({(asset.id, claimed.lease.token): (0.4, "")})
+            store.transitions.running(claimed, None)
+            store.transitions.progress({(asset.id, claimed.lease.token): (0.4, "")})
     yield begun.id
     worker.resume()
 

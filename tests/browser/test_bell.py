@@ -224,7 +224,7 @@ def test_the_list_works_by_the_keyboard_and_stays_open_through_reruns(
     expect(bell(page, 0)).to_be_visible()
     expect(panel(page)).to_be_focused()
     expect(panel(page).get_by_role("button", name="Mark all as read")).to_be_hidden()
-    assert store.outbox.unread("keys") == 0
+    assert store.notices.unread("keys") == 0
     page.keyboard.press("Escape")
     expect(panel(page)).to_be_hidden()
     expect(bell(page)).to_be_focused()
@@ -258,7 +258,7 @@ def test_opening_a_jobs_page_reads_what_is_told_of_it(
     expect(pages.status(page)).to_have_text("Cancelled", timeout=pages.DRAWN_MS)
     expect(bell(page, 1)).to_be_visible(timeout=TOLD_MS)
     assert page.evaluate("window.same")  # it was no other document
-    assert {each.job_id: each.read_at is None for each in store.outbox.in_app("reader")} == {
+    assert {each.job_id: each.read_at is None for each in store.notices.in_app("reader")} == {
         job_id: False,
         other: True,
     }
@@ -282,7 +282,7 @@ def test_the_open_page_is_not_told_of_its_own_job_but_a_toast_leads_to_another(
     look_twice(page)
     expect(toasts(page)).to_have_count(0)
     expect(bell(page, 0)).to_be_visible()
-    assert store.outbox.unread("watcher") == 0
+    assert store.notices.unread("watcher") == 0
     put(store, "watcher", "Your other content is ready", job_id=other)
     look(page)
     toasts(page).get_by_role("link", name="Your other content").click(timeout=TOLD_MS)
@@ -331,7 +331,7 @@ def test_a_tab_that_nobody_sees_tells_the_desktop_and_toasts_when_it_is_looked_a
         "Your content is ready",
         "Your other content is ready",
     }
-    assert store.outbox.unread("away") == 2
+    assert store.notices.unread("away") == 2
     page.evaluate("hide(false)")
     expect(toasts(page)).to_have_text(re.compile("^Your other content"), timeout=4_000)
     expect(bell(page, 1)).to_be_visible()
@@ -346,7 +346,7 @@ def test_the_browser_is_asked_on_a_click_only(page: Page, product: Product, stor
             static async requestPermission() { asked += 1; this.permission = "denied"; }
         };
     """)
-    assert store.outbox.unread("asked") == 0
+    assert store.notices.unread("asked") == 0
     pages.log_in(page, product.url, "asked")
     bell(page, 0).click()
     expect(panel(page)).to_contain_text("Nothing yet.")

@@ -84,9 +84,9 @@ class Web:
         claimed = claim(self.store, asset.id)
         assert claimed is not None
         assert claimed.lease is not None
-        self.store.leases.submitting(claimed)
-        self.store.leases.running(claimed, None)
-        self.store.leases.progress({(asset.id, claimed.lease.token): (progress, "")})
+        self.store.transitions.submitting(claimed)
+        self.store.transitions.running(claimed, None)
+        self.store.transitions.progress({(asset.id, claimed.lease.token): (progress, "")})
         return claimed
 
     def finish(self, job: Job) -> None:
@@ -145,7 +145,7 @@ def test_what_is_made_is_shown_as_it_comes_and_the_page_never_runs_again(
     expect(page).to_have_title("4 % · Fivefold")
     web.store.jobs.cancel(job.id, "ana", assets[0].id)
     expect(image).to_contain_text("Cancelling …")
-    web.store.leases.cancelled(claimed, None)
+    web.store.transitions.cancelled(claimed, None)
     web.store.jobs.settle(job.id)
     expect(image).to_have_attribute("data-state", "cancelled")
 

@@ -371,7 +371,7 @@ class Run(AbstractContextManager["Run"]):
             )
 
     def _notices(self) -> list[Notice]:
-        return [row for job_id in self._jobs for row in self._store().outbox.of_job(job_id)]
+        return [row for job_id in self._jobs for row in self._store().notices.of_job(job_id)]
 
     def _all_sent(self) -> bool:
         rows = self._notices()

@@ -83,7 +83,7 @@ def runs(server: MailServer) -> set[str]:
 
 
 def due(store: Store) -> bool:
-    return bool(store.outbox.of_user(USER, [NoticeStatus.DUE], 1))
+    return bool(store.notices.of_user(USER, [NoticeStatus.DUE], 1))
 
 
 def until(condition: Callable[[], bool], deadline: float) -> None:

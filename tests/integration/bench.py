@@ -82,11 +82,11 @@ class Bench:
         asset = claim(self.store, self.first, -1, "dead:1")
         assert asset is not None
         if state in (AssetState.SUBMITTING, AssetState.RUNNING, AssetState.SAVING):
-            self.store.leases.submitting(asset)
+            self.store.transitions.submitting(asset)
         if state in (AssetState.RUNNING, AssetState.SAVING):
-            self.store.leases.running(asset, remote_id)
+            self.store.transitions.running(asset, remote_id)
         if state == AssetState.SAVING:
-            self.store.leases.saving(asset)
+            self.store.transitions.saving(asset)
 
 
 NewBench = Callable[[FakeProvider], Bench]

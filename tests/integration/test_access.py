@@ -164,8 +164,8 @@ def test_a_guest_sees_what_is_half_made_too(
     job_id, second = image.job_id, f"{image.job_id}-image-2"
     claimed = claim(store, second)
     assert claimed is not None
-    store.leases.submitting(claimed)
-    store.leases.running(claimed, None)
+    store.transitions.submitting(claimed)
+    store.transitions.running(claimed, None)
     store._database["partials"].insert_one(  # noqa: SLF001  # as a provider's preview
         {"_id": second, "webp": b"half", "at": now()}
     )

@@ -58,7 +58,7 @@ def made(
         with content.draft(user_id, asset.id) as draft:
             draft.path.write_bytes(BYTES * size)
             path = draft.commit(f"{asset.id}.{extension}")
-        store.leases.done(claimed, {"path": path})
+        store.transitions.done(claimed, {"path": path})
     return assets[0], assets[5]
 
 

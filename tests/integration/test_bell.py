@@ -42,7 +42,7 @@ def told(client: TestClient) -> dict[str, Any]:
 
 def added(store: Store, user_id: str, channel: str) -> Notice:
     """Store a test message and claim it, as a notifier does."""
-    notice = store.outbox.add(user_id, NoticeKind.TEST, channel, user_id)
+    notice = store.notices.add(user_id, NoticeKind.TEST, channel, user_id)
     [claimed] = store.outbox.claim(channel, "test:1", 60)
     assert claimed.id == notice.id
     return claimed
@@ -98,8 +98,8 @@ def test_the_bell_tells_what_was_sent_to_the_app_the_newest_first(
 
 def test_what_was_sent_ahead_of_its_time_is_the_newest(client: TestClient, store: Store) -> None:
     usual = sent(store)
-    early = store.outbox.add("ana", NoticeKind.TEST, ChannelName.APP, "ana")
-    store.outbox.send_now(early.id, "ana")
+    early = store.notices.add("ana", NoticeKind.TEST, ChannelName.APP, "ana")
+    store.notices.send_now(early.id, "ana")
     [claimed] = store.outbox.claim(ChannelName.APP, "test:1", 60)
     store.outbox.sent({claimed.id: ("This is a test", "")})
     log_in(client, "ana")
@@ -132,7 +132,7 @@ def test_what_is_due_or_was_mailed_is_not_told(client: TestClient, store: Store)
     store.outbox.sent({mail.id: ("Your content is ready", "")})
     waiting = added(store, "ana", ChannelName.WEBHOOK)
     store.outbox.failed([waiting], "Not now.", 60)
-    store.outbox.add("ana", NoticeKind.TEST, ChannelName.APP, "ana")
+    store.notices.add("ana", NoticeKind.TEST, ChannelName.APP, "ana")
     log_in(client, "ana")
     assert told(client) == {"user": "ana", "unread": 0, "notices": []}
 
@@ -177,7 +177,7 @@ def test_without_a_job_all_are_read(client: TestClient, store: Store, body: byte
     shown = client.post("/bell/read", content=body).json()
     assert shown["unread"] == 0
     assert [each["unread"] for each in shown["notices"]] == [False, False]
-    assert store.outbox.unread("ben") == 1
+    assert store.notices.unread("ben") == 1
 
 
 def test_nobody_reads_what_is_anothers(client: TestClient, store: Store) -> None:
@@ -186,7 +186,7 @@ def test_nobody_reads_what_is_anothers(client: TestClient, store: Store) -> None
     for body in ({"job_id": job_id}, {}):
         answer = client.post("/bell/read", json=body)
         assert answer.json() == {"user": "eve", "unread": 0, "notices": []}
-    assert store.outbox.unread("ana") == 1
+    assert store.notices.unread("ana") == 1
 
 
 @pytest.mark.parametrize(

@@ -294,12 +294,12 @@ def test_what_an_answer_came_for_after_all_is_not_removed_under_its_worker(
     put(store, image, state="queued")
     claimed = claim(store, image.id)
     assert claimed is not None
-    store.leases.submitting(claimed)
-    store.leases.unknown(claimed, AssetError(code="x", message="No answer."))
+    store.transitions.submitting(claimed)
+    store.transitions.unknown(claimed, AssetError(code="x", message="No answer."))
     store.jobs.settle(job.id)
     store.bin.put_job("ana", job.id)
     put(store, image, binned_at=TOMBSTONE, **{"timings.failed_at": now() - timedelta(hours=1)})
-    assert store.leases.answered_late(claimed, "remote-1")
+    assert store.transitions.answered_late(claimed, "remote-1")
     empty_bin(store, content, 30)
     assert store.assets.get(image.id) is not None
     finished(store, content, image, b"x")
@@ -463,10 +463,10 @@ def test_limits_and_statistics_count_what_was_removed(store: Store, content: Fol
     _, [asset, *_] = stored_job(store)
     claimed = claim(store, asset.id)
     assert claimed is not None
-    store.leases.submitting(claimed)
-    store.leases.running(claimed, None)
-    store.leases.saving(claimed, {"cost.actual": 0.5, "cost.unit": "USD"})
-    store.leases.done(claimed, {"path": "x.png"})
+    store.transitions.submitting(claimed)
+    store.transitions.running(claimed, None)
+    store.transitions.saving(claimed, {"cost.actual": 0.5, "cost.unit": "USD"})
+    store.transitions.done(claimed, {"path": "x.png"})
     lane = (asset.provider, asset.model)
     assert store.queue.called(*lane, 3600) == 1
     store.bin.put("ana", [asset.id])

@@ -95,10 +95,10 @@ def made(store: Store, asset: Asset, **learnt: Any) -> None:
     fields = {f"cost.{name}": value for name, value in learnt.items()}
     claimed = claim(store, asset.id)
     assert claimed is not None
-    store.leases.submitting(claimed)
-    store.leases.running(claimed, None)
-    store.leases.saving(claimed, fields)
-    store.leases.done(claimed, {"path": "x", "bytes": 1})
+    store.transitions.submitting(claimed)
+    store.transitions.running(claimed, None)
+    store.transitions.saving(claimed, fields)
+    store.transitions.done(claimed, {"path": "x", "bytes": 1})
     store.jobs.settle(asset.job_id)
 
 
@@ -106,18 +106,18 @@ def failed(store: Store, asset: Asset, *, taken: bool = True, **learnt: Any) -> 
     fields = {f"cost.{name}": value for name, value in learnt.items()}
     claimed = claim(store, asset.id)
     assert claimed is not None
-    store.leases.submitting(claimed)
+    store.transitions.submitting(claimed)
     if taken:
-        store.leases.running(claimed, None)
-    store.leases.failed(claimed, ERROR, fields=fields)
+        store.transitions.running(claimed, None)
+    store.transitions.failed(claimed, ERROR, fields=fields)
     store.jobs.settle(asset.job_id)
 
 
 def unknown(store: Store, asset: Asset) -> None:
     claimed = claim(store, asset.id)
     assert claimed is not None
-    store.leases.submitting(claimed)
-    store.leases.unknown(claimed, ERROR)
+    store.transitions.submitting(claimed)
+    store.transitions.unknown(claimed, ERROR)
     store.jobs.settle(asset.job_id)
 
 
@@ -340,9 +340,9 @@ def test_what_is_stopped_while_a_provider_works_on_it_counts(
     remote_id = "remote" if resumable else None
     claimed = claim(store, bench.first)
     assert claimed is not None
-    store.leases.submitting(claimed)
-    store.leases.running(claimed, remote_id)
-    store.leases.failed(claimed, ERROR, remote_id=remote_id)
+    store.transitions.submitting(claimed)
+    store.transitions.running(claimed, remote_id)
+    store.transitions.failed(claimed, ERROR, remote_id=remote_id)
     assert store.jobs.retry(bench.job.id, "ana", bench.first) == 1
     store.jobs.cancel(bench.job.id, "ana")
     if resumable:  # it is taken up where it was, and stopped there

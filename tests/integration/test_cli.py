@@ -80,7 +80,7 @@ def test_what_may_be_charged_twice_is_sent_again_at_an_explicit_word_only(
     job, [first, *_] = made
     claimed = claim(store, first.id)
     assert claimed is not None
-    store.leases.unknown(claimed, AssetError(code="outcome_unknown", message="No answer."))
+    store.transitions.unknown(claimed, AssetError(code="outcome_unknown", message="No answer."))
     asked = "1 item may have been charged already: see --unknown.\n"
     assert command("retry", job.id) == (0, asked)
     assert state(store, first) == AssetState.UNKNOWN
@@ -96,7 +96,7 @@ def test_a_charged_failure_is_sent_again_at_an_explicit_word_only(
     claimed = claim(store, first.id)
     assert claimed is not None
     error = AssetError(code="broken_file", message="The file that came is empty.")
-    store.leases.failed(claimed, error, fields={"charged": True})
+    store.transitions.failed(claimed, error, fields={"charged": True})
     asked = "1 item may have been charged already: see --unknown.\n"
     assert command("retry", job.id, "image-1") == (0, asked)
     assert state(store, first) == AssetState.FAILED
@@ -111,7 +111,7 @@ def test_recovering_what_is_not_kept_changes_nothing_and_says_so(
     _job, [first, *_] = made
     claimed = claim(store, first.id)
     assert claimed is not None
-    store.leases.unknown(claimed, AssetError(code="outcome_unknown", message="No answer."))
+    store.transitions.unknown(claimed, AssetError(code="outcome_unknown", message="No answer."))
     code, said = command("recover", first.id)
     assert (code, said) == (1, f"{first.id}  unknown     No answer. It may have been charged.\n")
     assert command("recover", "--all") == (0, "Nothing is kept.\n")
@@ -168,7 +168,7 @@ def finished(store: Store, made: tuple[Job, list[Asset]]) -> Asset:
     claimed = claim(store, made[1][0].id)
     assert claimed is not None
     saved = {"path": "generated_content/ana/x.png", "width": 640, "height": 360}
-    store.leases.done(claimed, saved)
+    store.transitions.done(claimed, saved)
     return claimed
 
 

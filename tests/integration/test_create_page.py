@@ -241,8 +241,8 @@ def test_how_long_it_takes_is_said_where_it_is_known(page_studio: Studio, store:
     for asset in (assets[0], assets[5]):
         claimed = claim(store, asset.id)
         assert claimed is not None
-        store.leases.submitting(claimed)
-        store.leases.done(claimed, {"path": "x", "bytes": 1})
+        store.transitions.submitting(claimed)
+        store.transitions.done(claimed, {"path": "x", "bytes": 1})
     page_studio.store.eta.forget()  # it remembers for some seconds
     assert box(opened("create"))["expected"] == "Ready in a few seconds."
 

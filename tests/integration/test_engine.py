@@ -102,7 +102,7 @@ def test_a_job_whose_worker_died_before_settling_is_settled_by_the_next(bench: B
         for asset in bench.assets:
             claimed = claim(bench.store, asset.id, 60, "dead:1")
             assert claimed is not None
-            bench.store.leases.done(claimed, {"path": f"generated_content/ana/{asset.id}"})
+            bench.store.transitions.done(claimed, {"path": f"generated_content/ana/{asset.id}"})
         async with bench.worker():
             await until(lambda: bench.status == JobStatus.COMPLETED)
 
@@ -354,7 +354,7 @@ def test_who_waits_for_a_pause_holds_up_nobody(bench: Bench) -> None:
     for asset in bench.assets:
         claimed = claim(bench.store, asset.id)
         assert claimed is not None
-        bench.store.leases.hand_back(claimed, 3600, counted=False)
+        bench.store.transitions.hand_back(claimed, 3600, counted=False)
     theirs = ordered(bench, "ben")
 
     async def main() -> None:

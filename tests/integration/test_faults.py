@@ -21,6 +21,7 @@ from core.providers.base import Deadlines
 from core.settings import Settings
 from core.store import DatabaseError, Store, open_store
 from core.store.embedded import EmbeddedMongo
+from core.system.backoff import Backoff
 from tests.brokers import Broker, start_broker
 from tests.contract.fakes import FakeProvider
 from tests.integration.bench import Bench, NewBench, run, until
@@ -119,7 +120,8 @@ def test_a_worker_whose_clock_is_wrong_keeps_what_it_holds_and_gets_what_is_due(
         bench.provider.hold.clear()
         async with bench.worker(lease_seconds=2, worker_concurrency=5):
             await until(lambda: bench.states()[AssetState.RUNNING] == 5)
-            for module in ("models", "store.work.leases", "store.jobs.jobs", "generation.executor"):
+            modules = ("models", "store.work.transitions", "store.jobs.jobs", "generation.executor")
+            for module in modules:
                 monkeypatch.setattr(f"core.{module}.now", lambda: now() + timedelta(hours=-5))
             bench.provider.hold.set()
             await until(lambda: bench.status == JobStatus.COMPLETED)
@@ -180,7 +182,7 @@ def test_a_paid_task_that_runs_into_its_deadline_is_asked_for_again_and_never_ma
 def test_a_file_that_never_comes_is_asked_for_again_and_not_paid_again(
     new_bench: NewBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("core.generation.executor.BACKOFF_SECONDS", (0.0, 0.0))
+    monkeypatch.setattr("core.generation.executor.BACKOFF", Backoff(0.0, 0.0))
     bench = new_bench(FakeProvider(paid=True, resumable=True))
     bench.provider.deadlines = Deadlines(fetch=0.1)
     bench.provider.hold_fetch.clear()
@@ -223,7 +225,7 @@ def test_what_a_full_disk_does_not_take_is_saved_when_there_is_room(  # noqa: PL
     resumable: bool,
     reply: bytes | None,
 ) -> None:
-    monkeypatch.setattr("core.generation.executor.BACKOFF_SECONDS", (0.0, 0.0))
+    monkeypatch.setattr("core.generation.executor.BACKOFF", Backoff(0.0, 0.0))
     bench = new_bench(FakeProvider(paid=paid, resumable=resumable))
     bench.provider.reply = reply
     filler = small_disk / "filler"

@@ -15,6 +15,7 @@ from core.providers.errors import (
     ProviderUnavailable,
     RateLimited,
 )
+from core.system.backoff import Backoff
 from tests.contract.fakes import FakeProvider
 from tests.integration.bench import Bench, NewBench, run, until
 
@@ -141,7 +142,7 @@ def test_orderly_stops_do_not_use_up_the_attempts(bench: Bench) -> None:
 def test_an_unreachable_provider_is_given_up_after_a_bound(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("core.generation.executor.BACKOFF_SECONDS", (0.0, 0.0))
+    monkeypatch.setattr("core.generation.executor.BACKOFF", Backoff(0.0, 0.0))
 
     async def main() -> None:
         for _ in range(MAX_ATTEMPTS):

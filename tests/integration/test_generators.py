@@ -19,7 +19,7 @@ from moto.server import ThreadedMotoServer
 from PIL import Image
 from pymongo.errors import AutoReconnect
 
-from core.generation.executor import BACKOFF_SECONDS, LONGEST_WAIT_SECONDS
+from core.generation.executor import BACKOFF, LONGEST_WAIT_SECONDS
 from core.generation.item_run import MAX_ATTEMPTS
 from core.media.encoding import encode_png
 from core.media.folder import FolderStore
@@ -43,6 +43,7 @@ from core.settings import Settings
 from core.store import open_store
 from core.studio.order import Order
 from core.studio.planning import plan
+from core.system.backoff import Backoff
 from tests.contract.fakes import SIZE, FakeProvider
 from tests.integration.bench import Bench, NewBench, run, until
 from tests.integration.test_object_storage import Server as ObjectStore
@@ -121,7 +122,7 @@ def vendors(new_bench: NewBench) -> NewVendors:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing pauses before it is tried again, and looks are frequent."""
-    monkeypatch.setattr("core.generation.executor.BACKOFF_SECONDS", (0.0, 0.0))
+    monkeypatch.setattr("core.generation.executor.BACKOFF", Backoff(0.0, 0.0))
     monkeypatch.setattr("core.generation.dispatcher.POLL_SECONDS", 0.05)
     monkeypatch.setattr("core.generation.heartbeat.LOOK_SECONDS", 0.02)
 
@@ -447,7 +448,7 @@ def test_what_asking_again_does_not_help_ends_at_once(
     [
         (600, 600, 600),
         (LONGEST_WAIT_SECONDS, LONGEST_WAIT_SECONDS, LONGEST_WAIT_SECONDS),
-        *[(odd, 0, 1.25 * BACKOFF_SECONDS[0]) for odd in (None, 0, -1, 1e12)],
+        *[(odd, 0, 1.25 * BACKOFF.first) for odd in (None, 0, -1, 1e12)],
     ],
 )
 def test_a_pause_is_as_long_as_the_provider_says_where_that_makes_sense(

@@ -26,6 +26,7 @@ from core.providers.errors import (
     RateLimited,
     RequestRejected,
 )
+from core.system.backoff import Backoff
 from core.web.identity.middleware import Identity
 from tests.conftest import claim
 from tests.contract.fakes import FakeProvider
@@ -39,7 +40,7 @@ REPLY = b'{"data": [{"something": "new"}]}'
 def paid(new_bench: NewBench, monkeypatch: pytest.MonkeyPatch) -> Bench:
     """A paid provider that makes at once, whose replies can be kept."""
     monkeypatch.setattr("core.generation.item_run.SAVE_AGAIN", (1, 0.0))
-    monkeypatch.setattr("core.generation.executor.BACKOFF_SECONDS", (0.0, 0.0))
+    monkeypatch.setattr("core.generation.executor.BACKOFF", Backoff(0.0, 0.0))
     bench = new_bench(FakeProvider(paid=True))
     bench.provider.reply = REPLY
     return bench
@@ -365,14 +366,14 @@ def test_a_reply_that_comes_after_the_lease_was_lost_is_made_the_item(paid: Benc
     claimed = claim(paid.store, paid.first)
     assert claimed is not None
     assert claimed.lease is not None
-    paid.store.leases.submitting(claimed)
+    paid.store.transitions.submitting(claimed)
     paid.store.queue.take_back([paid.first], claimed.lease.token)
     run(paid.make())  # another worker finds the call unanswered
     assert paid.asset().state == AssetState.UNKNOWN
     keeper = ReplyKeeper(paid.store, paid.content)
     kept = keeper.keep_reply(claimed, claimed.lease.token, REPLY)
     assert kept is not None
-    assert paid.store.leases.answered_late(claimed, None, [kept])
+    assert paid.store.transitions.answered_late(claimed, None, [kept])
     run(paid.make())
     assert paid.asset().state == AssetState.DONE
     assert paid.provider.submitted == []

@@ -157,7 +157,7 @@ def test_why_a_message_was_not_sent_is_said_in_the_readers_language(
 ) -> None:
     failure = DeliveryFailed("The mail server refuses this address: 550 no.", permanent=True)
     store.email_addresses.ask("ana", "ana@example.org")
-    store.outbox.add("ana", NoticeKind.CONFIRM, ChannelName.EMAIL, "ana@example.org")
+    store.notices.add("ana", NoticeKind.CONFIRM, ChannelName.EMAIL, "ana@example.org")
     box = Mailbox(failure)
     sender(store, box).send_due(box)
     log_in(client, "ana")
@@ -219,7 +219,7 @@ def test_a_message_speaks_its_recipients_language(
 def test_a_letter_is_german(store: Store, content: FolderStore) -> None:
     with speaking("de"):
         store.email_addresses.ask("ana", "ana@example.org")
-        store.outbox.add("ana", NoticeKind.CONFIRM, ChannelName.EMAIL, "ana@example.org")
+        store.notices.add("ana", NoticeKind.CONFIRM, ChannelName.EMAIL, "ana@example.org")
     box = Letterbox(content)
     assert sender(store, box).send_due(box) == 1
     text, html = box.letters

@@ -172,18 +172,18 @@ class LifeCycle:
 
     def _give_up(self, holder: Holder, ending: str) -> None:
         item = self.model[holder.index]
-        leases = self.store.leases
+        transitions = self.store.transitions
         found = holder.asset
         begun = found.state != AssetState.QUEUED or found.reread
         in_doubt = begun and found.remote_id is None
         if ending == "hand_back":
             # A call that may be out is never handed back; the executor lets its lease run out.
             if not (in_doubt and holder.next_step == "begin") and self._writes(
-                holder, leases.hand_back, holder.asset, counted=False
+                holder, transitions.hand_back, holder.asset, counted=False
             ):
                 item.state, item.token = AssetState.QUEUED, None
         elif ending == "cancel":
-            if item.to_cancel and self._writes(holder, leases.cancelled, holder.asset, None):
+            if item.to_cancel and self._writes(holder, transitions.cancelled, holder.asset, None):
                 item.end(AssetState.CANCELLED)
                 item.remote = False
         else:
@@ -191,7 +191,7 @@ class LifeCycle:
             task = found_remote(self.store, holder) if keep else None
             known = {"charged": ending == "fail_charged"}
             if self._writes(
-                holder, leases.failed, holder.asset, ERROR, remote_id=task, fields=known
+                holder, transitions.failed, holder.asset, ERROR, remote_id=task, fields=known
             ):
                 item.end(AssetState.FAILED)
                 item.remote, item.charged = keep, ending == "fail_charged"
@@ -213,27 +213,28 @@ class LifeCycle:
 
     def _begin(self, holder: Holder) -> None:  # noqa: C901  # one branch a state
         """Carry on from the state that the item was found in."""
-        item, asset, leases = self.model[holder.index], holder.asset, self.store.leases
+        item, asset = self.model[holder.index], holder.asset
+        transitions = self.store.transitions
         if asset.cancel_requested:
-            if self._writes(holder, leases.cancelled, asset, None):
+            if self._writes(holder, transitions.cancelled, asset, None):
                 item.end(AssetState.CANCELLED)
                 item.remote = False
                 self.holders.remove(holder)
         elif asset.remote_id is not None:
-            if self._writes(holder, leases.resumed, asset):
+            if self._writes(holder, transitions.resumed, asset):
                 item.state, holder.next_step = AssetState.RUNNING, "save"
         elif asset.reread:  # what was kept is read again, and nothing is called
-            if self._writes(holder, leases.running, asset, None):
+            if self._writes(holder, transitions.running, asset, None):
                 item.state, item.reread, holder.next_step = AssetState.RUNNING, False, "save"
         elif asset.state != AssetState.QUEUED:
-            if self._writes(holder, leases.unknown, asset, ERROR, KEPT):
+            if self._writes(holder, transitions.unknown, asset, ERROR, KEPT):
                 item.kept, item.charged = True, True
                 if item.remote:  # the answer came late, but it came
                     item.state, item.token = AssetState.QUEUED, None
                 else:
                     item.end(AssetState.UNKNOWN)
                 self.holders.remove(holder)
-        elif self._writes(holder, leases.submitting, asset):
+        elif self._writes(holder, transitions.submitting, asset):
             item.state, holder.next_step = AssetState.SUBMITTING, "call"
             item.call = item.token
 
@@ -247,7 +248,7 @@ class LifeCycle:
         item = self.model[holder.index]
         assert holder.asset.lease is not None
         remote_id = f"remote-{holder.asset.lease.token}"
-        if self._writes(holder, self.store.leases.running, holder.asset, remote_id):
+        if self._writes(holder, self.store.transitions.running, holder.asset, remote_id):
             item.state, item.remote, holder.next_step = AssetState.RUNNING, True, "save"
         else:
             waits = (AssetState.QUEUED, AssetState.SUBMITTING, AssetState.UNKNOWN)
@@ -255,18 +256,18 @@ class LifeCycle:
                 item.call == holder.asset.lease.token and not item.remote and item.state in waits
             )
             for _ in range(2):  # an answer whose storing was not acknowledged is stored again
-                assert self.store.leases.answered_late(holder.asset, remote_id) == awaited
+                assert self.store.transitions.answered_late(holder.asset, remote_id) == awaited
             if awaited:
                 item.remote, item.charged, item.reread = True, False, False
                 if item.state == AssetState.UNKNOWN:
                     item.state = AssetState.QUEUED
 
     def _save(self, holder: Holder) -> None:
-        if self._writes(holder, self.store.leases.saving, holder.asset):
+        if self._writes(holder, self.store.transitions.saving, holder.asset):
             self.model[holder.index].state, holder.next_step = AssetState.SAVING, "finish"
 
     def _finish(self, holder: Holder) -> None:
-        if self._writes(holder, self.store.leases.done, holder.asset, {"path": "a/b.png"}):
+        if self._writes(holder, self.store.transitions.done, holder.asset, {"path": "a/b.png"}):
             self.model[holder.index].end(AssetState.DONE)
             self.holders.remove(holder)
 

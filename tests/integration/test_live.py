@@ -122,7 +122,7 @@ def begin(store: Store, asset: Asset) -> Asset:
     """Have an item sent to its provider."""
     claimed = claim(store, asset.id)
     assert claimed is not None
-    store.leases.submitting(claimed)
+    store.transitions.submitting(claimed)
     return claimed
 
 
@@ -158,7 +158,7 @@ def test_a_job_is_told_whole_and_then_what_changes_until_it_ends(
         assert not any(each["state"] == "done" for each in patch["tiles"])
 
         store.jobs.cancel(job.id, "ana")
-        store.leases.cancelled(claimed, None)
+        store.transitions.cancelled(claimed, None)
         store.jobs.settle(job.id)
         ending = stream.until(lambda name, data: name == "patch" and not data["job"]["active"])
         assert ending["job"]["label"] == "Cancelled"
@@ -313,7 +313,7 @@ def test_cards_tell_of_new_jobs_and_of_progress(server: Server, store: Store) ->
         newer, assets = stored_job(store, prompt="the second")
         whole = stream.until(lambda name, _: name == "snapshot")
         assert [card["id"] for card in whole["cards"]] == [newer.id, job.id]
-        store.leases.failed(begin(store, assets[0]), AssetError(code="x", message="No."))
+        store.transitions.failed(begin(store, assets[0]), AssetError(code="x", message="No."))
         patch = stream.until(
             lambda name, data: name == "patch" and data["cards"][0]["percent"] == 10
         )
@@ -374,7 +374,7 @@ def test_a_change_stream_that_breaks_is_opened_again_and_everything_looked_at(
     claimed = claim(store, f"{again.id}-image-1")
     assert claimed is not None
     assert store.leases.renew({claimed.id: claimed.lease.token if claimed.lease else ""}, 30)
-    store.leases.submitting(claimed)
+    store.transitions.submitting(claimed)
     with news:
         assert news.wait_for(lambda: len(heard) > before, SECONDS)
     assert heard[before:] == [(again.id, None)]  # of leases nobody hears
@@ -487,7 +487,7 @@ def test_what_may_be_charged_twice_is_sent_again_by_its_own_button_only(
     server: Server, store: Store
 ) -> None:
     job, assets = stored_job(store)
-    store.leases.unknown(begin(store, assets[0]), AssetError(code="x", message="No answer."))
+    store.transitions.unknown(begin(store, assets[0]), AssetError(code="x", message="No answer."))
     path, owner = f"/jobs/{job.id}/acts", server.browser("ana")
 
     def unknown() -> int:
@@ -555,7 +555,7 @@ def test_what_is_put_off_after_a_failure_stays_put_off(store: Store) -> None:
     job, assets = stored_job(store)
     claimed = begin(store, assets[2])
     error = AssetError(code="busy", message="It is busy.")
-    store.leases.hand_back(claimed, 3600, error, counted=True)
+    store.transitions.hand_back(claimed, 3600, error, counted=True)
     put_off = store.assets.get(assets[2].id)
     assert store.jobs.put_first(job.id, "ana") == 9
     assert store.jobs.put_first(job.id, "ana", assets[2].id) == 0

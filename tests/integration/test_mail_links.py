@@ -64,7 +64,7 @@ def test_a_link_asks_whose_address_it_is_and_changes_nothing(
 def test_the_button_confirms_and_what_waited_is_due_at_once(
     client: TestClient, store: Store, asked: EmailAddress
 ) -> None:
-    waiting = store.outbox.add("ana", NoticeKind.JOB, ChannelName.EMAIL, asked.address)
+    waiting = store.notices.add("ana", NoticeKind.JOB, ChannelName.EMAIL, asked.address)
     [claimed] = store.outbox.claim(ChannelName.EMAIL, "test:1", 60)
     store.outbox.put_off([claimed], 3600, "It is not confirmed yet.")
     assert store.outbox.claim(ChannelName.EMAIL, "test:1", 60) == []

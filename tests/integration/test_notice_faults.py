@@ -151,9 +151,9 @@ def test_a_wish_that_changes_while_a_job_is_tried_again_holds(store: Store, wish
 def test_what_was_moved_is_not_hurried_by_a_confirmation(store: Store) -> None:
     job, mail = ended_job(store, EMAIL), Mailbox()
     assert sender(store, mail).send_due(mail) == 0
-    assert store.outbox.reschedule(rows(store, job)["email"].id, "ana", now() + SOON)
+    assert store.notices.reschedule(rows(store, job)["email"].id, "ana", now() + SOON)
     store.email_addresses.vouch("ana", "ana@example.org")
-    store.outbox.hurry("ana", "ana@example.org")
+    store.notices.hurry("ana", "ana@example.org")
     assert sender(store, mail).send_due(mail) == 0
 
 
@@ -162,7 +162,7 @@ def test_another_time_begins_another_day_of_tries(store: Store) -> None:
     app = Recorder(DeliveryFailed("451"), DeliveryFailed("451"))
     sender(store, app).send_due(app)
     later = now() + SOON
-    assert store.outbox.reschedule(rows(store, job)["app"].id, "ana", later)
+    assert store.notices.reschedule(rows(store, job)["app"].id, "ana", later)
     sender(store, app, clock=lambda: later).send_due(app)
     assert rows(store, job)["app"].status == "due"
 
@@ -185,7 +185,7 @@ def test_a_row_whose_sender_died_can_be_cancelled(store: Store) -> None:
     assert sender(store, app).send_due(app) == 0
     ended_job(store, APP)
     assert store.outbox.claim("app", "dead", -1)
-    store.outbox.cancel_channel("ana", "app")
+    store.notices.cancel_channel("ana", "app")
     assert sender(store, app).send_due(app) == 0
 
 
@@ -385,7 +385,7 @@ def test_what_is_due_longest_goes_first(store: Store) -> None:
     early, late = now() - timedelta(hours=2), now() - timedelta(hours=1)
     jobs = [ended_job(store, APP) for _ in range(2)]
     for job, due_at in zip(jobs, (late, early), strict=True):
-        store.outbox.reschedule(f"{job.id}-app", "ana", due_at)
+        store.notices.reschedule(f"{job.id}-app", "ana", due_at)
     app = Recorder()
     assert sender(store, app).send_due(app) == 2
     assert [message.jobs[0].job_id for _, message in app.taken] == [jobs[1].id, jobs[0].id]
@@ -416,7 +416,7 @@ def test_a_wrong_clock_of_the_pages_delays_nothing(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = ended_job(store, APP.model_copy(update={"when": When.AT, "at": now() + SOON}))
-    monkeypatch.setattr("core.store.work.outbox.now", lambda: now() + timedelta(minutes=10))
-    assert store.outbox.send_now(f"{job.id}-app", "ana")
+    monkeypatch.setattr("core.store.work.notices.now", lambda: now() + timedelta(minutes=10))
+    assert store.notices.send_now(f"{job.id}-app", "ana")
     app = Recorder()
     assert sender(store, app).send_due(app) == 1

@@ -21,7 +21,7 @@ from core.models import (
     now,
 )
 from core.store import Store
-from core.store.work.outbox import Outbox
+from core.store.work.notices import NoticeStore
 from core.studio.preferences import send_test
 from core.web.inbox import notices
 from core.web.resources import Studio
@@ -195,7 +195,7 @@ def test_an_address_is_asked_for_and_mail_waits_for_the_answer(store: Store) -> 
     assert user is not None
     assert user.email == "Ana@example.org"
     assert "email" in user.notify.channels, "who gives an address wants mail"
-    [question] = store.outbox.of_user("ana", [NoticeStatus.DUE])
+    [question] = store.notices.of_user("ana", [NoticeStatus.DUE])
     assert (question.kind, question.recipient) == (NoticeKind.CONFIRM, "Ana@example.org")
     assert any("follow the link" in each.value for each in app.caption)
     app.text_input(key="told-email").set_value("nobody").run()
@@ -206,7 +206,7 @@ def test_an_address_is_asked_for_and_mail_waits_for_the_answer(store: Store) -> 
     user = store.users.get("ana")
     assert user is not None
     assert (user.email, user.notify.channels) == (None, ("app",))
-    assert store.outbox.of_user("ana", [NoticeStatus.DUE]) == [], "no mail is sent any more"
+    assert store.notices.of_user("ana", [NoticeStatus.DUE]) == [], "no mail is sent any more"
 
 
 def test_a_webhook_is_kept_and_removed_without_showing_its_address(store: Store) -> None:
@@ -234,7 +234,7 @@ def test_a_test_goes_where_it_is_asked_to_or_says_what_is_missing(store: Store) 
     store.users.ensure("ana")
     app = opened("notifications")
     press(app, "Send")
-    [row] = store.outbox.of_user("ana", [NoticeStatus.DUE])
+    [row] = store.notices.of_user("ana", [NoticeStatus.DUE])
     assert (row.kind, row.channel) == (NoticeKind.TEST, "app")
     app.selectbox(key="told-test-channel").set_value(ChannelName.EMAIL).run()
     press(app, "Send")
@@ -278,7 +278,7 @@ def test_a_database_that_does_not_answer_is_said_in_place(
     def gone(*_: object) -> None:
         raise AutoReconnect("gone")
 
-    monkeypatch.setattr(Outbox, "of_user", gone)
+    monkeypatch.setattr(NoticeStore, "of_user", gone)
     app = opened("notifications")
     assert "does not answer" in app.text[0].value
     assert "notices" not in shown(app)

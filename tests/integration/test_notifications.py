@@ -66,7 +66,7 @@ def end(store: Store, job: Job) -> None:
     for asset in store.assets.of_job(job.id):
         claimed = claim(store, asset.id)
         assert claimed is not None
-        store.leases.failed(claimed, AssetError(code="x", message="No."))
+        store.transitions.failed(claimed, AssetError(code="x", message="No."))
     store.jobs.settle(job.id)
 
 
@@ -78,7 +78,7 @@ def ended_job(store: Store, notify: Notify, user_id: str = "ana") -> Job:
 
 
 def rows(store: Store, job: Job) -> dict[str, Notice]:
-    return {row.channel: row for row in store.outbox.of_job(job.id)}
+    return {row.channel: row for row in store.notices.of_job(job.id)}
 
 
 EMAIL = Notify(channels=("email",), email="ana@example.org")
@@ -205,8 +205,8 @@ def test_a_refusal_for_good_is_not_tried_again_unless_the_user_says_so(store: St
     assert sender(store, app).send_due(app) == 0
     row = rows(store, job)["app"]
     assert (row.status, row.error) == ("failed", "550 no such user")
-    assert not store.outbox.send_now(row.id, "ben")
-    assert store.outbox.send_now(row.id, "ana")
+    assert not store.notices.send_now(row.id, "ben")
+    assert store.notices.send_now(row.id, "ana")
     assert sender(store, app).send_due(app) == 1
 
 
@@ -247,7 +247,7 @@ def test_a_job_that_is_tried_again_is_announced_when_that_has_ended(store: Store
     assert row.due_at > now()
     end(store, job)
     assert sender(store, app, clock=lambda: row.due_at).send_due(app) == 1
-    assert len(store.outbox.of_job(job.id)) == 2
+    assert len(store.notices.of_job(job.id)) == 2
 
 
 def test_mail_waits_until_its_address_is_confirmed(store: Store) -> None:
@@ -258,13 +258,13 @@ def test_mail_waits_until_its_address_is_confirmed(store: Store) -> None:
     assert row.status == "due"
     assert "until the address is confirmed" in str(row.error)
     asked = store.email_addresses.ask("ana", "ana@example.org")
-    store.outbox.add("ana", NoticeKind.CONFIRM, "email", "ana@example.org")
+    store.notices.add("ana", NoticeKind.CONFIRM, "email", "ana@example.org")
     assert sender(store, mail).send_due(mail) == 1
     [(recipient, question)] = mail.taken
     assert question.link == f"{LINKS}/mail/confirm/{asked.confirm_token}"
     assert "/mail/unsubscribe/" in recipient.unsubscribe, "who was asked can end that, too"
     assert store.email_addresses.confirm(str(asked.confirm_token)) is not None
-    store.outbox.hurry("ana", "ana@example.org")
+    store.notices.hurry("ana", "ana@example.org")
     assert sender(store, mail).send_due(mail) == 1
     recipient, message = mail.taken[-1]
     assert message.jobs[0].job_id == job.id
@@ -346,8 +346,8 @@ def test_a_wish_can_be_changed_until_the_message_was_sent(store: Store) -> None:
     job = ended_job(store, later)
     row = rows(store, job)["app"]
     sooner = now() + timedelta(hours=1)
-    assert not store.outbox.reschedule(row.id, "ben", sooner)
-    assert store.outbox.reschedule(row.id, "ana", sooner)
+    assert not store.notices.reschedule(row.id, "ben", sooner)
+    assert store.notices.reschedule(row.id, "ana", sooner)
     assert rows(store, job)["app"].due_at == sooner
     store.jobs.announce(job.id, "ben", Notify(channels=()))
     assert rows(store, job)["app"].status == "due"
@@ -358,15 +358,15 @@ def test_a_wish_can_be_changed_until_the_message_was_sent(store: Store) -> None:
     assert sender(store, app).send_due(app) == 1
     store.jobs.announce(job.id, "ana", later)
     assert rows(store, job)["app"].status == "sent"
-    assert not store.outbox.cancel(row.id, "ana")
-    assert len(store.outbox.of_job(job.id)) == 2
+    assert not store.notices.cancel(row.id, "ana")
+    assert len(store.notices.of_job(job.id)) == 2
 
 
 def test_what_is_being_sent_can_be_neither_cancelled_nor_moved(store: Store) -> None:
     job = ended_job(store, Notify(channels=("app",)))
     [row] = store.outbox.claim("app", "sender", 60)
-    assert not store.outbox.cancel(row.id, "ana")
-    assert not store.outbox.reschedule(row.id, "ana", now())
+    assert not store.notices.cancel(row.id, "ana")
+    assert not store.notices.reschedule(row.id, "ana", now())
     store.jobs.announce(job.id, "ana", Notify(channels=()))
     assert rows(store, job)["app"].status == "due"
 
@@ -460,10 +460,10 @@ def test_what_failed_and_what_was_sent_to_the_app_is_what_the_app_tells(store: S
     both = sender(store, mail, app)
     both.send_due(mail)
     both.send_due(app)
-    assert {row.channel for row in store.outbox.in_app("ana")} == {"app", "email"}
-    assert store.outbox.unread("ana") == 2
-    store.outbox.mark_read("ana", "another-job")
-    assert store.outbox.unread("ana") == 2
-    store.outbox.mark_read("ana")
-    assert (store.outbox.unread("ana"), store.outbox.unread("ben")) == (0, 0)
-    assert [row.status for row in store.outbox.of_user("ana", [NoticeStatus.FAILED])] == ["failed"]
+    assert {row.channel for row in store.notices.in_app("ana")} == {"app", "email"}
+    assert store.notices.unread("ana") == 2
+    store.notices.mark_read("ana", "another-job")
+    assert store.notices.unread("ana") == 2
+    store.notices.mark_read("ana")
+    assert (store.notices.unread("ana"), store.notices.unread("ben")) == (0, 0)
+    assert [row.status for row in store.notices.of_user("ana", [NoticeStatus.FAILED])] == ["failed"]

@@ -342,7 +342,7 @@ def done(store: Store, content: ContentStore) -> tuple[Asset, Asset]:
             "sha256": f"digest-of-{asset.slot}-{extension}",
         }
         facts = {"width": 8, "height": 8, "seconds": None, "bytes": len(BYTES)}
-        store.leases.done(claimed, saved | facts)
+        store.transitions.done(claimed, saved | facts)
     return assets[0], assets[5]
 
 

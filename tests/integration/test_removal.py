@@ -87,7 +87,7 @@ def saved(store: Store, content: FolderStore, asset: Asset, extension: str, **le
         with content.draft(asset.user_id, asset.id) as draft:
             draft.path.write_bytes(b"a file")
             paths[field] = draft.commit(name)
-    store.leases.done(claimed, paths | learnt)
+    store.transitions.done(claimed, paths | learnt)
 
 
 def lived(store: Store, content: FolderStore, user_id: str) -> tuple[Job, Job]:
@@ -107,15 +107,15 @@ def lived(store: Store, content: FolderStore, user_id: str) -> tuple[Job, Job]:
     waiting, items = ordered(store, user_id, channels=("app", "webhook"))
     claimed = claim(store, items[0].id)
     assert claimed is not None
-    store.leases.partial(claimed, b"half a picture")
-    store.leases.hand_back(claimed, counted=False)
+    store.transitions.partial(claimed, b"half a picture")
+    store.transitions.hand_back(claimed, counted=False)
     store.shares.make(done.id, user_id, now() + timedelta(days=1))
     store.login_sessions.begin(user_id, 30)
     store.invitations.make("terminal", user_id)
     for whence in ("", " 198.51.100.7", " removal"):
         store.login_throttle.begin(f"account {user_id}{whence}", OF_ACCOUNT)
-    store.outbox.add(user_id, NoticeKind.TEST, "app", user_id)
-    sent = store.outbox.add(user_id, NoticeKind.TEST, "desktop", user_id)
+    store.notices.add(user_id, NoticeKind.TEST, "app", user_id)
+    sent = store.notices.add(user_id, NoticeKind.TEST, "desktop", user_id)
     store.outbox.sent({sent.id: ("Done", "It is done.")})
     store.email_addresses.vouch(user_id, f"{user_id}@example.org")
     store.login_log.add(
@@ -187,7 +187,7 @@ def test_asking_again_changes_nothing(store: Store, raw: Raw, content: FolderSto
 def test_nobody_is_told_of_what_is_cancelled_by_that(store: Store, content: FolderStore) -> None:
     _, waiting = lived(store, content, "ana")
     store.account_deletion.ask("ana")
-    told = {row.channel for row in store.outbox.of_job(waiting.id)}
+    told = {row.channel for row in store.notices.of_job(waiting.id)}
     assert told <= {ChannelName.TERMINAL}
 
 

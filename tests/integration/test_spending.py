@@ -165,7 +165,7 @@ def test_what_the_last_ones_cost_is_expected_of_the_next(
     _, assets = ordered(thrifty, each=None)
     claimed = claim(thrifty, assets[0].id)
     assert claimed is not None
-    thrifty.leases.done(claimed, {"path": "x", "bytes": 1})
+    thrifty.transitions.done(claimed, {"path": "x", "bytes": 1})
     change(settings, assets[0].id, **{"cost.actual": 0.9})
     with pytest.raises(InvalidInput, match=r"cost 4.5 USD"):  # five images like it
         ordered(thrifty, each=None)

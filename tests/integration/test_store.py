@@ -40,12 +40,12 @@ def claimed(store: Store, asset_id: str, lease_seconds: float = 60) -> Asset:
 
 def finish(store: Store, asset_id: str) -> None:
     asset = claimed(store, asset_id)
-    store.leases.submitting(asset)
-    store.leases.running(asset, None)
-    store.leases.saving(asset)
+    store.transitions.submitting(asset)
+    store.transitions.running(asset, None)
+    store.transitions.saving(asset)
     extension = "png" if asset.kind == Kind.IMAGE else "mp4"
     path = f"generated_content/ana/{asset.id}.{extension}"
-    store.leases.done(asset, {"path": path, "preview": "p.webp", "bytes": 1})
+    store.transitions.done(asset, {"path": path, "preview": "p.webp", "bytes": 1})
 
 
 @pytest.fixture
@@ -115,7 +115,9 @@ def test_a_job_with_something_missing_is_failed_not_completed(store: Store) -> N
     job, assets = stored_job(store)
     for asset in assets[1:]:
         finish(store, asset.id)
-    store.leases.failed(claimed(store, assets[0].id), AssetError(code="x", message="It failed."))
+    store.transitions.failed(
+        claimed(store, assets[0].id), AssetError(code="x", message="It failed.")
+    )
     assert store.jobs.settle(job.id) == JobStatus.FAILED
 
 
@@ -133,7 +135,7 @@ def test_settling_at_the_same_time_loses_no_path_and_tells_the_user_once(store: 
     assert found.status == JobStatus.COMPLETED
     assert (len(found.image_paths), len(found.video_paths)) == (5, 5)
     store.jobs.settle(job.id)
-    assert {notice.channel for notice in store.outbox.of_job(job.id)} == {"terminal", "app"}
+    assert {notice.channel for notice in store.notices.of_job(job.id)} == {"terminal", "app"}
 
 
 def test_a_notice_is_not_due_before_the_time_the_user_chose(store: Store) -> None:
@@ -150,7 +152,7 @@ def test_a_notice_is_not_due_before_the_time_the_user_chose(store: Store) -> Non
         finish(store, asset.id)
     store.jobs.settle("later")
     assert store.outbox.claim("terminal", "x", 60) == []
-    assert [notice.due_at for notice in store.outbox.of_job("later")] == [later]
+    assert [notice.due_at for notice in store.notices.of_job("later")] == [later]
 
 
 def test_of_many_claims_one_wins(store: Store) -> None:
@@ -196,25 +198,25 @@ def test_a_message_that_could_not_be_sent_frees_its_item(store: Store) -> None:
 def test_a_worker_that_lost_its_lease_can_change_nothing(store: Store) -> None:
     _, assets = stored_job(store)
     before = claimed(store, assets[0].id, lease_seconds=-1)  # it ran out at once
-    store.leases.submitting(before)
+    store.transitions.submitting(before)
     after = claimed(store, assets[0].id)
     error = AssetError(code="x", message="Late.")
     writes: list[Callable[[], None]] = [
-        lambda: store.leases.submitting(before),
-        lambda: store.leases.running(before, "late"),
-        lambda: store.leases.resumed(before),
-        lambda: store.leases.saving(before),
-        lambda: store.leases.done(before, {"path": "late"}),
-        lambda: store.leases.hand_back(before, counted=True),
-        lambda: store.leases.failed(before, error),
-        lambda: store.leases.unknown(before, error),
-        lambda: store.leases.cancelled(before, None),
+        lambda: store.transitions.submitting(before),
+        lambda: store.transitions.running(before, "late"),
+        lambda: store.transitions.resumed(before),
+        lambda: store.transitions.saving(before),
+        lambda: store.transitions.done(before, {"path": "late"}),
+        lambda: store.transitions.hand_back(before, counted=True),
+        lambda: store.transitions.failed(before, error),
+        lambda: store.transitions.unknown(before, error),
+        lambda: store.transitions.cancelled(before, None),
     ]
     assert after.lease is not None
     assert before.lease is not None
     held = {assets[0].id: before.lease.token}
     assert store.leases.renew(held, 60) == set()
-    store.leases.progress({(assets[0].id, before.lease.token): (0.5, "its turn")})
+    store.transitions.progress({(assets[0].id, before.lease.token): (0.5, "its turn")})
     assert store.leases.renew({assets[0].id: after.lease.token}, 60) == {assets[0].id}
     after = store.assets.get(assets[0].id) or after
     for write in writes:
@@ -225,8 +227,8 @@ def test_a_worker_that_lost_its_lease_can_change_nothing(store: Store) -> None:
 
 def test_abandoned_items_are_found_and_queued_ones_come_in_order(store: Store) -> None:
     _, assets = stored_job(store)
-    store.leases.submitting(claimed(store, assets[4].id, lease_seconds=-1))
-    store.leases.submitting(claimed(store, assets[0].id))
+    store.transitions.submitting(claimed(store, assets[4].id, lease_seconds=-1))
+    store.transitions.submitting(claimed(store, assets[0].id))
     assert store.queue.orphaned(LANE, 10) == [assets[4].id]
     assert store.queue.lanes() == [LANE]
     assert store.queue.users(LANE) == ["ana"]
@@ -235,7 +237,7 @@ def test_abandoned_items_are_found_and_queued_ones_come_in_order(store: Store) -
 
 def test_an_item_that_was_handed_back_waits_for_its_time(store: Store) -> None:
     _, assets = stored_job(store)
-    store.leases.hand_back(claimed(store, assets[0].id), 300, counted=True)
+    store.transitions.hand_back(claimed(store, assets[0].id), 300, counted=True)
     assert assets[0].id not in store.queue.due(LANE, "ana", 100)
     assert claim(store, assets[0].id) is None
 
@@ -244,9 +246,9 @@ def test_a_wrong_clock_on_a_worker_moves_no_lease(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, assets = stored_job(store)
-    store.leases.submitting(claimed(store, assets[0].id))
+    store.transitions.submitting(claimed(store, assets[0].id))
     for hours in (-5, 5):
-        for module in ("work.leases", "jobs.jobs", "work.outbox"):
+        for module in ("work.transitions", "jobs.jobs", "work.notices"):
             monkeypatch.setattr(f"core.store.{module}.now", lambda: now() + timedelta(hours=hours))  # noqa: B023
         assert store.queue.orphaned(LANE, 10) == []
         assert len(store.queue.due(LANE, "ana", 100)) == 9
@@ -283,22 +285,22 @@ def test_cancelling_ends_what_has_not_begun_and_marks_what_has(store: Store) -> 
     job, assets = stored_job(store)
     finish(store, assets[0].id)
     working = claimed(store, assets[1].id)
-    store.leases.submitting(working)
+    store.transitions.submitting(working)
     just_claimed = claimed(store, assets[2].id)
     remote = claimed(store, assets[3].id)
-    store.leases.running(remote, "remote-1")
-    store.leases.hand_back(remote, counted=False)
+    store.transitions.running(remote, "remote-1")
+    store.transitions.hand_back(remote, counted=False)
     assert store.jobs.cancel(job.id, "ben") == 0
     assert store.jobs.cancel(job.id, "ana") == 9
     assert states(store, job.id)[:4] == ["done", "submitting", "cancelled", "queued"]
     assert set(states(store, job.id)[4:]) == {"cancelled"}
     assert store.leases.to_cancel("test:1") == [assets[1].id]
     with pytest.raises(LeaseLost):  # before it could spend anything
-        store.leases.submitting(just_claimed)
+        store.transitions.submitting(just_claimed)
     resumed = claimed(store, assets[3].id)
     assert (resumed.remote_id, resumed.cancel_requested) == ("remote-1", True)
-    store.leases.cancelled(resumed, None)
-    store.leases.cancelled(working, None)
+    store.transitions.cancelled(resumed, None)
+    store.transitions.cancelled(working, None)
     assert store.jobs.settle(job.id) == JobStatus.CANCELLED
 
 
@@ -307,8 +309,8 @@ def test_retrying_opens_the_job_again_and_tells_no_second_time(store: Store) -> 
     for asset in assets[2:]:
         finish(store, asset.id)
     error = AssetError(code="x", message="It failed.")
-    store.leases.failed(claimed(store, assets[0].id), error)
-    store.leases.unknown(claimed(store, assets[1].id), error)
+    store.transitions.failed(claimed(store, assets[0].id), error)
+    store.transitions.unknown(claimed(store, assets[1].id), error)
     assert store.jobs.settle(job.id) == JobStatus.FAILED
     assert store.jobs.retry(job.id, "ben") == 0
     assert store.jobs.retry(job.id, "ana") == 1
@@ -321,28 +323,28 @@ def test_retrying_opens_the_job_again_and_tells_no_second_time(store: Store) -> 
     assert store.jobs.resend(job.id, "ana", assets[1].id) == 1
     finish(store, assets[1].id)
     assert store.jobs.settle(job.id) == JobStatus.COMPLETED
-    assert len(store.outbox.of_job(job.id)) == 2, "one in the app, one in the terminal"
+    assert len(store.notices.of_job(job.id)) == 2, "one in the app, one in the terminal"
 
 
 def test_an_answer_that_comes_late_makes_an_unknown_item_known(store: Store) -> None:
     _, assets = stored_job(store)
     error = AssetError(code="x", message="Unknown.")
     late = claimed(store, assets[0].id, lease_seconds=-1)
-    store.leases.submitting(late)
-    store.leases.unknown(claimed(store, assets[0].id), error)
-    assert store.leases.answered_late(late, "remote-1")
-    assert store.leases.answered_late(late, "remote-1")  # its acknowledgement was lost
+    store.transitions.submitting(late)
+    store.transitions.unknown(claimed(store, assets[0].id), error)
+    assert store.transitions.answered_late(late, "remote-1")
+    assert store.transitions.answered_late(late, "remote-1")  # its acknowledgement was lost
     assert claimed(store, assets[0].id).remote_id == "remote-1"
-    assert not store.leases.answered_late(late, "remote-2")
+    assert not store.transitions.answered_late(late, "remote-2")
 
 
 def test_an_answer_between_the_end_of_a_lease_and_the_next_is_kept(store: Store) -> None:
     _, assets = stored_job(store)
     late = claimed(store, assets[0].id, lease_seconds=-1)
-    store.leases.submitting(late)
+    store.transitions.submitting(late)
     successor = claimed(store, assets[0].id)  # has read the item before the answer came
-    assert store.leases.answered_late(late, "remote-1")
-    store.leases.unknown(successor, AssetError(code="x", message="Unknown."))
+    assert store.transitions.answered_late(late, "remote-1")
+    store.transitions.unknown(successor, AssetError(code="x", message="Unknown."))
     resumed = claimed(store, assets[0].id)
     assert (resumed.state, resumed.remote_id) == (AssetState.QUEUED, "remote-1")
 
@@ -350,20 +352,22 @@ def test_an_answer_between_the_end_of_a_lease_and_the_next_is_kept(store: Store)
 def test_an_old_answer_is_not_taken_for_that_of_a_newer_call(store: Store) -> None:
     job, assets = stored_job(store)
     old = claimed(store, assets[0].id, lease_seconds=-1)
-    store.leases.submitting(old)
-    store.leases.unknown(claimed(store, assets[0].id), AssetError(code="x", message="Unknown."))
+    store.transitions.submitting(old)
+    store.transitions.unknown(
+        claimed(store, assets[0].id), AssetError(code="x", message="Unknown.")
+    )
     store.jobs.resend(job.id, "ana")
-    assert not store.leases.answered_late(old, "remote-1")
-    store.leases.submitting(claimed(store, assets[0].id))
-    assert not store.leases.answered_late(old, "remote-1")
+    assert not store.transitions.answered_late(old, "remote-1")
+    store.transitions.submitting(claimed(store, assets[0].id))
+    assert not store.transitions.answered_late(old, "remote-1")
 
 
 def test_what_goes_on_at_its_provider_is_in_flight_and_comes_first(store: Store) -> None:
     _, assets = stored_job(store)
     remote = claimed(store, assets[3].id)
-    store.leases.submitting(remote)
-    store.leases.running(remote, "remote-1")
-    store.leases.hand_back(remote, counted=False)
+    store.transitions.submitting(remote)
+    store.transitions.running(remote, "remote-1")
+    store.transitions.hand_back(remote, counted=False)
     assert store.queue.in_flight() == {LANE: 1}
     assert store.queue.orphaned(LANE, 10) == [assets[3].id]
 
@@ -371,9 +375,9 @@ def test_what_goes_on_at_its_provider_is_in_flight_and_comes_first(store: Store)
 def test_a_wish_to_cancel_does_not_wait_for_a_pause(store: Store) -> None:
     job, assets = stored_job(store)
     working = claimed(store, assets[0].id)
-    store.leases.submitting(working)
+    store.transitions.submitting(working)
     store.jobs.cancel(job.id, "ana", assets[0].id)
-    store.leases.hand_back(working, 3600, counted=False)
+    store.transitions.hand_back(working, 3600, counted=False)
     assert store.queue.to_cancel(10) == [assets[0].id]
 
 
@@ -381,7 +385,7 @@ def test_a_retry_beside_a_settling_leaves_the_job_open(store: Store) -> None:
     job, assets = stored_job(store)
     for asset in assets[1:]:
         finish(store, asset.id)
-    store.leases.failed(claimed(store, assets[0].id), AssetError(code="x", message="No."))
+    store.transitions.failed(claimed(store, assets[0].id), AssetError(code="x", message="No."))
     with ThreadPoolExecutor(2) as pool:
         for _ in range(10):
             settling = pool.submit(store.jobs.settle, job.id)
@@ -390,7 +394,9 @@ def test_a_retry_beside_a_settling_leaves_the_job_open(store: Store) -> None:
             found = store.jobs.get(job.id)
             assert found is not None
             assert found.status == JobStatus.PROCESSING
-            store.leases.failed(claimed(store, assets[0].id), AssetError(code="x", message="No."))
+            store.transitions.failed(
+                claimed(store, assets[0].id), AssetError(code="x", message="No.")
+            )
     assert store.jobs.unsettled() == [job.id]
 
 
@@ -572,12 +578,12 @@ def test_a_database_left_behind_by_a_killed_run_is_taken_over(tmp_path: Path) ->
 
 def test_what_waits_and_what_is_in_flight_is_counted_by_lane(store: Store) -> None:
     job, assets = stored_job(store)
-    store.leases.submitting(claimed(store, assets[0].id))
+    store.transitions.submitting(claimed(store, assets[0].id))
     assert store.queue.in_flight() == {LANE: 1}
     assert store.queue.saving() == {}
     saving = claimed(store, assets[1].id)
-    store.leases.saving(saving)
+    store.transitions.saving(saving)
     assert (store.queue.in_flight(), store.queue.saving()) == ({LANE: 2}, {LANE: 1})
-    store.leases.hand_back(saving, counted=False)
+    store.transitions.hand_back(saving, counted=False)
     assert store.queue.waiting()[LANE].items == 9
     assert abs(store.queue.waiting()[LANE].since - job.created_at) < timedelta(seconds=1)

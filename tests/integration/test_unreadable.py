@@ -388,7 +388,7 @@ def readings(store: Store, studio: Studio, job_ids: list[str]) -> dict[str, Call
         "views": lambda: store.view_log.of_user("boss", 5000),
         "receipts": lambda: list(store.bin.receipts("ana")),
         "bin": lambda: store.bin.due(30, 5000),
-        "bell": lambda: (store.outbox.in_app("ana", 5000), store.outbox.unread("ana")),
+        "bell": lambda: (store.notices.in_app("ana", 5000), store.notices.unread("ana")),
         "notices": lambda: notices.overview(store, ana, view),
         "overdue": lambda: store.outbox.overdue(0),
         "to remove": store.account_deletion.due,
@@ -673,8 +673,8 @@ def test_a_task_id_is_kept_as_text_or_not_at_all(store: Store, said: Any, kept: 
     _job, assets = stored_job(store)
     asset = claim(store, assets[0].id)
     assert asset is not None
-    store.leases.submitting(asset)
-    store.leases.running(asset, said)
+    store.transitions.submitting(asset)
+    store.transitions.running(asset, said)
     found = store.assets.get(asset.id)
     assert found is not None
     assert (found.state, found.remote_id, found.unreadable) == (AssetState.RUNNING, kept, ())
@@ -709,11 +709,11 @@ def test_odd_details_never_lose_an_item(store: Store, name: str) -> None:
     asset = claim(store, assets[0].id)
     assert asset is not None
     said = {"details.fine": "yes", f"details.{name}": ODD[name], "details.$x.y": 1}
-    store.leases.submitting(asset)
-    store.leases.running(asset, "task-1", said | {"cost.estimated": 0.5})
-    store.leases.saving(asset, said | {"cost.actual": 0.4})
+    store.transitions.submitting(asset)
+    store.transitions.running(asset, "task-1", said | {"cost.estimated": 0.5})
+    store.transitions.saving(asset, said | {"cost.actual": 0.4})
     error = AssetError(code="odd", message=str(name) + "\ud800\x00" + "x" * 10_000_000)
-    store.leases.failed(asset, error, remote_id="task-1", fields=said)
+    store.transitions.failed(asset, error, remote_id="task-1", fields=said)
     found = store.assets.get(asset.id)
     assert found is not None
     assert (found.state, found.remote_id, found.cost.actual) == (AssetState.FAILED, "task-1", 0.4)
@@ -726,9 +726,9 @@ def test_an_odd_cost_is_left_out_and_the_item_goes_on(store: Store, cost: Any) -
     _job, assets = stored_job(store)
     asset = claim(store, assets[0].id)
     assert asset is not None
-    store.leases.submitting(asset)
-    store.leases.running(asset, "task-1", {"cost.estimated": 0.5})
-    store.leases.saving(asset, {"cost.actual": cost, "cost.estimated": cost, "no_field": 1})
+    store.transitions.submitting(asset)
+    store.transitions.running(asset, "task-1", {"cost.estimated": 0.5})
+    store.transitions.saving(asset, {"cost.actual": cost, "cost.estimated": cost, "no_field": 1})
     found = store.assets.get(asset.id)
     assert found is not None
     assert (found.state, found.unreadable) == (AssetState.SAVING, ())

@@ -119,7 +119,7 @@ def test_the_notifier_sends_what_it_can_read_and_gives_up_the_rest(
     app = Recorder()
     sender = Sender(store, [app], LINKS, owner="test:1", lease_seconds=15.0)
     sender.send_due(app)
-    announced = [row for row in store.outbox.of_job(good[0].job_id) if row.channel == "app"]
+    announced = [row for row in store.notices.of_job(good[0].job_id) if row.channel == "app"]
     assert [row.status for row in announced] == [NoticeStatus.SENT]
     assert sender.send_due(app) == 0
     raw = store._database["outbox"]  # noqa: SLF001

@@ -30,6 +30,7 @@ from core.providers.responses.reader import read_reply
 from core.providers.responses.refusals import Vendor
 from core.providers.responses.signatures import HEAD, is_text, kind_of
 from core.providers.tasks import left_for_later
+from core.system.backoff import Backoff
 from core.system.internet import request_checked
 
 MIB: Final = 1024**2
@@ -242,6 +243,7 @@ async def insist(fetch: Callable[[], Awaitable[None]], vendor: Vendor, pause: fl
     Raises:
         ProviderError: what came of the last time, or what waiting does not change.
     """
+    backoff = Backoff(first=pause, longest=LONGEST_PAUSE_SECONDS)
     for number in range(ROUNDS):
         try:
             await fetch()
@@ -253,7 +255,7 @@ async def insist(fetch: Callable[[], Awaitable[None]], vendor: Vendor, pause: fl
                 raise
         else:
             return
-        await asyncio.sleep(min(pause * 2**number, LONGEST_PAUSE_SECONDS))
+        await asyncio.sleep(backoff.seconds(number + 1))
 
 
 def _head(path: Path) -> bytes:

@@ -15,9 +15,9 @@ from core.models import OPEN_STATES, JobStatus, NoticeStatus, Notify, now
 from core.store.accounts.email_addresses import EmailAddressStore
 from core.store.accounts.login_sessions import LoginSessionStore
 from core.store.accounts.login_throttle import LoginThrottle
+from core.store.documents.lease import NOW, from_now
 from core.store.jobs.jobs import JobStore
 from core.store.spending.budgets import BudgetStore
-from core.store.work.outbox import NOW
 
 Document = dict[str, Any]
 
@@ -102,7 +102,7 @@ class AccountDeletion:
 
     def is_empty(self, user_id: str) -> bool:
         """Return whether an account has no jobs any more, and none can come."""
-        settled = {"$lt": ["$deleting_at", {"$subtract": [NOW, 1000 * SETTLED_SECONDS]}]}
+        settled = {"$lt": ["$deleting_at", from_now(-SETTLED_SECONDS)]}
         account = _MARKED | {"_id": user_id, "$expr": settled}
         return (
             self._database["users"].find_one(account, {"_id": True}) is not None

@@ -29,10 +29,10 @@ from core.models import (
     now,
 )
 from core.store.accounts.account_deletion import QUIET_SECONDS
+from core.store.documents.lease import NOW, from_now
 from core.store.documents.reading import read, read_each
 from core.store.jobs.jobs import JobStore
 from core.store.spending.budgets import STORE_SECONDS
-from core.store.work.outbox import NOW
 
 Document = dict[str, Any]
 
@@ -138,7 +138,7 @@ class BinStore:
             limit: how many at most.
         """
         assets = self._database["assets"]
-        over = {"$lte": ["$binned_at", {"$subtract": [NOW, round(86_400_000 * days)]}]}
+        over = {"$lte": ["$binned_at", from_now(-86_400 * days)]}
         in_bin: Document = {"binned_at": {"$gt": TOMBSTONE}, "$expr": over}
         assets.update_many(in_bin, {"$set": {"binned_at": TOMBSTONE}})
         going_on = [str(state) for state in OPEN_STATES]

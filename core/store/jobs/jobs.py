@@ -31,10 +31,10 @@ from core.models import (
 )
 from core.models.notices import ALWAYS
 from core.store.documents.expressions import number_at
+from core.store.documents.lease import NOW, free, held
 from core.store.documents.placeholders import ended, is_over
 from core.store.documents.reading import look, mends, read, read_each
 from core.store.spending.budgets import STORE_SECONDS, BudgetStore
-from core.store.work.outbox import NOW, free
 from core.store.work.queue import QUEUED
 
 Document = dict[str, Any]
@@ -297,7 +297,7 @@ class JobStore:
             user_id: whose it is; another's is left alone.
             notify: the new wish; no channels: only the terminal tells of it.
         """
-        of_job = {"job_id": job_id, "$expr": free(NOW)}
+        of_job = {"job_id": job_id, "$expr": free()}
         due = {"status": str(NoticeStatus.DUE)}
         given_up = {"status": str(NoticeStatus.CANCELLED)}
 
@@ -423,8 +423,8 @@ class JobStore:
         for document in found:
             item = read(Asset, document)
             if item is not None and item.unreadable and not is_over(document):
-                held = {"_id": item.id, "$expr": {"$not": free(NOW)}}
-                if self._assets.find_one(held, {"_id": True}, session=session) is not None:
+                ours = {"_id": item.id, "$expr": held()}
+                if self._assets.find_one(ours, {"_id": True}, session=session) is not None:
                     item = item.model_copy(update={"state": AssetState.SAVING})
                 else:
                     end = {"$set": ended(document)}

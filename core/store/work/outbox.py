@@ -6,29 +6,30 @@ has run out. All times that decide anything are the database's own, unless a tes
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime, timedelta
-from typing import Any, Final, Literal
+from datetime import timedelta
+from typing import Any, Final
 
-from pymongo import ASCENDING, DESCENDING, ReturnDocument, UpdateOne
+from pymongo import ASCENDING, UpdateOne
 from pymongo.database import Database
 
-from core.i18n import N_, language
-from core.models import DUE_NOW, Notice, NoticeKind, NoticeStatus, new_id, now
+from core.i18n import N_
+from core.models import Notice, NoticeStatus, new_id
 from core.store.documents.expressions import number_at
-from core.store.documents.reading import read, read_each
+from core.store.documents.lease import NOW, Moment, free, from_now, grant, held, renewed
+from core.store.documents.reading import read
 from core.store.documents.storable import short
 
 Document = dict[str, Any]
-Moment = datetime | Literal["$$NOW"]
 
-NOW: Final = "$$NOW"
 DUE: Final = str(NoticeStatus.DUE)
-FIRST_PAUSE_SECONDS: Final = 5
-LONGEST_PAUSE_SECONDS: Final = 900
 UNREADABLE: Final = N_("It could not be read; perhaps a newer version of Fivefold wrote it.")
 UNSERVED: Final = N_("Nobody sends over this channel here any more.")
 DIGEST_ROWS: Final = 100
 TRY_FOR: Final = timedelta(days=1)
+GROUP: Final = ("user_id", "channel", "recipient")
+"""What the rows of one digest have in common."""
+
+_CANDIDATES: Final = 32
 
 
 class Outbox:
@@ -36,8 +37,6 @@ class Outbox:
 
     def __init__(self, database: Database[Document]) -> None:
         self._rows = database["outbox"]
-
-    # What the notifier does.
 
     def claim(
         self,
@@ -64,22 +63,21 @@ class Outbox:
         due: Document = {"status": DUE, "channel": channel}
         is_free = {"$expr": {"$and": [_arrived(moment), free(moment)]}}
         if in_turn:
-            sending = {"lease.owner": {"$exists": True}, "$expr": {"$not": free(moment)}}
+            sending = {"lease.owner": {"$exists": True}, "$expr": held(moment)}
             # `distinct` does not know the present time.
-            held = self._rows.find(due | sending, {"user_id": True})
-            due["user_id"] = {"$nin": [row.get("user_id") for row in held]}
+            busy = self._rows.find(due | sending, {"user_id": True})
+            due["user_id"] = {"$nin": [row.get("user_id") for row in busy]}
         token = new_id()
-        lease = {"owner": owner, "token": token, "until": _later(moment, lease_seconds)}
-        take = [{"$set": {"lease": lease}}]
+        take = [{"$set": grant(owner, token, lease_seconds, moment)}]
         waiting: set[str] = set()  # users of whose digest something is being sent
         while True:
             past = {"$nor": [{"digest": True, "user_id": {"$in": list(waiting)}}]}
-            fields = {"digest": True} | dict.fromkeys(_GROUP, True)
+            fields = {"digest": True} | dict.fromkeys(GROUP, True)
             found = self._rows.find(due | is_free | past, fields).sort("due_at", ASCENDING)
             candidates, unreadable = list(found.limit(_CANDIDATES)), False
             # Others may be claiming beside us: what one of them was faster with is passed over.
             for row in candidates:
-                if not all(isinstance(row.get(name), str) for name in _GROUP):
+                if not all(isinstance(row.get(name), str) for name in GROUP):
                     self._give_up(row)
                     unreadable = True
                     continue
@@ -102,7 +100,7 @@ class Outbox:
 
         So who holds the first of them takes the others.
         """
-        group = due | {"digest": True} | {name: row[name] for name in _GROUP}
+        group = due | {"digest": True} | {name: row[name] for name in GROUP}
         arrived = {"$expr": _arrived(moment)}
         first = self._rows.find_one(group | arrived, {"_id": True}, sort=[("_id", ASCENDING)])
         if first is None or not self._rows.update_one(first | group | is_free, take).modified_count:
@@ -127,10 +125,9 @@ class Outbox:
         self._rows.update_one({"_id": row["_id"]}, {"$set": given_up})
 
     def renew(self, tokens: Collection[str], lease_seconds: float) -> int:
-        """Prolong leases, named by their tokens; return how many rows they still hold."""
-        held = {"status": DUE, "lease.token": {"$in": list(tokens)}}
-        until = _later(NOW, lease_seconds)
-        return self._rows.update_many(held, [{"$set": {"lease.until": until}}]).matched_count
+        """Renew leases, named by their tokens; return how many rows they still hold."""
+        ours = {"status": DUE, "lease.token": {"$in": list(tokens)}}
+        return self._rows.update_many(ours, renewed(lease_seconds)).matched_count
 
     def sent(self, said: Mapping[str, tuple[str, str]]) -> None:
         """Store that rows were sent.
@@ -168,7 +165,7 @@ class Outbox:
         given_up = True if retry_in is None else over
         changes = {
             "status": {"$cond": [given_up, str(NoticeStatus.FAILED), DUE]},
-            "due_at": {"$cond": [given_up, moment, _later(moment, retry_in or 0)]},
+            "due_at": {"$cond": [given_up, moment, from_now(retry_in or 0, moment)]},
             "tried_since": since,
             "attempts": {"$add": [number_at("$attempts"), 1]},
             "error": {"$literal": short(reason)},
@@ -180,7 +177,7 @@ class Outbox:
         self, notices: Sequence[Notice], seconds: float, reason: str | None, moment: Moment = NOW
     ) -> None:
         """Let claimed rows wait, at no fault of their channel."""
-        changes = {"due_at": _later(moment, seconds), "lease": None, "tried_since": None}
+        changes = {"due_at": from_now(seconds, moment), "lease": None, "tried_since": None}
         self._write(notices, changes | {"error": {"$literal": reason and short(reason)}})
 
     def give_up_unserved(self, served: Collection[str]) -> None:
@@ -189,128 +186,23 @@ class Outbox:
         Args:
             served: the channels that are looked after here.
         """
-        late = {"$lt": ["$due_at", {"$subtract": [NOW, TRY_FOR // timedelta(milliseconds=1)]}]}
+        late = {"$lt": ["$due_at", from_now(-TRY_FOR.total_seconds())]}
         query = {"status": DUE, "channel": {"$nin": list(served)}}
         given_up = {"status": str(NoticeStatus.FAILED), "error": UNSERVED, "due_at": NOW}
-        self._rows.update_many(query | {"$expr": {"$and": [late, free(NOW)]}}, [{"$set": given_up}])
+        self._rows.update_many(query | {"$expr": {"$and": [late, free()]}}, [{"$set": given_up}])
 
     def overdue(self, seconds: float) -> int:
         """Return how much has been due for so long without being tried."""
-        late = {"$lt": ["$due_at", {"$subtract": [NOW, round(1000 * seconds)]}]}
+        late = {"$lt": ["$due_at", from_now(-seconds)]}
         untried = {"status": DUE, "error": None, "tried_since": None}
-        return self._rows.count_documents(untried | {"$expr": {"$and": [late, free(NOW)]}})
-
-    # What users see and do. Another user's rows are never touched.
-
-    def of_job(self, job_id: str) -> list[Notice]:
-        """Return all rows of a job."""
-        return list(read_each(Notice, self._rows.find({"job_id": job_id})))
-
-    def of_user(
-        self, user_id: str, statuses: Sequence[NoticeStatus], limit: int = 50
-    ) -> list[Notice]:
-        """Return a user's rows that stand so: the next due first, or the last sent first."""
-        query = {"user_id": user_id, "status": {"$in": [str(each) for each in statuses]}}
-        order = ASCENDING if NoticeStatus.DUE in statuses else DESCENDING
-        rows = self._rows.find(query).sort("due_at", order).limit(limit)
-        return list(read_each(Notice, rows))
-
-    def in_app(self, user_id: str, limit: int = 10) -> list[Notice]:
-        """Return what the app tells a user, newest first: messages sent to it, and failures."""
-        found = self._rows.find(_told(user_id)).hint(_OF_USER)
-        rows = found.sort("due_at", DESCENDING).limit(limit)
-        return list(read_each(Notice, rows))
-
-    def unread(self, user_id: str) -> int:
-        """Return how much of that the user has not seen."""
-        return self._rows.count_documents(_told(user_id) | {"read_at": None}, hint=_OF_USER)
-
-    def mark_read(self, user_id: str, job_id: str | None = None) -> None:
-        """Store that a user has seen what the app tells: of one job, or all."""
-        query = _told(user_id) | {"read_at": None} | ({} if job_id is None else {"job_id": job_id})
-        self._rows.update_many(query, {"$set": {"read_at": now()}}, hint=_OF_USER)
-
-    def add(self, user_id: str, kind: NoticeKind, channel: str, recipient: str) -> Notice:
-        """Store a message that announces no job, due at once; one that waits already is hurried."""
-        notice = Notice(
-            id=new_id(),
-            kind=kind,
-            user_id=user_id,
-            channel=channel,
-            recipient=recipient,
-            due_at=DUE_NOW,
-            created_at=now(),
-            language=language(),
-        )
-        row = notice.to_document()
-        same = {name: row.pop(name) for name in ("kind", *_GROUP, "status", "lease")}
-        hurried = {"$set": {"due_at": row.pop("due_at")}, "$setOnInsert": row}
-        found = self._rows.find_one_and_update(
-            same, hurried, upsert=True, return_document=ReturnDocument.AFTER
-        )
-        return (None if found is None else read(Notice, found)) or notice
-
-    def send_now(self, notice_id: str, user_id: str) -> bool:
-        """Make a row due at once, also one that failed; return whether it could be."""
-        states = [DUE, str(NoticeStatus.FAILED)]
-        return self._change(notice_id, user_id, states, _AFRESH | {"status": DUE, "due_at": NOW})
-
-    def reschedule(self, notice_id: str, user_id: str, due_at: datetime) -> bool:
-        """Let a row that was not sent be due at another time; return whether it could be."""
-        moved = {"due_at": due_at, "digest": False}
-        return self._change(notice_id, user_id, [DUE], _AFRESH | moved)
-
-    def cancel(self, notice_id: str, user_id: str) -> bool:
-        """Let a row never be sent, or put one that failed away; return whether it could be."""
-        states = [DUE, str(NoticeStatus.FAILED)]
-        return self._change(notice_id, user_id, states, {"status": str(NoticeStatus.CANCELLED)})
-
-    def cancel_channel(self, user_id: str, channel: str) -> None:
-        """Let nothing that is due over a channel be sent to a user, but what is being sent."""
-        query = {"user_id": user_id, "status": DUE, "channel": channel, "$expr": free(NOW)}
-        self._rows.update_many(query, {"$set": {"status": str(NoticeStatus.CANCELLED)}})
-
-    def readdress(self, user_id: str, former: str, address: str) -> None:
-        """Let a user's mail that is due go to another address."""
-        mail = {"user_id": user_id, "status": DUE, "channel": "email", "recipient": former}
-        jobs = {"kind": {"$ne": str(NoticeKind.CONFIRM)}, "$expr": free(NOW)}
-        self._rows.update_many(mail | jobs, {"$set": {"recipient": address}})
-
-    def added(self, user_id: str, kind: NoticeKind, since: datetime) -> int:
-        """Return how many messages of a kind a user has had since a time."""
-        statuses = {"$in": [str(each) for each in NoticeStatus]}  # the index begins with them
-        query = {"user_id": user_id, "status": statuses, "kind": str(kind)}
-        return self._rows.count_documents(query | {"created_at": {"$gte": since}})
-
-    def hurry(self, user_id: str, recipient: str) -> None:
-        """Let rows that waited for their recipient's address to be confirmed be tried at once."""
-        waited = {"user_id": user_id, "status": DUE, "recipient": recipient}
-        self._rows.update_many(waited | {"error": {"$ne": None}}, {"$set": {"due_at": DUE_NOW}})
-
-    def _change(
-        self, notice_id: str, user_id: str, statuses: Sequence[str], changes: Document
-    ) -> bool:
-        query = {"_id": notice_id, "user_id": user_id, "status": {"$in": list(statuses)}}
-        is_free = {"$expr": free(NOW)}  # one that is being sent cannot be changed any more
-        return bool(self._rows.update_one(query | is_free, [{"$set": changes}]).modified_count)
+        return self._rows.count_documents(untried | {"$expr": {"$and": [late, free()]}})
 
     def _write(self, notices: Sequence[Notice], changes: Document) -> None:
         """Change rows of which the caller still holds the lease."""
         tokens = {each.lease.token for each in notices if each.lease is not None}
         ids = [each.id for each in notices]
-        held = {"_id": {"$in": ids}, "status": DUE, "lease.token": {"$in": list(tokens)}}
-        self._rows.update_many(held, [{"$set": changes}])
-
-
-def pause(attempts: int) -> float:
-    """Return after how many seconds a row that failed so often is tried again."""
-    return float(min(FIRST_PAUSE_SECONDS * 2 ** min(attempts, 16), LONGEST_PAUSE_SECONDS))
-
-
-_AFRESH: Final = {"tried_since": None, "attempts": 0, "error": None, "read_at": None}
-_OF_USER: Final = "of_user"  # left alone, the server goes through everybody's
-_GROUP: Final = ("user_id", "channel", "recipient")
-_CANDIDATES: Final = 32
+        ours = {"_id": {"$in": ids}, "status": DUE, "lease.token": {"$in": list(tokens)}}
+        self._rows.update_many(ours, [{"$set": changes}])
 
 
 def _literal(text: str) -> Document:
@@ -319,23 +211,3 @@ def _literal(text: str) -> Document:
 
 def _arrived(moment: Moment) -> Document:
     return {"$lte": ["$due_at", moment]}
-
-
-def free(moment: Moment) -> Document:
-    """Return the condition that nobody holds a row."""
-    return {"$lt": [{"$ifNull": ["$lease.until", None]}, moment]}
-
-
-def _later(moment: Moment, seconds: float) -> Document:
-    return {"$add": [moment, round(1000 * seconds)]}
-
-
-def _told(user_id: str) -> Document:
-    """Rows that the app tells of: what was sent to it, and what could not be sent elsewhere."""
-    return {
-        "user_id": user_id,
-        "$or": [
-            {"status": str(NoticeStatus.SENT), "channel": "app"},
-            {"status": str(NoticeStatus.FAILED)},
-        ],
-    }

@@ -19,6 +19,7 @@ from ulid import ULID
 
 from core.models import ACTIVE_STATES, ENDED_STATES, AssetState, now
 from core.store.documents.expressions import array_at
+from core.store.documents.lease import NOW, expired, free, from_now, grant, held, renewed
 
 Document = dict[str, Any]
 Lane = tuple[str, str]
@@ -32,13 +33,12 @@ _SAVING: Final = str(AssetState.SAVING)
 
 _IN_ORDER: Final = [(key, ASCENDING) for key in ("next_attempt_at", "job_id", "kind", "slot")]
 _LANE: Final = {"provider": "$provider", "model": "$model"}
-_FREE: Final = {"$lt": [{"$ifNull": ["$lease.until", None]}, "$$NOW"]}
-_DUE: Final = {"state": QUEUED, "$expr": {"$and": [{"$lte": ["$next_attempt_at", "$$NOW"]}, _FREE]}}
-_ABANDONED: Final = {"state": {"$in": ACTIVE}, "$expr": {"$lt": ["$lease.until", "$$NOW"]}}
+_DUE: Final = {"state": QUEUED, "$expr": {"$and": [{"$lte": ["$next_attempt_at", NOW]}, free()]}}
+_ABANDONED: Final = {"state": {"$in": ACTIVE}, "$expr": expired()}
 _HANDED_OUT: Final = {
     "state": QUEUED,
     "remote_id": None,
-    "$expr": {"$gte": ["$lease.until", "$$NOW"]},
+    "$expr": held(),
 }
 _AT_PROVIDER: Final = {"state": QUEUED, "remote_id": {"$type": "string"}}
 """Put back, while the provider goes on with it: in flight, and to be followed before new work."""
@@ -135,7 +135,7 @@ class QueueStore:
 
     def held(self, asset_ids: Sequence[str]) -> set[str]:
         """Return those of the items that somebody holds a lease on."""
-        query = {"_id": {"$in": list(asset_ids)}, "$expr": {"$gte": ["$lease.until", "$$NOW"]}}
+        query = {"_id": {"$in": list(asset_ids)}, "$expr": held()}
         return {document["_id"] for document in self._assets.find(query, {"_id": True})}
 
     def waiting(self) -> dict[Lane, Waiting]:
@@ -159,21 +159,16 @@ class QueueStore:
             seconds: how long.
             queue: whose workers are to make them; `tickets` finds them by it.
         """
-        lease = {
-            "owner": _for_queue(queue),
-            "token": {"$literal": ticket},
-            "until": from_now(seconds),
-        }
         self._assets.update_many(
             {"_id": {"$in": list(asset_ids)}, "$or": [_DUE, _ABANDONED]},
-            [{"$set": {"lease": lease}}],
+            [{"$set": grant(_for_queue(queue), ticket, seconds)}],
         )
 
     def tickets(self, queue: str, limit: int) -> list[tuple[str, str]]:
         """Return ids and tickets of items that were handed out to a queue and not claimed yet."""
         handed_out = {
             "lease.owner": _for_queue(queue),
-            "$expr": {"$gte": ["$lease.until", "$$NOW"]},
+            "$expr": held(),
         }
         found = self._assets.find(handed_out, {"lease.token": True}).limit(limit)
         return [(document["_id"], document["lease"]["token"]) for document in found]
@@ -182,7 +177,7 @@ class QueueStore:
         """Free items again whose message could not be sent."""
         self._assets.update_many(
             {"_id": {"$in": list(asset_ids)}, "lease.token": ticket},
-            [{"$set": {"lease.until": "$$NOW"}}],
+            renewed(0),
         )
 
     def _count(self, *queries: Document) -> Counter[Lane]:
@@ -244,8 +239,3 @@ def _begun(job_id: object) -> datetime:
 def _of(lane: Lane) -> Document:
     provider, model = lane
     return {"provider": provider, "model": model}
-
-
-def from_now(seconds: float) -> Document:
-    """Return the database's time in so many seconds, for an update pipeline."""
-    return {"$add": ["$$NOW", round(1000 * seconds)]}

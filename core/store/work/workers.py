@@ -7,13 +7,14 @@ from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
 from core.models import Worker
+from core.store.documents.lease import NOW, free, from_now, held
 from core.store.documents.reading import read_each
-from core.store.work.queue import from_now
 
 Document = dict[str, Any]
 
 ALIVE_SECONDS: Final = 15.0  # a worker that has not been seen for so long is gone
 _DISPATCHER: Final = "dispatcher"
+_UNTIL: Final = "$until"  # the leader's whole document is its lease
 
 
 class WorkerStore:
@@ -30,7 +31,7 @@ class WorkerStore:
         """Store that a worker is there; to be repeated well within `ALIVE_SECONDS`."""
         said = {key: {"$literal": value} for key, value in worker.to_document().items()}
         self._workers.update_one(
-            {"_id": worker.id}, [{"$set": said | {"seen_at": "$$NOW"}}], upsert=True
+            {"_id": worker.id}, [{"$set": said | {"seen_at": NOW}}], upsert=True
         )
 
     def leave(self, owner: str) -> None:
@@ -55,12 +56,10 @@ class WorkerStore:
             whether `owner` has it now.
         """
         me = {"$literal": owner}
-        until = from_now(seconds)
-        free = {"$lt": [{"$ifNull": ["$until", None]}, "$$NOW"]}  # a new document has none
-        mine = {"$or": [{"$eq": ["$owner", me]}, free]}
+        mine = {"$or": [{"$eq": ["$owner", me]}, free(until=_UNTIL)]}
         taken = {
             "owner": {"$cond": [mine, me, "$owner"]},
-            "until": {"$cond": [mine, until, "$until"]},
+            "until": {"$cond": [mine, from_now(seconds), _UNTIL]},
         }
         try:
             with timeout(seconds / 2):
@@ -76,5 +75,5 @@ class WorkerStore:
 
     def leader(self) -> str | None:
         """Return who leads; None where nobody does."""
-        found = self._leader.find_one({"_id": _DISPATCHER, "$expr": {"$gte": ["$until", "$$NOW"]}})
+        found = self._leader.find_one({"_id": _DISPATCHER, "$expr": held(until=_UNTIL)})
         return None if found is None else str(found["owner"])

@@ -57,7 +57,7 @@ def bell_routes(open_studio: Callable[[], Studio]) -> list[Route]:
 
         def mark() -> dict[str, Any]:
             store = open_studio().store
-            store.outbox.mark_read(user_id, job_id)
+            store.notices.mark_read(user_id, job_id)
             return _told(store, user_id)
 
         return await run_in_threadpool(_answer, mark)
@@ -92,10 +92,10 @@ async def _job_read(request: Request) -> str | None:
 
 
 def _told(store: Store, user_id: str) -> dict[str, Any]:
-    notices = sorted(store.outbox.in_app(user_id), key=_time, reverse=True)
+    notices = sorted(store.notices.in_app(user_id), key=_time, reverse=True)
     return {
         "user": user_id,
-        "unread": store.outbox.unread(user_id),
+        "unread": store.notices.unread(user_id),
         "notices": [_shown(notice) for notice in notices],
     }
 

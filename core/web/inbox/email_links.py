@@ -138,7 +138,7 @@ def _confirm(studio: Studio, token: str) -> Response:
     found = studio.store.email_addresses.confirm(token)
     if found is None:
         return _cannot_confirm(studio.store.email_addresses, token)
-    studio.store.outbox.hurry(found.user_id, found.address)
+    studio.store.notices.hurry(found.user_id, found.address)
     return _page(
         _("Your address is confirmed"),
         _("From now on {user} is told at {address}.").format(

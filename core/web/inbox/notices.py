@@ -54,9 +54,9 @@ def overview(store: Store, user: User, view: View) -> Json:
         user: whose notices.
         view: who looks, and when.
     """
-    due = store.outbox.of_user(user.id, [NoticeStatus.DUE], _SHOWN)
-    failed = store.outbox.of_user(user.id, [NoticeStatus.FAILED], _SHOWN)
-    sent = store.outbox.of_user(user.id, [NoticeStatus.SENT], _SHOWN)
+    due = store.notices.of_user(user.id, [NoticeStatus.DUE], _SHOWN)
+    failed = store.notices.of_user(user.id, [NoticeStatus.FAILED], _SHOWN)
+    sent = store.notices.of_user(user.id, [NoticeStatus.SENT], _SHOWN)
     # Who does not sit at the terminal has nothing from what is printed there.
     due, sent = ([each for each in rows if each.channel != ALWAYS] for rows in (due, sent))
     making = store.jobs.processing(user.id)
@@ -188,9 +188,9 @@ def carry_out(store: Store, user: User, asked: str, zone: str) -> str:
         _change_plan(store, user, key, due_at, zone)
         return ""
     acts = {
-        "send_now": lambda: store.outbox.send_now(key, user.id),
-        "cancel": lambda: store.outbox.cancel(key, user.id),
-        "reschedule": lambda: store.outbox.reschedule(key, user.id, due_at or now()),
+        "send_now": lambda: store.notices.send_now(key, user.id),
+        "cancel": lambda: store.notices.cancel(key, user.id),
+        "reschedule": lambda: store.notices.reschedule(key, user.id, due_at or now()),
     }
     return "" if acts[name]() else _(_TOO_LATE)
 
