@@ -22,8 +22,8 @@ from core.store.embedded import EmbeddedMongo
 from core.studio.order import Order
 from core.studio.planning import plan
 from tests.database import Databases, in_memory
-from tests.examples import register_profiles
 from tests.kept_secret import pytest_runtest_makereport  # noqa: F401  # a hook
+from tests.profiles import register_profiles
 
 register_profiles()
 

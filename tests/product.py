@@ -15,7 +15,7 @@ import psutil
 from tests.kept_secret import look_over
 
 ROOT: Final = Path(__file__).parents[1]
-START_SECONDS: Final = 60
+START_SECONDS: Final = 180
 OWN_SECRETS: Final = ("session.key", "mongod.key")
 
 
@@ -62,7 +62,7 @@ class Product:
             raise
         return self
 
-    def hear(self, text: str, seconds: float = 30) -> None:
+    def hear(self, text: str, seconds: float = 180) -> None:
         """Wait until the product has printed `text`."""
         with self._heard:
             heard = self._heard.wait_for(lambda: text in self.output or self._ended, seconds)
@@ -80,7 +80,7 @@ class Product:
                 found["mongod" if "--dbpath" in command else command[-1]] = child
         return found
 
-    def command(self, *arguments: str, timeout: float = 180) -> subprocess.CompletedProcess[str]:
+    def command(self, *arguments: str, timeout: float = 240) -> subprocess.CompletedProcess[str]:
         """Run `python -m core …` beside it."""
         ran = subprocess.run(
             [*self.prefix, sys.executable, "-m", "core", *arguments],
@@ -98,8 +98,8 @@ class Product:
         """Stop it as Ctrl-C does and return its exit code."""
         if self.process.poll() is None:
             self.process.send_signal(how)
-        code = self.process.wait(45)
-        self._reader.join(10)
+        code = self.process.wait(90)
+        self._reader.join(30)
         if self.process.stdout is not None:
             self.process.stdout.close()
         look_over(self.output, "the product", self._own_secrets())

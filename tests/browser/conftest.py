@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from typing import Final
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.product import Product
 
 NAMES: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 MAC: Final = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
+SLOW_MS: Final = 60_000  # what a busy machine may take for what a quiet one does at once
+expect.set_options(timeout=30_000)
 FLAGS: Final = [
     "--no-sandbox",
     "--disable-gpu",
@@ -63,7 +65,7 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 @pytest.fixture
 def page(context: BrowserContext) -> Page:
     opened = context.new_page()
-    opened.set_default_timeout(20_000)
+    opened.set_default_timeout(SLOW_MS)
     return opened
 
 

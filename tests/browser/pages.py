@@ -6,7 +6,7 @@ from typing import Final
 from playwright.sync_api import Locator, Page, expect
 
 GENERATING: Final = "Your content is being generated. Please check back later."
-DRAWN_MS: Final = 15_000  # a page's first drawing on a busy machine
+DRAWN_MS: Final = 60_000  # a page's first drawing on a busy machine
 
 
 def log_in(page: Page, base: str, user_id: str, path: str = "/") -> None:
@@ -77,7 +77,7 @@ def expect_generating(page: Page) -> None:
     expect(page.get_by_text(GENERATING, exact=True)).to_be_visible(timeout=DRAWN_MS)
 
 
-def wait_for_completed(page: Page, seconds: float = 300) -> None:
+def wait_for_completed(page: Page, seconds: float = 240) -> None:
     """Wait until the job on the page is complete."""
     expect(status(page)).to_have_text("Completed", timeout=seconds * 1000)
 

@@ -15,15 +15,17 @@ from core.settings import Settings
 from core.store import Store, open_store
 from core.web.tab_session import all_pages
 from tests.browser import pages
+from tests.browser.conftest import SLOW_MS
 from tests.browser.pages import DRAWN_MS
 from tests.conftest import claim, stored_job
 from tests.product import Product
+from tests.profiles import by_profile
 from tests.seed import fill
-
-pytestmark = pytest.mark.timeout(600)
 
 SIZES: Final = {"desktop": (1280, 900), "phone": (390, 844)}
 SCHEMES: Final = ("light", "dark")
+ALL_LOOKS: Final = list(all_of(SIZES, SCHEMES))
+SOME_LOOKS: Final = [("desktop", "light"), ("phone", "dark")]
 GRAVE: Final = ("serious", "critical")
 STILL: Final = """() => document.getAnimations().every(each =>
     each.playState !== "running" || each.effect.getComputedTiming().endTime === Infinity)"""
@@ -75,7 +77,7 @@ def unfinished(product: Product, store: Store) -> Iterator[str]:
     worker.resume()
 
 
-@pytest.fixture(params=list(all_of(SIZES, SCHEMES)), ids="-".join)
+@pytest.fixture(params=by_profile(SOME_LOOKS, ALL_LOOKS), ids="-".join)
 def looker(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
     """A page at a size and in a scheme, with everything at rest."""
     size, scheme = request.param
@@ -84,7 +86,7 @@ def looker(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
         viewport={"width": width, "height": height}, color_scheme=scheme, reduced_motion="reduce"
     )
     page = context.new_page()
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(SLOW_MS)
     yield page
     context.close()
 

@@ -15,6 +15,7 @@ from core.models import Asset, Kind
 from core.settings import Settings
 from core.store import Store, open_store
 from tests.browser import pages
+from tests.browser.conftest import SLOW_MS
 from tests.product import Product
 from tests.seed import fill
 
@@ -40,7 +41,7 @@ def store(settings: Settings) -> Iterator[Store]:
 def phone(browser: Browser) -> Iterator[Page]:
     context = browser.new_context(viewport=PHONE, has_touch=True, is_mobile=True)
     page = context.new_page()
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(SLOW_MS)
     yield page
     context.close()
 

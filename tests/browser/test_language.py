@@ -10,6 +10,7 @@ from core.media.storage import open_content
 from core.settings import Settings
 from core.store import open_store
 from tests.browser import pages
+from tests.browser.conftest import SLOW_MS
 from tests.browser.pages import DRAWN_MS
 from tests.product import Product
 from tests.seed import fill
@@ -23,7 +24,7 @@ def german(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
     width, height = WIDTHS[request.param]
     context = browser.new_context(locale="de-DE", viewport={"width": width, "height": height})
     page = context.new_page()
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(SLOW_MS)
     yield page
     context.close()
 

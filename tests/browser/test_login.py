@@ -9,6 +9,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from core.settings import Settings
 from core.store import Store, open_store
 from tests.browser import pages
+from tests.browser.conftest import SLOW_MS
 from tests.browser.pages import DRAWN_MS
 from tests.product import Product
 
@@ -43,7 +44,7 @@ def contexts(browser: Browser) -> Iterator[list[BrowserContext]]:
 
 def new_page(context: BrowserContext) -> Page:
     page = context.new_page()
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(SLOW_MS)
     return page
 
 

@@ -19,7 +19,6 @@ def settings_of(product: Product) -> Settings:
     return Settings(data_dir=environment["DATA_DIR"], content_url=environment["CONTENT_URL"])
 
 
-@pytest.mark.timeout(300)  # five images and five clips are drawn
 def test_from_a_prompt_to_a_gallery(page: Page, product: Product) -> None:
     pages.log_in(page, product.url, "Ana")
     pages.write_prompt(page, PROMPT)

@@ -26,7 +26,7 @@ from core.providers.errors import GenerationFailed, PromptRejected, ProviderErro
 from tests.contract.fakes import Reports
 from tests.contract.tiny_pipelines import tiny_stable_diffusion, tiny_wan
 
-SECONDS = 60
+SECONDS = 240
 
 # Diffusers still passes an argument that the hub's client has given up.
 pytestmark = pytest.mark.filterwarnings("ignore:The `local_dir_use_symlinks` argument:UserWarning")

@@ -1,12 +1,10 @@
 """Replies as servers really send them: what was paid for is saved, and nothing is paid twice.
 
-Good replies of every provider's stand-in are mutated by seed, all but the media in them: 2,000 of
-each provider's at the level of the readers, and 25 of each form over HTTP through a whole provider.
-`make odd` makes 2,000 of each provider's over HTTP, too; `ODD_CASES` is their number.
+Good replies of every provider's stand-in are mutated by seed, all but the media in them: at the
+level of the readers, and over HTTP through a whole provider.
 """
 
 import asyncio
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,6 +27,7 @@ from core.providers.responses.media_search import Medium
 from core.providers.responses.reader import read_reply
 from core.providers.runway.provider import Runway
 from tests.contract.fakes import Reports
+from tests.profiles import by_profile
 from tests.servers import horde, local, openai, runway
 from tests.servers.odd import Odd
 from tests.servers.recorded import Exchange, Recorded
@@ -36,9 +35,8 @@ from tests.servers.wire import Books, serving
 
 JSON = "application/json"
 KEY = "sk-a-very-secret-key-for-tests"
-CASES = int(os.environ.get("ODD_CASES", "0"))  # over HTTP, of each provider; its forms share them
-FEW_CASES = 25  # of each form, where no number is set
-READ_CASES = 2000  # of each provider; its forms share them
+HTTP_CASES = by_profile(60, 2_000)  # of each provider; its forms share them
+READ_CASES = by_profile(800, 2_000)  # likewise
 RESUMED = 20  # times that a task is left for later and resumed, as the executor does
 SQUARE = {"width": 64, "height": 64, "ratio": "1:1", "seed": 7}
 CLIP = {"width": 64, "height": 64, "ratio": "1:1", "seed": 7, "seconds": 1, "fps": 24}
@@ -141,8 +139,7 @@ def test_whatever_is_odd_about_a_reply_its_media_are_saved_and_paid_for_once(
         provider = open_provider()
 
         @settings(
-            max_examples=shared(CASES, what) or FEW_CASES,
-            deadline=None,
+            max_examples=shared(HTTP_CASES, what),
             database=None,
             suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
         )
@@ -186,7 +183,6 @@ def holds(reply: Exchange) -> bool:
     )
 
 
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize("what", list(REQUESTS))
 def test_whatever_is_odd_about_a_reply_its_reader_finds_what_was_paid_for(
     what: str, tmp_path: Path

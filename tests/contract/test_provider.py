@@ -109,12 +109,12 @@ def test_a_cancelled_drawing_ends_its_process_and_the_pool_draws_on(tmp_path: Pa
     async def main() -> None:
         async with opened(lambda: Illustrator(1)) as provider:
             clip = await provider.submit(a_request(provider, Kind.VIDEO))
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(120):
                 while not clip.handle.result.done() and not provider_progress(provider):
                     await asyncio.sleep(0.05)
             await provider.cancel(clip)
             image = await provider.submit(a_request(provider, Kind.IMAGE))
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(120):
                 await provider.follow(image, Reports())
             await provider.fetch(image, tmp_path / "image.png")
 
@@ -139,7 +139,7 @@ def test_a_drawing_whose_process_dies_fails_alone(tmp_path: Path) -> None:
     async def main() -> None:
         async with opened(lambda: Illustrator(1)) as provider:
             clip = await provider.submit(a_request(provider, Kind.VIDEO))
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(120):
                 while not provider_progress(provider):
                     await asyncio.sleep(0.05)
             for process in drawing_processes():

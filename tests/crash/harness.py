@@ -42,9 +42,9 @@ _log = logging.getLogger(__name__)
 
 LEASE_SECONDS: Final = 3
 STATE_SECONDS: Final = 6.0  # to wait for an item to enter the state that is wanted
-VICTIM_SECONDS: Final = 30.0  # to wait for a killed process to be there again
+VICTIM_SECONDS: Final = 90.0  # to wait for a killed process to be there again
 SWEEP_SECONDS: Final = 45.0  # until what a killed worker left lying about must be gone
-LEFT_SECONDS: Final = 10.0  # for what ends with a process that has ended
+LEFT_SECONDS: Final = 30.0  # for what ends with a process that has ended
 USERS: Final = ("ana", "ben", "cleo", "dai")
 
 # Victims, and the state that some item has to enter first; None: any moment.
@@ -158,7 +158,7 @@ class ExtraWorker:
     def stop(self) -> None:
         self.process.terminate()
         try:
-            self.process.wait(30)
+            self.process.wait(60)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()

@@ -1,6 +1,7 @@
 """Whatever is killed, whenever: nothing is lost, nothing is paid for twice."""
 
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -13,32 +14,42 @@ from tests.brokers import Broker
 from tests.crash.harness import Plan, Run
 from tests.crash.recorder import Recorder, names
 from tests.crash.verify import NOTHING, Outcome, violations
+from tests.profiles import by_profile
 from tests.servers.provider import Studio
 
+ROUNDS: Final = by_profile(6, 100)
+SECONDS: Final = by_profile(240.0, 3_600.0)
+pytestmark = pytest.mark.timeout(3 * SECONDS)
 
-def crash(folder: Path, **plan: object) -> None:
-    chosen = {"seed": 3, "seconds": 90.0, "end_seconds": 90.0} | plan
-    with Run(folder, Plan(**chosen)) as run:  # type: ignore[arg-type]  # as the tests below say
+
+def crash(folder: Path, *, server: Broker | None = None, odd: int | None = None) -> None:
+    plan = Plan(
+        rounds=ROUNDS,
+        jobs=ROUNDS // 2,
+        seed=3,
+        seconds=SECONDS,
+        end_seconds=SECONDS,
+        server=server,
+        odd=odd,
+    )
+    with Run(folder, plan) as run:
         run.run()
     assert run.result.violations == [], run.result.summary()
-    assert run.result.kills.total() == chosen["rounds"], run.result.summary()
+    assert run.result.kills.total() == ROUNDS, run.result.summary()
 
 
-@pytest.mark.timeout(240)
 def test_nothing_is_lost_or_paid_twice_when_anything_is_killed_and_replies_are_odd(
     tmp_path: Path,
 ) -> None:
-    crash(tmp_path, rounds=8, jobs=4, odd=5)
+    crash(tmp_path, odd=5)
 
 
-@pytest.mark.timeout(240)
 def test_the_same_over_redis_with_two_workers(tmp_path: Path, redis: Broker) -> None:
-    crash(tmp_path, rounds=6, jobs=3, server=redis)
+    crash(tmp_path, server=redis)
 
 
-@pytest.mark.timeout(240)
 def test_the_same_over_rabbitmq_with_two_workers(tmp_path: Path, rabbitmq: Broker) -> None:
-    crash(tmp_path, rounds=6, jobs=3, server=rabbitmq)
+    crash(tmp_path, server=rabbitmq)
 
 
 def test_the_recorder_knows_whose_items_were_left_behind() -> None:

@@ -24,13 +24,14 @@ from core.settings import Settings
 from core.store import Store
 from tests.outbox import ADDRESS, USER, fill
 from tests.product import ROOT
+from tests.profiles import by_profile
 from tests.servers.mail import Mail, MailServer, environment_of
 
-NUMBER: Final = 240
+NUMBER: Final = by_profile(120, 480)
 LEAST_KILLS: Final = 6
 MAIL_SECONDS: Final = 0.12
 LEASE_SECONDS: Final = 2
-DEADLINE_SECONDS: Final = 180
+DEADLINE_SECONDS: Final = 400
 
 
 class Kill(NamedTuple):
@@ -99,7 +100,6 @@ def raw(settings: Settings) -> Iterator[Database[dict[str, Any]]]:
         yield client[settings.mongodb_database]
 
 
-@pytest.mark.timeout(DEADLINE_SECONDS + 60)
 def test_none_is_lost_and_only_a_kill_between_sent_and_stored_doubles_one(
     settings: Settings,
     store: Store,

@@ -38,7 +38,7 @@ def test_a_killed_supervisor_leaves_none_of_ours_and_the_next_start_works(
 ) -> None:
     ours = [process for name, process in product.children().items() if name != "mongod"]
     product.stop(signal.SIGKILL)
-    _, alive = psutil.wait_procs(ours, timeout=25)
+    _, alive = psutil.wait_procs(ours, timeout=60)
     assert alive == []
     again = Product(tmp_path)
     again.start()
@@ -91,7 +91,7 @@ def test_a_job_survives_the_death_of_every_process(product: Product) -> None:
     for name in ("worker", "mongod", "notifier", "web"):
         victims[name].kill()
     product.hear("worker ended (SIGKILL)")
-    product.hear(f"{job_id}-video-5: saved", 110)
+    product.hear(f"{job_id}-video-5: saved", 240)
     product.hear(f"{product.url}/job?id={job_id}")
     job = json.loads(product.command("job", job_id, "--json").stdout)
     assert job["status"] == "Completed"

@@ -63,7 +63,7 @@ def test_a_killed_worker_pays_for_nothing_twice(product: Product, books: dict[st
     for name in ("image-1", "image-5", "video-1", "video-5"):
         product.hear(f"{job_id}-{name}: taken by")
     product.children()["worker"].kill()
-    product.hear(f"/job?id={job_id}", 110)
+    product.hear(f"/job?id={job_id}", 240)
     found = states(product, job_id)
     # A task is followed by its id; a picture that was on its way cannot be asked for again.
     assert {found[f"video-{slot}"] for slot in range(1, 6)} == {"done"}

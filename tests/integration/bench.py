@@ -61,7 +61,7 @@ class Bench:
             yield stop, at_once
         finally:
             at_once.set()
-            await asyncio.wait_for(task, 30)
+            await asyncio.wait_for(task, 120)
 
     def asset(self, asset_id: str | None = None) -> Asset:
         found = self.store.assets.get(asset_id or self.first)
@@ -92,7 +92,7 @@ class Bench:
 NewBench = Callable[[FakeProvider], Bench]
 
 
-async def until(condition: Callable[[], bool], seconds: float = 60) -> None:
+async def until(condition: Callable[[], bool], seconds: float = 240) -> None:
     async with asyncio.timeout(seconds):
         while not condition():
             await asyncio.sleep(0.01)

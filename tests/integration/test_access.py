@@ -14,8 +14,8 @@ from core.models import Asset, Share, Via, now
 from core.store import Store
 from core.web.identity.middleware import Identity
 from tests.conftest import claim, stored_job
-from tests.examples import examples
 from tests.integration.test_web_pages import opened, shown
+from tests.profiles import examples
 from tests.web import ADMINS, OpenBrowser, finished, made_admin
 
 BYTES = b"\x89PNG\r\n\x1a\n" + b"ana's own image" * 40

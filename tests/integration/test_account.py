@@ -60,7 +60,7 @@ def account(store: Store, passphrase: str = "", *, admin: bool = False) -> Login
 
 
 def opened(session: LoginSession) -> AppTest:
-    app = AppTest.from_file(ROOT / "core" / "web" / "app" / "script.py", default_timeout=30)
+    app = AppTest.from_file(ROOT / "core" / "web" / "app" / "script.py", default_timeout=120)
     app.user = {"user_id": session.user_id, "session": session.id}
     app.run()  # registers the pages
     app.switch_page(str(ROOT / "pages" / "account.py")).run()

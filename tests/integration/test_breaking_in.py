@@ -16,7 +16,7 @@ from core.settings import Settings
 from core.store import Store
 from core.web.identity.middleware import COOKIE, Identity
 from tests.conftest import stored_job
-from tests.examples import examples
+from tests.profiles import examples
 from tests.web import HOST, app_of, browser_of, log_in, studio_of
 
 PRIVATE = "what only ana may know"

@@ -218,7 +218,7 @@ def test_an_executor_whose_item_was_taken_over_stops(bench: Bench) -> None:
         bench.store.assets._assets.update_one(  # noqa: SLF001  # as another worker would
             {"_id": bench.first}, {"$set": {"lease": stolen}}
         )
-        await asyncio.wait_for(task, 10)
+        await asyncio.wait_for(task, 120)
         assert len(bench.provider.cancelled) == 1
 
     run(main())

@@ -560,7 +560,7 @@ def test_half_done_pictures_are_shown_small_and_counted(vendors: NewVendors) -> 
     async def script(report: Report) -> None:
         for size, small in [((960, 480), (480, 240)), ((64, 64), (64, 64))]:
             picture = encode_png(Image.new("RGB", size, "teal"))
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(120):
                 while shown(bench) != ("WEBP", small):
                     await report(preview=picture)  # left out while another is being stored
                     await asyncio.sleep(0.01)

@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from core.store import Store
 from tests.conftest import stored_job
-from tests.examples import examples
 from tests.integration.test_breaking_in import hostile_text
 from tests.integration.test_web_pages import opened
+from tests.profiles import examples
 
 pytestmark = pytest.mark.usefixtures("page_studio")
 PRIVATE = "what only ana may know"

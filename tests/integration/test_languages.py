@@ -32,7 +32,7 @@ GONE = "E-Mail konnte nicht gesendet werden"
 
 def tab(page: str, locale: str | None, user: str | None = "ana", chosen: str = "") -> AppTest:
     """A browser's tab on a page; `chosen`: the language of the account."""
-    app = AppTest.from_file(ROOT / "core" / "web" / "app" / "script.py", default_timeout=30)
+    app = AppTest.from_file(ROOT / "core" / "web" / "app" / "script.py", default_timeout=120)
     app.user = {"user_id": user}
     if locale is not None:
         app.context = {"locale": locale}

@@ -28,8 +28,8 @@ from core.store.jobs.library import (
 )
 from core.web.library.query import read_filter
 from tests.conftest import MOMENT, stored_job
-from tests.examples import examples
 from tests.integration.test_breaking_in import answered, harmless, hostile_text, json_values
+from tests.profiles import examples
 from tests.seed import fill
 from tests.web import ADMINS, OpenBrowser, changed, made_admin
 

@@ -19,7 +19,7 @@ from core.providers.registry import configured
 from core.store import LeaseLost, Store
 from core.studio.order import Order
 from core.studio.planning import plan
-from tests.examples import examples
+from tests.profiles import examples
 
 ITEMS: Final = 3
 KEPT: Final = {"kept": [{"what": "reply", "path": "a/.replies/b", "bytes": 9}]}

@@ -675,7 +675,7 @@ def end_with_a_stream(process: "subprocess.Popen[bytes]", client: httpx2.Client,
     with opened(client, f"/jobs/{job.id}/events") as stream:
         assert stream.next()[0] == "snapshot"
         process.send_signal(signal.SIGTERM)
-        assert process.wait(30) in {0, -signal.SIGTERM}
+        assert process.wait(120) in {0, -signal.SIGTERM}
         for name, _ in stream:
             assert name == "patch"
 

@@ -67,7 +67,7 @@ class Slow(Recorder):
 
     def send(self, recipient: Recipient, message: Message) -> None:
         self.begun.set()
-        assert self.go_on.wait(20)
+        assert self.go_on.wait(120)
         super().send(recipient, message)
 
 
@@ -88,7 +88,7 @@ def test_a_stop_lets_a_message_end_and_nobody_takes_it_over(
     beside = sender(store, other, owner="other", lease_seconds=2.0)
 
     def stop_and_look() -> None:
-        assert slow.begun.wait(20)
+        assert slow.begun.wait(120)
         os.kill(os.getpid(), signal.SIGTERM)
         deadline = time.monotonic() + 3  # longer than a lease
         while time.monotonic() < deadline:
@@ -202,7 +202,7 @@ def test_a_lease_that_nobody_works_on_is_not_renewed(
     both = sender(store, app, busy, lease_seconds=1.0)
     sending = threading.Thread(target=both.send_due, args=[busy])
     sending.start()
-    assert busy.begun.wait(20)
+    assert busy.begun.wait(120)
     with monkeypatch.context() as broken:
         broken.setattr(store.jobs, "named", lambda _: (_ for _ in ()).throw(AutoReconnect("gone")))
         with pytest.raises(AutoReconnect):
@@ -306,7 +306,7 @@ def test_one_outage_is_one_however_many_threads_meet_it(store: Store) -> None:
 
         def __init__(self) -> None:
             super().__init__()
-            self.together = threading.Barrier(4, timeout=20)
+            self.together = threading.Barrier(4, timeout=120)
 
         def send(self, *_: object) -> None:
             self.together.wait()

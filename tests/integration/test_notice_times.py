@@ -11,8 +11,8 @@ from core.models import DUE_NOW, Job, Notice, Notify, When, new_id
 from core.models.times import zone_names
 from core.store import Store
 from tests.conftest import stored_job
-from tests.examples import examples
 from tests.integration.test_notifications import Recorder, end, sender
+from tests.profiles import examples
 
 YEAR = (datetime(2026, 1, 1), datetime(2026, 12, 31))
 

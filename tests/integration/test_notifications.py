@@ -432,7 +432,7 @@ def test_many_are_sent_side_by_side_and_each_once(store: Store) -> None:
 
         def __init__(self) -> None:
             super().__init__()
-            self.together = threading.Barrier(3, timeout=20)
+            self.together = threading.Barrier(3, timeout=120)
             self.entries = count(1)
 
         def send(self, recipient: Recipient, message: Message) -> None:

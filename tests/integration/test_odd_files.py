@@ -111,7 +111,7 @@ class Showing(FakeProvider):
 
     async def follow(self, submission: Submission, report: Report) -> Outcome:
         await report(0.1, preview=odd_media.bomb(13_000))
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(240):
             while self.seen is None:
                 await report(0.5, preview=saved(Image.new("RGB", (64, 64), RED), "TIFF"))
                 webp = await asyncio.to_thread(self.bench.store.assets.partial, self.bench.first)

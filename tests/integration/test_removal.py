@@ -422,7 +422,7 @@ def test_a_file_that_was_saved_while_its_item_was_cancelled_is_found(
         path = real(self, part, folder, name)
         if not name.startswith(PREVIEWS):
             committed.set()
-            assert go_on.wait(20)
+            assert go_on.wait(120)
         return path
 
     real = FolderStore._move  # noqa: SLF001  # as slow as a disk can be
@@ -458,7 +458,7 @@ def test_who_comes_back_after_everything_is_gone_saves_nothing(
         await until(lambda: bench.asset().state == reached)
         bench.store.account_deletion.forget_job(bench.job.id)
         hold.set()
-        await asyncio.wait_for(making, 20)
+        await asyncio.wait_for(making, 120)
 
     run(main())
     assert files(bench.content) == []

@@ -46,7 +46,6 @@ def spellings(secret: str) -> set[str]:
     }
 
 
-@pytest.mark.timeout(240)
 @pytest.mark.parametrize("log_format", ["text", "json"])
 def test_nothing_that_a_failing_installation_writes_holds_a_secret(
     tmp_path: Path, log_format: str

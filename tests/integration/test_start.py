@@ -148,7 +148,7 @@ def kept_running(child: Child, times: int) -> int:
     """Keep it running until it has been started so often; return how often it was."""
     starts = 1
     while starts < times:
-        child.process.wait(30)
+        child.process.wait(120)
         former = child.process
         while child.process is former:
             child.keep_running()
@@ -166,7 +166,7 @@ def test_a_child_that_cannot_start_is_not_started_for_ever(
 
 def test_a_child_that_says_so_is_not_started_again(monkeypatch: pytest.MonkeyPatch) -> None:
     child = child_that(monkeypatch, "import sys; print('why', file=sys.stderr); sys.exit(78)")
-    child.process.wait(30)
+    child.process.wait(120)
     with pytest.raises(CannotStart, match="worker cannot start: why"):
         child.keep_running()
 
@@ -177,7 +177,7 @@ def test_a_child_whose_trouble_may_pass_is_started_again(
 ) -> None:
     child = child_that(monkeypatch, f"import os, sys; {code}")
     assert kept_running(child, 7) == 7
-    child.process.wait(30)
+    child.process.wait(120)
     child.keep_running()
 
 

@@ -569,7 +569,7 @@ def test_a_database_left_behind_by_a_killed_run_is_taken_over(tmp_path: Path) ->
     try:
         successor.start()
         assert orphan.process is not None
-        assert orphan.process.wait(10) == 0
+        assert orphan.process.wait(60) == 0
         with open_store(Settings(data_dir=tmp_path)) as store:
             assert store.ping()
     finally:

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def opened(page: str, user: str | None = "ana", /, **query: str) -> AppTest:
-    app = AppTest.from_file(ROOT / "core" / "web" / "app" / "script.py", default_timeout=30)
+    app = AppTest.from_file(ROOT / "core" / "web" / "app" / "script.py", default_timeout=120)
     app.user = {"user_id": user}
     app.run()  # registers the pages
     app.query_params.update(query)

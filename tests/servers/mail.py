@@ -126,7 +126,7 @@ class MailServer:
         begun = threading.Event()
         self._thread = threading.Thread(target=self._run, args=[listening, begun], daemon=True)
         self._thread.start()
-        assert begun.wait(20)
+        assert begun.wait(120)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -139,7 +139,7 @@ class MailServer:
         with self._changed:
             return list(self._mails)
 
-    def wait_for(self, number: int, seconds: float = 20.0) -> list[Mail]:
+    def wait_for(self, number: int, seconds: float = 120.0) -> list[Mail]:
         """Return the mails once there are so many, or fail."""
         with self._changed:
             there = self._changed.wait_for(lambda: len(self._mails) >= number, seconds)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from core.providers.illustrator.canvas.noise import Array
 from core.providers.illustrator.render import draw_clip, draw_image
 from core.providers.illustrator.scene import STYLES, read_scene
-from tests.examples import examples
+from tests.profiles import examples
 
 
 def image(

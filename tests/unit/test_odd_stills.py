@@ -415,7 +415,7 @@ def test_no_process_is_left_when_the_worker_is_killed() -> None:
             found = psutil.Process(worker.pid).children(recursive=True)
         worker.kill()
         worker.wait()
-    gone, alive = psutil.wait_procs(found, timeout=30)
+    gone, alive = psutil.wait_procs(found, timeout=120)
     assert len(gone) >= 2
     assert not alive
 

@@ -262,7 +262,6 @@ def test_spawned_children_are_guarded_by_the_module_that_they_import(tmp_path: P
     assert "wein 12" not in done.stderr
 
 
-@pytest.mark.timeout(60)
 @pytest.mark.parametrize(
     "part",
     ["http://", "http://x:", "http://a:b", "x-", "x-token-", "cookie = ", "authorization  ", "a.-+"]

@@ -57,7 +57,7 @@ def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
         thread.start()
         yield listening.getsockname()[1]
         running.should_exit = True
-        thread.join(20)
+        thread.join(120)
         assert not thread.is_alive()
     assert not BoundedHTTP._unfinished  # noqa: SLF001
 
@@ -122,7 +122,7 @@ def test_a_request_that_drips_is_given_up_and_a_slow_one_is_not(
         assert slow.recv(4_096).startswith(b"HTTP/1.1 200")
         assert all_of(dripping) == b""
         stop.set()
-        thread.join(20)
+        thread.join(120)
 
 
 def test_many_half_requests_keep_nobody_out(port: int) -> None:
