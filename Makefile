@@ -2,8 +2,12 @@
 .DEFAULT_GOAL := help
 VENV   := .venv
 PYTHON := $(VENV)/bin/python
+WORKERS ?= 2
+# The longest first, so that no worker is left alone with them at the end.
+TESTS ?= tests/crash tests/browser tests/contract tests/integration tests/unit
+PARALLEL := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: help run test crash odd stand-ins lint texts bench lock clean
+.PHONY: help run check test prove crash stand-ins lint texts bench lock clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/'
@@ -11,20 +15,20 @@ help:  ## Show this list
 run: $(VENV)/.installed  ## Install what is needed and start Fivefold
 	@exec $(PYTHON) -m core run
 
-test: WORKERS ?= 2
-test: lint  ## Prove that it works: checks, unit, integration and browser tests (WORKERS=2 at once)
-	$(PYTHON) -m pytest -n $(WORKERS) --dist loadfile tests/unit tests/contract tests/integration
-	$(PYTHON) -m pytest tests/crash tests/browser  # whole installations: one at a time
+check: lint  ## Check style, types and who imports whom, and run the unit tests (a minute)
+	$(PYTHON) -m pytest $(PARALLEL) tests/unit
+
+test: lint  ## Prove that it works: everything, in a real browser too (ten minutes; WORKERS=2 at once)
+	$(PYTHON) -m pytest $(PARALLEL) $(TESTS)
+
+prove: lint  ## The same with many more examples, kills and faults (hours; TESTS=what, WORKERS=2)
+	$(PYTHON) -m pytest $(PARALLEL) --hypothesis-profile=deep --timeout 7200 $(TESTS)
 
 crash: ROUNDS ?= 100
 crash: BROKER ?=
 crash: SEED ?= 1
 crash: $(VENV)/.installed-dev  ## Kill it ROUNDS times (BROKER=redis|rabbitmq, SEED=1, ODD=seed of odd replies) and verify
 	$(PYTHON) -m tests.crash.harness --rounds $(ROUNDS) --broker "$(BROKER)" --seed $(SEED) $(if $(ODD),--odd $(ODD))
-
-odd: CASES ?= 2000
-odd: $(VENV)/.installed-dev  ## Mutate CASES=2000 good replies of each provider over HTTP, and count media and charges
-	ODD_CASES=$(CASES) $(PYTHON) -m pytest tests/contract/test_odd_replies.py
 
 stand-ins: SECONDS ?= 6
 stand-ins: $(VENV)/.installed-dev  ## Start servers that speak the vendors' language, to try without keys

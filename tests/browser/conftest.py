@@ -33,7 +33,7 @@ def find_chromium() -> str | None:
 
 
 # Not for the whole session: Playwright runs an event loop in this thread while it is open.
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     chromium = find_chromium()
     if chromium is None:
@@ -45,8 +45,9 @@ def browser() -> Iterator[Browser]:
         yield playwright.chromium.launch(executable_path=chromium, args=FLAGS)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def product(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
+    """One installation for all modules that need no settings of their own; each has its users."""
     assert browser.is_connected()
     running = Product(tmp_path_factory.mktemp("product"))
     running.start()

@@ -47,16 +47,16 @@ def store(settings: Settings) -> Iterator[Store]:
 
 @pytest.fixture(scope="module")
 def job(settings: Settings, store: Store) -> str:
-    """A finished job of ana's, with five images and five clips."""
-    return fill(store, open_content(settings.content_url), "ana", images=5, clips=5)[0].job_id
+    """A finished job of axel's, with five images and five clips."""
+    return fill(store, open_content(settings.content_url), "axel", images=5, clips=5)[0].job_id
 
 
 @pytest.fixture(scope="module")
 def unfinished(product: Product, store: Store) -> Iterator[str]:
-    """A job of ben's that nobody goes on with: some of it waits, is drawn, failed or is unknown."""
+    """A job of bea's that nobody goes on with: some of it waits, is drawn, failed or is unknown."""
     worker = product.children()["worker"]
     worker.suspend()
-    begun, [drawn, failed, unknown, *_] = stored_job(store, "ben")
+    begun, [drawn, failed, unknown, *_] = stored_job(store, "bea")
     for asset in (drawn, failed, unknown):
         claimed = claim(store, asset.id)
         assert claimed is not None
@@ -115,7 +115,7 @@ def test_the_login(product: Product, looker: Page) -> None:
 
 
 def test_every_page(product: Product, looker: Page, job: str) -> None:
-    pages.log_in(looker, product.url, "ana")
+    pages.log_in(looker, product.url, "axel")
     found = {}
     for path in all_pages():
         if path == "/login":
@@ -131,7 +131,7 @@ def test_every_page(product: Product, looker: Page, job: str) -> None:
 
 
 def test_a_job_that_is_being_made(product: Product, looker: Page, unfinished: str) -> None:
-    pages.log_in(looker, product.url, "ben", f"/job?id={unfinished}")
+    pages.log_in(looker, product.url, "bea", f"/job?id={unfinished}")
     for state in ("drawing", "failed", "unknown"):
         expect(pages.tiles(looker, "image", state)).to_have_count(1, timeout=DRAWN_MS)
     pages.at_rest(looker)
@@ -140,7 +140,7 @@ def test_a_job_that_is_being_made(product: Product, looker: Page, unfinished: st
 
 @pytest.mark.usefixtures("job")
 def test_create_with_everything_open(product: Product, looker: Page) -> None:
-    pages.log_in(looker, product.url, "ana", "/?prompt=a+fox&style=oil")
+    pages.log_in(looker, product.url, "axel", "/?prompt=a+fox&style=oil")
     pages.at_rest(looker)
     looker.get_by_text("More options").click()
     looker.get_by_role("button", name="Earlier prompts").click()
@@ -150,7 +150,7 @@ def test_create_with_everything_open(product: Product, looker: Page) -> None:
 
 @pytest.mark.usefixtures("job")
 def test_what_opens_in_the_gallery(product: Product, looker: Page) -> None:
-    pages.log_in(looker, product.url, "ana", "/gallery?sort=oldest")
+    pages.log_in(looker, product.url, "axel", "/gallery?sort=oldest")
     pages.at_rest(looker)
     found = {}
 
@@ -198,7 +198,7 @@ def test_what_opens_in_the_gallery(product: Product, looker: Page) -> None:
 def test_the_bells_panel_and_a_job_by_a_shared_link(
     product: Product, looker: Page, job: str
 ) -> None:
-    pages.log_in(looker, product.url, "ana", f"/job?id={job}")
+    pages.log_in(looker, product.url, "axel", f"/job?id={job}")
     pages.at_rest(looker)
     looker.get_by_role("button", name=re.compile("^Notifications")).click()
     expect(looker.get_by_role("dialog", name="Notifications")).to_be_visible()
