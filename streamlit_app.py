@@ -25,6 +25,7 @@ app = st.App(
     Path(__file__).parent / "core" / "web" / "app" / "script.py",
     routes=front.routes,
     middleware=front.middleware,
+    exception_handlers=front.exception_handlers,
     on_script_error=apologise,
     secrets=streamlit_secrets(settings, identity),
 )

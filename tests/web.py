@@ -51,8 +51,16 @@ def studio_of(settings: Settings, store: Store, content: ContentStore) -> Studio
 
 def app_of(studio: Studio) -> Starlette:
     """All that the web process serves beside Streamlit's pages."""
-    front = Front(lambda: studio, studio.identity)
-    return Starlette(routes=front.routes, middleware=front.middleware)
+    return served(Front(lambda: studio, studio.identity))
+
+
+def served(front: Front) -> Starlette:
+    """The same as `streamlit_app` serves it, without Streamlit's own routes."""
+    return Starlette(
+        routes=front.routes,
+        middleware=front.middleware,
+        exception_handlers=front.exception_handlers,
+    )
 
 
 def browser_of(app: Starlette, address: str = "198.51.100.7") -> TestClient:

@@ -358,7 +358,7 @@ def test_a_download_that_fails_says_so_and_stays_on_the_page(
     page.route(
         "**/library/archive.zip*",
         lambda route: route.fulfill(
-            status=503, json={"message": "…"}, headers={"X-Frame-Options": "DENY"}
+            status=503, json={"detail": "…"}, headers={"X-Frame-Options": "DENY"}
         ),
     )
     page.get_by_role("button", name="Download", exact=True).click()

@@ -288,7 +288,7 @@ def test_what_is_refused_is_said_in_place_and_can_be_tried_again(watching: Page,
     watch(watching, web, job)
 
     def refuse(route: Route) -> None:
-        route.fulfill(status=503, json={"message": "The database does not answer."})
+        route.fulfill(status=503, json={"detail": "The database does not answer."})
 
     button = watching.get_by_role("button", name="Cancel Image 1")
     watching.route("**/acts*", refuse)

@@ -23,6 +23,7 @@ from core.store import Store
 from core.store.connection import DatabaseUnavailable
 from core.store.jobs.activity import ActivityStore
 from core.web.files.data_export import BLOCK, archive_routes, zipped
+from core.web.http.errors import EXCEPTION_HANDLERS
 from core.web.identity.middleware import USER_HEADER
 from core.web.resources import Studio
 from tests.conftest import claim, stored_job
@@ -158,7 +159,7 @@ def test_only_ones_own_is_in_it(client: TestClient, store: Store, content: Folde
 def test_nobody_gets_one_without_a_login(client: TestClient, store: Store) -> None:
     for query in ("", "?user=ana", "?share=x"):
         answer = client.get(PATH + query, headers={USER_HEADER: "ana"})
-        assert (answer.status_code, answer.text) == (401, "Please log in.")
+        assert (answer.status_code, answer.json()["detail"]) == (401, "Please log in.")
         assert answer.headers["cache-control"] == "no-store"
     assert actions(store) == []
 
@@ -229,7 +230,9 @@ def test_without_a_database_it_is_an_error_in_words(
     monkeypatch.setattr(ActivityStore, "every_job", refuse)
     answer = client.get(PATH)
     assert (answer.status_code, answer.headers["cache-control"]) == (503, "no-store")
-    assert answer.text == "Your work cannot be reached at the moment. Please try again in a minute."
+    assert answer.json()["detail"] == (
+        "The database does not answer at the moment. Please try again in a minute."
+    )
     assert "content-disposition" not in answer.headers
     assert actions(store) == []
 
@@ -238,9 +241,10 @@ def test_a_database_that_never_answered_is_an_error_in_words() -> None:
     def refuse() -> Studio:
         raise DatabaseUnavailable("The database does not answer.")
 
-    app = Starlette(routes=archive_routes(refuse))
+    app = Starlette(routes=archive_routes(refuse), exception_handlers=EXCEPTION_HANDLERS)
     answer = TestClient(app, HOST).get(PATH)
-    assert (answer.status_code, answer.text[:34]) == (503, "Your work cannot be reached at the")
+    assert answer.status_code == 503
+    assert answer.json()["detail"].startswith("The database does not answer at the moment.")
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ from datetime import datetime, timedelta
 from typing import Any, NoReturn
 
 import pytest
-from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from core.media.folder import FolderStore
@@ -15,7 +14,7 @@ from core.web.app.asgi import Front
 from core.web.identity.middleware import Identity
 from core.web.resources import Studio
 from tests.conftest import stored_job
-from tests.web import app_of, browser_of, log_in, studio_of
+from tests.web import app_of, browser_of, log_in, served, studio_of
 
 HOSTILE = "</script><img src=x onerror=alert(1)> \u2028 \"'\u202e 🦊"
 
@@ -220,7 +219,7 @@ def test_what_names_no_job_marks_nothing_as_read(
     log_in(client, "ana")
     answer = client.post("/bell/read", content=body)
     assert answer.status_code == status
-    assert answer.json()["message"].endswith(".")
+    assert answer.json()["detail"].endswith(".")
     assert told(client)["unread"] == 1
 
 
@@ -246,10 +245,10 @@ def test_a_database_that_is_down_gives_a_sentence() -> None:
 
     identity = Identity("key", days=30, secure=False)
     front = Front(down, identity)
-    client = browser_of(Starlette(routes=front.routes, middleware=front.middleware))
+    client = browser_of(served(front))
     client.cookies.set("fivefold_session", identity._signer.sign("secret").decode())  # noqa: SLF001
     for answer in (client.get("/bell"), client.post("/bell/read")):
         assert answer.status_code == 503
-        assert "try again" in answer.json()["message"]
+        assert "try again" in answer.json()["detail"]
         assert "internal" not in answer.text
         assert answer.headers["cache-control"] == "no-store"

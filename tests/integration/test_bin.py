@@ -177,7 +177,7 @@ def test_a_job_in_the_making_cannot_be_deleted(browser: OpenBrowser, store: Stor
     job, _ = stored_job(store)
     answer = browser("ana").post("/library/items", json={"job": job.id, "bin": True})
     assert answer.status_code == 400
-    assert "still being made" in answer.json()["message"]
+    assert "still being made" in answer.json()["detail"]
     assert job_of(store, store.assets.of_job(job.id)[0]).binned_at is None
 
 

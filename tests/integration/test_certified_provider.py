@@ -206,7 +206,7 @@ def test_a_claim_that_only_userinfo_has_makes_an_account(
     assert store.login_log.of_user("ana")[0].outcome == "accepted"
     nameless = fivefold.person().log_in("1002")
     assert nameless.status_code == 403
-    assert "does not say “preferred_username”" in nameless.json()["message"]
+    assert "does not say “preferred_username”" in nameless.json()["detail"]
     assert "Traceback" not in log.read_text()
 
 

@@ -69,7 +69,7 @@ def test_a_disk_that_is_filled_while_it_runs_is_said_everywhere(tmp_path: Path, 
             origin = {"Origin": product.url}
             refusal = browser.post("/auth/login", json={"user_id": "ana"}, headers=origin)
             assert refusal.status_code == 503
-            assert full in refusal.json()["message"]
+            assert full in refusal.json()["detail"]
         assert product.command("doctor").stdout.count(full) > 1
         assert full in product.command(*order).stderr
         (disk / "filler").unlink()

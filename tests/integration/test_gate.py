@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from starlette.applications import Starlette
 from starlette.routing import Route
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection
@@ -21,7 +20,7 @@ from core.web.tab_session import all_pages
 from tests.conftest import stored_job
 from tests.servers.watched import asked_outside, watching
 from tests.servers.web import Web, cookie, drawn, rerun, serving
-from tests.web import app_of, browser_of, log_in, studio_of
+from tests.web import app_of, browser_of, log_in, served, studio_of
 
 PRIVATE = "what only ana may know"
 PROXIED = "https://studio.example.org:8443"
@@ -91,7 +90,7 @@ def test_another_port_of_this_machine_is_another_site(web: Web, store: Store) ->
             ):
                 answer = client.post(path, json=body)
                 assert (path, answer.status_code) == (path, 403)
-                assert answer.json()["message"]
+                assert answer.json()["detail"]
     with web.socket(cookie(secret), origin=f"http://localhost:{web.port}") as opened:
         assert PRIVATE in drawn(opened, f"id={job.id}", "job")
 
@@ -100,7 +99,7 @@ def test_a_login_from_another_address_says_the_right_one(web: Web, store: Store)
     with web.client(Origin="http://192.0.2.7:8501") as client:
         answer = client.post("/auth/login", json={"user_id": "ana"})
     assert answer.status_code == 403
-    assert f"http://localhost:{web.port}" in answer.json()["message"]
+    assert f"http://localhost:{web.port}" in answer.json()["detail"]
     assert store.users.get("ana") is None
 
 
@@ -229,7 +228,7 @@ def closing_code(connection: ClientConnection, messages: list[bytes]) -> int | N
 def test_an_id_of_any_length_and_kind_makes_nothing_stay(settings: Settings, store: Store) -> None:
     studio = studio_of(settings, store, open_content(settings.content_url))
     front = Front(lambda: studio, studio.identity)
-    app = Starlette(routes=front.routes, middleware=front.middleware)
+    app = served(front)
     with browser_of(app) as client:
         log_in(client, "ana")
         for number in range(50):

@@ -129,15 +129,15 @@ def test_an_order_remembers_the_language_that_it_was_placed_in(store: Store) -> 
 def test_a_route_answers_in_the_browsers_language(client: TestClient) -> None:
     for wanted, said in ((GERMAN, "Bitte melde dich an."), ("en", "Please log in."), ("", None)):
         answer = client.get("/bell", headers={"Accept-Language": wanted})
-        assert answer.json()["message"] == (said or "Please log in.")
+        assert answer.json()["detail"] == (said or "Please log in.")
     assert language() == "en"
 
 
 def test_a_page_of_ours_says_which_language_it_is_shown_in(client: TestClient) -> None:
     german = {"Accept-Language": GERMAN}
-    assert client.get("/bell?language=en", headers=german).json()["message"] == "Please log in."
-    assert client.get("/bell?language=de").json()["message"] == "Bitte melde dich an."
-    assert client.get("/bell?language=xx", headers=german).json()["message"] == (
+    assert client.get("/bell?language=en", headers=german).json()["detail"] == "Please log in."
+    assert client.get("/bell?language=de").json()["detail"] == "Bitte melde dich an."
+    assert client.get("/bell?language=xx", headers=german).json()["detail"] == (
         "Bitte melde dich an."
     )
 
@@ -146,10 +146,10 @@ def test_why_nobody_was_let_in_is_said_in_german(client: TestClient, store: Stor
     store.users.create("ana", passphrase_hash=hash_passphrase("correct horse battery"))
     typed = {"user_id": "ana", "passphrase": "wrong horse battery"}
     answer = client.post("/auth/login?language=de", json=typed)
-    assert answer.json()["message"] == (
+    assert answer.json()["detail"] == (
         "Diese Benutzer-ID und diese Passphrase gehören nicht zusammen."
     )
-    assert client.post("/auth/login", json=typed).json()["message"] == WRONG
+    assert client.post("/auth/login", json=typed).json()["detail"] == WRONG
 
 
 def test_why_a_message_was_not_sent_is_said_in_the_readers_language(

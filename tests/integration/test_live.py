@@ -16,7 +16,6 @@ import httpx2
 import pytest
 import uvicorn
 from pymongo.errors import AutoReconnect
-from starlette.applications import Starlette
 
 from core.media.folder import FolderStore
 from core.models import DUE_NOW, Asset, AssetError, AssetState, Job, JobStatus, now
@@ -32,7 +31,7 @@ from core.web.live.feeds import JobChannel
 from core.web.resources import Studio
 from tests.conftest import claim, stored_job
 from tests.product import ROOT, START_SECONDS, free_port
-from tests.web import app_of, studio_of
+from tests.web import app_of, served, studio_of
 
 SECONDS = 20.0
 
@@ -393,16 +392,16 @@ def test_a_database_that_does_not_answer_is_said(studio: Studio) -> None:
         return studio
 
     front = Front(open_studio, studio.identity)
-    with Server(Starlette(routes=front.routes, middleware=front.middleware)) as server:
+    with Server(served(front)) as server:
         browser = server.browser("ana")
         with opened(browser, f"/jobs/{job.id}/events") as stream:
             assert stream.next()[0] == "snapshot"
             down.set()
             assert stream.until(lambda name, _: name == "trouble") == {}
             answer = browser.post(f"/jobs/{job.id}/acts", json={"name": "cancel", "on": None})
-            assert (answer.status_code, answer.json()["message"].split(".")[0]) == (
+            assert (answer.status_code, answer.json()["detail"].split(".")[0]) == (
                 503,
-                "The database does not answer",
+                "The database does not answer at the moment",
             )
             down.clear()
             begin(studio.store, assets[0])
@@ -447,7 +446,7 @@ def test_nobody_alone_takes_all_streams(
     with opened(ana, path) as one, opened(ana, f"{path}?language=de") as two:
         assert (one.next()[0], two.next()[0]) == ("snapshot", "snapshot")
         refused = ana.get(path)
-        assert (refused.status_code, refused.json()["message"]) == (
+        assert (refused.status_code, refused.json()["detail"]) == (
             503,
             "Too many pages are open at the moment.",
         )
@@ -523,7 +522,7 @@ def test_what_no_button_asks_for_is_refused_in_a_sentence(
     job, _ = stored_job(store)
     answer = server.browser("ana").post(f"/jobs/{job.id}/acts", content=body)
     assert answer.status_code in {400, 413}
-    assert answer.json()["message"].endswith(".")
+    assert answer.json()["detail"].endswith(".")
     assert {asset.state for asset in store.assets.of_job(job.id)} == {"queued"}
 
 

@@ -83,7 +83,7 @@ def test_a_login_leads_nowhere_else(browser: OpenBrowser) -> None:
 
 def test_every_refused_login_is_logged(browser: OpenBrowser, store: Store) -> None:
     client = browser()
-    assert client.post("/auth/login", json={"user_id": "con"}).status_code == 422
+    assert client.post("/auth/login", json={"user_id": "con"}).status_code == 400
     [entry] = store.login_log.of_user("con")
     assert (entry.outcome, entry.reason) == ("refused", "invalid user_id")
     client.post("/auth/login", json={"user_id": "y" * 5000})
@@ -293,7 +293,7 @@ def test_a_protected_id_asks_for_its_passphrase(browser: OpenBrowser, store: Sto
     status, said = tried(client, "ana")
     assert (status, said["ask"]) == (401, True)
     assert not is_in(client)
-    assert tried(client, "ana", RIGHT + " ")[1]["message"] == WRONG
+    assert tried(client, "ana", RIGHT + " ")[1]["detail"] == WRONG
     assert tried(client, "Ana", RIGHT)[0] == 200
     assert reasons(store, "ana") == ["", "wrong passphrase", "passphrase missing"]
 
@@ -339,7 +339,7 @@ def test_accounts_are_made_with_a_passphrase(browser: OpenBrowser, store: Store)
     client = browser(login="passphrase")
     assert tried(client, "ana")[0] == 401
     status, said = tried(client, "ana", "short", register=True)
-    assert (status, "at least 12" in said["message"]) == (422, True)
+    assert (status, "at least 12" in said["detail"]) == (400, True)
     assert tried(client, "ana", RIGHT, register=True) == (200, {"next": "/"})
     assert tried(client, "ana", "another one, long", register=True)[0] == 409
     other = browser(login="passphrase")
@@ -367,7 +367,7 @@ def test_a_passphrase_that_is_easy_to_guess_is_refused(
     browser: OpenBrowser, store: Store, passphrase: str
 ) -> None:
     status, said = tried(browser(login="passphrase"), "ana", passphrase, register=True)
-    assert (status, "passphrase" in said["message"]) == (422, True)
+    assert (status, "passphrase" in said["detail"]) == (400, True)
     assert store.users.get("ana") is None
 
 
@@ -417,7 +417,7 @@ def test_attempts_at_an_account_are_slowed_and_then_locked(
     status, said = tried(client, "ana", RIGHT)
     assert status == 429
     assert said["wait"] >= 1
-    assert "try again in" in said["message"]
+    assert "try again in" in said["detail"]
     assert tried(browser(login="passphrase"), "ana", RIGHT)[0] == 429  # from another process
     assert not is_in(client)
     assert reasons(store, "ana")[0] == "too many attempts"
@@ -498,9 +498,9 @@ def test_a_login_that_succeeds_forgets_the_failures_before(
 def test_where_accounts_need_an_invitation_it_makes_one(browser: OpenBrowser, store: Store) -> None:
     client = browser(login="passphrase", registration="invite")
     status, said = tried(client, "ana", RIGHT, register=True)
-    assert (status, "invitation" in said["message"]) == (403, True)
+    assert (status, "invitation" in said["detail"]) == (403, True)
     invite = store.invitations.make("terminal")
-    assert tried(client, "ana", "short", register=True, invite=invite)[0] == 422
+    assert tried(client, "ana", "short", register=True, invite=invite)[0] == 400
     assert tried(client, "ana", RIGHT, register=True, invite=invite)[0] == 200
     assert tried(client, "eve", RIGHT, register=True, invite=invite)[0] == 403
     assert store.users.get("eve") is None
@@ -580,7 +580,7 @@ def test_a_recovery_link_takes_a_new_passphrase_for_its_own_account_and_nothing_
     for typed, passphrase in NOT_RECOVERED:
         body = {"user_id": typed, "passphrase": passphrase} | right
         answer = client.post("/auth/login", content=json.dumps(body).encode())
-        assert answer.status_code == 422, (typed, passphrase)
+        assert answer.status_code == 400, (typed, passphrase)
         assert not is_in(client)
     assert [store.users.passphrase_hash(each) for each in ("boss", "eve")] == [HASHED] * 2
     assert store.users.get("nobody") is None
@@ -647,7 +647,7 @@ def test_an_admin_without_a_passphrase_is_nobody_who_types_the_id(
     store.users.create("boss", admin=True)
     client = browser(registration=registration)
     status, told = tried(client, "boss")
-    assert (status, "user passphrase boss" in told["message"]) == (403, True)
+    assert (status, "user passphrase boss" in told["detail"]) == (403, True)
     assert tried(client, "boss", "a wrong one, long")[0] == 401
     assert tried(client, "boss", RIGHT, register=True)[0] in (403, 409)
     assert not is_in(client)

@@ -4,15 +4,15 @@ from datetime import timedelta
 from typing import NoReturn
 
 import pytest
-from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from core.media.folder import FolderStore
 from core.models import ChannelName, EmailAddress, NoticeKind, now
 from core.settings import Settings
 from core.store import DatabaseUnavailable, Store
-from core.web.inbox.email_links import mail_link_routes
-from tests.web import HOST, app_of, studio_of
+from core.web.app.asgi import Front
+from core.web.identity.middleware import Identity
+from tests.web import HOST, app_of, served, studio_of
 
 WRONG = "no-such-token"
 ONE_CLICK = "List-Unsubscribe=One-Click"  # RFC 8058, section 3.1
@@ -208,13 +208,15 @@ def test_a_database_that_is_down_gives_a_page_and_no_token_in_the_log(
     def down() -> NoReturn:
         raise DatabaseUnavailable("mongodb.internal:27017 does not answer")
 
-    client = TestClient(Starlette(routes=mail_link_routes(down)), HOST)
+    front = Front(down, Identity("key", days=30, secure=False))
+    client = TestClient(served(front), HOST, headers={"Accept": "text/html,*/*;q=0.8"})
     with caplog.at_level(logging.DEBUG, logger="core"):
         for path in ("/mail/confirm/secret-token", "/mail/unsubscribe/secret-token"):
             for method in ("GET", "POST"):
                 answer = client.request(method, path)
                 assert answer.status_code == 503
-                assert "Please try again in a minute" in answer.text
+                assert "<h1>Please try again in a minute</h1>" in answer.text
+                assert "secret-token" not in answer.text
                 assert "internal" not in answer.text
     assert "does not answer" in caplog.text
     assert "secret-token" not in caplog.text

@@ -442,7 +442,7 @@ def test_what_cannot_be_signed_is_an_error_in_words_and_not_logged(
     monkeypatch.setattr("s3fs.S3FileSystem.sign", refuse)
     answer = client.get(f"/content/{done[0].id}")
     assert (answer.status_code, answer.headers["cache-control"]) == (503, "no-store")
-    assert answer.text.startswith("The files cannot be reached at the moment.")
+    assert answer.json()["detail"].startswith("The files cannot be reached at the moment.")
     assert actions(store) == []
 
 

@@ -4,14 +4,13 @@ from urllib.parse import urljoin, urlsplit
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from core.store import DatabaseUnavailable
 from core.web.app.asgi import Front
 from core.web.identity.middleware import Identity
 from core.web.login.routes import PAGES, own_page
-from tests.web import HOST, browser_of
+from tests.web import HOST, browser_of, served
 
 
 @pytest.mark.parametrize(
@@ -56,20 +55,20 @@ def database_down() -> NoReturn:
 @pytest.fixture
 def client() -> TestClient:
     front = Front(database_down, Identity("key", days=30, secure=False))
-    return browser_of(Starlette(routes=front.routes, middleware=front.middleware))
+    return browser_of(served(front))
 
 
 def test_a_database_that_is_down_gives_a_sentence_and_no_login(client: TestClient) -> None:
     answer = client.post("/auth/login", json={"user_id": "ana"})
     assert answer.status_code == 503
-    assert "try again" in answer.json()["message"]
+    assert "try again" in answer.json()["detail"]
     assert "set-cookie" not in answer.headers
 
 
 def test_a_refusal_is_told_even_when_it_cannot_be_logged(client: TestClient) -> None:
     answer = client.post("/auth/login", json={"id": "ana"})
     assert answer.status_code == 400
-    assert "type a user id" in answer.json()["message"]
+    assert "type a user id" in answer.json()["detail"]
 
 
 @pytest.mark.parametrize(

@@ -9,18 +9,17 @@ from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from core.i18n import gettext as _
 from core.models import InvalidInput, Job, LoginEntry, Via, ViewEntry, now
 from core.models.times import parse_zone
-from core.store import DatabaseError, DatabaseUnavailable
 from core.store.accounts.users import UserStore
 from core.store.jobs.activity import PERIODS, ActivityStore, Deed, Scope
-from core.web.http.client_address import visitor
-from core.web.http.errors import NOT_KEPT, SORRY, Refused, no_answer
-from core.web.http.requests import logged_in
+from core.web.http.errors import Forbidden, LoginRequired, NotFound
+from core.web.http.requests import logged_in, visitor
+from core.web.http.security_headers import NO_STORE
 from core.web.resources import Studio
 from core.web.text.csv_tables import Row, csv_lines
 
@@ -45,15 +44,7 @@ def export_routes(open_studio: Callable[[], Studio]) -> list[Route]:
 
     # A plain function: Starlette runs it in its thread pool, where it may wait.
     def export(request: Request) -> Response:
-        try:
-            return _export(request, open_studio)
-        except Refused as refusal:
-            return PlainTextResponse(str(refusal), refusal.status, NOT_KEPT)
-        except InvalidInput as error:
-            return PlainTextResponse(str(error), 422, NOT_KEPT)
-        except (DatabaseError, DatabaseUnavailable) as error:
-            _log.warning("no activity was exported: %s", error)
-            return PlainTextResponse(no_answer(SORRY), 503, NOT_KEPT)
+        return _export(request, open_studio)
 
     return [Route("/activity/{which}.csv", export)]
 
@@ -100,9 +91,7 @@ def _export(request: Request, open_studio: Callable[[], Studio]) -> Response:
     user_id = logged_in(request)
     which = request.path_params["which"]
     if which not in _TABLES:
-        raise Refused(
-            404, _("There is no such file. There are logins.csv, views.csv and jobs.csv.")
-        )
+        raise NotFound(_("There is no such file. There are logins.csv, views.csv and jobs.csv."))
     store = open_studio().store
     scope = _scope(request, user_id, store.users)
     rows = _TABLES[which].rows(store.activity, scope)
@@ -119,7 +108,7 @@ def _export(request: Request, open_studio: Callable[[], Studio]) -> Response:
     return StreamingResponse(
         chain([first], lines),
         media_type=_TYPE,
-        headers=NOT_KEPT | {"Content-Disposition": f'attachment; filename="fivefold-{which}.csv"'},
+        headers=NO_STORE | {"Content-Disposition": f'attachment; filename="fivefold-{which}.csv"'},
     )
 
 
@@ -128,7 +117,7 @@ def _scope(request: Request, user_id: str, users: UserStore) -> Scope:
 
     Raises:
         InvalidInput: it is not understood; the text says why.
-        Refused: it is not this user's to see.
+        Forbidden, LoginRequired, NotFound: it is not this user's to see.
     """
     query = request.query_params
     days = query.get("days", "30")
@@ -147,13 +136,13 @@ def _scope(request: Request, user_id: str, users: UserStore) -> Scope:
         )
     viewer = users.get(user_id)
     if viewer is None:
-        raise Refused(401, _("Please log in."))
+        raise LoginRequired
     wanted, everybody = query.get("user", user_id), query.get("everybody", "") == "1"
     if (everybody or wanted != user_id) and not viewer.sees_all:
-        raise Refused(403, _("Only admins see what others do. Leave out “user” and “everybody”."))
+        raise Forbidden(_("Only admins see what others do. Leave out “user” and “everybody”."))
     account = None if everybody else users.get(wanted)
     if account is None and not everybody:
-        raise Refused(404, _("There is no account of this user id."))
+        raise NotFound(_("There is no account of this user id."))
     zone = parse_zone(query.get("zone") or viewer.zone or "UTC")
     return Scope.of(account, int(days), zone, now(), [Deed(each) for each in named])
 

@@ -11,6 +11,7 @@ from core.web.app.health import health_routes
 from core.web.create.routes import prompt_routes
 from core.web.files.data_export import archive_routes
 from core.web.files.routes import content_routes
+from core.web.http.errors import EXCEPTION_HANDLERS
 from core.web.http.gate import Gate
 from core.web.http.locale_middleware import SpokenLanguage
 from core.web.http.origins import Origins
@@ -30,7 +31,7 @@ from core.web.resources import Studio
 
 
 class Front:
-    """Our routes and middleware, on one identity; and the hub that pushes to pages.
+    """Our routes, middleware and exception handlers, on one identity; and the hub.
 
     Args:
         open_studio: returns the shared studio; may raise `DatabaseUnavailable`.
@@ -64,6 +65,7 @@ class Front:
             *prompt_routes(open_studio),
             *first_page_routes(),
         ]
+        self.exception_handlers = EXCEPTION_HANDLERS
         self.middleware: list[Middleware] = [
             Middleware(SafeHeaders),
             Middleware(SpokenLanguage),

@@ -16,8 +16,8 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.i18n import gettext as _
-from core.web.http.errors import NOT_KEPT
 from core.web.http.requests import same_origin
+from core.web.http.security_headers import NO_STORE
 
 SCRIPT: Final = "/first.js"
 _TAG: Final = b'<script defer src="./first.js"></script></head>'
@@ -38,11 +38,11 @@ def first_page_routes() -> list[Route]:
             "proxy in front of it has to let websockets (“Upgrade”) through."
         )
         code = f"const NO_CONNECTION = {json.dumps(sentence)};\n{_CODE}"
-        return Response(code, media_type="text/javascript", headers=NOT_KEPT)
+        return Response(code, media_type="text/javascript", headers=NO_STORE)
 
     def origin(request: Request) -> Response:
         if same_origin(request):
-            return JSONResponse({"ours": True}, headers=NOT_KEPT)
+            return JSONResponse({"ours": True}, headers=NO_STORE)
         address = request.state.address
         message = (
             _("Fivefold is opened at {address}. Here it cannot log you in.").format(address=address)
@@ -53,7 +53,7 @@ def first_page_routes() -> list[Route]:
             )
         )
         told = {"ours": False, "message": message, "address": address}
-        return JSONResponse(told, headers=NOT_KEPT)
+        return JSONResponse(told, headers=NO_STORE)
 
     return [Route(SCRIPT, script), Route("/origin", origin, methods=["POST"])]
 

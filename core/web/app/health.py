@@ -10,7 +10,7 @@ from core.generation.disk_space import full_disks
 from core.media.storage import ContentStore, open_content
 from core.settings import Settings, load_settings
 from core.store import DatabaseError, DatabaseUnavailable
-from core.web.http.errors import NOT_KEPT
+from core.web.http.security_headers import NO_STORE
 from core.web.resources import Studio
 
 
@@ -30,9 +30,9 @@ def health_routes(open_studio: Callable[[], Studio]) -> list[Route]:
         except (DatabaseError, DatabaseUnavailable):
             settings = load_settings()  # without a database there may be no studio
             disk = _disk(settings, open_content(settings.content_url))
-            return JSONResponse({"database": "does not answer", **disk}, 503, NOT_KEPT)
+            return JSONResponse({"database": "does not answer", **disk}, 503, NO_STORE)
         disk = _disk(studio.settings, studio.content)
-        return JSONResponse({"installation": found, **disk}, headers=NOT_KEPT)
+        return JSONResponse({"installation": found, **disk}, headers=NO_STORE)
 
     return [Route("/health", health)]
 

@@ -11,19 +11,19 @@ from zoneinfo import ZoneInfo
 import zipstream  # type: ignore[import-untyped]  # it has no types
 from pydantic_core import to_json
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from core.generation.kept_replies import ReplyKeeper
 from core.i18n import N_
 from core.i18n import gettext as _
 from core.models import EPOCH, TOMBSTONE, AssetState, Job, User, ViewEntry, now
-from core.store import DatabaseError, DatabaseUnavailable
+from core.store import DatabaseError
 from core.store.jobs.activity import Scope
 from core.web.files.routes import file_name
-from core.web.http.client_address import visitor
-from core.web.http.errors import NOT_KEPT, no_answer
-from core.web.identity.middleware import whose
+from core.web.http.errors import LoginRequired
+from core.web.http.requests import logged_in, visitor
+from core.web.http.security_headers import NO_STORE
 from core.web.identity.permissions import Access
 from core.web.resources import Studio
 
@@ -33,7 +33,6 @@ Source = bytes | Path | Iterable[bytes]
 BLOCK: Final = 256 * 1024  # bytes that are sent at a time
 ZIP: Final = "application/zip"
 _ALL_DAYS: Final = 36_500  # that anything may have been logged in
-_SORRY: Final = N_("Your work cannot be reached at the moment. Please try again in a minute.")
 _MISSING: Final = N_("These files were not there any more when this archive was made:")
 
 _log = logging.getLogger(__name__)
@@ -51,11 +50,7 @@ def archive_routes(open_studio: Callable[[], Studio]) -> list[Route]:
 
     # A plain function: Starlette runs it in its thread pool, where it may wait.
     def archive(request: Request) -> Response:
-        try:
-            return _archive(request, open_studio())
-        except (DatabaseError, DatabaseUnavailable, OSError) as error:
-            _log.warning("no archive was made: %s", error)
-            return PlainTextResponse(no_answer(_SORRY), 503, NOT_KEPT)
+        return _archive(request, open_studio())
 
     return [Route("/account/archive.zip", archive)]
 
@@ -89,12 +84,11 @@ def _chunks(entries: Iterable[tuple[str, Source]]) -> Iterator[bytes]:
 
 
 def _archive(request: Request, studio: Studio) -> Response:
-    user_id = whose(request)
-    user = None if user_id is None else studio.store.users.get(user_id)
+    user = studio.store.users.get(logged_in(request))
     if user is None:
-        return PlainTextResponse(_("Please log in."), 401, NOT_KEPT)
+        raise LoginRequired
     name = f"fivefold-{user.id}-{now():%Y-%m-%d}.zip"
-    headers = NOT_KEPT | {"Content-Disposition": f'attachment; filename="{name}"'}
+    headers = NO_STORE | {"Content-Disposition": f'attachment; filename="{name}"'}
     if request.method == "HEAD":
         return Response(headers=headers, media_type=ZIP)
     blocks = zipped(_entries(studio, user))

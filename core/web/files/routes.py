@@ -21,18 +21,17 @@ from urllib.parse import quote
 
 from starlette.background import BackgroundTask
 from starlette.requests import Request
-from starlette.responses import FileResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.responses import FileResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from core.generation.kept_replies import ReplyKeeper
 from core.i18n import N_
 from core.i18n import gettext as _
 from core.media.formats import media_type
-from core.media.storage import RemoteFile, StorageUnavailable
+from core.media.storage import RemoteFile
 from core.models import OPEN_STATES, Asset, AssetState, Kind, Via
-from core.store import DatabaseError, DatabaseUnavailable
-from core.web.http.client_address import visitor
-from core.web.http.errors import SORRY, Refused, no_answer
+from core.web.http.errors import LoginRequired, NotFound
+from core.web.http.requests import visitor
 from core.web.identity.middleware import whose
 from core.web.identity.permissions import Access, to_asset
 from core.web.resources import Studio
@@ -68,22 +67,22 @@ def content_routes(open_studio: Callable[[], Studio]) -> list[Route]:
 
     # Plain functions: Starlette runs them in its thread pool, where they may wait.
     def original(request: Request) -> Response:
-        return _answer(lambda: _original(request, open_studio(), shown=False))
+        return _original(request, open_studio(), shown=False)
 
     def display(request: Request) -> Response:
-        return _answer(lambda: _original(request, open_studio(), shown=True))
+        return _original(request, open_studio(), shown=True)
 
     def preview(request: Request) -> Response:
-        return _answer(lambda: _still(request, open_studio(), "preview"))
+        return _still(request, open_studio(), "preview")
 
     def poster(request: Request) -> Response:
-        return _answer(lambda: _still(request, open_studio(), "poster"))
+        return _still(request, open_studio(), "poster")
 
     def kept(request: Request) -> Response:
-        return _answer(lambda: _kept(request, open_studio()))
+        return _kept(request, open_studio())
 
     def partial(request: Request) -> Response:
-        return _answer(lambda: _partial(request, open_studio()))
+        return _partial(request, open_studio())
 
     return [
         Route("/content/{asset_id}", original),
@@ -114,20 +113,6 @@ def slug(prompt: str) -> str:
 def _is_written(character: str) -> bool:
     """Whether a character is a letter, a mark on one, a number, or joins letters."""
     return unicodedata.category(character)[0] in "LMN" or character in "\u200c\u200d"
-
-
-def _answer(make: Callable[[], Response]) -> Response:
-    try:
-        return make()
-    except Refused as refusal:
-        return PlainTextResponse(str(refusal), refusal.status, _SAFE | _NOT_KEPT)
-    except (DatabaseError, DatabaseUnavailable) as error:
-        _log.warning("content was not served: %s", error)
-        return PlainTextResponse(no_answer(SORRY), 503, _SAFE | _NOT_KEPT)
-    except StorageUnavailable as error:
-        _log.warning("content was not served: %s", error)
-        sentence = _("The files cannot be reached at the moment. Please try again in a minute.")
-        return PlainTextResponse(sentence, 503, _SAFE | _NOT_KEPT)
 
 
 def _original(request: Request, studio: Studio, *, shown: bool) -> Response:
@@ -181,7 +166,7 @@ def _kept(request: Request, studio: Studio) -> Response:
     wanted = request.query_params.get("what", "reply")
     kept = [each for each in asset.kept if each.what == wanted]
     if not kept or access.via == Via.SHARE:
-        raise Refused(404, _(_NO_FILE))
+        raise NotFound(_(_NO_FILE))
     # Whole for as long as it is sent, wherever it lies.
     lent = ExitStack()
     try:
@@ -197,7 +182,7 @@ def _kept(request: Request, studio: Studio) -> Response:
         )
     except FileNotFoundError:
         lent.close()
-        raise Refused(404, _(_NO_FILE)) from None
+        raise NotFound(_(_NO_FILE)) from None
     except Exception:
         lent.close()
         raise
@@ -208,7 +193,7 @@ def _partial(request: Request, studio: Studio) -> Response:
     asset, access = _find(request, studio)
     webp = studio.store.assets.partial(asset.id) if asset.state in OPEN_STATES else None
     if webp is None:
-        raise Refused(404, _(_NO_FILE))
+        raise NotFound(_(_NO_FILE))
     own = access.via == Via.OWN
     if not own:
         _note(request, studio, asset, access, "preview")
@@ -250,18 +235,18 @@ def _find(request: Request, studio: Studio) -> tuple[Asset, Access]:
     """Return the item that is asked for, with the right by which it is seen."""
     user_id, share_key = whose(request), request.query_params.get("share", "")
     if user_id is None and not share_key:
-        raise Refused(401, _("Please log in."))
+        raise LoginRequired
     asset_id = request.path_params["asset_id"]
     found = to_asset(studio.store, studio.identity, user_id, asset_id, share_key)
     if found is None:
-        raise Refused(404, _(_NO_FILE))
+        raise NotFound(_(_NO_FILE))
     return found
 
 
 def _asset(request: Request, studio: Studio) -> tuple[Asset, Access]:
     asset, access = _find(request, studio)
     if asset.state != AssetState.DONE:
-        raise Refused(404, _(_NO_FILE))
+        raise NotFound(_(_NO_FILE))
     return asset, access
 
 
@@ -270,7 +255,7 @@ def _locate(studio: Studio, asset: Asset, stored: str | None) -> Path | RemoteFi
         return studio.content.locate(asset.user_id, stored or "")
     except FileNotFoundError:
         _log.warning("%s: its file is gone: %s", asset.id, stored)
-        raise Refused(404, _(_NO_FILE)) from None
+        raise NotFound(_(_NO_FILE)) from None
 
 
 def _tags(header: str) -> set[str]:

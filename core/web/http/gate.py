@@ -6,13 +6,15 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from starlette.datastructures import MutableHeaders
-from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.requests import HTTPConnection
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.i18n import gettext as _
-from core.web.http.errors import NOT_KEPT
+from core.web.http.errors import error_response
 from core.web.http.origins import Asked, Origins
+from core.web.http.security_headers import NO_STORE
 from core.web.login.routes import PAGES
 
 SOCKET: Final = "/_stcore/stream"
@@ -111,22 +113,23 @@ class Gate:
         return {**scope, "path": path, "raw_path": raw}
 
     def _refusal(self, scope: Scope, asked: Asked) -> Response | None:
+        client = HTTPConnection(scope)
         if self._origins.refuses_host(asked):
-            return _said(400, self._wrong_host())
+            return error_response(client, 400, self._wrong_host())
         path: str = scope["path"]
         if len(path) > _PATH_CHARACTERS:
-            return _said(404, _("There is nothing here."))  # nothing of ours is that long
+            return _nothing(client)
         if scope["type"] == "websocket":
-            return None if path == SOCKET else _said(404, _("There is nothing here."))
+            return None if path == SOCKET else _nothing(client)
         reading = scope["method"] in _READING
         if reading and (to := self._moved(path)):
             query = scope["query_string"].decode("latin-1")
-            return RedirectResponse(to + (f"?{query}" if query else ""), 301, NOT_KEPT)
+            return RedirectResponse(to + (f"?{query}" if query else ""), 301, NO_STORE)
         if (reading and self._is_read(path)) or any(
             route.path_regex.match(path) for route in self._ours
         ):
             return None
-        return _said(404, _("There is nothing here."))
+        return _nothing(client)
 
     def _moved(self, path: str) -> str:
         """Return where a page is whose slash at the end is too much or missing, from there."""
@@ -155,8 +158,8 @@ def _with_canonical_host(
     return [each for each in headers if each[0].lower() != b"host"] + [(b"host", host)]
 
 
-def _said(status: int, sentence: str) -> Response:
-    return PlainTextResponse(sentence, status, NOT_KEPT)
+def _nothing(client: HTTPConnection) -> Response:
+    return error_response(client, 404, _("There is nothing here."))
 
 
 async def _refuse(refusal: Response, scope: Scope, receive: Receive, send: Send) -> None:

@@ -21,8 +21,13 @@ class SpokenLanguage:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request = HTTPConnection(scope)
-        chosen = request.query_params.get("language")
-        wanted = request.headers.get("accept-language")
-        with speaking(chosen if chosen in LANGUAGES else negotiated(wanted)):
+        with speaking(requested_language(HTTPConnection(scope))):
             await self._app(scope, receive, send)
+
+
+def requested_language(client: HTTPConnection) -> str:
+    """Return the code of the language that a request wants to be answered in."""
+    chosen = client.query_params.get("language")
+    if chosen in LANGUAGES:
+        return str(chosen)
+    return negotiated(client.headers.get("accept-language"))

@@ -1,10 +1,15 @@
-"""What is looked at of a request before anything is done for it."""
+"""What routes read of a request: who sent it, from where, and its body."""
+
+from typing import Final
 
 from starlette.requests import HTTPConnection, Request
 
-from core.i18n import gettext as _
-from core.web.http.errors import Refused
+from core.accounts.rules import Visitor
+from core.web.http.errors import BodyTooLarge, LoginRequired
 from core.web.identity.middleware import whose
+
+_ADDRESS_CHARACTERS: Final = 64
+_AGENT_CHARACTERS: Final = 200
 
 
 def same_origin(connection: HTTPConnection) -> bool:
@@ -12,29 +17,45 @@ def same_origin(connection: HTTPConnection) -> bool:
     return bool(connection.state.same_origin)
 
 
-async def read_body(request: Request, most: int) -> bytes | None:
-    """Return what a request carries; None: it is too long, and was not read to its end.
+def visitor(connection: HTTPConnection) -> Visitor:
+    """Return the client, as far as the network tells.
+
+    Behind a proxy that is trusted (`TRUSTED_PROXIES`) the server has put the address that the
+    proxy names in place of the proxy's own.
+    """
+    return Visitor(
+        address=connection.client.host[:_ADDRESS_CHARACTERS] if connection.client else "",
+        agent=connection.headers.get("user-agent", "")[:_AGENT_CHARACTERS],
+    )
+
+
+async def read_body(request: Request, most: int, too_large: str) -> bytes:
+    """Return the body of a request.
 
     Args:
         request: the request.
-        most: how many bytes are read.
+        most: how many bytes it may have; more are not read to their end.
+        too_large: the sentence for the user where it has more.
+
+    Raises:
+        BodyTooLarge: it has.
     """
     body = b""
     async for chunk in request.stream():
         body += chunk
         if len(body) > most:
-            return None
+            raise BodyTooLarge(too_large)
     return body
 
 
 def logged_in(request: Request) -> str:
-    """Return who is asking, where somebody must be logged in.
+    """Return the id of the user who is logged in.
 
     Raises:
-        Refused: nobody is.
+        LoginRequired: nobody is.
         DatabaseUnavailable: somebody may be, but that cannot be looked up.
     """
     user_id = whose(request)
     if user_id is None:
-        raise Refused(401, _("Please log in."))
+        raise LoginRequired
     return user_id

@@ -13,6 +13,12 @@ _SAFE: Final = {
     "Content-Security-Policy": "frame-ancestors 'none'; base-uri 'self'; object-src 'none'",
     "X-Frame-Options": "DENY",
 }
+NO_STORE: Final = {
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+"""Headers of a response for one user at one time, which no cache may keep."""
 _TLS: Final = {"Strict-Transport-Security": "max-age=31536000"}
 
 

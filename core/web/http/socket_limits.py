@@ -10,8 +10,8 @@ from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.web.app.server import MESSAGE_BYTES
-from core.web.http.client_address import visitor
 from core.web.http.rate_limits import Bucket, Buckets
+from core.web.http.requests import visitor
 
 MOST_SOCKETS: Final = 2_000
 """Of one process."""

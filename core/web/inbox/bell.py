@@ -1,7 +1,6 @@
 """The bell: what the app tells whoever is logged in, for the page's header."""
 
 import json
-import logging
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final
@@ -14,10 +13,11 @@ from starlette.routing import Route
 
 from core.i18n import N_, translated
 from core.i18n import gettext as _
-from core.models import ChannelName, Notice, NoticeStatus
-from core.store import DatabaseError, DatabaseUnavailable, Store
-from core.web.http.errors import NOT_KEPT, SORRY, Refused, no_answer, said
+from core.models import ChannelName, InvalidInput, Notice, NoticeStatus
+from core.store import Store
+from core.web.http.errors import Forbidden
 from core.web.http.requests import logged_in, read_body, same_origin
+from core.web.http.security_headers import NO_STORE
 from core.web.resources import Studio
 
 ALL_NOTICES: Final = "/notifications"
@@ -31,8 +31,6 @@ _FAILED: Final[dict[str, str]] = {
 _FAILED_ELSEWHERE: Final = N_("A message could not be sent")
 _BODY_BYTES: Final = 1_024
 
-_log = logging.getLogger(__name__)
-
 
 def bell_routes(open_studio: Callable[[], Studio]) -> list[Route]:
     """Return `GET /bell` and `POST /bell/read`.
@@ -45,49 +43,33 @@ def bell_routes(open_studio: Callable[[], Studio]) -> list[Route]:
     """
 
     def bell(request: Request) -> Response:
-        return _answer(lambda: _told(open_studio().store, logged_in(request)))
+        user_id = logged_in(request)
+        return JSONResponse(_told(open_studio().store, user_id), headers=NO_STORE)
 
     async def read(request: Request) -> Response:
-        try:
-            user_id, job_id = logged_in(request), await _job_read(request)
-        except Refused as refusal:
-            return said(refusal.status, str(refusal))
-        except DatabaseUnavailable:
-            return said(503, no_answer(SORRY))
+        user_id, job_id = logged_in(request), await _job_read(request)
 
         def mark() -> dict[str, Any]:
             store = open_studio().store
             store.notices.mark_read(user_id, job_id)
             return _told(store, user_id)
 
-        return await run_in_threadpool(_answer, mark)
+        return JSONResponse(await run_in_threadpool(mark), headers=NO_STORE)
 
     return [Route("/bell", bell), Route("/bell/read", read, methods=["POST"])]
-
-
-def _answer(make: Callable[[], dict[str, Any]]) -> Response:
-    try:
-        return JSONResponse(make(), headers=NOT_KEPT)
-    except Refused as refusal:
-        return said(refusal.status, str(refusal))
-    except (DatabaseError, DatabaseUnavailable) as error:
-        _log.warning("the bell was not answered: %s", error)
-        return said(503, no_answer(SORRY))
 
 
 async def _job_read(request: Request) -> str | None:
     """Return the job whose notices were read; None: all were."""
     if not same_origin(request):
-        raise Refused(403, _("Notifications are marked as read on Fivefold's own pages only."))
-    body = await read_body(request, _BODY_BYTES)
-    if body is None:
-        raise Refused(413, _("That is no job's id."))
+        raise Forbidden(_("Notifications are marked as read on Fivefold's own pages only."))
+    body = await read_body(request, _BODY_BYTES, _("That is no job's id."))
     try:
         job_id = json.loads(body).get("job_id") if body else None
     except (ValueError, AttributeError, RecursionError):
-        raise Refused(400, _("That is not JSON with a job's id.")) from None
+        raise InvalidInput(_("That is not JSON with a job's id.")) from None
     if job_id is not None and not (isinstance(job_id, str) and job_id.isascii()):
-        raise Refused(400, _("That is no job's id."))
+        raise InvalidInput(_("That is no job's id."))
     return job_id
 
 

@@ -4,7 +4,6 @@ Whoever is logged in has a library of their own; an admin may look into others' 
 logged, and change nothing there.
 """
 
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Final, Literal, TypeVar
@@ -18,13 +17,11 @@ from starlette.routing import Route
 
 from core.i18n import N_
 from core.i18n import gettext as _
-from core.media.storage import StorageUnavailable
 from core.models import Asset, AssetState, InvalidInput, Kind, Via
-from core.store import DatabaseError, DatabaseUnavailable
 from core.store.jobs.library import PAGE, Change, Filter, parse_ids
-from core.web.http.client_address import visitor
-from core.web.http.errors import NOT_KEPT, SORRY, Refused, no_answer, said
-from core.web.http.requests import logged_in, read_body, same_origin
+from core.web.http.errors import Forbidden, LoginRequired, NotFound
+from core.web.http.requests import logged_in, read_body, same_origin, visitor
+from core.web.http.security_headers import NO_STORE
 from core.web.identity.permissions import Access, to_gallery
 from core.web.jobs.item_view import tile
 from core.web.library.query import read_filter, read_limit
@@ -39,8 +36,6 @@ OWNERS_COLLECTIONS: Final = N_("Collections are for their owner alone.")
 _BODY_BYTES: Final = 128 * 1024  # 500 ids, in an address's letters
 _FORM_FIELDS: Final = 1_000
 _NO_CHANGE: Final = N_("That is no change that can be made here.")
-
-_log = logging.getLogger(__name__)
 
 
 class _Asked(BaseModel):
@@ -71,7 +66,7 @@ Asked = TypeVar("Asked", _Items, _Collection)
 
 
 def library_routes(open_studio: Callable[[], Studio]) -> list[Route]:
-    """Return the routes under `/library`; each needs a login, and answers errors with `message`.
+    """Return the routes under `/library`; each needs a login.
 
     - `GET /library/items`: a page of tiles (`items`), the token of the `next`, and on the first
       page their `total`. Its query is that of `read_filter`, with `after`, `limit` and `zone`.
@@ -86,10 +81,10 @@ def library_routes(open_studio: Callable[[], Studio]) -> list[Route]:
 
     # Plain functions: Starlette runs them in its thread pool, where they may wait.
     def items(request: Request) -> Response:
-        return _answer(lambda: _json(_found(request, open_studio())))
+        return _json(_found(request, open_studio()))
 
     def facets(request: Request) -> Response:
-        return _answer(lambda: _json(_facets(request, open_studio())))
+        return _json(_facets(request, open_studio()))
 
     async def change(request: Request) -> Response:
         return await _with_body(
@@ -173,9 +168,9 @@ def _found(request: Request, studio: Studio) -> Json:
     query = request.query_params
     wanted = read_filter(query, access.owner, view.zone)
     if wanted.binned and access.via != Via.OWN:
-        raise Refused(403, _("What somebody deleted is for nobody else to see."))
+        raise Forbidden(_("What somebody deleted is for nobody else to see."))
     if wanted.collection and access.via != Via.OWN:
-        raise Refused(403, _(OWNERS_COLLECTIONS))
+        raise Forbidden(_(OWNERS_COLLECTIONS))
     found = items_of(studio, wanted, view, query.get("after", ""), read_limit(query))
     if access.via != Via.OWN:
         studio.store.view_log.note(access.entry("open_gallery", address=visitor(request).address))
@@ -195,7 +190,7 @@ def _changed(request: Request, studio: Studio, asked: _Items) -> Json:
     if asked.job is not None:
         job = store.jobs.get(asked.job, owner)
         if job is None:
-            raise Refused(404, _("There is no such job."))
+            raise NotFound(_("There is no such job."))
         made = store.assets.of_job(job.id, binned=True)
         ids = [asset.id for asset in made if asset.state == AssetState.DONE]
     store.library.change(
@@ -247,7 +242,7 @@ def _archive(request: Request, studio: Studio, body: bytes) -> Response:
     if access.via != Via.OWN:
         assets = [asset for asset in assets if asset.binned_at is None]
     if not assets:
-        raise Refused(404, _("Nothing of that is there any more."))
+        raise NotFound(_("Nothing of that is there any more."))
     return bundled(studio, assets, access, view, visitor(request).address)
 
 
@@ -261,11 +256,11 @@ def _looker(request: Request, studio: Studio, owner: str = "") -> tuple[Access, 
     """
     user = studio.store.users.get(logged_in(request))
     if user is None:
-        raise Refused(401, _("Please log in."))
+        raise LoginRequired
     owner = owner or request.query_params.get("user", "")
     access = to_gallery(studio.store, user.id, owner)
     if owner not in ("", access.owner):
-        raise Refused(403, _("Only admins see what others made."))
+        raise Forbidden(_("Only admins see what others made."))
     view = studio.view(user.zone or request.query_params.get("zone", ""))
     return access, replace(view, via=access.via)
 
@@ -274,7 +269,7 @@ def _owner(request: Request, studio: Studio) -> tuple[Access, View]:
     """Return who changes something in the own library."""
     access, view = _looker(request, studio)
     if access.via != Via.OWN:
-        raise Refused(403, _("Only its owner can change this."))
+        raise Forbidden(_("Only its owner can change this."))
     return access, view
 
 
@@ -304,24 +299,10 @@ def _read(model: type[Asked], body: bytes) -> Asked:
 async def _with_body(request: Request, make: Callable[[bytes], Response]) -> Response:
     """Answer a request with a body, in a thread that may wait."""
     if not same_origin(request):
-        return said(403, _("The library is changed on Fivefold's own pages only."))
-    body = await read_body(request, _BODY_BYTES)
-    if body is None:
-        return said(400, _("That is too much at a time."))
-    return await run_in_threadpool(_answer, lambda: make(body))
-
-
-def _answer(make: Callable[[], Response]) -> Response:
-    try:
-        return make()
-    except Refused as refusal:
-        return said(refusal.status, str(refusal))
-    except InvalidInput as error:
-        return said(400, str(error))
-    except (DatabaseError, DatabaseUnavailable, StorageUnavailable) as error:
-        _log.warning("the library was not answered: %s", error)
-        return said(503, no_answer(SORRY))
+        raise Forbidden(_("The library is changed on Fivefold's own pages only."))
+    body = await read_body(request, _BODY_BYTES, _("That is too much at a time."))
+    return await run_in_threadpool(make, body)
 
 
 def _json(answer: Json) -> Response:
-    return JSONResponse(answer, headers=NOT_KEPT)
+    return JSONResponse(answer, headers=NO_STORE)

@@ -12,7 +12,7 @@ from starlette.responses import Response, StreamingResponse
 from core.models import Asset, Job, Via
 from core.web.files.data_export import ZIP, Source, missing_text, told, zipped
 from core.web.files.routes import file_name, slug
-from core.web.http.errors import NOT_KEPT
+from core.web.http.security_headers import NO_STORE
 from core.web.identity.permissions import Access
 from core.web.resources import Studio
 from core.web.text.csv_tables import csv_lines
@@ -70,7 +70,7 @@ def bundled(
     first = next(blocks)  # while there still can be another answer
     day = view.today.astimezone(view.zone).date()
     name = f"fivefold-{len(assets)}-items-{day.isoformat()}.zip"
-    headers = NOT_KEPT | {"Content-Disposition": f'attachment; filename="{name}"'}
+    headers = NO_STORE | {"Content-Disposition": f'attachment; filename="{name}"'}
     return StreamingResponse(chain([first], told(blocks)), media_type=ZIP, headers=headers)
 
 

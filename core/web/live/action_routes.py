@@ -1,6 +1,5 @@
 """What an owner does about a job or one item of it: the buttons of the board."""
 
-import logging
 from collections.abc import Callable
 from typing import Final, Literal
 
@@ -12,10 +11,11 @@ from starlette.routing import Route
 
 from core.i18n import gettext as _
 from core.models import InvalidInput
-from core.store import DatabaseError, DatabaseUnavailable, Store
+from core.store import Store
 from core.studio import jobs
-from core.web.http.errors import NOT_KEPT, Refused, no_answer, said
+from core.web.http.errors import Forbidden
 from core.web.http.requests import logged_in, read_body, same_origin
+from core.web.http.security_headers import NO_STORE
 from core.web.live.hub import Hub
 from core.web.resources import Studio
 
@@ -27,8 +27,6 @@ _ACTIONS: Final[dict[str, Callable[[Store, str, str, str | None], int]]] = {
     "recover": jobs.recover,
     "first": jobs.make_next,
 }
-
-_log = logging.getLogger(__name__)
 
 
 class _Asked(BaseModel):
@@ -43,8 +41,7 @@ class _Asked(BaseModel):
 def act_routes(open_studio: Callable[[], Studio], hub: Hub) -> list[Route]:
     """Return `POST /jobs/{id}/acts`, with what is asked for as JSON; it answers with `{}`.
 
-    It does nothing to what is not the asker's own, and says nothing of it either. Refusals have a
-    sentence in `message`.
+    It does nothing to what is not the asker's own, and says nothing of it either.
 
     Args:
         open_studio: returns the shared studio; may raise `DatabaseUnavailable`.
@@ -56,19 +53,11 @@ def act_routes(open_studio: Callable[[], Studio], hub: Hub) -> list[Route]:
 
     async def act(request: Request) -> Response:
         job_id = request.path_params["id"]
-        try:
-            user_id, asked = _user(request), await _asked(request)
-            if job_id.isascii():  # no other can be an id
-                await run_in_threadpool(carry_out, job_id, user_id, asked)
-        except Refused as refusal:
-            return said(refusal.status, str(refusal))
-        except InvalidInput as error:
-            return said(409, str(error))
-        except (DatabaseError, DatabaseUnavailable) as error:
-            _log.warning("%s was not carried out: %s", request.url.path, error)
-            return said(503, no_answer())
+        user_id, asked = _user(request), await _asked(request)
+        if job_id.isascii():  # no other can be an id
+            await run_in_threadpool(carry_out, job_id, user_id, asked)
         hub.changed(job_id)
-        return JSONResponse({}, headers=NOT_KEPT)
+        return JSONResponse({}, headers=NO_STORE)
 
     return [Route("/jobs/{id}/acts", act, methods=["POST"])]
 
@@ -76,15 +65,13 @@ def act_routes(open_studio: Callable[[], Studio], hub: Hub) -> list[Route]:
 def _user(request: Request) -> str:
     user_id = logged_in(request)
     if not same_origin(request):
-        raise Refused(403, _("This is done on Fivefold's own pages only."))
+        raise Forbidden(_("This is done on Fivefold's own pages only."))
     return user_id
 
 
 async def _asked(request: Request) -> _Asked:
-    body = await read_body(request, _BODY_BYTES)
-    if body is None:
-        raise Refused(413, _("That is too much for what a button asks."))
+    body = await read_body(request, _BODY_BYTES, _("That is too much for what a button asks."))
     try:
         return _Asked.model_validate_json(body)
     except ValidationError:
-        raise Refused(400, _("That is nothing that a button asks for.")) from None
+        raise InvalidInput(_("That is nothing that a button asks for.")) from None

@@ -2,8 +2,7 @@
 
 import asyncio
 import json
-import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any, Final
 
@@ -17,9 +16,10 @@ from starlette.types import Receive, Scope, Send
 
 from core.i18n import gettext as _
 from core.i18n import language
-from core.store import DatabaseError, DatabaseUnavailable
-from core.web.http.errors import NOT_KEPT, SORRY, Refused, no_answer, said
+from core.store import DatabaseUnavailable
+from core.web.http.errors import LoginRequired, NotFound, TooManyStreams
 from core.web.http.requests import logged_in
+from core.web.http.security_headers import NO_STORE
 from core.web.identity.middleware import whose
 from core.web.identity.session_cache import LiveSessions
 from core.web.live.feeds import CARDS, CardsChannel, Channel, JobChannel, Looker, look
@@ -35,8 +35,6 @@ _SEND_SECONDS: Final = 20.0
 _FAREWELL_SECONDS: Final = 2.0  # for a stream to end well when the server stops
 _ID_CHARACTERS: Final = 100
 _MOST_CARDS: Final = 200
-
-_log = logging.getLogger(__name__)
 
 
 def event_routes(
@@ -57,7 +55,7 @@ def event_routes(
 
     async def push(request: Request, channel: Channel) -> Response:
         if hub.is_full(channel.looker):
-            raise Refused(503, _("Too many pages are open at the moment."))
+            raise TooManyStreams
         with ExitStack() as opened:
             listener = opened.enter_context(hub.listening(channel))
             opened.enter_context(_ending(listener, sessions, request))
@@ -66,51 +64,45 @@ def event_routes(
             opened.enter_context(_closing(listener, stopping.wait()))
             return _Stream(_written(first, listener), stopping, opened.pop_all())
 
-    async def ask(_request: Request, channel: Channel) -> Response:
+    async def ask(channel: Channel) -> Response:
         shown = await run_in_threadpool(lambda: look(open_studio(), channel))
         if shown is None:
             raise _nothing()
-        return JSONResponse(shown, headers=NOT_KEPT)
+        return JSONResponse(shown, headers=NO_STORE)
+
+    async def job_events(request: Request) -> Response:
+        return await push(request, _job_channel(request))
+
+    async def job(request: Request) -> Response:
+        return await ask(_job_channel(request))
+
+    async def card_events(request: Request) -> Response:
+        return await push(request, _card_channel(request))
+
+    async def cards(request: Request) -> Response:
+        return await ask(_card_channel(request))
 
     return [
-        Route("/jobs/{id}/events", _answering(push, _job_channel)),
-        Route("/jobs/{id}/live", _answering(ask, _job_channel)),
-        Route("/events/cards", _answering(push, _card_channel)),
-        Route("/events/cards/live", _answering(ask, _card_channel)),
+        Route("/jobs/{id}/events", job_events),
+        Route("/jobs/{id}/live", job),
+        Route("/events/cards", card_events),
+        Route("/events/cards/live", cards),
     ]
-
-
-def _answering(
-    answer: Callable[[Request, Channel], Awaitable[Response]],
-    channel_of: Callable[[Request], Channel],
-) -> Callable[[Request], Awaitable[Response]]:
-    """Return a route's function, which answers with a sentence where it cannot do better."""
-
-    async def route(request: Request) -> Response:
-        try:
-            return await answer(request, channel_of(request))
-        except Refused as refusal:
-            return said(refusal.status, str(refusal))
-        except (DatabaseError, DatabaseUnavailable) as error:
-            _log.warning("nothing was pushed: %s", error)
-            return said(503, no_answer(SORRY))
-
-    return route
 
 
 def _checked(first: Event | None) -> Event:
     """Return the first event of a stream, where there is something to stream."""
     if first is None:  # the login ended meanwhile
-        raise Refused(401, _("Please log in."))
+        raise LoginRequired
     if first.name == "trouble":
-        raise Refused(503, no_answer(SORRY))
+        raise DatabaseUnavailable("the event stream could not be drawn")
     if first.name == "gone":
         raise _nothing()
     return first
 
 
-def _nothing() -> Refused:
-    return Refused(404, _("There is nothing here, or not any more."))
+def _nothing() -> NotFound:
+    return NotFound(_("There is nothing here, or not any more."))
 
 
 def _job_channel(request: Request) -> Channel:
@@ -185,7 +177,7 @@ class _Stream(EventSourceResponse):
     ) -> None:
         super().__init__(
             events,
-            headers=NOT_KEPT,
+            headers=NO_STORE,
             ping=BEAT_SECONDS,
             ping_message_factory=_beat,
             send_timeout=_SEND_SECONDS,

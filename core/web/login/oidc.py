@@ -34,7 +34,7 @@ from core.notifications.message import shortened
 from core.redaction import redact
 from core.settings import Settings
 from core.store import DatabaseError, DatabaseUnavailable
-from core.web.http.client_address import visitor
+from core.web.http.requests import visitor
 from core.web.identity.middleware import STREAMLIT_COOKIES, Identity
 from core.web.login.oidc_client import basic_secret, callback_address, with_userinfo
 from core.web.resources import Studio

@@ -16,10 +16,10 @@ from starlette.routing import Route
 from core.accounts.rules import Accounts, Entered, LoginRefused, Visitor
 from core.i18n import N_
 from core.i18n import gettext as _
+from core.models import InvalidInput
 from core.store import DatabaseError, DatabaseUnavailable
-from core.web.http.client_address import visitor
-from core.web.http.errors import SORRY, Refused, no_answer
-from core.web.http.requests import read_body, same_origin
+from core.web.http.errors import BodyTooLarge, Forbidden
+from core.web.http.requests import read_body, same_origin, visitor
 from core.web.identity.middleware import Identity, whose
 from core.web.identity.session_cache import LiveSessions
 from core.web.resources import Studio
@@ -32,22 +32,10 @@ CONCURRENT_LOGINS: Final = 8  # logins in one process
 _BODY_BYTES: Final = 16_384
 _CROSS_SITE: Final = N_("Please log in on Fivefold's own page.")
 _ELSEWHERE: Final = N_("Please open Fivefold at {address} and log in there.")
-_STATUS: Final = {
-    "taken": 409,
-    "weak passphrase": 422,
-    "invalid user_id": 422,
-    "another's link": 422,
-}
+_REASONS: Final = {Forbidden: "cross-site", BodyTooLarge: "too long", InvalidInput: "malformed"}
+"""What the log is told of a request that is no login."""
 
 _log = logging.getLogger(__name__)
-
-
-class _Malformed(Refused):
-    """A request that is no login; `reason` is for the log."""
-
-    def __init__(self, status: int, reason: str, message: str) -> None:
-        super().__init__(status, message)
-        self.reason = reason
 
 
 @dataclass(frozen=True)
@@ -83,8 +71,8 @@ def auth_routes(
 
     The first takes JSON with `user_id` and, as needed, `passphrase`, `register` (whether to make
     the account), `invite`, `next` (the page to go to); or `ticket`, what an identity provider
-    said. It answers with `next`; where it refuses with `message`, `ask` (whether a passphrase is
-    needed) and `wait` (seconds until it may be tried again).
+    said. It answers with `next`; where it refuses, the problem details have `ask` (whether a
+    passphrase is needed) and `wait` (seconds until it may be tried again).
 
     Args:
         open_studio: returns the shared studio; may raise `DatabaseUnavailable`.
@@ -98,28 +86,19 @@ def auth_routes(
         try:
             _check_origin(request)
             typed = await _read(request)
-            async with turns:
-                entered = await run_in_threadpool(_enter, open_studio, identity, typed, who)
-            await _end(request, open_studio, sessions)  # the cookie is another one now
-        except _Malformed as refusal:
-            await run_in_threadpool(_note, open_studio, refusal.reason, who)
-            return JSONResponse({"message": str(refusal)}, refusal.status)
-        except LoginRefused as refusal:
-            return _refuse(refusal)
-        except (DatabaseError, DatabaseUnavailable) as error:
-            return _sorry(error)
+        except tuple(_REASONS) as error:
+            await run_in_threadpool(_note, open_studio, _REASONS[type(error)], who)
+            raise
+        async with turns:
+            entered = await run_in_threadpool(_enter, open_studio, identity, typed, who)
+        await _end(request, open_studio, sessions)  # the cookie is another one now
         response = JSONResponse({"next": own_page(typed.next)})
         identity.remember(request, response, entered.secret)
         return response
 
     async def logout(request: Request) -> Response:
-        try:
-            _check_origin(request)
-            await _end(request, open_studio, sessions)
-        except _Malformed as refusal:
-            return JSONResponse({"message": str(refusal)}, refusal.status)
-        except (DatabaseError, DatabaseUnavailable) as error:
-            return _sorry(error)
+        _check_origin(request)
+        await _end(request, open_studio, sessions)
         response = JSONResponse({"next": "/login"})
         identity.forget(request, response)
         return response
@@ -146,14 +125,13 @@ def _check_origin(request: Request) -> None:
     if not same_origin(request):
         address = request.state.address
         said = _(_ELSEWHERE).format(address=address) if address else _(_CROSS_SITE)
-        raise _Malformed(403, "cross-site", said)
+        raise Forbidden(said)
 
 
 async def _read(request: Request) -> _Typed:
     """Return what the form sent."""
-    body = await read_body(request, _BODY_BYTES)
-    if body is None:
-        raise _Malformed(413, "too long", _("That is too long for a user id and a passphrase."))
+    too_long = _("That is too long for a user id and a passphrase.")
+    body = await read_body(request, _BODY_BYTES, too_long)
     try:
         form = json.loads(body)
         typed = _Typed(**{name: form[name] for name in _Typed.__dataclass_fields__ if name in form})
@@ -165,7 +143,7 @@ async def _read(request: Request) -> _Typed:
         if not form.keys() & {"user_id", "ticket", "invite"}:
             raise KeyError("user_id")  # noqa: TRY301
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise _Malformed(400, "malformed", _("Please type a user id.")) from None
+        raise InvalidInput(_("Please type a user id.")) from None
     return typed
 
 
@@ -183,18 +161,6 @@ def _enter(
     if typed.register:
         return accounts.register(typed.user_id, typed.passphrase, typed.invite, who)
     return accounts.log_in(typed.user_id, typed.passphrase, who)
-
-
-def _refuse(refusal: LoginRefused) -> Response:
-    said = {"message": str(refusal), "ask": refusal.ask, "wait": refusal.wait}
-    if refusal.wait:
-        return JSONResponse(said, 429, {"Retry-After": str(round(refusal.wait))})
-    return JSONResponse(said, _STATUS.get(refusal.reason, 403 if not refusal.ask else 401))
-
-
-def _sorry(error: Exception) -> Response:
-    _log.warning("nobody was logged in or out: %s", error)
-    return JSONResponse({"message": no_answer(SORRY)}, 503)
 
 
 def _note(open_studio: Callable[[], Studio], reason: str, who: Visitor) -> None:

@@ -59,7 +59,7 @@ class Bell {
       const answer = await fetch(inLanguage(path), { ...options, signal: AbortSignal.timeout(ANSWER_MS) });
       if (answer.status === LOGGED_OUT) return location.reload(); // in another tab, or from elsewhere
       said = await answer.json();
-      if (!answer.ok) trouble = said.message;
+      if (!answer.ok) trouble = said.detail;
       else if (said.user !== this.user) return location.reload(); // somebody else has logged in
     } catch {
       trouble = _(MUTE);

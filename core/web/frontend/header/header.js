@@ -46,7 +46,7 @@ class Header {
       const answer = await fetch(inLanguage("/auth/logout"), { method: "POST" });
       const said = await answer.json();
       if (answer.ok) return window.location.assign(at(said.next));
-      this.trouble.textContent = said.message;
+      this.trouble.textContent = said.detail;
     } catch {
       this.trouble.textContent = _("Logging out did not work. Is Fivefold still running?");
     }

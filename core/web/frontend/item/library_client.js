@@ -60,7 +60,7 @@ class Library {
       throw new Error(noAnswer());
     }
     const said = await answer.json().catch(() => ({}));
-    if (!answer.ok) throw new Error(said.message || noAnswer());
+    if (!answer.ok) throw new Error(said.detail || noAnswer());
     return said;
   }
 }

@@ -121,7 +121,7 @@ class EventStream {
         this.pass("looked", said);
         return true;
       }
-      trouble = said.message;
+      trouble = said.detail;
     } catch {} // said below
     if (turn === this.turn) this.told.trouble(trouble);
     return false;

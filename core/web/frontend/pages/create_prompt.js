@@ -125,7 +125,7 @@ class PromptBox {
     if (answer.prompt) {
       this.surprised = answer.prompt;
       this.write(answer.prompt);
-    } else setText(this.length, answer.message);
+    } else setText(this.length, answer.detail);
   }
 
   /** Say how long the prompt is where that comes near what a model takes. */
@@ -197,7 +197,7 @@ class Earlier {
     if (this.prompts) return;
     const answer = await asked("/prompts");
     this.prompts = answer.prompts;
-    this.trouble = answer.message;
+    this.trouble = answer.detail;
   }
 
   /** Another one was made. */
@@ -254,12 +254,12 @@ class Earlier {
   }
 }
 
-/** Ask a route of ours; where it does not answer, the result has a `message` alone. */
+/** Ask a route of ours; where it does not answer, the result has a `detail` alone. */
 async function asked(path) {
   try {
     const answer = await fetch(inLanguage(path), { signal: AbortSignal.timeout(ANSWER_MS) });
     return await answer.json();
   } catch {
-    return { message: _("Fivefold does not answer at the moment. Please try again.") };
+    return { detail: _("Fivefold does not answer at the moment. Please try again.") };
   }
 }

@@ -195,7 +195,7 @@ class JobView {
         signal: AbortSignal.timeout(ANSWERED_MS),
       });
       if (answer.status === LOGGED_OUT) return location.reload();
-      return answer.ok ? "" : (await answer.json()).message;
+      return answer.ok ? "" : (await answer.json()).detail;
     } catch {
       return _("Fivefold does not answer, so that was not done. Please try again.");
     }

@@ -116,7 +116,7 @@ class Entrance {
     this.hint.textContent = "";
     if (!said) return;
     this.button.disabled = false;
-    this.refuse(said.message);
+    this.refuse(said.detail);
     this.button.focus();
   }
 
@@ -143,7 +143,7 @@ class Entrance {
     const first = said.ask && !this.registering && this.passphrase.node.hidden;
     if (said.ask && !this.registering) this.askPassphrase(true);
     if (first) this.hint.textContent = _("This user id is protected by a passphrase.");
-    this.refuse(first ? "" : said.message, said.ask || this.data.recovers ? this.passphrase : this.user);
+    this.refuse(first ? "" : said.detail, said.ask || this.data.recovers ? this.passphrase : this.user);
     if (first) this.passphrase.input.focus();
   }
 
@@ -158,7 +158,7 @@ class Entrance {
       window.location.assign(at(said.next));
       return null;
     } catch {
-      return { message: _(NO_ANSWER) };
+      return { detail: _(NO_ANSWER) };
     }
   }
 
