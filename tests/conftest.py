@@ -15,12 +15,12 @@ from pymongo import MongoClient
 
 from core.media.folder import FolderStore
 from core.models import Asset, Job, Worker, now
-from core.providers.registry import configured
 from core.settings import Settings
 from core.store import Store, open_store
 from core.store.embedded import EmbeddedMongo
 from core.studio.order import Order
 from core.studio.planning import plan
+from tests.catalogue import illustrator_only
 from tests.database import Databases, in_memory
 from tests.kept_secret import pytest_runtest_makereport  # noqa: F401  # a hook
 from tests.profiles import register_profiles
@@ -111,7 +111,7 @@ def stored_job(
     store: Store, user_id: str = "ana", prompt: str = "the sea"
 ) -> tuple[Job, list[Asset]]:
     """Store a job of five images and five videos."""
-    job, assets = plan(Order(user_id=user_id, prompt=prompt, seed=7), configured())
+    job, assets = plan(Order(user_id=user_id, prompt=prompt, seed=7), illustrator_only())
     store.jobs.create(job, assets)
     return job, assets
 

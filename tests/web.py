@@ -9,12 +9,12 @@ from starlette.testclient import TestClient
 from core.accounts.passphrases import hash_passphrase
 from core.media.storage import ContentStore
 from core.models import Asset, Kind
-from core.providers.registry import configured
 from core.settings import Settings
 from core.store import Store
 from core.web.app.asgi import Front
 from core.web.identity.middleware import Identity
 from core.web.resources import Studio
+from tests.catalogue import illustrator_only
 from tests.conftest import claim
 
 HOST: Final = "http://studio.example.org"
@@ -46,7 +46,7 @@ def finished(store: Store, content: ContentStore, asset: Asset, data: bytes) -> 
 def studio_of(settings: Settings, store: Store, content: ContentStore) -> Studio:
     """A studio as `core.web.resources.studio` opens it, signing with a key of the test's."""
     identity = Identity("key", days=30, secure=False)
-    return Studio(settings, store, content, configured(), identity)
+    return Studio(settings, store, content, illustrator_only(), identity)
 
 
 def app_of(studio: Studio) -> Starlette:

@@ -12,8 +12,8 @@ from core.settings import load_settings
 @json_option
 def models(*, as_json: bool) -> None:
     """List what can be generated with: providers, models, shapes, lengths, options."""
-    from core.generation.generators import open_catalogue  # noqa: PLC0415
     from core.providers.base import what_is_made  # noqa: PLC0415
+    from core.providers.registry import open_catalogue  # noqa: PLC0415
 
     rows = open_catalogue(load_settings()).to_json()
     if as_json:

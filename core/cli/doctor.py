@@ -11,7 +11,6 @@ import numpy as np
 from core.cli.doctor_login import check_provider
 from core.cli.doctor_web import accepted_origin, check_links
 from core.cli.probes import Finding, Probe, looked_at
-from core.generation.generators import open_catalogue
 from core.generation.transport import address, check
 from core.media.encoding import encode_clip
 from core.media.folder import FolderStore
@@ -21,7 +20,7 @@ from core.models import Cost, Kind, now
 from core.notifications.channels import Channel
 from core.notifications.registry import offered, open_channels
 from core.providers.base import Capability, Provider
-from core.providers.registry import Catalogue
+from core.providers.registry import Catalogue, open_catalogue
 from core.settings import Settings, warnings_about
 from core.store import open_store
 from core.store.spending.costs import assumed_cost

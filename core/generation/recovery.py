@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from core.generation.executor import Executor
-from core.generation.generators import open_catalogue
 from core.generation.heartbeat import Heartbeat
 from core.media.storage import open_content
 from core.models import OPEN_STATES, Asset, new_id
+from core.providers.registry import open_catalogue
 from core.settings import Settings
 from core.store import Store
 

@@ -13,7 +13,6 @@ from typing import Any, Final
 from core.generation.disk_space import full_disks
 from core.generation.dispatcher import Dispatcher
 from core.generation.executor import Executor
-from core.generation.generators import open_catalogue
 from core.generation.heartbeat import Heartbeat
 from core.generation.leader_lease import LeaderLease
 from core.generation.priority_pool import without_queueing
@@ -23,7 +22,7 @@ from core.generation.transport import Engine
 from core.media.storage import open_content
 from core.models import Worker, new_id, now
 from core.providers.errors import ProviderError
-from core.providers.registry import Catalogue
+from core.providers.registry import Catalogue, open_catalogue
 from core.settings import Settings
 from core.store import DatabaseError, Store
 from core.store.work.workers import ALIVE_SECONDS

@@ -332,6 +332,8 @@ class Provider(ABC):
         title: for people.
         notice: what users must know about it; shown wherever it is used.
         consent: what users must accept before anything is sent to it; empty: nothing.
+        rank: of several that make the same kind, the one of the lowest rank is preferred. Those
+            that Fivefold brings along have higher ones than a plug-in that does not set it.
         local: whether it works on the worker's own machine.
         limits: of all its models together.
         deadlines: how long its steps may take.
@@ -342,6 +344,7 @@ class Provider(ABC):
     title: str
     notice: str = ""
     consent: str = ""
+    rank: int = 0
     local: bool = False
     limits: Limits = Limits()
     deadlines: Deadlines = Deadlines()

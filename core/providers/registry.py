@@ -1,19 +1,23 @@
 """Which providers there are, and which one makes what."""
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from importlib.metadata import entry_points
+from functools import partial
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from pkgutil import iter_modules
 from typing import Any, Final
 
+from core import providers
 from core.i18n import gettext as _
 from core.models import Kind, Task
 from core.providers.base import Capability, Limits, Provider, what_is_made
-from core.providers.illustrator.provider import Illustrator
+from core.settings import Settings
 
 ENTRY_POINTS: Final = "fivefold.providers"
-"""Group of the entry points by which an installed package adds a provider: each names a function
-without arguments that returns a `Provider`, or None where it is not switched on."""
+"""Group of the entry points by which an installed package adds providers: each names a module with
+a function `from_settings`, as the built-in ones have it."""
 
 _log = logging.getLogger(__name__)
 
@@ -24,8 +28,7 @@ class Catalogue:
 
     Attributes:
         providers: by their names.
-        broken: providers that could not be made, by the names of their entry points, with the
-            reason.
+        broken: why a plug-in or module offers nothing, by its name.
         narrowed: limits chosen for this installation, by `provider` or `provider/model`.
     """
 
@@ -153,31 +156,46 @@ class Catalogue:
             await provider.close()
 
 
-def configured(
-    hosted: Sequence[Provider] = (),
-    on_request: Sequence[Provider] = (),
-    *,
-    drawing_processes: int = 0,
-    narrowed: Mapping[str, Limits] | None = None,
-) -> Catalogue:
-    """Return the providers that are switched on.
+def open_catalogue(settings: Settings) -> Catalogue:
+    """Return the providers that are switched on, those to be preferred first.
+
+    Each module of this package and each plug-in may offer a function `from_settings(settings)`
+    that returns the providers that the settings switch on: none, one or several. What they need,
+    such as a vendor's SDK, is to be imported in there, so that only what is switched on is loaded.
+    One that raises keeps no other out.
 
     Args:
-        hosted: those with keys or addresses, the one to be preferred first. What installed
-            packages add goes before them, and the built-in illustrator fills what is left.
-        on_request: those that only make what they are chosen for.
-        drawing_processes: processes that the built-in illustrator draws in; 0: one a CPU core.
-        narrowed: limits chosen for this installation, by `provider` or `provider/model`.
+        settings: keys, addresses and models of providers, and limits of this installation.
     """
-    added: list[Provider] = []
+    found: list[Provider] = []
     broken: dict[str, str] = {}
-    for entry in sorted(entry_points(group=ENTRY_POINTS), key=lambda each: each.name):
+    for name, load in _modules():
         try:
-            provider = entry.load()()
-        except Exception as error:  # noqa: BLE001  # one package's mistake takes no other down
-            _log.exception("the provider “%s” cannot be used", entry.name)
-            broken[entry.name] = f"{type(error).__name__}: {error}"
-        else:
-            added += [] if provider is None else [provider]
-    all_of_them = [*added, *hosted, Illustrator(drawing_processes), *on_request]
-    return Catalogue({each.name: each for each in all_of_them}, broken, narrowed or {})
+            found += load()(settings)
+        except Exception as error:  # noqa: BLE001  # one provider's mistake takes no other down
+            _log.exception("the provider “%s” cannot be used", name)
+            broken[name] = f"{type(error).__name__}: {error}"
+    found.sort(key=lambda each: each.rank)
+    narrowed = {name: Limits(**each.model_dump()) for name, each in settings.limits.items()}
+    return Catalogue({each.name: each for each in found}, broken, narrowed)
+
+
+_FromSettings = Callable[[Settings], Sequence[Provider]]
+
+
+def _modules() -> Iterator[tuple[str, Callable[[], _FromSettings]]]:
+    """Yield the name of each plug-in and module, and a function that loads its `from_settings`."""
+    for entry in sorted(entry_points(group=ENTRY_POINTS), key=lambda each: each.name):
+        yield entry.name, partial(_from_settings_of, entry)
+    for module in iter_modules(providers.__path__):
+        yield module.name, partial(_built_in, module.name)
+
+
+def _from_settings_of(entry: EntryPoint) -> _FromSettings:
+    from_settings: _FromSettings = entry.load().from_settings
+    return from_settings
+
+
+def _built_in(name: str) -> _FromSettings:
+    module = import_module(f"{providers.__name__}.{name}")
+    return getattr(module, "from_settings", lambda _settings: ())  # not all modules have one

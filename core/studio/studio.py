@@ -2,12 +2,11 @@
 
 from dataclasses import dataclass
 
-from core.generation.generators import open_catalogue
 from core.i18n import gettext as _
 from core.media.storage import ContentStore, open_content
 from core.models import ChannelName, Kind, Task
 from core.notifications.registry import offered
-from core.providers.registry import Catalogue
+from core.providers.registry import Catalogue, open_catalogue
 from core.settings import Settings
 from core.store import Store, open_store
 from core.studio.offers import Offer

@@ -8,12 +8,12 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from core.models import ChannelName, Notice, NoticeStatus, Notify, new_id, now
-from core.providers.registry import configured
 from core.settings import Settings
 from core.store import Store, open_store
 from core.studio.order import Order
 from core.studio.planning import plan
 from tests.browser import pages
+from tests.catalogue import illustrator_only
 from tests.product import Product
 
 TOLD_MS = 12_000  # two looks of a tab that is on the screen
@@ -88,7 +88,7 @@ def put(  # noqa: PLR0913  # one keyword each
 def quiet_job(store: Store, user_id: str) -> str:
     """Store a job that ended at once and that the product itself announces to nobody."""
     order = Order(user_id=user_id, prompt="a fox", notify=Notify(channels=()))
-    job, assets = plan(order, configured())
+    job, assets = plan(order, illustrator_only())
     store.jobs.create(job, assets)
     store.jobs.cancel(job.id, user_id)
     store.jobs.settle(job.id)

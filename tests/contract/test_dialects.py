@@ -17,12 +17,12 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from core.generation.generators import open_catalogue
 from core.models import Kind, Task
 from core.providers.base import Provider, Request
 from core.providers.errors import ProviderError
 from core.providers.openai.dialects import DIALECTS
 from core.providers.openai.provider import OpenAI, Server
+from core.providers.registry import open_catalogue
 from core.settings import Settings
 from tests.contract.published import make, of_path, order, seen
 from tests.servers import local, openai

@@ -22,8 +22,9 @@ from core.providers.errors import (
 )
 from core.providers.horde.provider import ANONYMOUS, IMPOSSIBLE, Horde
 from core.providers.horde.request import ANY
-from core.providers.registry import configured
-from core.providers.tasks import UNANSWERED
+from core.providers.http.polling import UNANSWERED
+from core.providers.registry import open_catalogue
+from core.settings import Settings
 from core.studio.order import Choice, Order
 from core.studio.planning import plan
 from tests.contract.fakes import Reports
@@ -312,7 +313,7 @@ def test_its_sizes_are_multiples_of_64_and_near_their_ratio() -> None:
 
 
 def test_it_is_used_only_by_those_who_accept_it() -> None:
-    catalogue = configured([], [Horde()], drawing_processes=1)
+    catalogue = open_catalogue(Settings(ai_horde=True, drawing_processes=1))
     asyncio.run(catalogue.close())
     assert catalogue.choose(Kind.IMAGE)[0].name == "illustrator"
     choices = {Kind.IMAGE: Choice(provider="ai-horde")}

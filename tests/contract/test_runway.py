@@ -25,8 +25,8 @@ from core.providers.errors import (
     RateLimited,
     RequestRejected,
 )
+from core.providers.http.polling import UNANSWERED
 from core.providers.runway.provider import UNLIMITED, Runway
-from core.providers.tasks import UNANSWERED
 from core.settings import Settings
 from core.store import Store
 from core.studio.order import Choice, Order

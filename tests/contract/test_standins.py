@@ -22,7 +22,8 @@ from core.providers.errors import (
     ProviderUnavailable,
     RateLimited,
 )
-from core.providers.registry import Catalogue, configured
+from core.providers.registry import Catalogue, open_catalogue
+from core.settings import Settings
 from tests.contract.fakes import Reports
 from tests.product import ROOT, free_port
 from tests.servers.process import StudioProcess
@@ -234,7 +235,7 @@ def catalogue_with(
     monkeypatch: pytest.MonkeyPatch, folder: Path, *names: str, **others: str
 ) -> Catalogue:
     monkeypatch.syspath_prepend(install(folder, *names, **others))
-    return configured(drawing_processes=1)
+    return open_catalogue(Settings(drawing_processes=1))
 
 
 def test_an_entry_point_adds_a_provider_before_the_built_in_one(
@@ -280,7 +281,10 @@ def test_a_broken_entry_point_is_named_and_does_no_harm(
 
 
 def test_another_process_finds_the_provider_by_its_path_alone(tmp_path: Path) -> None:
-    look = "from core.providers.registry import configured; print(*configured().providers)"
+    look = (
+        "from core.providers.registry import open_catalogue; from core.settings import Settings; "
+        "print(*open_catalogue(Settings(_env_file=None)).providers)"
+    )
     path = os.pathsep.join([str(install(tmp_path, "sketch")), str(ROOT)])
     printed = subprocess.run(
         [sys.executable, "-c", look],

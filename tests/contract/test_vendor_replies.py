@@ -33,10 +33,10 @@ from core.providers.errors import (
     RequestRejected,
 )
 from core.providers.horde.provider import Horde
-from core.providers.openai.models import Price
 from core.providers.openai.provider import OpenAI, Server
 from core.providers.openai.variations import vary
 from core.providers.runway.provider import Runway
+from core.settings import TokenPrice
 from tests.contract.fakes import Reports
 from tests.product import free_port
 from tests.servers.wire import clip, cut, picture, serving
@@ -118,7 +118,7 @@ def provider_of(world: Scripted, **changed: Any) -> OpenAI:
         "image_models": [SUNBURST, "sd-3.5"],
         "video_models": ["wan-2.2"],
         "dialect": "openai",
-        "prices": {SUNBURST: Price(text_in=5, image_out=30)},
+        "prices": {SUNBURST: TokenPrice(text_in=5, image_out=30)},
     }
     return OpenAI(Server(**fields | changed), poll_seconds=0.001, seconds=10.0)
 

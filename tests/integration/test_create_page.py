@@ -10,13 +10,14 @@ from streamlit.testing.v1 import AppTest
 from core.media.folder import FolderStore
 from core.models import Asset, AssetState, Cost, InvalidInput, Job, Kind
 from core.providers.base import Capability, Option
-from core.providers.registry import Catalogue, configured
+from core.providers.registry import Catalogue
 from core.settings import Settings
 from core.store import Store
 from core.studio.order import Order
 from core.studio.planning import plan
 from core.studio.variations import vary
 from core.web.resources import Studio, studio
+from tests.catalogue import illustrator_only
 from tests.conftest import claim, stored_job
 from tests.contract.fakes import FakeProvider
 from tests.integration.test_web_pages import ROOT, opened, press, send, shown
@@ -72,7 +73,7 @@ def labels(app: AppTest) -> set[str]:
 
 def done(store: Store, **more: Any) -> tuple[Job, Asset]:
     """Store a job whose first image is finished."""
-    job, assets = plan(Order(user_id="ana", prompt="the sea", **more), configured())
+    job, assets = plan(Order(user_id="ana", prompt="the sea", **more), illustrator_only())
     asset = assets[0].model_copy(update={"state": AssetState.DONE, "width": 64, "height": 64})
     store.jobs.create(job, [asset, *assets[1:]])
     return job, asset

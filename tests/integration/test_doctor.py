@@ -19,11 +19,11 @@ from starlette.routing import Route
 from core.cli import doctor_web
 from core.cli.doctor import Finding, _budgets, _encoder, examine
 from core.cli.doctor_web import check_links
-from core.generation.generators import open_catalogue
 from core.media import inspection
 from core.media.bounded import OutOfBounds
 from core.media.inspection import BrokenMedia
 from core.media.storage import open_content
+from core.providers.registry import open_catalogue
 from core.settings import OpenAIServer, Settings, load_settings
 from core.store import DatabaseUnavailable, Store
 from core.web.app.health import health_routes

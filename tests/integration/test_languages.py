@@ -183,11 +183,11 @@ def ended(store: Store, spoken: str | None, channels: tuple[str, ...]) -> Job:
 
 
 def new_job(spoken: str | None, channels: tuple[str, ...]) -> tuple[Job, list[Asset]]:
-    from core.providers.registry import configured  # noqa: PLC0415
     from core.studio.planning import plan  # noqa: PLC0415
+    from tests.catalogue import illustrator_only  # noqa: PLC0415
 
     wish = Notify(channels=channels, email="ana@example.org")
-    job, assets = plan(Order(user_id="ana", prompt="das Meer", notify=wish), configured())
+    job, assets = plan(Order(user_id="ana", prompt="das Meer", notify=wish), illustrator_only())
     return job.model_copy(update={"language": spoken}), assets
 
 

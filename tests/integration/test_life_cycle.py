@@ -15,10 +15,10 @@ from core.models import (
     AssetState,
     JobStatus,
 )
-from core.providers.registry import configured
 from core.store import LeaseLost, Store
 from core.studio.order import Order
 from core.studio.planning import plan
+from tests.catalogue import illustrator_only
 from tests.profiles import examples
 
 ITEMS: Final = 3
@@ -86,7 +86,7 @@ class LifeCycle:
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self.job, assets = plan(Order(user_id="ana", prompt="x"), configured())
+        self.job, assets = plan(Order(user_id="ana", prompt="x"), illustrator_only())
         self.ids = [asset.id for asset in assets[:ITEMS]]
         store.jobs.create(self.job, assets[:ITEMS])
         self.model = [Item() for _ in self.ids]

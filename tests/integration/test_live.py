@@ -19,7 +19,6 @@ from pymongo.errors import AutoReconnect
 
 from core.media.folder import FolderStore
 from core.models import DUE_NOW, Asset, AssetError, AssetState, Job, JobStatus, now
-from core.providers.registry import configured
 from core.settings import Settings
 from core.store import DatabaseUnavailable, Store
 from core.studio.order import Order
@@ -29,6 +28,7 @@ from core.web.identity.middleware import Identity
 from core.web.live import feeds, hub
 from core.web.live.feeds import JobChannel
 from core.web.resources import Studio
+from tests.catalogue import illustrator_only
 from tests.conftest import claim, stored_job
 from tests.product import ROOT, START_SECONDS, free_port
 from tests.web import app_of, served, studio_of
@@ -587,7 +587,7 @@ def test_who_has_asked_for_something_else_before_is_behind(store: Store) -> None
 
 def finished_in(store: Store, seconds: float, length: float | None = None) -> Asset:
     """Store an item that took so long."""
-    _, [asset, *_] = plan(Order(user_id="ana", prompt="x"), configured())
+    _, [asset, *_] = plan(Order(user_id="ana", prompt="x"), illustrator_only())
     moment = now()
     changed = asset.model_copy(
         update={

@@ -12,11 +12,12 @@ from streamlit.testing.v1 import AppTest
 
 from core.models import Cost, Kind, Task
 from core.providers.base import Capability
-from core.providers.registry import Catalogue, configured
+from core.providers.registry import Catalogue
 from core.store import Store
 from core.web.app.server import MESSAGE_BYTES
 from core.web.create.submit import NOT_OFFERED, OTHERWISE
 from core.web.resources import Studio, studio
+from tests.catalogue import illustrator_only
 from tests.contract.fakes import FakeProvider
 from tests.integration.test_web_pages import opened, send, shown
 
@@ -41,7 +42,7 @@ class Paid(FakeProvider):
 def both(monkeypatch: pytest.MonkeyPatch, page_studio: Studio) -> Iterator[Catalogue]:
     """A catalogue of a paid provider, which is preferred, and the illustrator, which is free."""
     assert page_studio.settings
-    free = configured().providers["illustrator"]
+    free = illustrator_only().providers["illustrator"]
     catalogue = Catalogue({"paid": Paid(), "illustrator": free})
     monkeypatch.setattr("core.studio.studio.open_catalogue", lambda _settings: catalogue)
     studio.clear()

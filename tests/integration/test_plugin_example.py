@@ -16,7 +16,8 @@ from core.generation.heartbeat import Heartbeat
 from core.media.folder import FolderStore
 from core.media.inspection import inspect
 from core.models import AssetState, InvalidInput, Kind
-from core.providers.registry import Catalogue, configured
+from core.providers.registry import Catalogue, open_catalogue
+from core.settings import Settings
 from core.store import Store
 from core.studio.order import Choice, Order
 from core.studio.planning import plan
@@ -56,12 +57,13 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def catalogue(packages: Path, monkeypatch: pytest.MonkeyPatch) -> Catalogue:
     monkeypatch.syspath_prepend(packages)
-    return configured(drawing_processes=1)
+    return open_catalogue(Settings(drawing_processes=1))
 
 
 def test_another_process_finds_it_before_the_others(packages: Path, tmp_path: Path) -> None:
     look = (
-        "import asyncio; from core.providers.registry import configured; found = configured(); "
+        "import asyncio; from core.providers.registry import open_catalogue; "
+        "from core.settings import Settings; found = open_catalogue(Settings(_env_file=None)); "
         "print(*found.providers, found.broken); "
         "print(asyncio.run(found.providers['plasma'].check()))"
     )

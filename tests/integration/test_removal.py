@@ -32,13 +32,13 @@ from core.models import (
     ViewEntry,
     now,
 )
-from core.providers.registry import configured
 from core.settings import Settings
 from core.store import DatabaseError, Store
 from core.store.accounts.login_throttle import Limit
 from core.store.jobs.library import Filter
 from core.studio.order import Order
 from core.studio.planning import plan
+from tests.catalogue import illustrator_only
 from tests.conftest import claim, stored_job
 from tests.contract.fakes import FakeProvider
 from tests.integration.bench import NewBench, run, until
@@ -70,7 +70,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 def ordered(store: Store, user_id: str, **wish: Any) -> tuple[Job, list[Asset]]:
     """Store a job of one image and one video."""
     order = Order(user_id=user_id, prompt="the sea", notify=Notify(**wish))
-    job, assets = plan(order, configured())
+    job, assets = plan(order, illustrator_only())
     store.jobs.create(job, [assets[0], assets[5]])
     return job, [assets[0], assets[5]]
 

@@ -7,12 +7,12 @@ from pymongo import ASCENDING, DESCENDING, IndexModel, MongoClient
 from core.generation.sweeper import empty_bin
 from core.media.folder import FolderStore
 from core.models import AssetState, JobStatus, User
-from core.providers.registry import configured
 from core.settings import Settings
 from core.store import open_store
 from core.store.jobs.library import Filter, Sort
 from core.studio.order import Order
 from core.studio.planning import plan
+from tests.catalogue import illustrator_only
 from tests.conftest import MOMENT
 from tests.web import app_of, browser_of, log_in, studio_of
 
@@ -31,7 +31,7 @@ def without(document: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
 
 def leave_behind(settings: Settings) -> str:
     """Store a job of Ana's of which one item failed, as the last release did; return its id."""
-    job, assets = plan(Order(user_id="ana", prompt="a red fox"), configured())
+    job, assets = plan(Order(user_id="ana", prompt="a red fox"), illustrator_only())
     over: dict[str, Any] = {"status": JobStatus.FAILED, "generated_at": MOMENT}
     over["image_paths"] = tuple(f"generated_content/ana/{each.id}.png" for each in assets[1:5])
     items = []

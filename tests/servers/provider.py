@@ -9,7 +9,7 @@ import os
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import httpx2
 
@@ -24,6 +24,7 @@ from core.providers.errors import (
 )
 from core.providers.registry import ENTRY_POINTS
 from core.providers.responses.reader import State, read_reply
+from core.settings import Settings
 
 RATIOS = {"1:1": (64, 64)}
 PATIENCE = 5  # unanswered questions about a task in a row, until it is left for later
@@ -56,17 +57,19 @@ class StandIn(Provider):
         )
 
     @classmethod
-    def from_environment(cls) -> Self | None:
-        """Return the provider where STANDIN_URL names the vendor."""
+    def from_settings(cls, settings: Settings) -> list[Provider]:
+        """Return the provider where STANDIN_URL, which is no setting of ours, names the vendor."""
+        del settings
         url = os.environ.get("STANDIN_URL")
         if not url:
-            return None
-        return cls(
+            return []
+        provider = cls(
             url,
             limit=int(os.environ.get("STANDIN_LIMIT", "50")),
             poll_seconds=float(os.environ.get("STANDIN_POLL_SECONDS", "0.2")),
             timeout=float(os.environ.get("STANDIN_TIMEOUT_SECONDS", "10")),
         )
+        return [provider]
 
     def capabilities(self) -> Sequence[Capability]:
         return [
@@ -208,11 +211,6 @@ class Sketch(AtOnce):
     kinds: ClassVar[Mapping[Kind, str]] = {Kind.IMAGE: "sketch-1", Kind.VIDEO: "sketch-1"}
 
 
-studio = Studio.from_environment
-instant = Instant.from_environment
-sketch = Sketch.from_environment
-
-
 def install(folder: Path, *names: str, **others: str) -> Path:
     """Make the providers known to whoever has the returned folder on the PYTHONPATH.
 
@@ -221,7 +219,10 @@ def install(folder: Path, *names: str, **others: str) -> Path:
         names: of the providers, the one to be preferred first.
         others: more entry points, by their names.
     """
-    entries = {f"{number}-{name}": f"{__name__}:{name}" for number, name in enumerate(names, 1)}
+    entries = {
+        f"{number}-{name}": f"{__name__}:{name.capitalize()}"
+        for number, name in enumerate(names, 1)
+    }
     lines = [f"{name} = {value}" for name, value in (entries | others).items()]
     metadata = folder / "fivefold_standin-1.0.dist-info"
     metadata.mkdir(parents=True)

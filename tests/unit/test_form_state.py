@@ -5,13 +5,13 @@ import pytest
 from core.models import Asset, AssetState, Job, Kind, Task
 from core.providers.base import Capability, Option
 from core.providers.openai.provider import OpenAI, Server
-from core.providers.registry import configured
 from core.studio.offers import Offer
 from core.studio.order import Order
 from core.studio.planning import plan
 from core.web.create.form import Form
 from core.web.create.prefill import texts_of
 from core.web.create.prompt_ideas import surprise
+from tests.catalogue import illustrator_only
 from tests.contract.fakes import FakeProvider
 
 WIDE = {"1:1": (64, 64), "16:9": (128, 72), "21:9": (168, 72)}
@@ -142,7 +142,7 @@ def test_clips_of_an_image_have_its_shape_and_an_upscale_has_none() -> None:
 
 
 def made(**more: Any) -> tuple[Job, list[Asset]]:
-    job, assets = plan(Order(user_id="ana", prompt="the sea", **more), configured())
+    job, assets = plan(Order(user_id="ana", prompt="the sea", **more), illustrator_only())
     return job, [asset.model_copy(update={"state": AssetState.DONE}) for asset in assets]
 
 

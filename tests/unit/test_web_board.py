@@ -19,7 +19,6 @@ from core.models import (
     Via,
     job_summary,
 )
-from core.providers.registry import configured
 from core.store.work.eta import Eta
 from core.studio.order import Order
 from core.studio.planning import plan
@@ -28,6 +27,7 @@ from core.web.jobs import item_view, snapshot
 from core.web.text.dates import moment_text, span_text, zone_of
 from core.web.text.money import job_cost_text
 from core.web.text.viewer import View
+from tests.catalogue import illustrator_only
 from tests.conftest import MOMENT
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -36,7 +36,7 @@ PROMPT = "A <b>fox</b> & **stars** שלום 🦊\nsecond line"
 
 
 def planned(**changes: object) -> tuple[Job, list[Asset]]:
-    job, assets = plan(Order(user_id="ana", prompt=PROMPT, seed=7), configured())
+    job, assets = plan(Order(user_id="ana", prompt=PROMPT, seed=7), illustrator_only())
     return job.model_copy(update={"created_at": MOMENT} | changes), assets
 
 

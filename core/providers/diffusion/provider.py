@@ -103,6 +103,7 @@ class Diffusion(Provider):
     name = "diffusers"
     title = "Stable Diffusion"
     local = True
+    rank = 30
     deadlines = Deadlines(follow=14_400.0)  # weights may have to be downloaded first
 
     def __init__(

@@ -41,10 +41,10 @@ from core.providers.errors import (
 from core.providers.horde.request import LARGE, OPTIONS, SMALL, order_of
 from core.providers.http.client import http_client, read_body
 from core.providers.http.download import Fetcher, insist
+from core.providers.http.polling import UNANSWERED, left_for_later
 from core.providers.responses.reader import Reply, number, read_reply
 from core.providers.responses.refusals import Vendor, asking, body_of
 from core.providers.responses.wording import words
-from core.providers.tasks import UNANSWERED, left_for_later
 
 ANONYMOUS: Final = "0000000000"
 MODELS: Final = ("stable_diffusion", "AlbedoBase XL (SDXL)")
@@ -81,6 +81,7 @@ class Horde(Provider):
         "Free of charge: volunteers' computers draw. Without a key of one's own it is slow."
     )
     limits = _LIMITS
+    rank = 100
 
     def __init__(
         self,

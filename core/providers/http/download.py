@@ -25,11 +25,11 @@ from core.providers.errors import (
 )
 from core.providers.http.address_rules import Walled, Walls
 from core.providers.http.client import BoundedBody, ReplyTooLarge, tls
+from core.providers.http.polling import left_for_later
 from core.providers.responses.media_search import Medium
 from core.providers.responses.reader import read_reply
 from core.providers.responses.refusals import Vendor
 from core.providers.responses.signatures import HEAD, is_text, kind_of
-from core.providers.tasks import left_for_later
 from core.system.backoff import Backoff
 from core.system.internet import request_checked
 

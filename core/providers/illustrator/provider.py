@@ -80,6 +80,7 @@ class Illustrator(Provider):
     title = N_("Built-in illustrator")
     notice = N_("Built-in illustrator, not an AI model: add a key for real generation.")
     local = True
+    rank = 90
 
     def __init__(self, processes: int = 0) -> None:
         self._processes = processes or os.cpu_count() or 1

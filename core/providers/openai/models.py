@@ -7,7 +7,6 @@ the way such servers understand (vLLM-Omni, SGLang, LocalAI, stable-diffusion.cp
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from core.i18n import N_
@@ -16,6 +15,7 @@ from core.providers.base import AUTO, Capability, Option
 from core.providers.errors import RequestRejected
 from core.providers.openai.dialects import Dialect
 from core.providers.responses.reader import number
+from core.settings import TokenPrice
 
 PARTIAL_IMAGES: Final = 2
 _STANDARD: Final = {"1:1": (1024, 1024), "3:2": (1536, 1024), "2:3": (1024, 1536)}
@@ -55,20 +55,11 @@ _SIZES: Final = tuple(
 _FINEST: Final = re.compile(r"gpt-image-2\.5-(sunburst|flare)(-2026-09-08)?")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Price:
-    """US dollars for a million tokens."""
-
-    text_in: float = 0.0
-    image_in: float = 0.0
-    image_out: float = 0.0
-
-
 # From the vendor's page of the model, November 2026. What is not here has no known price.
-PRICES: Final = {"gpt-image-2.6-sunburst": Price(text_in=5.0, image_in=8.0, image_out=30.0)}
+PRICES: Final = {"gpt-image-2.6-sunburst": TokenPrice(text_in=5.0, image_in=8.0, image_out=30.0)}
 
 
-def cost_of(usage: Mapping[str, Any] | None, price: Price | None) -> float | None:
+def cost_of(usage: Mapping[str, Any] | None, price: TokenPrice | None) -> float | None:
     """Return what an image cost in US dollars; None where the usage or the price is not known."""
     if usage is None or price is None:
         return None

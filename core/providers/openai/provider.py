@@ -35,6 +35,7 @@ from core.providers.errors import (
 )
 from core.providers.http.client import Call, http_client, opened, read_body
 from core.providers.http.download import Fetcher, insist
+from core.providers.http.polling import wait_for
 from core.providers.openai.dialects import DIALECTS, Dialect, owners, recognised
 from core.providers.openai.images import Picture, request_id
 from core.providers.openai.models import (
@@ -51,7 +52,6 @@ from core.providers.openai.server import REJECTED, SPENT, Server
 from core.providers.responses.media_search import Medium
 from core.providers.responses.reader import Reply, State, last_part, read_reply
 from core.providers.responses.refusals import Vendor, asking
-from core.providers.tasks import wait_for
 
 __all__ = ["OpenAI", "Server"]
 
@@ -69,6 +69,7 @@ class OpenAI(Provider):
         seconds: to wait for an answer, at most.
     """
 
+    rank = 10
     deadlines = Deadlines(submit=SECONDS + 60, follow=7200.0)
 
     def __init__(

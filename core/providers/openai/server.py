@@ -4,7 +4,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from core.providers.openai.models import PARTIAL_IMAGES, Price
+from core.providers.openai.models import PARTIAL_IMAGES
+from core.settings import TokenPrice
 
 REJECTED: Final = frozenset({"moderation_blocked", "content_policy_violation"})
 """Codes that mean that a prompt is refused."""
@@ -56,6 +57,6 @@ class Server:
     extra: Mapping[str, Any] = field(default_factory=dict)
     moderated: bool = False
     partial_images: int = PARTIAL_IMAGES
-    prices: Mapping[str, Price] = field(default_factory=dict)
+    prices: Mapping[str, TokenPrice] = field(default_factory=dict)
     dialect: str = ""
     closed_ports: Collection[int] = ()

@@ -38,13 +38,13 @@ from core.providers.errors import (
 )
 from core.providers.http.client import Call, ReplyTooLarge, httpx_client, read_body
 from core.providers.http.download import Fetcher, insist
+from core.providers.http.polling import wait_for
 from core.providers.responses.media_search import Medium
 from core.providers.responses.reader import Reply, State, number, read_reply
 from core.providers.responses.refusals import Vendor, asking
 from core.providers.responses.signatures import kind_of
 from core.providers.responses.wording import first
 from core.providers.runway.catalogue import models
-from core.providers.tasks import wait_for
 
 READS: Final = 4  # times that what costs nothing is asked again
 _MOST: Final = 1_000_000  # of any limit: what a vendor says may be any number
@@ -69,6 +69,7 @@ class Runway(Provider):
 
     name = "runwayml"
     title = "RunwayML"
+    rank = 20
     deadlines = Deadlines(submit=120.0, follow=7200.0)
 
     def __init__(

@@ -12,6 +12,7 @@ from PIL import Image
 from core.media.encoding import encode_clip, encode_png
 from core.models import Kind
 from core.providers.base import Capability, Option, Outcome, Provider, Report, Request, Submission
+from core.settings import Settings
 
 RATIOS = {"1:1": (512, 512), "16:9": (640, 360), "9:16": (360, 640)}
 SCALE = Option(
@@ -64,9 +65,9 @@ class Plasma(Provider):
         return "Draws waves; needs nothing."
 
 
-def provider() -> Provider | None:
-    """Return the provider; one that lacks its key or address returns None and is not there."""
-    return Plasma()
+def from_settings(_settings: Settings) -> list[Provider]:
+    """Return what is switched on; a provider that lacks its key or address is left out."""
+    return [Plasma()]
 
 
 def _write(request: Request, path: Path) -> None:
