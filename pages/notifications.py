@@ -5,6 +5,7 @@ import streamlit as st
 from core.i18n import gettext as _
 from core.models import InvalidInput, User
 from core.store import DatabaseError
+from core.studio.notices import mark_read
 from core.web import frontend, tab_session
 from core.web.http.errors import no_answer
 from core.web.inbox import notices, preferences
@@ -31,7 +32,7 @@ def live(user: User) -> None:
         store = studio().store
         shown = notices.overview(store, user, tab_session.view(user))
         if store.notices.unread(user.id):
-            store.notices.mark_read(user.id)  # all of it is shown here
+            mark_read(store, user.id)  # the page shows all of them
         if st.session_state.get("notices_pace") != shown["pace"]:
             st.session_state["notices_pace"] = shown["pace"]
             st.rerun()  # how often the fragment runs again is decided by the page

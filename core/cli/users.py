@@ -241,9 +241,11 @@ def unlock(name: str) -> None:
 @_name
 def log_out(name: str) -> None:
     """End all sessions of NAME."""
+    from core.studio.account import log_out_everywhere  # noqa: PLC0415  # loads the providers
+
     with _opened() as opened:
         user_id = opened.account(name).id
-        number = opened.store.login_sessions.revoke_all(user_id)
+        number = log_out_everywhere(opened.store, user_id)
         click.echo(f"Ended {number} session{'' if number == 1 else 's'} of {user_id}.")
 
 
@@ -252,11 +254,13 @@ def log_out(name: str) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def remove(name: str, *, yes: bool) -> None:
     """Delete NAME with all files, jobs and settings; the logs stay until LOG_DAYS are over."""
+    from core.studio.account import delete_account  # noqa: PLC0415  # loads the providers
+
     with _opened() as opened:
         user_id = opened.account(name).id
         if not yes:
             typed = click.prompt(f"Everything of {user_id} goes for good. Type the name again")
             if typed.strip().lower() != user_id:
                 raise InvalidInput(f"Nothing was deleted; that is not {user_id!r}.")
-        opened.store.account_deletion.ask(user_id)
+        delete_account(opened.store, user_id)
         click.echo(f"{user_id} is being deleted; a running worker does the rest.")

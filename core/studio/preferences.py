@@ -1,4 +1,4 @@
-"""Checking what users wish to be told, against what there is here."""
+"""Notification preferences: when and by which channels a user is notified."""
 
 from collections.abc import Collection
 from datetime import timedelta
@@ -14,21 +14,23 @@ from core.models import (
     now,
     parse_address,
 )
+from core.notifications.channels.webhook import parse_webhook
 from core.store import Store
+from core.studio.studio import Studio
 
 TESTS_AN_HOUR: Final = 10
 
 
 def check_preferences(notify: Notify, user: User | None, channels: Collection[str]) -> None:
-    """See that a wish can be fulfilled.
+    """Check that a user can be notified like this.
 
     Args:
-        notify: the wish.
-        user: who has it; None: somebody without settings.
-        channels: the names of those that are offered here.
+        notify: when and by which channels.
+        user: whom; None: an unknown user.
+        channels: the names of the available channels.
 
     Raises:
-        InvalidInput: it cannot; the text says what to do.
+        InvalidInput: they cannot; the text says what to do.
     """
     missing = [name for name in notify.channels if name not in channels]
     if ChannelName.EMAIL in missing:
@@ -47,19 +49,55 @@ def check_preferences(notify: Notify, user: User | None, channels: Collection[st
         raise InvalidInput(_("Please save a webhook on the page “Notifications” first."))
 
 
-def choose_email(store: Store, user: User, typed: str) -> str:
-    """Store where a user's mail goes, switch it on, and ask its owner where that is needed.
+def choose_defaults(studio: Studio, user: User, notify: Notify, zone: str | None) -> None:
+    """Store how a user is notified of jobs that do not say otherwise.
+
+    Args:
+        studio: the connections.
+        user: whom.
+        notify: when and by which channels.
+        zone: the name of their time zone; None: as the browser says.
+
+    Raises:
+        InvalidInput: they cannot be notified like this; the text says what to do.
+    """
+    check_preferences(notify, user, studio.channels())
+    studio.store.users.choose(user.id, notify=notify, zone=zone)
+
+
+def choose_webhook(store: Store, user: User, url: str, body_format: str | None) -> None:
+    """Store where a user's webhook leads.
 
     Args:
         store: the database.
-        user: whose mail.
-        typed: an address; empty: none any more.
-
-    Returns:
-        what to tell the user.
+        user: whose webhook.
+        url: its address, as typed.
+        body_format: a `WebhookFormat`; None: as the address suggests.
 
     Raises:
-        InvalidInput: it is no address, or its owner was asked often enough.
+        InvalidInput: it is not an address that can be called; the text says why.
+    """
+    store.users.choose(user.id, webhook=parse_webhook(url, body_format))
+
+
+def remove_webhook(store: Store, user: User) -> None:
+    """Forget a user's webhook."""
+    store.users.choose(user.id, webhook=None)
+
+
+def choose_email(store: Store, user: User, typed: str) -> str:
+    """Store a user's e-mail address, switch e-mail on, and ask for confirmation if needed.
+
+    Args:
+        store: the database.
+        user: whose address.
+        typed: an address; empty: remove it.
+
+    Returns:
+        a message for the user.
+
+    Raises:
+        InvalidInput: it is no address, or confirmation was asked for too often.
     """
     others = tuple(name for name in user.notify.channels if name != ChannelName.EMAIL)
     if not typed.strip():
@@ -73,7 +111,7 @@ def choose_email(store: Store, user: User, typed: str) -> str:
         store.email_addresses.ask(user.id, address)
         store.notices.add(user.id, NoticeKind.CONFIRM, ChannelName.EMAIL, address)
         if user.email is not None and not _confirmed(store, user.id, user.email):
-            store.notices.readdress(user.id, user.email, address)  # it was a slip, perhaps
+            store.notices.readdress(user.id, user.email, address)  # it may have been a typing error
     switched_on = user.notify.model_copy(update={"channels": (*others, ChannelName.EMAIL)})
     store.users.choose(user.id, email=address, notify=switched_on)
     if known is not None and known.takes_mail:
@@ -89,10 +127,10 @@ def _confirmed(store: Store, user_id: str, address: str) -> bool:
 
 
 def send_test(store: Store, user: User, channel: ChannelName) -> None:
-    """Let a test be sent to a user over a channel.
+    """Send a user a test notification.
 
     Raises:
-        InvalidInput: it leads nowhere yet, or there were many tests.
+        InvalidInput: the channel is not set up, or there were too many tests.
     """
     check_preferences(Notify(channels=(channel,)), user, list(ChannelName))
     if store.notices.added(user.id, NoticeKind.TEST, now() - timedelta(hours=1)) >= TESTS_AN_HOUR:

@@ -17,12 +17,12 @@ from core.accounts.passphrases import MIN_CHARACTERS
 from core.accounts.rules import Accounts, LoginRefused
 from core.i18n import LANGUAGES, N_, negotiated
 from core.i18n import gettext as _
-from core.models import InvalidInput, Invitation, LoginSession, User, Via, now, parse_user_id
+from core.models import InvalidInput, Invitation, LoginSession, User, now
 from core.store import DatabaseError
 from core.store.accounts.invitations import INVITE_DAYS
+from core.studio import account
 from core.web import tab_session
 from core.web.http.errors import no_answer
-from core.web.identity.permissions import Access
 from core.web.inbox.preferences import draw_settings
 from core.web.resources import studio
 from core.web.text.dates import moment_text, zone_of
@@ -187,13 +187,10 @@ def _draw_language(user: User) -> None:
 
 
 def _choose_language(user_id: str) -> None:
-    chosen = st.session_state[_LANGUAGE] or None
-    if chosen is not None and chosen not in LANGUAGES:
-        said = _("There is no such language here.")
-        st.session_state[_SAID] = _Said("language", said, refused=True)
-        return
     try:
-        studio().store.users.choose(user_id, language=chosen)
+        account.choose_language(studio().store, user_id, st.session_state[_LANGUAGE] or None)
+    except InvalidInput as error:
+        st.session_state[_SAID] = _Said("language", str(error), refused=True)
     except DatabaseError:
         st.session_state[_SAID] = _Said("language", no_answer(), refused=True)
 
@@ -300,12 +297,12 @@ def _row(key: str, title: str, facts: str) -> Iterator[None]:
 
 
 def _end(user_id: str, session_id: str) -> str:
-    studio().store.login_sessions.revoke(session_id, user_id)
+    account.log_out(studio().store, user_id, session_id)
     return _("Logged out there. A page that is open there closes within seconds.")
 
 
 def _end_others(user_id: str) -> str:
-    studio().store.login_sessions.revoke_all(user_id, but=tab_session.session_id())
+    account.log_out_everywhere(studio().store, user_id, keep=tab_session.session_id())
     return _("Logged out everywhere else. Pages that are open there close within seconds.")
 
 
@@ -353,32 +350,15 @@ def _draw_invitation(user: User, invite: Invitation) -> None:
 
 def _invite(user_id: str) -> str:
     [typed] = _take(_FOR)
-    _check_admin(user_id)
-    whom = parse_user_id(typed) if typed.strip() else None
-    if whom is not None and studio().store.users.get(whom) is None:
-        raise InvalidInput(
-            _("There is no account “{user}”. Leave the field empty for a new one.").format(
-                user=whom
-            )
-        )
-    secret = studio().store.invitations.make(user_id, whom)
-    access = Access(user_id, whom or user_id, Via.ADMIN)
-    studio().store.view_log.note(access.entry("invite", address=tab_session.visitor().address))
+    address = tab_session.visitor().address
+    secret = account.invite(studio().store, user_id, typed, address)
     st.session_state[_LINK] = f"{studio().settings.link_base}/login?invite={secret}"
     return _("Here is the link. Copy it now: it is shown only once.")
 
 
-def _withdraw(user_id: str, invite_id: str) -> str:
-    _check_admin(user_id)
-    studio().store.invitations.withdraw(invite_id)
+def _withdraw(user_id: str, invitation_id: str) -> str:
+    account.withdraw_invitation(studio().store, user_id, invitation_id)
     return _("The invitation is withdrawn; its link leads nowhere now.")
-
-
-def _check_admin(user_id: str) -> None:
-    """See that somebody is an admin still, whatever held when the button was drawn."""
-    user = studio().store.users.get(user_id)
-    if user is None or not user.admin:
-        raise InvalidInput(_("Only admins can do that, and you are none any more."))
 
 
 def _draw_archive() -> None:
@@ -425,11 +405,5 @@ def _is_last_admin(user: User) -> bool:
 
 def _remove(user_id: str) -> str:
     typed, passphrase = _take(_CONFIRMED, _PROOF)
-    if typed.strip().lower() != user_id:
-        raise InvalidInput(
-            _("Nothing was deleted: please type your user id, {user}.").format(user=user_id)
-        )
-    if studio().settings.login != "oidc":
-        _accounts().confirm(user_id, passphrase, tab_session.visitor())
-    studio().store.account_deletion.ask(user_id)
+    account.delete_own_account(studio(), user_id, typed, passphrase, tab_session.visitor())
     return _("Your account is being deleted.")

@@ -10,6 +10,7 @@ from core.i18n import N_
 from core.i18n import gettext as _
 from core.models import PROMPT_MAX_CHARACTERS, Task, User
 from core.store import DatabaseError
+from core.studio.account import choose_stay
 from core.studio.styles import STYLES
 from core.studio.variations import can_vary
 from core.web import frontend, tab_session
@@ -79,7 +80,7 @@ def receive(state: PageState, message: str) -> None:
     state.heard = asked.at
     if asked.name == "stay":
         try:
-            studio().store.users.choose(tab_session.require_user(), stay=asked.on is True)
+            choose_stay(studio().store, tab_session.require_user(), stay=asked.on is True)
         except DatabaseError:
             st.toast(no_answer())
     elif asked.name == "open":

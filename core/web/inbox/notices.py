@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -18,14 +18,13 @@ from core.models import (
     NoticeStatus,
     User,
     Webhook,
-    When,
-    now,
 )
 from core.models.job_summary import channel_title
 from core.models.notices import ALWAYS
 from core.models.times import parse_moment, parse_zone
 from core.notifications.message import shortened
 from core.store import Store
+from core.studio.notices import change_notice, change_planned_notice
 from core.web.jobs.snapshot import channels_text, wish_text
 from core.web.text.viewer import View
 
@@ -185,26 +184,9 @@ def carry_out(store: Store, user: User, asked: str, zone: str) -> str:
     if name == "reschedule":
         due_at = parse_moment(str(parsed.get("local", "")), parse_zone(zone))
     if on == "job":
-        _change_plan(store, user, key, due_at, zone)
+        change_planned_notice(store, user, key, due_at, zone)
         return ""
-    acts = {
-        "send_now": lambda: store.notices.send_now(key, user.id),
-        "cancel": lambda: store.notices.cancel(key, user.id),
-        "reschedule": lambda: store.notices.reschedule(key, user.id, due_at or now()),
-    }
-    return "" if acts[name]() else _(_TOO_LATE)
-
-
-def _change_plan(store: Store, user: User, job_id: str, due_at: datetime | None, zone: str) -> None:
-    job = store.jobs.get(job_id, user.id)
-    if job is None:
-        raise InvalidInput(_("There is no such job."))
-    if due_at is None:
-        changes: Json = {"channels": ()}
-    else:
-        channels = job.notify.channels or user.notify.channels
-        changes = {"channels": channels, "when": When.AT, "at": due_at, "timezone": zone}
-    store.jobs.announce(job_id, user.id, job.notify.model_copy(update=changes))
+    return "" if change_notice(store, user, key, name, due_at) else _(_TOO_LATE)
 
 
 def _label(notice: Notice, view: View, *, sending: bool) -> str:

@@ -13,7 +13,6 @@ from core.models import (
     InvalidInput,
     Notify,
     User,
-    Webhook,
     WebhookFormat,
     When,
     now,
@@ -21,9 +20,14 @@ from core.models import (
 from core.models.job_summary import CHANNEL_TITLES
 from core.models.notices import ALWAYS
 from core.models.times import zone_names
-from core.notifications.channels.webhook import parse_webhook
 from core.store import DatabaseError
-from core.studio.preferences import check_preferences, choose_email, send_test
+from core.studio.preferences import (
+    choose_defaults,
+    choose_email,
+    choose_webhook,
+    remove_webhook,
+    send_test,
+)
 from core.web.http.errors import no_answer
 from core.web.inbox.notices import address_text, webhook_place
 from core.web.resources import studio
@@ -126,8 +130,8 @@ def _draw_defaults(user: User) -> None:
     zone = named or None
     wish = draw_wish(user.model_copy(update={"zone": zone}), "told", whens=(When.READY, When.DAILY))
     if st.button(_("Save"), key="told-save", type="primary"):
-        check_preferences(wish, user, studio().channels())
-        _done(_("Saved."), notify=wish, zone=zone, user=user)
+        choose_defaults(studio(), user, wish, zone)
+        _done(_("Saved."))
 
 
 def _draw_email(user: User) -> None:
@@ -155,7 +159,8 @@ def _draw_webhook(user: User) -> None:
                 st.caption(_("It is signed as Standard Webhooks (standardwebhooks.com) say, with:"))
                 st.code(user.webhook.secret, language=None)
             if st.button(_("Remove the webhook"), key="told-webhook-remove"):
-                _done(_("Removed."), webhook=None, user=user)
+                remove_webhook(studio().store, user)
+                _done(_("Removed."))
             return
         url = st.text_input(_("Address"), key="told-webhook", type="password", max_chars=2000)
         chosen = st.selectbox(
@@ -165,7 +170,8 @@ def _draw_webhook(user: User) -> None:
             key="told-webhook-format",
         )
         if st.button(_("Save the webhook"), key="told-webhook-save"):
-            _done(_("Saved."), webhook=parse_webhook(url, chosen or None), user=user)
+            choose_webhook(studio().store, user, url, chosen or None)
+            _done(_("Saved."))
 
 
 def _draw_test(user: User) -> None:
@@ -182,10 +188,8 @@ def _draw_test(user: User) -> None:
             _done(_("On its way; see the list."))
 
 
-def _done(said: str, *, user: User | None = None, **chosen: Notify | str | Webhook | None) -> None:
-    """Store what was chosen, and draw everything anew with what there is to say."""
-    if user is not None:
-        studio().store.users.choose(user.id, **chosen)
-    st.session_state["told"] = said
+def _done(message: str) -> None:
+    """Draw everything anew, with a message."""
+    st.session_state["told"] = message
     st.session_state.pop("told-channels", None)  # begins anew with what is stored
     st.rerun()
