@@ -1,23 +1,20 @@
 """The AI Horde's wire format, against a stand-in whose queue moves."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from core.media.inspection import BrokenMedia, Inspection, inspect
+from core.media.inspection import Inspection, inspect
 from core.models import InvalidInput, Kind
-from core.providers.base import Request, Submission
+from core.providers.base import Submission
 from core.providers.errors import (
     GenerationFailed,
     InvalidCredentials,
     PromptRejected,
-    ProviderError,
     ProviderUnavailable,
-    RateLimited,
     RequestRejected,
 )
 from core.providers.horde.provider import ANONYMOUS, IMPOSSIBLE, Horde
@@ -28,39 +25,15 @@ from core.settings import Settings
 from core.studio.order import Choice, Order
 from core.studio.planning import plan
 from tests.contract.fakes import Reports
-from tests.contract.world import World as Wired
+from tests.contract.vendors import KEY, HordeWorld, horde_image, horde_world
 from tests.product import free_port
-from tests.servers.horde import application
-from tests.servers.wire import Books, Fault, serving
-
-KEY = "a-horde-key-for-tests"
-
-
-class World(Wired):
-    """A stand-in, and the provider that asks it."""
-
-    @asynccontextmanager
-    async def provider(self, api_key: str = KEY, **changed: Any) -> AsyncIterator[Horde]:
-        given: dict[str, Any] = {"base_url": self.url, "poll_seconds": 0.02, "timeout": 10.0}
-        made = Horde(api_key, **(given | changed))
-        try:
-            yield made
-        finally:
-            await made.close()
+from tests.servers.wire import Fault
 
 
 @pytest.fixture
-def world() -> Iterator[World]:
-    books = Books(KEY)
-    with serving(application(books, seconds=0.3)) as url:
-        yield World(url, books)
-
-
-def image(prompt: str = "a fox", model: str = "stable_diffusion", **params: Any) -> Request:
-    sizes = {"width": 128, "height": 64, "ratio": "2:1", "seed": 7, "steps": 20, "guidance": 7.256}
-    return Request(
-        asset_id="a", kind=Kind.IMAGE, prompt=prompt, slot=1, model=model, params=sizes | params
-    )
+def world() -> Iterator[HordeWorld]:
+    with horde_world() as opened:
+        yield opened
 
 
 def looked_over(path: Path) -> Inspection:
@@ -68,9 +41,9 @@ def looked_over(path: Path) -> Inspection:
 
 
 def test_an_image_waits_in_the_queue_is_drawn_and_kept_as_it_came(
-    world: World, tmp_path: Path
+    world: HordeWorld, tmp_path: Path
 ) -> None:
-    submission, outcome, reports = world.make(image(negative_prompt="rain"), tmp_path / "x")
+    submission, outcome, reports = world.make(horde_image(negative_prompt="rain"), tmp_path / "x")
     found = looked_over(tmp_path / "x")
     assert (found.extension, found.width, found.height) == ("webp", 128, 64)
     assert reports.waiting[0] == "place 3 in the queue, about 1 min"
@@ -101,31 +74,17 @@ def test_an_image_waits_in_the_queue_is_drawn_and_kept_as_it_came(
     assert asked["agent"].startswith("fivefold:")
 
 
-def test_any_model_and_a_prompt_with_the_separator(world: World, tmp_path: Path) -> None:
-    world.make(image("one ### two", model=ANY), tmp_path / "x", api_key=ANONYMOUS)
+def test_any_model_and_a_prompt_with_the_separator(world: HordeWorld, tmp_path: Path) -> None:
+    world.make(horde_image("one ### two", model=ANY), tmp_path / "x", api_key=ANONYMOUS)
     (asked,) = world.books.asked
     assert asked["models"] == []
     assert "###" not in asked["prompt"]
 
 
-def test_an_image_is_resumed_by_its_id_alone(world: World, tmp_path: Path) -> None:
-    async def run() -> None:
-        async with world.provider() as first:
-            submission = await first.submit(image())
-        async with world.provider() as second:
-            resumed = Submission(submission.remote_id)
-            await second.follow(resumed, Reports())
-            await second.fetch(resumed, tmp_path / "x")
-
-    asyncio.run(run())
-    looked_over(tmp_path / "x")
-    assert world.books.charges["a fox"] == 1
-
-
-def test_a_cancelled_image_is_not_made(world: World) -> None:
+def test_a_cancelled_image_is_not_made(world: HordeWorld) -> None:
     async def run() -> None:
         async with world.provider() as provider:
-            submission = await provider.submit(image())
+            submission = await provider.submit(horde_image())
             await provider.cancel(submission)
             await provider.cancel(submission)
             await provider.cancel(Submission("never-there"))
@@ -135,71 +94,6 @@ def test_a_cancelled_image_is_not_made(world: World) -> None:
                 await provider.follow(Submission("never-there"), Reports())
 
     asyncio.run(run())
-
-
-REFUSED: list[tuple[dict[str, Any], type[ProviderError], bool]] = [
-    ({"status": 429, "code": "TooManyPrompts"}, RateLimited, True),
-    ({"status": 500}, ProviderUnavailable, True),
-    ({"status": 503}, ProviderUnavailable, True),
-    ({"status": 524}, ProviderUnavailable, True),  # a proxy's own
-    ({"status": 400, "code": "MaintenanceMode"}, ProviderUnavailable, True),
-    ({"status": 400, "code": "NoValidWorkers"}, ProviderUnavailable, True),
-    ({"status": 403, "code": "TimeoutIP"}, ProviderUnavailable, True),
-    ({"status": 400, "code": "CorruptPrompt"}, PromptRejected, False),
-    ({"status": 400, "code": "InvalidSize", "message": f"No; {KEY}"}, RequestRejected, False),
-    ({"status": 403, "code": "KudosUpfront", "message": f"No; {KEY}"}, RequestRejected, False),
-    ({"status": 404, "code": "WorkerNotFound"}, RequestRejected, False),
-]
-
-
-@pytest.mark.parametrize(("fault", "expected", "retryable"), REFUSED)
-def test_a_refusal_says_what_it_means(
-    world: World,
-    tmp_path: Path,
-    fault: dict[str, Any],
-    expected: type[Exception],
-    *,
-    retryable: bool,
-) -> None:
-    world.books.faults.append(Fault(what="refuse", **fault))
-    error = world.error(image(), tmp_path / "x")
-    assert type(error) is expected
-    assert error.retryable is retryable
-    assert not world.books.charges
-    world.make(image(), tmp_path / "x")
-
-
-@pytest.mark.parametrize(("said", "seconds"), [("7", 7.0), (None, None)])
-def test_the_pause_that_is_asked_for_is_handed_on(
-    world: World, tmp_path: Path, said: str | None, seconds: float | None
-) -> None:
-    world.books.faults.append(Fault(what="refuse", status=429, retry_after=said))
-    assert world.error(image(), tmp_path / "x").retry_after == seconds
-
-
-def test_a_wrong_key_is_not_quoted(world: World, tmp_path: Path) -> None:
-    world.books.key = "another"
-    error = world.error(image(), tmp_path / "x")
-    assert isinstance(error, InvalidCredentials)
-    assert "AI_HORDE_API_KEY" in error.message
-
-
-@pytest.mark.parametrize(
-    ("what", "charges"),
-    [("cut_before", 0), ("slow_before", 0), ("cut_after", 1), ("slow_after", 1)],
-)
-def test_a_call_that_breaks_off_may_be_made_again(
-    world: World, tmp_path: Path, what: Any, charges: int
-) -> None:
-    world.books.faults.append(Fault(what=what, seconds=1.0))
-    error = world.error(image(), tmp_path / "x", timeout=0.3)
-    assert isinstance(error, ProviderUnavailable)
-    assert world.books.charges["a fox"] == charges
-
-
-def test_nobody_there_is_tried_again(world: World, tmp_path: Path) -> None:
-    nowhere = f"http://127.0.0.1:{free_port()}"
-    assert isinstance(world.error(image(), tmp_path / "x", base_url=nowhere), ProviderUnavailable)
 
 
 def test_an_image_is_left_for_later_after_so_many_polls_without_an_answer(
@@ -236,23 +130,23 @@ def test_an_image_is_left_for_later_after_so_many_polls_without_an_answer(
     ],
 )
 def test_an_image_that_cannot_be_made_says_why(
-    world: World, tmp_path: Path, code: str, expected: type[Exception], *, retryable: bool
+    world: HordeWorld, tmp_path: Path, code: str, expected: type[Exception], *, retryable: bool
 ) -> None:
     world.books.faults.append(Fault(what="fail", code=code))
-    error = world.error(image(), tmp_path / "x")
+    error = world.error(horde_image(), tmp_path / "x")
     assert type(error) is expected
     assert error.retryable is retryable
     assert error.ended
 
 
 def test_a_request_is_impossible_only_if_it_stays_so_and_then_leaves_the_queue(
-    world: World,
+    world: HordeWorld,
 ) -> None:
     world.books.faults.append(Fault(what="fail", code="impossible"))
 
     async def run() -> None:
         async with world.provider() as provider:
-            submission = await provider.submit(image())
+            submission = await provider.submit(horde_image())
             reports = Reports()
             with pytest.raises(RequestRejected):
                 await provider.follow(submission, reports)
@@ -263,33 +157,28 @@ def test_a_request_is_impossible_only_if_it_stays_so_and_then_leaves_the_queue(
     asyncio.run(run())
 
 
-def test_an_address_that_has_run_out_is_asked_for_anew(world: World, tmp_path: Path) -> None:
+def test_an_address_that_has_run_out_is_asked_for_anew(world: HordeWorld, tmp_path: Path) -> None:
     world.books.faults.append(Fault(what="expire"))
-    world.make(image(), tmp_path / "x")
+    world.make(horde_image(), tmp_path / "x")
     assert looked_over(tmp_path / "x").width == 128
 
 
-def test_an_image_that_comes_in_the_answer_itself(world: World, tmp_path: Path) -> None:
+def test_an_image_that_comes_in_the_answer_itself(world: HordeWorld, tmp_path: Path) -> None:
     world.books.faults.append(Fault(what="fail", code="base64"))
-    world.make(image(), tmp_path / "x")
+    world.make(horde_image(), tmp_path / "x")
     assert looked_over(tmp_path / "x").extension == "webp"
 
 
-def test_a_page_instead_of_an_image_is_asked_for_again(world: World, tmp_path: Path) -> None:
-    world.books.faults.append(Fault(what="garbage"))
-    error = world.error(image(), tmp_path / "x")
+def test_nothing_but_pages_instead_of_an_image_leaves_it_for_later(
+    world: HordeWorld, tmp_path: Path
+) -> None:
+    world.books.faults.append(Fault(what="garbage", code="always"))
+    error = world.error(horde_image(), tmp_path / "x")
     assert isinstance(error, ProviderUnavailable)
     assert "text/html" in error.message
 
 
-def test_a_file_that_is_cut_off_is_found_out(world: World, tmp_path: Path) -> None:
-    world.books.faults.append(Fault(what="truncate"))
-    world.make(image(), tmp_path / "x")
-    with pytest.raises(BrokenMedia):
-        looked_over(tmp_path / "x")
-
-
-def test_its_health_costs_nothing(world: World) -> None:
+def test_its_health_costs_nothing(world: HordeWorld) -> None:
     async def said(api_key: str) -> str:
         async with world.provider(api_key) as provider:
             return await provider.check()

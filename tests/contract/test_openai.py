@@ -1,8 +1,7 @@
 """OpenAI's SDK, unpatched, against a stand-in that counts what it would have charged."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,98 +12,50 @@ from PIL import Image
 from core.media.encoding import encode_png
 from core.media.inspection import BrokenMedia, Inspection, inspect
 from core.models import Kind, Task
-from core.providers.base import Capability, Provider, Request, Submission
+from core.providers.base import Capability, Provider
 from core.providers.errors import (
-    BalanceSpent,
     GenerationFailed,
     InvalidCredentials,
     OutcomeUnknown,
     PromptRejected,
     ProviderError,
     ProviderUnavailable,
-    RateLimited,
-    RequestRejected,
 )
-from core.providers.openai.provider import OpenAI, Server
+from core.providers.openai.provider import OpenAI
 from core.providers.openai.variations import vary
 from tests.contract.fakes import Reports
-from tests.contract.world import World as Wired
-from tests.product import free_port
-from tests.servers.openai import Answer, application
-from tests.servers.wire import Books, Fault, serving
-
-KEY = "sk-a-very-secret-key-for-tests"
-SUNBURST = "gpt-image-2.6-sunburst"
-OURS = Server(
-    api_key=KEY,
-    image_models=[SUNBURST, "sd-3.5"],
-    video_models=["wan-2.2"],
-    animate_models=["wan-2.2"],
+from tests.contract.vendors import (
+    KEY,
+    OPENAI,
+    SUNBURST,
+    OpenAIWorld,
+    openai_clip,
+    openai_image,
+    openai_world,
 )
-
-
-class World(Wired):
-    """A stand-in, and the provider that asks it."""
-
-    @asynccontextmanager
-    async def provider(self, seconds: float = 10.0, **changed: Any) -> AsyncIterator[OpenAI]:
-        server = replace(OURS, **{"base_url": f"{self.url}/v1", **changed})
-        made = OpenAI(server, poll_seconds=0.02, seconds=seconds)
-        try:
-            yield made
-        finally:
-            await made.close()
-
-
-def world_of(answer: Answer) -> Iterator[World]:
-    books = Books(KEY)
-    with serving(application(books, answer=answer)) as url:
-        yield World(url, books)
+from tests.servers.wire import Fault
 
 
 @pytest.fixture
-def world() -> Iterator[World]:
-    yield from world_of("stream")
+def world() -> Iterator[OpenAIWorld]:
+    with openai_world() as opened:
+        yield opened
 
 
 @pytest.fixture(params=["b64_json", "url"])
-def plain(request: pytest.FixtureRequest) -> Iterator[World]:
-    yield from world_of(request.param)
-
-
-def image(prompt: str = "a fox", model: str = SUNBURST, **params: Any) -> Request:
-    sizes = {"width": 256, "height": 144, "ratio": "16:9"}
-    return Request(
-        asset_id="a",
-        kind=Kind.IMAGE,
-        prompt=prompt,
-        slot=1,
-        model=model,
-        params=sizes | params,
-        end_user="0123abcd",
-    )
-
-
-def video(prompt: str = "a fox", source: Path | None = None) -> Request:
-    params = {"width": 128, "height": 72, "seconds": 1, "fps": 24, "seed": 7, "steps": 4}
-    return Request(
-        asset_id="a",
-        kind=Kind.VIDEO,
-        prompt=prompt,
-        slot=1,
-        model="wan-2.2",
-        params=params,
-        task=Task.CREATE if source is None else Task.ANIMATE,
-        source=source,
-    )
+def plain(request: pytest.FixtureRequest) -> Iterator[OpenAIWorld]:
+    with openai_world(request.param) as opened:
+        yield opened
 
 
 def looked_over(path: Path, kind: Kind) -> Inspection:
     return inspect(path, kind, width=None, height=None, seconds=None)
 
 
-def test_an_image_is_streamed_with_previews_and_its_cost(world: World, tmp_path: Path) -> None:
-    submission, outcome, reports = world.make(image(quality="low"), tmp_path / "x")
+def test_an_image_is_streamed_with_previews_and_its_cost(
+    world: OpenAIWorld, tmp_path: Path
+) -> None:
+    submission, outcome, reports = world.make(openai_image(quality="low"), tmp_path / "x")
     assert looked_over(tmp_path / "x", Kind.IMAGE).width == 256
     assert len(reports.previews) == 2
     assert reports.shares == sorted(reports.shares)
@@ -118,8 +69,8 @@ def test_an_image_is_streamed_with_previews_and_its_cost(world: World, tmp_path:
     assert world.books.charges["a fox"] == 1
 
 
-def test_a_server_that_does_not_stream_is_understood(plain: World, tmp_path: Path) -> None:
-    _, outcome, reports = plain.make(image(), tmp_path / "x")
+def test_a_server_that_does_not_stream_is_understood(plain: OpenAIWorld, tmp_path: Path) -> None:
+    _, outcome, reports = plain.make(openai_image(), tmp_path / "x")
     assert looked_over(tmp_path / "x", Kind.IMAGE).width == 256
     assert outcome.details["revised_prompt"] == "a fox, revised"
     assert not reports.previews
@@ -127,9 +78,9 @@ def test_a_server_that_does_not_stream_is_understood(plain: World, tmp_path: Pat
 
 
 def test_a_diffusion_model_is_told_seed_steps_and_what_the_server_wants(
-    plain: World, tmp_path: Path
+    plain: OpenAIWorld, tmp_path: Path
 ) -> None:
-    request = image(model="sd-3.5", seed=7, steps=12, negative_prompt="rain")
+    request = openai_image(model="sd-3.5", seed=7, steps=12, negative_prompt="rain")
     plain.make(request, tmp_path / "x", extra={"sampler": "euler"})
     (asked,) = plain.books.asked
     assert asked["seed"] == 7
@@ -140,16 +91,16 @@ def test_a_diffusion_model_is_told_seed_steps_and_what_the_server_wants(
 
 
 @pytest.mark.parametrize("model", ["dall-e-2", "dall-e-3"])
-def test_dall_e_is_asked_in_its_own_way(plain: World, tmp_path: Path, model: str) -> None:
-    plain.make(image(model=model), tmp_path / "x", image_models=[model])
+def test_dall_e_is_asked_in_its_own_way(plain: OpenAIWorld, tmp_path: Path, model: str) -> None:
+    plain.make(openai_image(model=model), tmp_path / "x", image_models=[model])
     (asked,) = plain.books.asked
     assert asked["response_format"] == "b64_json"
     assert asked["user"] == "0123abcd"
     assert not {"output_format", "safety_identifier", "seed", "stream"} & set(asked)
 
 
-def test_a_clip_is_followed_and_fetched(world: World, tmp_path: Path) -> None:
-    submission, _, reports = world.make(video(), tmp_path / "x")
+def test_a_clip_is_followed_and_fetched(world: OpenAIWorld, tmp_path: Path) -> None:
+    submission, _, reports = world.make(openai_clip(), tmp_path / "x")
     found = looked_over(tmp_path / "x", Kind.VIDEO)
     assert (found.width, found.seconds) == (128, 1.0)
     assert reports.shares == sorted(reports.shares)
@@ -159,153 +110,60 @@ def test_a_clip_is_followed_and_fetched(world: World, tmp_path: Path) -> None:
     assert asked["seed"] == "7"
 
 
-def test_an_image_is_animated(world: World, tmp_path: Path) -> None:
-    source = tmp_path / "source.png"
-    source.write_bytes(encode_png(Image.new("RGB", (64, 64), "teal")))
-    world.make(video(source=source), tmp_path / "x")
-    assert world.books.asked[0]["input_reference"] == "a file"
-
-
-def test_a_clip_is_resumed_by_its_id_alone(world: World, tmp_path: Path) -> None:
-    async def run() -> None:
-        async with world.provider() as first:
-            submission = await first.submit(video())
-        async with world.provider() as second:
-            resumed = Submission(submission.remote_id)
-            await second.follow(resumed, Reports())
-            await second.fetch(resumed, tmp_path / "x")
-
-    asyncio.run(run())
-    looked_over(tmp_path / "x", Kind.VIDEO)
-    assert world.books.charges["a fox"] == 1
-
-
-def test_a_clip_can_be_cancelled_and_an_image_says_that_it_cannot(world: World) -> None:
+def test_a_cancelled_clip_is_not_known_there(world: OpenAIWorld) -> None:
     async def run() -> None:
         async with world.provider() as provider:
-            clip = await provider.submit(video())
-            await provider.cancel(clip)
+            clip = await provider.submit(openai_clip())
             await provider.cancel(clip)
             with pytest.raises(ProviderUnavailable, match="does not know this task"):
                 await provider.follow(clip, Reports())
-            picture = await provider.submit(image())
-            with pytest.raises(ProviderError, match="cannot be told to stop"):
-                await provider.cancel(picture)
 
     asyncio.run(run())
 
 
-REFUSED: list[tuple[dict[str, Any], type[ProviderError]]] = [
-    ({"status": 429}, RateLimited),
-    ({"status": 503}, ProviderUnavailable),
-    ({"status": 500}, OutcomeUnknown),
-    ({"status": 502}, OutcomeUnknown),
-    ({"status": 400, "code": "invalid_size", "message": f"No such size; {KEY}"}, RequestRejected),
-    ({"status": 404, "code": "model_not_found"}, RequestRejected),
-    ({"status": 403}, InvalidCredentials),
-    ({"status": 400, "code": "moderation_blocked"}, PromptRejected),
-    ({"status": 400, "code": "content_policy_violation"}, PromptRejected),
-    ({"status": 429, "code": "insufficient_quota"}, BalanceSpent),
-    ({"status": 400, "code": "billing_hard_limit_reached"}, BalanceSpent),
-]
+def test_an_image_is_animated(world: OpenAIWorld, tmp_path: Path) -> None:
+    source = tmp_path / "source.png"
+    source.write_bytes(encode_png(Image.new("RGB", (64, 64), "teal")))
+    world.make(openai_clip(source=source), tmp_path / "x")
+    assert world.books.asked[0]["input_reference"] == "a file"
 
 
-@pytest.mark.parametrize("request_of", [image, video])
-@pytest.mark.parametrize(("fault", "expected"), REFUSED)
-def test_a_refusal_says_what_it_means(
-    world: World, tmp_path: Path, request_of: Any, fault: dict[str, Any], expected: type[Exception]
-) -> None:
-    world.books.faults.append(Fault(what="refuse", **fault))
-    error = world.error(request_of(), tmp_path / "x")
-    assert type(error) is expected
-    assert not world.books.charges
-    world.make(request_of(), tmp_path / "x")
-
-
-@pytest.mark.parametrize(("said", "seconds"), [("7", 7.0), (None, None), ("nonsense", None)])
-def test_the_pause_that_is_asked_for_is_handed_on(
-    world: World, tmp_path: Path, said: str | None, seconds: float | None
-) -> None:
-    world.books.faults.append(Fault(what="refuse", status=429, retry_after=said))
-    assert world.error(image(), tmp_path / "x").retry_after == seconds
-
-
-def test_a_wrong_key_is_not_quoted(world: World, tmp_path: Path) -> None:
-    world.books.key = "another"
-    error = world.error(image(), tmp_path / "x")
-    assert isinstance(error, InvalidCredentials)
-    assert "OPENAI_API_KEY" in error.message
-
-
-@pytest.mark.parametrize("request_of", [image, video])
-@pytest.mark.parametrize(
-    ("what", "charges"),
-    [("cut_before", 0), ("slow_before", 0), ("cut_after", 1), ("slow_after", 1)],
-)
-def test_a_paid_call_without_an_answer_is_unknown(
-    world: World, tmp_path: Path, request_of: Any, what: Any, charges: int
-) -> None:
-    world.books.faults.append(Fault(what=what, seconds=1.0))
-    error = world.error(request_of(), tmp_path / "x", seconds=0.3)
-    assert isinstance(error, OutcomeUnknown)
-    assert world.books.charges["a fox"] == charges
-
-
-def test_a_call_that_costs_nothing_is_sent_again(world: World, tmp_path: Path) -> None:
+def test_a_call_that_costs_nothing_is_sent_again(world: OpenAIWorld, tmp_path: Path) -> None:
     world.books.faults.append(Fault(what="cut_after"))
-    error = world.error(image(), tmp_path / "x", paid=False)
+    error = world.error(openai_image(), tmp_path / "x", paid=False)
     assert isinstance(error, ProviderUnavailable)
 
 
-def test_nobody_there_costs_nothing(world: World, tmp_path: Path) -> None:
-    nowhere = f"http://127.0.0.1:{free_port()}/v1"
-    error = world.error(image(), tmp_path / "x", base_url=nowhere)
-    assert isinstance(error, ProviderUnavailable)
-
-
-def test_a_stream_that_breaks_off_is_unknown(world: World, tmp_path: Path) -> None:
+def test_a_stream_that_breaks_off_is_unknown(world: OpenAIWorld, tmp_path: Path) -> None:
     world.books.faults.append(Fault(what="truncate"))
-    assert isinstance(world.error(image(), tmp_path / "x"), OutcomeUnknown)
+    assert isinstance(world.error(openai_image(), tmp_path / "x"), OutcomeUnknown)
 
 
 @pytest.mark.parametrize(
     ("code", "expected"), [("moderation_blocked", PromptRejected), ("oops", GenerationFailed)]
 )
 def test_a_stream_that_ends_with_an_error(
-    world: World, tmp_path: Path, code: str, expected: type[Exception]
+    world: OpenAIWorld, tmp_path: Path, code: str, expected: type[Exception]
 ) -> None:
     world.books.faults.append(Fault(what="fail", code=code))
-    assert type(world.error(image(), tmp_path / "x")) is expected
+    assert type(world.error(openai_image(), tmp_path / "x")) is expected
 
 
 @pytest.mark.parametrize(
     ("code", "expected"), [("moderation_blocked", PromptRejected), ("oops", GenerationFailed)]
 )
 def test_a_clip_that_fails_says_why(
-    world: World, tmp_path: Path, code: str, expected: type[Exception]
+    world: OpenAIWorld, tmp_path: Path, code: str, expected: type[Exception]
 ) -> None:
     world.books.faults.append(Fault(what="fail", code=code))
-    assert type(world.error(video(), tmp_path / "x")) is expected
-
-
-def test_a_page_instead_of_a_clip_is_asked_for_again(world: World, tmp_path: Path) -> None:
-    world.books.faults.append(Fault(what="garbage"))
-
-    async def run() -> None:
-        async with world.provider() as provider:
-            submission = await provider.submit(video())
-            await provider.follow(submission, Reports())
-            await provider.fetch(submission, tmp_path / "x")
-
-    asyncio.run(run())
-    looked_over(tmp_path / "x", Kind.VIDEO)
+    assert type(world.error(openai_clip(), tmp_path / "x")) is expected
 
 
 @pytest.mark.parametrize("what", ["garbage", "truncate"])
-def test_a_broken_image_is_found_out(plain: World, tmp_path: Path, what: Any) -> None:
+def test_a_broken_image_is_found_out(plain: OpenAIWorld, tmp_path: Path, what: Any) -> None:
     plain.books.faults.append(Fault(what=what))
     try:
-        plain.make(image(), tmp_path / "x")
+        plain.make(openai_image(), tmp_path / "x")
     except ProviderUnavailable:
         return  # a page, by its bytes
     except OutcomeUnknown:
@@ -314,15 +172,15 @@ def test_a_broken_image_is_found_out(plain: World, tmp_path: Path, what: Any) ->
         looked_over(tmp_path / "x", Kind.IMAGE)
 
 
-def test_a_prompt_is_screened_before_anything_is_paid(world: World, tmp_path: Path) -> None:
-    error = world.error(image("something forbidden"), tmp_path / "x", moderated=True)
+def test_a_prompt_is_screened_before_anything_is_paid(world: OpenAIWorld, tmp_path: Path) -> None:
+    error = world.error(openai_image("something forbidden"), tmp_path / "x", moderated=True)
     assert isinstance(error, PromptRejected)
     assert "violence" in error.message
     assert not world.books.charges
-    world.make(image("something nice"), tmp_path / "x", moderated=True)
+    world.make(openai_image("something nice"), tmp_path / "x", moderated=True)
 
 
-def test_its_health_costs_nothing_and_names_what_is_missing(world: World) -> None:
+def test_its_health_costs_nothing_and_names_what_is_missing(world: OpenAIWorld) -> None:
     async def said(**changed: Any) -> str:
         async with world.provider(**changed) as provider:
             return await provider.check()
@@ -335,7 +193,7 @@ def test_its_health_costs_nothing_and_names_what_is_missing(world: World) -> Non
     assert not world.books.charges
 
 
-def test_prompts_are_varied_by_a_chat_model(world: World) -> None:
+def test_prompts_are_varied_by_a_chat_model(world: OpenAIWorld) -> None:
     async def run(key: str) -> list[str]:
         return await vary(
             "a fox", "image", 3, model="chat", api_key=key, base_url=f"{world.url}/v1"
@@ -347,7 +205,7 @@ def test_prompts_are_varied_by_a_chat_model(world: World) -> None:
 
 
 def capabilities(**changed: Any) -> list[Capability]:
-    provider: Provider = OpenAI(replace(OURS, **changed))
+    provider: Provider = OpenAI(replace(OPENAI, **changed))
     return list(provider.capabilities())
 
 

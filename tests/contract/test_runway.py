@@ -1,8 +1,7 @@
 """RunwayML's SDK, unpatched, against a stand-in that counts what it would have charged."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import pytest
 from PIL import Image
 
 from core.media.encoding import encode_png
-from core.media.inspection import BrokenMedia, Inspection, inspect
+from core.media.inspection import Inspection, inspect
 from core.models import Asset, AssetState, Kind, Task
 from core.providers.base import Capability, Provider, Request, Submission
 from core.providers.errors import (
@@ -22,93 +21,40 @@ from core.providers.errors import (
     PromptRejected,
     ProviderError,
     ProviderUnavailable,
-    RateLimited,
     RequestRejected,
 )
 from core.providers.http.polling import UNANSWERED
-from core.providers.runway.provider import UNLIMITED, Runway
+from core.providers.runway.provider import UNLIMITED
 from core.settings import Settings
 from core.store import Store
 from core.studio.order import Choice, Order
 from core.studio.planning import plan
 from tests.contract.fakes import Reports, catalogue_of
-from tests.contract.world import World as Wired
+from tests.contract.vendors import KEY, RunwayWorld, runway_clip, runway_image, runway_world
 from tests.integration.bench import Bench
 from tests.product import free_port
-from tests.servers.runway import PRICE, VERSION, Account, application
-from tests.servers.wire import Books, Fault, clip, serving
-
-KEY = "key_a-very-secret-key-for-tests"
-
-
-class World(Wired):
-    """A stand-in, and the provider that asks it."""
-
-    def __init__(self, url: str, books: Books, account: Account) -> None:
-        super().__init__(url, books)
-        self.account = account
-
-    @asynccontextmanager
-    async def provider(self, **changed: Any) -> AsyncIterator[Runway]:
-        chosen: dict[str, Any] = {"base_url": self.url, "poll_seconds": 0.02} | changed
-        made = Runway(chosen.pop("key", KEY), **chosen)
-        try:
-            yield made
-        finally:
-            await made.close()
-
-    def asked(self, method: str, path: str) -> httpx2.Response:
-        """Ask as somebody else with the same key does."""
-        headers = {"Authorization": f"Bearer {KEY}", "X-Runway-Version": VERSION}
-        return httpx2.request(method, f"{self.url}{path}", headers=headers, trust_env=False)
-
-
-def world_of(**changed: Any) -> Iterator[World]:
-    books, account = Books(KEY), Account()
-    with serving(application(books, account=account, **changed)) as url:
-        yield World(url, books, account)
+from tests.servers.runway import PRICE
+from tests.servers.wire import Fault, clip
 
 
 @pytest.fixture
-def world() -> Iterator[World]:
-    yield from world_of(seconds=0.15)
+def world() -> Iterator[RunwayWorld]:
+    with runway_world() as opened:
+        yield opened
 
 
 @pytest.fixture
-def busy() -> Iterator[World]:
+def busy() -> Iterator[RunwayWorld]:
     """A stand-in that lets every task wait for its turn."""
-    yield from world_of(seconds=0.1, throttled=0.2)
+    with runway_world(seconds=0.1, throttled=0.2) as opened:
+        yield opened
 
 
 @pytest.fixture
-def slow() -> Iterator[World]:
+def slow() -> Iterator[RunwayWorld]:
     """A stand-in whose tasks end in none of these tests."""
-    yield from world_of(seconds=3600.0)
-
-
-def image(model: str = "gen4_image", width: int = 720, height: int = 720, **params: Any) -> Request:
-    return Request(
-        asset_id="a",
-        kind=Kind.IMAGE,
-        prompt="a fox",
-        slot=1,
-        model=model,
-        params={"width": width, "height": height, "ratio": "1:1", "seed": 7} | params,
-    )
-
-
-def video(source: Path | None = None, model: str = "gen4.5", **params: Any) -> Request:
-    sizes = {"width": 1280, "height": 720, "ratio": "16:9", "seconds": 2, "fps": 24, "seed": 7}
-    return Request(
-        asset_id="a",
-        kind=Kind.VIDEO,
-        prompt="a fox",
-        slot=1,
-        model=model,
-        params=sizes | params,
-        task=Task.CREATE if source is None else Task.ANIMATE,
-        source=source,
-    )
+    with runway_world(seconds=3600.0) as opened:
+        yield opened
 
 
 UPSCALERS = {
@@ -150,8 +96,8 @@ def looked_over(path: Path, kind: Kind) -> Inspection:
     return inspect(path, kind, width=None, height=None, seconds=None)
 
 
-def test_an_image_is_made(world: World, tmp_path: Path) -> None:
-    submission, outcome, reports = world.make(image(), tmp_path / "x")
+def test_an_image_is_made(world: RunwayWorld, tmp_path: Path) -> None:
+    submission, outcome, reports = world.make(runway_image(), tmp_path / "x")
     assert looked_over(tmp_path / "x", Kind.IMAGE).width == 720
     assert submission.remote_id == "task-000001"
     request = {"model": "gen4_image", "ratio": "720:720", "seed": 7}
@@ -163,8 +109,8 @@ def test_an_image_is_made(world: World, tmp_path: Path) -> None:
     assert world.books.charges["a fox"] == 1
 
 
-def test_a_clip_is_made_and_tells_how_it_is_getting_on(world: World, tmp_path: Path) -> None:
-    _, outcome, reports = world.make(video(), tmp_path / "x")
+def test_a_clip_is_made_and_tells_how_it_is_getting_on(world: RunwayWorld, tmp_path: Path) -> None:
+    _, outcome, reports = world.make(runway_clip(), tmp_path / "x")
     found = looked_over(tmp_path / "x", Kind.VIDEO)
     assert (found.width, found.height, found.seconds) == (1280, 720, 2.0)
     assert reports.shares[-1] == 1.0
@@ -185,9 +131,9 @@ def test_a_clip_is_made_and_tells_how_it_is_getting_on(world: World, tmp_path: P
     ],
 )
 def test_an_image_is_animated(  # noqa: PLR0913, PLR0917  # fixtures, and a case of three parts
-    world: World, tmp_path: Path, source: Path, model: str, params: dict[str, Any], ratio: str
+    world: RunwayWorld, tmp_path: Path, source: Path, model: str, params: dict[str, Any], ratio: str
 ) -> None:
-    submission, _, _ = world.make(video(source, model, **params), tmp_path / "x")
+    submission, _, _ = world.make(runway_clip(source, model, **params), tmp_path / "x")
     looked_over(tmp_path / "x", Kind.VIDEO)
     (asked,) = world.books.asked
     assert asked["endpoint"] == "image_to_video"
@@ -201,7 +147,7 @@ def test_an_image_is_animated(  # noqa: PLR0913, PLR0917  # fixtures, and a case
     [({}, 128, {}), ({"scale_factor": 4, "sharpen": 0}, 256, {"scaleFactor": 4, "sharpen": 0})],
 )
 def test_an_image_is_upscaled(  # noqa: PLR0913, PLR0917  # as above
-    world: World,
+    world: RunwayWorld,
     tmp_path: Path,
     sources: dict[Kind, Path],
     params: dict[str, Any],
@@ -220,7 +166,7 @@ def test_an_image_is_upscaled(  # noqa: PLR0913, PLR0917  # as above
     assert world.books.charges["image_upscale"] == 1
 
 
-def test_a_clip_is_upscaled(world: World, tmp_path: Path, sources: dict[Kind, Path]) -> None:
+def test_a_clip_is_upscaled(world: RunwayWorld, tmp_path: Path, sources: dict[Kind, Path]) -> None:
     request = larger(sources[Kind.VIDEO], Kind.VIDEO, resolution="1k", fps_boost=False)
     world.make(request, tmp_path / "x")
     found = looked_over(tmp_path / "x", Kind.VIDEO)
@@ -233,7 +179,7 @@ def test_a_clip_is_upscaled(world: World, tmp_path: Path, sources: dict[Kind, Pa
 
 @pytest.mark.parametrize("kind", list(Kind))
 def test_upscaling_is_paid_for_once_whatever_happens(
-    world: World, tmp_path: Path, sources: dict[Kind, Path], kind: Kind
+    world: RunwayWorld, tmp_path: Path, sources: dict[Kind, Path], kind: Kind
 ) -> None:
     request, charges = larger(sources[kind], kind), world.books.charges
     world.books.faults.append(Fault(what="refuse", status=503))
@@ -258,7 +204,7 @@ def test_upscaling_is_paid_for_once_whatever_happens(
 
 
 def test_a_file_that_it_cannot_use_is_said(
-    world: World, tmp_path: Path, sources: dict[Kind, Path]
+    world: RunwayWorld, tmp_path: Path, sources: dict[Kind, Path]
 ) -> None:
     world.books.faults.append(Fault(what="fail", code="ASSET.INVALID", message="Too small."))
     error = world.error(larger(sources[Kind.IMAGE], Kind.IMAGE), tmp_path / "x")
@@ -266,41 +212,26 @@ def test_a_file_that_it_cannot_use_is_said(
     assert error.message == "RunwayML cannot use this file: Too small."
 
 
-def test_an_image_is_kept_byte_for_byte_as_it_came(world: World, tmp_path: Path) -> None:
+def test_an_image_is_kept_byte_for_byte_as_it_came(world: RunwayWorld, tmp_path: Path) -> None:
     square = {"width": 1024, "height": 1024}
-    world.make(image("recraft_v4_1_flash", **square), tmp_path / "x")
+    world.make(runway_image("recraft_v4_1_flash", **square), tmp_path / "x")
     with Image.open(tmp_path / "x") as found:
         assert found.format == "WEBP"
-    world.make(image(), tmp_path / "y")
+    world.make(runway_image(), tmp_path / "y")
     address = world.asked("GET", "/v1/tasks/task-000002").json()["output"][0]
     made = httpx2.get(address, trust_env=False).content
     assert (tmp_path / "y").read_bytes() == made
 
 
-def test_waiting_for_ones_turn_is_told(busy: World, tmp_path: Path) -> None:
-    _, _, reports = busy.make(image(), tmp_path / "x")
+def test_waiting_for_ones_turn_is_told(busy: RunwayWorld, tmp_path: Path) -> None:
+    _, _, reports = busy.make(runway_image(), tmp_path / "x")
     assert set(reports.waiting) == {"waiting for its turn at RunwayML"}
 
 
-@pytest.mark.parametrize("request_of", [image, video])
-def test_an_item_is_resumed_by_its_id_alone(world: World, tmp_path: Path, request_of: Any) -> None:
-    async def run() -> None:
-        async with world.provider() as first:
-            submission = await first.submit(request_of())
-        async with world.provider() as second:
-            resumed = Submission(submission.remote_id)
-            await second.follow(resumed, Reports())
-            await second.fetch(resumed, tmp_path / "x")
-
-    asyncio.run(run())
-    looked_over(tmp_path / "x", request_of().kind)
-    assert world.books.charges["a fox"] == 1
-
-
-def test_an_item_is_cancelled_and_a_cancelled_one_is_told_apart(slow: World) -> None:
+def test_an_item_is_cancelled_and_a_cancelled_one_is_told_apart(slow: RunwayWorld) -> None:
     async def run() -> GenerationFailed:
         async with slow.provider() as provider:
-            submission = await provider.submit(image())
+            submission = await provider.submit(runway_image())
             await provider.cancel(submission)
             await provider.cancel(submission)
             await provider.cancel(Submission("task-of-nobody"))
@@ -312,10 +243,10 @@ def test_an_item_is_cancelled_and_a_cancelled_one_is_told_apart(slow: World) -> 
     assert (error.code, error.cost, error.retryable) == ("cancelled_at_provider", 0, False)
 
 
-def test_a_finished_file_that_was_deleted_there_is_gone(world: World, tmp_path: Path) -> None:
+def test_a_finished_file_that_was_deleted_there_is_gone(world: RunwayWorld, tmp_path: Path) -> None:
     async def run() -> None:
         async with world.provider() as provider:
-            submission = await provider.submit(image())
+            submission = await provider.submit(runway_image())
             await provider.follow(submission, Reports())
             await provider.cancel(submission)
             with pytest.raises(ProviderUnavailable, match="does not know this task"):
@@ -326,10 +257,10 @@ def test_a_finished_file_that_was_deleted_there_is_gone(world: World, tmp_path: 
     asyncio.run(run())
 
 
-def test_an_unfinished_task_has_no_file(slow: World, tmp_path: Path) -> None:
+def test_an_unfinished_task_has_no_file(slow: RunwayWorld, tmp_path: Path) -> None:
     async def run() -> None:
         async with slow.provider() as provider:
-            submission = await provider.submit(image())
+            submission = await provider.submit(runway_image())
             with pytest.raises(ProviderUnavailable, match="no file"):
                 await provider.fetch(submission, tmp_path / "x")
 
@@ -354,7 +285,7 @@ FAILED: list[tuple[str, bool, type[ProviderError], bool]] = [
 
 @pytest.mark.parametrize(("code", "charged", "expected", "retryable"), FAILED)
 def test_a_failed_task_says_what_it_means_and_what_it_cost(  # noqa: PLR0913, PLR0917  # as above
-    world: World,
+    world: RunwayWorld,
     tmp_path: Path,
     code: str,
     charged: bool,  # noqa: FBT001  # a value of the case
@@ -363,7 +294,7 @@ def test_a_failed_task_says_what_it_means_and_what_it_cost(  # noqa: PLR0913, PL
 ) -> None:
     fault = Fault(what="fail", code=code, charged=charged, message=f"It is about {KEY}.")
     world.books.faults.append(fault)
-    error = world.error(image(), tmp_path / "x")
+    error = world.error(runway_image(), tmp_path / "x")
     assert type(error) is expected
     assert error.retryable is retryable
     assert error.ended
@@ -372,90 +303,38 @@ def test_a_failed_task_says_what_it_means_and_what_it_cost(  # noqa: PLR0913, PL
     assert world.books.charges["a fox"] == 1
 
 
-REFUSED: list[tuple[dict[str, Any], type[ProviderError]]] = [
-    ({"status": 429}, RateLimited),
-    ({"status": 502}, ProviderUnavailable),
-    ({"status": 503}, ProviderUnavailable),
-    ({"status": 504}, ProviderUnavailable),
-    ({"status": 500}, OutcomeUnknown),
-    ({"status": 400, "message": f"No such ratio; {KEY}"}, RequestRejected),
-    ({"status": 404}, RequestRejected),
-    ({"status": 403}, InvalidCredentials),
-]
-
-
-@pytest.mark.parametrize("request_of", [image, video])
-@pytest.mark.parametrize(("fault", "expected"), REFUSED)
-def test_a_refusal_says_what_it_means(
-    world: World, tmp_path: Path, request_of: Any, fault: dict[str, Any], expected: type[Exception]
+def test_a_wrong_key_is_told_where_a_file_is_sent_first(
+    world: RunwayWorld, tmp_path: Path, source: Path
 ) -> None:
-    world.books.faults.append(Fault(what="refuse", **fault))
-    error = world.error(request_of(), tmp_path / "x")
-    assert type(error) is expected
-    assert not world.books.charges
-    world.make(request_of(), tmp_path / "x")
-    assert world.books.charges["a fox"] == 1
-
-
-@pytest.mark.parametrize(("said", "seconds"), [("7", 7.0), (None, None), ("nonsense", None)])
-def test_the_pause_that_is_asked_for_is_handed_on(
-    world: World, tmp_path: Path, said: str | None, seconds: float | None
-) -> None:
-    world.books.faults.append(Fault(what="refuse", status=429, retry_after=said))
-    assert world.error(image(), tmp_path / "x").retry_after == seconds
-
-
-def test_a_wrong_key_is_not_quoted(world: World, tmp_path: Path, source: Path) -> None:
     world.books.key = "another"
-    for request in (image(), video(source)):
-        error = world.error(request, tmp_path / "x")
-        assert isinstance(error, InvalidCredentials)
-        assert "RUNWAYML_API_SECRET" in error.message
+    assert isinstance(world.error(runway_clip(source), tmp_path / "x"), InvalidCredentials)
 
 
-def test_a_spent_balance_is_told_and_then_known_before_a_call(world: World, tmp_path: Path) -> None:
+def test_a_spent_balance_is_told_and_then_known_before_a_call(
+    world: RunwayWorld, tmp_path: Path
+) -> None:
     world.account.credits = 0
-    assert isinstance(world.error(image(), tmp_path / "x"), BalanceSpent)
+    assert isinstance(world.error(runway_image(), tmp_path / "x"), BalanceSpent)
     assert len(world.books.asked) == 1
 
     async def run() -> None:
         async with world.provider() as provider:
             await provider.refresh()
             with pytest.raises(BalanceSpent, match="no credits left"):
-                await provider.submit(image())
+                await provider.submit(runway_image())
             world.account.credits = PRICE
             await provider.refresh()
-            await provider.submit(image())
+            await provider.submit(runway_image())
 
     asyncio.run(run())
     assert len(world.books.asked) == 2
     assert world.books.charges["a fox"] == 1
 
 
-@pytest.mark.parametrize("request_of", [image, video])
-@pytest.mark.parametrize(
-    ("what", "charges"),
-    [("cut_before", 0), ("slow_before", 0), ("cut_after", 1), ("slow_after", 1)],
-)
-def test_a_paid_call_without_an_answer_is_unknown(
-    world: World, tmp_path: Path, request_of: Any, what: Any, charges: int
-) -> None:
-    world.books.faults.append(Fault(what=what, seconds=1.0))
-    error = world.error(request_of(), tmp_path / "x", timeout=0.3)
-    assert isinstance(error, OutcomeUnknown)
-    assert world.books.charges["a fox"] == charges
-
-
-def test_nobody_there_costs_nothing(world: World, tmp_path: Path) -> None:
-    nowhere = f"http://127.0.0.1:{free_port()}"
-    error = world.error(image(), tmp_path / "x", base_url=nowhere)
-    assert isinstance(error, ProviderUnavailable)
-
-
-def test_a_task_is_left_for_later_where_nobody_answers(slow: World) -> None:
+def test_a_task_is_left_for_later_where_nobody_answers(slow: RunwayWorld) -> None:
     async def run() -> None:
         async with slow.provider() as first:
-            submission = await first.submit(image())
+            submission = await first.submit(runway_image())
         async with slow.provider(base_url=f"http://127.0.0.1:{free_port()}") as provider:
             with pytest.raises(ProviderUnavailable):
                 await provider.follow(submission, Reports())
@@ -466,56 +345,29 @@ def test_a_task_is_left_for_later_where_nobody_answers(slow: World) -> None:
 UPSET = [(429, ""), (500, ""), (503, ""), (200, "{")]
 
 
-def test_polls_without_an_answer_are_made_again(world: World, tmp_path: Path) -> None:
+def test_polls_without_an_answer_are_made_again(world: RunwayWorld, tmp_path: Path) -> None:
     assert len(UPSET) < UNANSWERED
     world.account.upset.extend(UPSET)
-    world.make(image(), tmp_path / "x")
+    world.make(runway_image(), tmp_path / "x")
     assert not world.account.upset
     assert world.books.charges["a fox"] == 1
 
 
 def test_too_many_polls_without_an_answer_leave_a_task_for_later(
-    world: World, tmp_path: Path
+    world: RunwayWorld, tmp_path: Path
 ) -> None:
     world.account.upset.extend([(200, "[]"), (200, "{}")] * UNANSWERED)
-    assert isinstance(world.error(image(), tmp_path / "x"), ProviderUnavailable)
+    assert isinstance(world.error(runway_image(), tmp_path / "x"), ProviderUnavailable)
 
 
-def test_an_answer_without_a_task_is_unknown(world: World, tmp_path: Path) -> None:
+def test_an_answer_without_a_task_is_unknown(world: RunwayWorld, tmp_path: Path) -> None:
     world.books.faults.append(Fault(what="refuse", status=200))  # with nothing but an error
-    assert isinstance(world.error(image(), tmp_path / "x"), OutcomeUnknown)
+    assert isinstance(world.error(runway_image(), tmp_path / "x"), OutcomeUnknown)
 
 
-@pytest.mark.parametrize("request_of", [image, video])
-def test_a_page_instead_of_a_file_is_asked_for_again(
-    world: World, tmp_path: Path, request_of: Any
-) -> None:
-    world.books.faults.append(Fault(what="garbage"))
-
-    async def run() -> None:
-        async with world.provider() as provider:
-            submission = await provider.submit(request_of())
-            await provider.follow(submission, Reports())
-            await provider.fetch(submission, tmp_path / "x")
-
-    asyncio.run(run())
-    looked_over(tmp_path / "x", request_of().kind)
-    assert world.books.charges["a fox"] == 1
-
-
-@pytest.mark.parametrize("request_of", [image, video])
-def test_a_file_that_is_cut_short_is_found_out(
-    world: World, tmp_path: Path, request_of: Any
-) -> None:
-    world.books.faults.append(Fault(what="truncate"))
-    world.make(request_of(), tmp_path / "x")
-    with pytest.raises(BrokenMedia):
-        looked_over(tmp_path / "x", request_of().kind)
-
-
-def test_an_expired_address_is_asked_for_anew(world: World, tmp_path: Path) -> None:
+def test_an_expired_address_is_asked_for_anew(world: RunwayWorld, tmp_path: Path) -> None:
     world.books.faults.append(Fault(what="expire"))
-    world.make(image(), tmp_path / "x")
+    world.make(runway_image(), tmp_path / "x")
     looked_over(tmp_path / "x", Kind.IMAGE)
     assert world.books.charges["a fox"] == 1
 
@@ -524,7 +376,7 @@ def capability(provider: Provider, model: str) -> Capability:
     return next(each for each in provider.capabilities() if each.model == model)
 
 
-def test_the_accounts_limits_and_balance_are_taken_over(world: World) -> None:
+def test_the_accounts_limits_and_balance_are_taken_over(world: RunwayWorld) -> None:
     async def run() -> None:
         async with world.provider() as provider:
             assert capability(provider, "gen4.5").limit == 1
@@ -552,7 +404,7 @@ def test_the_accounts_limits_and_balance_are_taken_over(world: World) -> None:
             await provider.refresh()
             assert 7 < capability(provider, "gen4.5").limit < 2**31
             assert 7 < (capability(provider, "gen4.5").per_day or 0) < 2**31
-        async with world.provider(key="wrong") as provider:
+        async with world.provider(api_key="wrong") as provider:
             with pytest.raises(InvalidCredentials):
                 await provider.check()
 
@@ -560,7 +412,7 @@ def test_the_accounts_limits_and_balance_are_taken_over(world: World) -> None:
     assert not world.books.charges
 
 
-def test_what_a_user_chooses_is_what_is_asked_for(world: World) -> None:
+def test_what_a_user_chooses_is_what_is_asked_for(world: RunwayWorld) -> None:
     veo = {"size": "1080x1920", "audio": "yes", "negative_prompt": "rain"}
     order = Order(
         user_id="ana",
@@ -609,15 +461,19 @@ def test_what_a_user_chooses_is_what_is_asked_for(world: World) -> None:
     }
 
 
-def test_what_it_cannot_make_is_refused_before_any_call(world: World, tmp_path: Path) -> None:
-    requests: Sequence[Request] = (image(width=100), image(model="gone"), video(model="gen4_turbo"))
+def test_what_it_cannot_make_is_refused_before_any_call(world: RunwayWorld, tmp_path: Path) -> None:
+    requests: Sequence[Request] = (
+        runway_image(width=100),
+        runway_image(model="gone"),
+        runway_clip(model="gen4_turbo"),
+    )
     for request in requests:
         assert isinstance(world.error(request, tmp_path / "x"), RequestRejected)
     assert not world.books.asked
 
 
 def test_the_engine_keeps_what_an_item_cost_and_what_it_was_asked_with(
-    world: World, settings: Settings, store: Store
+    world: RunwayWorld, settings: Settings, store: Store
 ) -> None:
     world.books.faults.append(Fault(what="fail", code="INTERNAL"))
 

@@ -12,7 +12,7 @@ import pytest
 from core.providers.base import Outcome, Provider, Request, Submission
 from core.providers.errors import ProviderError
 from tests.contract.fakes import Reports
-from tests.servers.wire import Books
+from tests.servers.wire import Books, Fault
 
 
 class World(ABC):
@@ -26,6 +26,14 @@ class World(ABC):
     @abstractmethod
     def provider(self, **changed: Any) -> AbstractAsyncContextManager[Provider]:
         """Open a provider that asks this vendor."""
+
+    def fault(self, what: str, **more: Any) -> None:
+        """Have the next creating call meet a fault."""
+        self.books.faults.append(Fault.model_validate({"what": what, **more}))
+
+    def refuse(self, **said: Any) -> None:
+        """Have the next creating call refused."""
+        self.fault("refuse", **said)
 
     def make(
         self, request: Request, path: Path, **changed: Any

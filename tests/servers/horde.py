@@ -128,6 +128,8 @@ class Vendor:
             return Response("<Error>Request has expired</Error>", 403, media_type="text/xml")
         made = spoilt(_webp(task), task.fault)
         page = task.fault is not None and task.fault.what == "garbage"
+        if page and task.fault is not None and task.fault.code != "always":
+            task.fault = None  # the next time comes the file
         return Response(made, media_type="text/html" if page else "image/webp")
 
     async def heartbeat(self, _: Request) -> Response:
