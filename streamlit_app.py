@@ -11,7 +11,7 @@ from core.redaction import guard_output
 from core.settings import load_settings
 from core.web.app.asgi import Front
 from core.web.http.origins import Origins
-from core.web.identity.middleware import open_identity
+from core.web.identity.cookies import open_identity
 from core.web.login.oidc import streamlit_secrets
 from core.web.resources import studio
 from core.web.tab_session import apologise

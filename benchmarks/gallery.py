@@ -13,7 +13,7 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from benchmarks.harness import Bench, Fivefold, Options, Row, spread
 from benchmarks.native import CLIPS, IMAGES
 from benchmarks.web import USER, Tab, Web, cookie, open_tabs, serving, settle
-from core.web.identity.middleware import COOKIE
+from core.web.identity.cookies import COOKIE
 from tests.browser.conftest import FLAGS, find_chromium
 from tests.seed import fill
 

@@ -19,7 +19,7 @@ from benchmarks.gallery import chromium
 from benchmarks.harness import Bench, Fivefold, Options, Row, Vendor, spread
 from benchmarks.web import USER, Tab, Web, cookie, open_tabs, serving, settle
 from core.models import Asset, AssetState, Job
-from core.web.identity.middleware import COOKIE
+from core.web.identity.cookies import COOKIE
 from tests.web import finished
 
 PUSHED: Final = (100, 300)

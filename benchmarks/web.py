@@ -17,7 +17,7 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.asyncio.client import ClientConnection, connect
 
 from benchmarks.harness import PYTHON, Fivefold, await_ready, started
-from core.web.identity.middleware import COOKIE, Identity
+from core.web.identity.cookies import COOKIE, Identity
 from tests.product import ROOT, free_port
 
 KEY: Final = "a-key-for-benchmarks"

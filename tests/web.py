@@ -12,7 +12,7 @@ from core.models import Asset, Kind
 from core.settings import Settings
 from core.store import Store
 from core.web.app.asgi import Front
-from core.web.identity.middleware import Identity
+from core.web.identity.cookies import Identity
 from core.web.resources import Studio
 from tests.catalogue import illustrator_only
 from tests.conftest import claim

@@ -8,7 +8,7 @@ from core.models import Kind, now
 from core.settings import load_settings
 from core.store.accounts.login_sessions import LoginSessionStore
 from core.studio import studio as service
-from core.web.identity.middleware import Identity, open_identity
+from core.web.identity.cookies import Identity, open_identity
 from core.web.text.dates import zone_of
 from core.web.text.viewer import View
 

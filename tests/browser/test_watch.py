@@ -21,7 +21,7 @@ from core.media.folder import FolderStore
 from core.models import Asset, Job, Kind, now
 from core.settings import Settings
 from core.store import Store
-from core.web.identity.middleware import Identity
+from core.web.identity.cookies import Identity
 from tests.browser import pages
 from tests.conftest import claim, stored_job
 from tests.product import ROOT, START_SECONDS, free_port

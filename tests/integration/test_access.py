@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 from core.media.folder import FolderStore
 from core.models import Asset, Share, Via, now
 from core.store import Store
-from core.web.identity.middleware import Identity
+from core.web.identity.cookies import Identity
 from tests.conftest import claim, stored_job
 from tests.integration.test_web_pages import opened, shown
 from tests.profiles import examples

@@ -17,9 +17,10 @@ from core.models import LoginSession, Subject, User
 from core.store import Store
 from core.store.accounts.invitations import InvitationStore
 from core.store.accounts.login_sessions import LoginSessionStore
-from core.web.account.page import UNPROTECTED, browser_text
+from core.web.account.passphrase import UNPROTECTED
 from core.web.http.errors import NO_ANSWER
 from core.web.resources import studio
+from core.web.text.browsers import browser_text
 from tests.conftest import stored_job
 from tests.integration.test_notices_page import press
 from tests.integration.test_web_pages import ROOT
@@ -43,7 +44,15 @@ def choose(monkeypatch: pytest.MonkeyPatch) -> Choose:
 
     def choose(**chosen: Any) -> None:
         changed = replace(studio(), settings=studio().settings.model_copy(update=chosen))
-        monkeypatch.setattr("core.web.account.page.studio", lambda: changed)
+        for module in (
+            "page",
+            "section",
+            "passphrase",
+            "login_sessions",
+            "invitations",
+            "deletion",
+        ):
+            monkeypatch.setattr(f"core.web.account.{module}.studio", lambda: changed)
 
     return choose
 

@@ -20,7 +20,7 @@ from core.models import LoginEntry, User, Via, ViewEntry, now
 from core.settings import Settings
 from core.store import Store
 from core.store.jobs.activity import BATCH, ActivityStore, Deed, Scope
-from core.web.activity.page import NOT_ME, login_row
+from core.web.activity.rows import NOT_ME, login_row
 from tests.conftest import stored_job
 from tests.integration.test_web_pages import opened
 from tests.web import ADMINS, app_of, browser_of, log_in, made_admin, studio_of

@@ -22,7 +22,8 @@ from core.settings import Settings
 from core.store import Store
 from core.store.connection import DatabaseUnavailable
 from core.store.jobs.activity import ActivityStore
-from core.web.files.data_export import BLOCK, archive_routes, zipped
+from core.web.files.data_export import archive_routes
+from core.web.files.zip_stream import BLOCK, zipped
 from core.web.http.errors import EXCEPTION_HANDLERS
 from core.web.identity.middleware import USER_HEADER
 from core.web.resources import Studio

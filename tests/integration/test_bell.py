@@ -11,7 +11,7 @@ from core.models import ChannelName, Notice, NoticeKind, now
 from core.settings import Settings
 from core.store import DatabaseUnavailable, Store
 from core.web.app.asgi import Front
-from core.web.identity.middleware import Identity
+from core.web.identity.cookies import Identity
 from core.web.resources import Studio
 from tests.conftest import stored_job
 from tests.web import app_of, browser_of, log_in, served, studio_of

@@ -30,7 +30,7 @@ from core.models import (
 )
 from core.store import DatabaseError, Store
 from core.store.jobs.library import Filter
-from core.web.identity.middleware import Identity
+from core.web.identity.cookies import Identity
 from core.web.text.viewer import View
 from tests.conftest import MOMENT, claim, stored_job
 from tests.integration.test_notifications import Recorder, sender

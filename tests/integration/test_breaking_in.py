@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 from core.media.folder import FolderStore
 from core.settings import Settings
 from core.store import Store
-from core.web.identity.middleware import COOKIE, Identity
+from core.web.identity.cookies import COOKIE, Identity
 from tests.conftest import stored_job
 from tests.profiles import examples
 from tests.web import HOST, app_of, browser_of, log_in, studio_of

@@ -15,7 +15,7 @@ from core.settings import Settings
 from core.store import Store
 from core.web.app.asgi import Front
 from core.web.http.origins import Origins
-from core.web.identity.middleware import Identity
+from core.web.identity.cookies import Identity
 from core.web.tab_session import all_pages
 from tests.conftest import stored_job
 from tests.servers.watched import asked_outside, watching

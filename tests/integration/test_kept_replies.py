@@ -27,7 +27,7 @@ from core.providers.errors import (
     RequestRejected,
 )
 from core.system.backoff import Backoff
-from core.web.identity.middleware import Identity
+from core.web.identity.cookies import Identity
 from tests.conftest import claim
 from tests.contract.fakes import FakeProvider
 from tests.integration.bench import Bench, NewBench, run

@@ -19,7 +19,7 @@ from core.settings import Settings
 from core.store import Store
 from core.studio.jobs import place_order
 from core.studio.order import Order
-from core.web.activity.page import job_row, login_row, view_row, visit_row
+from core.web.activity.rows import job_row, login_row, view_row, visit_row
 from core.web.resources import studio
 from tests.conftest import stored_job
 from tests.integration.test_notifications import Mailbox, Recorder, end, rows, sender
@@ -232,7 +232,7 @@ def test_a_letter_is_german(store: Store, content: FolderStore) -> None:
 
 
 def test_no_two_columns_of_a_table_have_one_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.web.activity.page._job_address", str)  # it asks the open studio
+    monkeypatch.setattr("core.web.activity.rows.job_address", str)  # it asks the open studio
     from core.i18n import gettext  # noqa: PLC0415
     from core.models import LoginEntry, ViewEntry  # noqa: PLC0415
     from core.store.jobs.activity import Visit  # noqa: PLC0415

@@ -24,7 +24,7 @@ from core.store import DatabaseUnavailable, Store
 from core.studio.order import Order
 from core.studio.planning import plan
 from core.web.app.asgi import Front
-from core.web.identity.middleware import Identity
+from core.web.identity.cookies import Identity
 from core.web.live import feeds, hub
 from core.web.live.feeds import JobChannel
 from core.web.resources import Studio

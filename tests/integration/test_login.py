@@ -25,7 +25,7 @@ from core.store import Store, open_store
 from core.store.accounts import login_throttle as attempts
 from core.store.accounts.login_sessions import LoginSessionStore
 from core.store.accounts.login_throttle import Limit
-from core.web.identity.middleware import COOKIE, Identity
+from core.web.identity.cookies import COOKIE, Identity
 from tests.web import app_of, browser_of, log_in, studio_of
 
 RIGHT = "the cat sat on 7 mats"

@@ -11,7 +11,7 @@ from core.models import ChannelName, EmailAddress, NoticeKind, now
 from core.settings import Settings
 from core.store import DatabaseUnavailable, Store
 from core.web.app.asgi import Front
-from core.web.identity.middleware import Identity
+from core.web.identity.cookies import Identity
 from tests.web import HOST, app_of, served, studio_of
 
 WRONG = "no-such-token"

@@ -12,7 +12,7 @@ from core.media.folder import FolderStore
 from core.models import Asset, now
 from core.store import Store
 from core.store.jobs.library import Change
-from core.web.identity.middleware import Identity
+from core.web.identity.cookies import Identity
 from tests.conftest import stored_job
 from tests.integration.test_web_pages import opened
 from tests.web import ADMINS, OpenBrowser, changed, finished, made_admin

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from core.web.identity.middleware import Identity
+from core.web.identity.cookies import Identity
 from tests.product import Product, free_port
 from tests.servers.wire import serving
 

@@ -13,7 +13,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from core.settings import Settings
 from core.store import Store
-from core.web.identity.middleware import COOKIE, Identity
+from core.web.identity.cookies import COOKIE, Identity
 from tests.conftest import stored_job
 from tests.servers.web import cookie, rerun, serving
 

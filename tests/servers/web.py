@@ -16,7 +16,7 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.sync.client import ClientConnection, connect
 
 from core.settings import Settings
-from core.web.identity.middleware import COOKIE, Identity
+from core.web.identity.cookies import COOKIE, Identity
 from tests.product import ROOT, START_SECONDS, free_port
 
 KEY = "a-key-for-tests"

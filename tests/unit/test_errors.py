@@ -28,7 +28,7 @@ from core.web.http.errors import (
     NotFound,
     TooManyStreams,
 )
-from core.web.identity.middleware import Identity
+from core.web.identity.cookies import Identity
 from tests.web import HOST, browser_of, served
 
 PEOPLE = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}

@@ -13,7 +13,7 @@ import pytest
 from core.media.folder import FolderStore
 from core.settings import Settings
 from core.system import filesystem
-from core.web.identity.middleware import open_identity
+from core.web.identity.cookies import open_identity
 from tests.product import ROOT
 
 LACKING = [errno.EINVAL, errno.EPERM, errno.EROFS, errno.ENOTSUP, errno.ENOSYS]

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from core.redaction import REDACTED, Redactor
 from core.settings import Settings
-from core.web.identity.middleware import Identity
+from core.web.identity.cookies import Identity
 from tests.product import ROOT
 
 STRANGE = (

@@ -8,7 +8,7 @@ from starlette.testclient import TestClient
 
 from core.store import DatabaseUnavailable
 from core.web.app.asgi import Front
-from core.web.identity.middleware import Identity
+from core.web.identity.cookies import Identity
 from core.web.login.routes import PAGES, own_page
 from tests.web import HOST, browser_of, served
 

@@ -22,7 +22,7 @@ from core.models import (
 from core.store.work.eta import Eta
 from core.studio.order import Order
 from core.studio.planning import plan
-from core.web.activity.page import job_row
+from core.web.activity.rows import job_row
 from core.web.jobs import item_view, snapshot
 from core.web.text.dates import moment_text, span_text, zone_of
 from core.web.text.money import job_cost_text
@@ -236,7 +236,7 @@ def test_what_may_have_been_charged_is_not_called_free(
     job = planned(status=JobStatus.CANCELLED)[0]
     job = job.model_copy(update={"cost": cost, "uncertain_cost": uncertain})
     assert job_cost_text(job) == text
-    monkeypatch.setattr("core.web.activity.page._job_address", str)  # it asks the open studio
+    monkeypatch.setattr("core.web.activity.rows.job_address", str)  # it asks the open studio
     assert job_row(job, User(id=job.user_id, created_at=job.created_at))["Cost"] == text
 
 
@@ -257,7 +257,7 @@ def test_a_job_has_one_outcome_on_every_page(
     job = job.model_copy(update={"image_paths": paths})
     assert shown(job, assets)["job"]["label"] == text
     assert snapshot.card(job, assets, VIEW)["label"] == text
-    monkeypatch.setattr("core.web.activity.page._job_address", str)  # it asks the open studio
+    monkeypatch.setattr("core.web.activity.rows.job_address", str)  # it asks the open studio
     assert job_row(job, User(id=job.user_id, created_at=job.created_at))["Status"] == text
 
 

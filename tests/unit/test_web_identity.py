@@ -20,14 +20,12 @@ from core.models import Method
 from core.settings import Settings
 from core.store import DatabaseUnavailable
 from core.store.accounts.login_sessions import LoginSessionStore
+from core.web.identity.cookies import COOKIE, Identity, open_identity
 from core.web.identity.middleware import (
-    COOKIE,
     SESSION_HEADER,
     TROUBLE_HEADER,
     USER_HEADER,
-    Identity,
     IdentityMiddleware,
-    open_identity,
     whose,
 )
 from core.web.identity.session_cache import LiveSessions

@@ -14,7 +14,7 @@ Document = dict[str, Any]
 
 
 class ShareStore:
-    """Keeps one document a share; the link itself is signed, see `core.web.identity.middleware`."""
+    """Keeps one document a share; the link itself is signed, see `core.web.identity.cookies`."""
 
     def __init__(self, database: Database[Document]) -> None:
         self._shares = database["shares"]

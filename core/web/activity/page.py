@@ -1,101 +1,42 @@
 """The page “Activity”: who logged in, who looked at what, what was made, and how often."""
 
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Any, Final
-from urllib.parse import urlencode
 
 import streamlit as st
 
-from core.i18n import N_, pgettext
+from core.i18n import N_
 from core.i18n import gettext as _
-from core.models import Job, LoginEntry, User, Via, ViewEntry, now
-from core.models.job_summary import STATUSES, status_text
+from core.models import User, now
+from core.models.job_summary import STATUSES
 from core.models.times import parse_zone
 from core.notifications.message import shortened
 from core.store import DatabaseError
-from core.store.jobs.activity import PERIODS, Bar, Deed, Scope, Visit
+from core.store.jobs.activity import PERIODS, Deed, Scope
 from core.web import tab_session
-from core.web.account.page import browser_text
-from core.web.activity.charts import DEED_COLOURS, STATUS_COLOURS, over_time
-from core.web.activity.csv_routes import export_address, look_at_activity, owner_of
+from core.web.activity.charts import DEED_COLOURS, STATUS_COLOURS
+from core.web.activity.csv_routes import look_at_activity
+from core.web.activity.rows import (
+    GUEST,
+    TITLE_CHARACTERS,
+    job_address,
+    job_row,
+    login_row,
+    may_open,
+    view_row,
+    visit_row,
+)
+from core.web.activity.tables import draw_chart, draw_download, draw_table
 from core.web.resources import studio
-from core.web.text.csv_tables import safe_cell
-from core.web.text.money import amounts_text, job_cost_text
-
-Row = dict[str, Any]
+from core.web.text.money import amounts_text
 
 ME: Final = N_("Me")  # no user_id has capital letters
 EVERYBODY: Final = N_("Everybody")
-GUEST: Final = N_("A guest")  # who came by a shared link and was not logged in
-NOT_ME: Final = N_("This was not me")
 OTHERS_ONLY_FOR_ADMINS: Final = N_("Only admins see what others do. This is your own activity.")
-
-OUTCOMES: Final = {"accepted": N_("Logged in"), "refused": N_("Refused")}
-REASONS: Final = {
-    "passphrase missing": N_("The passphrase was asked for"),
-    "wrong passphrase": N_("The passphrase was wrong"),
-    "no account": N_("There was no such account"),
-    "invalid user_id": N_("That is no user id"),
-    "too many attempts": N_("It was tried too often"),
-    "weak passphrase": N_("The new passphrase was too easy to guess"),
-    "taken": N_("The user id was taken"),
-    "registration closed": N_("New accounts are not made here"),
-    "no invitation": N_("There was no invitation"),
-    "invitation ended": N_("The invitation had ended"),
-    "invitation used": N_("The invitation was used before"),
-    "recovery link": N_("The invitation was for another account"),
-    "another's link": N_("The invitation was for another account"),
-    "unprotected admin": N_("An admin's account had no passphrase"),
-    "being deleted": N_("The account is being deleted"),
-    "by the provider only": N_("The identity provider was left out"),
-    "ticket ended": N_("The login took too long"),
-    "proof too old": N_("The login took too long"),
-    "replayed": N_("The login was used before"),
-    "claim missing": N_("The identity provider named no user id"),
-    "address not verified": N_("The identity provider had not verified the address"),
-    "another's account": N_("The account belongs to somebody else"),
-    "provider refused": N_("The identity provider refused"),
-    "provider unproven": N_("The identity provider's answer could not be verified"),
-    "provider unreachable": N_("The identity provider did not answer"),
-    "cross-site": N_("Another site's page sent it"),
-    "malformed": N_("It was no login"),
-    "too long": N_("It was too long"),
-}
-METHODS: Final = {
-    "user_id": N_("User id"),
-    "passphrase": N_("Passphrase"),
-    "oidc": N_("Identity provider"),
-    "invite": N_("Invitation"),
-    "registration": N_("New account"),
-}
-ACTIONS: Final = {
-    "open_job": N_("Opened the job"),
-    "open_gallery": N_("Opened the gallery"),
-    "open_activity": N_("Opened the activity"),
-    "view": N_("Looked at the image"),
-    "play": N_("Played the video"),
-    "download": N_("Downloaded"),
-    "download_many": N_("Downloaded with others"),
-    "share": N_("Made a link to share"),
-    "unshare": N_("Withdrew a shared link"),
-    "preview": N_("Saw the preview"),
-    "part": N_("Loaded a part"),
-    "download_all": N_("Downloaded everything"),
-    "invite": N_("Made an invitation"),
-}
-ITEMS: Final = {"image": N_("image {number}"), "video": N_("video {number}")}
-RIGHTS: Final = {
-    Via.OWN: N_("Own"),
-    Via.ADMIN: N_("As an admin"),
-    Via.SHARE: N_("By a shared link"),
-}
-
 _SAID: Final = "activity-said"
 _CLICK: Final = "activity-not-me"
-_TITLE_CHARACTERS: Final = 80
-
 _log = logging.getLogger(__name__)
 
 
@@ -185,25 +126,8 @@ def _draw_logins(user: User, scope: Scope) -> None:
             on_click=_not_me, args=(user.id, sessions), key=_CLICK
         )
     columns["Why refused"] = st.column_config.TextColumn(width="medium")
-    _draw_table(rows, scope, columns, named="User id")
-    _draw_download("logins", scope, user)
-
-
-def login_row(entry: LoginEntry, here: str | None) -> Row:
-    """Return what is shown of an attempt to log in; `here`: the id of this browser's session."""
-    outcome = _(OUTCOMES.get(entry.outcome, entry.outcome))
-    if here and entry.session == here:
-        outcome = _("{outcome} (this browser)").format(outcome=outcome)
-    return {
-        N_("Time"): entry.time,
-        N_("User id"): entry.user_id,
-        N_("Outcome"): outcome,
-        N_("Was this you?"): _(NOT_ME) if entry.session and entry.session != here else None,
-        N_("From"): entry.address,
-        N_("Browser"): browser_text(entry.agent) if entry.agent else "",
-        N_("By"): _(METHODS.get(entry.method, entry.method)),
-        N_("Why refused"): _(REASONS.get(entry.reason, entry.reason)),
-    }
+    draw_table(rows, scope, columns, named="User id")
+    draw_download("logins", scope, user)
 
 
 def _not_me(user_id: str, sessions: Sequence[str]) -> None:
@@ -248,13 +172,13 @@ def _draw_views(user: User, scope: Scope) -> None:
     seen += [each.job_id for each in others if each.job_id]
     prompts = _prompts_seen(user, set(seen))
     if entries:
-        _draw_chart(activity.views_over_time(scope), scope, DEED_COLOURS, _("What was looked at"))
+        draw_chart(activity.views_over_time(scope), scope, DEED_COLOURS, _("What was looked at"))
         st.subheader(_("Latest"), anchor=False)
-        _draw_table([view_row(each, user, prompts) for each in entries], scope, named="Who")
-    _draw_download("views", scope, user)
+        draw_table([view_row(each, user, prompts) for each in entries], scope, named="Who")
+    draw_download("views", scope, user)
     st.subheader(_("Who else looked"), anchor=False)
     if others:
-        _draw_table([visit_row(each, prompts) for each in others], scope)
+        draw_table([visit_row(each, prompts) for each in others], scope)
     else:
         st.text(_("Nobody else. Admins, and whoever has a link that you shared, would be here."))
     if most:
@@ -262,51 +186,14 @@ def _draw_views(user: User, scope: Scope) -> None:
         rows = [
             {
                 N_("Job"): prompts[each.job_id],
-                N_("Open"): _job_address(each.job_id),
+                N_("Open"): job_address(each.job_id),
                 N_("Looks"): each.number,
                 N_("Last"): each.last,
             }
             for each in most
             if each.job_id in prompts
         ]
-        _draw_table(rows, scope)
-
-
-def view_row(entry: ViewEntry, viewer: User, prompts: Mapping[str, str]) -> Row:
-    """Return what is shown of a look at content.
-
-    Args:
-        entry: the look.
-        viewer: who is shown it.
-        prompts: of the jobs that the viewer may see, by id.
-    """
-    owner, job_id = owner_of(entry), entry.job_id or ""
-    kind, _dash, slot = (entry.asset_id or "").removeprefix(f"{job_id}-").partition("-")
-    return {
-        N_("Time"): entry.time,
-        N_("Who"): entry.user_id or _(GUEST),
-        N_("What"): _(ACTIONS.get(entry.action, entry.action)),
-        N_("Job"): prompts.get(job_id, ""),
-        N_("Open"): _job_address(job_id) if job_id in prompts else None,
-        N_("Item"): _(ITEMS[kind]).format(number=slot) if kind in ITEMS else "",
-        N_("Whose"): {viewer.id: _("Yours"), "": _("Everybody's")}.get(owner, owner),
-        N_("By which right"): _(RIGHTS[entry.via]),
-        N_("From"): entry.address,
-    }
-
-
-def visit_row(visit: Visit, prompts: Mapping[str, str]) -> Row:
-    """Return what is shown of somebody else's looks; `prompts`: by the ids of jobs."""
-    job_id = visit.job_id or ""
-    return {
-        N_("Who"): visit.user_id or _(GUEST),
-        N_("By which right"): _(RIGHTS[visit.via]),
-        N_("Job"): prompts.get(job_id, "") if job_id else _("Gallery, activity, or invitation"),
-        N_("Open"): _job_address(job_id) if job_id in prompts else None,
-        N_("Looks"): visit.number,
-        N_("Downloads"): visit.downloads,
-        N_("Last"): visit.last,
-    }
+        draw_table(rows, scope)
 
 
 def _prompts_seen(user: User, job_ids: Collection[str]) -> dict[str, str]:
@@ -315,15 +202,10 @@ def _prompts_seen(user: User, job_ids: Collection[str]) -> dict[str, str]:
     What somebody once saw by a link is not theirs to see for ever.
     """
     return {
-        job.id: shortened(job.prompt, _TITLE_CHARACTERS)
+        job.id: shortened(job.prompt, TITLE_CHARACTERS)
         for job in studio().store.jobs.named(list(job_ids)).values()
-        if _may_open(user, job)
+        if may_open(user, job)
     }
-
-
-def _may_open(user: User, job: Job) -> bool:
-    """Return whether a user may open a job: what lies in the bin is its owner's only."""
-    return job.user_id == user.id or (user.admin and job.binned_at is None)
 
 
 def _draw_jobs(user: User, scope: Scope) -> None:
@@ -335,7 +217,7 @@ def _draw_jobs(user: User, scope: Scope) -> None:
         return
     bars = [replace(bar, name=STATUSES[bar.name]) for bar in activity.jobs_over_time(scope)]
     colours = {STATUSES[status]: colour for status, colour in STATUS_COLOURS.items()}
-    _draw_chart(bars, scope, colours, _("Jobs"))
+    draw_chart(bars, scope, colours, _("Jobs"))
     st.subheader(_("By provider"), anchor=False)
     rows = [
         {
@@ -348,25 +230,10 @@ def _draw_jobs(user: User, scope: Scope) -> None:
         }
         for each in activity.made(scope)
     ]
-    _draw_table(rows, scope)
+    draw_table(rows, scope)
     st.subheader(_("Latest"), anchor=False)
-    _draw_table([job_row(each, user) for each in jobs], scope, named="Who")
-    _draw_download("jobs", scope, user)
-
-
-def job_row(job: Job, viewer: User) -> Row:
-    """Return what is shown of a job."""
-    open_to = _may_open(viewer, job)
-    return {
-        N_("Time"): job.created_at,
-        N_("Who"): job.user_id,
-        N_("Job"): shortened(job.prompt, _TITLE_CHARACTERS) if open_to else "",
-        N_("Open"): _job_address(job.id) if open_to else None,
-        N_("Status"): status_text(job),
-        N_("Images"): len(job.image_paths),
-        N_("Videos"): len(job.video_paths),
-        N_("Cost"): job_cost_text(job),
-    }
+    draw_table([job_row(each, user) for each in jobs], scope, named="Who")
+    draw_download("jobs", scope, user)
 
 
 def _draw_people(_user: User, scope: Scope) -> None:
@@ -382,7 +249,7 @@ def _draw_people(_user: User, scope: Scope) -> None:
         }
         for each in activity.busiest(scope)
     ]
-    _draw_table(rows, scope)
+    draw_table(rows, scope)
     st.subheader(_("Failed logins by address"), anchor=False)
     refused = [
         {
@@ -397,59 +264,6 @@ def _draw_people(_user: User, scope: Scope) -> None:
         st.caption(
             _("Many user ids from one address mean that somebody tries one after the other.")
         )
-        _draw_table(refused, scope)
+        draw_table(refused, scope)
     else:
         st.text(_("No login failed in this time."))
-
-
-def _job_address(job_id: str) -> str:
-    return studio().at(f"/job?{urlencode({'id': job_id})}")
-
-
-def _draw_table(
-    rows: Sequence[Row], scope: Scope, columns: Mapping[str, Any] | None = None, named: str = ""
-) -> None:
-    """Draw a table.
-
-    Args:
-        rows: cells by the titles of their columns.
-        scope: whose clock times are of.
-        columns: how some columns are drawn; None hides one.
-        named: the column that says whose a row is: the same in all rows of one user.
-    """
-    # Translators: a time in the letters of Moment.js, such as 3 Nov 2026, 18:00.
-    moment = pgettext("table", "D MMM YYYY, HH:mm")
-    time = st.column_config.DatetimeColumn(format=moment, timezone=scope.zone.key)
-    link = st.column_config.LinkColumn(display_text=_("Open"))
-    shown = {"Time": time, "Last": time, "Open": link, **(columns or {})}
-    if named and scope.user_id is not None:
-        shown[named] = None
-    # The table's own export to CSV takes the cells as they are.
-    safe = [{_(name): safe_cell(value) for name, value in row.items()} for row in rows]
-    config = {_(name): column for name, column in shown.items()}
-    st.dataframe(safe, hide_index=True, column_config=config, placeholder="")
-
-
-def _draw_chart(bars: Sequence[Bar], scope: Scope, colours: dict[str, str], title: str) -> None:
-    st.altair_chart(
-        over_time(bars, scope, colours, title, now()),
-        alt=(
-            _("{title}, by month, as stacked bars. The tables have the same in figures.")
-            if scope.unit == "month"
-            else _("{title}, by day, as stacked bars. The tables have the same in figures.")
-        ).format(title=title),
-    )
-
-
-def _draw_download(which: str, scope: Scope, user: User) -> None:
-    """Draw the link to everything in the period, of which the table has the latest."""
-    labels = {
-        "logins": _("All logins as CSV"),
-        "views": _("All views as CSV"),
-        "jobs": _("All jobs as CSV"),
-    }
-    st.link_button(
-        labels[which],
-        studio().at(export_address(which, scope, user.id)),
-        icon=":material/download:",
-    )

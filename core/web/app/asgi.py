@@ -17,7 +17,8 @@ from core.web.http.locale_middleware import SpokenLanguage
 from core.web.http.origins import Origins
 from core.web.http.security_headers import SafeHeaders
 from core.web.http.socket_limits import SocketLimits
-from core.web.identity.middleware import Identity, IdentityMiddleware
+from core.web.identity.cookies import Identity
+from core.web.identity.middleware import IdentityMiddleware
 from core.web.identity.session_cache import LiveSessions
 from core.web.inbox.bell import bell_routes
 from core.web.inbox.email_links import mail_link_routes

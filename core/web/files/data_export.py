@@ -1,41 +1,29 @@
-"""Everything of one user in a zip, and the zip of anything, written while it is sent."""
+"""Everything of one user in a zip."""
 
-import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-import zipstream  # type: ignore[import-untyped]  # it has no types
 from pydantic_core import to_json
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from core.generation.kept_replies import ReplyKeeper
-from core.i18n import N_
-from core.i18n import gettext as _
 from core.models import EPOCH, TOMBSTONE, AssetState, Job, User, ViewEntry, now
-from core.store import DatabaseError
 from core.store.jobs.activity import Scope
 from core.web.files.routes import file_name
+from core.web.files.zip_stream import ZIP, Source, missing_text, told, zipped
 from core.web.http.errors import LoginRequired
 from core.web.http.requests import logged_in, visitor
 from core.web.http.security_headers import NO_STORE
 from core.web.identity.permissions import Access
 from core.web.resources import Studio
 
-Source = bytes | Path | Iterable[bytes]
-"""What a file in a zip has in it."""
-
-BLOCK: Final = 256 * 1024  # bytes that are sent at a time
-ZIP: Final = "application/zip"
 _ALL_DAYS: Final = 36_500  # that anything may have been logged in
-_MISSING: Final = N_("These files were not there any more when this archive was made:")
-
-_log = logging.getLogger(__name__)
 
 
 def archive_routes(open_studio: Callable[[], Studio]) -> list[Route]:
@@ -55,34 +43,6 @@ def archive_routes(open_studio: Callable[[], Studio]) -> list[Route]:
     return [Route("/account/archive.zip", archive)]
 
 
-def zipped(entries: Iterable[tuple[str, Source]]) -> Iterator[bytes]:
-    """Write a zip while it is read; images and clips are packed already, so nothing is.
-
-    Args:
-        entries: names and what they stand for. The next one is asked for when the last is written,
-            so a file has to be there only so long. The names are the caller's care: each one once,
-            and relative.
-    """
-    block = bytearray()
-    for chunk in _chunks(entries):
-        block += chunk
-        if len(block) >= BLOCK:
-            yield bytes(block)
-            block.clear()
-    yield bytes(block)
-
-
-def _chunks(entries: Iterable[tuple[str, Source]]) -> Iterator[bytes]:
-    archive = zipstream.ZipStream(compress_type=zipstream.ZIP_STORED)
-    for name, source in entries:
-        if isinstance(source, Path):
-            archive.add_path(source, name, recurse=False)
-        else:
-            archive.add(source, name)
-        yield from archive.all_files()
-    yield from archive.footer()
-
-
 def _archive(request: Request, studio: Studio) -> Response:
     user = studio.store.users.get(logged_in(request))
     if user is None:
@@ -96,15 +56,6 @@ def _archive(request: Request, studio: Studio) -> Response:
     entry = Access(user.id, user.id).entry("download_all", address=visitor(request).address)
     studio.store.view_log.note(entry)
     return StreamingResponse(chain([first], told(blocks)), media_type=ZIP, headers=headers)
-
-
-def told(blocks: Iterator[bytes]) -> Iterator[bytes]:
-    """Hand a zip on, and tell the log in a sentence why it breaks off, where it does."""
-    try:
-        yield from blocks
-    except (DatabaseError, OSError) as error:
-        _log.warning("an archive was broken off: %s", error)
-        raise
 
 
 def _entries(studio: Studio, user: User) -> Iterator[tuple[str, Source]]:
@@ -126,11 +77,6 @@ def _entries(studio: Studio, user: User) -> Iterator[tuple[str, Source]]:
         yield from _files(studio, user.id, job_id, missing)
     if missing:
         yield "missing.txt", missing_text(missing)
-
-
-def missing_text(names: Sequence[str]) -> bytes:
-    """Return what a zip says of files that were to be in it and are not there any more."""
-    return "\n".join([_(_MISSING), "", *names, ""]).encode()
 
 
 def _files(

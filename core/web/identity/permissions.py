@@ -9,7 +9,7 @@ from typing import Final, TypeGuard, TypeVar
 
 from core.models import TOMBSTONE, Asset, Job, Share, Via, ViewEntry, now
 from core.store import Store
-from core.web.identity.middleware import Identity
+from core.web.identity.cookies import Identity
 
 Found = TypeVar("Found", Job, Asset)
 

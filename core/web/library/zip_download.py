@@ -10,8 +10,8 @@ from pydantic_core import to_json
 from starlette.responses import Response, StreamingResponse
 
 from core.models import Asset, Job, Via
-from core.web.files.data_export import ZIP, Source, missing_text, told, zipped
 from core.web.files.routes import file_name, slug
+from core.web.files.zip_stream import ZIP, Source, missing_text, told, zipped
 from core.web.http.security_headers import NO_STORE
 from core.web.identity.permissions import Access
 from core.web.resources import Studio

@@ -6,7 +6,6 @@ That word is good for one login of ours: `streamlit_claims` finds it, a ticket c
 """
 
 import logging
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from typing import Any, Final
@@ -19,6 +18,7 @@ from authlib.integrations.base_client.errors import (  # type: ignore[import-unt
     MismatchingStateError,
     OAuthError,
 )
+from cachetools import LRUCache
 from joserfc.errors import JoseError
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
@@ -35,7 +35,7 @@ from core.redaction import redact
 from core.settings import Settings
 from core.store import DatabaseError, DatabaseUnavailable
 from core.web.http.requests import visitor
-from core.web.identity.middleware import STREAMLIT_COOKIES, Identity
+from core.web.identity.cookies import STREAMLIT_COOKIES, Identity
 from core.web.login.oidc_client import basic_secret, callback_address, with_userinfo
 from core.web.resources import Studio
 
@@ -137,7 +137,7 @@ class ProviderMiddleware:
         self._app = app
         self._open_studio = open_studio
         _streamlits_log.addFilter(_CAUGHT)
-        self._begun: OrderedDict[str, None] = OrderedDict()  # the states of logins on their way
+        self._begun: LRUCache[str, bool] = LRUCache(_LOGINS)  # by the states of logins on their way
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on; answer it where Streamlit's answer says that nothing came of it."""
@@ -179,9 +179,7 @@ class ProviderMiddleware:
 
     def _remember(self, location: str) -> None:
         for state in parse_qs(urlsplit(location).query).get("state", []):
-            self._begun[state] = None
-        while len(self._begun) > _LOGINS:
-            self._begun.popitem(last=False)
+            self._begun[state] = True
 
     def _words(self, request: Request) -> str:
         """Return what the provider said of a login that began here; nobody else's words count."""

@@ -20,7 +20,8 @@ from core.models import InvalidInput
 from core.store import DatabaseError, DatabaseUnavailable
 from core.web.http.errors import BodyTooLarge, Forbidden
 from core.web.http.requests import read_body, same_origin, visitor
-from core.web.identity.middleware import Identity, whose
+from core.web.identity.cookies import Identity
+from core.web.identity.middleware import whose
 from core.web.identity.session_cache import LiveSessions
 from core.web.resources import Studio
 

@@ -1,0 +1,99 @@
+"""What the sections of the page “Account” share: how they are drawn and how forms are submitted.
+
+A button acts in its callback, before the page is drawn: what was typed is taken out of Streamlit's
+state there, and everything below shows what holds afterwards.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import streamlit as st
+
+from core.accounts.rules import Accounts, LoginRefused
+from core.models import InvalidInput, User, now
+from core.store import DatabaseError
+from core.web import tab_session
+from core.web.http.errors import no_answer
+from core.web.resources import studio
+from core.web.text.dates import moment_text, zone_of
+
+OUTCOME: Final = "account_said"
+_TURN: Final = "account_turn"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a button, to be shown once in its section."""
+
+    section: str
+    text: str
+    refused: bool = False
+
+
+@contextmanager
+def section(name: str, title: str) -> Iterator[None]:
+    """Draw what the block draws under a title, after what its last button came to."""
+    with st.container(key=f"account-{name}"):
+        st.subheader(title, anchor=False)
+        said = st.session_state.get(OUTCOME)
+        if said is not None and said.section == name:
+            del st.session_state[OUTCOME]
+            (st.error if said.refused else st.success)(said.text)
+        try:
+            yield
+        except DatabaseError:
+            st.error(no_answer())
+
+
+def submit(section: str, do: Callable[[], str]) -> None:
+    """Do what a button asks for; what there is to say waits for the section to be drawn."""
+    try:
+        said = Outcome(section, do())
+    except (InvalidInput, LoginRefused) as error:
+        said = Outcome(section, str(error), refused=True)
+    except DatabaseError:
+        said = Outcome(section, no_answer(), refused=True)
+    st.session_state[OUTCOME] = said
+
+
+def field_key(field: str) -> str:
+    """Return the key of a form's field in Streamlit's state; `take` changes it."""
+    return f"{field}-{st.session_state.get(_TURN, 0)}"
+
+
+def take(*fields: str) -> list[str]:
+    """Return what was typed into some fields, and have new ones drawn instead.
+
+    To empty them is not enough: Streamlit keeps what a field has sent until the next run, but
+    forgets a field that is not there any more.
+    """
+    typed = [str(st.session_state.get(field_key(field), "")) for field in fields]
+    st.session_state[_TURN] = st.session_state.get(_TURN, 0) + 1
+    return typed
+
+
+def secret_input(label: str, field: str, autocomplete: str) -> None:
+    """Draw a field for a passphrase; `autocomplete` is HTML's attribute."""
+    # No `max_chars`: it would cut what is pasted, without a word.
+    st.text_input(label, type="password", key=field_key(field), autocomplete=autocomplete)
+
+
+@contextmanager
+def row(key: str, title: str, facts: str) -> Iterator[None]:
+    """Draw something in a list, and to its right what the block draws."""
+    with st.container(key=f"account-row-{key[:16]}", horizontal=True, vertical_alignment="center"):
+        st.text(f"{title}\n{facts}", width="stretch")
+        yield
+
+
+def moment_of(user: User, moment: datetime) -> str:
+    """Return a time in words, in the user's zone."""
+    return moment_text(moment, zone_of(tab_session.zone_name(user)), now())
+
+
+def accounts() -> Accounts:
+    """Return the rules of accounts here."""
+    return Accounts(studio().store, studio().settings)
