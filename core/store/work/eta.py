@@ -3,13 +3,14 @@
 All of it is for the eye, so what was counted a moment ago is good enough.
 """
 
-import time
+import threading
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from statistics import median
-from typing import Any, Final, TypeGuard, TypeVar
+from typing import Any, Final, NamedTuple, TypeGuard, TypeVar
 
+from cachetools import TLRUCache
 from pymongo import ASCENDING, DESCENDING
 from pymongo.database import Database
 
@@ -71,7 +72,9 @@ class EtaStore:
 
     def __init__(self, database: Database[Document]) -> None:
         self._assets = database["assets"]
-        self._known: dict[Hashable, tuple[float, Any]] = {}
+        # Each value is kept as long as `_remembered` says, and read by several threads.
+        self._known: TLRUCache[Hashable, _Known] = TLRUCache(_REMEMBERED, _expiry)
+        self._lock = threading.Lock()
 
     def of_items(self, assets: Sequence[Asset]) -> Eta:
         """Return how fast the items of a job go, of which some may have ended."""
@@ -140,7 +143,8 @@ class EtaStore:
 
     def forget(self) -> None:
         """Count anew, after a change whose outcome is to be seen at once."""
-        self._known.clear()
+        with self._lock:
+            self._known.clear()
 
     def active(self, lane: Lane) -> int:
         """Return how many items of a lane are being made at the moment."""
@@ -190,14 +194,23 @@ class EtaStore:
 
     def _remembered(self, key: Hashable, seconds: float, look: Callable[[], Found]) -> Found:
         """Return what `look` finds, or found lately."""
-        moment = time.monotonic()
-        known = self._known.get(key)
-        if known is None or moment - known[0] > seconds:
-            if len(self._known) >= _REMEMBERED:
-                self._known.clear()
-            self._known[key] = known = (moment, look())
-        found: Found = known[1]
+        with self._lock:
+            known = self._known.get(key)
+        if known is None:
+            known = _Known(look(), seconds)
+            with self._lock:
+                self._known[key] = known
+        found: Found = known.value
         return found
+
+
+class _Known(NamedTuple):
+    value: Any
+    seconds: float
+
+
+def _expiry(_key: Hashable, known: _Known, moment: float) -> float:
+    return moment + known.seconds
 
 
 def _is_key(key: tuple[Any, ...]) -> TypeGuard[tuple[str, str, int]]:

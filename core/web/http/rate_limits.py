@@ -1,9 +1,10 @@
 """How often something may be done: token buckets, and a bounded number of them by who does it."""
 
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final
+
+from cachetools import LRUCache
 
 MOST_KEPT: Final = 10_000
 
@@ -44,13 +45,9 @@ class Buckets:
 
     def __init__(self, most: float, a_second: float) -> None:
         self._most, self._a_second = most, a_second
-        self._kept: OrderedDict[str, Bucket] = OrderedDict()
+        self._kept: LRUCache[str, Bucket] = LRUCache(MOST_KEPT)
 
     def __getitem__(self, key: str) -> Bucket:
-        found = self._kept.get(key)
-        if found is None:
-            found = self._kept[key] = Bucket(self._most, self._a_second)
-            if len(self._kept) > MOST_KEPT:
-                self._kept.popitem(last=False)
-        self._kept.move_to_end(key)
-        return found
+        if key not in self._kept:
+            self._kept[key] = Bucket(self._most, self._a_second)
+        return self._kept[key]

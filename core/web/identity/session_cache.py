@@ -2,12 +2,12 @@
 
 import asyncio
 import logging
-import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from cachetools import TTLCache
 from starlette.concurrency import run_in_threadpool
 
 from core.models import LoginSession
@@ -31,7 +31,7 @@ class LiveSessions:
 
     def __init__(self, open_sessions: Callable[[], LoginSessionStore]) -> None:
         self._open = open_sessions
-        self._known: dict[str, tuple[float, LoginSession | None]] = {}
+        self._known: TTLCache[str, LoginSession | None] = TTLCache(_REMEMBERED, LOOK_SECONDS)
         self._watched: dict[str, list[tuple[bool, asyncio.Event]]] = defaultdict(list)
         self._looking: asyncio.Task[None] | None = None
 
@@ -42,13 +42,12 @@ class LiveSessions:
             DatabaseError, DatabaseUnavailable: that is not known.
         """
         session_id = hashed(secret)
-        known = self._known.get(session_id)
-        if known is None or time.monotonic() - known[0] > LOOK_SECONDS:
+        try:
+            return self._known[session_id]
+        except KeyError:
             found = await run_in_threadpool(self._find, session_id)
-            if len(self._known) >= _REMEMBERED:
-                self._known.clear()
-            self._known[session_id] = known = (time.monotonic(), found)
-        return known[1]
+            self._known[session_id] = found
+            return found
 
     def ended(self, session_id: str) -> None:
         """Have an end that this process brought about seen at once."""
