@@ -15,6 +15,7 @@ PLACE = "http://clips.example.org"
 PAGE = '<video src="/clip"></video>'
 PLAY = """async (video) => {
   video.muted = true;
+  video.playbackRate = 4;
   await video.play().catch((error) => { if (!video.ended) throw error; });
   if (!video.ended) await new Promise((done, failed) => {
     video.onended = done;
