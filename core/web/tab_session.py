@@ -16,6 +16,7 @@ from core.i18n import N_, ask_language, negotiated
 from core.i18n import gettext as _
 from core.models import User, ViewEntry, now
 from core.store import DatabaseError, DatabaseUnavailable
+from core.web import pages
 from core.web.forged_widgets import is_forged
 from core.web.http.errors import no_answer
 from core.web.identity.permissions import Access
@@ -35,15 +36,8 @@ _log = logging.getLogger(__name__)
 def all_pages() -> dict[str, Page]:
     """Return every page by its path. All are always registered, so that links into them work."""
     return {
-        "/": st.Page(_PAGES / "create.py", title="Fivefold", default=True),
-        "/gallery": st.Page(_PAGES / "gallery.py", title=_("Gallery · Fivefold")),
-        "/notifications": st.Page(_PAGES / "notifications.py", title=_("Notifications · Fivefold")),
-        "/activity": st.Page(_PAGES / "activity.py", title=_("Activity · Fivefold")),
-        "/account": st.Page(_PAGES / "account.py", title=_("Account · Fivefold")),
-        "/shared": st.Page(_PAGES / "shared.py", title=_("Shared with you · Fivefold")),
-        "/job": st.Page(_PAGES / "job.py", title=_("Your content · Fivefold")),
-        "/login": st.Page(_PAGES / "login.py", title=_("Log in · Fivefold")),
-        "/providers": st.Page(_PAGES / "providers.py", title=_("Providers · Fivefold")),
+        page.path: st.Page(_PAGES / page.file, title=_(page.title), default=page.path == "/")
+        for page in pages.PAGES
     }
 
 

@@ -9,9 +9,8 @@ from core.web import tab_session
 from core.web.frontend import FAVICON, STREAMLIT_STYLE, header
 from core.web.login.options import draw_login
 from core.web.login.routes import own_page
+from core.web.pages import LOGIN, public_paths
 from core.web.tab_session import all_pages
-
-OPEN_PAGES = ("/providers", "/shared")  # shown to anybody
 
 
 def main() -> None:
@@ -30,13 +29,13 @@ def main() -> None:
         tab_session.unreachable_page()
         return
     if user is not None:
-        if path == "/login" and "invite" not in st.query_params:
+        if path == LOGIN and "invite" not in st.query_params:
             st.switch_page(pages["/"])
         header(user, path)
-    if path == "/login":
+    if path == LOGIN:
         draw_login(own_page(st.query_params.get("next", "/")), st.query_params.get("invite", ""))
         return
-    if user is None and path not in OPEN_PAGES:
+    if user is None and path not in public_paths():
         draw_login(tab_session.address(path))
         return
     with tab_session.apologies():

@@ -13,6 +13,7 @@ from typing import Any, Final
 import streamlit as st
 
 from core import i18n
+from core.web.pages import menu
 
 _FOLDER: Final = Path(__file__).parent
 
@@ -65,7 +66,7 @@ def header(user_id: str, current: str) -> None:
         user_id: who is logged in.
         current: the path of the page it is drawn on.
     """
-    _mount(_header, "header", {"user": user_id, "current": current})
+    _mount(_header, "header", {"user": user_id, "current": current, "menu": menu()})
 
 
 def login(shown: dict[str, str], on_provider: Callback) -> None:

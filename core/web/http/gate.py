@@ -15,12 +15,11 @@ from core.i18n import gettext as _
 from core.web.http.errors import error_response
 from core.web.http.origins import Asked, Origins
 from core.web.http.security_headers import NO_STORE
-from core.web.login.routes import PAGES
+from core.web.pages import page_paths
 
 SOCKET: Final = "/_stcore/stream"
 """The one websocket that there is: Streamlit's."""
 
-_PAGES: Final = frozenset({*PAGES, "/login", "/providers"})
 # Of all that Streamlit serves beside its pages: what a browser needs to show them. Not among them:
 # uploads (`/_stcore/upload_file`; no page has an uploader), metrics, script-health, agents,
 # components with files of their own, the app's static folder.
@@ -55,7 +54,8 @@ class Gate:
         self._app = app
         self._origins = origins
         self._ours = tuple(routes)
-        self._read = _STREAMLIT | _PAGES | (_OIDC if oidc else frozenset())
+        self._pages = page_paths()
+        self._read = _STREAMLIT | self._pages | (_OIDC if oidc else frozenset())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or refuse it."""
@@ -136,7 +136,8 @@ class Gate:
         if not path:  # PUBLIC_URL without its last slash; pages name files beside them
             return self._origins.prefix.rpartition("/")[2] + "/"
         page = path.rstrip("/")
-        return "../" * (len(path) - len(page)) + page[1:] if page != path and page in _PAGES else ""
+        moved = page != path and page in self._pages
+        return "../" * (len(path) - len(page)) + page[1:] if moved else ""
 
     def _is_read(self, path: str) -> bool:
         return path in self._read or path.startswith(_STREAMLIT_FOLDERS)

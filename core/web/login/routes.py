@@ -23,10 +23,8 @@ from core.web.http.requests import read_body, same_origin, visitor
 from core.web.identity.cookies import Identity
 from core.web.identity.middleware import whose
 from core.web.identity.session_cache import LiveSessions
+from core.web.pages import LOGIN, page_paths
 from core.web.resources import Studio
-
-PAGES: Final = ("/", "/gallery", "/job", "/notifications", "/activity", "/account", "/shared")
-"""Where a login may lead to."""
 
 CONCURRENT_LOGINS: Final = 8  # logins in one process
 
@@ -59,7 +57,7 @@ def own_page(wanted: str) -> str:
         parts = urlsplit(wanted)
     except ValueError:
         return "/"
-    if parts.scheme or parts.netloc or parts.path not in PAGES:
+    if parts.scheme or parts.netloc or parts.path not in page_paths() - {LOGIN}:
         return "/"
     query = urlencode(parse_qsl(parts.query, errors="replace"))
     return f"{parts.path}?{query}" if query else parts.path

@@ -1,5 +1,3 @@
-const PLACES = [["/", N_("Create")], ["/gallery", N_("Gallery")], ["/notifications", N_("Notifications")], ["/activity", N_("Activity")]];
-
 const headers = new WeakMap();
 let bell; // the only one of this tab: a header that is drawn anew takes it over
 
@@ -7,18 +5,18 @@ export default function ({ data, parentElement }) {
   speak(data.language);
   let header = headers.get(parentElement);
   if (!header) {
-    header = new Header(parentElement);
+    header = new Header(parentElement, data.menu);
     headers.set(parentElement, header);
   }
   header.update(data);
 }
 
 class Header {
-  constructor(parent) {
+  constructor(parent, menu) {
     this.trouble = el("p", { className: "trouble", role: "alert", hidden: true });
     this.leave = el("button", { type: "button", className: "button", text: _("Log out"), on: { click: () => this.logOut() } });
     this.user = link("/account", () => visit("/account"), { className: "account", "data-testid": "user" });
-    this.places = PLACES.map(([path, text]) => link(path, () => visit(path), { text: _(text) }));
+    this.places = menu.map(([path, text]) => link(path, () => visit(path), { text }));
     this.who = el("div", { className: "who" }, this.user, this.leave);
     this.root = el("header", { className: "ff header" },
       link("/", () => visit("/"), { className: "mark", "aria-label": _("Fivefold, to the start") }, petals(34), "Fivefold"),
