@@ -5,7 +5,8 @@ from zoneinfo import ZoneInfoNotFoundError
 
 from tzlocal import get_localzone_name
 
-from core.models import ChannelName, Notify, User, When
+from core.models import EMAIL, Notify, User, When
+from core.notifications.registry import parse_channels
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,13 +37,16 @@ class NotifyOptions:
             return None
         usual = Notify() if user is None else user.notify
         chosen = usual.channels if self.notify is None else _names(self.notify)
-        if self.email is not None and ChannelName.EMAIL not in chosen:
-            chosen = (*chosen, ChannelName.EMAIL)
+        chosen = parse_channels(chosen)
+        if self.email is not None and EMAIL not in chosen:
+            chosen = (*chosen, EMAIL)
         zone = self.timezone or (user and user.zone) or _local_zone()
         daily = self.notify_daily
         if daily is None and self.notify_at is None and usual.when == When.DAILY:
             daily, zone = usual.daily, self.timezone or usual.timezone
-        return Notify.read(chosen, at=self.notify_at, daily=daily, timezone=zone, email=self.email)
+        return Notify.read(
+            parse_channels(chosen), at=self.notify_at, daily=daily, timezone=zone, email=self.email
+        )
 
 
 def _local_zone() -> str:

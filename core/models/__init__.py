@@ -35,7 +35,10 @@ from core.models.jobs import (
     Worker,
 )
 from core.models.notices import (
-    ChannelName,
+    APP,
+    EMAIL,
+    TERMINAL,
+    WEBHOOK,
     EmailAddress,
     Notice,
     NoticeKind,
@@ -57,11 +60,14 @@ from core.models.users import (
     User,
     Via,
     ViewEntry,
+    recipient_of,
 )
 
 __all__ = [
     "ACTIVE_STATES",
+    "APP",
     "DUE_NOW",
+    "EMAIL",
     "ENDED_STATES",
     "EPOCH",
     "MAX_ITEMS",
@@ -69,12 +75,13 @@ __all__ = [
     "OPEN_STATES",
     "PROMPT_MAX_CHARACTERS",
     "SESSION_METHODS",
+    "TERMINAL",
     "TOMBSTONE",
     "USER_ID_MAX_CHARACTERS",
+    "WEBHOOK",
     "Asset",
     "AssetError",
     "AssetState",
-    "ChannelName",
     "Cost",
     "Document",
     "EmailAddress",
@@ -110,4 +117,5 @@ __all__ = [
     "parse_address",
     "parse_prompt",
     "parse_user_id",
+    "recipient_of",
 ]

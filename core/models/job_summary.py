@@ -5,24 +5,13 @@ from typing import Final
 
 from core.i18n import N_, listed, ngettext, number, translated
 from core.i18n import gettext as _
-from core.models import Asset, AssetState, ChannelName, Job, JobStatus, Kind
+from core.models import Asset, AssetState, Job, JobStatus, Kind
 
 KINDS: Final = (Kind.VIDEO, Kind.IMAGE)
 """Both kinds, in the order in which they are shown."""
 
 IN_PART: Final = "Completed in part"
 """The status of a job that failed, but of which something is there."""
-
-
-CHANNEL_TITLES: Final = {
-    ChannelName.APP: N_("App"),
-    ChannelName.EMAIL: N_("E-mail"),
-    ChannelName.DESKTOP: N_("Desktop"),
-    ChannelName.WEBHOOK: N_("Webhook"),
-    ChannelName.TERMINAL: N_("Terminal"),
-}
-"""What the ways of being told are called."""
-
 
 STATUSES: Final = {
     str(JobStatus.PROCESSING): N_("In the making"),
@@ -34,12 +23,6 @@ STATUSES: Final = {
 """What the outcomes of jobs are called, on every page and on the command line."""
 _MAYBE: Final = N_("It may have been charged.")
 _NO_ANSWER: Final = N_("It was sent, but the answer never came; it may have been charged.")
-
-
-def channel_title(name: str) -> str:
-    """Return what a way of being told is called; its plain name where this version has none."""
-    titles = {str(channel): title for channel, title in CHANNEL_TITLES.items()}
-    return _(titles[name]) if name in titles else name
 
 
 def status_of(job: Job) -> str:

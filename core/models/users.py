@@ -7,7 +7,7 @@ from typing import Annotated, Final
 from pydantic import Field
 
 from core.models.base import VITAL, Document, Language, Moment
-from core.models.notices import Notify, Webhook
+from core.models.notices import EMAIL, WEBHOOK, Notify, Webhook
 from core.models.times import Zone
 
 
@@ -52,6 +52,25 @@ class User(Document):
     def sees_all(self) -> bool:
         """Whether the account may look at everybody's work and logs at present."""
         return self.admin and self.deleting_at is None
+
+
+def recipient_of(channel: str, notify: Notify, user_id: str, user: User | None) -> str | None:
+    """Return who is notified over a channel: the user, unless the channel has its own address.
+
+    Args:
+        channel: its name.
+        notify: what was chosen for the job.
+        user_id: whose job it is.
+        user: the account; None: it cannot be read.
+
+    Returns:
+        an e-mail address, or the user_id; None: the channel leads nowhere (any more).
+    """
+    if channel == EMAIL:
+        return notify.email or (None if user is None else user.email)
+    if channel == WEBHOOK and (user is None or user.webhook is None):
+        return None
+    return user_id
 
 
 class Method(StrEnum):

@@ -1,10 +1,11 @@
 """Who may be told: nobody gets mail who has not agreed to it."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
 from core.i18n import N_
-from core.models import ChannelName, Notice, NoticeKind, now
+from core.models import Notice, NoticeKind, now
 from core.notifications.channels import DeliveryFailed, Recipient
 from core.store import Store
 from core.store.accounts.email_addresses import LINK_DAYS
@@ -26,23 +27,30 @@ def unsubscribe_link(link_base: str, token: str) -> str:
     return f"{link_base}/mail/unsubscribe/{token}"
 
 
-def find_recipient(store: Store, notice: Notice, link_base: str) -> tuple[Recipient, str]:
-    """Return who a row of the outbox goes to, and the link of a message that announces no job.
+def find_user(_store: Store, notice: Notice, _link_base: str) -> tuple[Recipient, str]:
+    """Return the user as the recipient of a row, and no link."""
+    return _to(notice), ""
+
+
+def find_webhook(store: Store, notice: Notice, _link_base: str) -> tuple[Recipient, str]:
+    """Return the webhook that a row goes to, and no link.
+
+    Raises:
+        DeliveryFailed: the user has none any more.
+    """
+    user = store.users.get(notice.user_id)
+    if user is None or user.webhook is None:
+        raise DeliveryFailed(N_("The webhook was taken away from the settings."), permanent=True)
+    return replace(_to(notice), webhook=user.webhook), ""
+
+
+def find_mailbox(store: Store, notice: Notice, link_base: str) -> tuple[Recipient, str]:
+    """Return the mailbox that a row goes to, and the link by which it is confirmed.
 
     Raises:
         NotConfirmed: not now; the text says why, for the user.
         DeliveryFailed: never; the text says why.
     """
-    if notice.channel == ChannelName.EMAIL:
-        return _mailbox(store, notice, link_base)
-    user = store.users.get(notice.user_id)
-    webhook = None if user is None else user.webhook
-    if notice.channel == ChannelName.WEBHOOK and webhook is None:
-        raise DeliveryFailed(N_("The webhook was taken away from the settings."), permanent=True)
-    return Recipient(user_id=notice.user_id, address=notice.recipient, webhook=webhook), ""
-
-
-def _mailbox(store: Store, notice: Notice, link_base: str) -> tuple[Recipient, str]:
     found = store.email_addresses.get(notice.user_id, notice.recipient)
     if notice.kind == NoticeKind.CONFIRM:
         if found is None or found.confirm_token is None or (found.confirm_until or now()) <= now():
@@ -61,5 +69,5 @@ def _mailbox(store: Store, notice: Notice, link_base: str) -> tuple[Recipient, s
     return _to(notice, unsubscribe_link(link_base, found.unsubscribe_token)), ""
 
 
-def _to(notice: Notice, unsubscribe: str) -> Recipient:
+def _to(notice: Notice, unsubscribe: str = "") -> Recipient:
     return Recipient(user_id=notice.user_id, address=notice.recipient, unsubscribe=unsubscribe)

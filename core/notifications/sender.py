@@ -8,10 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from core.i18n import ENGLISH, N_, speaking
-from core.models import Asset, ChannelName, Job, JobStatus, Notice, NoticeKind
+from core.models import Asset, Job, JobStatus, Notice, NoticeKind
 from core.notifications.channels import Channel, ChannelDown, DeliveryFailed
 from core.notifications.message import Message, write_message
-from core.notifications.recipients import LOOK_AGAIN_SECONDS, NotConfirmed, find_recipient
+from core.notifications.recipients import LOOK_AGAIN_SECONDS, NotConfirmed
+from core.notifications.registry import channel_type
 from core.store import DatabaseError, Store
 from core.store.documents.lease import NOW, Moment
 from core.system.backoff import Backoff
@@ -158,7 +159,8 @@ class Sender:
             if not notices:
                 return 0
             youngest = max(notices, key=lambda notice: notice.created_at)
-            recipient, link = find_recipient(self._store, youngest, self._link_base)
+            find = channel_type(channel.name).find_recipient
+            recipient, link = find(self._store, youngest, self._link_base)
             with speaking(self._language(channel, youngest)):
                 message = write_message(notices, found, self._link_base, link=link)
                 if not self._holds(notices, claimed_at):
@@ -188,9 +190,9 @@ class Sender:
         return 0
 
     def _language(self, channel: Channel, notice: Notice) -> str:
-        """Return what a message is written in: whoever sits at the terminal reads English."""
-        if channel.name == ChannelName.TERMINAL:
-            return ENGLISH
+        """Return the language of a message: the channel's own, or the recipient's."""
+        if (own := channel_type(channel.name).language) is not None:
+            return own
         user = self._store.users.get(notice.user_id)
         return (user and user.language) or notice.language or ENGLISH
 

@@ -6,15 +6,17 @@ from typing import Final
 
 from core.i18n import gettext as _
 from core.models import (
-    ChannelName,
+    EMAIL,
     InvalidInput,
     NoticeKind,
     Notify,
     User,
     now,
     parse_address,
+    recipient_of,
 )
 from core.notifications.channels.webhook import parse_webhook
+from core.notifications.registry import channel_names, channel_type
 from core.store import Store
 from core.studio.studio import Studio
 
@@ -33,20 +35,19 @@ def check_preferences(notify: Notify, user: User | None, channels: Collection[st
         InvalidInput: they cannot; the text says what to do.
     """
     missing = [name for name in notify.channels if name not in channels]
-    if ChannelName.EMAIL in missing:
-        raise InvalidInput(
-            _("Mail is not set up here. SMTP_HOST, or SMTP_USER for Gmail, switches it on.")
-        )
+    for name in missing:
+        if said := channel_type(name).not_offered:
+            raise InvalidInput(_(said))
     if missing:
         raise InvalidInput(
             _("“{name}” is not available here; there are {known}.").format(
                 name=missing[0], known=", ".join(channels)
             )
         )
-    if ChannelName.EMAIL in notify.channels and not (notify.email or (user and user.email)):
-        raise InvalidInput(_("Please save your e-mail address on the page “Notifications” first."))
-    if ChannelName.WEBHOOK in notify.channels and (user is None or user.webhook is None):
-        raise InvalidInput(_("Please save a webhook on the page “Notifications” first."))
+    for name in channel_names():
+        channel = channel_type(name)
+        if name in notify.channels and not channel.is_ready(notify, user):
+            raise InvalidInput(_(channel.not_ready))
 
 
 def choose_defaults(studio: Studio, user: User, notify: Notify, zone: str | None) -> None:
@@ -99,20 +100,20 @@ def choose_email(store: Store, user: User, typed: str) -> str:
     Raises:
         InvalidInput: it is no address, or confirmation was asked for too often.
     """
-    others = tuple(name for name in user.notify.channels if name != ChannelName.EMAIL)
+    others = tuple(name for name in user.notify.channels if name != EMAIL)
     if not typed.strip():
         without = user.notify.model_copy(update={"channels": others})
         store.users.choose(user.id, email=None, notify=without)
-        store.notices.cancel_channel(user.id, ChannelName.EMAIL)
+        store.notices.cancel_channel(user.id, EMAIL)
         return _("No mail is sent to you any more.")
     address = parse_address(typed)
     known = store.email_addresses.get(user.id, address)
     if known is None or not known.takes_mail:
         store.email_addresses.ask(user.id, address)
-        store.notices.add(user.id, NoticeKind.CONFIRM, ChannelName.EMAIL, address)
+        store.notices.add(user.id, NoticeKind.CONFIRM, EMAIL, address)
         if user.email is not None and not _confirmed(store, user.id, user.email):
             store.notices.readdress(user.id, user.email, address)  # it may have been a typing error
-    switched_on = user.notify.model_copy(update={"channels": (*others, ChannelName.EMAIL)})
+    switched_on = user.notify.model_copy(update={"channels": (*others, EMAIL)})
     store.users.choose(user.id, email=address, notify=switched_on)
     if known is not None and known.takes_mail:
         return _("Mail goes to {address}.").format(address=address)
@@ -126,18 +127,18 @@ def _confirmed(store: Store, user_id: str, address: str) -> bool:
     return found is not None and found.confirmed_at is not None
 
 
-def send_test(store: Store, user: User, channel: ChannelName) -> None:
+def send_test(store: Store, user: User, channel: str) -> None:
     """Send a user a test notification.
 
     Raises:
         InvalidInput: the channel is not set up, or there were too many tests.
     """
-    check_preferences(Notify(channels=(channel,)), user, list(ChannelName))
+    check_preferences(Notify(channels=(channel,)), user, channel_names())
     if store.notices.added(user.id, NoticeKind.TEST, now() - timedelta(hours=1)) >= TESTS_AN_HOUR:
         raise InvalidInput(
             _("You had {count} tests within an hour; please wait a while.").format(
                 count=TESTS_AN_HOUR
             )
         )
-    recipient = user.email if channel == ChannelName.EMAIL else None
+    recipient = recipient_of(channel, Notify(), user.id, user)
     store.notices.add(user.id, NoticeKind.TEST, channel, recipient or user.id)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from core.i18n import gettext as _
 from core.media.storage import ContentStore, open_content
-from core.models import ChannelName, Kind, Task
+from core.models import Kind, Task
 from core.notifications.registry import offered
 from core.providers.registry import Catalogue, open_catalogue
 from core.settings import Settings
@@ -27,7 +27,7 @@ class Studio:
         """Return the models that can do a task for a kind, the preferred one first."""
         return [Offer(*each) for each in self.catalogue.offers(kind, task)]
 
-    def channels(self) -> list[ChannelName]:
+    def channels(self) -> list[str]:
         """Return the notification channels that are available."""
         return offered(self.settings)
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
-from core.models import ChannelName, Notice, NoticeStatus, Notify, new_id, now
+from core.models import Notice, NoticeStatus, Notify, new_id, now
 from core.settings import Settings
 from core.store import Store, open_store
 from core.studio.order import Order
@@ -71,7 +71,7 @@ def put(  # noqa: PLR0913  # one keyword each
         id=new_id(),
         job_id=job_id or new_id(),
         user_id=user_id,
-        channel=ChannelName.EMAIL if failed else ChannelName.APP,
+        channel="email" if failed else "app",
         recipient=user_id,
         status=NoticeStatus.FAILED if failed else NoticeStatus.SENT,
         due_at=moment,

@@ -19,7 +19,7 @@ from desktop_notifier import Capability
 from desktop_notifier import main as library
 from desktop_notifier.backends.dummy import DummyNotificationCenter
 
-from core.models import ChannelName, NoticeKind
+from core.models import NoticeKind
 from core.notifications.channels import ChannelDown, Recipient
 from core.notifications.channels.desktop import Desktop, session_bus
 from core.notifications.message import Message
@@ -267,7 +267,7 @@ def test_what_fails_leaves_nothing_open(bus: Bus, desktop: Desktop) -> None:
 def test_its_check_names_the_service(shows: Screen, desktop: Desktop) -> None:
     assert desktop.check() == "shown by Screen for tests"
     assert shows.shown == []
-    assert (desktop.name, desktop.at_once) == (ChannelName.DESKTOP, 1)
+    assert (desktop.name, desktop.at_once) == ("desktop", 1)
 
 
 def test_it_can_be_closed_at_any_time_and_used_again(shows: Screen) -> None:

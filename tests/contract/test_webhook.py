@@ -23,7 +23,6 @@ from core import __version__
 from core.models import (
     Asset,
     AssetState,
-    ChannelName,
     InvalidInput,
     JobStatus,
     Kind,
@@ -655,4 +654,4 @@ def test_its_check_says_where_webhooks_may_lead() -> None:
     sender = WebhookSender(private=False)
     assert "may not lead to this machine" in sender.check()
     assert "may lead to this machine" in WebhookSender(private=True).check()
-    assert (sender.name, sender.at_once) == (ChannelName.WEBHOOK, 16)
+    assert (sender.name, sender.at_once) == ("webhook", 16)

@@ -15,6 +15,7 @@ from core.media.folder import FolderStore
 from core.media.inspection import BrokenMedia, inspect
 from core.models import (
     ENDED_STATES,
+    TERMINAL,
     Asset,
     AssetState,
     Job,
@@ -22,7 +23,6 @@ from core.models import (
     Kind,
     Notice,
 )
-from core.models.notices import ALWAYS
 from tests.servers.provider import Sketch
 
 NOTHING: Final[dict[str, Any]] = {
@@ -95,7 +95,7 @@ def _job(outcome: Outcome, job: Job, assets: Sequence[Asset]) -> Iterator[str]:
 
 
 def _told(job: Job, rows: Sequence[Notice]) -> Iterator[str]:
-    if Counter(row.channel for row in rows) != Counter({ALWAYS, *job.notify.channels}):
+    if Counter(row.channel for row in rows) != Counter({TERMINAL, *job.notify.channels}):
         yield f"{job.id}: has the notices {[(row.channel, row.recipient) for row in rows]}"
     for row in rows:
         if row.status != "sent":

@@ -7,7 +7,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from core.media.folder import FolderStore
-from core.models import ChannelName, Notice, NoticeKind, now
+from core.models import Notice, NoticeKind, now
 from core.settings import Settings
 from core.store import DatabaseUnavailable, Store
 from core.web.app.asgi import Front
@@ -48,7 +48,7 @@ def added(store: Store, user_id: str, channel: str) -> Notice:
 
 
 def sent(store: Store, user_id: str = "ana", title: str = "This is a test") -> Notice:
-    notice = added(store, user_id, ChannelName.APP)
+    notice = added(store, user_id, "app")
     store.outbox.sent({notice.id: (title, "It reaches you.")})
     return notice
 
@@ -64,7 +64,7 @@ def announced(store: Store, user_id: str = "ana", prompt: str = "the sea") -> st
     job, _ = stored_job(store, user_id, prompt)
     store.jobs.cancel(job.id, user_id)
     store.jobs.settle(job.id)
-    [notice] = store.outbox.claim(ChannelName.APP, "test:1", 60)
+    [notice] = store.outbox.claim("app", "test:1", 60)
     assert notice.job_id == job.id
     store.outbox.sent({notice.id: ("Your request was cancelled", f"“{prompt}”")})
     return job.id
@@ -97,9 +97,9 @@ def test_the_bell_tells_what_was_sent_to_the_app_the_newest_first(
 
 def test_what_was_sent_ahead_of_its_time_is_the_newest(client: TestClient, store: Store) -> None:
     usual = sent(store)
-    early = store.notices.add("ana", NoticeKind.TEST, ChannelName.APP, "ana")
+    early = store.notices.add("ana", NoticeKind.TEST, "app", "ana")
     store.notices.send_now(early.id, "ana")
-    [claimed] = store.outbox.claim(ChannelName.APP, "test:1", 60)
+    [claimed] = store.outbox.claim("app", "test:1", 60)
     store.outbox.sent({claimed.id: ("This is a test", "")})
     log_in(client, "ana")
     assert [each["id"] for each in told(client)["notices"]] == [early.id, usual.id]
@@ -108,9 +108,9 @@ def test_what_was_sent_ahead_of_its_time_is_the_newest(client: TestClient, store
 @pytest.mark.parametrize(
     ("channel", "words"),
     [
-        (ChannelName.EMAIL, "An e-mail"),
-        (ChannelName.DESKTOP, "A desktop notification"),
-        (ChannelName.WEBHOOK, "your webhook"),
+        ("email", "An e-mail"),
+        ("desktop", "A desktop notification"),
+        ("webhook", "your webhook"),
         ("carrier pigeon", "A message"),
     ],
 )
@@ -127,11 +127,11 @@ def test_what_could_not_be_sent_elsewhere_is_told_in_words(
 
 
 def test_what_is_due_or_was_mailed_is_not_told(client: TestClient, store: Store) -> None:
-    mail = added(store, "ana", ChannelName.EMAIL)
+    mail = added(store, "ana", "email")
     store.outbox.sent({mail.id: ("Your content is ready", "")})
-    waiting = added(store, "ana", ChannelName.WEBHOOK)
+    waiting = added(store, "ana", "webhook")
     store.outbox.failed([waiting], "Not now.", 60)
-    store.notices.add("ana", NoticeKind.TEST, ChannelName.APP, "ana")
+    store.notices.add("ana", NoticeKind.TEST, "app", "ana")
     log_in(client, "ana")
     assert told(client) == {"user": "ana", "unread": 0, "notices": []}
 
@@ -149,7 +149,7 @@ def test_ten_are_shown_and_all_are_counted(client: TestClient, store: Store) -> 
 
 def test_nobody_is_told_what_is_anothers(client: TestClient, store: Store) -> None:
     announced(store, "ana")
-    failed(store, ChannelName.EMAIL, "Nobody is there.")
+    failed(store, "email", "Nobody is there.")
     assert client.get("/bell").status_code == 401
     assert client.post("/bell/read").status_code == 401
     log_in(client, "eve")
@@ -170,7 +170,7 @@ def test_a_jobs_notices_are_read_and_no_others(client: TestClient, store: Store)
 @pytest.mark.parametrize("body", [b"", b"{}", b'{"job_id": null}'])
 def test_without_a_job_all_are_read(client: TestClient, store: Store, body: bytes) -> None:
     announced(store)
-    failed(store, ChannelName.EMAIL, "Nobody is there.")
+    failed(store, "email", "Nobody is there.")
     sent(store, "ben")
     log_in(client, "ana")
     shown = client.post("/bell/read", content=body).json()

@@ -11,7 +11,7 @@ from core.accounts.passphrases import hash_passphrase
 from core.accounts.rules import WRONG
 from core.i18n import language, negotiated, speaking
 from core.media.folder import FolderStore
-from core.models import Asset, ChannelName, Job, NoticeKind, Notify, User, now
+from core.models import Asset, Job, NoticeKind, Notify, User, now
 from core.notifications.channels import DeliveryFailed, Recipient
 from core.notifications.letter import mailbox, render_mail
 from core.notifications.message import Message
@@ -50,7 +50,7 @@ def client(settings: Settings, store: Store, content: FolderStore) -> Iterator[T
 
 
 class Terminal(Recorder):
-    name: ClassVar[ChannelName] = ChannelName.TERMINAL
+    name: ClassVar[str] = "terminal"
 
 
 class Letterbox(Mailbox):
@@ -157,7 +157,7 @@ def test_why_a_message_was_not_sent_is_said_in_the_readers_language(
 ) -> None:
     failure = DeliveryFailed("The mail server refuses this address: 550 no.", permanent=True)
     store.email_addresses.ask("ana", "ana@example.org")
-    store.notices.add("ana", NoticeKind.CONFIRM, ChannelName.EMAIL, "ana@example.org")
+    store.notices.add("ana", NoticeKind.CONFIRM, "email", "ana@example.org")
     box = Mailbox(failure)
     sender(store, box).send_due(box)
     log_in(client, "ana")
@@ -219,7 +219,7 @@ def test_a_message_speaks_its_recipients_language(
 def test_a_letter_is_german(store: Store, content: FolderStore) -> None:
     with speaking("de"):
         store.email_addresses.ask("ana", "ana@example.org")
-        store.notices.add("ana", NoticeKind.CONFIRM, ChannelName.EMAIL, "ana@example.org")
+        store.notices.add("ana", NoticeKind.CONFIRM, "email", "ana@example.org")
     box = Letterbox(content)
     assert sender(store, box).send_due(box) == 1
     text, html = box.letters

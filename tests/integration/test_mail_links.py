@@ -7,7 +7,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from core.media.folder import FolderStore
-from core.models import ChannelName, EmailAddress, NoticeKind, now
+from core.models import EmailAddress, NoticeKind, now
 from core.settings import Settings
 from core.store import DatabaseUnavailable, Store
 from core.web.app.asgi import Front
@@ -64,17 +64,17 @@ def test_a_link_asks_whose_address_it_is_and_changes_nothing(
 def test_the_button_confirms_and_what_waited_is_due_at_once(
     client: TestClient, store: Store, asked: EmailAddress
 ) -> None:
-    waiting = store.notices.add("ana", NoticeKind.JOB, ChannelName.EMAIL, asked.address)
-    [claimed] = store.outbox.claim(ChannelName.EMAIL, "test:1", 60)
+    waiting = store.notices.add("ana", NoticeKind.JOB, "email", asked.address)
+    [claimed] = store.outbox.claim("email", "test:1", 60)
     store.outbox.put_off([claimed], 3600, "It is not confirmed yet.")
-    assert store.outbox.claim(ChannelName.EMAIL, "test:1", 60) == []
+    assert store.outbox.claim("email", "test:1", 60) == []
 
     answer = client.post(f"/mail/confirm/{asked.confirm_token}")
     assert answer.status_code == 200
     assert "From now on ana is told at a&amp;b@example.org." in answer.text
     assert 'href="../../"' in answer.text
     assert stored(store).takes_mail
-    assert [each.id for each in store.outbox.claim(ChannelName.EMAIL, "t", 60)] == [waiting.id]
+    assert [each.id for each in store.outbox.claim("email", "t", 60)] == [waiting.id]
 
 
 def test_a_link_confirms_once(client: TestClient, store: Store, asked: EmailAddress) -> None:

@@ -13,7 +13,7 @@ import schedule
 from pymongo.database import Database
 from pymongo.errors import AutoReconnect
 
-from core.models import ChannelName, Job, JobStatus, Notify, When, now
+from core.models import Job, JobStatus, Notify, When, now
 from core.notifications import notifier
 from core.notifications.channels import ChannelDown, DeliveryFailed, Recipient
 from core.notifications.message import Message
@@ -193,7 +193,7 @@ def test_a_lease_that_nobody_works_on_is_not_renewed(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Busy(Slow):
-        name: ClassVar[ChannelName] = ChannelName.EMAIL
+        name: ClassVar[str] = "email"
 
     job = ended_job(store, APP)
     store.email_addresses.vouch("ana", "ana@example.org")

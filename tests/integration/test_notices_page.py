@@ -10,7 +10,6 @@ from streamlit.proto.WidgetStates_pb2 import WidgetState
 from streamlit.testing.v1 import AppTest
 
 from core.models import (
-    ChannelName,
     InvalidInput,
     NoticeKind,
     NoticeStatus,
@@ -20,6 +19,7 @@ from core.models import (
     When,
     now,
 )
+from core.notifications.registry import channel_names
 from core.store import Store
 from core.store.work.notices import NoticeStore
 from core.studio.preferences import send_test
@@ -38,7 +38,7 @@ BERLIN = "Europe/Berlin"
 
 @pytest.fixture(autouse=True)
 def every_channel(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Studio, "channels", lambda _: list(ChannelName))
+    monkeypatch.setattr(Studio, "channels", lambda _: channel_names())
 
 
 def view(moment: datetime | None = None) -> View:
@@ -236,7 +236,7 @@ def test_a_test_goes_where_it_is_asked_to_or_says_what_is_missing(store: Store) 
     press(app, "Send")
     [row] = store.notices.of_user("ana", [NoticeStatus.DUE])
     assert (row.kind, row.channel) == (NoticeKind.TEST, "app")
-    app.selectbox(key="told-test-channel").set_value(ChannelName.EMAIL).run()
+    app.selectbox(key="told-test-channel").set_value("email").run()
     press(app, "Send")
     assert any("e-mail address" in each.value for each in app.error)
 
@@ -244,11 +244,11 @@ def test_a_test_goes_where_it_is_asked_to_or_says_what_is_missing(store: Store) 
 def test_tests_are_bounded(store: Store) -> None:
     ana = User(id="ana", created_at=now())
     for _ in range(10):
-        send_test(store, ana, ChannelName.APP)
+        send_test(store, ana, "app")
         [claimed] = store.outbox.claim("app", "test", 60)
         store.outbox.sent({claimed.id: ("This is a test", "")})
     with pytest.raises(InvalidInput, match="10 tests within an hour"):
-        send_test(store, ana, ChannelName.APP)
+        send_test(store, ana, "app")
 
 
 def test_an_order_says_when_and_how(store: Store) -> None:
@@ -263,7 +263,7 @@ def test_an_order_says_when_and_how(store: Store) -> None:
 
 def test_an_order_for_mail_without_an_address_is_refused_and_loses_nothing(store: Store) -> None:
     app = opened("create")
-    app.pills(key="wish-channels").set_value([ChannelName.EMAIL]).run()
+    app.pills(key="wish-channels").set_value(["email"]).run()
     app = send(app, "a fox")
     assert any("e-mail address" in each.value for each in app.error)
     assert shown(app)["create_prompt"]["token"] == ""  # the box keeps what it has

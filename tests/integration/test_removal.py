@@ -21,7 +21,6 @@ from core.models import (
     OPEN_STATES,
     Asset,
     AssetState,
-    ChannelName,
     InvalidInput,
     Job,
     JobStatus,
@@ -188,7 +187,7 @@ def test_nobody_is_told_of_what_is_cancelled_by_that(store: Store, content: Fold
     _, waiting = lived(store, content, "ana")
     store.account_deletion.ask("ana")
     told = {row.channel for row in store.notices.of_job(waiting.id)}
-    assert told <= {ChannelName.TERMINAL}
+    assert told <= {"terminal"}
 
 
 @pytest.mark.usefixtures("at_once")

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from core.models import (
     Asset,
     AssetState,
-    ChannelName,
     InvalidInput,
     Job,
     JobStatus,
@@ -27,6 +26,7 @@ from core.models.times import next_daily, parse_moment, zone_names
 from core.notifications.channels import Recipient
 from core.notifications.channels.terminal import Terminal
 from core.notifications.message import Message, write_message
+from core.notifications.registry import parse_channels
 from tests.conftest import MOMENT
 
 ONE, TWO = AssetState.DONE, AssetState.FAILED
@@ -176,7 +176,7 @@ def test_a_wish_is_read_as_it_is_typed() -> None:
     assert wish.channels == ("email", "app")
     assert (wish.when, wish.at) == (When.AT, datetime(2026, 12, 1, 8, 0, tzinfo=UTC))
     assert wish.email == "A@x.org"
-    assert Notify.read([ChannelName.APP], daily="8:05").daily == "08:05"
+    assert Notify.read(["app"], daily="8:05").daily == "08:05"
     assert parse_moment("2026-12-01 09:00+03:00", ZoneInfo("Asia/Tokyo")).hour == 6
 
 
@@ -188,7 +188,6 @@ def test_a_wish_is_read_as_it_is_typed() -> None:
         ({"daily": "25:00"}, "is no time of day"),
         ({"timezone": "Mars/Base"}, "There is no time zone"),
         ({"timezone": "../etc/passwd"}, "There is no time zone"),
-        ({"channels": ["pigeon"]}, "There is no channel “pigeon”"),
         ({"at": "2026-12-01T09:00", "daily": "09:00"}, "choose one"),
         ({"email": "nobody"}, "is no e-mail address"),
     ],
@@ -196,6 +195,12 @@ def test_a_wish_is_read_as_it_is_typed() -> None:
 def test_what_cannot_be_wished_is_said(wrong: dict[str, str], why: str) -> None:
     with pytest.raises(InvalidInput, match=why):
         Notify.read(**{"channels": ["app"], **wrong})  # type: ignore[arg-type]  # as typed
+
+
+def test_a_channel_that_there_is_not_is_refused() -> None:
+    with pytest.raises(InvalidInput, match="There is no channel “pigeon”"):
+        parse_channels(["app", "pigeon"])
+    assert parse_channels(["email", "app", "email"]) == ("email", "app")
 
 
 ZONES = st.sampled_from(zone_names())

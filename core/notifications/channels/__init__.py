@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
-from core.models import ChannelName, Webhook
+from core.models import Webhook
 from core.notifications.message import Message
 
 
@@ -50,13 +50,13 @@ class Channel(ABC):
     """Sends messages. `send` is called from several threads at once, at most `at_once`.
 
     Attributes:
-        name: what users choose it by.
+        name: as it is registered.
         at_once: how many messages it takes at once.
         in_turn: whether a user's messages go one by one, so that nobody's receiver that hangs holds
             up others.
     """
 
-    name: ClassVar[ChannelName]
+    name: ClassVar[str]
     at_once: int = 1
     in_turn: bool = False
 

@@ -20,7 +20,6 @@ from urllib.parse import quote
 
 from core.i18n import N_
 from core.i18n import gettext as _
-from core.models import ChannelName
 from core.notifications.channels import Channel, ChannelDown, Recipient
 from core.notifications.message import Message, shortened
 
@@ -67,7 +66,7 @@ class Desktop(Channel):
         seconds: how long the notification service may take.
     """
 
-    name: ClassVar[ChannelName] = ChannelName.DESKTOP
+    name: ClassVar[str] = "desktop"
 
     def __init__(self, *, seconds: float = 15.0) -> None:
         self._seconds = seconds

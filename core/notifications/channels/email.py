@@ -19,7 +19,7 @@ from typing import ClassVar, Final
 
 from core.i18n import N_
 from core.media.storage import ContentStore
-from core.models import ChannelName, InvalidInput, parse_address
+from core.models import EMAIL, InvalidInput, parse_address
 from core.notifications.channels import Channel, ChannelDown, DeliveryFailed, Recipient
 from core.notifications.channels.oauth2 import read_oauth2_file
 from core.notifications.channels.smtp import Connection, HungUp, Server, connect, reply_of
@@ -45,7 +45,7 @@ class Email(Channel):
         content: where the previews of images and videos are.
     """
 
-    name: ClassVar[ChannelName] = ChannelName.EMAIL
+    name: ClassVar[str] = EMAIL
 
     def __init__(self, server: Server, content: ContentStore) -> None:
         self.at_once = server.connections

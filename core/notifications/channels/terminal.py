@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from core.models import ChannelName
+from core.models import TERMINAL
 from core.notifications.channels import Channel, Recipient
 from core.notifications.message import Message
 
@@ -10,7 +10,7 @@ from core.notifications.message import Message
 class Terminal(Channel):
     """Prints messages for whoever sits there."""
 
-    name: ClassVar[ChannelName] = ChannelName.TERMINAL
+    name: ClassVar[str] = TERMINAL
 
     def send(self, recipient: Recipient, message: Message) -> None:
         """Print it."""

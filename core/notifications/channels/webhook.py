@@ -22,7 +22,7 @@ import httpx2
 from core import __version__
 from core.i18n import N_, number
 from core.i18n import gettext as _
-from core.models import ChannelName, InvalidInput, Webhook, WebhookFormat
+from core.models import WEBHOOK, InvalidInput, Webhook, WebhookFormat
 from core.notifications.channels import Channel, DeliveryFailed, Recipient
 from core.notifications.message import Message
 from core.notifications.payloads import write_payload
@@ -50,7 +50,7 @@ class WebhookSender(Channel):
         seconds: how long a post may take, from looking up the name to the answer.
     """
 
-    name: ClassVar[ChannelName] = ChannelName.WEBHOOK
+    name: ClassVar[str] = WEBHOOK
     at_once = 16
     in_turn = True
 

@@ -14,9 +14,9 @@ from core.models import (
     DUE_NOW,
     ENDED_STATES,
     OPEN_STATES,
+    TERMINAL,
     Asset,
     AssetState,
-    ChannelName,
     InvalidInput,
     Job,
     JobStatus,
@@ -28,8 +28,8 @@ from core.models import (
     User,
     When,
     now,
+    recipient_of,
 )
-from core.models.notices import ALWAYS
 from core.store.documents.expressions import number_at
 from core.store.documents.lease import NOW, free, held
 from core.store.documents.placeholders import ended, is_over
@@ -348,8 +348,8 @@ class JobStore:
                 created_at=ended_at,
                 language=job.language,
             )
-            for channel in dict.fromkeys((ALWAYS, *job.notify.channels))
-            if (recipient := _recipient(job, channel, settings)) is not None
+            for channel in dict.fromkeys((TERMINAL, *job.notify.channels))
+            if (recipient := recipient_of(channel, job.notify, job.user_id, settings)) is not None
         ]
 
     def _again(self, user_id: str, query: Document, *, pays: bool = False) -> int:
@@ -537,18 +537,3 @@ def _uncertain(assets: Sequence[Asset]) -> dict[str, float]:
 def _last_saved(assets: Sequence[Asset], removed: Sequence[Receipt]) -> datetime | None:
     timings = [asset.timings for asset in assets] + [receipt.timings for receipt in removed]
     return max((each["saved_at"] for each in timings if "saved_at" in each), default=None)
-
-
-def _recipient(job: Job, channel: str, settings: User | None) -> str | None:
-    """Return who a channel tells; None where it leads nowhere (any more).
-
-    Args:
-        job: what is told of.
-        channel: the channel's name.
-        settings: the user's account; None: it cannot be read.
-    """
-    if channel == ChannelName.EMAIL:
-        return job.notify.email or (None if settings is None else settings.email)
-    if channel == ChannelName.WEBHOOK and (settings is None or settings.webhook is None):
-        return None
-    return job.user_id

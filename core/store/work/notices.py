@@ -8,7 +8,7 @@ from pymongo import ASCENDING, DESCENDING, ReturnDocument
 from pymongo.database import Database
 
 from core.i18n import language
-from core.models import DUE_NOW, Notice, NoticeKind, NoticeStatus, new_id, now
+from core.models import APP, DUE_NOW, EMAIL, Notice, NoticeKind, NoticeStatus, new_id, now
 from core.store.documents.lease import NOW, free
 from core.store.documents.reading import read, read_each
 from core.store.work.outbox import DUE, GROUP
@@ -95,7 +95,7 @@ class NoticeStore:
 
     def readdress(self, user_id: str, former: str, address: str) -> None:
         """Let a user's mail that is due go to another address."""
-        mail = {"user_id": user_id, "status": DUE, "channel": "email", "recipient": former}
+        mail = {"user_id": user_id, "status": DUE, "channel": EMAIL, "recipient": former}
         jobs = {"kind": {"$ne": str(NoticeKind.CONFIRM)}, "$expr": free()}
         self._rows.update_many(mail | jobs, {"$set": {"recipient": address}})
 
@@ -123,7 +123,7 @@ def _told(user_id: str) -> Document:
     return {
         "user_id": user_id,
         "$or": [
-            {"status": str(NoticeStatus.SENT), "channel": "app"},
+            {"status": str(NoticeStatus.SENT), "channel": APP},
             {"status": str(NoticeStatus.FAILED)},
         ],
     }

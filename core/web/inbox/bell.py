@@ -11,9 +11,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from core.i18n import N_, translated
 from core.i18n import gettext as _
-from core.models import ChannelName, InvalidInput, Notice, NoticeStatus
+from core.i18n import translated
+from core.models import InvalidInput, Notice, NoticeStatus
+from core.notifications.registry import channel_type
 from core.store import Store
 from core.web.http.errors import Forbidden
 from core.web.http.requests import logged_in, read_body, same_origin
@@ -23,12 +24,6 @@ from core.web.resources import Studio
 ALL_NOTICES: Final = "/notifications"
 """The page of what was sent and what was not."""
 
-_FAILED: Final[dict[str, str]] = {
-    ChannelName.EMAIL: N_("An e-mail could not be sent"),
-    ChannelName.DESKTOP: N_("A desktop notification could not be shown"),
-    ChannelName.WEBHOOK: N_("A message to your webhook could not be sent"),
-}
-_FAILED_ELSEWHERE: Final = N_("A message could not be sent")
 _BODY_BYTES: Final = 1_024
 
 
@@ -86,7 +81,7 @@ def _shown(notice: Notice) -> dict[str, Any]:
     failed = notice.status == NoticeStatus.FAILED
     if failed:
         title, text = (
-            _(_FAILED.get(notice.channel, _FAILED_ELSEWHERE)),
+            _(channel_type(notice.channel).failure),
             translated(notice.error or ""),
         )
     else:

@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 from core.i18n import N_, translated
 from core.i18n import gettext as _
 from core.models import (
-    ChannelName,
+    EMAIL,
+    TERMINAL,
     EmailAddress,
     InvalidInput,
     Job,
@@ -19,10 +20,9 @@ from core.models import (
     User,
     Webhook,
 )
-from core.models.job_summary import channel_title
-from core.models.notices import ALWAYS
 from core.models.times import parse_moment, parse_zone
 from core.notifications.message import shortened
+from core.notifications.registry import channel_title
 from core.store import Store
 from core.studio.notices import change_notice, change_planned_notice
 from core.web.jobs.snapshot import channels_text, wish_text
@@ -57,7 +57,7 @@ def overview(store: Store, user: User, view: View) -> Json:
     failed = store.notices.of_user(user.id, [NoticeStatus.FAILED], _SHOWN)
     sent = store.notices.of_user(user.id, [NoticeStatus.SENT], _SHOWN)
     # Who does not sit at the terminal has nothing from what is printed there.
-    due, sent = ([each for each in rows if each.channel != ALWAYS] for rows in (due, sent))
+    due, sent = ([each for each in rows if each.channel != TERMINAL] for rows in (due, sent))
     making = store.jobs.processing(user.id)
     job_ids = {notice.job_id for notice in (*due, *failed, *sent) if notice.job_id}
     prompts = store.jobs.prompts(list(job_ids))
@@ -112,7 +112,7 @@ def row(notice: Notice, prompts: Mapping[str, str], view: View) -> Json:
         "on": "notice",
         "state": str(notice.status),
         "channel": channel_title(notice.channel),
-        "to": notice.recipient if notice.channel == ChannelName.EMAIL else "",
+        "to": notice.recipient if notice.recipient != notice.user_id else "",
         "title": notice.title or _(_KINDS.get(notice.kind, "")) or what,
         "href": f"/job?id={notice.job_id}" if notice.job_id else None,
         "label": _label(notice, view, sending=sending),
@@ -126,7 +126,7 @@ def planned(job: Job, user: User, view: View) -> Json:
     """Return how a job that is still being made will be announced."""
     wish = job.notify
     acts = [_RESCHEDULE, *([("cancel", N_("Do not tell me"))] if wish.channels else [])]
-    to = wish.email or user.email if ChannelName.EMAIL in wish.channels else None
+    to = wish.email or user.email if EMAIL in wish.channels else None
     return {
         "id": job.id,
         "on": "job",

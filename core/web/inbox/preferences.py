@@ -9,7 +9,8 @@ import streamlit as st
 from core.i18n import N_, pgettext
 from core.i18n import gettext as _
 from core.models import (
-    ChannelName,
+    EMAIL,
+    TERMINAL,
     InvalidInput,
     Notify,
     User,
@@ -17,9 +18,8 @@ from core.models import (
     When,
     now,
 )
-from core.models.job_summary import CHANNEL_TITLES
-from core.models.notices import ALWAYS
 from core.models.times import zone_names
+from core.notifications.registry import channel_title
 from core.store import DatabaseError
 from core.studio.preferences import (
     choose_defaults,
@@ -87,13 +87,13 @@ def draw_wish(user: User, key: str, *, whens: Sequence[When] = tuple(When)) -> N
                 step=MINUTES,
             )
             daily = None if chosen is None else f"{chosen:%H:%M}"
-        names = [name for name in studio().channels() if name != ALWAYS]
+        names = [name for name in studio().channels() if name != TERMINAL]
         channels = st.pills(
             pgettext("channels", "By"),
             names,
             selection_mode="multi",
             default=[name for name in names if name in usual.channels],
-            format_func=lambda name: _(CHANNEL_TITLES[name]),
+            format_func=channel_title,
             key=f"{key}-channels",
             width="content",
             wrap=True,
@@ -135,7 +135,7 @@ def _draw_defaults(user: User) -> None:
 
 
 def _draw_email(user: User) -> None:
-    if ChannelName.EMAIL not in studio().channels():
+    if EMAIL not in studio().channels():
         st.caption(_("Mail is not set up here: whoever runs Fivefold can set SMTP_HOST."))
         return
     typed = st.text_input(_("E-mail address"), user.email or "", key="told-email", max_chars=254)
@@ -180,7 +180,7 @@ def _draw_test(user: User) -> None:
         channel = st.selectbox(
             _("Send me a test by"),
             names,
-            format_func=lambda name: _(CHANNEL_TITLES[name]),
+            format_func=channel_title,
             key="told-test-channel",
         )
         if st.button(_("Send"), key="told-test-send"):

@@ -12,6 +12,7 @@ from core.i18n import gettext as _
 from core.models import (
     ENDED_STATES,
     OPEN_STATES,
+    TERMINAL,
     Asset,
     AssetState,
     Job,
@@ -22,14 +23,13 @@ from core.models import (
     When,
 )
 from core.models.job_summary import (
-    channel_title,
     ending,
     identical,
     identical_text,
     made_text,
     status_text,
 )
-from core.models.notices import ALWAYS
+from core.notifications.registry import channel_title
 from core.store.work.eta import Eta
 from core.studio.styles import STYLES
 from core.web.jobs.actions import job_acts
@@ -277,5 +277,5 @@ def wish_text(wish: Notify, view: View) -> str:
 
 def channels_text(wish: Notify) -> str:
     """Return by what a job is to be announced, in words."""
-    channels = wish.channels or (ALWAYS,)
+    channels = wish.channels or (TERMINAL,)
     return ", ".join(map(channel_title, channels))
