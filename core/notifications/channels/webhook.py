@@ -8,7 +8,6 @@ Users name the address, so every address found for it is checked: see `core.syst
 
 import asyncio
 import base64
-import hmac
 import json
 import secrets
 import time
@@ -18,11 +17,12 @@ from http import HTTPStatus
 from typing import ClassVar, Final
 
 import httpx2
+from standardwebhooks import Webhook as Signer
 
 from core import __version__
 from core.i18n import N_, number
 from core.i18n import gettext as _
-from core.models import WEBHOOK, InvalidInput, Webhook, WebhookFormat
+from core.models import WEBHOOK, InvalidInput, Webhook, WebhookFormat, now
 from core.notifications.channels import Channel, DeliveryFailed, Recipient
 from core.notifications.message import Message
 from core.notifications.payloads import write_payload
@@ -69,7 +69,7 @@ class WebhookSender(Channel):
         if webhook is None:
             raise DeliveryFailed(N_("There is no webhook in your settings."), permanent=True)
         url = httpx2.URL(webhook.url)
-        body = json.dumps(write_payload(webhook.format, message)).encode()
+        body = json.dumps(write_payload(webhook.format, message))
         headers = {
             "User-Agent": f"Fivefold/{__version__}",
             "Content-Type": "application/json",
@@ -77,7 +77,7 @@ class WebhookSender(Channel):
         deadline = time.monotonic() + self._seconds
         addresses = self._allowed(url, deadline)
         try:
-            answer = asyncio.run(self._post(url, addresses, headers, body, deadline))
+            answer = asyncio.run(self._post(url, addresses, headers, body.encode(), deadline))
         except TimeoutError:
             raise DeliveryFailed(
                 N_("{host} did not answer within {seconds} seconds.").format(
@@ -187,14 +187,12 @@ def parse_webhook(
     return Webhook(url=typed, secret=_parse_secret(secret), format=form)
 
 
-def _signature(secret: str, message_id: str, body: bytes) -> dict[str, str]:
-    key = base64.b64decode(secret.removeprefix(_SECRET_PREFIX))
-    seconds = int(time.time())
-    signed = hmac.digest(key, f"{message_id}.{seconds}.".encode() + body, "sha256")
+def _signature(secret: str, message_id: str, body: str) -> dict[str, str]:
+    moment = now()
     return {
         "webhook-id": message_id,
-        "webhook-timestamp": str(seconds),
-        "webhook-signature": f"v1,{base64.b64encode(signed).decode()}",
+        "webhook-timestamp": str(int(moment.timestamp())),
+        "webhook-signature": Signer(secret).sign(message_id, moment, body),
     }
 
 
