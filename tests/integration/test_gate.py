@@ -14,6 +14,7 @@ from core.media.storage import open_content
 from core.settings import Settings
 from core.store import Store
 from core.web.app.asgi import Front
+from core.web.frontend import assets
 from core.web.http.origins import Origins
 from core.web.identity.cookies import Identity
 from core.web.tab_session import all_pages
@@ -243,6 +244,7 @@ def test_under_a_path_everything_works_whether_the_proxy_cuts_it_or_not(
 ) -> None:
     secret, _ = store.login_sessions.begin("ana", 30)
     public = "https://studio.example.org"
+    check = f"/{assets.address('pages/connection_check.js')}"
     with serving(settings, {"PUBLIC_URL": f"{public}/studio/"}) as web:
         for prefix in ("/studio", ""):
             with web.client(Origin=public, Host="studio.example.org") as client:
@@ -252,8 +254,8 @@ def test_under_a_path_everything_works_whether_the_proxy_cuts_it_or_not(
                 for page in ("/", "/gallery", "/job?id=a"):
                     shown = client.get(prefix + page)
                     assert shown.is_success
-                    assert '<script defer src="./first.js"></script></head>' in shown.text
-                for path in ("/first.js", "/_stcore/health", "/health", "/favicon.png"):
+                    assert f'<script type="module" src=".{check}"' in shown.text
+                for path in (check, "/_stcore/health", "/health", "/favicon.png"):
                     assert client.get(prefix + path).is_success, path
                 assert client.get(f"{prefix}/_stcore/metrics").status_code == 404
                 assert client.post(f"{prefix}/origin").json() == {"ours": True}

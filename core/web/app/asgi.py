@@ -11,6 +11,7 @@ from core.web.app.health import health_routes
 from core.web.create.routes import prompt_routes
 from core.web.files.data_export import archive_routes
 from core.web.files.routes import content_routes
+from core.web.frontend.assets import asset_routes
 from core.web.http.errors import EXCEPTION_HANDLERS
 from core.web.http.gate import Gate
 from core.web.http.locale_middleware import SpokenLanguage
@@ -64,6 +65,7 @@ class Front:
             *health_routes(open_studio),
             *mail_link_routes(open_studio),
             *prompt_routes(open_studio),
+            *asset_routes(),
             *first_page_routes(),
         ]
         self.exception_handlers = EXCEPTION_HANDLERS

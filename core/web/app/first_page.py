@@ -1,12 +1,11 @@
-"""What a page can say by itself, before and without its websocket.
+"""What Streamlit's page brings along from us: modules ahead of time, and why nothing appears.
 
-Streamlit's page shows a grey skeleton until its websocket is open. A script beside it says in one
+Streamlit's page shows a grey skeleton until its websocket is open. A module beside it says in one
 sentence why it will not be: the page has another address than ours, or a proxy lets no websocket
-through.
+through. What is drawn first is asked for with the page, not only when the websocket names it.
 """
 
-import json
-from importlib.resources import files
+from html import escape
 from typing import Final
 
 from starlette.datastructures import MutableHeaders
@@ -16,29 +15,20 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.i18n import gettext as _
+from core.i18n import language
+from core.web.frontend import assets
 from core.web.http.requests import same_origin
 from core.web.http.security_headers import NO_STORE
+from core.web.identity.cookies import COOKIE
 
-SCRIPT: Final = "/first.js"
-_TAG: Final = b'<script defer src="./first.js"></script></head>'
-_CODE: Final = (files("core.web") / "frontend" / "pages" / "connection_check.js").read_text(
-    encoding="utf-8"
-)
+_CONNECTION_CHECK: Final = "pages/connection_check.js"
 
 
 def first_page_routes() -> list[Route]:
-    """Return `GET /first.js` and `POST /origin`, which says whether its page is ours.
+    """Return `POST /origin`, which says whether its page is ours.
 
-    The second answers any page with `ours`, and `message` where it is not.
+    It answers any page with `ours`, and `message` where it is not.
     """
-
-    def script(_request: Request) -> Response:
-        sentence = _(
-            "This page cannot keep a connection to Fivefold. If you look after this server: a "
-            "proxy in front of it has to let websockets (“Upgrade”) through."
-        )
-        code = f"const NO_CONNECTION = {json.dumps(sentence)};\n{_CODE}"
-        return Response(code, media_type="text/javascript", headers=NO_STORE)
 
     def origin(request: Request) -> Response:
         if same_origin(request):
@@ -55,21 +45,21 @@ def first_page_routes() -> list[Route]:
         told = {"ours": False, "message": message, "address": address}
         return JSONResponse(told, headers=NO_STORE)
 
-    return [Route(SCRIPT, script), Route("/origin", origin, methods=["POST"])]
+    return [Route("/origin", origin, methods=["POST"])]
 
 
 class FirstPage:
-    """Puts the script into Streamlit's page, whatever path it is asked for by."""
+    """Puts our modules into Streamlit's page, whatever path it is asked for by."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, and change its answer where that is a page of Streamlit's."""
-        if scope["type"] != "http" or scope["method"] != "GET" or scope["path"].count("/") != 1:
+        if scope["type"] != "http" or scope["method"] != "GET" or not _may_be_page(scope["path"]):
             await self._app(scope, receive, send)
             return
-        # As it is on the disk: compressed it could not be changed, and parts of it would not fit.
+        # Whole and as it is on the disk, for only that can be changed.
         kept = [each for each in scope["headers"] if each[0] not in _NEGOTIATING]
         start: Message | None = None
         body = b""
@@ -83,8 +73,11 @@ class FirstPage:
             else:
                 body += message.get("body", b"")
                 if not message.get("more_body", False):
-                    body = body.replace(b"</head>", _TAG, 1)
-                    MutableHeaders(scope=start)["content-length"] = str(len(body))
+                    body = body.replace(b"</head>", _head(scope).encode() + b"</head>", 1)
+                    headers = MutableHeaders(scope=start)
+                    headers["content-length"] = str(len(body))
+                    for name in _VALIDATORS:
+                        del headers[name]
                     await send(start)
                     await send({"type": "http.response.body", "body": body})
                     start = None
@@ -92,10 +85,38 @@ class FirstPage:
         await self._app({**scope, "headers": kept}, receive, say)
 
 
-_NEGOTIATING: Final = (b"accept-encoding", b"range", b"if-range")
+_NEGOTIATING: Final = (
+    *(b"accept-encoding", b"range", b"if-range"),
+    *(b"if-none-match", b"if-modified-since"),
+)
+_VALIDATORS: Final = ("etag", "last-modified")
+
+
+def _may_be_page(path: str) -> bool:
+    return path.count("/") == 1 and ("." not in path or path == "/index.html")
 
 
 def _is_page(message: Message) -> bool:
     headers = MutableHeaders(raw=message["headers"])
     named = headers.get("content-type", "").startswith("text/html")
     return bool(message["status"] == 200) and named and "etag" in headers  # noqa: PLR2004  # a file
+
+
+def _head(scope: Scope) -> str:
+    """Return what a page asks for beside Streamlit's own files."""
+    cookies = b";".join(value for name, value in scope["headers"] if name == b"cookie")
+    drawn_first = "header/header.js" if COOKIE.encode() in cookies else "pages/login.js"
+    wanted = [*assets.needed(drawn_first), *assets.texts(language())]
+    links = "".join(
+        f'<link rel="modulepreload" href="./{assets.address(path)}">'
+        if path.endswith(".js")
+        else f'<link rel="preload" as="fetch" crossorigin href="./{assets.address(path)}">'
+        for path in wanted
+    )
+    no_connection = _(
+        "This page cannot keep a connection to Fivefold. If you look after this server: a "
+        "proxy in front of it has to let websockets (“Upgrade”) through."
+    )
+    check = f"./{assets.address(_CONNECTION_CHECK)}"
+    module = f'<script type="module" src="{check}" data-no-connection="{escape(no_connection)}">'
+    return f"{links}{module}</script>"

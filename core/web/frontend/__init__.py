@@ -5,7 +5,7 @@ typed stays text.
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -13,6 +13,7 @@ from typing import Any, Final
 import streamlit as st
 
 from core import i18n
+from core.web.frontend import assets
 from core.web.pages import menu
 
 _FOLDER: Final = Path(__file__).parent
@@ -21,41 +22,36 @@ Callback = Callable[[str], None]
 """Called with the value that a click carries."""
 
 
-def _read(name: str) -> str:
-    return (_FOLDER / name).read_text(encoding="utf-8")
+# Streamlit loads a component's script from a `blob:` address, which nothing can be relative to. All
+# modules are asked for at once: nothing waits for what imports it. A page is one segment deep.
+_SCRIPT: Final = """\
+const [{ default: draw }] = await Promise.all(PATHS.map((path) => {
+  const address = new URL(path, document.baseURI).href;
+  return path.endsWith(".js") ? import(address) : fetch(address).then((file) => file.text());
+}));
+export default draw;
+"""
 
 
-def _component(path: str, *, js: Sequence[str] = (), css: Sequence[str] = ()) -> Callable[..., Any]:
-    """Make a component of its own files, after those that others have too and those it names."""
-    words = f"const CATALOGUES = {json.dumps(i18n.for_browsers())};\n"
+def _component(module: str) -> Callable[..., Any]:
+    """Make the component that a module draws."""
+    paths = [assets.address(path) for path in assets.needed(module)]
     return st.components.v2.component(
-        f"fivefold_{path.rpartition('/')[2]}",
-        css="".join(_read(f"{each}.css") for each in ("kit/base", *css, path)),
-        js=words + "".join(_read(f"{each}.js") for each in ("kit/dom", *js, path)),
+        f"fivefold_{module.rpartition('/')[2].removesuffix('.js')}",
+        js=_SCRIPT.replace("PATHS", json.dumps(paths)),
     )
 
 
-_ITEM_JS: Final = (
-    "item/library_client",
-    "kit/dialogs",
-    *(f"item/{each}" for each in ("details", "zoom", "player", "lightbox", "tile")),
-)
-_ITEM_CSS: Final = ("kit/dialogs", "item/lightbox", "item/tile")
-
-_header = _component("header/header", js=("header/toasts", "header/bell"), css=("header/bell",))
-_login = _component("pages/login")
-_job = _component("pages/job", js=(*_ITEM_JS, "kit/event_stream"), css=_ITEM_CSS)
-_gallery = _component(
-    "gallery/gallery",
-    js=(*_ITEM_JS, "item/compare", "gallery/grid", "gallery/filters"),
-    css=(*_ITEM_CSS, "item/compare"),
-)
-_create_prompt = _component("pages/create_prompt")
-_recent_jobs = _component("pages/recent_jobs", js=("kit/event_stream",))
-_notifications = _component("pages/notifications")
+_header = _component("header/header.js")
+_login = _component("pages/login.js")
+_job = _component("pages/job.js")
+_gallery = _component("gallery/gallery.js")
+_create_prompt = _component("pages/create_prompt.js")
+_recent_jobs = _component("pages/recent_jobs.js")
+_notifications = _component("pages/notifications.js")
 
 FAVICON: Final = str(_FOLDER / "mark.svg")
-STREAMLIT_STYLE: Final = _read("pages/streamlit.css")
+STREAMLIT_STYLE: Final = (_FOLDER / "pages" / "streamlit.css").read_text(encoding="utf-8")
 """What Streamlit's own elements look like beyond the theme."""
 
 

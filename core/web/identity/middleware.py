@@ -20,7 +20,7 @@ SESSION_HEADER: Final = "x-fivefold-session"
 TROUBLE_HEADER: Final = "x-fivefold-trouble"
 
 _HEADERS: Final = tuple(name.encode() for name in (USER_HEADER, SESSION_HEADER, TROUBLE_HEADER))
-_STATIC: Final = ("/static/", "/_stcore/")  # Streamlit's own files, the same for everybody
+_STATIC: Final = ("/static/", "/_stcore/", "/assets/")  # the same for everybody
 _ENDED: Final = 4401  # our own close code: log in again
 
 _log = logging.getLogger(__name__)

@@ -1,8 +1,12 @@
+import { el, keepFocus, setText } from "../kit/dom.js";
+import { _, language, ngettext } from "../kit/i18n.js";
+import { icon } from "../kit/icons.js";
+
 const KINDS = ["", "image", "video"];
 const TYPING_MS = 300;
 
 /** What is looked for: the search box, the kinds, the filters, the order. */
-class Filters {
+export class Filters {
   /** `apply(changes)` is called with what changed of the query. */
   constructor(apply) {
     this.query = {};
@@ -90,7 +94,7 @@ class Filters {
     if (query.q) chip(_("“{words}”", { words: query.q }), { q: "" });
     for (const [name, { label, field }] of this.fields) {
       if (!query[name]) continue;
-      const text = field.tagName === "SELECT" ? field.selectedOptions[0]?.dataset.name ?? query[name] : new Date(`${query[name]}T12:00`).toLocaleDateString(spoken, { dateStyle: "medium" });
+      const text = field.tagName === "SELECT" ? field.selectedOptions[0]?.dataset.name ?? query[name] : new Date(`${query[name]}T12:00`).toLocaleDateString(language(), { dateStyle: "medium" });
       chip(`${label}: ${text}`, { [name]: "" });
     }
     if (query.favourite) chip(_("Favourites"), { favourite: "" });
@@ -115,7 +119,7 @@ class Filters {
   /** Offer what there is to choose from. */
   offer({ counts, providers, models, ratios, collections }) {
     const numbers = { "": counts.image + counts.video, ...counts };
-    for (const button of this.kinds.children) setText(button.querySelector(".count"), (numbers[button.dataset.kind] ?? 0).toLocaleString(spoken));
+    for (const button of this.kinds.children) setText(button.querySelector(".count"), (numbers[button.dataset.kind] ?? 0).toLocaleString(language()));
     for (const [name, found] of Object.entries({ provider: providers, model: models, ratio: ratios, collection: collections })) {
       const { field } = this.fields.get(name);
       const options = found.map((each) => [each.name, each.title ?? each.name, each.count]);
@@ -130,7 +134,7 @@ class Filters {
 
 function offer(field, options, chosen) {
   field.replaceChildren(...options.map(([value, text, count]) => {
-    const option = el("option", { value, text: count === undefined ? text : `${text} (${count.toLocaleString(spoken)})` });
+    const option = el("option", { value, text: count === undefined ? text : `${text} (${count.toLocaleString(language())})` });
     option.dataset.name = text;
     return option;
   }));

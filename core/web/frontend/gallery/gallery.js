@@ -1,18 +1,18 @@
-/** The gallery: everything that a user has made, to be searched, looked at, picked and used again. */
-const galleries = new WeakMap();
+import { Filters } from "./filters.js";
+import { Grid } from "./grid.js";
+import { Compare, MOST_COMPARED } from "../item/compare.js";
+import { Tiles } from "../item/tile.js";
+import { visit } from "../kit/address.js";
+import { component, JOB_ENDED } from "../kit/component.js";
+import { el, iconButton, isTyping, setText } from "../kit/dom.js";
+import { _, language, ngettext } from "../kit/i18n.js";
+import { icon, petals } from "../kit/icons.js";
+
 const PAGE = 60;
 const MOST_BACK = 1_200; // items that are fetched to come back to one
 const QUERY = ["kind", "q", "provider", "model", "ratio", "from", "to", "favourite", "rating", "collection", "job", "bin", "sort", "user"];
 
-export default function ({ data, parentElement }) {
-  speak(data.language);
-  let gallery = galleries.get(parentElement);
-  if (!gallery) {
-    gallery = new Gallery(parentElement, data);
-    galleries.set(parentElement, gallery);
-  }
-  gallery.update(data);
-}
+export default component(["kit/dialogs.css", "item/lightbox.css", "item/tile.css", "item/compare.css", "gallery/gallery.css"], (root, data) => new Gallery(root, data));
 
 class Gallery {
   constructor(parent, data) {
@@ -79,7 +79,7 @@ class Gallery {
     whileShown(window, "popstate", () => {
       if (location.pathname.endsWith("/gallery")) this.go(queryOf(location.search));
     });
-    whileShown(window, NEWS, () => this.lookForNew());
+    whileShown(window, JOB_ENDED, () => this.lookForNew());
     whileShown(document, "visibilitychange", () => this.lookForNew());
     whileShown(document, "keydown", (event) => {
       const at = event.composedPath()[0];
@@ -241,7 +241,7 @@ class Gallery {
   showCount() {
     const { count, query, grid } = this;
     const none = !grid.items.length && !this.next;
-    const total = count.toLocaleString(spoken);
+    const total = count.toLocaleString(language());
     const texts = {
       image: () => ngettext("{total} image", "{total} images", count, { total }),
       video: () => ngettext("{total} video", "{total} videos", count, { total }),
@@ -314,7 +314,7 @@ class Gallery {
     const { user, bin } = this.query;
     try {
       const found = await this.library.facets({ user, bin });
-      setText(this.toBin.querySelector(".count"), found.counts.bin ? found.counts.bin.toLocaleString(spoken) : "");
+      setText(this.toBin.querySelector(".count"), found.counts.bin ? found.counts.bin.toLocaleString(language()) : "");
       this.filters.offer(found);
     } catch {} // the page works without the numbers; what fails for good is said where it is asked for
   }

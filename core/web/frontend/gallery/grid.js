@@ -1,3 +1,6 @@
+import { el } from "../kit/dom.js";
+import { _ } from "../kit/i18n.js";
+
 const LONG_PRESS_MS = 450;
 const NEAR = "150%"; // of the height of the window: what is nearer has its content
 
@@ -5,7 +8,7 @@ const NEAR = "150%"; // of the height of the window: what is nearer has its cont
  * Tiles in rows of one height. There may be ten thousand: only those near the window hold anything.
  * One of them can be tabbed to, the arrow keys lead to the others.
  */
-class Grid {
+export class Grid {
   /** `tiles` fills them; `selected(ids)` is told of every change of what is selected. */
   constructor(tiles, { selected }) {
     Object.assign(this, { tiles, selected, items: [], chosen: new Set(), anchor: null, current: null });

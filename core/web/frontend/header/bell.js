@@ -1,10 +1,16 @@
-const ALL_NOTICES = "/notifications";
+import { ALL_NOTICES, MANY, Toasts, words } from "./toasts.js";
+import { inLanguage, openPath, visit } from "../kit/address.js";
+import { JOB_ENDED } from "../kit/component.js";
+import { el, keepFocus, link, reconcile, setText } from "../kit/dom.js";
+import { LOGGED_OUT } from "../kit/event_stream.js";
+import { _, locale, N_ } from "../kit/i18n.js";
+import { icon } from "../kit/icons.js";
+
 const SHOWN_MS = 5_000; // between two looks while the tab is on the screen
 const HIDDEN_MS = 30_000;
 const LONGEST_MS = 120_000; // while Fivefold does not answer
 const ANSWER_MS = 20_000;
 const REMEMBERED = 100;
-const LOGGED_OUT = 401;
 const MUTE = N_("Fivefold does not answer at the moment.");
 const DESKTOP = {
   granted: N_("Shown on this desktop too, while Fivefold is open in a tab."),
@@ -12,7 +18,7 @@ const DESKTOP = {
 };
 
 /** Asks the server what there is to tell, and tells it: by a number, a list, toasts and the browser. */
-class Bell {
+export class Bell {
   constructor() {
     this.known = null; // ids of what need not be told any more; null before the first answer
     this.turn = 0; // of the latest request; what an earlier one answers is out of date
@@ -100,7 +106,7 @@ class Bell {
   tell(unread) {
     if (!this.known) return;
     const news = unread.filter((each) => !this.known.has(each.id));
-    if (news.length) window.dispatchEvent(new Event(NEWS));
+    if (news.length) window.dispatchEvent(new Event(JOB_ENDED));
     if (allowed() === "granted") {
       news.filter((each) => this.claim("desktop", each)).forEach((each) => this.tellDesktop(each));
     }

@@ -1,15 +1,13 @@
-const headers = new WeakMap();
+import { Bell } from "./bell.js";
+import { at, inLanguage, visit } from "../kit/address.js";
+import { component } from "../kit/component.js";
+import { el, link, setText } from "../kit/dom.js";
+import { _ } from "../kit/i18n.js";
+import { petals } from "../kit/icons.js";
+
 let bell; // the only one of this tab: a header that is drawn anew takes it over
 
-export default function ({ data, parentElement }) {
-  speak(data.language);
-  let header = headers.get(parentElement);
-  if (!header) {
-    header = new Header(parentElement, data.menu);
-    headers.set(parentElement, header);
-  }
-  header.update(data);
-}
+export default component(["header/bell.css", "header/header.css"], (root, data) => new Header(root, data.menu));
 
 class Header {
   constructor(parent, menu) {

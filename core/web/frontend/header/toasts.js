@@ -1,8 +1,13 @@
+import { el, keepFocus, link } from "../kit/dom.js";
+import { _ } from "../kit/i18n.js";
+import { icon } from "../kit/icons.js";
+
 const TOASTS = 3; // more at once are one
-const MANY = "many";
+export const ALL_NOTICES = "/notifications";
+export const MANY = "many";
 
 /** What has just come, at the bottom of the window for a while. */
-class Toasts {
+export class Toasts {
   constructor(open, rest) {
     this.open = open;
     this.rest = rest;
@@ -39,7 +44,7 @@ class Toasts {
   }
 }
 
-function words({ title, text }, ...more) {
+export function words({ title, text }, ...more) {
   return el("span", { className: "words" },
     el("span", { className: "title", dir: "auto", text: title }),
     el("span", { className: "text", dir: "auto", text }),

@@ -1,7 +1,13 @@
-const MOST_COMPARED = 4;
+import { Player } from "./player.js";
+import { Zoom } from "./zoom.js";
+import { closeButton, Dialog } from "../kit/dialogs.js";
+import { el, iconButton, keepFocus, reconcile, setText } from "../kit/dom.js";
+import { _, ngettext } from "../kit/i18n.js";
+
+export const MOST_COMPARED = 4;
 
 /** Two to four items side by side: zoomed and panned together, clips running as one. */
-class Compare extends Dialog {
+export class Compare extends Dialog {
   constructor(tiles) {
     const panes = el("div", { className: "panes" });
     const player = new Player();

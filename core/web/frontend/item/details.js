@@ -1,8 +1,13 @@
+import { closeButton, copyText, Dialog } from "../kit/dialogs.js";
+import { el, iconButton, keepFocus, setText } from "../kit/dom.js";
+import { _, ngettext } from "../kit/i18n.js";
+import { icon } from "../kit/icons.js";
+
 const NOTE_MS = 700; // after the last key
 const NOTE_CHARACTERS = 2_000;
 
 /** Everything about one item: how it was made, and what its owner makes of it. */
-class Details {
+export class Details {
   /** `level`: the tag of its headings. */
   constructor(tiles, level) {
     this.tiles = tiles;
@@ -92,7 +97,7 @@ class Details {
 }
 
 /** The same as a dialog of its own. */
-class Sheet extends Dialog {
+export class Sheet extends Dialog {
   constructor(tiles) {
     const title = el("h2", { id: "sheet-title" });
     const details = new Details(tiles, "h3");
@@ -113,7 +118,7 @@ class Sheet extends Dialog {
 }
 
 /** Five stars to give; a click on the ones that are given takes them back. */
-function stars(act) {
+export function stars(act) {
   const buttons = [1, 2, 3, 4, 5].map((number) => {
     const button = iconButton("star", ngettext("{count} star", "{count} stars", number), (event) => {
       event.stopPropagation();
@@ -132,7 +137,7 @@ function stars(act) {
   return node;
 }
 
-function heart(act) {
+export function heart(act) {
   const button = iconButton("heart", _("Favourite"), act, { className: "heart", "aria-pressed": false });
   button.show = (item) => {
     button.setAttribute("aria-pressed", Boolean(item.favourite));

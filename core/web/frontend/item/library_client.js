@@ -1,8 +1,12 @@
+import { at } from "../kit/address.js";
+import { el } from "../kit/dom.js";
+import { _, language } from "../kit/i18n.js";
+
 const DOWNLOAD = "fivefold-download";
 const AT_ONCE = 500; // the most items of one request
 
 /** What the server says of a user's items, and what it is asked to change about them. */
-class Library {
+export class Library {
   constructor() {
     this.zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
   }
@@ -50,7 +54,7 @@ class Library {
   }
 
   async ask(path, { query = {}, body, signal }) {
-    const words = Object.entries({ ...query, zone: this.zone, language: spoken }).filter(([, value]) => value);
+    const words = Object.entries({ ...query, zone: this.zone, language: language() }).filter(([, value]) => value);
     const sent = body && { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body), keepalive: true };
     let answer;
     try {

@@ -1,8 +1,18 @@
+import { Details, heart, stars } from "./details.js";
+import { Player } from "./player.js";
+import { Zoom } from "./zoom.js";
+import { at } from "../kit/address.js";
+import { closeButton, Dialog } from "../kit/dialogs.js";
+import { el, iconButton, isTyping, setText } from "../kit/dom.js";
+import { _ } from "../kit/i18n.js";
+import { icon } from "../kit/icons.js";
+import { recall, remember } from "../kit/storage.js";
+
 const PLAY_ON = "fivefold-play-on";
 const PANEL = "fivefold-panel";
 
 /** Images and clips one at a time, whole and in full size, with everything that is known of them. */
-class Lightbox extends Dialog {
+export class Lightbox extends Dialog {
   constructor(tiles) {
     const image = el("img", { alt: "", draggable: false });
     const clip = el("video", { playsInline: true, preload: "auto" });
@@ -34,7 +44,7 @@ class Lightbox extends Dialog {
     this.previous = iconButton("previous", _("Previous"), () => this.step(-1), { className: "previous" });
     this.next = iconButton("next", _("Next"), () => this.step(1), { className: "next" });
     this.stage.append(this.previous, this.next);
-    this.setPlayOn(kept(PLAY_ON) !== "no");
+    this.setPlayOn(recall("localStorage", PLAY_ON) !== "no");
     this.zoom = new Zoom({
       targets: () => [this.image, this.clip],
       swiped: (by) => this.step(by),
@@ -61,7 +71,7 @@ class Lightbox extends Dialog {
   open(item, opener) {
     this.item = null;
     this.show(opener);
-    this.showPanel(kept(PANEL) === "open" && innerWidth >= 900);
+    this.showPanel(recall("localStorage", PANEL) === "open" && innerWidth >= 900);
     this.put(item);
     this.node.focus();
   }
@@ -184,37 +194,18 @@ class Lightbox extends Dialog {
   showPanel(open) {
     this.panel.hidden = !open;
     this.info.setAttribute("aria-pressed", open);
-    keep(PANEL, open ? "open" : "closed");
+    remember("localStorage", PANEL, open ? "open" : "closed");
     if (!open) this.details.keep();
   }
 
   setPlayOn(on) {
     this.playsOn = on;
     this.playOn.setAttribute("aria-pressed", on);
-    keep(PLAY_ON, on ? "yes" : "no");
+    remember("localStorage", PLAY_ON, on ? "yes" : "no");
   }
 
   toggleFull() {
     if (document.fullscreenElement) document.exitFullscreen();
     else this.main.requestFullscreen?.().catch(() => {});
   }
-}
-
-function isTyping(target) {
-  return target.matches?.("input:not([type=range], [type=checkbox]), textarea, select");
-}
-
-/** What this browser was asked to remember; nothing where it may not. */
-function kept(name) {
-  try {
-    return localStorage.getItem(name);
-  } catch {
-    return null;
-  }
-}
-
-function keep(name, value) {
-  try {
-    localStorage.setItem(name, value);
-  } catch {}
 }

@@ -1,9 +1,13 @@
+import { el, iconButton, setText } from "../kit/dom.js";
+import { _ } from "../kit/i18n.js";
+import { icon } from "../kit/icons.js";
+
 const FRAME = 1 / 24; // seconds; clips do not say how many frames they have
 const APART = 0.06; // seconds that clips side by side may drift
 const STEPS = 1_000;
 
 /** Controls for one clip, or for several that are to run as one. */
-class Player {
+export class Player {
   constructor() {
     this.clips = [];
     this.play = iconButton("play", "", () => this.toggle(), { className: "toggle" });
@@ -110,7 +114,7 @@ class Player {
   }
 }
 
-function clock(seconds) {
+export function clock(seconds) {
   const whole = Math.floor(seconds || 0);
   return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
 }

@@ -1,8 +1,17 @@
+import { heart, Sheet, stars } from "./details.js";
+import { Library } from "./library_client.js";
+import { Lightbox } from "./lightbox.js";
+import { clock } from "./player.js";
+import { copyText, Menu, Naming, Question, Snack } from "../kit/dialogs.js";
+import { el, iconButton, link, setText } from "../kit/dom.js";
+import { _, ngettext } from "../kit/i18n.js";
+import { icon } from "../kit/icons.js";
+
 const HOVER_MS = 300; // before a clip plays under the mouse
 const CALM = matchMedia("(prefers-reduced-motion: reduce)");
 
 /** What a finished item looks like on a job's page and in the gallery, and what can be done with it. */
-class Tiles {
+export class Tiles {
   /**
    * `acts`, all optional: `go(address)` leads to another page (links are plain ones without);
    * `jobs`: whether tiles lead to their job; `list()` are the items that the lightbox goes through, `total()` how many there are,

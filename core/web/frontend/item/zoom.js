@@ -4,7 +4,7 @@ const SWIPE = 50; // pixels that make it one
 const MOVED = 5;
 
 /** Zoom and pan by wheel, double click, drag and two fingers; the same for all that `targets` returns. */
-class Zoom {
+export class Zoom {
   /** `swiped(by)` is called with -1 or 1, `dismissed()` for a swipe down, where nothing is zoomed. */
   constructor({ targets, swiped = () => {}, dismissed = () => {}, zoomed = () => {} }) {
     Object.assign(this, { targets, swiped, dismissed, zoomed, fingers: new Map() });

@@ -1,7 +1,10 @@
+import { el, iconButton, setText } from "./dom.js";
+import { _ } from "./i18n.js";
+
 const SAID_MS = 8_000;
 
 /** A dialog that a click beside it closes, and that gives the focus back to what opened it. */
-class Dialog {
+export class Dialog {
   constructor(props, ...children) {
     this.node = el("dialog", props, ...children);
     this.node.addEventListener("click", (event) => { if (event.target === this.node) this.node.close(); });
@@ -18,12 +21,12 @@ class Dialog {
   }
 }
 
-function closeButton(node) {
+export function closeButton(node) {
   return iconButton("close", _("Close"), () => node().close());
 }
 
 /** A question before something that cannot be taken back; the answer that changes nothing has the focus. */
-class Question extends Dialog {
+export class Question extends Dialog {
   constructor() {
     const title = el("h2", { id: "question-title" });
     const text = el("p", { id: "question-text" });
@@ -47,7 +50,7 @@ class Question extends Dialog {
 }
 
 /** A question whose answer is a name: of a collection, for the most part. */
-class Naming extends Dialog {
+export class Naming extends Dialog {
   constructor() {
     const title = el("h2", { id: "naming-title" });
     const form = el("form", { method: "dialog" });
@@ -86,7 +89,7 @@ class Naming extends Dialog {
 }
 
 /** What has just happened, in a sentence, and perhaps the way back. Lies above every open dialog. */
-class Snack {
+export class Snack {
   constructor() {
     this.text = el("span", { role: "status" });
     this.act = el("button", { type: "button", className: "plain", hidden: true });
@@ -130,7 +133,7 @@ class Snack {
 }
 
 /** What can be done with an item, opened by its button. */
-class Menu {
+export class Menu {
   constructor() {
     this.node = el("div", { className: "menu", popover: "auto", role: "menu" });
     this.node.addEventListener("keydown", (event) => {
@@ -161,7 +164,7 @@ class Menu {
 }
 
 /** Put a text into the clipboard, also where the page has no right to (no HTTPS). */
-async function copyText(text, near) {
+export async function copyText(text, near) {
   try {
     await navigator.clipboard.writeText(text);
     return true;

@@ -1,11 +1,14 @@
+import { at } from "./address.js";
+import { _ } from "./i18n.js";
+
 const FIRST_MS = 5_000; // until a stream that was opened says something
 const BEAT_MS = 12_000; // between two signs of life
 const ASK_MS = 2_000; // between two questions where nothing can be pushed
 const HIDDEN_ASK_MS = 5_000;
 const HIDDEN_MS = 20_000; // a tab that nobody looks at keeps its stream for so long
 const PUSH_AGAIN_MS = 30_000;
-const ANSWERED_MS = 20_000;
-const LOGGED_OUT = 401;
+export const ANSWERED_MS = 20_000;
+export const LOGGED_OUT = 401;
 const NOTHING = 404;
 
 /**
@@ -13,7 +16,7 @@ const NOTHING = 404;
  * `told`: `hear(name, data)` is given a `snapshot` or a `patch`, or what was `looked` up by asking,
  * which may be older than what was pushed (`now`); `goesOn()` tells whether more is to be expected; `trouble(sentence)` what is wrong, empty: nothing any more; `gone()` that it is over.
  */
-class EventStream {
+export class EventStream {
   constructor(node, told) {
     this.node = node;
     this.told = told;

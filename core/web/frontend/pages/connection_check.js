@@ -1,14 +1,22 @@
-/* Beside Streamlit's page: says why nothing appears. `NO_CONNECTION` comes before it. */
-const PATIENCE_MS = 10_000;
-const BESIDE = location.pathname.replace(/[^/]*$/, "");
+// @ts-check
+/** Beside Streamlit's page: says why nothing appears. */
+import { at } from "../kit/address.js";
 
-/** Show a sentence over the page, with the address that leads on where there is one. */
-function say(sentence, address) {
-  document.querySelector("#fivefold-first")?.remove();
+const PATIENCE_MS = 10_000;
+const BOX_ID = "fivefold-connection";
+
+/**
+ * Show a sentence over the page, with the address that leads on where there is one.
+ * @param {string} sentence
+ * @param {string} [address]
+ */
+function show(sentence, address) {
+  hide();
   const box = document.createElement("div");
-  box.id = "fivefold-first";
+  box.id = BOX_ID;
   box.setAttribute("role", "alert");
-  box.style.cssText = "position:fixed;inset:0;z-index:2000000;display:grid;place-content:center;gap:1rem;padding:2rem;text-align:center;font:1.1rem/1.5 system-ui,sans-serif;background:#fbf9f5;color:#24211c";
+  box.style.cssText =
+    "position:fixed;inset:0;z-index:2000000;display:grid;place-content:center;gap:1rem;padding:2rem;text-align:center;font:1.1rem/1.5 system-ui,sans-serif;background:#fbf9f5;color:#24211c";
   const words = document.createElement("p");
   words.style.maxWidth = "36rem";
   words.textContent = sentence;
@@ -21,23 +29,30 @@ function say(sentence, address) {
   document.body.append(box);
 }
 
+function hide() {
+  document.getElementById(BOX_ID)?.remove();
+}
+
 function connected() {
   return document.querySelector('[data-test-connection-state="CONNECTED"]') !== null;
 }
 
-async function look() {
-  const answer = await fetch(`${BESIDE}origin`, { method: "POST" }).catch(() => null);
+async function check() {
+  const answer = await fetch(at("/origin"), { method: "POST" }).catch(() => null);
   const said = answer?.ok ? await answer.json().catch(() => null) : null;
-  if (said?.ours === false) return say(said.message, said.address);
+  if (said?.ours === false) {
+    show(said.message, said.address);
+    return;
+  }
   setTimeout(() => {
     if (connected()) return;
-    say(NO_CONNECTION);
+    show(document.querySelector("script[data-no-connection]")?.getAttribute("data-no-connection") ?? "");
     const waiting = setInterval(() => {
       if (!connected()) return;
       clearInterval(waiting);
-      document.querySelector("#fivefold-first")?.remove();
+      hide();
     }, 1_000);
   }, PATIENCE_MS);
 }
 
-look();
+check();

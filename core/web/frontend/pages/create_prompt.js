@@ -1,15 +1,11 @@
-/** The prompt's box. What is typed stays in the browser until it is sent: no key makes a server work. */
-const boxes = new WeakMap();
+import { inLanguage } from "../kit/address.js";
+import { component } from "../kit/component.js";
+import { el, link, setText } from "../kit/dom.js";
+import { _, language } from "../kit/i18n.js";
+import { icon } from "../kit/icons.js";
 
-export default function ({ data, parentElement, setTriggerValue }) {
-  speak(data.language);
-  let box = boxes.get(parentElement);
-  if (!box) {
-    box = new PromptBox(parentElement, `${data.user}.${data.box}`);
-    boxes.set(parentElement, box);
-  }
-  box.update(data, (asked) => setTriggerValue("ask", JSON.stringify(asked)));
-}
+
+export default component(["pages/create_prompt.css"], (root, data) => new PromptBox(root, `${data.user}.${data.box}`));
 
 const ADDRESS_CHARACTERS = 1500; // of a prompt, encoded; a longer one is kept in the tab alone
 const NEAR = 0.8; // of what is allowed, from where on the length is shown
@@ -40,9 +36,9 @@ class PromptBox {
     if (this.draft.sent) this.arrived();
   }
 
-  update(data, send) {
+  update(data, setTrigger) {
     this.data = data;
-    this.send = send;
+    this.send = (asked) => setTrigger("ask", JSON.stringify(asked));
     this.frame.hidden = !data.written;
     this.area.placeholder = data.placeholder;
     this.vary.hidden = !data.varies;
@@ -134,7 +130,7 @@ class PromptBox {
     const sizes = { "utf-16": text.length, characters: [...text].length };
     const shares = this.data.limits.map((limit) => ({ ...limit, has: sizes[limit.units], share: sizes[limit.units] / Math.max(limit.most, 1) }));
     const worst = shares.reduce((one, other) => (other.share > one.share ? other : one));
-    const count = (number) => number.toLocaleString(spoken);
+    const count = (number) => number.toLocaleString(language());
     this.length.classList.toggle("over", worst.share > 1);
     if (worst.share < NEAR) setText(this.length, "");
     else setText(this.length, _("{has} of {most} characters", { has: count(worst.has), most: count(worst.most) }));

@@ -1,19 +1,18 @@
+import { clock } from "../item/player.js";
+import { Tiles } from "../item/tile.js";
+import { at, inLanguage, visit } from "../kit/address.js";
+import { component } from "../kit/component.js";
+import { el, keepFocus, link, reconcile, setText, showText } from "../kit/dom.js";
+import { ANSWERED_MS, EventStream, LOGGED_OUT } from "../kit/event_stream.js";
+import { _ } from "../kit/i18n.js";
+import { icon, petals } from "../kit/icons.js";
+
 const TITLE = "Fivefold";
 const SEEN_MS = 3_000; // that it is ready, in the tab's title
 const LATE = 1.3; // times what was expected: then nothing is expected any more
 
-/** A job. One JobView lives as long as its place on the page; `update` changes it. */
-const jobs = new WeakMap();
 
-export default function ({ data, parentElement }) {
-  speak(data.language);
-  let view = jobs.get(parentElement);
-  if (!view) {
-    view = new JobView(parentElement);
-    jobs.set(parentElement, view);
-  }
-  view.update(data);
-}
+export default component(["kit/dialogs.css", "item/lightbox.css", "item/tile.css", "pages/job.css"], (root) => new JobView(root));
 
 class JobView {
   constructor(parent) {
@@ -300,15 +299,15 @@ class Heading {
   }
 
   setNote(text) {
-    say(this.note, text);
+    showText(this.note, text);
   }
 
   setTrouble(text) {
-    say(this.trouble, text);
+    showText(this.trouble, text);
   }
 
   setRefusal(text) {
-    say(this.refusal, text);
+    showText(this.refusal, text);
   }
 
   update(job) {
@@ -331,9 +330,4 @@ class Heading {
     setText(this.ready, [_("{percent}%", { percent: job.percent }), job.ready, job.left].filter(Boolean).join(" · "));
     keepFocus(this.job, () => this.view.changeActs(this.acts, job.acts), () => this.sentence);
   }
-}
-
-function say(node, text) {
-  node.hidden = !text;
-  setText(node, text || "");
 }

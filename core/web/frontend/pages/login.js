@@ -1,20 +1,21 @@
+import { at, inLanguage } from "../kit/address.js";
+import { component } from "../kit/component.js";
+import { el, setText } from "../kit/dom.js";
+import { _, N_ } from "../kit/i18n.js";
+import { petals } from "../kit/icons.js";
+import { recall, remember } from "../kit/storage.js";
+
 const NO_ANSWER = N_("Fivefold does not answer. Please check that it is running, and try again.");
 const NEXT = "fivefold-next"; // where a login by an identity provider leads, kept while it is away
 const INVITE = "fivefold-invite";
 
 /** The login page: user id, passphrase where one is needed, a new account, an identity provider. */
-export default function ({ data, parentElement, setTriggerValue }) {
-  speak(data.language);
-  if (parentElement.querySelector(".login")) return; // what is typed stays through reruns
-  const entrance = new Entrance(data, () => setTriggerValue("provider", String(Date.now())));
-  parentElement.append(entrance.root);
-  entrance.begin();
-}
+export default component(["pages/login.css"], (root, data, setTrigger) => new LoginForm(root, data, setTrigger));
 
-class Entrance {
-  constructor(data, toProvider) {
+class LoginForm {
+  constructor(parent, data, setTrigger) {
     this.data = data;
-    this.toProvider = toProvider;
+    this.toProvider = () => setTrigger("provider", String(Date.now()));
     this.user = field("user_id", _("User id"), { autocomplete: "username" });
     this.passphrase = field("passphrase", _("Passphrase"), { type: "password" });
     this.again = field("again", _("Passphrase again"), { type: "password", autocomplete: "new-password" });
@@ -36,7 +37,12 @@ class Entrance {
         el("p", { className: "lead", text: _("Describe what you would like to see, and watch it being made.") }),
         this.form),
       bloom);
+    parent.append(this.root);
+    this.begin();
   }
+
+  /** What is typed stays through runs of the script. */
+  update() {}
 
   begin() {
     if (this.data.mode === "oidc") return this.beginProvider();
@@ -112,7 +118,7 @@ class Entrance {
   async handIn() {
     this.button.disabled = true;
     this.hint.textContent = _("One moment …");
-    const said = await this.post({ ticket: this.data.ticket, invite: recall(INVITE), next: recall(NEXT) || this.data.next });
+    const said = await this.post({ ticket: this.data.ticket, invite: take(INVITE), next: take(NEXT) || this.data.next });
     this.hint.textContent = "";
     if (!said) return;
     this.button.disabled = false;
@@ -124,8 +130,8 @@ class Entrance {
     event.preventDefault();
     if (this.button.disabled) return;
     if (this.data.mode === "oidc") {
-      keep(NEXT, this.data.next);
-      keep(INVITE, this.data.invite);
+      remember("sessionStorage", NEXT, this.data.next);
+      remember("sessionStorage", INVITE, this.data.invite);
       this.refuse("");
       return this.toProvider();
     }
@@ -179,19 +185,9 @@ function field(id, label, more) {
   return { input, node: el("div", { className: "field" }, el("label", { for: id, text: label }), input) };
 }
 
-/** Keep something for this tab while it is with the identity provider. */
-function keep(name, value) {
-  try {
-    sessionStorage.setItem(name, value);
-  } catch {} // no storage: the login leads to the start
-}
-
-function recall(name) {
-  try {
-    const value = sessionStorage.getItem(name) ?? "";
-    sessionStorage.removeItem(name);
-    return value;
-  } catch {
-    return "";
-  }
+/** What was kept for this tab while it was with the identity provider. */
+function take(name) {
+  const value = recall("sessionStorage", name);
+  remember("sessionStorage", name, "");
+  return value;
 }

@@ -1,22 +1,31 @@
+import { visit } from "../kit/address.js";
+import { component } from "../kit/component.js";
+import { el, keepFocus, link, reconcile, setText } from "../kit/dom.js";
+import { _ } from "../kit/i18n.js";
+import { icon } from "../kit/icons.js";
+
 const ICONS_OF = { sent: "check", failed: "alert", due: "clock", planned: "clock" };
 
 /** What is due, what failed and what was sent: sections of rows with what can be done about each. */
-export default function ({ data, parentElement, setTriggerValue }) {
-  speak(data.language);
-  let root = parentElement.querySelector(".notices");
-  if (!root) {
-    root = el("div", { className: "ff notices" });
-    parentElement.append(root);
+export default component(["pages/notifications.css"], (root) => new Notifications(root));
+
+class Notifications {
+  constructor(parent) {
+    this.root = el("div", { className: "ff notices" });
+    parent.append(this.root);
   }
-  const send = (name, row, local = "") =>
-    setTriggerValue("act", JSON.stringify({ name, id: row.id, on: row.on, local, at: Date.now() }));
-  reconcile(root, data.sections, makeSection, (node, section) => {
-    const [, empty, rows] = node.children;
-    setText(empty, section.empty);
-    empty.hidden = section.rows.length > 0;
-    reconcile(rows, section.rows, makeRow, (line, row) =>
-      keepFocus(line, () => showRow(line, row, send), () => line.querySelector("a, .title")));
-  });
+
+  update(data, setTrigger) {
+    const send = (name, row, local = "") =>
+      setTrigger("act", JSON.stringify({ name, id: row.id, on: row.on, local, at: Date.now() }));
+    reconcile(this.root, data.sections, makeSection, (node, section) => {
+      const [, empty, rows] = node.children;
+      setText(empty, section.empty);
+      empty.hidden = section.rows.length > 0;
+      reconcile(rows, section.rows, makeRow, (line, row) =>
+        keepFocus(line, () => showRow(line, row, send), () => line.querySelector("a, .title")));
+    });
+  }
 }
 
 function makeSection(section) {

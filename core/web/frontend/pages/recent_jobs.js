@@ -1,18 +1,15 @@
+import { inLanguage, visit } from "../kit/address.js";
+import { component } from "../kit/component.js";
+import { el, link, reconcile, setText } from "../kit/dom.js";
+import { EventStream } from "../kit/event_stream.js";
+import { _ } from "../kit/i18n.js";
+import { petals } from "../kit/icons.js";
+
 const MORE = 8; // cards at a time
 const KEPT = "fivefold-cards"; // how many are shown, for as long as the tab is open
 
-/** The cards of recent work. One RecentJobs lives as long as its place on the page. */
-const views = new WeakMap();
 
-export default function ({ data, parentElement }) {
-  speak(data.language);
-  let view = views.get(parentElement);
-  if (!view) {
-    view = new RecentJobs(parentElement);
-    views.set(parentElement, view);
-  }
-  view.update(data);
-}
+export default component(["pages/recent_jobs.css"], (root) => new RecentJobs(root));
 
 class RecentJobs {
   constructor(parent) {
