@@ -10,7 +10,7 @@ from core.media.storage import open_content
 from core.models import Asset, AssetState, Kind
 from core.settings import load_settings
 from core.store import Store, open_store
-from core.store.jobs.library import Filter
+from core.store.jobs.library_filter import Filter
 
 IMAGES, CLIPS = 50, 20
 COLUMNS = {Kind.IMAGE: 4, Kind.VIDEO: 3}

@@ -3,14 +3,12 @@
 import re
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     SecretStr,
     ValidationError,
@@ -19,13 +17,21 @@ from pydantic import (
 )
 from pydantic_settings import (
     BaseSettings,
-    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     SettingsError,
 )
 
 from core.redaction import redact
+from core.setting_parts import (
+    Amount,
+    DialectName,
+    LimitSetting,
+    Names,
+    OpenAIServer,
+    TokenPrice,
+    Unit,
+)
 from core.setting_values import (
     ApiKey,
     EnvFile,
@@ -38,7 +44,6 @@ from core.setting_values import (
     expanded_text,
     folded,
     known_broker,
-    listed,
     misspelt,
     unbracketed,
     unreadable_lines,
@@ -49,54 +54,6 @@ LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 
 class InvalidSetting(Exception):
     """A setting in the environment or `.env` cannot be used."""
-
-
-Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(listed)]
-"""Names with commas between them."""
-
-
-Unit = Annotated[str, Field(min_length=1)]
-"""What a provider counts in, such as `USD`."""
-Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-"""Of money, in some unit."""
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-DialectName = Literal["", "openai", "sd-server", "localai"]  # of `core.providers.openai.dialects`
-
-
-class TokenPrice(_Part):
-    """US dollars for a million tokens."""
-
-    text_in: float = 0.0
-    image_in: float = 0.0
-    image_out: float = 0.0
-
-
-class OpenAIServer(_Part):
-    """One more server that speaks OpenAI's language; as `core.providers.openai.server.Server`."""
-
-    base_url: Annotated[str, Field(min_length=1), WebAddress]
-    title: str = ""
-    api_key: Annotated[SecretStr, ApiKey] = SecretStr("")
-    image_models: tuple[str, ...] = ()
-    video_models: tuple[str, ...] = ()
-    animate_models: tuple[str, ...] = ()
-    paid: bool = False
-    limit: int = Field(4, ge=1)
-    extra: dict[str, Any] = {}
-    dialect: DialectName = ""
-
-
-class LimitSetting(_Part):
-    """How much may be asked of a provider or model over the whole installation."""
-
-    at_once: int | None = Field(None, ge=0)
-    per_minute: int | None = Field(None, ge=0)
-    per_day: int | None = Field(None, ge=0)
 
 
 class Settings(BaseSettings):
@@ -310,8 +267,7 @@ class Settings(BaseSettings):
         None, description="File with yagmail's OAuth2 credentials for Gmail, instead of a password."
     )
     smtp_tls: Annotated[str, choice("ssl", "starttls", "none")] = Field(
-        "ssl",
-        description="`ssl`: encrypted from the start; `starttls`; or `none`.",
+        "ssl", description="`ssl`: encrypted from the start; `starttls`; or `none`."
     )
     smtp_connections: int = Field(4, ge=1, le=50, description="Connections to it at once.")
     mail_from: str = Field("", description="Sender of the mail; empty: SMTP_USER.")
@@ -326,12 +282,10 @@ class Settings(BaseSettings):
         description="Seconds after which an item or message of a dead process is taken over.",
     )
     log_level: Annotated[str, choice("DEBUG", "INFO", "WARNING", "ERROR")] = Field(
-        "INFO",
-        description="`DEBUG`, `INFO`, `WARNING` or `ERROR`.",
+        "INFO", description="`DEBUG`, `INFO`, `WARNING` or `ERROR`."
     )
     log_format: Annotated[str, choice("text", "json")] = Field(
-        "text",
-        description="`text`, or `json` for one JSON object a line.",
+        "text", description="`text`, or `json` for one JSON object a line."
     )
 
     @classmethod

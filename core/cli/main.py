@@ -24,7 +24,7 @@ def main() -> None:
     """Run the command line; an error that a person can mend is one sentence, not a traceback."""
     from core.runtime.process import prepare_command  # noqa: PLC0415  # loads structlog
     from core.runtime.supervisor import CannotStart  # noqa: PLC0415
-    from core.store.embedded import EmbeddedUnavailable  # noqa: PLC0415  # only `run` raises them
+    from core.store.mongod_files import EmbeddedUnavailable  # noqa: PLC0415  # only `run` raises them
 
     prepare_command()
     _give_home()

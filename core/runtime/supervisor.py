@@ -19,7 +19,8 @@ from urllib.request import ProxyHandler, build_opener
 from core.runtime.crash_report import CANNOT_START, SUPERVISED, TEMPORARY
 from core.settings import Settings
 from core.store import open_store
-from core.store.embedded import EmbeddedMongo, EmbeddedUnavailable
+from core.store.embedded import EmbeddedMongo
+from core.store.mongod_files import EmbeddedUnavailable
 from core.system.disks import DiskFull, FolderUnusable, check_data_folder
 from core.system.filesystem import lock
 

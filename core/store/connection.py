@@ -34,6 +34,7 @@ from core.store.jobs.bin import BinStore
 from core.store.jobs.jobs import JobStore
 from core.store.jobs.library import LibraryStore
 from core.store.jobs.shares import ShareStore
+from core.store.mongod_files import EmbeddedUnavailable
 from core.store.spending.budgets import BudgetStore
 from core.store.work.change_stream import ChangeStream
 from core.store.work.eta import EtaStore
@@ -231,7 +232,7 @@ def open_store(settings: Settings) -> Store:
     """
     try:
         uri = settings.mongodb_uri.get_secret_value() or embedded.running_uri(settings.data_dir)
-    except embedded.EmbeddedUnavailable as error:
+    except EmbeddedUnavailable as error:
         raise DatabaseUnavailable(str(error)) from None
     if uri is None:
         raise DatabaseUnavailable(

@@ -6,19 +6,14 @@ need to find the running server lies in `DATA_DIR/mongod.json`, and what lets th
 password that is made of it, so other accounts of the machine can neither read nor write.
 """
 
-import hmac
-import json
 import resource
-import secrets
 import shutil
 import signal
 import socket
 import subprocess
 import sysconfig
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
@@ -27,29 +22,30 @@ import psutil
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure, PyMongoError
 
-from core.redaction import redact
 from core.settings import Settings
+from core.store.mongod_files import (
+    USER,
+    EmbeddedUnavailable,
+    address,
+    database_dir,
+    key_file,
+    key_path,
+    password,
+    read_key,
+    read_record,
+    write_record,
+)
+from core.store.mongod_log import last_complaint
 from core.system.disks import full_disk
 from core.system.filesystem import (
-    PRIVATE,
-    flush,
-    kept_secret,
     make_executable,
-    make_private,
-    move,
 )
 
 START_SECONDS: Final = 60.0
 STOP_SECONDS: Final = 20.0
 OPEN_FILES: Final = 8192  # less than macOS's own bound, 10,240
 _FOLDER_IN_USE: Final = 100  # an exit code of mongod
-_USER: Final = "fivefold"
 _USER_NOT_FOUND: Final = 11  # codes of the server's
-_TAIL_BYTES: Final = 2**20  # a stack comes to hundreds of kilobytes
-
-
-class EmbeddedUnavailable(Exception):
-    """The embedded MongoDB cannot be started."""
 
 
 def running_uri(data_dir: Path) -> str | None:
@@ -58,17 +54,17 @@ def running_uri(data_dir: Path) -> str | None:
     Raises:
         EmbeddedUnavailable: one runs, but this account may not use it.
     """
-    record = _read_record(data_dir)
+    record = read_record(data_dir)
     if record is None or not _is_ours(record["pid"], data_dir):
         return None
     try:
-        key = _key_path(data_dir).read_text().strip()
+        key = key_path(data_dir).read_text().strip()
     except OSError as error:
         raise EmbeddedUnavailable(
-            f"The key of the embedded MongoDB, {_key_path(data_dir)}, cannot be read: "
+            f"The key of the embedded MongoDB, {key_path(data_dir)}, cannot be read: "
             f"{error.strerror}. Run this as the account that Fivefold runs as."
         ) from None
-    return _uri(record["port"], key)
+    return address(record["port"], key)
 
 
 def full_database_disk(settings: Settings) -> str:
@@ -131,28 +127,28 @@ class EmbeddedMongo:
             EmbeddedUnavailable: no binary, or it does not come up; the text says why.
         """
         binary = find_mongod()
-        database = _database_dir(self._data_dir)
+        database = database_dir(self._data_dir)
         database.mkdir(parents=True, exist_ok=True)
         if full := full_disk("DATA_DIR", self._data_dir):
             raise EmbeddedUnavailable(f"The embedded MongoDB cannot start. {full}")
-        record = _read_record(self._data_dir)
+        record = read_record(self._data_dir)
         for process in psutil.process_iter():  # one that has just begun has noted itself nowhere
             if _is_ours(process.pid, self._data_dir):
                 _end(process)
         port = _free_port(preferred=None if record is None else record["port"])
-        key = _read_key(self._data_dir)
+        key = read_key(self._data_dir)
         _allow_open_files()
-        with self._complaints.open("wb") as complaints, _key_file(self._data_dir, key) as key_file:
+        with self._complaints.open("wb") as complaints, key_file(self._data_dir, key) as readable:
             self.process = subprocess.Popen(  # noqa: S603  # the binary found above
-                [str(binary), *_flags(database, port, self._data_dir / "mongod.log", key_file)],
+                [str(binary), *_flags(database, port, self._data_dir / "mongod.log", readable)],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=complaints,
                 start_new_session=True,  # Ctrl-C is for the supervisor, which stops this one last
             )
             self._await_primary(port, key)
-        _write_record(self._data_dir, {"pid": self.process.pid, "port": port})
-        self.uri = _uri(port, key)
+        write_record(self._data_dir, {"pid": self.process.pid, "port": port})
+        self.uri = address(port, key)
         return self.uri
 
     def stop(self) -> None:
@@ -189,10 +185,10 @@ class EmbeddedMongo:
         if "libcurl" in said or "libcrypto" in said or "GLIBC" in said:
             hint = f"it lacks a system library ({said.strip().splitlines()[-1]})"
         elif self.process.returncode == _FOLDER_IN_USE:
-            hint = f"another mongod uses {_database_dir(self._data_dir)}, or its files are broken"
+            hint = f"another mongod uses {database_dir(self._data_dir)}, or its files are broken"
         else:
             hint = _ending(self.process.returncode)
-            last = _last_complaint(self._data_dir / "mongod.log") or said.strip()
+            last = last_complaint(self._data_dir / "mongod.log") or said.strip()
             hint += f": {last.splitlines()[-1]}" if last else ""
         raise EmbeddedUnavailable(
             f"The embedded MongoDB did not start: {hint}. Its log is "
@@ -251,87 +247,20 @@ def _as_system(port: int, key: str) -> MongoClient[dict[str, Any]]:
 def _grant(client: MongoClient[dict[str, Any]], key: str) -> None:
     """Make the user that everybody logs in as, or see that the password is still right."""
     account: dict[str, Any] = {
-        "pwd": _password(key),
+        "pwd": password(key),
         "roles": ["root"],
         "mechanisms": ["SCRAM-SHA-256"],
     }
     try:
-        client.admin.command("updateUser", _USER, **account)
+        client.admin.command("updateUser", USER, **account)
     except OperationFailure as error:
         if error.code != _USER_NOT_FOUND:
             raise
-        client.admin.command("createUser", _USER, **account)
-
-
-def _read_key(data_dir: Path) -> str:
-    path = _key_path(data_dir)
-    try:
-        key = kept_secret(path, lambda: secrets.token_hex(48))
-    except OSError as error:
-        raise EmbeddedUnavailable(
-            f"The key of the embedded MongoDB, {path}, cannot be kept: {error.strerror}."
-        ) from None
-    redact.add(key, _password(key))
-    return key
-
-
-@contextmanager
-def _key_file(data_dir: Path, key: str) -> Iterator[Path]:
-    """Give the key as a file that mongod takes: nobody but its owner may have a right to it.
-
-    Where the data folder's disk knows no rights, that is a copy, for the time of the start.
-    """
-    if make_private(_key_path(data_dir)):
-        yield _key_path(data_dir).resolve()
-        return
-    with tempfile.TemporaryDirectory(prefix="fivefold-") as folder:
-        copy = Path(folder) / "mongod.key"
-        copy.touch(PRIVATE)
-        copy.write_text(key)
-        yield copy
-
-
-def _password(key: str) -> str:
-    return hmac.new(key.encode(), _USER.encode(), "sha256").hexdigest()
-
-
-def _key_path(data_dir: Path) -> Path:
-    return data_dir / "mongod.key"
+        client.admin.command("createUser", USER, **account)
 
 
 def _ending(code: int) -> str:
     return signal.Signals(-code).name if code < 0 else f"exit code {code}"
-
-
-def _last_complaint(log: Path) -> str:
-    """Return what mongod says of its last error, in its own words."""
-    try:
-        with log.open("rb") as file:
-            file.seek(max(0, log.stat().st_size - _TAIL_BYTES))
-            lines = file.read().decode(errors="replace").splitlines()
-    except OSError:
-        return ""
-    found: dict[int, str] = {}
-    for line in lines:
-        with suppress(ValueError, KeyError, TypeError, AttributeError):
-            entry = json.loads(line)
-            if entry["s"] in ("E", "F"):
-                rank, text = _complaint(entry)
-                found[rank] = text  # the last one of its rank
-    return found[max(found)] if found else ""
-
-
-def _complaint(entry: dict[str, Any]) -> tuple[int, str]:
-    """Return how near an entry is to the cause, and its words.
-
-    An error of the system comes first, then what the server says of itself, and last what it says
-    of its own end, such as its stack.
-    """
-    attributes = entry.get("attr", {})
-    message, error = attributes.get("message"), attributes.get("error")
-    if isinstance(message, dict):  # WiredTiger's
-        return 2 if int(error) > 0 else 1, str(message["error_str"])
-    return 0 if entry["c"] == "CONTROL" else 1, str(error or message or entry["msg"])
 
 
 def _configure(client: MongoClient[dict[str, Any]], port: int) -> None:
@@ -349,11 +278,6 @@ def _configure(client: MongoClient[dict[str, Any]], port: int) -> None:
     time.sleep(0.05)
 
 
-def _uri(port: int, key: str) -> str:
-    login = f"{_USER}:{_password(key)}"
-    return f"mongodb://{login}@127.0.0.1:{port}/?directConnection=true&authSource=admin"
-
-
 def _free_port(preferred: int | None) -> int:
     for port in (preferred or 0, 0):
         with socket.socket() as probe:
@@ -366,37 +290,13 @@ def _free_port(preferred: int | None) -> int:
     raise EmbeddedUnavailable("No free port on 127.0.0.1.")
 
 
-def _database_dir(data_dir: Path) -> Path:
-    return data_dir.resolve() / "mongodb"
-
-
-def _record_path(data_dir: Path) -> Path:
-    return data_dir / "mongod.json"
-
-
-def _read_record(data_dir: Path) -> dict[str, int] | None:
-    try:
-        record = json.loads(_record_path(data_dir).read_text())
-        return {"pid": int(record["pid"]), "port": int(record["port"])}
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
-def _write_record(data_dir: Path, record: dict[str, int]) -> None:
-    new = _record_path(data_dir).with_suffix(".new")
-    with new.open("w") as file:
-        json.dump(record, file)
-        flush(file)
-    move(new, _record_path(data_dir))
-
-
 def _is_ours(pid: int, data_dir: Path) -> bool:
     """Whether a process is a mongod on this data folder, not a stranger with a reused pid."""
     try:
         command = psutil.Process(pid).cmdline()
     except psutil.Error:
         return False
-    return str(_database_dir(data_dir)) in command
+    return str(database_dir(data_dir)) in command
 
 
 def _end(process: psutil.Process) -> None:

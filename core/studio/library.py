@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from core.i18n import gettext as _
 from core.models import Asset, AssetState, InvalidInput
 from core.store import Store
-from core.store.jobs.library import PAGE, Change, Filter, parse_ids
+from core.store.jobs.library import PAGE, Change, parse_ids
+from core.store.jobs.library_filter import Filter
 
 
 @dataclass(frozen=True)

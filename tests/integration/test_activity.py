@@ -19,7 +19,8 @@ from core.media.folder import FolderStore
 from core.models import LoginEntry, User, Via, ViewEntry, now
 from core.settings import Settings
 from core.store import Store
-from core.store.jobs.activity import BATCH, ActivityStore, Deed, Scope
+from core.store.jobs.activity import BATCH, ActivityStore
+from core.store.jobs.activity_scope import Deed, Scope
 from core.web.activity.rows import NOT_ME, login_row
 from tests.conftest import stored_job
 from tests.integration.test_web_pages import opened

@@ -29,7 +29,7 @@ from core.models import (
     now,
 )
 from core.store import DatabaseError, Store
-from core.store.jobs.library import Filter
+from core.store.jobs.library_filter import Filter
 from core.web.identity.cookies import Identity
 from core.web.text.viewer import View
 from tests.conftest import MOMENT, claim, stored_job

@@ -24,7 +24,8 @@ from core.media.bounded import OutOfBounds
 from core.media.inspection import BrokenMedia
 from core.media.storage import open_content
 from core.providers.registry import open_catalogue
-from core.settings import OpenAIServer, Settings, load_settings
+from core.setting_parts import OpenAIServer
+from core.settings import Settings, load_settings
 from core.store import DatabaseUnavailable, Store
 from core.web.app.health import health_routes
 from core.web.resources import Studio

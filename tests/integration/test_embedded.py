@@ -19,7 +19,8 @@ from pymongo.errors import OperationFailure
 
 from core.settings import Settings
 from core.store import DatabaseUnavailable, embedded, open_store
-from core.store.embedded import EmbeddedMongo, EmbeddedUnavailable
+from core.store.embedded import EmbeddedMongo
+from core.store.mongod_files import EmbeddedUnavailable
 from tests.product import ROOT, free_port
 
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: it acts as another account")

@@ -18,14 +18,8 @@ from starlette.testclient import TestClient
 from core.media.folder import FolderStore
 from core.models import EPOCH, Asset, InvalidInput, Kind, Via, now
 from core.store import Store
-from core.store.jobs.library import (
-    COLLECTIONS,
-    COLLECTIONS_AN_ITEM,
-    NOTE_CHARACTERS,
-    Change,
-    Filter,
-    Sort,
-)
+from core.store.jobs.library import COLLECTIONS, COLLECTIONS_AN_ITEM, NOTE_CHARACTERS, Change
+from core.store.jobs.library_filter import Filter, Sort
 from core.web.library.query import read_filter
 from tests.conftest import MOMENT, stored_job
 from tests.integration.test_breaking_in import answered, harmless, hostile_text, json_values

@@ -34,7 +34,7 @@ from core.models import (
 from core.settings import Settings
 from core.store import DatabaseError, Store
 from core.store.accounts.login_throttle import Limit
-from core.store.jobs.library import Filter
+from core.store.jobs.library_filter import Filter
 from core.studio.order import Order
 from core.studio.planning import plan
 from tests.catalogue import illustrator_only

@@ -26,7 +26,7 @@ from core.models import (
 from core.settings import Settings
 from core.store import DatabaseUnavailable, LeaseLost, Store, open_store
 from core.store.embedded import EmbeddedMongo
-from core.store.jobs.library import Filter
+from core.store.jobs.library_filter import Filter
 from tests.conftest import announced, claim, stored_job
 
 LANE = ("illustrator", "illustrator-1")

@@ -54,8 +54,8 @@ from core.models import (
 )
 from core.settings import Settings
 from core.store import Store
-from core.store.jobs.activity import Scope
-from core.store.jobs.library import Filter, Sort
+from core.store.jobs.activity_scope import Scope
+from core.store.jobs.library_filter import Filter, Sort
 from core.studio.offers import account_notes, unserved_queues
 from core.web.inbox import notices
 from core.web.library.routes import facets_of, items_of

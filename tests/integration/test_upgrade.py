@@ -9,7 +9,7 @@ from core.media.folder import FolderStore
 from core.models import AssetState, JobStatus, User
 from core.settings import Settings
 from core.store import open_store
-from core.store.jobs.library import Filter, Sort
+from core.store.jobs.library_filter import Filter, Sort
 from core.studio.order import Order
 from core.studio.planning import plan
 from tests.catalogue import illustrator_only

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from core.providers.openai.models import PARTIAL_IMAGES
-from core.settings import TokenPrice
+from core.setting_parts import TokenPrice
 
 REJECTED: Final = frozenset({"moderation_blocked", "content_policy_violation"})
 """Codes that mean that a prompt is refused."""

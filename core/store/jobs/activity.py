@@ -1,11 +1,9 @@
 """What users did over time: logins, looks at content, jobs. Counted by the database."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
-from enum import StrEnum
-from typing import Any, Final, Self, TypeVar
-from zoneinfo import ZoneInfo
+from datetime import datetime
+from typing import Any, Final, TypeVar
 
 from pymongo import DESCENDING
 from pymongo.collection import Collection
@@ -14,91 +12,27 @@ from pymongo.database import Database
 from pymongo.errors import OperationFailure
 from ulid import ULID
 
-from core.i18n import N_
-from core.models import Job, JobStatus, LoginEntry, User, Via, ViewEntry
+from core.models import Job, JobStatus, LoginEntry, Via, ViewEntry
 from core.store.documents.expressions import number_at
 from core.store.documents.reading import read_each
+from core.store.jobs.activity_scope import (
+    ACTIONS,
+    BY_OTHERS,
+    Deed,
+    Scope,
+    looks_by_others,
+    matching,
+    of_deeds,
+)
 
 Document = dict[str, Any]
 Entry = TypeVar("Entry", LoginEntry, ViewEntry, Job)
 
-PERIODS: Final = (7, 30, 90, 365)
-"""The numbers of days that can be looked back."""
 LATEST: Final = 200
 MOST: Final = 20
 BATCH: Final = 1000
 PATIENCE_MS: Final = 10_000  # somebody waits, and so do others for the same database
-LONG_DAYS: Final = 90  # beyond it, months are counted instead of days
 UNKNOWN_ZONE: Final = 40485  # MongoDB's code; its list of zones may be older than ours
-BY_OTHERS: Final = [str(Via.ADMIN), str(Via.SHARE)]
-
-
-class Deed(StrEnum):
-    """A kind of action in the log of views."""
-
-    VIEWS = N_("Views")
-    PLAYS = N_("Plays")
-    DOWNLOADS = N_("Downloads")
-    SHARES = N_("Shares")
-
-
-_ACTIONS: Final = {
-    Deed.PLAYS: ["play"],
-    Deed.DOWNLOADS: ["download", "download_many", "download_all"],
-    Deed.SHARES: ["share"],
-}
-"""What belongs to each kind; everything else is a view."""
-
-
-@dataclass(frozen=True)
-class Scope:
-    """What is asked for.
-
-    Attributes:
-        user_id: whose activity; None: everybody's.
-        days: how many days, today among them.
-        first: when the first of them began.
-        since: nothing before counts.
-        zone: whose midnight a day begins at.
-        deeds: the kinds of action; empty: all.
-    """
-
-    user_id: str | None
-    days: int
-    first: datetime
-    since: datetime
-    zone: ZoneInfo
-    deeds: tuple[Deed, ...] = ()
-
-    @classmethod
-    def of(
-        cls,
-        user: User | None,
-        days: int,
-        zone: ZoneInfo,
-        today: datetime,
-        deeds: Sequence[Deed] = (),
-    ) -> Self:
-        """Return the scope of the last days, today among them.
-
-        Args:
-            user: whose activity; None: everybody's. What was logged before the account was made is
-                a former owner's of the same user_id.
-            days: how many.
-            zone: whose days.
-            today: the present time.
-            deeds: the kinds of action; empty: all.
-        """
-        day = today.astimezone(zone).date() - timedelta(days=days - 1)
-        first = datetime.combine(day, time(), zone).astimezone(UTC)
-        if user is None:
-            return cls(None, days, first, first, zone, tuple(deeds))
-        return cls(user.id, days, first, max(first, user.created_at), zone, tuple(deeds))
-
-    @property
-    def unit(self) -> str:
-        """What is counted together: a `day` or a `month`."""
-        return "month" if self.days > LONG_DAYS else "day"
 
 
 @dataclass(frozen=True)
@@ -179,12 +113,12 @@ class ActivityStore:
 
     def logins(self, scope: Scope, limit: int = LATEST) -> list[LoginEntry]:
         """Return the latest attempts to log in, newest first."""
-        found = self._logins.find(_match(scope)).sort("time", DESCENDING)
+        found = self._logins.find(matching(scope)).sort("time", DESCENDING)
         return _read(found, LoginEntry, limit)
 
     def views(self, scope: Scope, limit: int = LATEST) -> list[ViewEntry]:
         """Return the latest looks by the scope's user, newest first."""
-        found = self._views.find(_match(scope) | _only(scope)).sort("time", DESCENDING)
+        found = self._views.find(matching(scope) | of_deeds(scope)).sort("time", DESCENDING)
         return _read(found, ViewEntry, limit)
 
     def looks_of_others(self, scope: Scope, limit: int = LATEST) -> list[Visit]:
@@ -192,15 +126,13 @@ class ActivityStore:
         found = _counted(
             self._views,
             [
-                {"$match": _of_others(scope) | _only(scope)},
+                {"$match": looks_by_others(scope) | of_deeds(scope)},
                 {
                     "$group": {
                         "_id": {"user_id": "$user_id", "via": "$via", "job_id": "$job_id"},
                         "number": {"$sum": 1},
                         "downloads": {
-                            "$sum": {
-                                "$cond": [{"$in": ["$action", _ACTIONS[Deed.DOWNLOADS]]}, 1, 0]
-                            }
+                            "$sum": {"$cond": [{"$in": ["$action", ACTIONS[Deed.DOWNLOADS]]}, 1, 0]}
                         },
                         "last": {"$max": "$time"},
                     }
@@ -222,34 +154,34 @@ class ActivityStore:
 
     def jobs(self, scope: Scope, limit: int = LATEST) -> list[Job]:
         """Return the latest jobs, newest first."""
-        found = self._jobs.find(_match(scope, "created_at")).sort("created_at", DESCENDING)
+        found = self._jobs.find(matching(scope, "created_at")).sort("created_at", DESCENDING)
         return _read(found, Job, limit)
 
     def every_login(self, scope: Scope) -> Iterator[LoginEntry]:
         """Return all attempts to log in, newest first, a batch in memory at a time."""
-        return _each(self._logins.find(_match(scope)).sort("time", DESCENDING), LoginEntry)
+        return _each(self._logins.find(matching(scope)).sort("time", DESCENDING), LoginEntry)
 
     def every_view(self, scope: Scope) -> Iterator[ViewEntry]:
         """Return all looks by the user and at their content, newest first, as `every_login`."""
-        whose: Document = _match(scope)
+        whose: Document = matching(scope)
         if scope.user_id is not None:
-            whose = {"$or": [whose, _of_others(scope)]}
-        found = self._views.find(whose | _only(scope)).sort("time", DESCENDING)
+            whose = {"$or": [whose, looks_by_others(scope)]}
+        found = self._views.find(whose | of_deeds(scope)).sort("time", DESCENDING)
         return _each(found, ViewEntry)
 
     def every_job(self, scope: Scope) -> Iterator[Job]:
         """Return all jobs, newest first, as `every_login`."""
-        found = self._jobs.find(_match(scope, "created_at")).sort("created_at", DESCENDING)
+        found = self._jobs.find(matching(scope, "created_at")).sort("created_at", DESCENDING)
         return _each(found, Job)
 
     def views_over_time(self, scope: Scope) -> list[Bar]:
         """Return how many looks there were, by day or month and `Deed`."""
         branches = [
             {"case": {"$in": ["$action", actions]}, "then": str(deed)}
-            for deed, actions in _ACTIONS.items()
+            for deed, actions in ACTIONS.items()
         ]
         name = {"$switch": {"branches": branches, "default": str(Deed.VIEWS)}}
-        return self._bars(self._views, _match(scope) | _only(scope), scope, "time", name)
+        return self._bars(self._views, matching(scope) | of_deeds(scope), scope, "time", name)
 
     def jobs_over_time(self, scope: Scope) -> list[Bar]:
         """Return how many jobs were begun, by day or month and status.
@@ -261,11 +193,11 @@ class ActivityStore:
         some = {"$gt": [{"$size": {"$concatArrays": paths}}, 0]}
         in_part = {"$and": [{"$eq": ["$status", str(JobStatus.FAILED)]}, some]}
         name = {"$cond": [in_part, "Completed in part", "$status"]}
-        return self._bars(self._jobs, _match(scope, at), scope, at, name)
+        return self._bars(self._jobs, matching(scope, at), scope, at, name)
 
     def most_looked_at(self, scope: Scope, limit: int = MOST) -> list[Looked]:
         """Return the jobs that the scope's user looked at most."""
-        match = _match(scope) | _only(scope) | {"job_id": {"$gt": ""}}
+        match = matching(scope) | of_deeds(scope) | {"job_id": {"$gt": ""}}
         found = _counted(
             self._views,
             [
@@ -338,8 +270,8 @@ class ActivityStore:
     def busiest(self, scope: Scope, limit: int = LATEST) -> list[Busy]:
         """Return who did most, of all users."""
         parts = {
-            "login_log": ("logins", _match(scope) | {"outcome": "accepted"}, "$time"),
-            "jobs": ("jobs", _match(scope, "created_at"), "$created_at"),
+            "login_log": ("logins", matching(scope) | {"outcome": "accepted"}, "$time"),
+            "jobs": ("jobs", matching(scope, "created_at"), "$created_at"),
         }
         others = [
             {"$unionWith": {"coll": each, "pipeline": _by_user(*part)}}
@@ -349,7 +281,7 @@ class ActivityStore:
         found = _counted(
             self._views,
             [
-                *_by_user("views", _match(scope) | _only(scope), "$time"),
+                *_by_user("views", matching(scope) | of_deeds(scope), "$time"),
                 *others,
                 {"$group": {"_id": "$_id", **total, "last": {"$max": "$last"}}},
                 {"$sort": {"views": -1, "jobs": -1, "_id": 1}},
@@ -379,7 +311,7 @@ class ActivityStore:
         found = _counted(
             self._logins,
             [
-                {"$match": {"outcome": "refused"} | _match(scope)},
+                {"$match": {"outcome": "refused"} | matching(scope)},
                 {"$group": by_both},
                 {"$group": by_address},
                 {"$sort": {"number": -1, "last": -1}},
@@ -420,31 +352,6 @@ class ActivityStore:
             for each in found
             if isinstance(each["_id"].get("name"), str)
         ]
-
-
-def _match(scope: Scope, at: str = "time") -> Document:
-    """Return what picks the scope's documents; `at`: the field of their time."""
-    since: Document = {at: {"$gte": scope.since}}
-    return since if scope.user_id is None else {"user_id": scope.user_id} | since
-
-
-def _of_others(scope: Scope) -> Document:
-    whose: Document = {} if scope.user_id is None else {"owner": scope.user_id}
-    return whose | {"via": {"$in": BY_OTHERS}, "time": {"$gte": scope.since}}
-
-
-def _only(scope: Scope) -> Document:
-    """Return what picks the scope's kinds of action."""
-    if not scope.deeds or set(scope.deeds) == set(Deed):
-        return {}
-    views = Deed.VIEWS in scope.deeds
-    named = [
-        action
-        for deed, actions in _ACTIONS.items()
-        if (deed in scope.deeds) != views
-        for action in actions
-    ]
-    return {"action": {"$nin" if views else "$in": named}}
 
 
 def _by_user(name: str, match: Document, at: str) -> list[Document]:

@@ -4,24 +4,31 @@ It holds finished items only, those in the bin apart from the others (`bin.py`).
 not by a number, so that they neither slip while items are added nor get slower further down.
 """
 
-import re
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
-from enum import StrEnum
+from datetime import datetime
 from typing import Any, Final
 
-from pymongo import ASCENDING, DESCENDING
 from pymongo.database import Database
 
 from core.i18n import gettext as _
 from core.i18n import number
-from core.models import EPOCH, TOMBSTONE, Asset, AssetState, InvalidInput, Kind
+from core.models import TOMBSTONE, Asset, InvalidInput, Kind
 from core.store.documents.expressions import array_at
 from core.store.documents.reading import read_each
-from core.store.jobs.search import search
+from core.store.jobs.library_filter import (
+    DONE,
+    SAVED,
+    Filter,
+    Sort,
+    after_token,
+    index_for,
+    page_token,
+    query_of,
+    sort_keys,
+)
 
 Document = dict[str, Any]
 
@@ -34,56 +41,6 @@ NOTE_CHARACTERS: Final = 2_000
 COLLECTIONS: Final = 100
 COLLECTIONS_AN_ITEM: Final = 20
 COLLECTION_CHARACTERS: Final = 60
-
-_DONE: Final = str(AssetState.DONE)
-_SAVED: Final = "timings.saved_at"
-_TOKEN: Final = re.compile(r"([a-z]+)\.(\d)\.(\d{1,14})\.([0-9a-z-]{1,100})", re.ASCII)
-_MILLISECOND: Final = timedelta(milliseconds=1)
-
-
-class Sort(StrEnum):
-    """An order of items. In the bin, their time is when they came there."""
-
-    NEWEST = "newest"
-    OLDEST = "oldest"
-    RATING = "rating"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Filter:
-    """Which items are wanted, and in which order; what is left empty does not matter.
-
-    Attributes:
-        owner: whose items.
-        kind: images or clips.
-        words: what occurs in the prompt; all of it.
-        provider: who made them, by name.
-        model: with which model.
-        ratio: of which aspect ratio.
-        since: saved at this time or later.
-        until: saved before this time.
-        favourite: only favourites.
-        rating: with so many stars at least.
-        collection: the name of one that they are in.
-        job: of which job.
-        binned: those in the bin instead of all others.
-        sort: the order.
-    """
-
-    owner: str
-    kind: Kind | None = None
-    words: str = ""
-    provider: str = ""
-    model: str = ""
-    ratio: str = ""
-    since: datetime | None = None
-    until: datetime | None = None
-    favourite: bool = False
-    rating: int = 0
-    collection: str = ""
-    job: str = ""
-    binned: bool = False
-    sort: Sort = Sort.NEWEST
 
 
 @dataclass(frozen=True)
@@ -151,15 +108,15 @@ class LibraryStore:
         Raises:
             InvalidInput: the token is none of this order, or the words cannot be searched for.
         """
-        query = _query(wanted)
-        from_there = {"$and": [query, _beyond(after, wanted)]} if after else query
-        found = self._assets.find(from_there).sort(_by(wanted)).limit(limit + 1)
-        if hint := _index(query, wanted):
+        query = query_of(wanted)
+        from_there = {"$and": [query, after_token(after, wanted)]} if after else query
+        found = self._assets.find(from_there).sort(sort_keys(wanted)).limit(limit + 1)
+        if hint := index_for(query, wanted):
             found = found.hint(hint)
         documents = list(found)
         shown = documents[:limit]
         more = len(documents) > limit
-        return Page(list(read_each(Asset, shown)), _token(shown, wanted) if more else None)
+        return Page(list(read_each(Asset, shown)), page_token(shown, wanted) if more else None)
 
     def total(self, wanted: Filter) -> int:
         """Return how many items there are.
@@ -167,10 +124,10 @@ class LibraryStore:
         Raises:
             InvalidInput: the words cannot be searched for.
         """
-        query = _query(wanted)
+        query = query_of(wanted)
         # Of two indexes that would do, the one with the stars needs not look at the items.
         counted = replace(wanted, sort=Sort.RATING) if wanted.rating else wanted
-        if hint := _index(query, counted):
+        if hint := index_for(query, counted):
             return self._assets.count_documents(query, hint=hint)
         return self._assets.count_documents(query)
 
@@ -183,7 +140,7 @@ class LibraryStore:
             collections: whether by collections, too.
         """
         wanted = Filter(owner=owner, binned=binned)
-        query = _query(wanted)
+        query = query_of(wanted)
         facets = Facets(
             collections=self._collections(query, wanted) if collections else Counter(),
             binned=self.total(Filter(owner=owner, binned=True)),
@@ -196,12 +153,12 @@ class LibraryStore:
                 "ratio": "$params.ratio",
             },
             "items": {"$sum": 1},
-            "first": {"$min": f"${_SAVED}"},
-            "last": {"$max": f"${_SAVED}"},
+            "first": {"$min": f"${SAVED}"},
+            "last": {"$max": f"${SAVED}"},
         }
         times: list[datetime] = []
         pipeline = [{"$match": query}, {"$group": group}]
-        for each in self._assets.aggregate(pipeline, hint=_index(query, wanted)):
+        for each in self._assets.aggregate(pipeline, hint=index_for(query, wanted)):
             by, items = each["_id"], each["items"]
             facets.kinds[Kind(by["kind"])] += items
             counters = {"provider": facets.providers, "model": facets.models}
@@ -283,7 +240,7 @@ class LibraryStore:
                 {"$unwind": "$collections"},
                 {"$group": {"_id": "$collections", "items": {"$sum": 1}}},
             ],
-            hint=_index(in_some, wanted),
+            hint=index_for(in_some, wanted),
         )
         names = ((each["_id"], each["items"]) for each in found)
         return Counter({name: items for name, items in names if isinstance(name, str)})
@@ -365,99 +322,4 @@ def _is_text(text: str) -> bool:
 
 
 def _own(owner: str, asset_ids: Sequence[str]) -> Document:
-    return {"_id": {"$in": list(asset_ids)}, "user_id": owner, "state": _DONE}
-
-
-def _query(wanted: Filter) -> Document:
-    """Return the query of a filter; every one names the owner, the state, and whether binned."""
-    kinds = Kind if wanted.kind is None else (wanted.kind,)
-    query: Document = {
-        "user_id": wanted.owner,
-        "state": _DONE,
-        "binned_at": {"$gt": TOMBSTONE} if wanted.binned else None,
-        "kind": {"$in": [str(kind) for kind in kinds]},
-    }
-    query |= search(wanted.words) if wanted.words else {}
-    for name, value in (
-        ("provider", wanted.provider),
-        ("model", wanted.model),
-        ("params.ratio", wanted.ratio),
-        ("collections", wanted.collection),
-        ("job_id", wanted.job),
-    ):
-        if value:
-            query[name] = value
-    if wanted.favourite:
-        query["favourite"] = True
-    if wanted.rating:
-        query["rating"] = {"$gte": wanted.rating}
-    bounds = {"$gte": wanted.since, "$lt": wanted.until}
-    if times := {sign: moment for sign, moment in bounds.items() if moment is not None}:
-        query[_SAVED] = times
-    return query
-
-
-def _time_field(wanted: Filter) -> str:
-    return "binned_at" if wanted.binned else _SAVED
-
-
-def _by(wanted: Filter) -> list[tuple[str, int]]:
-    way = ASCENDING if wanted.sort == Sort.OLDEST else DESCENDING
-    by = [(_time_field(wanted), way), ("_id", way)]
-    return [("rating", DESCENDING), *by] if wanted.sort == Sort.RATING else by
-
-
-def _index(query: Document, wanted: Filter) -> str | None:
-    """Return the index that gives the items in their order; None: the database chooses.
-
-    Left to itself it tries several, and keeps to what was best for the first who asked.
-    """
-    if "$text" in query:
-        return None  # it has the one that it must use
-    if wanted.job:
-        return "of_job"
-    if wanted.binned:
-        return "bin"
-    if "collections" in query:
-        return "collections"
-    if wanted.sort == Sort.RATING:
-        return "stars"
-    return "favourites" if wanted.favourite else "library"
-
-
-def _token(documents: Sequence[Document], wanted: Filter) -> str:
-    """Return where a page ends: the order, and the place in it of the last item that has one."""
-    places = [place for each in documents if (place := _place(each, wanted)) is not None]
-    rating, milliseconds, asset_id = places[-1] if places else (0, 0, documents[-1]["_id"])
-    return f"{wanted.sort}.{rating}.{milliseconds}.{asset_id}"
-
-
-def _place(document: Document, wanted: Filter) -> tuple[int, int, str] | None:
-    """Return an item's stars, time and id; None: what is stored of them is none."""
-    timings = document.get("timings")
-    saved_at = timings.get("saved_at") if isinstance(timings, dict) else None
-    moment = document.get("binned_at") if wanted.binned else saved_at
-    rating = document.get("rating", 0)
-    if not isinstance(moment, datetime) or not isinstance(rating, int) or moment < EPOCH:
-        return None
-    return max(int(rating), 0), (moment - EPOCH) // _MILLISECOND, document["_id"]
-
-
-def _beyond(token: str, wanted: Filter) -> Document:
-    """Return what picks the items after a token.
-
-    Raises:
-        InvalidInput: it is none of this order.
-    """
-    read = _TOKEN.fullmatch(token)
-    if read is None or read[1] != wanted.sort:
-        raise InvalidInput(_("This place in the library is not known; please load it anew."))
-    moment = EPOCH + int(read[3]) * _MILLISECOND
-    name = _time_field(wanted)
-    past = "$gt" if wanted.sort == Sort.OLDEST else "$lt"
-    beside: list[Document] = [{name: {past: moment}}, {name: moment, "_id": {past: read[4]}}]
-    if wanted.sort == Sort.RATING:
-        lower = {"rating": {"$lt": int(read[2])}}
-        return {"rating": {"$lte": int(read[2])}, "$or": [lower, *beside]}
-    # The bound on the time is what the database begins at; the rest tells those of one moment.
-    return {name: {f"{past}e": moment}, "$or": beside}
+    return {"_id": {"$in": list(asset_ids)}, "user_id": owner, "state": DONE}

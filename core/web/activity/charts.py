@@ -11,7 +11,8 @@ from core.i18n import gettext as _
 from core.i18n import locale
 from core.models import JobStatus
 from core.models.job_summary import IN_PART
-from core.store.jobs.activity import Bar, Deed, Scope
+from core.store.jobs.activity import Bar
+from core.store.jobs.activity_scope import Deed, Scope
 
 # The first is the theme's own. All have a contrast of 3 to 1 with both of its backgrounds, which
 # WCAG 2.2 (1.4.11) asks of graphics.

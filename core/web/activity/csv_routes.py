@@ -16,7 +16,8 @@ from core.i18n import gettext as _
 from core.models import InvalidInput, Job, LoginEntry, Via, ViewEntry, now
 from core.models.times import parse_zone
 from core.store.accounts.users import UserStore
-from core.store.jobs.activity import PERIODS, ActivityStore, Deed, Scope
+from core.store.jobs.activity import ActivityStore
+from core.store.jobs.activity_scope import PERIODS, Deed, Scope
 from core.web.http.errors import Forbidden, LoginRequired, NotFound
 from core.web.http.requests import logged_in, visitor
 from core.web.http.security_headers import NO_STORE

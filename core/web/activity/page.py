@@ -14,7 +14,7 @@ from core.models.job_summary import STATUSES
 from core.models.times import parse_zone
 from core.notifications.message import shortened
 from core.store import DatabaseError
-from core.store.jobs.activity import PERIODS, Deed, Scope
+from core.store.jobs.activity_scope import PERIODS, Deed, Scope
 from core.web import tab_session
 from core.web.activity.charts import DEED_COLOURS, STATUS_COLOURS
 from core.web.activity.csv_routes import look_at_activity

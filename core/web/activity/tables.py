@@ -8,7 +8,8 @@ import streamlit as st
 from core.i18n import gettext as _
 from core.i18n import pgettext
 from core.models import User, now
-from core.store.jobs.activity import Bar, Scope
+from core.store.jobs.activity import Bar
+from core.store.jobs.activity_scope import Scope
 from core.web.activity.charts import over_time
 from core.web.activity.csv_routes import export_address
 from core.web.activity.rows import Row

@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from core.generation.kept_replies import ReplyKeeper
 from core.models import EPOCH, TOMBSTONE, AssetState, Job, User, ViewEntry, now
-from core.store.jobs.activity import Scope
+from core.store.jobs.activity_scope import Scope
 from core.web.files.routes import file_name
 from core.web.files.zip_stream import ZIP, Source, missing_text, told, zipped
 from core.web.http.errors import LoginRequired

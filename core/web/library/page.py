@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from core.i18n import gettext as _
 from core.models import InvalidInput
-from core.store.jobs.library import Filter
+from core.store.jobs.library_filter import Filter
 from core.web.identity.permissions import Access
 from core.web.jobs.snapshot import admin_note
 from core.web.library.query import read_filter

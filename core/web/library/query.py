@@ -8,7 +8,8 @@ from core.i18n import gettext as _
 from core.models import InvalidInput, Kind
 from core.models.base import FIRST_YEAR, LAST_YEAR
 from core.models.times import instant
-from core.store.jobs.library import PAGE, STARS, Filter, Sort
+from core.store.jobs.library import PAGE, STARS
+from core.store.jobs.library_filter import Filter, Sort
 
 Choice = TypeVar("Choice", Kind, Sort)
 

@@ -18,7 +18,8 @@ from starlette.routing import Route
 from core.i18n import N_
 from core.i18n import gettext as _
 from core.models import Asset, AssetState, InvalidInput, Kind, Via
-from core.store.jobs.library import PAGE, Change, Filter, parse_ids
+from core.store.jobs.library import PAGE, Change, parse_ids
+from core.store.jobs.library_filter import Filter
 from core.web.http.errors import Forbidden, LoginRequired, NotFound
 from core.web.http.requests import logged_in, read_body, same_origin, visitor
 from core.web.http.security_headers import NO_STORE
