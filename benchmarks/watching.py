@@ -260,7 +260,7 @@ def _appear(fivefold: Fivefold, web: Web, page: Page, job: Job, assets: list[Ass
     for asset in assets:
         finished(fivefold.store, fivefold.content, asset, _PICTURE)
         saved[asset.id] = time.time()
-        fivefold.store.jobs.settle(job.id)
+        fivefold.store.settlement.settle(job.id)
         time.sleep(PAUSE_SECONDS)
     page.wait_for_function(f"Object.keys(window.seenAt).length === {len(assets)}", timeout=60_000)
     seen = page.evaluate("window.seenAt")

@@ -59,4 +59,4 @@ def _settle(store: Store, damage: Damage) -> None:
     """Bring the job that a document is of in line with what there is now."""
     if damage.collection in ("jobs", "assets"):
         with suppress(KeyError):
-            store.jobs.settle(str(damage.id).split("-", 1)[0])
+            store.settlement.settle(str(damage.id).split("-", 1)[0])

@@ -114,10 +114,10 @@ class Executor:
                 except LeaseLost:
                     _log.warning("%s: the lease was lost; left alone", asset.id)
                 with suppress(KeyError):  # deleted meanwhile
-                    await asyncio.to_thread(self._store.jobs.settle, asset.job_id)
+                    await asyncio.to_thread(self._store.settlement.settle, asset.job_id)
         except Unreadable as error:  # it has ended by that
             with suppress(KeyError):
-                await asyncio.to_thread(self._store.jobs.settle, error.job_id)
+                await asyncio.to_thread(self._store.settlement.settle, error.job_id)
         except DatabaseError as error:
             # The lease runs out and whoever sees the database again takes the item up.
             _log.warning("%s: the database failed (%s); left to its lease", asset_id, error)

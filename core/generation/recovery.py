@@ -46,7 +46,9 @@ async def recover_all(settings: Settings, store: Store, assets: Sequence[Asset])
 
 
 async def _recover(store: Store, executor: Executor, asset: Asset) -> Asset:
-    begun = await asyncio.to_thread(store.jobs.recover, asset.job_id, asset.user_id, asset.id)
+    begun = await asyncio.to_thread(
+        store.job_actions.recover, asset.job_id, asset.user_id, asset.id
+    )
     found = await asyncio.to_thread(store.assets.get, asset.id)
     begun += found is not None and found.reread  # by a call of this that was killed
     while begun and found is not None and found.state in OPEN_STATES:

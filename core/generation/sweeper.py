@@ -56,9 +56,9 @@ class Sweeper:
             await asyncio.sleep(SWEEP_SECONDS)
 
     def _sweep(self) -> None:
-        for job_id in {*self._unreadable(), *self._store.jobs.unsettled()}:
+        for job_id in {*self._unreadable(), *self._store.settlement.unsettled()}:
             with suppress(KeyError):  # deleted meanwhile
-                self._store.jobs.settle(job_id)
+                self._store.settlement.settle(job_id)
         drafts = self._content.drafts()
         held = self._store.queue.held(list({draft.asset_id for draft in drafts}))
         for draft in drafts:
@@ -78,12 +78,12 @@ class Sweeper:
 
         Nothing of ours writes such, so it is looked for now and then only.
         """
-        jobs, moment = self._store.jobs, time.monotonic()
+        settlement, moment = self._store.settlement, time.monotonic()
         if self._looked_at is not None and moment - self._looked_at < LOOK_SECONDS:
             return []
-        found = [] if self._looked_at is not None else jobs.of_no_status()
+        found = [] if self._looked_at is not None else settlement.of_no_status()
         self._looked_at = moment
-        return found + jobs.end_unreadable()
+        return found + settlement.end_unreadable()
 
 
 def remove_kept(store: Store, content: ContentStore) -> None:

@@ -31,8 +31,10 @@ from core.store.documents.repair import RepairStore
 from core.store.jobs.activity import ActivityStore
 from core.store.jobs.assets import AssetStore
 from core.store.jobs.bin import BinStore
+from core.store.jobs.job_actions import JobActionStore
 from core.store.jobs.jobs import JobStore
 from core.store.jobs.library import LibraryStore
+from core.store.jobs.settlement import SettlementStore
 from core.store.jobs.shares import ShareStore
 from core.store.mongod_files import EmbeddedUnavailable
 from core.store.spending.budgets import BudgetStore
@@ -78,9 +80,11 @@ class Store:
         self.budgets = BudgetStore(
             self._database, self.assets, self.users, budgets or {}, assumed_costs or {}
         )
-        self.jobs = JobStore(client, self._database, self.budgets)
+        self.jobs = JobStore(self._database, self.budgets)
+        self.settlement = SettlementStore(client, self._database)
+        self.job_actions = JobActionStore(client, self._database, self.budgets, self.settlement)
         self.library = LibraryStore(self._database)
-        self.bin = BinStore(client, self._database, self.jobs)
+        self.bin = BinStore(client, self._database, self.settlement)
         self.queue = QueueStore(self._database)
         self.kept_replies = KeptReplyStore(self._database)
         self.leases = LeaseStore(self._database)
@@ -101,7 +105,7 @@ class Store:
         self.repairs = RepairStore(client, self._database)
         self.account_deletion = AccountDeletion(
             self._database,
-            self.jobs,
+            self.job_actions,
             self.budgets,
             self.login_sessions,
             self.login_throttle,

@@ -42,7 +42,7 @@ def cancel(store: Store, user_id: str, job_id: str, item_id: str | None = None) 
 
     What has not begun is cancelled at once; what is in progress, by its worker.
     """
-    return _changed(store, store.jobs.cancel(job_id, user_id, item_id))
+    return _changed(store, store.job_actions.cancel(job_id, user_id, item_id))
 
 
 def retry(store: Store, user_id: str, job_id: str, item_id: str | None = None) -> int:
@@ -54,7 +54,7 @@ def retry(store: Store, user_id: str, job_id: str, item_id: str | None = None) -
     Raises:
         InvalidInput: the budget does not allow it.
     """
-    return _changed(store, store.jobs.retry(job_id, user_id, item_id))
+    return _changed(store, store.job_actions.retry(job_id, user_id, item_id))
 
 
 def send_again(store: Store, user_id: str, job_id: str, item_id: str | None = None) -> int:
@@ -66,17 +66,17 @@ def send_again(store: Store, user_id: str, job_id: str, item_id: str | None = No
     Raises:
         InvalidInput: the budget does not allow it.
     """
-    return _changed(store, store.jobs.resend(job_id, user_id, item_id))
+    return _changed(store, store.job_actions.resend(job_id, user_id, item_id))
 
 
 def recover(store: Store, user_id: str, job_id: str, item_id: str | None = None) -> int:
     """Have kept replies of paid calls read again; nothing is paid. Return of how many items."""
-    return _changed(store, store.jobs.recover(job_id, user_id, item_id))
+    return _changed(store, store.job_actions.recover(job_id, user_id, item_id))
 
 
 def make_next(store: Store, user_id: str, job_id: str, item_id: str | None = None) -> int:
     """Put waiting items, of a job or one item, before all others of the user; return how many."""
-    return _changed(store, store.jobs.put_first(job_id, user_id, item_id))
+    return _changed(store, store.job_actions.put_first(job_id, user_id, item_id))
 
 
 def may_be_charged_again(store: Store, job_id: str, item_id: str | None = None) -> list[Asset]:

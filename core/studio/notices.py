@@ -52,7 +52,7 @@ def change_planned_notice(
     if due_at is not None:
         channels = job.notify.channels or user.notify.channels
         changes = {"channels": channels, "when": When.AT, "at": due_at, "timezone": zone}
-    store.jobs.announce(job_id, user.id, job.notify.model_copy(update=changes))
+    store.settlement.announce(job_id, user.id, job.notify.model_copy(update=changes))
 
 
 def mark_read(store: Store, user_id: str, job_id: str | None = None) -> None:

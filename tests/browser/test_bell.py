@@ -90,8 +90,8 @@ def quiet_job(store: Store, user_id: str) -> str:
     order = Order(user_id=user_id, prompt="a fox", notify=Notify(channels=()))
     job, assets = plan(order, illustrator_only())
     store.jobs.create(job, assets)
-    store.jobs.cancel(job.id, user_id)
-    store.jobs.settle(job.id)
+    store.job_actions.cancel(job.id, user_id)
+    store.settlement.settle(job.id)
     return job.id
 
 

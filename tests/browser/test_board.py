@@ -50,7 +50,7 @@ def test_items_and_jobs_are_cancelled_tried_again_and_sent_again(
         lost = {"_id": f"{job_id}-video-4", "state": str(AssetState.CANCELLED)}
         changed = {"$set": {"state": str(AssetState.UNKNOWN)}}
         assert store.assets._assets.update_one(lost, changed).modified_count == 1  # noqa: SLF001  # no free provider loses an answer
-        store.jobs.settle(job_id)
+        store.settlement.settle(job_id)
     page.reload()
     unknown = page.get_by_role("article", name="Video 4")
     expect(unknown).to_contain_text("it may have been charged", timeout=pages.DRAWN_MS)

@@ -30,7 +30,7 @@ def made_before(product: Product, user: str, *prompts: str) -> None:
     with open_store(settings) as store:
         for prompt in prompts:
             job, _ = stored_job(store, user, prompt)
-            store.jobs.cancel(job.id, user)
+            store.job_actions.cancel(job.id, user)
 
 
 def test_earlier_prompts_come_back_by_arrow_and_from_a_list(page: Page, product: Product) -> None:

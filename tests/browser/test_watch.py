@@ -94,7 +94,7 @@ class Web:
         for asset in self.store.assets.of_job(job.id):
             if asset.state == "queued":
                 finished(self.store, self.content, asset, PIXEL)
-        self.store.jobs.settle(job.id)
+        self.store.settlement.settle(job.id)
 
 
 @pytest.fixture
@@ -143,10 +143,10 @@ def test_what_is_made_is_shown_as_it_comes_and_the_page_never_runs_again(
     expect(image.locator(".elapsed")).to_have_text(re.compile(r"^\d:\d\d$"))
     expect(image.get_by_role("progressbar")).to_have_attribute("aria-valuenow", "42")
     expect(page).to_have_title("4 % · Fivefold")
-    web.store.jobs.cancel(job.id, "ana", assets[0].id)
+    web.store.job_actions.cancel(job.id, "ana", assets[0].id)
     expect(image).to_contain_text("Cancelling …")
     web.store.transitions.cancelled(claimed, None)
-    web.store.jobs.settle(job.id)
+    web.store.settlement.settle(job.id)
     expect(image).to_have_attribute("data-state", "cancelled")
 
     finished(web.store, web.content, assets[1], PIXEL)
@@ -242,7 +242,7 @@ def test_where_nothing_can_be_pushed_the_page_asks(watching: Page, web: Web) -> 
     web.begin(assets[0], 0.5)
     expect(watching.get_by_role("article", name="Image 1")).to_contain_text("50%")
     expect(watching.get_by_role("alert").filter(has_text="Fivefold")).to_have_count(0)
-    web.store.jobs.cancel(job.id, "ana", assets[9].id)
+    web.store.job_actions.cancel(job.id, "ana", assets[9].id)
     expect(watching.get_by_role("article", name="Video 5")).to_contain_text("Cancelled")
 
 

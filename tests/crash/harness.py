@@ -366,7 +366,7 @@ class Run(AbstractContextManager["Run"]):
             if asset.state == AssetState.UNKNOWN
         ]
         for asset in unknown[::2]:
-            self._resent[asset.id] += self._store().jobs.resend(
+            self._resent[asset.id] += self._store().job_actions.resend(
                 asset.job_id, asset.user_id, asset.id
             )
 

@@ -129,7 +129,7 @@ def test_jobs_and_what_came_of_them_are_counted(store: Store) -> None:
     stored_job(store, "ana")
     job, assets = stored_job(store, "ana")
     stored_job(store, "eve")
-    store.jobs.cancel(job.id, "ana")
+    store.job_actions.cancel(job.id, "ana")
     store._database["assets"].update_one(  # noqa: SLF001  # as if it were made and paid
         {"_id": assets[0].id},
         {"$set": {"state": "done", "cost.actual": 0.25, "cost.unit": "USD"}},
@@ -440,7 +440,7 @@ def test_what_somebody_deleted_is_not_read_by_admins(client: TestClient, store: 
     job, _ = stored_job(store, "eve", "eve's own secret")
     look(store, "eve", now(), job_id=job.id)
     store.view_log.flush()
-    store.jobs.cancel(job.id, "eve")
+    store.job_actions.cancel(job.id, "eve")
     for show in ("Jobs", "Views"):
         assert "secret" in table_text(opened("activity", "root", user="eve", show=show))
     store.bin.put_job("eve", job.id)

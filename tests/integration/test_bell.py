@@ -62,8 +62,8 @@ def failed(store: Store, channel: str, reason: str, user_id: str = "ana") -> Not
 def announced(store: Store, user_id: str = "ana", prompt: str = "the sea") -> str:
     """Store a job that was cancelled, and that the app has told so; return its id."""
     job, _ = stored_job(store, user_id, prompt)
-    store.jobs.cancel(job.id, user_id)
-    store.jobs.settle(job.id)
+    store.job_actions.cancel(job.id, user_id)
+    store.settlement.settle(job.id)
     [notice] = store.outbox.claim("app", "test:1", 60)
     assert notice.job_id == job.id
     store.outbox.sent({notice.id: ("Your request was cancelled", f"“{prompt}”")})

@@ -157,7 +157,7 @@ def test_a_whole_job_is_deleted_and_comes_back_with_any_of_its_items(
     made_admin(store, "admin")
     failed = made[5]
     put(store, failed, state="failed")
-    store.jobs.settle(failed.job_id)
+    store.settlement.settle(failed.job_id)
     share = store.shares.make(failed.job_id, "ana", now() + timedelta(days=1))
     told = changed(ana, job=made[0].job_id, bin=True)
     assert len(told["items"]) == 5
@@ -166,11 +166,11 @@ def test_a_whole_job_is_deleted_and_comes_back_with_any_of_its_items(
     assert set(listed(store, BIN)) == set(ids(made[:5]))
     key = f"?share={IDENTITY.share_key(share.id)}"
     assert root.get(f"/content/{made[1].id}{key}").status_code == 404
-    assert store.jobs.retry(made[0].job_id, "ana") == 0
+    assert store.job_actions.retry(made[0].job_id, "ana") == 0
     changed(ana, ids=[made[2].id], bin=False)
     assert [job.id for job in store.jobs.of_user("ana")] == [made[0].job_id]
     assert set(ids(store.assets.of_job(made[0].job_id))) == {made[2].id, failed.id}
-    assert store.jobs.retry(made[0].job_id, "ana") == 1
+    assert store.job_actions.retry(made[0].job_id, "ana") == 1
 
 
 def test_a_job_in_the_making_cannot_be_deleted(browser: OpenBrowser, store: Store) -> None:
@@ -185,7 +185,7 @@ def test_a_job_without_a_single_item_made_can_be_deleted_too(
     store: Store, content: FolderStore
 ) -> None:
     job, assets = stored_job(store)
-    store.jobs.cancel(job.id, "ana")
+    store.job_actions.cancel(job.id, "ana")
     store.bin.put_job("ana", job.id)
     assert store.jobs.of_user("ana") == []
     empty_bin(store, content, 0)
@@ -215,7 +215,7 @@ def test_a_job_stays_true_when_items_of_it_are_removed(
     for asset in made:
         put(store, asset, cost={"estimated": None, "actual": 0.25, "earlier": 0.5, "unit": "USD"})
     put(store, made[5], state="failed", path=None)
-    store.jobs.settle(made[0].job_id)
+    store.settlement.settle(made[0].job_id)
     before = job_of(store, made[0])
     assert (before.status, before.cost) == (JobStatus.FAILED, {"USD": 4.5})
     store.bin.put("ana", ids(made[1:5]))
@@ -231,8 +231,8 @@ def test_a_job_stays_true_when_items_of_it_are_removed(
     assert (job.image_paths, job.video_paths) == ((), ())
     assert (job.status, job.cost) == (JobStatus.FAILED, {"USD": 4.5})
     assert job.generated_at == before.generated_at
-    assert store.jobs.unsettled() == []
-    assert store.jobs.retry(job.id, "ana") == 1
+    assert store.settlement.unsettled() == []
+    assert store.job_actions.retry(job.id, "ana") == 1
 
 
 def test_the_job_goes_with_its_last_item_and_what_is_about_it(
@@ -260,7 +260,7 @@ def test_removing_a_deleted_job_removes_what_was_not_made_of_it(
     store: Store, content: FolderStore, made: list[Asset]
 ) -> None:
     put(store, made[5], state="failed")
-    store.jobs.settle(made[0].job_id)
+    store.settlement.settle(made[0].job_id)
     store.bin.put_job("ana", made[0].job_id)
     store.bin.remove("ana", ids(made[:4]))
     empty_bin(store, content, 30)
@@ -288,7 +288,7 @@ def test_what_an_answer_came_for_after_all_is_not_removed_under_its_worker(
     store: Store, content: FolderStore
 ) -> None:
     job, [image, *others] = stored_job(store)
-    store.jobs.cancel(job.id, "ana")
+    store.job_actions.cancel(job.id, "ana")
     for other in others:
         store.bin.forget(other)
     put(store, image, state="queued")
@@ -296,7 +296,7 @@ def test_what_an_answer_came_for_after_all_is_not_removed_under_its_worker(
     assert claimed is not None
     store.transitions.submitting(claimed)
     store.transitions.unknown(claimed, AssetError(code="x", message="No answer."))
-    store.jobs.settle(job.id)
+    store.settlement.settle(job.id)
     store.bin.put_job("ana", job.id)
     put(store, image, binned_at=TOMBSTONE, **{"timings.failed_at": now() - timedelta(hours=1)})
     assert store.transitions.answered_late(claimed, "remote-1")
@@ -318,7 +318,7 @@ def test_a_message_tells_what_was_made_and_shows_nothing_of_the_bin(
     store: Store, made: list[Asset]
 ) -> None:
     job, app = job_of(store, made[0]), Recorder()
-    store.jobs.announce(job.id, "ana", Notify(channels=("app",)))
+    store.settlement.announce(job.id, "ana", Notify(channels=("app",)))
     store.bin.put_job("ana", job.id)
     assert sender(store, app).send_due(app) == 1
     [(_, message)] = app.taken
@@ -366,7 +366,7 @@ def test_emptying_broken_off_at_any_step_comes_to_the_same_end(
     while step < steps:
         made = fill(store, content, "ana", images=3, clips=1)
         put(store, made[0], cost={"actual": 0.25, "earlier": 0.0, "unit": "USD"})
-        store.jobs.settle(made[0].job_id)
+        store.settlement.settle(made[0].job_id)
         cost = job_of(store, made[0]).cost
         store.bin.put("ana", ids(made[:2]))
         with broken_at(step) as broken, suppress(DatabaseError):
@@ -516,7 +516,7 @@ def test_the_archive_has_what_is_in_the_bin_and_says_so(
 
 def test_settling_never_takes_an_empty_job_for_cancelled(store: Store, made: list[Asset]) -> None:
     store._database["assets"].delete_many({})  # noqa: SLF001  # an account's removal, halfway
-    assert store.jobs.settle(made[0].job_id) == JobStatus.COMPLETED
+    assert store.settlement.settle(made[0].job_id) == JobStatus.COMPLETED
     assert made[0].state == AssetState.DONE
 
 
@@ -524,8 +524,8 @@ def test_a_retry_beside_a_deletion_leaves_nothing_half_deleted(
     store: Store, made: list[Asset]
 ) -> None:
     put(store, made[5], state="failed")
-    store.jobs.settle(made[0].job_id)
-    assert store.jobs.retry(made[0].job_id, "ana") == 1
+    store.settlement.settle(made[0].job_id)
+    assert store.job_actions.retry(made[0].job_id, "ana") == 1
     with pytest.raises(InvalidInput, match="still being made"):
         store.bin.put_job("ana", made[0].job_id)
     assert listed(store, BIN) == []

@@ -99,7 +99,7 @@ def made(store: Store, asset: Asset, **learnt: Any) -> None:
     store.transitions.running(claimed, None)
     store.transitions.saving(claimed, fields)
     store.transitions.done(claimed, {"path": "x", "bytes": 1})
-    store.jobs.settle(asset.job_id)
+    store.settlement.settle(asset.job_id)
 
 
 def failed(store: Store, asset: Asset, *, taken: bool = True, **learnt: Any) -> None:
@@ -110,7 +110,7 @@ def failed(store: Store, asset: Asset, *, taken: bool = True, **learnt: Any) -> 
     if taken:
         store.transitions.running(claimed, None)
     store.transitions.failed(claimed, ERROR, fields=fields)
-    store.jobs.settle(asset.job_id)
+    store.settlement.settle(asset.job_id)
 
 
 def unknown(store: Store, asset: Asset) -> None:
@@ -118,7 +118,7 @@ def unknown(store: Store, asset: Asset) -> None:
     assert claimed is not None
     store.transitions.submitting(claimed)
     store.transitions.unknown(claimed, ERROR)
-    store.jobs.settle(asset.job_id)
+    store.settlement.settle(asset.job_id)
 
 
 def items(store: Store, user: str = "ana") -> int:
@@ -265,14 +265,14 @@ def test_what_may_have_cost_something_holds_where_nobody_says_how_much(
 ) -> None:
     store = with_budget({"USD": 1.0})
     job, assets = ordered(store)
-    store.jobs.cancel(job.id, "ana")
+    store.job_actions.cancel(job.id, "ana")
     assert store.budgets.left("ana") == {"USD": 1.0}  # nothing was sent
-    assert store.jobs.retry(job.id, "ana", assets[0].id) == 1
+    assert store.job_actions.retry(job.id, "ana", assets[0].id) == 1
     end(store, assets[0])
     assert store.budgets.left("ana") == {"USD": 0.0}
     with pytest.raises(InvalidInput, match="has not said what some of your items cost"):
         ordered(store)
-    for again in (store.jobs.retry, store.jobs.resend):
+    for again in (store.job_actions.retry, store.job_actions.resend):
         with suppress(InvalidInput):
             assert again(job.id, "ana", assets[0].id) == 0
     assert store.assets.of_job(job.id)[0].state not in OPEN_STATES
@@ -326,7 +326,7 @@ def test_an_item_that_failed_counts_as_its_providers_answers_say(
     bench = Bench(settings, store, provider)
     (provider.fail_follow if in_follow else provider.fail_submit).append(error)
     run(bench.make())
-    store.jobs.cancel(bench.job.id, "ana")
+    store.job_actions.cancel(bench.job.id, "ana")
     assert bench.asset().state in {AssetState.FAILED, AssetState.CANCELLED}
     assert store.budgets.spent("ana") == {"USD": pytest.approx(spent)}
 
@@ -343,8 +343,8 @@ def test_what_is_stopped_while_a_provider_works_on_it_counts(
     store.transitions.submitting(claimed)
     store.transitions.running(claimed, remote_id)
     store.transitions.failed(claimed, ERROR, remote_id=remote_id)
-    assert store.jobs.retry(bench.job.id, "ana", bench.first) == 1
-    store.jobs.cancel(bench.job.id, "ana")
+    assert store.job_actions.retry(bench.job.id, "ana", bench.first) == 1
+    store.job_actions.cancel(bench.job.id, "ana")
     if resumable:  # it is taken up where it was, and stopped there
         run(bench.make())
     assert bench.asset().state == AssetState.CANCELLED
@@ -361,7 +361,7 @@ def test_what_was_billed_more_than_expected_stops_the_next(with_budget: Open) ->
     for order in (
         lambda: ordered(store, 0.01),
         lambda: ordered(store),
-        lambda: store.jobs.retry(job.id, "ana"),
+        lambda: store.job_actions.retry(job.id, "ana"),
         lambda: store.budgets.book("ana", "openai", "chat", Kind.IMAGE, 0.01),
     ):
         with pytest.raises(InvalidInput, match=r"0 USD is left|is spent"):
@@ -378,8 +378,8 @@ def test_sending_again_what_nobody_knows_the_cost_of_is_refused(
     (failed if again == "retry" else unknown)(store, assets[0])
     for _ in range(50):
         with pytest.raises(InvalidInput, match="on hold"):
-            getattr(store.jobs, again)(job.id, "ana")
-    store.jobs.cancel(job.id, "ana")  # is never refused
+            getattr(store.job_actions, again)(job.id, "ana")
+    store.job_actions.cancel(job.id, "ana")  # is never refused
     assert store.jobs.get(job.id).status != JobStatus.PROCESSING  # type: ignore[union-attr]
 
 
@@ -390,16 +390,16 @@ def test_sending_again_counts_each_time_what_the_like_did_cost(with_budget: Open
     for asset in assets[1:]:
         made(store, asset, actual=1.0)
     with pytest.raises(InvalidInput, match=r"0 USD is left.* cost 1 USD"):
-        store.jobs.resend(job.id, "ana")
+        store.job_actions.resend(job.id, "ana")
     richer = with_budget({"USD": 12.0})
-    assert richer.jobs.resend(job.id, "ana") == 1
+    assert richer.job_actions.resend(job.id, "ana") == 1
     assert richer.budgets.spent("ana") == {"USD": 11.0}
     unknown(richer, assets[0])
-    assert richer.jobs.resend(job.id, "ana") == 1
+    assert richer.job_actions.resend(job.id, "ana") == 1
     unknown(richer, assets[0])
     assert richer.budgets.spent("ana") == {"USD": 12.0}
     with pytest.raises(InvalidInput, match="0 USD is left"):
-        richer.jobs.resend(job.id, "ana")
+        richer.job_actions.resend(job.id, "ana")
 
 
 @pytest.mark.parametrize(
@@ -456,10 +456,12 @@ class Life:
                 self.calls += 1
 
     def again(self, job_id: str) -> None:
-        self.chance.choice([self.store.jobs.retry, self.store.jobs.resend])(job_id, "ana")
+        self.chance.choice([self.store.job_actions.retry, self.store.job_actions.resend])(
+            job_id, "ana"
+        )
 
     def cancel(self, job_id: str) -> None:
-        self.store.jobs.cancel(job_id, "ana")
+        self.store.job_actions.cancel(job_id, "ana")
 
     def put_away(self, job_id: str) -> None:
         self.store.bin.put_job("ana", job_id)

@@ -365,7 +365,7 @@ def test_earlier_prompts_are_ones_own_and_each_once(
         assert answer.json() == {"prompts": ["the sea", "a <b>fox</b>"]}
         assert answer.headers["cache-control"] == "no-store"
         deleted, _ = stored_job(store, "ana", "what is to be forgotten")
-        store.jobs.cancel(deleted.id, "ana")
+        store.job_actions.cancel(deleted.id, "ana")
         store.bin.put_job("ana", deleted.id)
         assert client.get("/prompts").json() == answer.json()
         surprise = client.get("/prompts/surprise?language=de").json()["prompt"]

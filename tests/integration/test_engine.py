@@ -216,10 +216,10 @@ def test_cancelling_reaches_what_is_running(new_bench: NewBench, *, paid: bool) 
         bench.provider.hold.clear()
         async with bench.worker():
             await until(lambda: bench.states()[AssetState.RUNNING] == 10)
-            bench.store.jobs.cancel(bench.job.id, "ana", bench.first)
+            bench.store.job_actions.cancel(bench.job.id, "ana", bench.first)
             await until(lambda: bench.asset().state == AssetState.CANCELLED)
             assert len(bench.provider.cancelled) == 1
-            bench.store.jobs.cancel(bench.job.id, "ana")
+            bench.store.job_actions.cancel(bench.job.id, "ana")
             await until(lambda: bench.status == JobStatus.CANCELLED)
             assert len(bench.provider.cancelled) == 10
 
@@ -231,7 +231,7 @@ def test_cancelling_while_no_worker_is_there_takes_effect_with_the_next(
 ) -> None:
     bench = new_bench(FakeProvider(paid=True, resumable=True))
     bench.abandoned(AssetState.RUNNING, "remote-1")
-    bench.store.jobs.cancel(bench.job.id, "ana")
+    bench.store.job_actions.cancel(bench.job.id, "ana")
     assert bench.states() == {AssetState.CANCELLED: 9, AssetState.RUNNING: 1}
 
     async def main() -> None:
@@ -255,7 +255,7 @@ def test_cancelling_a_paid_call_that_is_out_waits_for_its_answer(
         bench.provider.hold.clear()
         async with bench.worker():
             await until(lambda: len(bench.provider.submitted) == 10)
-            bench.store.jobs.cancel(bench.job.id, "ana", bench.first)
+            bench.store.job_actions.cancel(bench.job.id, "ana", bench.first)
             await until(lambda: len(heard) == 1)
             assert bench.asset().state == AssetState.SUBMITTING
             bench.provider.hold_submit.set()
@@ -269,7 +269,7 @@ def test_a_provider_that_cannot_be_told_to_stop_is_admitted(new_bench: NewBench)
     bench = new_bench(FakeProvider(paid=True, resumable=True))
     bench.provider.fail_cancel = [OSError("gone")]
     bench.abandoned(AssetState.RUNNING, "remote-1")
-    bench.store.jobs.cancel(bench.job.id, "ana", bench.first)
+    bench.store.job_actions.cancel(bench.job.id, "ana", bench.first)
     run(bench.make())
     asset = bench.asset()
     assert asset.state == AssetState.CANCELLED
@@ -285,8 +285,8 @@ def test_retry_makes_what_failed_and_resend_what_is_unknown(new_bench: NewBench)
         async with bench.worker():
             await until(lambda: bench.status == JobStatus.FAILED)
             assert bench.states()[AssetState.UNKNOWN] == 2
-            assert bench.store.jobs.retry(bench.job.id, "ana") == 0
-            assert bench.store.jobs.resend(bench.job.id, "ana") == 2
+            assert bench.store.job_actions.retry(bench.job.id, "ana") == 0
+            assert bench.store.job_actions.resend(bench.job.id, "ana") == 2
             await until(lambda: bench.status == JobStatus.COMPLETED)
 
     run(main())
@@ -305,7 +305,7 @@ def test_what_was_paid_for_and_only_not_saved_is_fetched_again(
     run(bench.make())
     assert bench.asset().state == AssetState.FAILED
     monkeypatch.undo()
-    bench.store.jobs.retry(bench.job.id, "ana", bench.first)
+    bench.store.job_actions.retry(bench.job.id, "ana", bench.first)
     run(bench.make())
     assert bench.asset().state == AssetState.DONE
     assert len(bench.provider.submitted) == 1
@@ -417,7 +417,7 @@ def test_a_task_that_only_could_not_be_followed_is_taken_up_again_and_not_paid_a
     bench.provider.fail_follow = [error]
     run(bench.make())
     assert bench.asset().state == AssetState.FAILED
-    bench.store.jobs.retry(bench.job.id, "ana")
+    bench.store.job_actions.retry(bench.job.id, "ana")
     run(bench.make())
     assert bench.asset().state == AssetState.DONE
     assert len(bench.provider.submitted) == 1
@@ -434,10 +434,10 @@ def test_a_providers_own_time_out_is_not_taken_for_ours(new_bench: NewBench) -> 
 def test_a_cancelled_call_whose_outcome_is_not_known_stays_unknown(new_bench: NewBench) -> None:
     bench = new_bench(FakeProvider(paid=True, resumable=True))
     bench.abandoned(AssetState.SUBMITTING)
-    bench.store.jobs.cancel(bench.job.id, "ana")
+    bench.store.job_actions.cancel(bench.job.id, "ana")
     run(bench.make())
     assert bench.asset().state == AssetState.UNKNOWN
-    assert bench.store.jobs.retry(bench.job.id, "ana", bench.first) == 0
+    assert bench.store.job_actions.retry(bench.job.id, "ana", bench.first) == 0
 
 
 def test_a_cancelled_call_that_was_refused_costs_nothing(
@@ -450,7 +450,7 @@ def test_a_cancelled_call_that_was_refused_costs_nothing(
     async def main() -> None:
         making = asyncio.create_task(bench.make())
         await until(lambda: len(bench.provider.submitted) == 1)
-        bench.store.jobs.cancel(bench.job.id, "ana", bench.first)
+        bench.store.job_actions.cancel(bench.job.id, "ana", bench.first)
         noted = noting(lambda _: bench.provider.hold_submit.set(), ItemRun.cancel)
         monkeypatch.setattr(ItemRun, "cancel", noted)
         await making

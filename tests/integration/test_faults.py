@@ -121,7 +121,12 @@ def test_a_worker_whose_clock_is_wrong_keeps_what_it_holds_and_gets_what_is_due(
         bench.provider.hold.clear()
         async with bench.worker(lease_seconds=2, worker_concurrency=5):
             await until(lambda: bench.states()[AssetState.RUNNING] == 5)
-            modules = ("models", "store.work.transitions", "store.jobs.jobs", "generation.executor")
+            modules = (
+                "models",
+                "store.work.transitions",
+                "store.jobs.settlement",
+                "generation.executor",
+            )
             for module in modules:
                 monkeypatch.setattr(f"core.{module}.now", lambda: now() + timedelta(hours=-5))
             bench.provider.hold.set()
@@ -174,7 +179,7 @@ def test_a_paid_task_that_runs_into_its_deadline_is_asked_for_again_and_never_ma
     assert asset.remote_id == f"remote-{asset.id}"
     assert bench.provider.cancelled == [], "it may yet finish"
     bench.provider.hold.set()
-    assert bench.store.jobs.retry(bench.job.id, "ana", bench.first) == 1
+    assert bench.store.job_actions.retry(bench.job.id, "ana", bench.first) == 1
     run(bench.make())
     assert bench.asset().state == AssetState.DONE
     assert len(bench.provider.submitted) == 1

@@ -334,9 +334,9 @@ def test_a_failure_says_what_it_cost_and_a_retry_adds_to_that(
     assert (asset.cost.actual, asset.details["reason"]) == (0.1, "dark")
     assert spent(bench) == sums(USD=0.1)
 
-    bench.store.jobs.retry(bench.job.id, "ana", bench.first)
+    bench.store.job_actions.retry(bench.job.id, "ana", bench.first)
     assert bench.asset().state == AssetState.FAILED  # what was charged is not paid for unasked
-    bench.store.jobs.resend(bench.job.id, "ana", bench.first)
+    bench.store.job_actions.resend(bench.job.id, "ana", bench.first)
     asset = bench.asset()
     assert (asset.cost.earlier, asset.cost.actual, asset.details) == (0.1, None, {})
     assert spent(bench) == sums(USD=0.1)
@@ -361,7 +361,7 @@ def test_what_is_only_fetched_again_is_counted_once(
     run(bench.make())
     assert bench.asset().state == AssetState.FAILED
     monkeypatch.undo()
-    bench.store.jobs.retry(bench.job.id, "ana", bench.first)
+    bench.store.job_actions.retry(bench.job.id, "ana", bench.first)
     assert spent(bench) == sums(USD=0.25)
     run(bench.make())
     assert bench.asset().state == AssetState.DONE
@@ -570,7 +570,7 @@ def test_half_done_pictures_are_shown_small_and_counted(vendors: NewVendors) -> 
     asset = bench.asset()
     assert asset.state == AssetState.DONE
     assert asset.partial >= 2
-    bench.store.jobs.retry(bench.job.id, "ana")
+    bench.store.job_actions.retry(bench.job.id, "ana")
     assert bench.asset().partial == asset.partial  # only what is made again begins without
 
 

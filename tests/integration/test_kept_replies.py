@@ -48,7 +48,7 @@ def paid(new_bench: NewBench, monkeypatch: pytest.MonkeyPatch) -> Bench:
 
 def recovered(bench: Bench) -> Asset:
     """Return the first item after its kept reply was read again."""
-    assert bench.store.jobs.recover(bench.job.id, "ana", bench.first) == 1
+    assert bench.store.job_actions.recover(bench.job.id, "ana", bench.first) == 1
     run(bench.make())
     return bench.asset()
 
@@ -95,7 +95,7 @@ def test_an_unexpected_exception_after_a_paid_call_leaves_it_unknown_with_its_re
     assert (asset.state, asset.charged) == (AssetState.UNKNOWN, True)
     assert [each.what for each in asset.kept] == ["reply"]
     assert content_of(paid, asset.kept[0]) == REPLY
-    assert paid.store.jobs.retry(paid.job.id, "ana") == 0, "only at the user's word"
+    assert paid.store.job_actions.retry(paid.job.id, "ana") == 0, "only at the user's word"
     done = recovered(paid)
     assert (done.state, done.charged, done.kept) == (AssetState.DONE, False, ())
     assert kept_files(paid) == []
@@ -113,7 +113,7 @@ def test_an_unexpected_exception_before_a_paid_call_is_a_plain_failure(
     asset = paid.asset()
     assert (asset.state, asset.charged, asset.kept) == (AssetState.FAILED, False, ())
     monkeypatch.undo()
-    assert paid.store.jobs.retry(paid.job.id, "ana", paid.first) == 1
+    assert paid.store.job_actions.retry(paid.job.id, "ana", paid.first) == 1
     assert paid.provider.submitted == []
 
 
@@ -133,9 +133,9 @@ def test_no_failure_after_a_paid_call_is_retried_with_one_click(
     run(paid.make())
     asset = paid.asset()
     assert (asset.state, asset.charged) == (AssetState.FAILED, True)
-    assert paid.store.jobs.retry(paid.job.id, "ana") == 0
-    assert paid.store.jobs.retry(paid.job.id, "ana", paid.first) == 0
-    assert paid.store.jobs.resend(paid.job.id, "ana") == 1
+    assert paid.store.job_actions.retry(paid.job.id, "ana") == 0
+    assert paid.store.job_actions.retry(paid.job.id, "ana", paid.first) == 0
+    assert paid.store.job_actions.resend(paid.job.id, "ana") == 1
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_what_a_paid_call_was_refused_with_is_free(paid: Bench, error: ProviderE
     paid.provider.fail_submit = [error]
     run(paid.make())
     assert (paid.asset().state, paid.asset().charged) == (AssetState.FAILED, False)
-    assert paid.store.jobs.retry(paid.job.id, "ana", paid.first) == 1
+    assert paid.store.job_actions.retry(paid.job.id, "ana", paid.first) == 1
 
 
 @pytest.mark.parametrize(("cost", "charged"), [(0.0, False), (2.5, True), (None, True)])
@@ -157,7 +157,7 @@ def test_a_task_that_its_vendor_calls_failed_is_charged_unless_that_says_otherwi
     run(bench.make())
     asset = bench.asset()
     assert (asset.state, asset.charged, asset.remote_id) == (AssetState.FAILED, charged, None)
-    assert bench.store.jobs.retry(bench.job.id, "ana", bench.first) == (0 if charged else 1)
+    assert bench.store.job_actions.retry(bench.job.id, "ana", bench.first) == (0 if charged else 1)
 
 
 @pytest.mark.parametrize("step", ["fail_follow", "fail_fetch"])
@@ -173,8 +173,8 @@ def test_a_known_task_is_asked_for_again_and_never_made_anew(
     asset = bench.asset()
     assert (asset.state, asset.charged) == (AssetState.FAILED, True)
     assert asset.remote_id == f"remote-{asset.id}"
-    assert bench.store.jobs.resend(bench.job.id, "ana") == 0, "asking again is free"
-    assert bench.store.jobs.retry(bench.job.id, "ana") == 1
+    assert bench.store.job_actions.resend(bench.job.id, "ana") == 0, "asking again is free"
+    assert bench.store.job_actions.retry(bench.job.id, "ana") == 1
     run(bench.make())
     assert bench.asset().state == AssetState.DONE
     assert len(bench.provider.submitted) == 1
@@ -192,7 +192,7 @@ def test_a_task_that_could_not_be_stored_is_known_all_the_same(
     run(bench.make())
     assert bench.asset().remote_id == f"remote-{bench.first}"
     monkeypatch.undo()
-    assert bench.store.jobs.retry(bench.job.id, "ana", bench.first) == 1
+    assert bench.store.job_actions.retry(bench.job.id, "ana", bench.first) == 1
     run(bench.make())
     assert bench.asset().state == AssetState.DONE
     assert len(bench.provider.submitted) == 1
@@ -204,7 +204,7 @@ def test_a_task_is_made_anew_only_where_the_user_says_so_of_this_very_item(
     bench = new_bench(FakeProvider(paid=True, resumable=True))
     bench.provider.fail_follow = [ProviderError("No.")]
     run(bench.make())
-    assert bench.store.jobs.resend(bench.job.id, "ana", bench.first) == 1
+    assert bench.store.job_actions.resend(bench.job.id, "ana", bench.first) == 1
     assert (bench.asset().remote_id, bench.asset().kept) == (None, ())
     run(bench.make())
     assert len(bench.provider.submitted) == 2
@@ -393,7 +393,7 @@ def test_a_reply_that_is_still_not_understood_stays_kept_as_often_as_it_is_read(
         assert (asset.state, asset.charged) == (AssetState.UNKNOWN, True)
         assert content_of(paid, asset.kept[0]) == REPLY
     assert recovered(paid).state == AssetState.DONE
-    assert paid.store.jobs.recover(paid.job.id, "ana", paid.first) == 0
+    assert paid.store.job_actions.recover(paid.job.id, "ana", paid.first) == 0
     assert len(paid.provider.submitted) == 1
 
 
@@ -427,7 +427,7 @@ def test_a_reply_that_holds_a_task_is_followed_by_its_id(
 def test_what_is_sent_again_by_its_user_keeps_the_earlier_reply(paid: Bench) -> None:
     paid.provider.fail_submit = [OutcomeUnknown("Nothing in it.", reply=REPLY)]
     run(paid.make())
-    assert paid.store.jobs.resend(paid.job.id, "ana", paid.first) == 1
+    assert paid.store.job_actions.resend(paid.job.id, "ana", paid.first) == 1
     run(paid.make())
     asset = paid.asset()
     assert (asset.state, len(asset.kept)) == (AssetState.DONE, 1)
@@ -439,10 +439,10 @@ def test_what_is_sent_again_by_its_user_keeps_the_earlier_reply(paid: Bench) -> 
 def test_a_cancelled_reading_asks_before_it_pays(paid: Bench) -> None:
     paid.provider.fail_submit = [OutcomeUnknown("Nothing in it.", reply=REPLY)]
     run(paid.make())
-    paid.store.jobs.recover(paid.job.id, "ana", paid.first)
-    paid.store.jobs.cancel(paid.job.id, "ana", paid.first)
+    paid.store.job_actions.recover(paid.job.id, "ana", paid.first)
+    paid.store.job_actions.cancel(paid.job.id, "ana", paid.first)
     assert (paid.asset().state, paid.asset().charged) == (AssetState.CANCELLED, True)
-    assert paid.store.jobs.retry(paid.job.id, "ana", paid.first) == 0
+    assert paid.store.job_actions.retry(paid.job.id, "ana", paid.first) == 0
     assert recovered(paid).state == AssetState.DONE
 
 
@@ -452,7 +452,7 @@ def test_kept_replies_go_with_their_item(paid: Bench, monkeypatch: pytest.Monkey
     assert len(kept_files(paid)) == 2
     paid.store.kept_replies.save("more", paid.first, kept_files(paid)[0])
     for asset in paid.assets[1:]:
-        paid.store.jobs.cancel(paid.job.id, "ana", asset.id)
+        paid.store.job_actions.cancel(paid.job.id, "ana", asset.id)
     paid.store.bin.put_job("ana", paid.job.id)
     monkeypatch.setattr("core.store.jobs.bin.QUIET_SECONDS", -1)
     empty_bin(paid.store, paid.content, 0)
@@ -528,7 +528,7 @@ def test_what_may_be_paid_is_not_put_back_where_its_provider_was_removed(
     asset = paid.asset()
     assert (asset.state, asset.charged) == (AssetState.UNKNOWN, True)
     paid.catalogue.providers["fake"] = provider
-    assert paid.store.jobs.retry(paid.job.id, "ana", paid.first) == 0
+    assert paid.store.job_actions.retry(paid.job.id, "ana", paid.first) == 0
 
 
 def test_a_task_is_followed_also_where_its_model_is_not_offered_any_more(

@@ -119,7 +119,7 @@ class LifeCycle:
 
     def settle(self, _: int, __: int) -> None:
         states = {item.state for item in self.model}
-        status = self.store.jobs.settle(self.job.id)
+        status = self.store.settlement.settle(self.job.id)
         if not states <= set(ENDED_STATES):
             assert status == JobStatus.PROCESSING
         elif states == {AssetState.DONE}:
@@ -278,7 +278,7 @@ class LifeCycle:
 
     def cancel(self, index: int) -> None:
         item = self.model[index]
-        affected = self.store.jobs.cancel(self.job.id, "ana", self.ids[index])
+        affected = self.store.job_actions.cancel(self.job.id, "ana", self.ids[index])
         assert affected == (item.state in OPEN_STATES)
         if item.state == AssetState.QUEUED and not item.remote:
             item.charged |= item.reread
@@ -290,7 +290,7 @@ class LifeCycle:
         item = self.model[index]
         ended = item.state in (AssetState.FAILED, AssetState.CANCELLED)
         free = ended and (item.remote or not item.charged)
-        assert self.store.jobs.retry(self.job.id, "ana", self.ids[index]) == free
+        assert self.store.job_actions.retry(self.job.id, "ana", self.ids[index]) == free
         if free:
             item.allowed += not item.remote
             self._anew(item)
@@ -299,7 +299,7 @@ class LifeCycle:
         item = self.model[index]
         ended = item.state in (AssetState.FAILED, AssetState.CANCELLED)
         paid = item.state == AssetState.UNKNOWN or (ended and (item.charged or item.remote))
-        assert self.store.jobs.resend(self.job.id, "ana", self.ids[index]) == paid
+        assert self.store.job_actions.resend(self.job.id, "ana", self.ids[index]) == paid
         if paid:
             item.allowed += 1
             item.remote = False
@@ -309,7 +309,7 @@ class LifeCycle:
         item = self.model[index]
         ended = item.state in ENDED_STATES and item.state != AssetState.DONE
         recovers = ended and item.kept
-        assert self.store.jobs.recover(self.job.id, "ana", self.ids[index]) == recovers
+        assert self.store.job_actions.recover(self.job.id, "ana", self.ids[index]) == recovers
         if recovers:
             item.state, item.token, item.to_cancel = AssetState.QUEUED, None, False
             item.reread = True

@@ -156,9 +156,9 @@ def test_a_job_is_told_whole_and_then_what_changes_until_it_ends(
         assert set(patch) <= {"now", "job", "tiles"}
         assert not any(each["state"] == "done" for each in patch["tiles"])
 
-        store.jobs.cancel(job.id, "ana")
+        store.job_actions.cancel(job.id, "ana")
         store.transitions.cancelled(claimed, None)
-        store.jobs.settle(job.id)
+        store.settlement.settle(job.id)
         ending = stream.until(lambda name, data: name == "patch" and not data["job"]["active"])
         assert ending["job"]["label"] == "Cancelled"
         assert list(stream) == [("ended", {})]
@@ -318,7 +318,7 @@ def test_cards_tell_of_new_jobs_and_of_progress(server: Server, store: Store) ->
         )
         assert [card["id"] for card in patch["cards"]] == [newer.id]
         for each in (newer, job):
-            store.jobs.cancel(each.id, "ana")
+            store.job_actions.cancel(each.id, "ana")
         assert [name for name, _ in stream][-1] == "ended"
 
 
@@ -537,16 +537,16 @@ def test_what_is_made_next_goes_before_all_else_of_its_owner(store: Store) -> No
     theirs, _ = stored_job(store, "eve")
     images = [asset.id for asset in second if asset.kind == "image"]
 
-    assert store.jobs.put_first(later.id, "ana") == 10
+    assert store.job_actions.put_first(later.id, "ana") == 10
     assert in_order(store)[:5] == images
-    assert store.jobs.put_first(earlier.id, "ana", first[7].id) == 1
+    assert store.job_actions.put_first(earlier.id, "ana", first[7].id) == 1
     assert in_order(store)[:3] == [first[7].id, *images[:2]]
-    assert store.jobs.put_first(later.id, "ana", second[9].id) == 1
+    assert store.job_actions.put_first(later.id, "ana", second[9].id) == 1
     assert in_order(store)[:2] == [second[9].id, first[7].id]
 
     before = in_order(store, "eve")
-    assert store.jobs.put_first(theirs.id, "ana") == 0
-    assert store.jobs.put_first(earlier.id, "ana", before[0]) == 0
+    assert store.job_actions.put_first(theirs.id, "ana") == 0
+    assert store.job_actions.put_first(earlier.id, "ana", before[0]) == 0
     assert in_order(store, "eve") == before
 
 
@@ -556,18 +556,18 @@ def test_what_is_put_off_after_a_failure_stays_put_off(store: Store) -> None:
     error = AssetError(code="busy", message="It is busy.")
     store.transitions.hand_back(claimed, 3600, error, counted=True)
     put_off = store.assets.get(assets[2].id)
-    assert store.jobs.put_first(job.id, "ana") == 9
-    assert store.jobs.put_first(job.id, "ana", assets[2].id) == 0
+    assert store.job_actions.put_first(job.id, "ana") == 9
+    assert store.job_actions.put_first(job.id, "ana", assets[2].id) == 0
     assert store.assets.get(assets[2].id) == put_off
 
 
 def test_a_place_in_the_queue_is_the_turn_at_which_it_comes(store: Store) -> None:
     job, assets = stored_job(store, "ana")
     for item in assets[3:]:
-        store.jobs.cancel(job.id, "ana", item.id)
+        store.job_actions.cancel(job.id, "ana", item.id)
     theirs, others = stored_job(store, "eve")
     for item in others[2:]:
-        store.jobs.cancel(theirs.id, "eve", item.id)
+        store.job_actions.cancel(theirs.id, "eve", item.id)
     eta = store.eta.of_items(store.assets.of_job(job.id))
     assert [eta.places[item.id] for item in assets[:3]] == [2, 4, 5]
     assert [eta.own[item.id] for item in assets[:3]] == [1, 2, 3]
@@ -619,7 +619,7 @@ def test_how_long_a_job_still_takes_counts_what_is_before_it(store: Store) -> No
     images = [asset for asset in assets if asset.kind == "image"]
     for item in assets:
         if item.id not in {images[0].id, images[1].id}:
-            store.jobs.cancel(job.id, "ana", item.id)
+            store.job_actions.cancel(job.id, "ana", item.id)
     begin(store, images[0])
     eta = store.eta.of_items(store.assets.of_job(job.id))
     assert eta.expected == {images[0].id: 10.0, images[1].id: 10.0}
@@ -635,7 +635,7 @@ def test_looking_at_the_queue_scans_no_collection(store: Store) -> None:
     database.command("profile", 2)
     store.eta.of_items(store.assets.of_job(job.id))
     store.eta.active((assets[0].provider, assets[0].model))
-    store.jobs.put_first(job.id, "ana")
+    store.job_actions.put_first(job.id, "ana")
     database.command("profile", 0)
     plans = [entry.get("planSummary", "") for entry in database["system.profile"].find()]
     assert any("IXSCAN" in plan or "COUNT_SCAN" in plan for plan in plans)
@@ -681,7 +681,7 @@ def end_with_a_stream(process: "subprocess.Popen[bytes]", client: httpx2.Client,
 
 def test_put_first_is_kept_in_the_database_clock(store: Store) -> None:
     job, assets = stored_job(store)
-    store.jobs.put_first(job.id, "ana", assets[4].id)
+    store.job_actions.put_first(job.id, "ana", assets[4].id)
     found = store.assets.get(assets[4].id)
     assert found is not None
     assert found.next_attempt_at < DUE_NOW

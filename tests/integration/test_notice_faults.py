@@ -140,8 +140,8 @@ def test_an_hour_that_the_clock_shows_twice_stops_nothing(
 )
 def test_a_wish_that_changes_while_a_job_is_tried_again_holds(store: Store, wish: Notify) -> None:
     job = ended_job(store, APP)
-    store.jobs.retry(job.id, "ana")
-    store.jobs.announce(job.id, "ana", wish)
+    store.job_actions.retry(job.id, "ana")
+    store.settlement.announce(job.id, "ana", wish)
     end(store, job)
     app = Recorder()
     assert sender(store, app).send_due(app) == 0
@@ -171,7 +171,7 @@ def test_a_retry_of_the_job_begins_another_day_of_tries(store: Store) -> None:
     job = ended_job(store, APP)
     app = Recorder(DeliveryFailed("451"), DeliveryFailed("451"))
     sender(store, app).send_due(app)
-    store.jobs.retry(job.id, "ana")
+    store.job_actions.retry(job.id, "ana")
     sender(store, app, clock=lambda: now() + timedelta(minutes=1)).send_due(app)
     end(store, job)
     sender(store, app, clock=lambda: now() + SOON).send_due(app)
@@ -181,7 +181,7 @@ def test_a_retry_of_the_job_begins_another_day_of_tries(store: Store) -> None:
 def test_a_row_whose_sender_died_can_be_cancelled(store: Store) -> None:
     job, app = ended_job(store, APP), Recorder()
     assert store.outbox.claim("app", "dead", -1)
-    store.jobs.announce(job.id, "ana", Notify(channels=()))
+    store.settlement.announce(job.id, "ana", Notify(channels=()))
     assert sender(store, app).send_due(app) == 0
     ended_job(store, APP)
     assert store.outbox.claim("app", "dead", -1)
@@ -242,7 +242,7 @@ def test_a_job_ends_whatever_is_odd_about_its_user(store: Store, raw: Raw) -> No
     store.users.ensure("ana")
     odd = {"url": "https://x.org", "secret": "", "format": "a newer one"}
     raw["users"].update_one({"_id": "ana"}, {"$set": {"webhook": odd}})
-    store.jobs.announce(job.id, "ana", DAILY.model_copy(update={"timezone": "Mars/Base"}))
+    store.settlement.announce(job.id, "ana", DAILY.model_copy(update={"timezone": "Mars/Base"}))
     end(store, job)
     found = store.jobs.get(job.id)
     assert found is not None
@@ -372,7 +372,7 @@ def test_every_row_of_a_digest_keeps_its_own_words_as_they_are(store: Store) -> 
     jobs = []
     for prompt in ("$cost", "$$NOW and {fox}"):
         job, _ = stored_job(store, "ana", prompt)
-        store.jobs.announce(job.id, "ana", DAILY)
+        store.settlement.announce(job.id, "ana", DAILY)
         end(store, job)
         jobs.append(job)
     app = Recorder()

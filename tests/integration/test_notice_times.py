@@ -53,7 +53,7 @@ def stored(store: Store, user_id: str, story: Story) -> dict[str, datetime]:
     due = {}
     for wish in story.wishes:
         job: Job = stored_job(store, user_id)[0]
-        store.jobs.announce(job.id, user_id, Notify(channels=()))
+        store.settlement.announce(job.id, user_id, Notify(channels=()))
         end(store, job)
         notice = Notice(
             id=f"{job.id}-app",

@@ -66,12 +66,12 @@ def end(store: Store, job: Job) -> None:
         claimed = claim(store, asset.id)
         assert claimed is not None
         store.transitions.failed(claimed, AssetError(code="x", message="No."))
-    store.jobs.settle(job.id)
+    store.settlement.settle(job.id)
 
 
 def ended_job(store: Store, notify: Notify, user_id: str = "ana") -> Job:
     job, _ = stored_job(store, user_id)
-    store.jobs.announce(job.id, user_id, notify)
+    store.settlement.announce(job.id, user_id, notify)
     end(store, job)
     return job
 
@@ -102,7 +102,7 @@ def test_an_ended_job_is_announced_once_over_each_channel_and_always_in_the_term
     row = rows(store, job)["app"]
     assert (row.status, row.title, row.text) == ("sent", message.title, message.text)
     assert row.sent_at is not None
-    store.jobs.settle(job.id)
+    store.settlement.settle(job.id)
     assert sender(store, app).send_due(app) == 0
 
 
@@ -238,7 +238,7 @@ def test_a_mistake_in_a_channel_holds_back_no_other_row(store: Store) -> None:
 
 def test_a_job_that_is_tried_again_is_announced_when_that_has_ended(store: Store) -> None:
     job = ended_job(store, Notify(channels=("app",)))
-    assert store.jobs.retry(job.id, "ana") == 10
+    assert store.job_actions.retry(job.id, "ana") == 10
     app = Recorder()
     assert sender(store, app).send_due(app) == 0
     row = rows(store, job)["app"]
@@ -348,14 +348,14 @@ def test_a_wish_can_be_changed_until_the_message_was_sent(store: Store) -> None:
     assert not store.notices.reschedule(row.id, "ben", sooner)
     assert store.notices.reschedule(row.id, "ana", sooner)
     assert rows(store, job)["app"].due_at == sooner
-    store.jobs.announce(job.id, "ben", Notify(channels=()))
+    store.settlement.announce(job.id, "ben", Notify(channels=()))
     assert rows(store, job)["app"].status == "due"
-    store.jobs.announce(job.id, "ana", Notify(channels=()))
+    store.settlement.announce(job.id, "ana", Notify(channels=()))
     assert rows(store, job)["app"].status == "cancelled"
-    store.jobs.announce(job.id, "ana", Notify(channels=("app",)))
+    store.settlement.announce(job.id, "ana", Notify(channels=("app",)))
     app = Recorder()
     assert sender(store, app).send_due(app) == 1
-    store.jobs.announce(job.id, "ana", later)
+    store.settlement.announce(job.id, "ana", later)
     assert rows(store, job)["app"].status == "sent"
     assert not store.notices.cancel(row.id, "ana")
     assert len(store.notices.of_job(job.id)) == 2
@@ -366,7 +366,7 @@ def test_what_is_being_sent_can_be_neither_cancelled_nor_moved(store: Store) -> 
     [row] = store.outbox.claim("app", "sender", 60)
     assert not store.notices.cancel(row.id, "ana")
     assert not store.notices.reschedule(row.id, "ana", now())
-    store.jobs.announce(job.id, "ana", Notify(channels=()))
+    store.settlement.announce(job.id, "ana", Notify(channels=()))
     assert rows(store, job)["app"].status == "due"
 
 
@@ -403,7 +403,7 @@ def test_a_user_whose_receiver_hangs_holds_up_no_other_where_users_take_turns(
 def test_what_becomes_of_one_row_of_a_digest_touches_no_other(store: Store) -> None:
     daily = Notify(channels=("app",), when=When.DAILY, daily="08:00")
     jobs, later = [ended_job(store, daily) for _ in range(3)], now() + timedelta(days=2)
-    assert store.jobs.retry(jobs[1].id, "ana") == 10
+    assert store.job_actions.retry(jobs[1].id, "ana") == 10
     app = Recorder()
     assert sender(store, app, clock=lambda: later).send_due(app) == 2
     assert [rows(store, job)["app"].status for job in jobs] == ["sent", "due", "sent"]

@@ -89,7 +89,7 @@ def test_what_was_left_behind_is_cancelled_by_whoever_is_there(
 ) -> None:
     bench = new_bench(FakeProvider(queue="gpu", resumable=True))
     bench.abandoned(AssetState.RUNNING, remote_id=f"remote-{bench.first}")
-    bench.store.jobs.cancel(bench.job.id, "ana")
+    bench.store.job_actions.cancel(bench.job.id, "ana")
 
     async def main() -> None:
         async with bench.worker(worker_queues=leads):

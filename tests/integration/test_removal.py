@@ -96,11 +96,11 @@ def lived(store: Store, content: FolderStore, user_id: str) -> tuple[Job, Job]:
     done, (image, video) = ordered(store, user_id)
     saved(store, content, image, "png")
     saved(store, content, video, "mp4")
-    store.jobs.settle(done.id)
+    store.settlement.settle(done.id)
     deleted, (image, video) = ordered(store, user_id)
     for asset, extension in ((image, "png"), (video, "mp4")):
         saved(store, content, asset, extension, **{"cost.actual": 0.5, "cost.unit": "USD"})
-    store.jobs.settle(deleted.id)
+    store.settlement.settle(deleted.id)
     store.bin.put_job(user_id, deleted.id)
     empty_bin(store, content, 0)
     waiting, items = ordered(store, user_id, channels=("app", "webhook"))

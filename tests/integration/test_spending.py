@@ -58,7 +58,7 @@ def test_what_is_cancelled_in_time_or_fails_is_not_spent(
 ) -> None:
     job, assets = ordered(thrifty)
     change(settings, assets[0].id, state=str(AssetState.FAILED))
-    thrifty.jobs.cancel(job.id, "ana", assets[1].id)
+    thrifty.job_actions.cancel(job.id, "ana", assets[1].id)
     assert thrifty.budgets.spent("ana") == pytest.approx({"USD": 1.6})
 
 
@@ -81,15 +81,15 @@ def test_making_again_counts_and_is_refused_beyond_the_budget(
     for asset in assets:
         failed = {"state": str(AssetState.FAILED), "cost.actual": 0.2}
         change(settings, asset.id, **failed)
-    assert thrifty.jobs.retry(job.id, "ana", assets[0].id) == 1
+    assert thrifty.job_actions.retry(job.id, "ana", assets[0].id) == 1
     assert thrifty.budgets.spent("ana") == pytest.approx({"USD": 2.2})
     with pytest.raises(InvalidInput, match="is left"):
-        thrifty.jobs.retry(job.id, "ana")
+        thrifty.job_actions.retry(job.id, "ana")
     states = [asset.state for asset in thrifty.assets.of_job(job.id)]
     assert states.count(AssetState.FAILED) == 9
     change(settings, assets[1].id, state=str(AssetState.UNKNOWN), **{"cost.estimated": 5.0})
     with pytest.raises(InvalidInput, match="is left"):
-        thrifty.jobs.resend(job.id, "ana", assets[1].id)
+        thrifty.job_actions.resend(job.id, "ana", assets[1].id)
 
 
 @pytest.mark.parametrize("send_again", ["retry", "resend"])
@@ -97,7 +97,7 @@ def test_each_call_counts_whose_cost_nobody_said(
     thrifty: Store, settings: Settings, send_again: str
 ) -> None:
     job, assets = ordered(thrifty)
-    again = getattr(thrifty.jobs, send_again)
+    again = getattr(thrifty.job_actions, send_again)
     state = AssetState.CANCELLED if send_again == "retry" else AssetState.UNKNOWN
 
     def stopped() -> None:

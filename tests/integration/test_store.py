@@ -87,9 +87,9 @@ def test_the_record_has_the_fields_that_the_assignment_names(
 def test_a_job_is_completed_when_its_last_item_is_done_and_not_before(store: Store) -> None:
     job, assets = stored_job(store)
     for asset in assets:
-        assert store.jobs.settle(job.id) == JobStatus.PROCESSING
+        assert store.settlement.settle(job.id) == JobStatus.PROCESSING
         finish(store, asset.id)
-    assert store.jobs.settle(job.id) == JobStatus.COMPLETED
+    assert store.settlement.settle(job.id) == JobStatus.COMPLETED
     settled = store.jobs.get(job.id)
     assert settled is not None
     assert [path.rsplit("-", 1)[1] for path in settled.image_paths] == [
@@ -104,7 +104,7 @@ def test_paths_are_recorded_as_items_arrive_in_slot_order(store: Store) -> None:
     job, assets = stored_job(store)
     for asset in (assets[3], assets[0]):
         finish(store, asset.id)
-        store.jobs.settle(job.id)
+        store.settlement.settle(job.id)
     found = store.jobs.get(job.id)
     assert found is not None
     assert [path.rsplit("-", 1)[1] for path in found.image_paths] == ["1.png", "4.png"]
@@ -118,7 +118,7 @@ def test_a_job_with_something_missing_is_failed_not_completed(store: Store) -> N
     store.transitions.failed(
         claimed(store, assets[0].id), AssetError(code="x", message="It failed.")
     )
-    assert store.jobs.settle(job.id) == JobStatus.FAILED
+    assert store.settlement.settle(job.id) == JobStatus.FAILED
 
 
 def test_settling_at_the_same_time_loses_no_path_and_tells_the_user_once(store: Store) -> None:
@@ -126,7 +126,7 @@ def test_settling_at_the_same_time_loses_no_path_and_tells_the_user_once(store: 
 
     def finish_and_settle(asset: Asset) -> None:
         finish(store, asset.id)
-        store.jobs.settle(job.id)
+        store.settlement.settle(job.id)
 
     with ThreadPoolExecutor(10) as pool:
         list(pool.map(finish_and_settle, assets))
@@ -134,7 +134,7 @@ def test_settling_at_the_same_time_loses_no_path_and_tells_the_user_once(store: 
     assert found is not None
     assert found.status == JobStatus.COMPLETED
     assert (len(found.image_paths), len(found.video_paths)) == (5, 5)
-    store.jobs.settle(job.id)
+    store.settlement.settle(job.id)
     assert {notice.channel for notice in store.notices.of_job(job.id)} == {"terminal", "app"}
 
 
@@ -150,7 +150,7 @@ def test_a_notice_is_not_due_before_the_time_the_user_chose(store: Store) -> Non
     store.jobs.create(planned, moved)
     for asset in moved:
         finish(store, asset.id)
-    store.jobs.settle("later")
+    store.settlement.settle("later")
     assert store.outbox.claim("terminal", "x", 60) == []
     assert [notice.due_at for notice in store.notices.of_job("later")] == [later]
 
@@ -248,7 +248,7 @@ def test_a_wrong_clock_on_a_worker_moves_no_lease(
     _, assets = stored_job(store)
     store.transitions.submitting(claimed(store, assets[0].id))
     for hours in (-5, 5):
-        for module in ("work.transitions", "jobs.jobs", "work.notices"):
+        for module in ("work.transitions", "jobs.settlement", "work.notices"):
             monkeypatch.setattr(f"core.store.{module}.now", lambda: now() + timedelta(hours=hours))  # noqa: B023
         assert store.queue.orphaned(LANE, 10) == []
         assert len(store.queue.due(LANE, "ana", 100)) == 9
@@ -290,8 +290,8 @@ def test_cancelling_ends_what_has_not_begun_and_marks_what_has(store: Store) -> 
     remote = claimed(store, assets[3].id)
     store.transitions.running(remote, "remote-1")
     store.transitions.hand_back(remote, counted=False)
-    assert store.jobs.cancel(job.id, "ben") == 0
-    assert store.jobs.cancel(job.id, "ana") == 9
+    assert store.job_actions.cancel(job.id, "ben") == 0
+    assert store.job_actions.cancel(job.id, "ana") == 9
     assert states(store, job.id)[:4] == ["done", "submitting", "cancelled", "queued"]
     assert set(states(store, job.id)[4:]) == {"cancelled"}
     assert store.leases.to_cancel("test:1") == [assets[1].id]
@@ -301,7 +301,7 @@ def test_cancelling_ends_what_has_not_begun_and_marks_what_has(store: Store) -> 
     assert (resumed.remote_id, resumed.cancel_requested) == ("remote-1", True)
     store.transitions.cancelled(resumed, None)
     store.transitions.cancelled(working, None)
-    assert store.jobs.settle(job.id) == JobStatus.CANCELLED
+    assert store.settlement.settle(job.id) == JobStatus.CANCELLED
 
 
 def test_retrying_opens_the_job_again_and_tells_no_second_time(store: Store) -> None:
@@ -311,18 +311,18 @@ def test_retrying_opens_the_job_again_and_tells_no_second_time(store: Store) -> 
     error = AssetError(code="x", message="It failed.")
     store.transitions.failed(claimed(store, assets[0].id), error)
     store.transitions.unknown(claimed(store, assets[1].id), error)
-    assert store.jobs.settle(job.id) == JobStatus.FAILED
-    assert store.jobs.retry(job.id, "ben") == 0
-    assert store.jobs.retry(job.id, "ana") == 1
+    assert store.settlement.settle(job.id) == JobStatus.FAILED
+    assert store.job_actions.retry(job.id, "ben") == 0
+    assert store.job_actions.retry(job.id, "ana") == 1
     again = store.jobs.get(job.id)
     assert again is not None
     assert (again.status, again.generated_at) == (JobStatus.PROCESSING, None)
     finish(store, assets[0].id)
-    assert store.jobs.settle(job.id) == JobStatus.FAILED
-    assert store.jobs.resend(job.id, "ana", assets[0].id) == 0
-    assert store.jobs.resend(job.id, "ana", assets[1].id) == 1
+    assert store.settlement.settle(job.id) == JobStatus.FAILED
+    assert store.job_actions.resend(job.id, "ana", assets[0].id) == 0
+    assert store.job_actions.resend(job.id, "ana", assets[1].id) == 1
     finish(store, assets[1].id)
-    assert store.jobs.settle(job.id) == JobStatus.COMPLETED
+    assert store.settlement.settle(job.id) == JobStatus.COMPLETED
     assert len(store.notices.of_job(job.id)) == 2, "one in the app, one in the terminal"
 
 
@@ -356,7 +356,7 @@ def test_an_old_answer_is_not_taken_for_that_of_a_newer_call(store: Store) -> No
     store.transitions.unknown(
         claimed(store, assets[0].id), AssetError(code="x", message="Unknown.")
     )
-    store.jobs.resend(job.id, "ana")
+    store.job_actions.resend(job.id, "ana")
     assert not store.transitions.answered_late(old, "remote-1")
     store.transitions.submitting(claimed(store, assets[0].id))
     assert not store.transitions.answered_late(old, "remote-1")
@@ -376,7 +376,7 @@ def test_a_wish_to_cancel_does_not_wait_for_a_pause(store: Store) -> None:
     job, assets = stored_job(store)
     working = claimed(store, assets[0].id)
     store.transitions.submitting(working)
-    store.jobs.cancel(job.id, "ana", assets[0].id)
+    store.job_actions.cancel(job.id, "ana", assets[0].id)
     store.transitions.hand_back(working, 3600, counted=False)
     assert store.queue.to_cancel(10) == [assets[0].id]
 
@@ -388,8 +388,8 @@ def test_a_retry_beside_a_settling_leaves_the_job_open(store: Store) -> None:
     store.transitions.failed(claimed(store, assets[0].id), AssetError(code="x", message="No."))
     with ThreadPoolExecutor(2) as pool:
         for _ in range(10):
-            settling = pool.submit(store.jobs.settle, job.id)
-            store.jobs.retry(job.id, "ana")
+            settling = pool.submit(store.settlement.settle, job.id)
+            store.job_actions.retry(job.id, "ana")
             settling.result()
             found = store.jobs.get(job.id)
             assert found is not None
@@ -397,7 +397,7 @@ def test_a_retry_beside_a_settling_leaves_the_job_open(store: Store) -> None:
             store.transitions.failed(
                 claimed(store, assets[0].id), AssetError(code="x", message="No.")
             )
-    assert store.jobs.unsettled() == [job.id]
+    assert store.settlement.unsettled() == [job.id]
 
 
 def test_nobody_reads_what_is_not_theirs(store: Store) -> None:

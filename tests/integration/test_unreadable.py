@@ -361,7 +361,7 @@ def readings(store: Store, studio: Studio, job_ids: list[str]) -> dict[str, Call
         "processing": lambda: store.jobs.processing("ana", 5000),
         "prompts": lambda: store.jobs.prompts(job_ids),
         "history": lambda: store.jobs.history("ana", 1000),
-        "unsettled": store.jobs.unsettled,
+        "unsettled": store.settlement.unsettled,
         "assets": lambda: store.assets.of_jobs(job_ids, binned=True),
         "facets": lambda: [facets_of(studio, "ana", view, binned=each) for each in (True, False)],
         "spent": lambda: store.budgets.spent("ana"),
@@ -519,7 +519,7 @@ def test_an_id_that_is_none_takes_nothing_down_and_is_set_aside(
     assert raw.count_documents({}) == before + len(ODD_IDS)
     errors = raised(readings(store, opened, [job["_id"]]))
     errors |= raised({"page": lambda: look(opened, JobChannel(Looker("ana"), job["_id"]))})
-    errors |= raised({"settle": lambda: store.jobs.settle(job["_id"])})
+    errors |= raised({"settle": lambda: store.settlement.settle(job["_id"])})
     assert not errors, "\n".join(f"{n}: {e}" for n, e in errors.items())
 
     stored = sorted(map(repr, raw.find()))
@@ -740,7 +740,7 @@ def test_what_an_unreadable_item_may_have_cost_stays_counted(store: Store, poiso
     waiting = asset_of(job, AssetState.QUEUED, 2) | {"params": 5, "timings": {"queued_at": now()}}
     poison.insert("jobs", job)
     poison.insert("assets", sent, waiting)
-    assert store.jobs.settle(job["_id"]) == JobStatus.FAILED
+    assert store.settlement.settle(job["_id"]) == JobStatus.FAILED
     first, second = store.assets.of_job(job["_id"])
     assert (first.state, second.state) == (AssetState.FAILED, AssetState.FAILED)
     assert first.error is not None

@@ -41,7 +41,7 @@ def good(store: Store, content: FolderStore, poison: Poison) -> list[Asset]:
     _job, assets = stored_job(store, "ana", "a red fox")
     for asset in assets:
         finished(store, content, asset, b"data")
-    store.jobs.settle(assets[0].job_id)
+    store.settlement.settle(assets[0].job_id)
     items = list(poison.assets("ana", list(AssetState)))[::SOME]
     jobs = [job for _name, job in poison.jobs("ana")][::SOME]
     poison.insert("jobs", *(job for _name, job, _item in items), *jobs)
@@ -138,15 +138,15 @@ def test_an_account_is_removed_with_all_that_cannot_be_read(
         store.account_deletion.ask("ana")
         database["users"].update_one({"_id": "ana"}, {"$set": {"deleting_at": EPOCH}})
         database["jobs"].update_many({}, {"$set": {"updated_at": EPOCH}})
-        for job_id in [*store.jobs.end_unreadable(), *store.jobs.unsettled()]:
-            store.jobs.settle(job_id)
+        for job_id in [*store.settlement.end_unreadable(), *store.settlement.unsettled()]:
+            store.settlement.settle(job_id)
         database["jobs"].update_many({}, {"$set": {"updated_at": EPOCH}})
         database["assets"].update_many(
             {"state": {"$in": ["queued", "submitting", "running", "saving"]}},
             {"$set": {"state": "cancelled"}},
         )
-        for job_id in store.jobs.unsettled():
-            store.jobs.settle(job_id)
+        for job_id in store.settlement.unsettled():
+            store.settlement.settle(job_id)
         database["jobs"].update_many({}, {"$set": {"updated_at": EPOCH}})
         remove_accounts(store, content)
         if store.users.get("ana") is None:

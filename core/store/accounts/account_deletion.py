@@ -16,7 +16,7 @@ from core.store.accounts.email_addresses import EmailAddressStore
 from core.store.accounts.login_sessions import LoginSessionStore
 from core.store.accounts.login_throttle import LoginThrottle
 from core.store.documents.lease import NOW, from_now
-from core.store.jobs.jobs import JobStore
+from core.store.jobs.job_actions import JobActionStore
 from core.store.spending.budgets import BudgetStore
 
 Document = dict[str, Any]
@@ -34,7 +34,7 @@ class AccountDeletion:
 
     Args:
         database: where everything of an account is.
-        jobs: cancels what is being made.
+        job_actions: cancels what is being made.
         budgets: keeps what counts in a budget.
         sessions: ends logins.
         attempts: forgets how often a login was tried.
@@ -44,14 +44,14 @@ class AccountDeletion:
     def __init__(  # noqa: PLR0913, PLR0917  # whatever keeps something of an account
         self,
         database: Database[Document],
-        jobs: JobStore,
+        job_actions: JobActionStore,
         budgets: BudgetStore,
         sessions: LoginSessionStore,
         attempts: LoginThrottle,
         addresses: EmailAddressStore,
     ) -> None:
         self._database = database
-        self._jobs = jobs
+        self._job_actions = job_actions
         self._budgets = budgets
         self._sessions = sessions
         self._attempts = attempts
@@ -129,7 +129,7 @@ class AccountDeletion:
         )
         uncancelled = _open(user_id) | {"cancel_requested": {"$ne": True}}
         for job_id in self._database["assets"].distinct("job_id", uncancelled):
-            self._jobs.cancel(job_id, user_id)
+            self._job_actions.cancel(job_id, user_id)
 
 
 _MARKED: Final[Document] = {"deleting_at": {"$type": "date"}}

@@ -31,7 +31,7 @@ from core.models import (
 from core.store.accounts.account_deletion import QUIET_SECONDS
 from core.store.documents.lease import NOW, from_now
 from core.store.documents.reading import read, read_each
-from core.store.jobs.jobs import JobStore
+from core.store.jobs.settlement import SettlementStore
 from core.store.spending.budgets import STORE_SECONDS
 
 Document = dict[str, Any]
@@ -49,18 +49,18 @@ class BinStore:
     Args:
         client: opens transactions.
         database: where everything is.
-        jobs: settles jobs that items are removed from.
+        settlement: settles jobs that items are removed from.
     """
 
     def __init__(
         self,
         client: MongoClient[Document],
         database: Database[Document],
-        jobs: JobStore,
+        settlement: SettlementStore,
     ) -> None:
         self._client = client
         self._database = database
-        self._jobs = jobs
+        self._settlement = settlement
 
     def put(self, owner: str, asset_ids: Sequence[str]) -> None:
         """Put a user's finished items into the bin; those that lie there stay as they are."""
@@ -182,7 +182,7 @@ class BinStore:
             changed = {"$set": {"updated_at": now()}}
             database["jobs"].update_one({"_id": asset.job_id}, changed, session=session)
             if database["assets"].find_one(of_job, {"_id": True}, session=session) is not None:
-                self._jobs.settle_within(asset.job_id, session)
+                self._settlement.settle_within(asset.job_id, session)
                 return
             for name in ("outbox", "shares"):
                 database[name].delete_many(of_job, session=session)
