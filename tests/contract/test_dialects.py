@@ -242,7 +242,7 @@ def test_a_server_is_recognised_once_and_free_of_charge(
     async def run(url: str) -> str:
         provider = provider_at(url)
         for _ in range(2):
-            spoken = await provider._spoken()  # noqa: SLF001  # before anything is made
+            spoken = await provider._detect_dialect()  # noqa: SLF001  # before anything is made
         await provider.close()
         return spoken.name
 
@@ -265,9 +265,9 @@ def test_a_server_that_is_out_of_order_is_recognised_later() -> None:
     async def run(url: str) -> list[str]:
         nonlocal broken
         provider = provider_at(url)
-        first = await provider._spoken()  # noqa: SLF001  # as above
+        first = await provider._detect_dialect()  # noqa: SLF001  # as above
         broken = False
-        second = await provider._spoken()  # noqa: SLF001  # as above
+        second = await provider._detect_dialect()  # noqa: SLF001  # as above
         await provider.close()
         return [first.name, second.name]
 

@@ -25,7 +25,7 @@ from core.providers.errors import (
 )
 from core.providers.responses.loose_json import read_documents
 from core.providers.responses.reader import read_reply
-from core.providers.responses.wording import words
+from core.providers.responses.vendor_message import code_and_message
 from tests.contract.test_vendor_replies import (
     ENCODED,
     IMAGE,
@@ -343,4 +343,4 @@ def test_help_beside_an_error_is_no_image() -> None:
 @pytest.mark.parametrize("text", ["[" * 200_000, '{"a":' * 200_000, "[x" * 200_000, '"' * 99_999])
 def test_what_is_no_json_is_given_up_soon(text: str) -> None:
     assert read_documents(text.encode()) in ([], [""])
-    assert words(text)[0] == ""
+    assert code_and_message(text)[0] == ""

@@ -19,7 +19,7 @@ from core.providers.errors import (
 )
 from core.providers.horde.provider import ANONYMOUS, IMPOSSIBLE, Horde
 from core.providers.horde.request import ANY
-from core.providers.http.polling import UNANSWERED
+from core.providers.http.polling import MAX_UNANSWERED
 from core.providers.registry import open_catalogue
 from core.settings import Settings
 from core.studio.order import Choice, Order
@@ -118,7 +118,7 @@ def test_an_image_is_left_for_later_after_so_many_polls_without_an_answer(
             await provider.close()
 
     asyncio.run(run())
-    assert asked == UNANSWERED
+    assert asked == MAX_UNANSWERED
 
 
 @pytest.mark.parametrize(

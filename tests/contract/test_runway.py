@@ -23,7 +23,7 @@ from core.providers.errors import (
     ProviderUnavailable,
     RequestRejected,
 )
-from core.providers.http.polling import UNANSWERED
+from core.providers.http.polling import MAX_UNANSWERED
 from core.providers.runway.provider import UNLIMITED
 from core.settings import Settings
 from core.store import Store
@@ -346,7 +346,7 @@ UPSET = [(429, ""), (500, ""), (503, ""), (200, "{")]
 
 
 def test_polls_without_an_answer_are_made_again(world: RunwayWorld, tmp_path: Path) -> None:
-    assert len(UPSET) < UNANSWERED
+    assert len(UPSET) < MAX_UNANSWERED
     world.account.upset.extend(UPSET)
     world.make(runway_image(), tmp_path / "x")
     assert not world.account.upset
@@ -356,7 +356,7 @@ def test_polls_without_an_answer_are_made_again(world: RunwayWorld, tmp_path: Pa
 def test_too_many_polls_without_an_answer_leave_a_task_for_later(
     world: RunwayWorld, tmp_path: Path
 ) -> None:
-    world.account.upset.extend([(200, "[]"), (200, "{}")] * UNANSWERED)
+    world.account.upset.extend([(200, "[]"), (200, "{}")] * MAX_UNANSWERED)
     assert isinstance(world.error(runway_image(), tmp_path / "x"), ProviderUnavailable)
 
 

@@ -24,7 +24,8 @@ from core.providers.errors import (
     RateLimited,
     RequestRejected,
 )
-from core.providers.responses.refusals import Vendor, asking
+from core.providers.http.call_errors import provider_errors
+from core.providers.responses.vendor_errors import Vendor
 from core.system.http_headers import retry_after
 
 KEY = "a-very-secret-key-for-tests"
@@ -32,8 +33,8 @@ ACME = Vendor(
     title="Acme",
     key_setting="ACME_KEY",
     secrets=(KEY, ""),
-    rejected=frozenset({"blocked"}),
-    spent=frozenset({"no_credit", "credit is used up"}),
+    rejection_codes=frozenset({"blocked"}),
+    balance_codes=frozenset({"no_credit", "credit is used up"}),
 )
 
 
@@ -45,7 +46,7 @@ def meaning(
     creating: bool = True,
     vendor: Vendor = ACME,
 ) -> ProviderError:
-    return vendor.answer(status, headers or {}, body, creating=creating)
+    return vendor.error_from_response(status, headers or {}, body, creating=creating)
 
 
 # What an answer means
@@ -82,7 +83,7 @@ def test_an_answer_means_the_same_whoever_asks(
 def test_trouble_is_open_where_it_may_have_been_charged_and_passing_where_not(status: int) -> None:
     assert type(meaning(status)) is OutcomeUnknown
     assert type(meaning(status, creating=False)) is ProviderUnavailable
-    free = Vendor(title="Acme", key_setting="ACME_KEY", free=frozenset({429, status}))
+    free = Vendor(title="Acme", key_setting="ACME_KEY", uncharged=frozenset({429, status}))
     assert type(meaning(status, vendor=free)) is ProviderUnavailable
 
 
@@ -156,7 +157,7 @@ def test_no_answer_is_too_odd_and_no_secret_shows(
     assert len(error.message.splitlines()) == 1
     assert len(error.message) < 400
     if error.retryable and creating:
-        assert status in vendor.free
+        assert status in vendor.uncharged
 
 
 @given(parts=st.lists(texts | st.just(KEY)))
@@ -238,21 +239,21 @@ def caused(error: Exception, by: Exception) -> Exception:
 )
 def test_why_nobody_can_be_reached_is_said(error: Exception, words: str) -> None:
     for creating in (True, False):
-        found = ACME.no_answer(error, creating=creating, sent=False)
+        found = ACME.no_response(error, creating=creating, sent=False)
         assert type(found) is ProviderUnavailable
         assert found.message.startswith(f"Acme cannot be reached{words}")
-    assert type(ACME.no_answer(error, creating=True, sent=True)) is OutcomeUnknown
+    assert type(ACME.no_response(error, creating=True, sent=True)) is OutcomeUnknown
 
 
 def test_an_error_that_names_itself_as_its_cause_is_looked_at_once() -> None:
     one, other = ValueError(), ValueError()
     one.__cause__, other.__cause__ = other, one
-    assert type(ACME.no_answer(one, creating=True, sent=False)) is ProviderUnavailable
+    assert type(ACME.no_response(one, creating=True, sent=False)) is ProviderUnavailable
 
 
 def raised(error: BaseException, *, creating: bool = True, sent: bool = True) -> BaseException:
     async def main() -> None:
-        async with asking(ACME, creating=creating) as call:
+        async with provider_errors(ACME, creating=creating) as call:
             call.sent = sent
             call.reply = f"half an answer to {KEY}".encode()
             raise error

@@ -19,11 +19,11 @@ from starlette.routing import Route
 
 from core.models import Kind
 from core.providers.errors import ProviderError, ProviderUnavailable, RequestRejected
-from core.providers.http import address_rules, download
-from core.providers.http.address_rules import Walled, Walls
-from core.providers.http.download import MIB, Fetcher, insist
+from core.providers.http import download, ssrf_guard
+from core.providers.http.download import MIB, Fetcher, fetch_with_retries
+from core.providers.http.ssrf_guard import AddressForbidden, SsrfGuard
 from core.providers.responses.media_search import Medium
-from core.providers.responses.refusals import Vendor
+from core.providers.responses.vendor_errors import Vendor
 from tests.product import free_port
 from tests.servers.wire import clip, cut, picture, serving
 
@@ -146,7 +146,7 @@ def test_a_file_that_is_late_is_insisted_on(address: str, files: Files, tmp_path
     async def once() -> None:
         await fetcher.save([Medium(f"{address}/late")], tmp_path / "x", Kind.IMAGE)
 
-    asyncio.run(insist(once, ACME, 0.001))
+    asyncio.run(fetch_with_retries(once, ACME, 0.001))
     assert (tmp_path / "x").read_bytes() == PNG
     assert files.asked["late"] == 3
 
@@ -156,7 +156,7 @@ def test_being_refused_while_asking_for_a_file_never_ends_an_item() -> None:
         raise RequestRejected("no", details={"status": 404})
 
     with pytest.raises(ProviderUnavailable, match="does not know this task"):
-        asyncio.run(insist(refused, ACME, 0.0))
+        asyncio.run(fetch_with_retries(refused, ACME, 0.0))
 
 
 def test_the_key_goes_to_the_own_origin_and_never_beyond(tmp_path: Path) -> None:
@@ -197,7 +197,7 @@ def test_an_address_of_no_web_server_is_refused(tmp_path: Path, given: str) -> N
     assert not caught.value.retryable
 
 
-# Walls
+# SsrfGuard
 
 
 @pytest.fixture
@@ -212,13 +212,13 @@ def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
             return known[name]
         return [str(socket.getaddrinfo(name, None, flags=socket.AI_NUMERICHOST)[0][4][0])]
 
-    monkeypatch.setattr(address_rules, "look_up", look_up)
+    monkeypatch.setattr(ssrf_guard, "look_up", look_up)
     return known
 
 
 def allowed(base: str, given: str, **more: Any) -> list[str]:
-    found = Walls(base, **more)
-    (url, *_) = found.places(given)
+    found = SsrfGuard(base, **more)
+    (url, *_) = found.candidates(given)
     return asyncio.run(found.addresses(url))
 
 
@@ -253,7 +253,7 @@ def test_a_vendor_on_the_internet_leads_nowhere_private(
     names: dict[str, list[str]], given: str
 ) -> None:
     names["api.example"], names["rebound.example"] = ["93.184.216.34"], ["10.0.0.7"]
-    with pytest.raises(Walled):
+    with pytest.raises(AddressForbidden):
         allowed("https://api.example/v1", given)
 
 
@@ -264,7 +264,7 @@ FURTHER = [each for each in PRIVATE if not any(own in each for own in SPELT_OTHE
 @pytest.mark.parametrize("given", FURTHER)
 def test_a_vendor_on_this_machine_leads_no_further(names: dict[str, list[str]], given: str) -> None:
     names["rebound.example"] = ["10.0.0.7"]
-    with pytest.raises(Walled):
+    with pytest.raises(AddressForbidden):
         allowed("http://127.0.0.1:8188/v1", given)
 
 
@@ -289,7 +289,7 @@ def test_other_ports_of_a_local_server_are_open_but_for_services(
     if open_:
         assert allowed(base, given, closed_ports={8501})
     else:
-        with pytest.raises(Walled):
+        with pytest.raises(AddressForbidden):
             allowed(base, given, closed_ports={8501})
 
 

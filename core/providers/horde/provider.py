@@ -39,12 +39,13 @@ from core.providers.errors import (
     RequestRejected,
 )
 from core.providers.horde.request import LARGE, OPTIONS, SMALL, order_of
+from core.providers.http.call_errors import provider_errors
 from core.providers.http.client import http_client, read_body
-from core.providers.http.download import Fetcher, insist
-from core.providers.http.polling import UNANSWERED, left_for_later
+from core.providers.http.download import Fetcher, fetch_with_retries
+from core.providers.http.polling import MAX_UNANSWERED, resumable
 from core.providers.responses.reader import Reply, number, read_reply
-from core.providers.responses.refusals import Vendor, asking, body_of
-from core.providers.responses.wording import words
+from core.providers.responses.vendor_errors import Vendor, body_of
+from core.providers.responses.vendor_message import code_and_message
 
 ANONYMOUS: Final = "0000000000"
 MODELS: Final = ("stable_diffusion", "AlbedoBase XL (SDXL)")
@@ -61,7 +62,7 @@ _REJECTED: Final = frozenset(
 )
 _LATER: Final = {"MaintenanceMode": 60.0, "NoValidWorkers": 600.0, "TimeoutIP": 600.0}  # seconds
 _FORGOTTEN: Final = frozenset({404, 410})
-LOOK_EVERY: Final = 8  # polls that do not say whether it is done; `status` is asked rarely
+FILE_CHECK_EVERY: Final = 8  # polls that do not say whether it is done; `status` is asked rarely
 
 
 class Horde(Provider):
@@ -102,16 +103,16 @@ class Horde(Provider):
             title=self.title,
             key_setting="AI_HORDE_API_KEY",
             secrets=() if api_key == ANONYMOUS else (api_key,),
-            free=frozenset({HTTPStatus.TOO_MANY_REQUESTS, *range(500, 600)}),
-            rejected=_REJECTED,
+            uncharged=frozenset({HTTPStatus.TOO_MANY_REQUESTS, *range(500, 600)}),
+            rejection_codes=_REJECTED,
         )
-        self._unusable: ProviderError | None = None
+        self._setup_error: ProviderError | None = None
         try:
             self._vendor.checked_key(api_key)
             self._client = http_client(self._base_url)
             self._fetcher = Fetcher(self._vendor, self._base_url)
         except Exception as error:  # noqa: BLE001  # one setting's mistake takes no other down
-            self._unusable = self._vendor.not_sent(error)
+            self._setup_error = self._vendor.not_sent(error)
         self.consent = (
             N_(
                 "Prompts are sent to volunteers' computers all over the world, and their owners "
@@ -148,8 +149,8 @@ class Horde(Provider):
             details = {} if warnings is None else {"warnings": warnings}
             return Submission(answer.id, details=details, reply=raw)
         if answer.refused:
-            raise self._vendor.failed(answer.code, answer.message)
-        raise self._vendor.unreadable()
+            raise self._vendor.error_from_message(answer.code, answer.message)
+        raise self._vendor.unreadable_response()
 
     async def follow(self, submission: Submission, report: Report) -> Outcome:
         """Wait until a volunteer has drawn the image.
@@ -168,7 +169,7 @@ class Horde(Provider):
                 task = await self._checked(remote_id, polls)
             except ProviderError as error:
                 unanswered += 1
-                if unanswered == UNANSWERED:
+                if unanswered == MAX_UNANSWERED:
                     raise self._left(error) from None
                 pause = max(pause, min(error.retry_after or 0.0, 60.0))
             else:
@@ -197,16 +198,16 @@ class Horde(Provider):
             task = await self._look("status", remote_id)
             self._look_for_censorship(task)
             if not task.media:
-                raise self._vendor.unreadable()
+                raise self._vendor.unreadable_response()
             await self._fetcher.save(task.media, destination, Kind.IMAGE)
 
-        await insist(fetch, self._vendor, self._poll_seconds)
+        await fetch_with_retries(fetch, self._vendor, self._poll_seconds)
 
     async def reread(self, reply: bytes, request: Request) -> Submission:
         """Return the image that a kept reply says was asked for."""
         answer = read_reply(reply, request.kind)
         if not answer.id:
-            raise self._vendor.unreadable()
+            raise self._vendor.unreadable_response()
         return Submission(answer.id, reply=reply)
 
     async def cancel(self, submission: Submission) -> None:
@@ -234,17 +235,17 @@ class Horde(Provider):
 
     async def close(self) -> None:
         """Close the connections."""
-        if self._unusable is None:
+        if self._setup_error is None:
             await self._client.aclose()
 
     async def _ask(
         self, method: str, path: str, body: Mapping[str, Any] | None = None
     ) -> tuple[Reply, bytes]:
         """Return what the Horde answers."""
-        if self._unusable is not None:
-            raise self._unusable
+        if self._setup_error is not None:
+            raise self._setup_error
         async with (
-            asking(self._vendor),
+            provider_errors(self._vendor),
             self._client.stream(
                 method,
                 f"{self._base_url}/api/v2/{path}",
@@ -267,7 +268,7 @@ class Horde(Provider):
             raise ProviderUnavailable(
                 sentence.format(provider=self.title), details={"status": answer.status_code}
             )
-        code, message = words(body_of(answer))
+        code, message = code_and_message(body_of(answer))
         said = self._vendor.cleaned(message)
         if code in _LATER:
             sentence = N_("{provider} makes nothing at the moment: {said}")
@@ -286,8 +287,8 @@ class Horde(Provider):
         """Return how an image stands; where that is not said, what else is said of it."""
         task = await self._look("check", remote_id)
         if task.document is None:
-            raise self._vendor.unreadable()
-        if not isinstance(task.fact("done"), bool) and polls % LOOK_EVERY == 0:
+            raise self._vendor.unreadable_response()
+        if not isinstance(task.fact("done"), bool) and polls % FILE_CHECK_EVERY == 0:
             return await self._look("status", remote_id)
         return task
 
@@ -296,7 +297,7 @@ class Horde(Provider):
         if error.details.get("status") in _FORGOTTEN:
             sentence = N_("{provider} has forgotten this image.")  # making it anew is free
             return GenerationFailed(sentence.format(provider=self.title), retryable=True)
-        return left_for_later(error, self._vendor)
+        return resumable(error, self._vendor)
 
     async def _give_up(self, submission: Submission) -> None:
         """Take an image that nobody can make out of the queue, where it would wait in vain."""

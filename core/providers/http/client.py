@@ -1,4 +1,4 @@
-"""HTTP clients for vendors: they mark what was sent, and bound what comes back."""
+"""HTTP clients for vendors: they observe what was sent, and bound the responses."""
 
 import ssl
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -14,20 +14,20 @@ import httpx2
 
 from core.providers.errors import REPLY_MAX_BYTES
 
-KEPT_ALIVE: Final = 20
-"""Connections that an HTTP client keeps: looking through a thousand idle ones takes a core."""
+MAX_KEEPALIVE_CONNECTIONS: Final = 20
+"""Idle connections that an HTTP client keeps: looking through a thousand takes a core."""
 ERROR_MAX_BYTES: Final = 1024**2
-"""The most that is read of a reply that says what went wrong; the rest is left unread."""
+"""The most that is read of an error response; the rest is left unread."""
 STREAM_MAX_BYTES: Final = 4 * REPLY_MAX_BYTES
 """The most that an event stream may send in all, previews included."""
-_ERROR: Final = 400
+_FIRST_ERROR_STATUS: Final = 400
 _GZIP: Final = b"\x1f\x8b"
-# What is not packed, whatever the header says.
-_PLAIN: Final = (b"{", b"[", b"\x89PNG", b"\xff\xd8\xff", b"RIFF", b"\x1aE\xdf\xa3")
+# Beginnings of bodies that are not compressed, whatever the header says.
+_UNCOMPRESSED: Final = (b"{", b"[", b"\x89PNG", b"\xff\xd8\xff", b"RIFF", b"\x1aE\xdf\xa3")
 
 
 class ReplyTooLarge(Exception):
-    """A vendor's reply has no end, or unpacks to far more than it is."""
+    """A vendor's reply exceeds its limit, perhaps when decompressed."""
 
 
 @dataclass
@@ -35,25 +35,25 @@ class Call:
     """One call to a vendor.
 
     Attributes:
-        sent: whether the first byte of its request left this machine. What goes wrong before
-            that cannot have been charged.
-        reply: the raw body that came, as far as it came; None: none.
+        sent: whether the first byte of its request was sent. What fails before that cannot have
+            been charged.
+        reply: the raw body as far as it was received; None: none.
     """
 
     sent: bool = False
     reply: bytes | None = None
 
     async def trace(self, event: str, info: Mapping[str, Any]) -> None:
-        """Take note of what the HTTP library does; an extension of its requests."""
+        """Note an event of the HTTP library: the `trace` extension of its requests."""
         if event.endswith(".send_request_headers.started"):
-            # What goes to a proxy first, to be connected, is not the request.
+            # A CONNECT to a proxy is not the request yet.
             self.sent = self.sent or info["request"].method != b"CONNECT"
         elif event.endswith(".send_request_headers.failed") and _is_refused_here(info):
             self.sent = False
 
 
 def _is_refused_here(info: Mapping[str, Any]) -> bool:
-    """Whether the HTTP library itself refused a request, before anything was written."""
+    """Whether the HTTP library itself refused a request before it wrote anything."""
     return type(info.get("exception")).__name__ == "LocalProtocolError"
 
 
@@ -61,7 +61,7 @@ _CALL: Final[ContextVar[Call | None]] = ContextVar("vendor_call", default=None)
 
 
 @contextmanager
-def observed() -> Iterator[Call]:
+def observe_call() -> Iterator[Call]:
     """Observe the requests that are sent in the block."""
     call = Call()
     token = _CALL.set(call)
@@ -72,21 +72,21 @@ def observed() -> Iterator[Call]:
 
 
 def may_use_proxy(base_url: str | None) -> bool:
-    """Whether the proxy that the environment may name is for this address, too.
+    """Whether a proxy of the environment applies to this address.
 
-    It is for vendors on the internet, and does not reach what runs on this machine.
+    It is for vendors on the internet, and does not reach servers on this machine.
     """
     return urlsplit(base_url or "").hostname not in {"localhost", "127.0.0.1", "::1"}
 
 
 @cache
 def tls() -> ssl.SSLContext:
-    """Return what secure connections are made with, once: reading all certificates takes long."""
+    """Return the TLS context, made once: reading all certificates takes long."""
     return httpx2.create_ssl_context()
 
 
 def http_client(base_url: str | None = None) -> httpx2.AsyncClient:
-    """Return a client for a vendor: it goes nowhere by itself, and keeps few connections.
+    """Return a client for a vendor that follows no redirects and keeps few connections.
 
     Args:
         base_url: the vendor's address; None: the SDK knows it.
@@ -98,29 +98,31 @@ def http_client(base_url: str | None = None) -> httpx2.AsyncClient:
         verify=tls(),
         follow_redirects=False,
         trust_env=may_use_proxy(base_url),
-        limits=httpx2.Limits(max_connections=None, max_keepalive_connections=KEPT_ALIVE),
-        event_hooks={"request": [_mark], "response": [_bound]},
+        limits=httpx2.Limits(
+            max_connections=None, max_keepalive_connections=MAX_KEEPALIVE_CONNECTIONS
+        ),
+        event_hooks={"request": [_observe_request], "response": [_bound_response]},
     )
 
 
 def httpx_client(base_url: str | None = None) -> httpx.AsyncClient:
-    """Return the same for an SDK that knows only `httpx`, the older of the two libraries."""
+    """Return the same for an SDK that takes only `httpx`, the older of the two libraries."""
     return httpx.AsyncClient(
-        transport=_Bridge(http_client(base_url)), follow_redirects=False, trust_env=False
+        transport=_HttpxBridge(http_client(base_url)), follow_redirects=False, trust_env=False
     )
 
 
 @asynccontextmanager
-async def opened(
+async def open_response(
     client: httpx2.AsyncClient,
     method: str,
     url: str,
     **more: Any,  # noqa: ANN401  # as it takes them
 ) -> AsyncIterator[httpx2.Response]:
-    """Send a request that no SDK has a call for, and open its answer.
+    """Send a request that the SDK has no method for, and open its response.
 
     Raises:
-        httpx2.HTTPStatusError: it is no success; what it says has been read.
+        httpx2.HTTPStatusError: it is no success; its body has been read.
     """
     async with client.stream(method, url, **more) as response:
         if not response.is_success:
@@ -134,7 +136,7 @@ async def read_body(parts: AsyncIterator[bytes], call: Call | None = None) -> by
 
     Args:
         parts: of it.
-        call: what keeps what has come if it does not come to its end.
+        call: keeps what was received where it breaks off.
     """
     body = bytearray()
     try:
@@ -150,12 +152,12 @@ async def read_body(parts: AsyncIterator[bytes], call: Call | None = None) -> by
 
 
 class BoundedBody(httpx2.AsyncByteStream):
-    """A response's body, unpacked piece by piece and no further than allowed.
+    """A response's body, decompressed piece by piece up to a limit.
 
     Args:
         response: whose body it is.
         limit: bytes that it may have.
-        cut: whether the rest is left out, rather than an error.
+        cut: whether it is cut at the limit, rather than an error.
     """
 
     def __init__(self, response: httpx2.Response, limit: int, *, cut: bool) -> None:
@@ -165,11 +167,11 @@ class BoundedBody(httpx2.AsyncByteStream):
         self._cut = cut
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        """Yield the unpacked pieces."""
+        """Yield the decompressed pieces."""
         size = 0
         parts = aiter(self._stream)  # type: ignore[arg-type]
         first = await anext(parts, b"")
-        is_plain = first.startswith(_PLAIN) or first[4:8] == b"ftyp"
+        is_plain = first.startswith(_UNCOMPRESSED) or first[4:8] == b"ftyp"
         named = self._coding.strip().lower().endswith("gzip")
         coding = "" if is_plain or (named and not first.startswith(_GZIP)) else self._coding
         for again in (True, True, False):
@@ -179,7 +181,7 @@ class BoundedBody(httpx2.AsyncByteStream):
             if not again:
                 break
             first = await anext(parts, b"")
-            if not first.startswith(_GZIP):  # packed once more, or without a word of it
+            if not first.startswith(_GZIP):  # compressed once more, or without a header
                 parts = aiter(_Joined(first, parts))
                 break
             coding = "gzip"
@@ -209,14 +211,14 @@ class _Joined(httpx2.AsyncByteStream):
             yield part
 
 
-async def _mark(request: httpx2.Request) -> None:
+async def _observe_request(request: httpx2.Request) -> None:
     call = _CALL.get()
     if call is not None:
         request.extensions = {**request.extensions, "trace": call.trace}
 
 
-async def _bound(response: httpx2.Response) -> None:
-    failed = response.status_code >= _ERROR
+async def _bound_response(response: httpx2.Response) -> None:
+    failed = response.status_code >= _FIRST_ERROR_STATUS
     streams = "text/event-stream" in response.headers.get("content-type", "")
     limit = ERROR_MAX_BYTES if failed else STREAM_MAX_BYTES if streams else REPLY_MAX_BYTES
     response.stream = BoundedBody(response, limit, cut=failed)
@@ -224,7 +226,7 @@ async def _bound(response: httpx2.Response) -> None:
         response.headers.pop(name, None)
 
 
-class _Bridge(httpx.AsyncBaseTransport):
+class _HttpxBridge(httpx.AsyncBaseTransport):
     """Sends the requests of `httpx` with a client of `httpx2`, so that one code bounds both."""
 
     def __init__(self, client: httpx2.AsyncClient) -> None:
@@ -236,7 +238,7 @@ class _Bridge(httpx.AsyncBaseTransport):
             request.method,
             str(request.url),
             headers=request.headers.raw,
-            stream=_Handed(request.stream),  # type: ignore[arg-type]
+            stream=_RequestBody(request.stream),  # type: ignore[arg-type]
             extensions={"timeout": timeout},
         )
         with _as_httpx(request):
@@ -244,7 +246,7 @@ class _Bridge(httpx.AsyncBaseTransport):
         return httpx.Response(
             response.status_code,
             headers=response.headers.raw,
-            stream=_Received(response, request),
+            stream=_ResponseBody(response, request),
             request=request,
         )
 
@@ -252,7 +254,7 @@ class _Bridge(httpx.AsyncBaseTransport):
         await self._client.aclose()
 
 
-class _Handed(httpx2.AsyncByteStream):
+class _RequestBody(httpx2.AsyncByteStream):
     """The body of a request of `httpx`."""
 
     def __init__(self, stream: httpx.AsyncByteStream) -> None:
@@ -263,7 +265,7 @@ class _Handed(httpx2.AsyncByteStream):
             yield part
 
 
-class _Received(httpx.AsyncByteStream):
+class _ResponseBody(httpx.AsyncByteStream):
     """The body of a response of `httpx2`, for `httpx`."""
 
     def __init__(self, response: httpx2.Response, request: httpx.Request) -> None:

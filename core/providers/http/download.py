@@ -1,7 +1,7 @@
-"""Getting a finished file from where the vendor says.
+"""Downloading a finished file from the address that the vendor gives.
 
-Every hop is checked, the key goes to the provider's own origin and never beyond, what comes is
-bounded while it is read and judged by its bytes.
+Every redirect is checked, the key is sent to the provider's own origin only, the body is bounded
+while it is read, and its kind is told by its bytes.
 """
 
 import asyncio
@@ -23,34 +23,34 @@ from core.providers.errors import (
     ProviderUnavailable,
     RequestRejected,
 )
-from core.providers.http.address_rules import Walled, Walls
 from core.providers.http.client import BoundedBody, ReplyTooLarge, tls
-from core.providers.http.polling import left_for_later
+from core.providers.http.polling import resumable
+from core.providers.http.ssrf_guard import AddressForbidden, SsrfGuard
 from core.providers.responses.media_search import Medium
 from core.providers.responses.reader import read_reply
-from core.providers.responses.refusals import Vendor
 from core.providers.responses.signatures import HEAD, is_text, kind_of
+from core.providers.responses.vendor_errors import Vendor
 from core.system.backoff import Backoff
 from core.system.internet import request_checked
 
 MIB: Final = 1024**2
 MAX_BYTES: Final = {Kind.IMAGE: 100 * MIB, Kind.VIDEO: 4096 * MIB}
 MAX_HOPS: Final = 10
-MAX_PLACES: Final = 24
-"""Addresses of one reply that are tried."""
-ROUNDS: Final = 6
-"""How often a file that is not there yet is asked for, before it is left for later."""
+MAX_ADDRESSES: Final = 24
+"""Addresses of one reply that are tried, at most."""
+MAX_ATTEMPTS: Final = 6
+"""How often a file that is not there yet is requested before it is left for later."""
 LONGEST_PAUSE_SECONDS: Final = 30.0
-_SILENT_SECONDS: Final = 60.0
-_WITHOUT_KEY: Final = frozenset({400, 401, 403, 404})  # where a key may be in the way
+_READ_TIMEOUT_SECONDS: Final = 60.0
+_RETRY_WITHOUT_KEY: Final = frozenset({400, 401, 403, 404})  # statuses that a key may have caused
 
 
 class Fetcher:
-    """Fetches the files of one provider.
+    """Downloads the files of one provider.
 
     Args:
         vendor: who made them.
-        base_url: where the provider is configured to be.
+        base_url: the provider's configured address.
         key: the headers that hold its key.
         closed_ports: ports of this machine that are Fivefold's own.
     """
@@ -63,38 +63,38 @@ class Fetcher:
         closed_ports: Collection[int] = (),
     ) -> None:
         self._vendor = vendor
-        self._walls = Walls(base_url, closed_ports)
+        self._guard = SsrfGuard(base_url, closed_ports)
         self._key = dict(key or {})
 
     async def save(self, media: Sequence[Medium], destination: Path, kind: Kind) -> None:
-        """Write the first of some media that is such a file, byte for byte as it came.
+        """Write the first of some media that is a file of a kind, byte for byte as it came.
 
         Args:
-            media: where it is, or what it is, the likeliest first.
-            destination: where it goes.
+            media: addresses or contents, the likeliest first.
+            destination: the file to write.
             kind: what it has to be.
 
         Raises:
-            ProviderUnavailable: none came whole; they may be asked for again.
-            ProviderError: what is there may not be fetched, or is too large.
+            ProviderUnavailable: none could be downloaded whole; it may be tried again.
+            ProviderError: an address is forbidden, or the file too large.
         """
         errors: list[ProviderError] = []
         left, tried = list(media), 0
-        while left and tried < MAX_PLACES:
+        while left and tried < MAX_ADDRESSES:
             medium = left.pop(0)
             if not medium.address:
                 if content := await asyncio.to_thread(medium.decoded):
                     await asyncio.to_thread(destination.write_bytes, content)
                     return
                 continue
-            for url in self._walls.places(medium.address):
+            for url in self._guard.candidates(medium.address):
                 tried += 1
                 try:
                     found = await self._fetch(url, destination, kind)
                 except ProviderError as error:
                     errors.append(error)
-                    if "status" in error.details and self._walls.is_elsewhere(url):
-                        break  # it is where it says that it is
+                    if "status" in error.details and self._guard.is_other_host(url):
+                        break  # another host has responded: the address means what it says
                 else:
                     if found is None:
                         return
@@ -103,19 +103,19 @@ class Fetcher:
         if not errors:
             sentence = N_("{provider} gave an address that no file can be fetched from.")
             raise ProviderError(sentence.format(provider=self._vendor.title))
-        # What may come yet says more than what never can.
+        # An error that may pass says more than one that cannot.
         raise next((each for each in errors if each.retryable), errors[0])
 
     async def is_there(self, address: str, kind: Kind) -> bool:
         """Whether an address has a file of a kind now."""
-        url = next(iter(self._walls.places(address)), None)
+        url = next(iter(self._guard.candidates(address)), None)
         try:
             if url is None:
                 return False
-            async with self._opened(url) as response:
+            async with self._follow_redirects(url) as response:
                 async for part in BoundedBody(response, MAX_BYTES[kind], cut=True):
                     return kind_of(part[:HEAD]) == kind
-        except (ProviderError, Walled, httpx2.RequestError, httpx2.InvalidURL):
+        except (ProviderError, AddressForbidden, httpx2.RequestError, httpx2.InvalidURL):
             return False
         return False
 
@@ -125,13 +125,13 @@ class Fetcher:
         """Write what one address leads to.
 
         Returns:
-            None: it is the file; else the media that stand in the reply that came instead.
+            None: it is the file; else the media in the reply that came instead.
         """
         try:
-            async with self._opened(url) as response:
+            async with self._follow_redirects(url) as response:
                 said = response.headers.get("content-type", "").partition(";")[0].strip()
                 await self._write(response, destination, kind)
-        except Walled:
+        except AddressForbidden:
             raise ProviderError(
                 N_(
                     "{provider} gave an address of this machine or of a private network. "
@@ -174,17 +174,17 @@ class Fetcher:
             ) from None
 
     @asynccontextmanager
-    async def _opened(self, url: httpx2.URL) -> AsyncIterator[httpx2.Response]:
-        """Open what an address leads to, wherever it is sent on to.
+    async def _follow_redirects(self, url: httpx2.URL) -> AsyncIterator[httpx2.Response]:
+        """Open the response at an address, through all its redirects.
 
         Raises:
-            Walled: it leads to where it may not.
+            AddressForbidden: it leads to a private address.
             ProviderUnavailable: there is nothing, or not yet.
         """
         with_key = True
         for _hop in range(MAX_HOPS):
-            key = self._key if with_key and self._walls.is_own(url) else {}
-            async with self._asked(url, key) as response:
+            key = self._key if with_key and self._guard.is_same_origin(url) else {}
+            async with self._send(url, key) as response:
                 target = response.headers.get("location")
                 if response.is_success:
                     yield response
@@ -192,8 +192,8 @@ class Fetcher:
                 if response.is_redirect and target:
                     url = url.join(target).copy_with(fragment=None, username=None, password=None)
                     if url.scheme not in {"http", "https"} or not url.host:
-                        raise Walled(url.scheme)
-                elif key and response.status_code in _WITHOUT_KEY:
+                        raise AddressForbidden(url.scheme)
+                elif key and response.status_code in _RETRY_WITHOUT_KEY:
                     with_key = False
                 else:
                     raise ProviderUnavailable(
@@ -206,24 +206,29 @@ class Fetcher:
         raise ProviderUnavailable(sentence.format(provider=self._vendor.title))
 
     @asynccontextmanager
-    async def _asked(
+    async def _send(
         self, url: httpx2.URL, key: Mapping[str, str]
     ) -> AsyncIterator[httpx2.Response]:
-        """Send one request to where the walls let it."""
-        addresses = await self._walls.addresses(url)
+        """Send one request, to permitted addresses only."""
+        addresses = await self._guard.addresses(url)
         headers = {"Accept": "*/*", "User-Agent": f"Fivefold/{__version__}", **key}
-        proxy = self._walls.proxy(url)
+        proxy = self._guard.proxy(url)
         if proxy is None:
             if not addresses:
                 raise httpx2.ConnectError("no address was found")
             async with request_checked(
-                "GET", url, addresses, headers=headers, tls=tls(), silent_seconds=_SILENT_SECONDS
+                "GET",
+                url,
+                addresses,
+                headers=headers,
+                tls=tls(),
+                silent_seconds=_READ_TIMEOUT_SECONDS,
             ) as response:
                 yield response
             return
-        # The proxy decides what is reached: it may know names that are not known here.
+        # The proxy decides what is reached: it may resolve names that do not resolve here.
         async with httpx2.AsyncHTTPTransport(verify=tls(), proxy=httpx2.Proxy(proxy)) as transport:
-            timeout = httpx2.Timeout(_SILENT_SECONDS).as_dict()
+            timeout = httpx2.Timeout(_READ_TIMEOUT_SECONDS).as_dict()
             request = httpx2.Request("GET", url, headers=headers, extensions={"timeout": timeout})
             response = await transport.handle_async_request(request)
             try:
@@ -232,26 +237,28 @@ class Fetcher:
                 await response.aclose()
 
 
-async def insist(fetch: Callable[[], Awaitable[None]], vendor: Vendor, pause: float) -> None:
-    """Ask for a file until it is there, and a few times at most.
+async def fetch_with_retries(
+    fetch: Callable[[], Awaitable[None]], vendor: Vendor, pause: float
+) -> None:
+    """Fetch a file that may not be there yet, `MAX_ATTEMPTS` times at most.
 
     Args:
-        fetch: asks once.
-        vendor: who is asked.
-        pause: seconds before the second time; each further one is twice as long.
+        fetch: tries once.
+        vendor: whose file it is.
+        pause: seconds before the second attempt; each further pause is twice as long.
 
     Raises:
-        ProviderError: what came of the last time, or what waiting does not change.
+        ProviderError: that of the last attempt, or one that no retry can change.
     """
     backoff = Backoff(first=pause, longest=LONGEST_PAUSE_SECONDS)
-    for number in range(ROUNDS):
+    for number in range(MAX_ATTEMPTS):
         try:
             await fetch()
         except (RequestRejected, InvalidCredentials, BalanceSpent) as error:
-            if number == ROUNDS - 1:  # of asking where it is, which never ends an item
-                raise left_for_later(error, vendor) from None
+            if number == MAX_ATTEMPTS - 1:  # of looking up the address, which never ends an item
+                raise resumable(error, vendor) from None
         except ProviderError as error:
-            if not error.retryable or number == ROUNDS - 1:
+            if not error.retryable or number == MAX_ATTEMPTS - 1:
                 raise
         else:
             return

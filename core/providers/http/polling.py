@@ -1,4 +1,4 @@
-"""Following a remote task, whatever its vendor says of it on the way."""
+"""Polling a remote task until it has ended, whatever its vendor reports on the way."""
 
 import asyncio
 import random
@@ -9,41 +9,41 @@ from core.i18n import N_
 from core.providers.base import Report
 from core.providers.errors import ProviderError, ProviderUnavailable
 from core.providers.responses.reader import Reply, State
-from core.providers.responses.refusals import Vendor
+from core.providers.responses.vendor_errors import Vendor
 
-UNANSWERED: Final = 5
-"""Polls in a row that say nothing, until a task is left for later: it stays resumable, and is asked
-after in growing intervals, for as long as `Deadlines.follow`."""
-LOOK_EVERY: Final = 5
-"""Polls that say nothing that is known, until it is tried whether the file is there."""
+MAX_UNANSWERED: Final = 5
+"""Polls in a row without a usable response, until `ProviderUnavailable` is raised. The task stays
+resumable and is polled again in growing intervals, for as long as `Deadlines.follow`."""
+FILE_CHECK_EVERY: Final = 5
+"""Polls with an unknown state between two checks whether the file exists."""
 LONGEST_PAUSE_SECONDS: Final = 60.0
-_GONE: Final = frozenset({404, 410})
+_GONE_STATUSES: Final = frozenset({404, 410})
 
 
-async def wait_for(  # noqa: PLR0913  # what is asked, how often, and what is done meanwhile
+async def poll(  # noqa: PLR0913  # what is polled, how often, and what is done meanwhile
     ask: Callable[[], Awaitable[Reply]],
     report: Report,
     vendor: Vendor,
     *,
     failed: Callable[[Reply], ProviderError],
-    is_there: Callable[[], Awaitable[bool]] | None = None,
+    file_exists: Callable[[], Awaitable[bool]] | None = None,
     poll_seconds: float,
 ) -> Reply:
-    """Return when a task has ended well, with what was said then.
+    """Return the last response of a task that has succeeded.
 
-    A task has ended only where a word says so that is known to mean it; what is unknown, refused or
-    unreadable is waited for.
+    A task has ended only where its state is known to mean so. Unknown states, errors of the call
+    and unreadable responses are waited out.
 
     Args:
-        ask: asks after the task once.
-        report: told of its progress.
-        vendor: who makes it.
+        ask: polls the task once.
+        report: takes its progress.
+        vendor: who runs it.
         failed: returns the error of a task that has failed or was cancelled.
-        is_there: tries whether its file is there; None: only the task itself says it.
-        poll_seconds: between two questions.
+        file_exists: returns whether its file is there; None: only the task itself tells.
+        poll_seconds: between two polls.
 
     Raises:
-        ProviderUnavailable: nothing was learnt in so many polls; the task may be asked after later.
+        ProviderUnavailable: `MAX_UNANSWERED` polls in a row were of no use; the task is resumable.
         ProviderError: it has failed.
     """
     unanswered = polls = 0
@@ -53,8 +53,8 @@ async def wait_for(  # noqa: PLR0913  # what is asked, how often, and what is do
             reply = await ask()
         except ProviderError as error:
             unanswered += 1
-            if unanswered == UNANSWERED:
-                raise left_for_later(error, vendor) from None
+            if unanswered == MAX_UNANSWERED:
+                raise resumable(error, vendor) from None
             pause = max(pause, min(error.retry_after or 0.0, LONGEST_PAUSE_SECONDS))
         else:
             if reply.state in {State.FAILED, State.CANCELLED}:
@@ -64,24 +64,24 @@ async def wait_for(  # noqa: PLR0913  # what is asked, how often, and what is do
                 await report(1.0)
                 return reply
             unanswered = unanswered + 1 if reply.state is None and not reply.id else 0
-            look = unknown and is_there is not None and polls % LOOK_EVERY == 0
-            if look and is_there is not None and await is_there():
+            look = unknown and file_exists is not None and polls % FILE_CHECK_EVERY == 0
+            if look and file_exists is not None and await file_exists():
                 await report(1.0)
                 return reply
-            if unanswered == UNANSWERED:
-                raise vendor.unreadable(reply.message)
+            if unanswered == MAX_UNANSWERED:
+                raise vendor.unreadable_response(reply.message)
             waiting = N_("waiting for its turn at {provider}").format(provider=vendor.title)
             queued = reply.state == State.WAITING
             await report(reply.progress, waiting=waiting if queued else "")
         await asyncio.sleep(pause * random.uniform(1.0, 1.2))
 
 
-def left_for_later(error: ProviderError, vendor: Vendor) -> ProviderUnavailable:
-    """Return the error of a task that may be asked after again, with what is known."""
+def resumable(error: ProviderError, vendor: Vendor) -> ProviderUnavailable:
+    """Return an error that leaves a task resumable, with what is known of the failure."""
     if isinstance(error, ProviderUnavailable):
         return error
     message = error.message
-    if error.details.get("status") in _GONE:
+    if error.details.get("status") in _GONE_STATUSES:
         sentence = N_("{provider} does not know this task, or not yet or not any more.")
         message = sentence.format(provider=vendor.title)
     return ProviderUnavailable(message, retry_after=error.retry_after, details=error.details)

@@ -23,7 +23,7 @@ AUTO_DIALECT: Final = ""
 _TAG: Final = re.compile(r"<sd_cpp_extra_args>.*?</sd_cpp_extra_args>", re.DOTALL)
 _HALF_A_TAG: Final = re.compile(r"</?sd_cpp_extra_args>")
 _RANDOM_SEED: Final = -1  # at sd-server, whose own is 42
-LOCALAI_SAYS: Final = "/.well-known/localai.json"
+LOCALAI_INFO: Final = "/.well-known/localai.json"
 """Where LocalAI describes itself, also to whoever has no key (since version 4.1, April 2026)."""
 
 
@@ -39,8 +39,8 @@ class Dialect:
         in_prompt: whether they travel as JSON within the prompt.
         bar: whether the negative prompt stands behind a `|` in the prompt.
         always: what each request has beside its options.
-        clips_at: the route, below the server's root, that answers with a clip at once; empty: clips
-            are tasks of `/v1/videos`.
+        clip_route: the route, below the server's root, that responds with a clip at once; empty:
+            clips are tasks of `/v1/videos`.
         listed: the one name that the server lists its model under, whatever model it is; empty: it
             lists them by their own.
     """
@@ -51,11 +51,11 @@ class Dialect:
     in_prompt: bool = False
     bar: bool = False
     always: Mapping[str, Any] = field(default_factory=dict)
-    clips_at: str = ""
+    clip_route: str = ""
     listed: str = ""
 
     @property
-    def is_openais(self) -> bool:
+    def is_openai(self) -> bool:
         """Whether a model that is called like one of OpenAI's is asked as OpenAI is."""
         return self.name == "openai"
 
@@ -78,7 +78,7 @@ class Dialect:
     def clip(
         self, model: str, prompt: str, params: Mapping[str, Any], source: Path | None
     ) -> dict[str, Any]:
-        """Return what is posted to `clips_at`; takes a while where there is a source.
+        """Return what is posted to `clip_route`; takes a while where there is a source.
 
         Args:
             model: its name.
@@ -154,7 +154,7 @@ DIALECTS: Final = {
             },
             bar=True,
             always={"response_format": "b64_json"},  # else a file stays there, behind an address
-            clips_at="/video",
+            clip_route="/video",
         ),
     )
 }
@@ -171,7 +171,7 @@ def owners(listing: Reply) -> dict[str, str]:
     return found
 
 
-async def recognised(
+async def detect_dialect(
     models: Mapping[str, str],
     headers: Mapping[str, str],
     ask: Callable[[str], Awaitable[Reply]],
@@ -187,7 +187,7 @@ async def recognised(
         return DIALECTS["sd-server"]
     local = "localai" in " ".join([*models.values(), headers.get("server", "")]).lower()
     if not local and not any(models.values()):  # LocalAI names no owners, others do
-        local = _has(await ask(LOCALAI_SAYS), "endpoints", "version")
+        local = _has(await ask(LOCALAI_INFO), "endpoints", "version")
         local = local or _has(await ask("/system"), "backends", "loaded_models")
     return DIALECTS["localai" if local else "openai"]
 

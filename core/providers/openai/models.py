@@ -100,7 +100,7 @@ def image_capability(model: str, *, limit: int, paid: bool, dialect: Dialect) ->
         "paid": paid,
         "cost": Cost(estimated=None if paid else 0.0),
     }
-    theirs = dialect.is_openais  # another server's may be called like OpenAI's, and is none of them
+    theirs = dialect.is_openai  # another server's may be called like OpenAI's, and is none of them
     if theirs and is_gpt_image(model):
         sizes = _STANDARD if _version(model) < (2, 0) else _ANY_SIZE
         return Capability(
@@ -150,7 +150,7 @@ def image_body(
         RequestRejected: the options cannot go together.
     """
     size = f"{params['width']}x{params['height']}"
-    if dialect.is_openais and is_gpt_image(model):
+    if dialect.is_openai and is_gpt_image(model):
         chosen = {name: params[name] for name in ("quality", "background") if name in params}
         chosen |= {"output_format": params.get("format", "png")}
         if chosen.get("background") == "transparent" and chosen["output_format"] == "jpeg":
@@ -158,7 +158,7 @@ def image_body(
         chosen |= {"moderation": params["moderation"]} if "moderation" in params else {}
         chosen |= {"size": AUTO if params.get("ratio") == AUTO else size}
         return {"model": model, "n": 1, "safety_identifier": end_user} | chosen
-    if dialect.is_openais and model.startswith("dall-e"):
+    if dialect.is_openai and model.startswith("dall-e"):
         chosen = {name: params[name] for name in ("quality", "style") if name in params}
         legacy = {"response_format": "b64_json", "user": end_user}
         return {"model": model, "n": 1, "size": size} | legacy | chosen

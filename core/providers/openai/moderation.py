@@ -6,7 +6,7 @@ from typing import Final
 from core.i18n import N_
 from core.providers.errors import PromptRejected
 from core.providers.responses.reader import Reply
-from core.providers.responses.refusals import Vendor
+from core.providers.responses.vendor_errors import Vendor
 
 MODEL: Final = "omni-moderation-latest"  # free of charge
 _REMEMBERED: Final = 100
@@ -37,7 +37,7 @@ class Moderation:
             results = reply.fact("results")
             found = results[0] if isinstance(results, list) and results else None
             if not isinstance(found, dict):
-                raise self._vendor.unreadable()
+                raise self._vendor.unreadable_response()
             categories = found.get("categories")
             named = categories if isinstance(categories, dict) else {}
             words = [name for name, is_so in named.items() if is_so is True]

@@ -33,10 +33,11 @@ from core.providers.errors import (
     ProviderError,
     ProviderUnavailable,
 )
-from core.providers.http.client import Call, http_client, opened, read_body
-from core.providers.http.download import Fetcher, insist
-from core.providers.http.polling import wait_for
-from core.providers.openai.dialects import DIALECTS, Dialect, owners, recognised
+from core.providers.http.call_errors import provider_errors
+from core.providers.http.client import Call, http_client, open_response, read_body
+from core.providers.http.download import Fetcher, fetch_with_retries
+from core.providers.http.polling import poll
+from core.providers.openai.dialects import DIALECTS, Dialect, detect_dialect, owners
 from core.providers.openai.images import Picture, request_id
 from core.providers.openai.models import (
     PRICES,
@@ -51,12 +52,12 @@ from core.providers.openai.moderation import MODEL, Moderation
 from core.providers.openai.server import REJECTED, SPENT, Server
 from core.providers.responses.media_search import Medium
 from core.providers.responses.reader import Reply, State, last_part, read_reply
-from core.providers.responses.refusals import Vendor, asking
+from core.providers.responses.vendor_errors import Vendor
 
 __all__ = ["OpenAI", "Server"]
 
 SECONDS: Final = 900.0  # a large image on a small machine
-READS: Final = 4  # times that what costs nothing is asked again
+MAX_RETRIES: Final = 4  # times that what costs nothing is asked again
 MODELS_SECONDS: Final = 10.0  # to be told the models, before a creating call
 
 
@@ -86,12 +87,12 @@ class OpenAI(Provider):
             title=server.title,
             key_setting=server.key_setting,
             secrets=(key,),
-            rejected=REJECTED,
-            spent=SPENT,
+            rejection_codes=REJECTED,
+            balance_codes=SPENT,
         )
         self._dialect = DIALECTS.get(server.dialect if server.base_url else "openai")
         self._moderation = Moderation(self._vendor, self._moderated)
-        self._unusable: ProviderError | None = None
+        self._setup_error: ProviderError | None = None
         try:
             self._http = http_client(server.base_url)
             self._timeout = httpx2.Timeout(seconds, connect=10.0)
@@ -106,7 +107,7 @@ class OpenAI(Provider):
             base_url = str(self._client.base_url)
             self._fetcher = Fetcher(self._vendor, base_url, bearer, server.closed_ports)
         except Exception as error:  # noqa: BLE001  # one setting's mistake takes no other down
-            self._unusable = self._vendor.not_sent(error)
+            self._setup_error = self._vendor.not_sent(error)
 
     def capabilities(self) -> Sequence[Capability]:
         """What the configured models can do."""
@@ -127,11 +128,11 @@ class OpenAI(Provider):
 
     async def submit(self, request: Request) -> Submission:
         """Ask for one image or clip."""
-        self._make_sure_it_is_usable()
+        self._require_usable()
         if self._server.moderated:
             await self._moderation.screen(request.prompt)
-        dialect = await self._spoken()
-        async with asking(self._vendor, creating=self._server.paid) as call:
+        dialect = await self._detect_dialect()
+        async with provider_errors(self._vendor, creating=self._server.paid) as call:
             if request.kind == Kind.IMAGE:
                 return await self._submit_image(request, dialect, call)
             return await self._submit_video(request, dialect, call)
@@ -142,14 +143,14 @@ class OpenAI(Provider):
             return await self._follow_video(submission.remote_id, report)
         picture: Picture = submission.handle
         if picture.parts is not None:
-            async with asking(self._vendor, creating=self._server.paid) as call:
+            async with provider_errors(self._vendor, creating=self._server.paid) as call:
                 call.sent = True
                 try:
                     await picture.read_events(picture.parts, self._server.partial_images, report)
                 finally:
                     await picture.close()
                     call.reply = picture.reply
-                self._make_sure_it_is_there(picture)
+                self._require_media(picture)
             await report(1.0)
             return self._outcome(picture, picture.reply)
         await report(1.0)
@@ -159,7 +160,7 @@ class OpenAI(Provider):
         """Write the file, byte for byte as it came."""
         if submission.remote_id is not None:
             remote_id = submission.remote_id
-            await insist(
+            await fetch_with_retries(
                 lambda: self._fetch_video(remote_id, destination), self._vendor, self._poll_seconds
             )
             return
@@ -169,7 +170,7 @@ class OpenAI(Provider):
         async def fetch() -> None:
             await self._fetcher.save(picture.media, destination, kind)
 
-        await insist(fetch, self._vendor, self._poll_seconds)
+        await fetch_with_retries(fetch, self._vendor, self._poll_seconds)
 
     async def cancel(self, submission: Submission) -> None:
         """Delete a clip's task. An image that is being made cannot be stopped, only left alone."""
@@ -179,8 +180,8 @@ class OpenAI(Provider):
             sentence = N_("{provider} cannot be told to stop.")
             raise ProviderError(sentence.format(provider=self.title))
         try:
-            async with asking(self._vendor):
-                deleting = self._reading.videos.with_streaming_response
+            async with provider_errors(self._vendor):
+                deleting = self._retrying.videos.with_streaming_response
                 async with deleting.delete(submission.remote_id):
                     pass  # what it says of it is of no interest
         except ProviderError as error:
@@ -193,13 +194,13 @@ class OpenAI(Provider):
             return self._clip(await asyncio.to_thread(read_reply, reply, Kind.VIDEO), reply, {})
         picture = Picture(request.model)
         await picture.read(reply)
-        self._make_sure_it_is_there(picture)
+        self._require_media(picture)
         return Submission(handle=picture, reply=reply)
 
     async def check(self) -> str:
         """List the server's models, which costs nothing, and say which of ours it lacks."""
-        self._make_sure_it_is_usable()
-        there = await self._listed()
+        self._require_usable()
+        there = await self._list_models()
         ours = list(dict.fromkeys(each.model for each in self.capabilities()))
         dialect = self._dialect or DIALECTS["openai"]
         missing = [model for model in ours if model not in there]
@@ -209,41 +210,41 @@ class OpenAI(Provider):
 
     async def close(self) -> None:
         """Close the connections."""
-        if self._unusable is None:
+        if self._setup_error is None:
             await self._client.close()
 
     @property
-    def _reading(self) -> openai.AsyncOpenAI:
+    def _retrying(self) -> openai.AsyncOpenAI:
         """The client for what costs nothing."""
-        return self._client.with_options(max_retries=READS, timeout=60.0)
+        return self._client.with_options(max_retries=MAX_RETRIES, timeout=60.0)
 
-    def _make_sure_it_is_usable(self) -> None:
-        if self._unusable is not None:
-            raise self._unusable
+    def _require_usable(self) -> None:
+        if self._setup_error is not None:
+            raise self._setup_error
 
-    async def _spoken(self) -> Dialect:
+    async def _detect_dialect(self) -> Dialect:
         """Return the server's dialect, asking it once where the settings do not say it."""
         if self._dialect is None:
             try:
                 async with asyncio.timeout(MODELS_SECONDS):
-                    await self._listed()
+                    await self._list_models()
             except (ProviderError, TimeoutError):
                 return DIALECTS["openai"]  # for this once
         return self._dialect or DIALECTS["openai"]
 
-    async def _listed(self) -> Mapping[str, str]:
+    async def _list_models(self) -> Mapping[str, str]:
         """Return the owners of the models that the server lists, by the models' names."""
-        listing = self._reading.models.with_streaming_response
+        listing = self._retrying.models.with_streaming_response
         reply, headers = await self._read(listing.list(), Kind.IMAGE)
         models = owners(reply)
         if self._dialect is None:
-            self._dialect = await recognised(models, headers, self._found_at)
+            self._dialect = await detect_dialect(models, headers, self._get)
         return models
 
-    async def _found_at(self, path: str) -> Reply:
+    async def _get(self, path: str) -> Reply:
         """Return what the server has at a path below its root; empty: nothing."""
         try:
-            async with asking(self._vendor), self._plain("GET", path) as answer:
+            async with provider_errors(self._vendor), self._request("GET", path) as answer:
                 raw = await read_body(answer.aiter_bytes())
         except ProviderError as error:
             if error.details.get("status", 500) < HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -251,29 +252,29 @@ class OpenAI(Provider):
             raise
         return await asyncio.to_thread(read_reply, raw, Kind.IMAGE)
 
-    def _plain(
+    def _request(
         self, method: str, path: str, body: object = None
     ) -> AbstractAsyncContextManager[httpx2.Response]:
         """Send what the SDK has no call for, below the server's root."""
         url = str(self._client.base_url).rstrip("/").removesuffix("/v1") + path
         more: dict[str, Any] = {"headers": dict(self._client.auth_headers), "json": body}
-        return opened(self._http, method, url, timeout=self._timeout, **more)
+        return open_response(self._http, method, url, timeout=self._timeout, **more)
 
     async def _read(self, asked: Any, kind: Kind) -> tuple[Reply, Mapping[str, str]]:  # noqa: ANN401  # a context manager of the SDK's
         """Return what a call that costs nothing is answered, and its headers."""
-        async with asking(self._vendor), asked as answer:
+        async with provider_errors(self._vendor), asked as answer:
             raw = await read_body(answer.http_response.aiter_bytes())
             return await asyncio.to_thread(read_reply, raw, kind), answer.headers
 
     async def _moderated(self, prompt: str) -> Reply:
-        moderating = self._reading.moderations.with_streaming_response
+        moderating = self._retrying.moderations.with_streaming_response
         return (await self._read(moderating.create(model=MODEL, input=prompt), Kind.IMAGE))[0]
 
     async def _submit_image(self, request: Request, dialect: Dialect, call: Call) -> Submission:
         body = image_body(request.model, request.params, request.end_user, dialect)
         if self._server.extra:
             body["extra_body"] = body.get("extra_body", {}) | dict(self._server.extra)
-        if dialect.is_openais and is_gpt_image(request.model):
+        if dialect.is_openai and is_gpt_image(request.model):
             body |= {"stream": True, "partial_images": self._server.partial_images}
         prompt = dialect.prompt(request.prompt, request.params)
         picture = Picture(request.model)
@@ -285,10 +286,10 @@ class OpenAI(Provider):
             picture.parts = answer.http_response.aiter_bytes()
             return Submission(handle=picture, details=details)
         await picture.read(await picture.whole(answer.http_response, call))
-        self._make_sure_it_is_there(picture)
+        self._require_media(picture)
         return Submission(handle=picture, details=details, reply=picture.reply)
 
-    def _make_sure_it_is_there(self, picture: Picture) -> None:
+    def _require_media(self, picture: Picture) -> None:
         """Raise what it means that an answer holds nothing.
 
         Raises:
@@ -297,7 +298,7 @@ class OpenAI(Provider):
         if picture.media:
             return
         if picture.failure is not None:
-            raise self._vendor.failed(*picture.failure)
+            raise self._vendor.error_from_message(*picture.failure)
         said = self._vendor.cleaned(picture.said)
         text = picture.nothing(said, paid=self._server.paid).format(provider=self.title, said=said)
         if not self._server.paid:
@@ -313,7 +314,7 @@ class OpenAI(Provider):
         return Outcome(cost=cost, details=details, reply=reply)
 
     async def _submit_video(self, request: Request, dialect: Dialect, call: Call) -> Submission:
-        if dialect.clips_at:
+        if dialect.clip_route:
             return await self._submit_clip(request, dialect, call)
         body = video_body(request.model, request.params, dialect)
         body["extra_body"] |= dict(self._server.extra)
@@ -334,7 +335,7 @@ class OpenAI(Provider):
         given = request.model, request.prompt, request.params, request.source
         body = await asyncio.to_thread(dialect.clip, *given) | dict(self._server.extra)
         picture = Picture(request.model, Kind.VIDEO)
-        answer = await picture.open(self._plain("POST", dialect.clips_at, body))
+        answer = await picture.open(self._request("POST", dialect.clip_route, body))
         raw = await picture.whole(answer, call)
         reply = replace(await asyncio.to_thread(read_reply, raw, Kind.VIDEO), id="")
         return self._clip(reply, raw, request_id(answer.headers), broken=picture.broken)
@@ -357,29 +358,29 @@ class OpenAI(Provider):
             picture = Picture("", Kind.VIDEO, media=here or reply.media)
             return Submission(handle=picture, details=details, reply=raw)
         if reply.state == State.FAILED and reply.message:
-            raise self._vendor.failed(reply.code, reply.message)
+            raise self._vendor.error_from_message(reply.code, reply.message)
         if reply.id:
             return Submission(reply.id, details=details, reply=raw)
         picture = Picture("", Kind.VIDEO, said=reply.message, broken=broken, reply=raw)
         if reply.refused:
             picture.failure = reply.code, reply.message
-        self._make_sure_it_is_there(picture)
+        self._require_media(picture)
         raise AssertionError
 
     async def _task(self, remote_id: str) -> Reply:
-        retrieving = self._reading.videos.with_streaming_response
+        retrieving = self._retrying.videos.with_streaming_response
         return (await self._read(retrieving.retrieve(remote_id), Kind.VIDEO))[0]
 
     async def _follow_video(self, remote_id: str, report: Report) -> Outcome:
-        async def is_there() -> bool:
+        async def file_exists() -> bool:
             return await self._fetcher.is_there(self._content_of(remote_id), Kind.VIDEO)
 
-        await wait_for(
+        await poll(
             lambda: self._task(remote_id),
             report,
             self._vendor,
-            failed=lambda reply: self._vendor.failed(reply.code, reply.message),
-            is_there=is_there,
+            failed=lambda reply: self._vendor.error_from_message(reply.code, reply.message),
+            file_exists=file_exists,
             poll_seconds=self._poll_seconds,
         )
         return Outcome(cost=None if self._server.paid else 0.0)

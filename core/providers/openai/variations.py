@@ -9,9 +9,10 @@ from openai import AsyncOpenAI
 
 from core.i18n import N_
 from core.providers.errors import ProviderError, RequestRejected
+from core.providers.http.call_errors import provider_errors
 from core.providers.http.client import http_client, read_body
 from core.providers.responses.loose_json import read_json
-from core.providers.responses.refusals import Vendor, asking
+from core.providers.responses.vendor_errors import Vendor
 
 _TASK: Final = (
     "You help somebody who makes {kind}s with a generator. Rewrite the prompt that follows into "
@@ -67,7 +68,7 @@ async def vary(  # noqa: PLR0913  # where to ask, and what for
 
         async def ask(**more: Any) -> bytes:  # noqa: ANN401  # the SDK's own arguments
             async with (
-                asking(vendor),
+                provider_errors(vendor),
                 creating(model=model, messages=messages, **more) as answer,
             ):
                 return await read_body(answer.http_response.aiter_bytes())

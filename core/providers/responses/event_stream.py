@@ -1,8 +1,7 @@
-"""Reading streams of server-sent events as vendors really send them.
+"""Reading server-sent events as vendors really send them.
 
-After the rules of the WHATWG's specification, with what is not in it: frames that are no JSON are
-skipped, a body that is no stream of events at all is handed on as it is, and whatever breaks the
-connection ends the stream without an error of its own.
+By the WHATWG's specification, and more tolerant: frames that are no JSON are skipped, a body that
+is no event stream is kept as it is, and a broken connection ends the stream without an error.
 """
 
 from collections.abc import AsyncIterator
@@ -23,7 +22,7 @@ class Event:
 
     Attributes:
         name: of the frame; empty: it has none.
-        document: what its JSON says.
+        document: its decoded JSON.
         raw: the frame's data.
     """
 
@@ -33,17 +32,17 @@ class Event:
 
     @property
     def kind(self) -> str:
-        """What it says that it is: in its JSON, else by its name."""
+        """Its type: that of its JSON, else its name."""
         said = self.document.get("type") if isinstance(self.document, dict) else None
         return said if isinstance(said, str) and said else self.name
 
 
 @dataclass
 class EventReader:
-    """Takes a stream's bytes, and gives its events.
+    """Turns a stream's bytes into events.
 
     Attributes:
-        broken: whether the connection broke, or what came has no end.
+        broken: what broke the connection, or a line without end; None: nothing.
         rest: lines that belong to no frame, such as a bare JSON; bounded.
     """
 
@@ -74,7 +73,7 @@ class EventReader:
             yield event
 
     async def _lines(self, parts: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        """Yield the lines, however they end and wherever they are cut."""
+        """Yield the lines, whatever their line ends and wherever the parts are cut."""
         held = bytearray()
         first, after_return = True, False
         try:
@@ -89,16 +88,16 @@ class EventReader:
                 if len(held) > MAX_LINE_BYTES:
                     self.broken = ReplyTooLarge(len(held))
                     return
-        except Exception as error:  # noqa: BLE001  # whatever it is, what came counts
+        except Exception as error:  # noqa: BLE001  # whatever it is, what was received counts
             self.broken = error
         yield bytes(held)
 
 
 def _event(name: str, data: bytearray) -> Event | None:
-    """Return a frame's event; None: it says nothing.
+    """Return a frame's event; None: it holds none.
 
-    JSON that breaks off, or that has more before it (`data: data: {…}`), is read as far as it goes;
-    an error may be told in plain words.
+    JSON that is cut off, or that follows other text (`data: data: {…}`), is read as far as
+    possible; an error may be plain text.
     """
     if not data.strip():
         return None

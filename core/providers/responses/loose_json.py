@@ -1,4 +1,4 @@
-"""Reading JSON as vendors really send it: with more around it, with less at its end, and twice."""
+"""Reading JSON as vendors really send it: within other text, cut off, or several in one reply."""
 
 import json
 import math
@@ -8,14 +8,14 @@ from typing import Any, Final
 _MOST_DIGITS: Final = 300
 _OPENING: Final = re.compile(r"[\[{]")
 _PAGE: Final = re.compile(r"(?i)\s*<(!doctype|html|head|body|\?xml)")
-_MISSES: Final = 32  # brackets that are no JSON, until a text is taken for none
+_MISSES: Final = 32  # brackets that begin no JSON, until a text is given up
 _DOCUMENTS: Final = 10_000
 _NESTED: Final = 200
 _TOKENS: Final = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|["\[\]{},]', re.DOTALL)
 
 
-def read_json(raw: bytes) -> Any:  # noqa: ANN401  # whatever it says
-    """Return what JSON says, with a byte order mark, NaN or more after it; None: it is none."""
+def read_json(raw: bytes) -> Any:  # noqa: ANN401  # whatever it holds
+    """Decode JSON that may have a byte order mark, NaN or trailing text; None: it is none."""
     text = _text(raw)
     try:
         document, _end = _decoder().raw_decode(text.lstrip())
@@ -25,10 +25,10 @@ def read_json(raw: bytes) -> Any:  # noqa: ANN401  # whatever it says
 
 
 def read_documents(raw: bytes) -> list[Any]:
-    """Return everything that is JSON in a text, whatever stands around it.
+    """Return all JSON documents in a text, whatever is around them.
 
-    That is one document, one a line, the events of a stream, or what follows a warning; a document
-    that breaks off is read as far as its values came whole. A page of HTML has none: what stands in
+    That is one document, one a line, the events of a stream, or what follows a warning. Of a
+    document that is cut off, the complete values are read. A page of HTML has none: any JSON in
     there is about the page.
     """
     if (document := read_json(raw)) is not None and isinstance(document, str):
@@ -43,7 +43,7 @@ def read_documents(raw: bytes) -> list[Any]:
             document, at = _decoder().raw_decode(text, start.start())
         except (ValueError, RecursionError):
             misses, at = misses + 1, start.end()
-            if misses == 1 and (document := _broken_off(text[start.start() :])):
+            if misses == 1 and (document := _complete_part(text[start.start() :])):
                 return [*found, document]
         else:
             found.append(document)
@@ -58,22 +58,22 @@ def _text(raw: bytes) -> str:
 
 
 def _decoder() -> json.JSONDecoder:
-    return json.JSONDecoder(strict=False, parse_int=_integer, object_pairs_hook=_without_losing)
+    return json.JSONDecoder(strict=False, parse_int=_integer, object_pairs_hook=_keep_informative)
 
 
-def _broken_off(text: str) -> Any:  # noqa: ANN401  # whatever it says
-    """Return what JSON says that ends too early, without the value in which it ends; or None."""
+def _complete_part(text: str) -> Any:  # noqa: ANN401  # whatever it holds
+    """Return what is complete in JSON that is cut off; None: nothing, or it is broken otherwise."""
     closing: list[str] = []
     end, closed = 0, ""
     for token in _TOKENS.finditer(text):
         mark = token[0]
         if mark == '"':
-            break  # of a text that breaks off
+            break  # of a text that is cut off
         if mark in {"{", "["}:
             closing.append("}" if mark == "{" else "]")
         elif mark in {"}", "]"}:
             if not closing or closing.pop() != mark or not closing:
-                return None  # it is broken in another way
+                return None  # it is broken otherwise
             end, closed = token.end(), "".join(reversed(closing))
         elif mark == ",":
             end, closed = token.start(), "".join(reversed(closing))
@@ -89,8 +89,8 @@ def _integer(digits: str) -> float:
     return int(digits) if len(digits) < _MOST_DIGITS else math.inf
 
 
-def _without_losing(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return an object's fields; of two of one name, the one that says something."""
+def _keep_informative(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object's fields; of two of one name, the one that is not empty."""
     fields: dict[str, Any] = {}
     for name, value in pairs:
         poorer = isinstance(fields.get(name), dict | list) and not isinstance(value, dict | list)

@@ -1,9 +1,9 @@
-"""Finding the media in a vendor's reply, in whatever field and form they come.
+"""Finding the media in a vendor's reply, in whatever field and form.
 
 Vendors, gateways and local servers put one image or clip in many places: `data[0].b64_json`,
 `output`, `choices[0].message.images[0].image_url.url`, `video.url`, an address in a chat
-model's Markdown. What is a picture is told by its first bytes, and an address by its form; the
-names of fields only put what was found into an order, and leave out what was sent by us.
+model's Markdown. Pictures are recognized by their signature, and addresses by their form; names of
+fields only rank what was found, and exclude what we sent.
 """
 
 # ruff: noqa: SIM905  # names of fields read better as words than as a list of quoted ones
@@ -23,11 +23,11 @@ from core.models import Kind
 from core.providers.responses.signatures import HEAD, kind_of, may_be
 
 MAX_NODES: Final = 200_000
-"""Values of one reply that are looked at."""
+"""Values of one reply that are searched, at most."""
 _ADDRESS_CHARACTERS: Final = 8192
-_LEAST_ENCODED: Final = 64  # characters; what is shorter is no picture
+_LEAST_ENCODED: Final = 64  # characters; shorter texts are no pictures
 
-# Names are compared without case and without what is no letter or digit.
+# Names are compared in lower case, letters and digits only.
 _FIELDS: Final = frozenset(
     "b64json b64 base64 url uri image images img imageurl imageurls imagebase64 imagedata data"
     " output outputs outputurl result results resulturl artifact artifacts video videos videourl"
@@ -41,16 +41,16 @@ _PARTS: Final = re.compile(
     "|download|signed|presigned|public|original|origin|final|remote|direct|watermark|free|full"
     "|oss|cdn|s3|hd|mp4|png|jpg)+"
 )
-"""What the names of further such fields consist of."""
+"""The parts that names of further such fields consist of."""
 _ADDRESSED: Final = re.compile("url|uri|link|image|video|file|output|result|download|asset|media")
-_OURS: Final = frozenset(
+_EXCLUDED: Final = frozenset(
     "prompt input inputs inputreference inputimage initimage initimages sourceimage source"
     " sourceurl request parameters params mask maskurl maskimage firstframe lastframe startimage"
     " endimage reference references referenceimage referenceimages imageprompt webhook webhookurl"
     " callback callbackurl statusurl cancelurl responseurl queueurl urls get cancel self"
     " documentationurl docs avatar logo error errors detail headers".split()
 )
-"""Fields that quote the request, or that lead to anything but what was made."""
+"""Fields that quote the request, or that lead to anything but the result."""
 _PREVIEWS: Final = frozenset(
     "thumbnail thumbnails thumbnailurl thumb thumburl preview previews previewurl poster posterurl"
     " cover coverurl partialimage partialimageb64".split()
@@ -59,7 +59,7 @@ _SUFFIXES: Final = {
     Kind.IMAGE: frozenset(".png .jpg .jpeg .webp .gif .avif .bmp .tif .tiff .heic .jxl".split()),
     Kind.VIDEO: frozenset(".mp4 .m4v .mov .webm .mkv .avi .mpg .mpeg .ts .gif .webp".split()),
 }
-_IN_WORDS: Final = re.compile(
+_IN_TEXT: Final = re.compile(
     r"data:(?:image|video)/[\w.+-]+;base64,[A-Za-z0-9+/=_-]+|https?://[^\s\"'<>()\[\]\\]+"
 )
 _STRINGS: Final = re.compile(r"""(["'])([^"'\\]*+(?:\\[\\/nrt"'][^"'\\]*+)*+)\1""")
@@ -71,10 +71,10 @@ class Medium:
     """One image or clip in a reply.
 
     Attributes:
-        address: where it is; empty: it came with the reply.
-        encoded: its text in the reply, Base64 or a `data:` address.
+        address: its URL; empty: it came with the reply.
+        encoded: its text in the reply, Base64 or a `data:` URL.
         content: its bytes, where the reply had them as such.
-        sure: False: it is an address in a field that may as well be about something else.
+        sure: False: it is a URL in a field that may be about something else.
     """
 
     address: str = ""
@@ -83,7 +83,7 @@ class Medium:
     sure: bool = True
 
     def decoded(self) -> bytes:
-        """Return its bytes; empty where it is an address. Takes a while for large ones."""
+        """Return its bytes; empty: it is an address. Takes a while for large ones."""
         return self.content or _decoded(self.encoded)
 
 
@@ -91,8 +91,8 @@ def find_media(document: object, kind: Kind) -> list[Medium]:
     """Return the media of a kind in a decoded reply, the likeliest first.
 
     Args:
-        document: what the reply's JSON says, whatever it is.
-        kind: what was asked for; a still in a clip's reply is only its thumbnail.
+        document: the reply's decoded JSON.
+        kind: what was requested; a still in a clip's reply is only its thumbnail.
     """
     found: list[tuple[int, int, Medium]] = []
     for name, value, preview in _values(document):
@@ -103,19 +103,19 @@ def find_media(document: object, kind: Kind) -> list[Medium]:
 
 
 def find_in_fragment(text: str, kind: Kind) -> list[Medium]:
-    """Return the encoded media in a reply that is no whole JSON; each must itself be whole."""
+    """Return the encoded media in a reply that is cut off; each must itself be complete."""
     strings = (match[2] for match in _STRINGS.finditer(text) if len(match[2]) >= _LEAST_ENCODED)
     found = [_encoded("", string.replace("\\/", "/"), kind) for string in strings]
     return [medium for rank, medium in filter(None, found) if rank == 0]
 
 
 def plain_name(name: object) -> str:
-    """Return a field's name without case and without what is no letter or digit."""
+    """Return a field's name in lower case, letters and digits only."""
     return re.sub(r"[^a-z0-9]", "", str(name).lower())
 
 
 def _values(document: object) -> Iterator[tuple[str, object, bool]]:
-    """Yield every text and every list of bytes with the name it stands under."""
+    """Yield each text and list of bytes: name of its field, value, whether it is a preview."""
     left: deque[tuple[str, object, bool]] = deque([("", document, False)])
     for _ in range(MAX_NODES):
         if not left:
@@ -125,7 +125,7 @@ def _values(document: object) -> Iterator[tuple[str, object, bool]]:
             for key, each in value.items():
                 inner = plain_name(key)
                 inner = name if inner.isdigit() else inner  # of a list that came as an object
-                if inner not in _OURS:
+                if inner not in _EXCLUDED:
                     left.append((inner, each, preview or inner in _PREVIEWS))
         elif isinstance(value, list) and not _is_bytes(value):
             left.extend((name, each, preview) for each in value)
@@ -149,7 +149,7 @@ def _is_bytes(value: list[Any]) -> bool:
 
 
 def _of_value(name: str, value: object, kind: Kind) -> Iterator[tuple[int, Medium]]:
-    """Yield what a value holds, with how likely it is what was asked for; 0 is the best."""
+    """Yield the media in a value, each with its rank; 0 is the likeliest."""
     text = "" if isinstance(value, list) else str(value).strip()
     if isinstance(value, list):
         yield from _bytes(value, kind)
@@ -164,7 +164,7 @@ def _of_value(name: str, value: object, kind: Kind) -> Iterator[tuple[int, Mediu
     elif _is_field(name) and _is_path(text, kind):
         yield 3, Medium(text)
         return
-    yield from _in_words(name, text, kind)
+    yield from _in_text(name, text, kind)
 
 
 def _bytes(value: list[Any], kind: Kind) -> Iterator[tuple[int, Medium]]:
@@ -176,9 +176,9 @@ def _bytes(value: list[Any], kind: Kind) -> Iterator[tuple[int, Medium]]:
         yield 0, Medium(content=content)
 
 
-def _in_words(name: str, text: str, kind: Kind) -> Iterator[tuple[int, Medium]]:
-    """Yield what stands in a chat model's words, such as Markdown."""
-    for match in _IN_WORDS.findall(text):
+def _in_text(name: str, text: str, kind: Kind) -> Iterator[tuple[int, Medium]]:
+    """Yield the media in a chat model's text, such as Markdown."""
+    for match in _IN_TEXT.findall(text):
         if match.startswith("data:"):
             found = _encoded(name, match, kind)
             yield from () if found is None else (found,)
@@ -187,7 +187,7 @@ def _in_words(name: str, text: str, kind: Kind) -> Iterator[tuple[int, Medium]]:
 
 
 def _address(name: str, text: str, kind: Kind) -> Iterator[tuple[int, Medium]]:
-    """Yield an address, unless nothing says that it leads to a file."""
+    """Yield an address, unless nothing suggests that it leads to a file."""
     suffix = _suffix(text)
     if ("image" if kind == Kind.VIDEO else "video") in name:
         yield 6, Medium(text)
@@ -201,12 +201,12 @@ def _address(name: str, text: str, kind: Kind) -> Iterator[tuple[int, Medium]]:
 
 
 def _is_field(name: str) -> bool:
-    """Whether a field by its name holds what was made, or its address."""
+    """Whether a field, by its name, holds the result or its address."""
     return name in _FIELDS or _PARTS.fullmatch(name) is not None
 
 
 def _encoded(name: str, text: str, kind: Kind) -> tuple[int, Medium] | None:
-    """Return what a text is the Base64 of; None where it is no such text."""
+    """Return the medium that a text is the Base64 of; None: it is no Base64 of one."""
     if text[:5].lower() != "data:" and len(text) < _LEAST_ENCODED:
         return None
     head = _decoded(text[: HEAD // 2] if text[:5].lower() == "data:" else text[: HEAD // 4])
@@ -222,7 +222,7 @@ def _encoded(name: str, text: str, kind: Kind) -> tuple[int, Medium] | None:
 
 
 def _decoded(text: str) -> bytes:
-    """Return what Base64 text stands for, however it is wrapped, padded or spelt."""
+    """Return the bytes of Base64 text, however it is wrapped, padded or spelled."""
     text = text.strip()
     if text[:5].lower() == "data:":
         head, comma, body = text.partition(",")

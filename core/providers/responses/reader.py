@@ -1,8 +1,7 @@
-"""One tolerant reader for what vendors send.
+"""A tolerant reader of vendors' replies: raw bytes in, a small record out.
 
-Raw bytes in, a small record out. Media are looked for first, wherever they are; each fact is
-taken if it parses and dropped if not; then the vendor's words are read. Nothing in a reply, however
-odd, raises.
+Media are looked for first, wherever they are; each field is taken if it parses and dropped if not;
+then the error is read. Nothing in a reply, however odd, raises.
 """
 
 # ruff: noqa: SIM905  # names of fields read better as words than as a list of quoted ones
@@ -20,26 +19,26 @@ from core.models import Kind
 from core.providers.responses.loose_json import read_documents
 from core.providers.responses.media_search import Medium, find_in_fragment, find_media, plain_name
 from core.providers.responses.signatures import HEAD, may_be
-from core.providers.responses.wording import (
-    ERRORS,
-    FINE,
-    first,
-    is_wrong,
-    levels_of,
+from core.providers.responses.vendor_message import (
+    ERROR_FIELDS,
+    SUCCESS_WORDS,
+    code_and_message,
+    first_field,
+    names_error,
+    nested_objects,
     plain_text,
-    words,
 )
 
 _ID_CHARACTERS: Final = 500
-_IDS: Final = "id taskid videoid jobid generationid predictionid uuid".split()
-_CALL_IDS: Final = "requestid name operation".split()
-"""What names a task at some vendors and nothing but the call at others."""
-_STATES: Final = "status state taskstatus jobstatus phase".split()
-_PROGRESS: Final = "progress percent percentage progresspercent".split()
+_ID_FIELDS: Final = "id taskid videoid jobid generationid predictionid uuid".split()
+_CALL_ID_FIELDS: Final = "requestid name operation".split()
+"""Fields that identify a task at some vendors, and only the call at others."""
+_STATE_FIELDS: Final = "status state taskstatus jobstatus phase".split()
+_PROGRESS_FIELDS: Final = "progress percent percentage progresspercent".split()
 
 
 class State(StrEnum):
-    """What a vendor's word for a task's state means."""
+    """The meaning of a vendor's name for a task's state."""
 
     WAITING = "waiting"
     RUNNING = "running"
@@ -49,7 +48,7 @@ class State(StrEnum):
     UNKNOWN = "unknown"
 
 
-_MEANINGS: Final = {
+_STATES_BY_WORD: Final = {
     word: state
     for state, names in {
         State.WAITING: "queued pending throttled waiting inqueue submitted notstart notstarted"
@@ -70,19 +69,19 @@ _PREFIXES: Final = re.compile(r"^(task|job|generation|video)?(status|state)(?=.)
 
 @dataclass(frozen=True, kw_only=True)
 class Reply:
-    """What a vendor's reply holds.
+    """The contents of a vendor's reply.
 
     Attributes:
         media: the images or clips in it, the likeliest first.
         id: of the task, as text; empty: none.
-        state: what its word for the task's state means; None: it has none.
-        word: that word.
-        progress: from 0 to 1; None: not said.
+        state: of the task; None: the reply has none.
+        word: the vendor's name for that state.
+        progress: from 0 to 1; None: unknown.
         code: the vendor's code of an error; empty: none.
-        message: the vendor's words, as they came; empty: none.
-        refused: whether it says that something is wrong, in a field made for that.
-        failed: whether it names an error as such, by a field or a code, so that no other field
-            means that anything was begun.
+        message: the vendor's message, as it came; empty: none.
+        refused: whether it reports that something is wrong, in a field for that.
+        failed: whether it reports an error as such, by a field or a code, so that no other field
+            means that anything was created.
         document: the decoded JSON; None: it is none.
     """
 
@@ -97,31 +96,31 @@ class Reply:
     failed: bool = False
     document: Any = field(default=None, repr=False)
 
-    def fact(self, name: str) -> Any:  # noqa: ANN401  # whatever the vendor said
-        """Return what it says of something, at the outermost level that says anything; or None."""
-        for level in levels_of(self.document):
-            value = first(level, [plain_name(name)])
+    def fact(self, name: str) -> Any:  # noqa: ANN401  # whatever the vendor sent
+        """Return a field, of the outermost level where it is not empty; None: there is none."""
+        for level in nested_objects(self.document):
+            value = first_field(level, [plain_name(name)])
             if value is not None:
                 return value
         return None
 
     def text(self, name: str) -> str | None:
-        """Return a fact that is a text; None: there is none."""
+        """Return a field that is a text; None: there is none."""
         value = self.fact(name)
         return value.strip() if isinstance(value, str) and value.strip() else None
 
     def mapping(self, name: str) -> dict[str, Any] | None:
-        """Return a fact that has fields of its own; None: there is none."""
+        """Return a field that is an object; None: there is none."""
         value = self.fact(name)
         return dict(value) if isinstance(value, Mapping) and value else None
 
 
 def read_reply(raw: bytes, kind: Kind) -> Reply:
-    """Return what a reply holds.
+    """Read a reply.
 
     Args:
         raw: its body, decompressed.
-        kind: what was asked for.
+        kind: what was requested.
     """
     if may_be(raw[:HEAD], kind, sure=False):  # the reply is the file itself
         return Reply(media=(Medium(content=raw),))
@@ -142,18 +141,20 @@ def read_reply(raw: bytes, kind: Kind) -> Reply:
 
 
 def read_document(document: object, kind: Kind) -> Reply:
-    """Return what a reply's decoded JSON holds; arguments as above."""
-    levels = list(levels_of(document))
-    code, message = words(document)
-    failed = bool(message) and any(map(is_wrong, levels))
-    refused = failed or _refuses(levels, message)
+    """Read a reply's decoded JSON; `kind` as above."""
+    levels = list(nested_objects(document))
+    code, message = code_and_message(document)
+    failed = bool(message) and any(map(names_error, levels))
+    refused = failed or _reports_error(levels, message)
     media = find_media(document, kind)
     state, word = _state(levels)
-    if state in {None, State.UNKNOWN} and any(first(each, ["done"]) is True for each in levels):
+    if state in {None, State.UNKNOWN} and any(
+        first_field(each, ["done"]) is True for each in levels
+    ):
         state = State.FAILED if failed else State.DONE
     return Reply(
         media=[each for each in media if each.sure or not refused],
-        id=_id(levels, _IDS) or ("" if failed else _id(levels, _CALL_IDS)),
+        id=_id(levels, _ID_FIELDS) or ("" if failed else _id(levels, _CALL_ID_FIELDS)),
         state=state,
         word=word,
         progress=_progress(levels),
@@ -166,7 +167,7 @@ def read_document(document: object, kind: Kind) -> Reply:
 
 
 def number(value: object) -> float | None:
-    """Return a finite number of at least 0, also of a text; None: it is none."""
+    """Return a finite number of at least 0, perhaps parsed from text; None: it is none."""
     if isinstance(value, str):
         try:
             value = float(value.strip().rstrip("%"))
@@ -203,26 +204,28 @@ def last_part(address: str) -> str:
 def _id(levels: Sequence[Mapping[str, Any]], names: Sequence[str]) -> str:
     for level in levels:
         for name in names:
-            if found := identifier(first(level, [name])):
+            if found := identifier(first_field(level, [name])):
                 return found
     return ""
 
 
 def _state(levels: Sequence[Mapping[str, Any]]) -> tuple[State | None, str]:
-    """Return the state that a reply says.
+    """Return the state that a reply reports, and the vendor's name for it.
 
-    An outer word that is known counts, but for one that may say only that the call went well.
+    The outermost known state counts, except one that may only mean that the call succeeded.
     """
     found: tuple[State | None, str] = (None, "")
     for level in levels:
-        for name in _STATES:
-            word = first(level, [name])
+        for name in _STATE_FIELDS:
+            word = first_field(level, [name])
             if isinstance(word, Mapping):
-                word = first(word, [*_STATES, "code", "name", "value"])
+                word = first_field(word, [*_STATE_FIELDS, "code", "name", "value"])
             if not isinstance(word, str):
                 continue
             plain = plain_name(word)
-            meaning = _MEANINGS.get(plain) or _MEANINGS.get(_PREFIXES.sub("", plain), State.UNKNOWN)
+            meaning = _STATES_BY_WORD.get(plain) or _STATES_BY_WORD.get(
+                _PREFIXES.sub("", plain), State.UNKNOWN
+            )
             if meaning not in {State.DONE, State.UNKNOWN}:
                 return meaning, word
             if found[0] != State.UNKNOWN or meaning == State.DONE:
@@ -232,7 +235,7 @@ def _state(levels: Sequence[Mapping[str, Any]]) -> tuple[State | None, str]:
 
 def _progress(levels: Sequence[Mapping[str, Any]]) -> float | None:
     for level in levels:
-        value = first(level, _PROGRESS)
+        value = first_field(level, _PROGRESS_FIELDS)
         share = number(value)
         if share is not None:
             hundredths = share > 1 or (isinstance(value, str) and value.strip().endswith("%"))
@@ -240,11 +243,12 @@ def _progress(levels: Sequence[Mapping[str, Any]]) -> float | None:
     return None
 
 
-def _refuses(levels: Sequence[Mapping[str, Any]], message: str) -> bool:
-    """Whether a reply says that something is wrong, rather than that all is well."""
-    if plain_name(message) in FINE or not message:
-        return any(isinstance(first(each, ["error"]), Mapping) for each in levels)
+def _reports_error(levels: Sequence[Mapping[str, Any]], message: str) -> bool:
+    """Whether a reply reports that something is wrong, rather than success."""
+    if plain_name(message) in SUCCESS_WORDS or not message:
+        return any(isinstance(first_field(each, ["error"]), Mapping) for each in levels)
     return any(
-        first(level, ERRORS) is not None or isinstance(first(level, ["message", "msg"]), str | list)
+        first_field(level, ERROR_FIELDS) is not None
+        or isinstance(first_field(level, ["message", "msg"]), str | list)
         for level in levels
     )

@@ -1,4 +1,4 @@
-"""What a file is by its first bytes, whatever its name or its header say."""
+"""File signatures: the kind of a file by its first bytes, whatever its name or header."""
 
 import re
 from typing import Final
@@ -6,7 +6,7 @@ from typing import Final
 from core.models import Kind
 
 HEAD: Final = 4096
-"""Bytes that are enough to look at."""
+"""Bytes that are enough to tell."""
 _STILL_BRANDS: Final = frozenset(
     {b"avif", b"avis", b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 )
@@ -27,7 +27,7 @@ _MARKUP: Final = re.compile(rb"\s*(<[!?a-zA-Z]|[\[{\"])")
 
 
 def kind_of(head: bytes) -> Kind | None:
-    """Return which kind of media a file begins as; None: it cannot be told for sure.
+    """Return the kind of media that a file begins as; None: it cannot be told for sure.
 
     GIF and WebP may be either: what animates is a clip to some vendors.
     """
@@ -41,12 +41,12 @@ def kind_of(head: bytes) -> Kind | None:
 
 
 def may_be(head: bytes, kind: Kind, *, sure: bool = True) -> bool:
-    """Whether a file that begins so is, or may well be, of a kind.
+    """Whether a file with this beginning is, or may be, of a kind.
 
     Args:
         head: its first bytes.
-        kind: what it has to be.
-        sure: False: two bytes that fit are enough.
+        kind: the kind in question.
+        sure: False: a signature of two bytes is enough.
     """
     if kind_of(head) is not None:
         return kind_of(head) == kind
@@ -58,7 +58,7 @@ def may_be(head: bytes, kind: Kind, *, sure: bool = True) -> bool:
 
 
 def is_text(head: bytes) -> bool:
-    """Whether a file begins as a page, as JSON or as plain text does."""
+    """Whether a file begins as markup, JSON or plain text does."""
     if not head.strip() or _MARKUP.match(head.removeprefix(b"\xef\xbb\xbf")):
         return True
     return not any(byte < 9 or 14 <= byte < 32 for byte in head[:512]) and _decodes(head[:512])  # noqa: PLR2004

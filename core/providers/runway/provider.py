@@ -36,17 +36,18 @@ from core.providers.errors import (
     ProviderUnavailable,
     RequestRejected,
 )
+from core.providers.http.call_errors import provider_errors
 from core.providers.http.client import Call, ReplyTooLarge, httpx_client, read_body
-from core.providers.http.download import Fetcher, insist
-from core.providers.http.polling import wait_for
+from core.providers.http.download import Fetcher, fetch_with_retries
+from core.providers.http.polling import poll
 from core.providers.responses.media_search import Medium
 from core.providers.responses.reader import Reply, State, number, read_reply
-from core.providers.responses.refusals import Vendor, asking
 from core.providers.responses.signatures import kind_of
-from core.providers.responses.wording import first
+from core.providers.responses.vendor_errors import Vendor
+from core.providers.responses.vendor_message import first_field
 from core.providers.runway.catalogue import models
 
-READS: Final = 4  # times that what costs nothing is asked again
+MAX_RETRIES: Final = 4  # times that what costs nothing is asked again
 _MOST: Final = 1_000_000  # of any limit: what a vendor says may be any number
 UNLIMITED: Final = 20  # items of one model in flight, where RunwayML sets no limit
 AGAIN_SECONDS: Final = 30.0  # after a failure of its own that RunwayML did not charge
@@ -86,8 +87,8 @@ class Runway(Provider):
             title=self.title,
             key_setting="RUNWAYML_API_SECRET",
             secrets=(secret,),
-            free=frozenset({429, 502, 503, 504}),
-            spent=frozenset({"not have enough credits"}),
+            uncharged=frozenset({429, 502, 503, 504}),
+            balance_codes=frozenset({"not have enough credits"}),
         )
         self._models = {
             (each.capability.kind, each.capability.task, each.capability.model): each
@@ -95,7 +96,7 @@ class Runway(Provider):
         }
         self._offered = tuple(each.capability for each in models())
         self._balance: int | None = None
-        self._unusable: ProviderError | None = None
+        self._setup_error: ProviderError | None = None
         address = (base_url or "").strip() or None
         try:
             self._client = runwayml.AsyncRunwayML(
@@ -107,7 +108,7 @@ class Runway(Provider):
             )
             self._fetcher = Fetcher(self._vendor, str(self._client.base_url))
         except Exception as error:  # noqa: BLE001  # one setting's mistake takes no other down
-            self._unusable = self._vendor.not_sent(error)
+            self._setup_error = self._vendor.not_sent(error)
 
     def capabilities(self) -> Sequence[Capability]:
         """What the SDK's models can do, within the account's limits as far as they are known."""
@@ -119,8 +120,8 @@ class Runway(Provider):
         if model is None:
             sentence = N_("{provider} has no model “{model}” for this.")
             raise RequestRejected(sentence.format(provider=self.title, model=request.model))
-        if self._unusable is not None:
-            raise self._unusable
+        if self._setup_error is not None:
+            raise self._setup_error
         arguments = model.arguments(request.params)
         if self._balance is not None and self._balance <= 0:
             raise BalanceSpent(
@@ -134,7 +135,7 @@ class Runway(Provider):
             given |= model.source(await self._uploaded(request.source))
         create = getattr(self._client, model.endpoint).with_streaming_response.create
         async with (
-            asking(self._vendor, creating=True) as call,
+            provider_errors(self._vendor, creating=True) as call,
             create(**given, **arguments) as answer,
         ):
             raw = await _as_far_as_it_came(answer, call)
@@ -149,7 +150,7 @@ class Runway(Provider):
             await report(1.0)
             return Outcome()
         kind = _kind(submission) or Kind.VIDEO
-        ended = await wait_for(
+        ended = await poll(
             lambda: self._task(submission, kind),
             report,
             self._vendor,
@@ -160,7 +161,7 @@ class Runway(Provider):
 
     async def fetch(self, submission: Submission, destination: Path) -> None:
         """Write a task's file, byte for byte as it came."""
-        await insist(
+        await fetch_with_retries(
             lambda: self._download(submission, destination), self._vendor, self._poll_seconds
         )
 
@@ -171,8 +172,8 @@ class Runway(Provider):
     async def cancel(self, submission: Submission) -> None:
         """Delete a task. One that is running already stops, but is charged all the same."""
         try:
-            async with asking(self._vendor):
-                await self._reading.tasks.delete(str(submission.remote_id))
+            async with provider_errors(self._vendor):
+                await self._retrying.tasks.delete(str(submission.remote_id))
         except ProviderError as error:
             if error.details.get("status") != HTTPStatus.NOT_FOUND:
                 raise
@@ -188,13 +189,13 @@ class Runway(Provider):
 
     async def close(self) -> None:
         """Close the connections."""
-        if self._unusable is None:
+        if self._setup_error is None:
             await self._client.close()
 
     @property
-    def _reading(self) -> runwayml.AsyncRunwayML:
+    def _retrying(self) -> runwayml.AsyncRunwayML:
         """The client for what costs nothing."""
-        return self._client.with_options(max_retries=READS)
+        return self._client.with_options(max_retries=MAX_RETRIES)
 
     def _submission(self, raw: bytes, kind: Kind, details: Mapping[str, Any]) -> Submission:
         """Return the task, or the media, that an answer to a creating call holds.
@@ -209,7 +210,7 @@ class Runway(Provider):
         if reply.media:
             return Submission(handle=reply.media, details=details, reply=raw)
         if reply.refused:
-            raise self._vendor.failed(reply.code, reply.message)
+            raise self._vendor.error_from_message(reply.code, reply.message)
         raise OutcomeUnknown(
             N_(
                 "{provider} took this request, but what it answered cannot be read; "
@@ -221,12 +222,12 @@ class Runway(Provider):
     async def _uploaded(self, source: Path) -> str:
         """Return the address of a file at RunwayML, where it stays for a while."""
         try:
-            async with asyncio.timeout(UPLOAD_SECONDS), asking(self._vendor):
-                return (await self._reading.uploads.create_ephemeral(file=source)).uri
+            async with asyncio.timeout(UPLOAD_SECONDS), provider_errors(self._vendor):
+                return (await self._retrying.uploads.create_ephemeral(file=source)).uri
         except (ValueError, TypeError, AttributeError):  # not JSON, or without what must be there
-            raise self._vendor.unreadable() from None
+            raise self._vendor.unreadable_response() from None
         except OSError as error:
-            raise self._vendor.no_answer(error, creating=False) from error
+            raise self._vendor.no_response(error, creating=False) from error
 
     async def _task(self, submission: Submission, kind: Kind) -> Reply:
         """Return a task as it stands; who asks asks again."""
@@ -238,7 +239,7 @@ class Runway(Provider):
     async def _raw_task(self, submission: Submission) -> bytes:
         asked = self._client.tasks.with_streaming_response
         async with (
-            asking(self._vendor),
+            provider_errors(self._vendor),
             asked.retrieve(quote(str(submission.remote_id), safe="")) as answer,
         ):
             return await read_body(answer.http_response.aiter_bytes())
@@ -301,16 +302,16 @@ class Runway(Provider):
 
     async def _learn(self) -> int:
         """Take over what the account says of itself; return for how many models it has limits."""
-        if self._unusable is not None:
-            raise self._unusable
-        asked = self._reading.organization.with_streaming_response
-        async with asking(self._vendor), asked.retrieve() as answer:
+        if self._setup_error is not None:
+            raise self._setup_error
+        asked = self._retrying.organization.with_streaming_response
+        async with provider_errors(self._vendor), asked.retrieve() as answer:
             raw = await read_body(answer.http_response.aiter_bytes())
         found = read_reply(raw, Kind.IMAGE)
         balance, tier = number(found.fact("creditBalance")), found.mapping("tier")
         if balance is None or tier is None:
-            raise self._vendor.unreadable()
-        models_of_tier = first(tier, ["models"])
+            raise self._vendor.unreadable_response()
+        models_of_tier = first_field(tier, ["models"])
         limits = models_of_tier if isinstance(models_of_tier, dict) else {}
         if limits:  # else those that are known hold on
             self._offered = tuple(_limited(each, limits.get(each.model)) for each in self._offered)
@@ -323,8 +324,8 @@ def _limited(capability: Capability, limit: object) -> Capability:
     """Return what a model can do within an account's limits."""
     if not isinstance(limit, dict):
         return replace(capability, limit=1, per_day=None)
-    at_once = number(first(limit, ["maxconcurrentgenerations"]))
-    per_day = number(first(limit, ["maxdailygenerations"]))
+    at_once = number(first_field(limit, ["maxconcurrentgenerations"]))
+    per_day = number(first_field(limit, ["maxdailygenerations"]))
     return replace(
         capability,
         limit=UNLIMITED if at_once is None else int(min(at_once, _MOST)),

@@ -1,8 +1,7 @@
-"""Where the addresses that a vendor gives for its files may lead.
+"""Protection against server-side request forgery by the addresses of vendors' files.
 
-To anybody's on the internet, and to where the provider is configured to be. Not to this machine or
-to private networks otherwise: a reply must not be a way into services that trust whoever reaches
-them.
+They may lead anywhere on the internet, and to the host that the provider is configured at, but to
+no other private address: a reply must not open services that trust whoever reaches them.
 """
 
 import asyncio
@@ -20,7 +19,7 @@ from core.system.internet import is_public, is_this_machine, look_up, plain_addr
 LOOK_UP_SECONDS: Final = 10.0
 _WEB: Final = frozenset({80, 443})
 _FIRST_FREE_PORT: Final = 1024
-# What listens there answers to anybody who reaches it, and is no web server for files.
+# Well-known services that trust whoever reaches them, and serve no files.
 _SERVICES: Final = frozenset(
     {1433, 1521, 2375, 2376, 2379, 3306, 3389, 4369, 5432, 5672, 5984, 6000, 6379, 6443, 6667}
     | {8086, 9042, 9092, 9200, 9300, 10250, 11211, 15672, 25672, 27017, 27018, 27019, 50000}
@@ -28,15 +27,15 @@ _SERVICES: Final = frozenset(
 _PORTS: Final = {"http": 80, "https": 443}
 
 
-class Walled(Exception):
-    """An address leads to where a vendor has no business to send us."""
+class AddressForbidden(Exception):
+    """A vendor gave an address that no file is fetched from."""
 
 
-class Walls:
-    """What a provider's files may be fetched from.
+class SsrfGuard:
+    """Decides which addresses a provider's files may be fetched from.
 
     Args:
-        base_url: where the provider is configured to be.
+        base_url: the provider's configured address.
         closed_ports: ports of this machine that are Fivefold's own.
     """
 
@@ -44,20 +43,20 @@ class Walls:
         self.base = httpx2.URL(base_url)
         self._closed = frozenset(closed_ports) | _SERVICES
 
-    def is_own(self, url: httpx2.URL) -> bool:
-        """Whether an address is of the provider's own origin, which may see the key."""
+    def is_same_origin(self, url: httpx2.URL) -> bool:
+        """Whether an address has the provider's own origin, which may be sent the key."""
         return _origin(url) == _origin(self.base)
 
-    def is_elsewhere(self, url: httpx2.URL) -> bool:
-        """Whether an address names a host that is certainly not the provider's own."""
+    def is_other_host(self, url: httpx2.URL) -> bool:
+        """Whether an address certainly names another host than the provider's."""
         local = url.host in {"localhost", "0.0.0.0", "::", "::1"} or url.host.startswith("127.")  # noqa: S104  # names that servers give for themselves
         return url.host != self.base.host and not local
 
-    def places(self, address: str) -> Iterator[httpx2.URL]:
-        """Yield the addresses that a vendor's may mean, the likeliest first.
+    def candidates(self, address: str) -> Iterator[httpx2.URL]:
+        """Yield the URLs that a vendor's address may mean, the likeliest first.
 
-        Servers give their own name for themselves, such as `localhost` or a container's; from
-        here they are reached as they are configured.
+        Servers use names of their own for themselves, such as `localhost` or a container's; from
+        here they are reached at their configured host.
         """
         base = self.base
         folder = base.copy_with(path=base.path.rstrip("/") + "/", query=None)
@@ -71,7 +70,7 @@ class Walls:
                 url = httpx2.URL(text).copy_with(fragment=None, username=None, password=None)
             except (httpx2.InvalidURL, ValueError):
                 continue
-            if url.scheme not in _PORTS or not url.host or not _port_is_one(url):
+            if url.scheme not in _PORTS or not url.host or not _has_valid_port(url):
                 continue
             renamed = url.copy_with(host=base.host)
             moved = renamed.copy_with(scheme=base.scheme, port=base.port)
@@ -79,28 +78,28 @@ class Walls:
         yield from dict.fromkeys(seen)
 
     async def addresses(self, url: httpx2.URL) -> list[str]:
-        """Return the IP addresses to connect to for a URL; none: its host is not known here.
+        """Return the IP addresses to connect to for a URL; none: its host does not resolve here.
 
         Raises:
-            Walled: it leads to where it may not.
+            AddressForbidden: it has private addresses only.
         """
-        found = await _looked_up(url)
-        home = await _looked_up(self.base) if found else []
-        allowed = [each for each in found if is_public(each) or self._is_home(each, url, home)]
+        found = await _resolve(url)
+        home = await _resolve(self.base) if found else []
+        allowed = [each for each in found if is_public(each) or self._is_own_host(each, url, home)]
         if found and not allowed:
-            raise Walled(url.host)
+            raise AddressForbidden(url.host)
         return allowed
 
     def proxy(self, url: httpx2.URL) -> str | None:
-        """Return the proxy of the environment that a URL is asked through; None: there is none."""
+        """Return the proxy of the environment to fetch a URL through; None: there is none."""
         if not may_use_proxy(str(self.base)) or not may_use_proxy(str(url)):
             return None
         proxies = getproxies()
         found = proxies.get(url.scheme) or proxies.get("all")
         return None if found is None or proxy_bypass(url.host) else found
 
-    def _is_home(self, address: str, url: httpx2.URL, home: list[str]) -> bool:
-        """Whether a private address is the provider's own host, at a port that may be asked."""
+    def _is_own_host(self, address: str, url: httpx2.URL, home: list[str]) -> bool:
+        """Whether a private address is the provider's own host, at a permitted port."""
         if plain_address(address).is_link_local and address not in home:
             return False
         private = [each for each in home if not is_public(each)]
@@ -113,7 +112,7 @@ class Walls:
         return port not in self._closed and (port in _WEB or port >= _FIRST_FREE_PORT)
 
 
-async def _looked_up(url: httpx2.URL) -> list[str]:
+async def _resolve(url: httpx2.URL) -> list[str]:
     try:
         return [str(ipaddress.ip_address(url.host))]
     except ValueError:
@@ -133,5 +132,5 @@ def _port(url: httpx2.URL) -> int:
     return url.port or _PORTS.get(url.scheme, 0)
 
 
-def _port_is_one(url: httpx2.URL) -> bool:
+def _has_valid_port(url: httpx2.URL) -> bool:
     return url.port is None or 0 < url.port < 2**16
