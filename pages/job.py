@@ -36,7 +36,7 @@ def main() -> None:
         job_view.draw_job(job_id, user)
     else:
         tab_session.note_entry(
-            right.entry("open_job", job_id, address=tab_session.visitor().address)
+            right.entry("open_job", job_id, address=tab_session.requester().address)
         )
         job_view.draw_job(job_id, user, note=snapshot.admin_note(right.owner))
 

@@ -3,36 +3,24 @@
 Nothing here knows of pages or HTTP. Every attempt ends in the log of logins, whatever comes of it.
 """
 
-import ipaddress
-import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any, Final
 
+from core.accounts.attempts import Attempts
+from core.accounts.claims import is_same, nonce_of, user_id_from
+from core.accounts.login import Entered, LoginRefused, Requester, login_entry, shortened
 from core.accounts.passphrases import check_passphrase, hash_passphrase, matches
 from core.i18n import N_
 from core.i18n import gettext as _
 from core.models import (
-    USER_ID_MAX_CHARACTERS,
     InvalidInput,
     Invitation,
-    LoginEntry,
-    LoginSession,
     Method,
     Subject,
-    now,
     parse_user_id,
 )
 from core.settings import Settings
 from core.store import Store
-from core.store.accounts.login_throttle import Limit
-
-OF_ACCOUNT: Final = Limit(free=5, most=12)
-OF_ADDRESS: Final = Limit(free=20, most=60)
-OF_NEW_ACCOUNTS: Final = Limit(free=100, most=300)  # from one address
-PROOF_MINUTES: Final = 10  # that an identity provider's word is good for
-_LOGGED_CHARACTERS: Final = 200  # of what was typed, and of the browser's name
 
 WRONG: Final = N_("This user id and passphrase do not belong together.")
 _NOT_FREE: Final = N_("This user id is taken; please choose another one.")
@@ -49,51 +37,6 @@ _ADMIN_KEEPS: Final = N_("An admin's account always has a passphrase; please typ
 _ENDING: Final = N_("This account is being changed or deleted. Please try again in a minute.")
 
 
-@dataclass(frozen=True)
-class Visitor:
-    """Who tries to come in, as far as the network tells.
-
-    Attributes:
-        address: where the request comes from.
-        agent: what the browser calls itself.
-    """
-
-    address: str
-    agent: str
-
-
-@dataclass(frozen=True)
-class Entered:
-    """A login that was granted.
-
-    Attributes:
-        user_id: who it is.
-        secret: for the session's cookie.
-        session: what began.
-    """
-
-    user_id: str
-    secret: str
-    session: LoginSession
-
-
-class LoginRefused(Exception):
-    """A login that is not granted; the text is for the user.
-
-    Args:
-        reason: for the log.
-        message: the sentence for the user.
-        wait: the seconds after which another attempt is allowed.
-        ask: whether a passphrase is needed and was not given.
-    """
-
-    def __init__(self, reason: str, message: str, *, wait: float = 0, ask: bool = False) -> None:
-        super().__init__(message)
-        self.reason = reason
-        self.wait = wait
-        self.ask = ask
-
-
 class Accounts:
     """Lets people in, or not.
 
@@ -104,11 +47,12 @@ class Accounts:
 
     def __init__(self, store: Store, settings: Settings) -> None:
         self._store = store
+        self._attempts = Attempts(store)
         self._login = settings.login
         self._registration = settings.registration
         self._days = settings.session_days
 
-    def log_in(self, typed: str, passphrase: str, visitor: Visitor) -> Entered:
+    def log_in(self, typed: str, passphrase: str, requester: Requester) -> Entered:
         """Let somebody in who types a user_id and, where one is needed, a passphrase.
 
         Where the user_id alone is enough and new accounts are open, an unknown one is made.
@@ -116,7 +60,7 @@ class Accounts:
         Args:
             typed: the user_id as typed.
             passphrase: as typed; empty: none was given.
-            visitor: who tries.
+            requester: who tries.
 
         Raises:
             LoginRefused: the text says why. It is the same, and takes as long, for an account that
@@ -130,7 +74,7 @@ class Accounts:
             stored = self._store.users.passphrase_hash(user_id)
             if self._login == "user_id" and not passphrase:
                 if user is None and self._registration == "open":
-                    self._count_new(visitor)
+                    self._attempts.count_new_account(requester)
                     self._store.users.create(user_id)
                 elif user is None or user.protected or stored is not None:
                     raise LoginRefused(
@@ -138,21 +82,21 @@ class Accounts:
                     )
                 elif user.admin:  # made so by an earlier version, or while LOGIN was another
                     raise LoginRefused("unprotected admin", admin_needs_passphrase(user_id))
-                return self._begin(user_id, visitor, Method.USER_ID, passphrase_hash=stored)
+                return self._begin(user_id, requester, Method.USER_ID, passphrase_hash=stored)
             if not passphrase:
                 raise LoginRefused(
                     "passphrase missing", _("Please type your passphrase."), ask=True
                 )
-            succeeded = self._attempt(user_id, visitor)
+            succeeded = self._attempts.begin(user_id, requester)
             if not matches(stored, passphrase):
                 known = "no account" if user is None else "wrong passphrase"
                 raise LoginRefused(known, _(WRONG), ask=True)
             succeeded()
-            return self._begin(user_id, visitor, Method.PASSPHRASE, passphrase_hash=stored)
+            return self._begin(user_id, requester, Method.PASSPHRASE, passphrase_hash=stored)
 
-        return self._logged(typed, method, visitor, enter)
+        return self._logged(typed, method, requester, enter)
 
-    def register(self, typed: str, passphrase: str, invite: str, visitor: Visitor) -> Entered:
+    def register(self, typed: str, passphrase: str, invite: str, requester: Requester) -> Entered:
         """Make an account and let its owner in; by a recovery link, renew its passphrase.
 
         Args:
@@ -160,7 +104,7 @@ class Accounts:
             passphrase: the new one; may be empty for a new account where the user_id alone is
                 enough, but never by a recovery link.
             invite: the secret of an invitation's link; empty: there is none.
-            visitor: who tries.
+            requester: who tries.
 
         Raises:
             LoginRefused: the text says why.
@@ -168,34 +112,34 @@ class Accounts:
 
         def enter() -> Entered:
             self._check_way()
-            leave = self._leave(invite)
-            if leave is not None and leave.user_id is not None:
-                return self._recover(leave, leave.user_id, typed, passphrase, visitor)
+            invitation = self._invitation(invite)
+            if invitation is not None and invitation.user_id is not None:
+                return self._recover(invitation, invitation.user_id, typed, passphrase, requester)
             user_id = self._read(typed)
             if passphrase or self._login == "passphrase":
                 _check_new(passphrase, user_id)
-            self._count_new(visitor)
+            self._attempts.count_new_account(requester)
             hashed = hash_passphrase(passphrase) if passphrase else None
-            self._use(leave, user_id)
+            self._use(invitation, user_id)
             if not self._store.users.create(user_id, passphrase_hash=hashed):
-                if leave is not None:
-                    self._store.invitations.give_back(leave)
+                if invitation is not None:
+                    self._store.invitations.give_back(invitation)
                 raise LoginRefused("taken", _(_NOT_FREE))
-            proof = Method.PASSPHRASE if leave is None else Method.INVITATION
+            proof = Method.PASSPHRASE if invitation is None else Method.INVITATION
             method = Method.USER_ID if hashed is None else proof
-            return self._begin(user_id, visitor, method, passphrase_hash=hashed)
+            return self._begin(user_id, requester, method, passphrase_hash=hashed)
 
-        return self._logged(typed, "invite" if invite else "registration", visitor, enter)
+        return self._logged(typed, "invite" if invite else "registration", requester, enter)
 
     def recovers(self, invite: str) -> str | None:
         """Return whose passphrase a link is to choose anew; None: it is no such link, or ended."""
         if not invite or self._login == "oidc":
             return None
         try:
-            leave = self._leave(invite)
+            invitation = self._invitation(invite)
         except LoginRefused:
             return None
-        return None if leave is None else leave.user_id
+        return None if invitation is None else invitation.user_id
 
     def make(self, user_id: str, hashed: str | None, *, admin: bool = False) -> bool:
         """Make an account at an administrator's word; return whether there was none.
@@ -222,7 +166,7 @@ class Accounts:
             raise InvalidInput(admin_needs_passphrase(user_id))
 
     def recognise(
-        self, claims: Mapping[str, Any], claim: str, invite: str, visitor: Visitor
+        self, claims: Mapping[str, Any], claim: str, invite: str, requester: Requester
     ) -> Entered:
         """Let somebody in whom the OpenID Connect provider vouches for.
 
@@ -233,7 +177,7 @@ class Accounts:
             claims: of the ID token, which was verified (OpenID Connect Core 1.0, section 3.1.3.7).
             claim: the one that a new account's user_id is made from.
             invite: the secret of an invitation's link; empty: there is none.
-            visitor: who tries.
+            requester: who tries.
 
         Raises:
             LoginRefused: the text says why.
@@ -241,17 +185,17 @@ class Accounts:
         said = str(claims.get(claim) or "")
 
         def enter() -> Entered:
-            nonce = _nonce(claims)
+            nonce = nonce_of(claims)
             subject = Subject(issuer=str(claims.get("iss")), subject=str(claims.get("sub")))
             user = self._store.users.by_subject(subject)
             if user is None:
-                user_id = self._claimed(claims, claim, said)
-                self._take(user_id, subject, invite, exact=_is_same(said, user_id))
+                user_id = user_id_from(claims, claim, said)
+                self._take(user_id, subject, invite, exact=is_same(said, user_id))
             else:
                 user_id = user.id
-            return self._begin(user_id, visitor, Method.OIDC, nonce=nonce)
+            return self._begin(user_id, requester, Method.OIDC, nonce=nonce)
 
-        return self._logged(said, "oidc", visitor, enter)
+        return self._logged(said, "oidc", requester, enter)
 
     def set_passphrase(self, user_id: str, hashed: str | None, keep: str | None = None) -> None:
         """Store a passphrase, or that there is none, and end the sessions that began before.
@@ -279,7 +223,7 @@ class Accounts:
         self._store.login_throttle.forget_account(user_id)
 
     def change_passphrase(
-        self, user_id: str, present: str, new: str, keep: str | None, visitor: Visitor
+        self, user_id: str, present: str, new: str, keep: str | None, requester: Requester
     ) -> None:
         """Change a passphrase at its owner's wish.
 
@@ -288,20 +232,20 @@ class Accounts:
             present: the present one; empty: there is none.
             new: the new one; empty: there shall be none.
             keep: the id of the session that goes on, the owner's own.
-            visitor: who asks.
+            requester: who asks.
 
         Raises:
             InvalidInput: the present one is wrong, or the new one cannot be; the text says which.
             LoginRefused: it was tried too often.
         """
-        self.confirm(user_id, present, visitor)
+        self.confirm(user_id, present, requester)
         if not new and self._login == "passphrase":
             raise InvalidInput(_("Every account has a passphrase here; please type a new one."))
         if new:
             check_passphrase(new, user_id)
         self.set_passphrase(user_id, hash_passphrase(new) if new else None, keep)
 
-    def confirm(self, user_id: str, passphrase: str, visitor: Visitor) -> None:
+    def confirm(self, user_id: str, passphrase: str, requester: Requester) -> None:
         """See that it is the owner who asks, where there is a passphrase to tell by.
 
         Raises:
@@ -311,7 +255,7 @@ class Accounts:
         stored = self._store.users.passphrase_hash(user_id)
         if stored is None:
             return
-        succeeded = self._attempt(user_id, visitor)
+        succeeded = self._attempts.begin(user_id, requester)
         if not matches(stored, passphrase):
             raise InvalidInput(_("Your present passphrase is another one."))
         succeeded()
@@ -327,7 +271,7 @@ class Accounts:
         except InvalidInput as error:
             raise LoginRefused("invalid user_id", str(error)) from None
 
-    def _leave(self, secret: str) -> Invitation | None:
+    def _invitation(self, secret: str) -> Invitation | None:
         """Return the invitation that is needed to make an account; None: none is."""
         if secret:
             invite = self._store.invitations.get(secret)
@@ -350,42 +294,26 @@ class Accounts:
         return user.created_at <= invite.created_at
 
     def _recover(
-        self, leave: Invitation, user_id: str, typed: str, passphrase: str, visitor: Visitor
+        self,
+        invitation: Invitation,
+        user_id: str,
+        typed: str,
+        passphrase: str,
+        requester: Requester,
     ) -> Entered:
         """Renew the passphrase of the account that a recovery link is for."""
         if typed.strip() and self._read(typed) != user_id:
             raise LoginRefused("another's link", _(_ANOTHERS).format(user=user_id))
         _check_new(passphrase, user_id)
-        self._count_new(visitor)
+        self._attempts.count_new_account(requester)
         hashed = hash_passphrase(passphrase)
-        self._use(leave, user_id)
+        self._use(invitation, user_id)
         self.set_passphrase(user_id, hashed)
-        return self._begin(user_id, visitor, Method.INVITATION, passphrase_hash=hashed)
+        return self._begin(user_id, requester, Method.INVITATION, passphrase_hash=hashed)
 
-    def _use(self, leave: Invitation | None, user_id: str) -> None:
-        if leave is not None and not self._store.invitations.use(leave, user_id):
+    def _use(self, invitation: Invitation | None, user_id: str) -> None:
+        if invitation is not None and not self._store.invitations.use(invitation, user_id):
             raise LoginRefused("invitation used", _(_NO_INVITATION))
-
-    def _claimed(self, claims: Mapping[str, Any], claim: str, said: str) -> str:
-        """Return the user_id that a claim gives."""
-        if claim == "email" and claims.get("email_verified") not in (True, "true"):
-            raise LoginRefused(
-                "address not verified", _("Your identity provider has not verified your address.")
-            )
-        # Whatever a user_id cannot have becomes a hyphen; what that makes alike, `Subject` tells
-        # apart.
-        name = re.sub(r"[^a-z0-9._-]+", "-", said.strip().lower())
-        name = re.sub(r"^[^a-z0-9]+", "", name)[:USER_ID_MAX_CHARACTERS]
-        try:
-            return parse_user_id(name)
-        except InvalidInput:
-            raise LoginRefused(
-                "claim missing",
-                _(
-                    "Your identity provider does not say “{claim}”, or not in a way that a user id "
-                    "can be made of. Please ask whoever runs this Fivefold."
-                ).format(claim=claim),
-            ) from None
 
     def _take(self, user_id: str, subject: Subject, invite: str, *, exact: bool) -> None:
         """Give somebody new an account: a new one, or one that is nobody's yet.
@@ -403,56 +331,19 @@ class Accounts:
                     ).format(user=user_id),
                 )
             return
-        leave = self._leave(invite)
-        if leave is not None and leave.user_id is not None:  # from before LOGIN was oidc
+        invitation = self._invitation(invite)
+        if invitation is not None and invitation.user_id is not None:  # from before LOGIN was oidc
             raise LoginRefused("recovery link", _(_NO_INVITATION))
-        self._use(leave, user_id)
+        self._use(invitation, user_id)
         if not self._store.users.create(user_id, subject=subject):
-            if leave is not None:
-                self._store.invitations.give_back(leave)
+            if invitation is not None:
+                self._store.invitations.give_back(invitation)
             raise LoginRefused("taken", _(_NOT_FREE))  # by another one at the same instant
-
-    def _count_new(self, visitor: Visitor) -> None:
-        """Count an account that is about to be made from an address."""
-        self._wait_for(f"new {_network(visitor.address)}", OF_NEW_ACCOUNTS)
-
-    def _attempt(self, user_id: str, visitor: Visitor) -> Callable[[], None]:
-        """Count an attempt at an account; return what takes it back when it succeeds.
-
-        Guesses from where the owner has been do not add up with those from elsewhere, so that
-        strangers cannot lock somebody out.
-        """
-        network = _network(visitor.address)
-        known = self._store.login_log.accepted_from(user_id, visitor.address)
-        account = f"account {user_id} {network}" if known else f"account {user_id}"
-        address = f"address {network}"
-        self._wait_for(address, OF_ADDRESS)
-        self._wait_for(account, OF_ACCOUNT)
-
-        def succeeded() -> None:
-            self._store.login_throttle.forget(account)
-            self._store.login_throttle.take_back(address)
-
-        return succeeded
-
-    def _wait_for(self, key: str, limit: Limit) -> None:
-        wait = self._store.login_throttle.begin(key, limit)
-        if wait:
-            seconds = max(1, round(wait))
-            if seconds < 60:  # noqa: PLR2004  # a minute
-                span = _("{seconds} s").format(seconds=seconds)
-            else:
-                span = _("{minutes} min").format(minutes=seconds // 60 + 1)
-            raise LoginRefused(
-                "too many attempts",
-                _("That was tried too often. Please try again in {span}.").format(span=span),
-                wait=seconds,
-            )
 
     def _begin(
         self,
         user_id: str,
-        visitor: Visitor,
+        requester: Requester,
         method: Method,
         nonce: str | None = None,
         **known: str | None,
@@ -461,8 +352,8 @@ class Accounts:
             secret, session = self._store.login_sessions.begin(
                 user_id,
                 self._days,
-                address=visitor.address,
-                agent=visitor.agent[:_LOGGED_CHARACTERS],
+                address=requester.address,
+                agent=shortened(requester.agent),
                 method=method,
                 nonce=nonce,
             )
@@ -476,22 +367,22 @@ class Accounts:
         return Entered(user_id, secret, session)
 
     def _logged(
-        self, typed: str, method: str, visitor: Visitor, enter: Callable[[], Entered]
+        self, typed: str, method: str, requester: Requester, enter: Callable[[], Entered]
     ) -> Entered:
         """Carry out an attempt, and log what came of it."""
         try:
             entered = enter()
         except LoginRefused as refusal:
-            self.note_refusal(typed, refusal.reason, visitor, method)
+            self.note_refusal(typed, refusal.reason, requester, method)
             raise
         self._store.login_log.add(
-            _entry(entered.user_id, "", visitor, method, session=entered.session.id)
+            login_entry(entered.user_id, "", requester, method, session=entered.session.id)
         )
         return entered
 
-    def note_refusal(self, typed: str, reason: str, visitor: Visitor, method: str = "") -> None:
+    def note_refusal(self, typed: str, reason: str, requester: Requester, method: str = "") -> None:
         """Log an attempt that was refused."""
-        self._store.login_log.add(_entry(typed, reason, visitor, method))
+        self._store.login_log.add(login_entry(typed, reason, requester, method))
 
 
 def admin_needs_passphrase(user_id: str) -> str:
@@ -505,64 +396,3 @@ def _check_new(passphrase: str, user_id: str) -> None:
         check_passphrase(passphrase, user_id)
     except InvalidInput as error:
         raise LoginRefused("weak passphrase", str(error)) from None
-
-
-def _entry(
-    typed: str, reason: str, visitor: Visitor, method: str, session: str | None = None
-) -> LoginEntry:
-    try:
-        user_id = parse_user_id(typed)
-    except InvalidInput:
-        user_id = _text(typed)
-    return LoginEntry(
-        user_id=user_id,
-        outcome="refused" if reason else "accepted",
-        reason=reason,
-        address=visitor.address,
-        agent=_text(visitor.agent),
-        time=now(),
-        method=method,
-        session=session,
-    )
-
-
-def _text(typed: str) -> str:
-    """Return what can be stored of what somebody typed."""
-    return typed[:_LOGGED_CHARACTERS].encode(errors="replace").decode()
-
-
-def _nonce(claims: Mapping[str, Any]) -> str:
-    """Return what tells a provider's word from every other one it gave.
-
-    Raises:
-        LoginRefused: the word is too old to be the answer to a login of now.
-    """
-    issued, nonce = claims.get("iat"), claims.get("nonce")
-    fresh = isinstance(issued, int | float) and (
-        abs(now().timestamp() - issued) < timedelta(minutes=PROOF_MINUTES).total_seconds()
-    )
-    if not fresh or not nonce:
-        raise LoginRefused("proof too old", _("This login has ended. Please log in again."))
-    return f"{claims.get('iss')} {nonce}"
-
-
-def _is_same(said: str, user_id: str) -> bool:
-    """Return whether a provider's name is a user_id but for capital letters.
-
-    Small letters of other alphabets can be ASCII's: “\u212a” (the Kelvin sign) becomes “k”.
-    """
-    name = said.strip()
-    return name.isascii() and name.lower() == user_id
-
-
-def _network(address: str) -> str:
-    """Return whom an address stands for: for IPv6 the network of 64 bits that one customer has."""
-    try:
-        found = ipaddress.ip_address(address)
-    except ValueError:
-        return address
-    if found.version == 6 and found.ipv4_mapped is not None:  # noqa: PLR2004  # IPv6
-        found = found.ipv4_mapped
-    if found.version == 4:  # noqa: PLR2004  # IPv4
-        return str(found)
-    return str(ipaddress.ip_network((found, 64), strict=False))

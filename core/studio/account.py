@@ -3,7 +3,8 @@
 Passphrases and logging in are in `core.accounts.rules`.
 """
 
-from core.accounts.rules import Accounts, Visitor
+from core.accounts.login import Requester
+from core.accounts.rules import Accounts
 from core.i18n import LANGUAGES
 from core.i18n import gettext as _
 from core.models import InvalidInput, Via, ViewEntry, now, parse_user_id
@@ -100,7 +101,7 @@ def withdraw_invitation(store: Store, admin_id: str, invitation_id: str) -> None
 
 
 def delete_own_account(
-    studio: Studio, user_id: str, typed: str, passphrase: str, visitor: Visitor
+    studio: Studio, user_id: str, typed: str, passphrase: str, requester: Requester
 ) -> None:
     """Delete an account at its owner's request; see `delete_account`.
 
@@ -109,7 +110,7 @@ def delete_own_account(
         user_id: whose account.
         typed: the user_id, typed again as confirmation.
         passphrase: as typed; empty: none was given.
-        visitor: where the request comes from.
+        requester: where the request comes from.
 
     Raises:
         InvalidInput: the confirmation or the passphrase is wrong.
@@ -120,7 +121,7 @@ def delete_own_account(
             _("Nothing was deleted: please type your user id, {user}.").format(user=user_id)
         )
     if studio.settings.login != "oidc":
-        Accounts(studio.store, studio.settings).confirm(user_id, passphrase, visitor)
+        Accounts(studio.store, studio.settings).confirm(user_id, passphrase, requester)
     delete_account(studio.store, user_id)
 
 

@@ -11,7 +11,7 @@ import streamlit as st
 from streamlit.navigation.page import Page
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from core.accounts.rules import Visitor
+from core.accounts.login import Requester
 from core.i18n import N_, ask_language, negotiated
 from core.i18n import gettext as _
 from core.models import User, ViewEntry, now
@@ -53,10 +53,10 @@ def session_id() -> str | None:
     return found if isinstance(found, str) else None
 
 
-def visitor() -> Visitor:
+def requester() -> Requester:
     """Return who has this tab open, as far as the network tells."""
     address, agent = st.context.ip_address, st.context.headers.get("User-Agent")
-    return Visitor(
+    return Requester(
         address=address if isinstance(address, str) else LOOPBACK,
         agent=agent if isinstance(agent, str) else "",
     )
@@ -141,7 +141,7 @@ def note_visit(user: str, action: str | None, job_id: str | None = None) -> None
     if action is None:
         st.session_state[_VISIT] = None
         return
-    note_entry(Access(user, user).entry(action, job_id, address=visitor().address))
+    note_entry(Access(user, user).entry(action, job_id, address=requester().address))
 
 
 def note_entry(entry: ViewEntry) -> None:

@@ -12,8 +12,10 @@ from typing import Final
 
 import pytest
 
+from core.accounts.attempts import OF_ACCOUNT
+from core.accounts.login import LoginRefused, Requester
 from core.accounts.passphrases import hash_passphrase, matches
-from core.accounts.rules import OF_ACCOUNT, Accounts, LoginRefused, Visitor
+from core.accounts.rules import Accounts
 from core.cli import main as cli
 from core.models import Subject, User
 from core.settings import Settings
@@ -25,7 +27,7 @@ from tests.product import ROOT
 __all__ = ["own_database"]
 
 PHRASE: Final = "correct horse battery"
-VISITOR: Final = Visitor(address="198.51.100.7", agent="")
+VISITOR: Final = Requester(address="198.51.100.7", agent="")
 SECONDS: Final = 60
 
 

@@ -14,7 +14,7 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 import core.web
-from core.accounts.rules import LoginRefused
+from core.accounts.login import LoginRefused
 from core.media.storage import StorageUnavailable
 from core.models import InvalidInput
 from core.store import DatabaseUnavailable

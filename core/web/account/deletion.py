@@ -51,5 +51,5 @@ def _is_last_admin(user: User) -> bool:
 
 def _remove(user_id: str) -> str:
     typed, passphrase = take(_CONFIRMED, _PROOF)
-    account.delete_own_account(studio(), user_id, typed, passphrase, tab_session.visitor())
+    account.delete_own_account(studio(), user_id, typed, passphrase, tab_session.requester())
     return _("Your account is being deleted.")

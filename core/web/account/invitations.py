@@ -62,7 +62,7 @@ def _draw_invitation(user: User, invite: Invitation) -> None:
 
 def _invite(user_id: str) -> str:
     [typed] = take(_FOR)
-    address = tab_session.visitor().address
+    address = tab_session.requester().address
     secret = account.invite(studio().store, user_id, typed, address)
     st.session_state[_LINK] = f"{studio().settings.link_base}/login?invite={secret}"
     return _("Here is the link. Copy it now: it is shown only once.")

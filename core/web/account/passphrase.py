@@ -63,7 +63,7 @@ def _change_passphrase(user_id: str) -> str:
     if new != again:
         raise InvalidInput(_("The two new passphrases are not the same. Please type them again."))
     accounts().change_passphrase(
-        user_id, present, new, tab_session.session_id(), tab_session.visitor()
+        user_id, present, new, tab_session.session_id(), tab_session.requester()
     )
     return _("Your new passphrase holds from now on. You were logged out everywhere else.")
 
@@ -71,6 +71,6 @@ def _change_passphrase(user_id: str) -> str:
 def _remove_passphrase(user_id: str) -> str:
     [present] = take(_PRESENT)
     accounts().change_passphrase(
-        user_id, present, "", tab_session.session_id(), tab_session.visitor()
+        user_id, present, "", tab_session.session_id(), tab_session.requester()
     )
     return _("You have no passphrase any more. You were logged out everywhere else.")

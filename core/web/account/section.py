@@ -12,7 +12,8 @@ from typing import Final
 
 import streamlit as st
 
-from core.accounts.rules import Accounts, LoginRefused
+from core.accounts.login import LoginRefused
+from core.accounts.rules import Accounts
 from core.models import InvalidInput, User, now
 from core.store import DatabaseError
 from core.web import tab_session

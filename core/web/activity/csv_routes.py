@@ -19,7 +19,7 @@ from core.store.accounts.users import UserStore
 from core.store.jobs.activity import ActivityStore
 from core.store.jobs.activity_scope import PERIODS, Deed, Scope
 from core.web.http.errors import Forbidden, LoginRequired, NotFound
-from core.web.http.requests import logged_in, visitor
+from core.web.http.requests import logged_in, requester
 from core.web.http.security_headers import NO_STORE
 from core.web.resources import Studio
 from core.web.text.csv_tables import Row, csv_lines
@@ -100,7 +100,7 @@ def _export(request: Request, open_studio: Callable[[], Studio]) -> Response:
         rows = iter(())
     else:
         if scope.user_id != user_id:
-            entry = look_at_activity(user_id, scope.user_id, visitor(request).address)
+            entry = look_at_activity(user_id, scope.user_id, requester(request).address)
             store.view_log.note(entry)
         _log.info("%s exports %s of %s", user_id, which, scope.user_id or "everybody")
     cells = ([_cell(each, scope.zone) for each in row] for row in rows)

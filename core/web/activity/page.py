@@ -46,7 +46,7 @@ def draw(user: User) -> None:
     if scope.user_id == user.id:
         tab_session.note_visit(user.id, None)
     else:
-        address = tab_session.visitor().address
+        address = tab_session.requester().address
         tab_session.note_entry(look_at_activity(user.id, scope.user_id, address))
     parts: dict[str, Callable[[User, Scope], None]] = {
         _("Logins"): _draw_logins,

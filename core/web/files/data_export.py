@@ -18,7 +18,7 @@ from core.store.jobs.activity_scope import Scope
 from core.web.files.routes import file_name
 from core.web.files.zip_stream import ZIP, Source, missing_text, told, zipped
 from core.web.http.errors import LoginRequired
-from core.web.http.requests import logged_in, visitor
+from core.web.http.requests import logged_in, requester
 from core.web.http.security_headers import NO_STORE
 from core.web.identity.permissions import Access
 from core.web.resources import Studio
@@ -53,7 +53,7 @@ def _archive(request: Request, studio: Studio) -> Response:
         return Response(headers=headers, media_type=ZIP)
     blocks = zipped(_entries(studio, user))
     first = next(blocks)  # while there still can be another answer
-    entry = Access(user.id, user.id).entry("download_all", address=visitor(request).address)
+    entry = Access(user.id, user.id).entry("download_all", address=requester(request).address)
     studio.store.view_log.note(entry)
     return StreamingResponse(chain([first], told(blocks)), media_type=ZIP, headers=headers)
 

@@ -31,7 +31,7 @@ from core.media.formats import media_type
 from core.media.storage import RemoteFile
 from core.models import OPEN_STATES, Asset, AssetState, Kind, Via
 from core.web.http.errors import LoginRequired, NotFound
-from core.web.http.requests import visitor
+from core.web.http.requests import requester
 from core.web.identity.middleware import whose
 from core.web.identity.permissions import Access, to_asset
 from core.web.resources import Studio
@@ -272,5 +272,5 @@ def _from_start(request: Request) -> bool:
 def _note(request: Request, studio: Studio, asset: Asset, access: Access, action: str) -> None:
     """Log a look; a question about a file (HEAD) is none."""
     if request.method == "GET":
-        address = visitor(request).address
+        address = requester(request).address
         studio.store.view_log.note(access.entry(action, asset.job_id, asset.id, address))

@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, Response
 
-from core.accounts.rules import LoginRefused
+from core.accounts.login import LoginRefused
 from core.i18n import N_, speaking, translated
 from core.i18n import gettext as _
 from core.models import InvalidInput

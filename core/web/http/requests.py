@@ -4,7 +4,7 @@ from typing import Final
 
 from starlette.requests import HTTPConnection, Request
 
-from core.accounts.rules import Visitor
+from core.accounts.login import Requester
 from core.web.http.errors import BodyTooLarge, LoginRequired
 from core.web.identity.middleware import whose
 
@@ -17,13 +17,13 @@ def same_origin(connection: HTTPConnection) -> bool:
     return bool(connection.state.same_origin)
 
 
-def visitor(connection: HTTPConnection) -> Visitor:
+def requester(connection: HTTPConnection) -> Requester:
     """Return the client, as far as the network tells.
 
     Behind a proxy that is trusted (`TRUSTED_PROXIES`) the server has put the address that the
     proxy names in place of the proxy's own.
     """
-    return Visitor(
+    return Requester(
         address=connection.client.host[:_ADDRESS_CHARACTERS] if connection.client else "",
         agent=connection.headers.get("user-agent", "")[:_AGENT_CHARACTERS],
     )

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.web.app.server import MESSAGE_BYTES
 from core.web.http.rate_limits import Bucket, Buckets
-from core.web.http.requests import visitor
+from core.web.http.requests import requester
 
 MOST_SOCKETS: Final = 2_000
 """Of one process."""
@@ -90,7 +90,7 @@ def _owner(connection: HTTPConnection) -> tuple[str, Bounds]:
     session = connection.state.session
     if session is not None:
         return f"login {session.id}", USERS
-    address = visitor(connection).address
+    address = requester(connection).address
     try:
         found = ip_address(address)
     except ValueError:

@@ -14,7 +14,7 @@ from core.store import DatabaseError
 from core.studio.sharing import DAYS, share_job, shares_of, withdraw_share
 from core.web.http.errors import no_answer
 from core.web.resources import Studio, studio
-from core.web.tab_session import view, visitor
+from core.web.tab_session import requester, view
 
 _DEFAULT_DAYS: Final = 7
 _SAID: Final = "share-said"
@@ -78,12 +78,12 @@ def _days(number_of: int) -> str:
 def _create(user_id: str, job_id: str) -> None:
     with _errors_shown():
         days = st.session_state.get(_CHOSEN)
-        share_job(studio().store, user_id, job_id, days, visitor().address)
+        share_job(studio().store, user_id, job_id, days, requester().address)
 
 
 def _withdraw(share: Share) -> None:
     with _errors_shown():
-        withdraw_share(studio().store, share, visitor().address)
+        withdraw_share(studio().store, share, requester().address)
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from core.models import Asset, AssetState, InvalidInput, Kind, Via
 from core.store.jobs.library import PAGE, Change, parse_ids
 from core.store.jobs.library_filter import Filter
 from core.web.http.errors import Forbidden, LoginRequired, NotFound
-from core.web.http.requests import logged_in, read_body, same_origin, visitor
+from core.web.http.requests import logged_in, read_body, requester, same_origin
 from core.web.http.security_headers import NO_STORE
 from core.web.identity.permissions import Access, to_gallery
 from core.web.jobs.item_view import tile
@@ -174,7 +174,7 @@ def _found(request: Request, studio: Studio) -> Json:
         raise Forbidden(_(OWNERS_COLLECTIONS))
     found = items_of(studio, wanted, view, query.get("after", ""), read_limit(query))
     if access.via != Via.OWN:
-        studio.store.view_log.note(access.entry("open_gallery", address=visitor(request).address))
+        studio.store.view_log.note(access.entry("open_gallery", address=requester(request).address))
     return found
 
 
@@ -244,7 +244,7 @@ def _archive(request: Request, studio: Studio, body: bytes) -> Response:
         assets = [asset for asset in assets if asset.binned_at is None]
     if not assets:
         raise NotFound(_("Nothing of that is there any more."))
-    return bundled(studio, assets, access, view, visitor(request).address)
+    return bundled(studio, assets, access, view, requester(request).address)
 
 
 def _looker(request: Request, studio: Studio, owner: str = "") -> tuple[Access, View]:

@@ -34,7 +34,7 @@ from core.notifications.message import shortened
 from core.redaction import redact
 from core.settings import Settings
 from core.store import DatabaseError, DatabaseUnavailable
-from core.web.http.requests import visitor
+from core.web.http.requests import requester
 from core.web.identity.cookies import STREAMLIT_COOKIES, Identity
 from core.web.login.oidc_client import basic_secret, callback_address, with_userinfo
 from core.web.resources import Studio
@@ -195,7 +195,7 @@ class ProviderMiddleware:
             if studio.settings.login != "oidc":
                 return
             accounts = Accounts(studio.store, studio.settings)
-            accounts.note_refusal("", f"provider {refused}", visitor(request), "oidc")
+            accounts.note_refusal("", f"provider {refused}", requester(request), "oidc")
         except (DatabaseError, DatabaseUnavailable) as error:
             _log.warning("a login that the provider refused was not stored: %s", error)
 

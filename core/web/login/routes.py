@@ -13,13 +13,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from core.accounts.rules import Accounts, Entered, LoginRefused, Visitor
+from core.accounts.login import Entered, LoginRefused, Requester
+from core.accounts.rules import Accounts
 from core.i18n import N_
 from core.i18n import gettext as _
 from core.models import InvalidInput
 from core.store import DatabaseError, DatabaseUnavailable
 from core.web.http.errors import BodyTooLarge, Forbidden
-from core.web.http.requests import read_body, same_origin, visitor
+from core.web.http.requests import read_body, requester, same_origin
 from core.web.identity.cookies import Identity
 from core.web.identity.middleware import whose
 from core.web.identity.session_cache import LiveSessions
@@ -81,7 +82,7 @@ def auth_routes(
     turns = asyncio.Semaphore(CONCURRENT_LOGINS)  # so that others still find a thread
 
     async def login(request: Request) -> Response:
-        who = visitor(request)
+        who = requester(request)
         try:
             _check_origin(request)
             typed = await _read(request)
@@ -147,7 +148,7 @@ async def _read(request: Request) -> _Typed:
 
 
 def _enter(
-    open_studio: Callable[[], Studio], identity: Identity, typed: _Typed, who: Visitor
+    open_studio: Callable[[], Studio], identity: Identity, typed: _Typed, who: Requester
 ) -> Entered:
     studio = open_studio()
     accounts = Accounts(studio.store, studio.settings)
@@ -162,7 +163,7 @@ def _enter(
     return accounts.log_in(typed.user_id, typed.passphrase, who)
 
 
-def _note(open_studio: Callable[[], Studio], reason: str, who: Visitor) -> None:
+def _note(open_studio: Callable[[], Studio], reason: str, who: Requester) -> None:
     try:
         studio = open_studio()
         Accounts(studio.store, studio.settings).note_refusal("", reason, who)
