@@ -13,7 +13,8 @@ from structlog.contextvars import bound_contextvars
 
 from core import telemetry
 from core.generation.heartbeat import Heartbeat, Interruption
-from core.generation.item_run import DISK_FULL, MAX_ATTEMPTS, ItemRun
+from core.generation.item_file import DISK_FULL
+from core.generation.item_run import MAX_ATTEMPTS, ItemRun
 from core.generation.priority_pool import without_queueing
 from core.generation.provider_fields import provider_fields
 from core.i18n import N_
@@ -172,7 +173,7 @@ class Executor:
         except Exception:  # noqa: BLE001  # one item's mistake takes no other down
             _log.exception("%s: failed", asset.id)
             sentence = N_("Fivefold itself made a mistake here; its log says more.")
-            kind = OutcomeUnknown if run.charged else ProviderError
+            kind = OutcomeUnknown if run.call.charged else ProviderError
             await self._end(run, kind(sentence, code="internal_error"))
 
     async def _end(self, run: ItemRun, error: ProviderError) -> None:
@@ -182,15 +183,19 @@ class Executor:
         again. Where there is none, what may have been paid for waits for its user.
         """
         asset = run.asset
-        if isinstance(error, OutcomeUnknown) and not run.resumable:
-            await self._end_unknown(asset, error, run.kept)
+        if isinstance(error, OutcomeUnknown) and not run.call.resumable:
+            await self._end_unknown(asset, error, run.call.kept_fields)
             return
         free = _waits_for_free(run, error)
         if error.retryable and (free or asset.attempts < MAX_ATTEMPTS):
             await self._try_again(run, error, counted=not free)
             return
-        known = {"charged": run.paid_for(error), **run.kept, **provider_fields(error)}
-        await self._fail(asset, error, None if error.ended else run.remote_id, known)
+        known = {
+            "charged": run.call.paid_for(error),
+            **run.call.kept_fields,
+            **provider_fields(error),
+        }
+        await self._fail(asset, error, None if error.ended else run.call.remote_id, known)
 
     async def _pass_on(self, asset: Asset) -> None:
         """Leave an item, whose provider this worker does not know, to one that does."""
@@ -251,22 +256,22 @@ class Executor:
         """Do as the user wishes: stop the item at its provider and end it."""
         left = await run.cancel()
         if isinstance(left, OutcomeUnknown):  # only the user may send it again
-            await self._end_unknown(run.asset, left, run.kept)
+            await self._end_unknown(run.asset, left, run.call.kept_fields)
             return
         note = None if left is None else _as_error(left)
         await asyncio.to_thread(
             self._store.transitions.cancelled,
             run.asset,
             note,
-            remote_id=None if left is None else run.remote_id,
-            fields={"charged": run.taken, **run.kept},
+            remote_id=None if left is None else run.call.remote_id,
+            fields={"charged": run.call.taken, **run.call.kept_fields},
         )
         telemetry.item_ended(run.asset, AssetState.CANCELLED)
         _log.info("%s: cancelled", run.asset.id)
 
     async def _hand_back(self, run: ItemRun) -> None:
         """On an orderly stop: put back what another worker can go on with at no cost."""
-        if run.charged and not (run.resumable or run.rereadable):
+        if run.call.charged and not (run.call.resumable or run.call.rereadable):
             return  # a call that is out; should its answer not come, its lease runs out
         hand_back = self._store.transitions.hand_back
         try:
@@ -284,10 +289,10 @@ async def _cancelled(task: asyncio.Task[None]) -> None:
 def _carried_on(run: ItemRun, *, anew: bool = False) -> dict[str, Any]:
     """Return what an item that is put back is carried on with."""
     if anew:
-        return run.kept
-    by_reply = run.rereadable and not run.resumable
-    remote = {} if run.remote_id is None else {"remote_id": run.remote_id}
-    return {**run.kept, **remote, "reread": by_reply}
+        return run.call.kept_fields
+    by_reply = run.call.rereadable and not run.call.resumable
+    remote = {} if run.call.remote_id is None else {"remote_id": run.call.remote_id}
+    return {**run.call.kept_fields, **remote, "reread": by_reply}
 
 
 def _as_error(error: ProviderError, *, final: bool = False) -> AssetError:
@@ -302,7 +307,7 @@ def _waits_for_free(run: ItemRun, error: ProviderError) -> bool:
     started = run.asset.timings.get("started_at", now())
     waited = (now() - started).total_seconds()
     young = waited < run.provider.deadlines.follow
-    carried_on = run.resumable or run.rereadable
+    carried_on = run.call.resumable or run.call.rereadable
     return isinstance(error, ProviderUnavailable) and carried_on and young
 
 

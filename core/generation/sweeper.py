@@ -166,7 +166,7 @@ def _files(asset: Asset) -> list[str]:
     """Return what may have been saved of an item.
 
     A worker that was told to stop in the middle of saving has told nobody what it saved, so all
-    names are there that `ItemRun` gives.
+    names are there that `ItemFile` gives.
     """
     stills = (f"{PREVIEWS}/{asset.id}{ending}.webp" for ending in ("", "-poster"))
     paths = (asset.path, asset.display_path, asset.preview, asset.poster)

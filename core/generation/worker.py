@@ -46,77 +46,99 @@ async def run_worker(settings: Settings, store: Store) -> None:
     loop.add_signal_handler(signal.SIGINT, at_once.set)
     catalogue = open_catalogue(settings)
     try:
-        await work(settings, store, catalogue, stop, at_once)
+        await WorkerProcess(settings, store, catalogue).run(stop, at_once)
     finally:
         await catalogue.close()
 
 
-async def work(
-    settings: Settings,
-    store: Store,
-    catalogue: Catalogue,
-    stop: asyncio.Event,
-    at_once: asyncio.Event,
-) -> None:
-    """Make items until told to stop.
+class WorkerProcess:
+    """Everything that runs side by side in one worker.
 
     Args:
         settings: queues, broker, leases, where files go.
         store: the database.
         catalogue: the configured providers.
-        stop: when set, nothing new is taken, and what can end in `DRAIN_SECONDS` does.
-        at_once: when set, everything is handed back.
     """
-    host, pid = socket.gethostname(), os.getpid()
-    owner = f"{host}:{pid}:{new_id()[-6:]}"
-    heartbeat = Heartbeat(store, owner, settings.lease_seconds)
-    content = open_content(settings.content_url)
-    executor = Executor(store, catalogue, content, heartbeat)
-    serves = dict.fromkeys(settings.worker_queues.split(","), settings.worker_concurrency)
-    broker_url = settings.broker_url.get_secret_value()
-    engine = Engine(broker_url, settings.mongodb_database, serves, executor.run)
-    me = Worker(
-        id=owner,
-        host=host,
-        pid=pid,
-        broker=engine.broker,
-        queues=serves,
-        started_at=now(),
-        seen_at=now(),
-    )
-    leader_lease = LeaderLease(store, owner, settings.lease_seconds)
-    full = partial(full_disks, settings, content)
-    dispatcher = Dispatcher(store, engine, catalogue, leader_lease, full)
-    _log.info("serving %s, %d items at once", settings.worker_queues, settings.worker_concurrency)
-    async with asyncio.TaskGroup() as group:  # where one of them breaks, the process ends
-        beating = group.create_task(heartbeat.run())
-        leading = [
-            group.create_task(_refresh(catalogue)),
-            group.create_task(_announce(store, me, catalogue)),
-            group.create_task(leader_lease.run()),
-            group.create_task(Sweeper(store, content, leader_lease, settings.bin_days).run()),
-        ]
-        serving = group.create_task(engine.serve(stop))
-        handing_out = group.create_task(dispatcher.run(stop))
-        collecting = group.create_task(Collector(store, engine, serves, leader_lease).run(stop))
-        hurry = group.create_task(at_once.wait())
-        await _first(hurry, group.create_task(stop.wait()))
-        stop.set()
-        await _first(handing_out, timeout=HAND_OUT_SECONDS)
-        handing_out.cancel()
-        await collecting
-        for task in leading:
-            task.cancel()
-        await asyncio.wait(leading)
-        with suppress(DatabaseError):  # it will be missed soon enough
-            await without_queueing(store.workers.leave, owner)
-        await _first(group.create_task(executor.idle()), hurry, timeout=DRAIN_SECONDS)
-        await executor.hand_back_all()
-        await executor.answers(ANSWER_SECONDS)
-        await serving
-        beating.cancel()
-        hurry.cancel()
-    await engine.close()
+
+    def __init__(self, settings: Settings, store: Store, catalogue: Catalogue) -> None:
+        self._store = store
+        self._catalogue = catalogue
+        self._owner = f"{socket.gethostname()}:{os.getpid()}:{new_id()[-6:]}"
+        content = open_content(settings.content_url)
+        self._heartbeat = Heartbeat(store, self._owner, settings.lease_seconds)
+        self._executor = Executor(store, catalogue, content, self._heartbeat)
+        self._serves = dict.fromkeys(settings.worker_queues.split(","), settings.worker_concurrency)
+        self._engine = Engine(
+            settings.broker_url.get_secret_value(),
+            settings.mongodb_database,
+            self._serves,
+            self._executor.run,
+        )
+        self._leader_lease = LeaderLease(store, self._owner, settings.lease_seconds)
+        full = partial(full_disks, settings, content)
+        self._dispatcher = Dispatcher(store, self._engine, catalogue, self._leader_lease, full)
+        self._collector = Collector(store, self._engine, self._serves, self._leader_lease)
+        self._sweeper = Sweeper(store, content, self._leader_lease, settings.bin_days)
+
+    async def run(self, stop: asyncio.Event, at_once: asyncio.Event) -> None:
+        """Make items until told to stop.
+
+        Args:
+            stop: when set, nothing new is taken, and what can end in `DRAIN_SECONDS` does.
+            at_once: when set, everything is handed back.
+        """
+        for queue, number in self._serves.items():
+            _log.info("serving the queue %s, %d items at once", queue, number)
+        async with asyncio.TaskGroup() as group:  # where one of them breaks, the process ends
+            beating = group.create_task(self._heartbeat.run())
+            background = [
+                group.create_task(_refresh(self._catalogue)),
+                group.create_task(self._announce()),
+                group.create_task(self._leader_lease.run()),
+                group.create_task(self._sweeper.run()),
+            ]
+            serving = group.create_task(self._engine.serve(stop))
+            dispatching = group.create_task(self._dispatcher.run(stop))
+            collecting = group.create_task(self._collector.run(stop))
+            hurry = group.create_task(at_once.wait())
+            await _first(hurry, group.create_task(stop.wait()))
+            stop.set()
+            await _first(dispatching, timeout=HAND_OUT_SECONDS)
+            dispatching.cancel()
+            await collecting
+            for task in background:
+                task.cancel()
+            await asyncio.wait(background)
+            with suppress(DatabaseError):  # it will be missed soon enough
+                await without_queueing(self._store.workers.leave, self._owner)
+            await _first(group.create_task(self._executor.idle()), hurry, timeout=DRAIN_SECONDS)
+            await self._executor.hand_back_all()
+            await self._executor.answers(ANSWER_SECONDS)
+            await serving
+            beating.cancel()
+            hurry.cancel()
+        await self._engine.close()
+
+    async def _announce(self) -> None:
+        """Store that this worker is alive, and what its providers say of their accounts."""
+        worker = Worker(
+            id=self._owner,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            broker=self._engine.broker,
+            queues=self._serves,
+            started_at=now(),
+            seen_at=now(),
+        )
+        while True:
+            providers = self._catalogue.providers.values()
+            accounts = {each.name: each.status for each in providers if each.status}
+            present = worker.model_copy(update={"accounts": accounts})
+            try:
+                await without_queueing(self._store.workers.announce, present)
+            except DatabaseError as error:
+                _log.warning("this worker cannot be announced: %s", error)
+            await asyncio.sleep(ANNOUNCE_SECONDS)
 
 
 async def _refresh(catalogue: Catalogue) -> None:
@@ -131,17 +153,6 @@ async def _refresh(catalogue: Catalogue) -> None:
             except Exception:  # noqa: BLE001  # one provider's mistake takes no other down
                 _log.exception("%s cannot be asked for its limits", provider.title)
         await asyncio.sleep(REFRESH_SECONDS)
-
-
-async def _announce(store: Store, me: Worker, catalogue: Catalogue) -> None:
-    while True:
-        accounts = {each.name: each.status for each in catalogue.providers.values() if each.status}
-        present = me.model_copy(update={"accounts": accounts})
-        try:
-            await without_queueing(store.workers.announce, present)
-        except DatabaseError as error:
-            _log.warning("this worker cannot be announced: %s", error)
-        await asyncio.sleep(ANNOUNCE_SECONDS)
 
 
 async def _first(*tasks: asyncio.Task[Any], timeout: float | None = None) -> None:  # noqa: ASYNC109  # passed on

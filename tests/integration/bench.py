@@ -9,7 +9,7 @@ from typing import Any
 
 from core.generation.executor import Executor
 from core.generation.heartbeat import Heartbeat
-from core.generation.worker import work
+from core.generation.worker import WorkerProcess
 from core.media.folder import FolderStore
 from core.models import Asset, AssetState, JobStatus
 from core.settings import Settings
@@ -56,7 +56,8 @@ class Bench:
         """Run a whole worker beside the block; yield the events that stop it, soon or at once."""
         stop, at_once = asyncio.Event(), asyncio.Event()
         settings = self.settings.model_copy(update=changed)
-        task = asyncio.create_task(work(settings, self.store, self.catalogue, stop, at_once))
+        worker = WorkerProcess(settings, self.store, self.catalogue)
+        task = asyncio.create_task(worker.run(stop, at_once))
         try:
             yield stop, at_once
         finally:

@@ -462,7 +462,7 @@ def test_a_cancelled_call_that_was_refused_costs_nothing(
 def test_what_is_paid_for_and_cannot_be_fetched_again_is_saved_when_it_can_be(
     new_bench: NewBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("core.generation.item_run.SAVE_AGAIN", (3, 0.0))
+    monkeypatch.setattr("core.generation.item_file.SAVE_AGAIN", (3, 0.0))
     bench = new_bench(FakeProvider(paid=True))
     failures = [OSError(28, "No space left on device")] * 2
 

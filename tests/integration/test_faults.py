@@ -256,7 +256,7 @@ def test_what_is_nowhere_else_waits_for_room_and_is_not_given_up(
     new_bench: NewBench, small_disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither disk nor database take the reply, and there is no task to ask after."""
-    monkeypatch.setattr("core.generation.item_run.SAVE_AGAIN", (2, 0.01))
+    monkeypatch.setattr("core.generation.item_file.SAVE_AGAIN", (2, 0.01))
     bench = new_bench(FakeProvider(paid=True))
     filler = small_disk / "filler"
     with pytest.raises(OSError, match="No space"):

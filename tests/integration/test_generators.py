@@ -372,7 +372,7 @@ def test_what_is_only_fetched_again_is_counted_once(
 def test_what_was_paid_for_and_lost_still_says_what_is_known(
     vendors: NewVendors, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("core.generation.item_run.SAVE_AGAIN", (1, 0.0))
+    monkeypatch.setattr("core.generation.item_file.SAVE_AGAIN", (1, 0.0))
     bench = vendors(Vendor(resumable=False))
     bench.provider.outcome = Outcome(cost=0.25)
     bench.provider.fail_fetch = [ProviderUnavailable("Not there.", details={"status": 404})]
@@ -486,7 +486,7 @@ def test_waiting_for_ones_turn_has_an_end(
 def test_a_paid_file_that_is_only_at_its_address_is_asked_for_there_and_nowhere_else(
     vendors: NewVendors, monkeypatch: pytest.MonkeyPatch, failures: int
 ) -> None:
-    monkeypatch.setattr("core.generation.item_run.SAVE_AGAIN", (3, 0.0))
+    monkeypatch.setattr("core.generation.item_file.SAVE_AGAIN", (3, 0.0))
     bench = vendors(Vendor(resumable=False))
     errors: list[Exception] = [TimeoutError(), ProviderUnavailable("Gone."), ConnectionError()]
     bench.provider.fail_fetch = errors[:failures]

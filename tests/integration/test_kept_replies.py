@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
-from core.generation.item_run import ItemRun
+from core.generation.item_file import ItemFile
 from core.generation.kept_replies import ReplyKeeper
 from core.generation.sweeper import empty_bin, remove_kept
 from core.media.encoding import encode_png
@@ -39,7 +39,7 @@ REPLY = b'{"data": [{"something": "new"}]}'
 @pytest.fixture
 def paid(new_bench: NewBench, monkeypatch: pytest.MonkeyPatch) -> Bench:
     """A paid provider that makes at once, whose replies can be kept."""
-    monkeypatch.setattr("core.generation.item_run.SAVE_AGAIN", (1, 0.0))
+    monkeypatch.setattr("core.generation.item_file.SAVE_AGAIN", (1, 0.0))
     monkeypatch.setattr("core.generation.executor.BACKOFF", Backoff(0.0, 0.0))
     bench = new_bench(FakeProvider(paid=True))
     bench.provider.reply = REPLY
@@ -64,13 +64,13 @@ def content_of(bench: Bench, kept: Kept) -> bytes:
 
 
 def decoding(
-    inspect: Callable[[ItemRun, Draft], Awaitable[Inspection]],
-) -> Callable[[ItemRun, Draft], Awaitable[Inspection]]:
+    inspect: Callable[[ItemFile, Draft], Awaitable[Inspection]],
+) -> Callable[[ItemFile, Draft], Awaitable[Inspection]]:
     """Return an inspection that can also read what it could not before."""
 
-    async def looked_over(making: ItemRun, draft: Draft) -> Inspection:
+    async def looked_over(file: ItemFile, draft: Draft) -> Inspection:
         draft.path.write_bytes(encode_png(Image.new("RGB", (64, 64), "teal")))
-        return await inspect(making, draft)
+        return await inspect(file, draft)
 
     return looked_over
 
@@ -266,7 +266,7 @@ def test_a_file_that_does_not_decode_is_kept_as_it_came_and_saved_once_it_does(
     assert recovered(paid).state == AssetState.FAILED, "not yet"
     content, reread = paid.asset().kept, len(paid.provider.reread_replies)
     assert content
-    monkeypatch.setattr(ItemRun, "_inspect", decoding(ItemRun._inspect))  # noqa: SLF001
+    monkeypatch.setattr(ItemFile, "_inspect", decoding(ItemFile._inspect))  # noqa: SLF001
     assert recovered(paid).state == AssetState.DONE
     assert len(paid.provider.reread_replies) == reread, "the file was enough"
     assert (paid.asset().kept, kept_files(paid)) == ((), [])
@@ -277,7 +277,7 @@ def test_a_file_that_does_not_decode_is_kept_as_it_came_and_saved_once_it_does(
 def test_what_the_content_store_does_not_take_is_kept_in_the_database(
     new_bench: NewBench, monkeypatch: pytest.MonkeyPatch, *, resumable: bool
 ) -> None:
-    monkeypatch.setattr("core.generation.item_run.SAVE_AGAIN", (1, 0.0))
+    monkeypatch.setattr("core.generation.item_file.SAVE_AGAIN", (1, 0.0))
     bench = new_bench(FakeProvider(paid=True, resumable=resumable))
     bench.provider.reply = None if resumable else REPLY
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from core.generation import item_run
+from core.generation import item_file
 from core.generation.sweeper import empty_bin, remove_files
 from core.media.folder import FolderStore
 from core.media.inspection import inspect_any
@@ -75,10 +75,10 @@ def test_another_size_or_length_than_was_asked_for_is_kept_where_it_was_paid(
 def test_an_item_is_done_though_no_copy_could_be_made(
     paid: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(item_run, "make_copy", _no_copy)
+    monkeypatch.setattr(item_file, "make_copy", _no_copy)
     asset = made(paid, Kind.IMAGE, WEBP)
     assert (asset.state, asset.display_path) == (AssetState.DONE, None)
-    assert asset.display_note == item_run.NO_COPY
+    assert asset.display_note == item_file.NO_COPY
     assert paid.content.locate("ana", asset.path or "").read_bytes() == WEBP
     assert job_of(paid).image_paths == (asset.path,)
 
