@@ -1,4 +1,4 @@
-"""What changes: one change stream over jobs and their items, for whoever shows them."""
+"""What changes: one change stream over jobs, their items and notices, for whoever shows them."""
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -20,8 +20,9 @@ _SHOWN: Final = (
 """What is on the screen; leases, which change all the time, are not."""
 
 _CHANGED: Final = {
-    "ns.coll": {"$in": ["assets", "jobs"]},
+    "ns.coll": {"$in": ["assets", "jobs", "outbox"]},
     "$or": [
+        {"ns.coll": "outbox"},
         {"operationType": {"$in": ["insert", "replace", "delete"]}},
         *({f"updateDescription.updatedFields.{name}": {"$exists": True}} for name in _SHOWN),
     ],
@@ -46,7 +47,8 @@ class ChangeStream:
 
         Args:
             changed: called with the id of the job that changed, or that an item of changed; and
-                with the id of its owner where the job is new. Both None: anything may have changed.
+                with the id of its owner where the job is new. With an owner alone: a notice of
+                theirs changed. Both None: anything may have changed.
             stop: ends it, within about half a second.
         """
         while not stop.is_set():
@@ -57,9 +59,20 @@ class ChangeStream:
                 changed(None, None)
                 while stream.alive and not stop.is_set():
                     change = stream.try_next()
-                    if change is not None:
+                    if change is not None and change["ns"]["coll"] == "outbox":
+                        self._notice_changed(change["documentKey"]["_id"], changed)
+                    elif change is not None:
                         changed(*_what(change))
             stop.wait(_PAUSE_SECONDS)
+
+    def _notice_changed(
+        self, notice_id: object, changed: Callable[[str | None, str | None], None]
+    ) -> None:
+        """Call `changed` with a notice's owner, which an update does not name."""
+        found = self._database["outbox"].find_one({"_id": notice_id}, {"user_id": True})
+        owner = None if found is None else found.get("user_id")
+        if isinstance(owner, str):
+            changed(None, owner)
 
 
 def _what(change: Document) -> tuple[str, str | None]:

@@ -39,7 +39,7 @@ def bell_routes(open_studio: Callable[[], Studio]) -> list[Route]:
 
     def bell(request: Request) -> Response:
         user_id = logged_in(request)
-        return JSONResponse(_told(open_studio().store, user_id), headers=NO_STORE)
+        return JSONResponse(bell_data(open_studio().store, user_id), headers=NO_STORE)
 
     async def read(request: Request) -> Response:
         user_id, job_id = logged_in(request), await _job_read(request)
@@ -47,7 +47,7 @@ def bell_routes(open_studio: Callable[[], Studio]) -> list[Route]:
         def mark() -> dict[str, Any]:
             store = open_studio().store
             store.notices.mark_read(user_id, job_id)
-            return _told(store, user_id)
+            return bell_data(store, user_id)
 
         return JSONResponse(await run_in_threadpool(mark), headers=NO_STORE)
 
@@ -68,7 +68,8 @@ async def _job_read(request: Request) -> str | None:
     return job_id
 
 
-def _told(store: Store, user_id: str) -> dict[str, Any]:
+def bell_data(store: Store, user_id: str) -> dict[str, Any]:
+    """Return what the bell of a user shows; see `bell_routes`."""
     notices = sorted(store.notices.in_app(user_id), key=_time, reverse=True)
     return {
         "user": user_id,

@@ -87,6 +87,7 @@ def overview(store: Store, user: User, view: View) -> Json:
     soon = view.today + timedelta(seconds=_SOON_SECONDS)
     busy = making or any(notice.due_at < soon for notice in due)
     return {
+        "now": view.today.isoformat(),
         "sections": [each for each in sections if each["rows"] or each["empty"]],
         "pace": _BUSY_SECONDS if busy else _SOON_SECONDS / 2 if due else None,
     }

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Hashable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from core.i18n import ENGLISH
 from core.models import Asset, Job, JobStatus, now
@@ -89,13 +89,19 @@ class Reading:
         return replace(self._views[looker.zone], share_key=looker.share_key)
 
 
+LOOK_SECONDS: Final = 5.0
+
+
 class Channel(ABC):
     """One thing in one looker's words.
 
     Attributes:
         looker: who looks.
         jobs: the jobs that it is about.
+        look_seconds: after how long it is drawn again where no change was seen.
     """
+
+    look_seconds: ClassVar[float] = LOOK_SECONDS
 
     def __init__(self, looker: Looker) -> None:
         self.looker = looker

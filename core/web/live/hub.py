@@ -24,9 +24,8 @@ from core.web.resources import Studio
 Json = dict[str, Any]
 
 GATHER_SECONDS: Final = 0.15  # changes of this long are told together
-LOOK_SECONDS: Final = 5.0
-MOST_LISTENERS: Final = 2_000
-MOST_OF_ONE: Final = 500  # so that nobody alone shuts all others out
+MOST_LISTENERS: Final = 4_000  # a page has one for the bell, and perhaps another one
+MOST_OF_ONE: Final = 1_000  # so that nobody alone shuts all others out
 _KEPT_EVENTS: Final = 50  # for a browser that does not keep up; then it is told the whole again
 _PAUSE_SECONDS: Final = 1.0
 
@@ -92,12 +91,17 @@ class _Told:
         self.shown: Json | None = None
         self.looked_at = 0.0
 
+    @property
+    def is_old(self) -> bool:
+        """Whether it was not looked at for so long that a change may have been missed."""
+        return time.monotonic() - self.looked_at > self.channel.look_seconds
+
     def wanted(self, changes: "_Changes") -> bool:
         """Return whether it is to be drawn again."""
         return (
             changes.anything
             or any(each.begins for each in self.listeners)
-            or time.monotonic() - self.looked_at > LOOK_SECONDS
+            or self.is_old
             or not self.channel.jobs.isdisjoint(changes.jobs)
             or self.channel.looker.user_id in changes.owners
         )
@@ -107,7 +111,7 @@ class _Told:
         sure = (
             self.shown is not None
             and not changes.anything
-            and time.monotonic() - self.looked_at <= LOOK_SECONDS
+            and not self.is_old
             and self.channel.looker.user_id not in changes.owners
         )
         return set(self.channel.needs(studio, changes.jobs if sure else None))
@@ -119,7 +123,7 @@ class _Changes:
     def __init__(self) -> None:
         self.anything = False
         self.jobs: set[str] = set()
-        self.owners: set[str] = set()  # of new jobs
+        self.owners: set[str] = set()  # of new jobs, and of notices
 
 
 class Hub:
@@ -170,7 +174,7 @@ class Hub:
         """
         if not self._told:
             return
-        self._changes.anything |= job_id is None
+        self._changes.anything |= job_id is None and owner is None
         if job_id is not None:
             self._changes.jobs.add(job_id)
         if owner is not None:
@@ -207,8 +211,11 @@ class Hub:
             stop.wait(_PAUSE_SECONDS)
 
     def _until_next_look(self) -> float:
-        first = min((each.looked_at for each in self._told.values()), default=0.0)
-        return max(first + LOOK_SECONDS - time.monotonic(), 0.0)
+        first = min(
+            (each.looked_at + each.channel.look_seconds for each in self._told.values()),
+            default=0.0,
+        )
+        return max(first - time.monotonic(), 0.0)
 
     async def _tell(self) -> None:
         changes, self._changes = self._changes, _Changes()

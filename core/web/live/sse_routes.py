@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any, Final
 
@@ -22,6 +22,7 @@ from core.web.http.requests import logged_in
 from core.web.http.security_headers import NO_STORE
 from core.web.identity.middleware import whose
 from core.web.identity.session_cache import LiveSessions
+from core.web.inbox.feeds import BellFeed, NoticesFeed
 from core.web.live.feeds import CARDS, CardsChannel, Channel, JobChannel, Looker, look
 from core.web.live.hub import LAST_EVENTS, Event, Hub, Listener
 from core.web.resources import Studio
@@ -40,11 +41,11 @@ _MOST_CARDS: Final = 200
 def event_routes(
     open_studio: Callable[[], Studio], sessions: LiveSessions, hub: Hub
 ) -> list[Route]:
-    """Return the routes, for a job and for the cards of one's recent work.
+    """Return the routes: for a job, for the cards of one's recent work, and for one's notices.
 
-    `GET /jobs/{id}/events` and `GET /events/cards` push: first `snapshot`, then `patch`, and
-    `ended`, `gone` or `trouble`; see `core.web.live.hub.Event`. `GET /jobs/{id}/live` and
-    `GET /events/cards/live` answer once with the snapshot. In the query: `zone`, the zone of the
+    `GET /jobs/{id}/events`, `GET /events/cards`, `/events/notices` and `/events/bell` push: first
+    `snapshot`, then `patch`, and `ended`, `gone` or `trouble`; see `core.web.live.hub.Event`.
+    The same with `/live` answer once with the snapshot. In the query: `zone`, the zone of the
     times; for a job `share`, the key of the link that it is looked at by; for cards their `limit`.
 
     Args:
@@ -64,30 +65,32 @@ def event_routes(
             opened.enter_context(_closing(listener, stopping.wait()))
             return _Stream(_written(first, listener), stopping, opened.pop_all())
 
-    async def ask(channel: Channel) -> Response:
+    async def ask(_request: Request, channel: Channel) -> Response:
         shown = await run_in_threadpool(lambda: look(open_studio(), channel))
         if shown is None:
             raise _nothing()
         return JSONResponse(shown, headers=NO_STORE)
 
-    async def job_events(request: Request) -> Response:
-        return await push(request, _job_channel(request))
-
-    async def job(request: Request) -> Response:
-        return await ask(_job_channel(request))
-
-    async def card_events(request: Request) -> Response:
-        return await push(request, _card_channel(request))
-
-    async def cards(request: Request) -> Response:
-        return await ask(_card_channel(request))
-
     return [
-        Route("/jobs/{id}/events", job_events),
-        Route("/jobs/{id}/live", job),
-        Route("/events/cards", card_events),
-        Route("/events/cards/live", cards),
+        _route("/jobs/{id}/events", push, _job_channel),
+        _route("/jobs/{id}/live", ask, _job_channel),
+        _route("/events/cards", push, _card_channel),
+        _route("/events/cards/live", ask, _card_channel),
+        _route("/events/notices", push, _notices_channel),
+        _route("/events/notices/live", ask, _notices_channel),
+        _route("/events/bell", push, _bell_channel),  # asked for by `GET /bell`
     ]
+
+
+def _route(
+    path: str,
+    respond: Callable[[Request, Channel], Awaitable[Response]],
+    channel_of: Callable[[Request], Channel],
+) -> Route:
+    async def endpoint(request: Request) -> Response:
+        return await respond(request, channel_of(request))
+
+    return Route(path, endpoint)
 
 
 def _checked(first: Event | None) -> Event:
@@ -122,6 +125,16 @@ def _card_channel(request: Request) -> Channel:
     except ValueError:
         limit = CARDS
     return CardsChannel(looker, min(max(limit, 1), _MOST_CARDS))
+
+
+def _notices_channel(request: Request) -> Channel:
+    logged_in(request)
+    return NoticesFeed(_looker(request))
+
+
+def _bell_channel(request: Request) -> Channel:
+    logged_in(request)
+    return BellFeed(_looker(request))
 
 
 def _looker(request: Request) -> Looker:
