@@ -105,39 +105,45 @@ class Requested(Document):
 class Options(Document):
     """What the user chose for the whole job."""
 
+    #: The aspect ratio, such as `16:9`.
     ratio: str
+    #: The length of the clips; None: the provider decides.
     seconds: int | None = None
+    #: Where the random numbers of the items start.
     seed: int
+    #: The name of a style; None: none.
     style: str | None = None
 
 
 class Job(Document):
-    """One prompt and what came of it. Field names are the assignment's.
-
-    `uncertain_cost`: what its items may have cost besides `cost`, by unit, as nobody said what did;
-    0: nobody knows how much.
-
-    `binned_at`: since when the whole job lies in its owner's bin. `language`: the one that the
-    order was placed in, by its code.
-    """
+    """One prompt and what came of it. Field names are the assignment's."""
 
     id: str = Field(alias="_id")
     user_id: str
     prompt: str
+    #: Paths of the finished clips, in slot order, as pages display them.
     video_paths: tuple[str, ...] = ()
+    #: Paths of the finished images, likewise.
     image_paths: tuple[str, ...] = ()
     status: Annotated[JobStatus, STORED] = JobStatus.PROCESSING
+    #: When the last item was saved; None while the job is processing.
     generated_at: Moment | None = None
     created_at: Moment
     updated_at: Moment
+    #: How many items the order asked for.
     requested: Requested
     options: Options
+    #: Where and when its owner is notified.
     notify: Notify = Notify()
+    #: What its items have cost, by unit.
     cost: dict[str, Amount] = {}
+    #: What they may have cost besides, by unit, as no provider said; 0: nobody knows how much.
     uncertain_cost: dict[str, Amount] = {}
+    #: When the whole job was put into the bin.
     binned_at: Moment | None = None
+    #: The language that the order was placed in.
     language: Language | None = None
-    #: Fields that could not be read; what stands in them is a stand-in. Never stored.
+    #: Fields that could not be read; their values are placeholders. Never stored.
     unreadable: tuple[str, ...] = Field(default=(), exclude=True)
 
 
@@ -154,16 +160,17 @@ Length = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class Cost(Document):
-    """What an item costs, in `unit` ("USD", "credits"; "" for what is free); None: not known.
+    """What an item costs, in `unit`; None: not known."""
 
-    `earlier`: what it cost before it was made again. `risked`: what it may have cost then besides,
-    as nobody ever said what came of it.
-    """
-
+    #: What the provider, or experience, says in advance.
     estimated: Amount | None = None
+    #: What the provider said afterwards.
     actual: Amount | None = None
+    #: What the item cost before it was retried.
     earlier: Amount = 0.0
+    #: What it may have cost then besides, as nobody said what came of it.
     risked: Amount = 0.0
+    #: `USD`, a provider's own unit such as `credits`, or empty for what is free.
     unit: str = "USD"
 
     @property
@@ -173,89 +180,108 @@ class Cost(Document):
 
 
 class Kept(Document):
-    """Something that came of a paid call and did not become the item's file, as it came.
+    """A response to a paid call, or a file from it, that did not become the item's file."""
 
-    `what`: the vendor's raw reply, or the file that is in no way one of ours. `path`: where it
-    lies in the content store, or its name in the `database` where that could not take it.
-    `suffix`: what a file looks like, such as `.mp4`. `call`: of which call it came.
-    """
-
+    #: The raw response, or a file in no format that is supported.
     what: Literal["reply", "file"]
+    #: The content store, or the database where that could not take it.
     place: Literal["content", "database"] = "content"
+    #: Its path in the content store, or its name in the database.
     path: str
     bytes: int
+    #: The extension of a file, such as `.mp4`.
     suffix: str = ""
+    #: The call that it came from.
     call: str | None = None
 
 
 class Asset(Document):
-    """One item of a job, the unit of work. Its id is also the stem of its file name.
-
-    `prompt`: what it is made of, where that is not the job's prompt. `task`: what is done to make
-    it; `source`: the id of the item that this is done to. `attempts`: how often it was begun.
-    `waits`: how often it was put off since, at no fault of its own. `waiting`: what it waits for
-    at its provider. `call`: the lease under which its provider was last called; it tells a late
-    answer. `called_at`: when its provider was called. `partial`: how many pictures of it half done
-    have come. `details`: what its provider said of it.
-
-    `path`: its file as it came. `display_path`: the copy of it that browsers display, as PNG, JPEG
-    or MP4; None: the file itself is displayed. `display_note`: why there is no copy, though there
-    should be. `width`, `height` and `seconds` are those of what is displayed.
-
-    `charged`: whether it was paid for, or may have been, though it ended without a file. `kept`:
-    what came of that. `reread`: whether that is read again instead of calling the provider.
-
-    What its owner makes of it: `favourite`; `rating`, 1 to 5, 0: none; `collections`, by name;
-    `note`; `binned_at`: since when it lies in the bin. `words`: its prompt, for the search.
-    """
+    """One item of a job, the unit of work. Its id is also the stem of its file name."""
 
     id: str = Field(alias="_id")
     job_id: str
     user_id: str
     kind: Kind
+    #: Its number among the items of its kind, from 1.
     slot: Count
+    #: The name of the provider.
     provider: str
     model: str
+    #: What the provider is asked for: size, length, seed and options.
     params: Annotated[dict[str, Any], AfterValidator(_are_params)]
+    #: Its own prompt; None: the job's.
     prompt: Annotated[str | None, VITAL] = None
+    #: What is done to make it.
     task: Annotated[Task, VITAL] = Task.CREATE
+    #: The id of the item that this is done to.
     source: Annotated[str | None, VITAL] = None
     state: Annotated[AssetState, STORED] = AssetState.QUEUED
+    #: How far the provider is, from 0 to 1.
     progress: Fraction = 0.0
+    #: What it waits for at its provider, in words.
     waiting: str = ""
+    #: How many previews of it have arrived so far.
     partial: Count = 0
+    #: The id of its task at the provider, by which it is resumed.
     remote_id: Annotated[str | None, VITAL] = None
+    #: The file as it came from the provider.
     path: Annotated[str | None, VITAL] = None
+    #: The copy that browsers display (PNG, JPEG or MP4); None: the file itself.
     display_path: str | None = None
+    #: Why there is no such copy, though one is needed.
     display_note: str = ""
+    #: A small still picture.
     preview: str | None = None
+    #: A still of a clip, larger than the preview; of an image, the preview.
     poster: str | None = None
+    #: In pixels, of what is displayed; so is the height.
     width: Count | None = None
     height: Count | None = None
+    #: The length of a clip, of what is displayed.
     seconds: Length | None = None
+    #: The size of the file as it came.
     bytes: Count | None = None
     sha256: str | None = None
+    #: How often it was started.
     attempts: Count = 0
+    #: How often it was put off since, through no fault of its own.
     waits: Count = 0
+    #: The lease under which its provider was last called; it identifies a late response.
     call: Annotated[str | None, VITAL] = None
+    #: When its provider was called, by the database's clock.
     called_at: tuple[Moment, ...] = ()
+    #: What the provider said of it.
     details: dict[str, Any] = {}
+    #: Why it failed, or why it is tried again.
     error: AssetError | None = None
     cost: Cost = Cost()
+    #: Whether it was, or may have been, charged, though it ended without a file.
     charged: bool = False
+    #: What is kept of the responses to its paid calls.
     kept: tuple[Kept, ...] = ()
+    #: Whether that is read again instead of calling the provider.
     reread: bool = False
+    #: Which worker holds it; None: nobody does.
     lease: Lease | None = None
+    #: Whether its owner wants it cancelled.
     cancel_requested: bool = False
+    #: When it may be started next; also its place in its owner's queue.
     next_attempt_at: Moment
+    #: When it was queued, submitted, started, saved or failed, by `queued_at` and so on.
     timings: dict[str, Moment] = {}
+    #: Whether its owner marked it as a favourite.
     favourite: bool = False
+    #: Its owner's stars; 0: none.
     rating: Annotated[int, Field(ge=0, le=5)] = 0
+    #: The names of the collections that it is in.
     collections: tuple[str, ...] = ()
+    #: Its owner's note.
     note: str = ""
+    #: When it was put into the bin.
     binned_at: Moment | None = None
+    #: The words of its prompt, for the search.
     words: str = ""
-    #: Fields that could not be read; what stands in them is a stand-in. Never stored.
+    #: Fields that could not be read; their values are placeholders. Never stored.
     unreadable: tuple[str, ...] = Field(default=(), exclude=True)
 
     @property
@@ -265,7 +291,7 @@ class Asset(Document):
 
 
 class Receipt(Document):
-    """What is kept of an item that was removed: what it cost, and when its provider was called."""
+    """What is kept of an item that was removed, for budgets, limits and statistics."""
 
     id: str = Field(alias="_id")
     job_id: str
@@ -282,18 +308,17 @@ class Receipt(Document):
 
 
 class Worker(Document):
-    """A worker process as it announces itself. Its id is the `owner` of its leases.
-
-    `broker`: where it hears of work besides the database; empty: by that alone.
-    `queues`: what it serves, and how many items of each at once. `accounts`: a line on the
-    account at each provider that says one.
-    """
+    """A worker process as it announces itself. Its id is the `owner` of its leases."""
 
     id: str = Field(alias="_id")
     host: str
     pid: int
+    #: The broker it listens to, without credentials; empty: it looks in the database.
     broker: str
+    #: The queues that it serves, each with the number of items at once.
     queues: dict[str, Count]
+    #: What providers say of their accounts, by provider.
     accounts: dict[str, str] = {}
     started_at: Moment
+    #: When it last announced itself, by the database's clock.
     seen_at: Moment

@@ -42,22 +42,19 @@ class When(StrEnum):
 
 
 class Notify(Document):
-    """Where and when a user wants to be told of a job.
+    """Where and when a user is notified of a job."""
 
-    Attributes:
-        channels: by their names; the terminal is told besides.
-        when: as soon as it is ready, at a time, or in a daily digest.
-        at: that time (UTC).
-        daily: the digest's time of day (`HH:MM`), on a clock in `timezone`.
-        timezone: the zone that the user's times are meant in.
-        email: where mail goes; None: the address of the user's settings.
-    """
-
+    #: Names of channels; the terminal is notified besides.
     channels: tuple[str, ...] = (APP,)
+    #: As soon as the job has ended, at a time, or in a daily digest.
     when: When = When.READY
+    #: That time.
     at: Moment | None = None
+    #: The digest's time of day, on a clock in `timezone`.
     daily: Clock | None = None
+    #: The time zone of the user's times.
     timezone: Zone = "UTC"
+    #: Where mail goes; None: the address of the account.
     email: str | None = None
 
     @classmethod
@@ -139,42 +136,40 @@ class NoticeStatus(StrEnum):
 
 
 class Notice(Document):
-    """One row of the outbox: what one recipient is told over one channel.
-
-    Attributes:
-        kind: what it is about.
-        job_id: the job that it announces.
-        channel: how it is sent.
-        recipient: an e-mail address; over any other channel the user_id.
-        digest: whether it goes together with what else is due for the same recipient.
-        due_at: when it is to be sent, or tried again.
-        language: the language that its recipient reads, unless another is chosen since.
-        tried_since: when it was first tried.
-        attempts: how often it was tried in vain.
-        error: why it was not sent.
-        title: what it said, once it was sent.
-        text: the sentence below the title.
-        read_at: when the user saw it in the app.
-    """
+    """One row of the outbox: a message to one recipient over one channel."""
 
     id: str = Field(alias="_id")
+    #: What it is about.
     kind: Annotated[NoticeKind, VITAL] = NoticeKind.JOB
+    #: The job that it announces.
     job_id: Annotated[str | None, VITAL] = None
     user_id: str
+    #: The name of its channel.
     channel: str
+    #: An e-mail address; over other channels the user_id.
     recipient: str
     status: Annotated[NoticeStatus, STORED] = NoticeStatus.DUE
+    #: Whether it goes into one message with whatever else is due for its recipient.
     digest: bool = False
+    #: When it is to be sent, or tried again; once it was sent, when that was.
     due_at: Moment
     created_at: Moment
     sent_at: Moment | None = None
+    #: When the user saw it in the app.
     read_at: Moment | None = None
+    #: The language of its recipient, unless another was chosen since.
     language: Language | None = None
+    #: When it was first tried.
     tried_since: Moment | None = None
+    #: How often it was tried in vain.
     attempts: Count = 0
+    #: Why it was not sent.
     error: str | None = None
+    #: The title of the message, once it was sent.
     title: str = ""
+    #: The sentence below the title.
     text: str = ""
+    #: Which notifier sends it; None: nobody does.
     lease: Lease | None = None
 
 
@@ -187,41 +182,35 @@ class WebhookFormat(StrEnum):
 
 
 class Webhook(Document):
-    """Where a user's webhook is.
+    """Where a user's webhook is."""
 
-    Attributes:
-        url: its address; for Slack and Discord it is a secret.
-        secret: signs what is sent, in Standard Webhooks' form (`whsec_` and Base64).
-        format: what its receiver understands.
-    """
-
+    #: Its address; for Slack and Discord it is a secret.
     url: str
+    #: Signs the messages, in the form of Standard Webhooks (`whsec_` and Base64).
     secret: str
+    #: What its receiver understands.
     format: Annotated[WebhookFormat, VITAL] = WebhookFormat.FIVEFOLD
 
 
 class EmailAddress(Document):
-    """An e-mail address of a user; mail goes there only while it is confirmed.
-
-    Attributes:
-        confirmed_at: when its owner said yes.
-        unsubscribed_at: when its owner said no; a later confirmation takes that back.
-        confirm_token: what the link in the mail that asks carries, until it was used.
-        confirm_until: when that link ends.
-        unsubscribe_token: what the link in every mail carries.
-        asked_at: when the owner was asked.
-        mailbox: the same for every spelling that leads to one mailbox.
-    """
+    """An e-mail address of a user; mail goes there only while it is confirmed."""
 
     id: str = Field(alias="_id")
     user_id: str
     address: str
+    #: When its owner confirmed it.
     confirmed_at: Moment | None = None
+    #: When its owner unsubscribed; a later confirmation takes that back.
     unsubscribed_at: Annotated[Moment | None, VITAL] = None
+    #: The secret of the confirmation link, until it is used.
     confirm_token: str | None = None
+    #: When that link ends.
     confirm_until: Moment | None = None
+    #: The secret of the link in every mail.
     unsubscribe_token: str
+    #: When its owner was asked to confirm it.
     asked_at: tuple[Moment, ...] = ()
+    #: The same for every spelling that leads to one mailbox.
     mailbox: str = ""
 
     @property

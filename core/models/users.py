@@ -19,33 +19,30 @@ class Subject(Document):
 
 
 class User(Document):
-    """An account. `id` is the lower-case user_id.
-
-    Attributes:
-        admin: whether everybody's work and logs may be looked at.
-        protected: whether a passphrase is asked for; its hash is not part of this.
-        subject: who its owner is for the OpenID Connect provider.
-        deleting_at: since when the account is being deleted; nobody can log in any more.
-        notify: how the user is told of jobs, unless something else is chosen for one.
-        zone: the zone that the user's times are shown and meant in; None: the browser's.
-        language: the language that the user reads, by its code; None: the browser's.
-        email: where mail goes; see `EmailAddress` for whether it may.
-        webhook: where webhooks go.
-        stay: whether Create stays on the screen once something is ordered.
-    """
+    """An account. `id` is the lower-case user_id."""
 
     id: str = Field(alias="_id")
     created_at: Moment
     last_login_at: Moment | None = None
+    #: Whether it may look at everybody's work and logs.
     admin: bool = False
+    #: Whether it has a passphrase; the hash is not part of this.
     protected: Annotated[bool, VITAL] = False
+    #: Its owner at the OpenID Connect provider.
     subject: Annotated[Subject | None, VITAL] = None
+    #: Since when it is being deleted; nobody can log in any more.
     deleting_at: Annotated[Moment | None, VITAL] = None
+    #: How its owner is notified of jobs, unless something else is chosen for one.
     notify: Notify = Notify()
+    #: The time zone of its owner's times; None: the browser's.
     zone: Zone | None = None
+    #: The language of its owner; None: the browser's.
     language: Language | None = None
+    #: Where mail goes; see `EmailAddress` for whether it may.
     email: str | None = None
+    #: Where webhooks go.
     webhook: Webhook | None = None
+    #: Whether Create stays on the screen after an order.
     stay: bool = False
 
     @property
@@ -95,58 +92,48 @@ SESSION_METHODS: Final[dict[str, frozenset[Method]]] = {
 
 
 class LoginSession(Document):
-    """One login that lasts. `id` is the SHA-256 of the secret in the browser's cookie, in hex.
-
-    Attributes:
-        method: what proved who it is, as `Method` names it; empty (in sessions of earlier
-            versions): that is not known, so it counts as no more than the user id.
-        seen_at: when it was last used, to the minute.
-        revoked_at: when it was ended before its time: by logging out, or from elsewhere.
-        address: where the login came from.
-        agent: what the browser calls itself.
-    """
+    """One login that lasts. `id` is the SHA-256 of the secret in the browser's cookie, in hex."""
 
     id: str = Field(alias="_id")
     user_id: str
     created_at: Moment
+    #: When it was last used, to the minute.
     seen_at: Moment
     expires_at: Moment
+    #: When it was ended before its time: by logging out, or from elsewhere.
     revoked_at: Annotated[Moment | None, VITAL] = None
+    #: Where the login came from.
     address: str = ""
+    #: What the browser calls itself.
     agent: str = ""
+    #: What proved who it is, as in `Method`; empty (not known): no more than the user id.
     method: str = ""
 
 
 class Invitation(Document):
-    """Leave to make one account, or to choose a passphrase anew. `id` is the link's SHA-256.
-
-    Attributes:
-        made_by: which admin made it; `terminal`: this machine's command line.
-        user_id: the account that it is for; None: any new one.
-    """
+    """Permission to create an account, or to renew a passphrase. `id` is the link's SHA-256."""
 
     id: str = Field(alias="_id")
+    #: Which admin created it; `terminal`: the command line of this machine.
     made_by: str
     created_at: Moment
     expires_at: Moment
+    #: The account that it is for; None: any new one.
     user_id: Annotated[str | None, VITAL] = None
     used_at: Annotated[Moment | None, VITAL] = None
     used_by: str | None = None
 
 
 class Share(Document):
-    """Leave for whoever has the link to look at one job.
-
-    Attributes:
-        user_id: whose job it is.
-        withdrawn_at: when the owner took the leave back.
-    """
+    """Permission for everybody with the link to look at one job."""
 
     id: str = Field(alias="_id")
     job_id: str
+    #: Whose job it is.
     user_id: str
     created_at: Moment
     expires_at: Moment
+    #: When its owner withdrew it.
     withdrawn_at: Annotated[Moment | None, VITAL] = None
 
     def holds(self, moment: datetime) -> bool:
@@ -155,24 +142,20 @@ class Share(Document):
 
 
 class LoginEntry(Document):
-    """One attempt to log in, successful or not.
+    """One attempt to log in, successful or not."""
 
-    Attributes:
-        user_id: which account it was about; where that is none, what was typed, or what the
-            identity provider said.
-        outcome: `accepted` or `refused`.
-        reason: why it was refused; empty otherwise.
-        method: `user_id`, `passphrase`, `oidc` or `invite`; empty: not known.
-        session: the id of the session that it began.
-    """
-
+    #: The account; where there is none, what was typed or what the identity provider said.
     user_id: str
+    #: `accepted` or `refused`.
     outcome: str
+    #: Why it was refused; empty otherwise.
     reason: str
     address: str
     agent: str
     time: Moment
+    #: `user_id`, `passphrase`, `oidc` or `invite`; empty: not known.
     method: str = ""
+    #: The id of the session that it began.
     session: str | None = None
 
 
@@ -185,25 +168,22 @@ class Via(StrEnum):
 
 
 class ViewEntry(Document):
-    """One look at content: a page opened, an image viewed, a video played, a download, a share.
+    """One look at content: a page opened, an image viewed, a video played, a download, a share."""
 
-    Attributes:
-        user_id: who looked; empty: somebody with a link who was not logged in.
-        owner: whose content it is; None (in old entries): the same.
-        job_id: which job.
-        asset_id: which item; None: the whole job, or the gallery.
-        action: such as `open_job`, `open_gallery`, `view`, `play`, `download`, `share`.
-        via: by which right.
-        share: the id of the share that it came by.
-        address: where it came from.
-    """
-
+    #: Who looked; empty: a guest with a link.
     user_id: str
+    #: Which job.
     job_id: str | None
+    #: Which item; None: the whole job, or the gallery.
     asset_id: str | None
+    #: Such as `open_job`, `open_gallery`, `view`, `play`, `download`, `share`.
     action: str
     time: Moment
+    #: Whose content it is; None (in old entries): the same.
     owner: str | None = None
+    #: By which right.
     via: Annotated[Via, VITAL] = Via.OWN
+    #: The id of the share that it came by.
     share: str | None = None
+    #: Where it came from.
     address: str = ""
