@@ -120,7 +120,7 @@ class Redactor:
         return text
 
     def __call__(self, text: str) -> str:
-        """Return a text without secrets, tokens, and what stands in the place of one."""
+        """Return a text without secrets, tokens, and what looks like one."""
         text = self.known(text)
         for place, instead in _PLACES:
             text = place.sub(instead, text)
@@ -142,7 +142,7 @@ def learn_environment(environment: Mapping[str, str], env_file: Path | None = No
 
 
 def guard_output() -> None:
-    """Let nothing that this process prints hold a secret or fail over a letter.
+    """Keep secrets out of what this process prints, and let no character fail it.
 
     Standard error is what libraries, warnings and exceptions' hooks write to, so it is redacted
     like the log. Standard output is meant for whoever asked (a new invitation, say): only known
@@ -249,7 +249,7 @@ def _patterns(secret: str) -> list[tuple[str, re.Pattern[str]]]:
 def _in_base64(raw: bytes) -> Iterator[tuple[str, re.Pattern[str]]]:
     for before in range(3):  # where it begins within a group of three bytes
         encoded = b64encode(bytes(before) + raw).decode().rstrip("=")
-        # The letters at both ends depend on what is before and behind it.
+        # The characters at both ends depend on what is before and after it.
         core = encoded[(before * 8 + 5) // 6 : (before + len(raw)) * 8 // 6]
         if len(core) >= _BASE64_LEAST:
             letters = {"+": r"(?:\+|-|%2[Bb])", "/": r"(?:\\*/|_|%2[Ff])"}

@@ -172,7 +172,7 @@ def _mongodb(value: SecretStr) -> SecretStr:
 
 
 MongoAddress: Final = AfterValidator(_mongodb)
-"""Takes addresses of a MongoDB whose parts can be told from one another."""
+"""Accepts addresses of a MongoDB whose parts can be distinguished."""
 
 
 def _unusable(uri: str) -> str:

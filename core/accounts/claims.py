@@ -1,4 +1,4 @@
-"""What an OpenID Connect provider claims of somebody, and what is made of it here."""
+"""What an OpenID Connect provider claims about a user, and the user_id that follows from it."""
 
 import re
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ PROOF_MINUTES: Final = 10  # that an identity provider's word is good for
 
 
 def nonce_of(claims: Mapping[str, Any]) -> str:
-    """Return what tells a provider's word from every other one it gave.
+    """Return what identifies one ID token of a provider.
 
     Raises:
         LoginRefused: the word is too old to be the answer to a login of now.
@@ -51,7 +51,7 @@ def user_id_from(claims: Mapping[str, Any], claim: str, said: str) -> str:
         raise LoginRefused(
             "address not verified", _("Your identity provider has not verified your address.")
         )
-    # Whatever a user_id cannot have becomes a hyphen; what that makes alike, `Subject` tells
+    # Whatever a user_id cannot have becomes a hyphen; what that makes alike, `Subject` keeps
     # apart.
     name = re.sub(r"[^a-z0-9._-]+", "-", said.strip().lower())
     name = re.sub(r"^[^a-z0-9]+", "", name)[:USER_ID_MAX_CHARACTERS]

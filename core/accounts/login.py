@@ -16,7 +16,7 @@ _LOGGED_CHARACTERS: Final = 200  # of what was typed, and of the browser's name
 
 @dataclass(frozen=True)
 class Requester:
-    """Who asks to log in, as far as the network tells.
+    """Who asks to log in, as far as the network shows.
 
     Attributes:
         address: where the request comes from.

@@ -57,7 +57,7 @@ def hash_passphrase(passphrase: str) -> str:
 
 
 def matches(stored: str | None, passphrase: str) -> bool:
-    """Return whether a passphrase is the one that a hash was made of.
+    """Return whether a passphrase belongs to a hash.
 
     It takes the same time where there is none, so that nobody learns which accounts there are.
 

@@ -1,6 +1,6 @@
-"""Who may come in: the rules of the three ways to log in, of registration, and of trying.
+"""Who may log in and register: the rules of the three kinds of login.
 
-Nothing here knows of pages or HTTP. Every attempt ends in the log of logins, whatever comes of it.
+Nothing here knows of pages or HTTP. Every attempt is logged, whatever its result.
 """
 
 from collections.abc import Callable, Mapping
@@ -38,7 +38,7 @@ _ENDING: Final = N_("This account is being changed or deleted. Please try again 
 
 
 class Accounts:
-    """Lets people in, or not.
+    """Grants or refuses logins, and changes passphrases.
 
     Args:
         store: accounts, sessions, attempts and the log.
@@ -225,7 +225,7 @@ class Accounts:
     def change_passphrase(
         self, user_id: str, present: str, new: str, keep: str | None, requester: Requester
     ) -> None:
-        """Change a passphrase at its owner's wish.
+        """Change a passphrase for its owner.
 
         Args:
             user_id: whose.
@@ -246,7 +246,7 @@ class Accounts:
         self.set_passphrase(user_id, hash_passphrase(new) if new else None, keep)
 
     def confirm(self, user_id: str, passphrase: str, requester: Requester) -> None:
-        """See that it is the owner who asks, where there is a passphrase to tell by.
+        """Check the owner's passphrase, where there is one.
 
         Raises:
             InvalidInput: the passphrase is wrong.

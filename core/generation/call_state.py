@@ -92,7 +92,7 @@ class CallState:
         return usable[-1] if usable else None
 
     async def has_reply(self) -> bool:
-        """Whether a reply was kept that the item is to be made of; nothing is paid for then."""
+        """Whether a kept response is to be read instead of calling the provider, which is free."""
         if not self.paid or (self.asset.state == AssetState.QUEUED and not self.asset.reread):
             return False
         if self.reply is None:  # a worker that was killed may have kept it and stored nothing

@@ -136,13 +136,13 @@ class Dispatcher:
             each for each in self._store.workers.alive() if each.broker in ("", self._engine.broker)
         ]
         limits = _Limits(self._catalogue, workers, queue)
-        # What was left behind is in flight at its provider already: it goes first, unlimited.
+        # Orphaned items are in flight at their provider already: they go first, unlimited.
         chosen = [
             (limits.queue(lane), queue.orphaned(lane, BATCH))
             for lane in limits.lanes()
             if limits.served(limits.queue(lane))
         ]
-        if limits.served(limits.any_queue):  # any worker can tell a provider to stop
+        if limits.served(limits.any_queue):  # any worker can cancel at a provider
             chosen.append((limits.any_queue, queue.to_cancel(BATCH)))
         for lane in [] if self._no_room() else _after(self._lane, queue.lanes()):
             free = limits.free(lane)

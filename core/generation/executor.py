@@ -253,7 +253,7 @@ class Executor:
         telemetry.item_ended(asset, AssetState.FAILED)
 
     async def _cancel(self, run: ItemRun) -> None:
-        """Do as the user wishes: stop the item at its provider and end it."""
+        """Cancel the item at its provider, as its user asked, and end it."""
         left = await run.cancel()
         if isinstance(left, OutcomeUnknown):  # only the user may send it again
             await self._end_unknown(run.asset, left, run.call.kept_fields)

@@ -1,4 +1,4 @@
-"""Keeping the leases of all that a worker holds, and hearing that one is to be stopped."""
+"""Renewing the leases of all items that a worker holds, and noticing which must stop."""
 
 import asyncio
 import logging
@@ -47,7 +47,7 @@ class HeldItem:
 
     @property
     def standing(self) -> tuple[float, str]:
-        """How it stands, to be told."""
+        """Progress and waiting, as they are stored."""
         return self.progress, self.waiting
 
     def interrupt(self, why: Interruption) -> None:
@@ -90,7 +90,7 @@ class Heartbeat:
                 del self._held[asset.id]
 
     async def run(self) -> None:
-        """Beat until cancelled."""
+        """Renew leases and look for changes until cancelled."""
         await asyncio.gather(self._beat(), self._look())
 
     async def _beat(self) -> None:
@@ -120,15 +120,15 @@ class Heartbeat:
                     hold.interrupt(Interruption.LOST)
 
     async def _look(self) -> None:
-        """Hear of cancellations and tell how far the items are, all of them at once."""
-        told: dict[HeldItem, tuple[float, str]] = {}
+        """Look for cancellations and store the progress of all items."""
+        stored: dict[HeldItem, tuple[float, str]] = {}
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             held = dict(self._held)
             moved = {
                 (asset_id, hold.token): hold.standing
                 for asset_id, hold in held.items()
-                if hold.standing != told.get(hold, _NEW)
+                if hold.standing != stored.get(hold, _NEW)
             }
             try:
                 for asset_id in await without_queueing(self._store.leases.to_cancel, self.owner):
@@ -139,7 +139,7 @@ class Heartbeat:
             except DatabaseError as error:
                 _log.warning("no look at the items: %s", error)
             else:
-                told = {
-                    hold: moved.get((asset_id, hold.token), told.get(hold, _NEW))
+                stored = {
+                    hold: moved.get((asset_id, hold.token), stored.get(hold, _NEW))
                     for asset_id, hold in held.items()
                 }

@@ -119,7 +119,7 @@ class ItemRun:
             what could not be undone, in a sentence for the user; None: nothing.
         """
         if self._submitting is not None and self.call.submission is None:
-            await asyncio.wait([self._submitting])  # only its answer tells what there is to stop
+            await asyncio.wait([self._submitting])  # only the response says what there is to stop
             error = None if self._submitting.cancelled() else self._submitting.exception()
             if isinstance(error, ProviderError) and not isinstance(error, OutcomeUnknown):
                 return None  # it was not taken, so it costs nothing
@@ -174,7 +174,7 @@ class ItemRun:
         job = await asyncio.to_thread(self._store.jobs.get, self.asset.job_id)
         if job is None:
             raise LeaseLost(self.asset.id)
-        if {"prompt", "user_id"} & set(job.unreadable):  # nothing is made of a stand-in
+        if {"prompt", "user_id"} & set(job.unreadable):  # a placeholder is no prompt
             raise RequestRejected(JOB_UNREADABLE)
         return job
 

@@ -1,4 +1,4 @@
-"""Being the one worker that hands out the work, or standing by to become it."""
+"""Holding the lease of the one worker that dispatches, or waiting for it."""
 
 import asyncio
 import logging
@@ -45,6 +45,6 @@ class LeaderLease:
             else:
                 self._until = asked + 0.75 * self._seconds if leads else 0.0
                 if leads != led:
-                    _log.info("this worker hands out the work" if leads else "another one does")
+                    _log.info("this worker leads" if leads else "another worker leads")
                     led = leads
             await asyncio.sleep(self._seconds / 4)

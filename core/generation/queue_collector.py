@@ -1,4 +1,4 @@
-"""Without a broker, finding what the worker that leads has handed out to the queues served here."""
+"""Without a broker: finding items that the leader handed out to the queues of this worker."""
 
 import asyncio
 import logging
@@ -17,7 +17,7 @@ _log = logging.getLogger(__name__)
 
 
 class Collector:
-    """Looks in the database for tickets, as messages tell of them where there is a broker.
+    """Looks in the database for tickets, which a broker would carry in messages.
 
     Several workers may find the same ticket; only one of them can claim the item with it.
 

@@ -1,4 +1,4 @@
-"""Reading kept replies again in this process, without a worker."""
+"""Reading kept responses again in this process, without a worker."""
 
 import asyncio
 import os

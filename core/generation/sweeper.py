@@ -1,4 +1,4 @@
-"""Tidying up behind killed workers, removing what was deleted for good, and taking stock."""
+"""Cleaning up after crashes, removing what was deleted for good, and reporting the queue."""
 
 import asyncio
 import logging
@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 class Sweeper:
     """Settles jobs whose worker died just before it could, and removes files it left half written.
 
-    It also empties the bin, and takes accounts apart whose owners wish so.
+    It also empties the bin and removes accounts that are being deleted.
 
     Args:
         store: the database.
@@ -63,7 +63,7 @@ class Sweeper:
         held = self._store.queue.held(list({draft.asset_id for draft in drafts}))
         for draft in drafts:
             if draft.asset_id not in held:
-                _log.info("%s: what a killed worker had begun to write is removed", draft.asset_id)
+                _log.info("%s: an orphaned draft is removed", draft.asset_id)
                 draft.path.unlink(missing_ok=True)
         waiting = self._store.queue.waiting()
         telemetry.report_queue(
@@ -87,7 +87,7 @@ class Sweeper:
 
 
 def remove_kept(store: Store, content: ContentStore) -> None:
-    """Remove what a killed worker left of replies whose items are saved.
+    """Remove orphaned responses of items whose files are saved.
 
     Args:
         store: knows the items.
@@ -121,7 +121,7 @@ def empty_bin(store: Store, content: ContentStore, days: float) -> None:
 
 
 def remove_accounts(store: Store, content: ContentStore) -> None:
-    """Go on removing the accounts whose owners wish so, each as far as it can be at the moment.
+    """Remove accounts that are being deleted, each as far as is possible now.
 
     Args:
         store: what else is theirs.
@@ -149,7 +149,7 @@ def _remove(store: Store, content: ContentStore, user_id: str) -> None:
 
 
 def remove_files(store: Store, content: ContentStore, assets: Sequence[Asset]) -> None:
-    """Remove all files of items, also those that nobody was told of.
+    """Remove all files of items, also those that no document names.
 
     Raises:
         OSError: some are still there.
@@ -165,7 +165,7 @@ def remove_files(store: Store, content: ContentStore, assets: Sequence[Asset]) -
 def _files(asset: Asset) -> list[str]:
     """Return what may have been saved of an item.
 
-    A worker that was told to stop in the middle of saving has told nobody what it saved, so all
+    A worker that stopped in the middle of saving stored no names, so all
     names are there that `ItemFile` gives.
     """
     stills = (f"{PREVIEWS}/{asset.id}{ending}.webp" for ending in ("", "-poster"))

@@ -1,4 +1,4 @@
-"""The worker process: dispatcher, engine and executor, until it is told to stop."""
+"""The worker process: dispatcher, engine and executor, until it is stopped."""
 
 import asyncio
 import logging
@@ -81,7 +81,7 @@ class WorkerProcess:
         self._sweeper = Sweeper(store, content, self._leader_lease, settings.bin_days)
 
     async def run(self, stop: asyncio.Event, at_once: asyncio.Event) -> None:
-        """Make items until told to stop.
+        """Process items until stopped.
 
         Args:
             stop: when set, nothing new is taken, and what can end in `DRAIN_SECONDS` does.
@@ -110,7 +110,7 @@ class WorkerProcess:
                 task.cancel()
             await asyncio.wait(background)
             with suppress(DatabaseError):  # it will be missed soon enough
-                await without_queueing(self._store.workers.leave, self._owner)
+                await without_queueing(self._store.workers.remove, self._owner)
             await _first(group.create_task(self._executor.idle()), hurry, timeout=DRAIN_SECONDS)
             await self._executor.hand_back_all()
             await self._executor.answers(ANSWER_SECONDS)

@@ -33,7 +33,7 @@ ENGLISH: Final = "en"
 _FOLDER: Final = Path(__file__).with_name("locales")
 _PLACE: Final = re.compile(r"\{(\w+)\}")
 _WANTED_CHARACTERS: Final = 200  # of `Accept-Language`
-_LITERALS: Final = 10  # characters of its own that tell a sentence from any other
+_LITERALS: Final = 10  # characters of its own that identify a sentence
 _spoken: ContextVar[str | None] = ContextVar("language", default=None)
 _asked: list[Callable[[], str | None]] = []
 
@@ -185,7 +185,7 @@ def _translated(text: str, code: str) -> str:
 
 @cache
 def _sentences(code: str) -> list[tuple[re.Pattern[str], str]]:
-    """Return the sentences that something is put into, the most telling first."""
+    """Return the sentences with placeholders, the most specific first."""
     found = []
     for message in catalogue(code):
         if not isinstance(message.id, str) or not isinstance(message.string, str):

@@ -84,7 +84,7 @@ def now() -> datetime:
 
 
 def new_id() -> str:
-    """Return a new unique id that sorts by its time of making (a ULID in lower case)."""
+    """Return a new unique id that sorts by its time of creation (a ULID in lower case)."""
     return str(ULID()).lower()
 
 

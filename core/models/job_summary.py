@@ -1,4 +1,4 @@
-"""What came of a job and how users are told, in words: the same on pages and in messages."""
+"""The outcome of a job in words: the same on pages and in messages."""
 
 from collections.abc import Sequence
 from typing import Final

@@ -31,9 +31,9 @@ class Kind(StrEnum):
 
 
 class Task(StrEnum):
-    """What is done to make an asset: of a prompt alone, or to a finished item.
+    """What is done: create from a prompt, or change a finished item.
 
-    `ANIMATE`: a clip is made of an image. `UPSCALE`: an item is made again with more pixels.
+    `ANIMATE`: an image becomes a clip. `UPSCALE`: an item gets more pixels.
     """
 
     CREATE = "create"

@@ -1,4 +1,4 @@
-"""What users are told: their wishes, the rows of the outbox, and where messages may go."""
+"""Notifications: preferences, rows of the outbox, and where messages may go."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -34,7 +34,7 @@ TERMINAL: Final = "terminal"
 
 
 class When(StrEnum):
-    """When a user wants to be told of a job that has ended."""
+    """When a user is notified of a job that has ended."""
 
     READY = "ready"
     AT = "at"
@@ -67,7 +67,7 @@ class Notify(Document):
         timezone: str = "UTC",
         email: str | None = None,
     ) -> Self:
-        """Return the wish that was typed; without a time it is: as soon as it is ready.
+        """Return preferences as they were typed; without a time, as soon as the job has ended.
 
         Args:
             channels: names of channels.
@@ -105,7 +105,7 @@ def parse_address(text: str) -> str:
     """Return the one spelling under which an e-mail address is stored and written to.
 
     Raises:
-        InvalidInput: it is none. Whether it exists only a mail can tell.
+        InvalidInput: it is none. Only a mail can show whether it exists.
     """
     try:
         found = validate_email(text.strip(), check_deliverability=False, globally_deliverable=False)

@@ -1,1 +1,1 @@
-"""Telling the user: the outbox's sender and its channels."""
+"""Notifying users: the outbox's sender, messages and channels."""

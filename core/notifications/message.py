@@ -1,4 +1,4 @@
-"""What a user is told, the same for every channel."""
+"""What a message says, the same for every channel."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -62,7 +62,7 @@ class Message:
         title: what happened, on one line of printable characters, with the prompt's beginning.
         text: a sentence or two.
         link: where it leads: the job's page, or the link that confirms an address.
-        created_at: when there was something to tell.
+        created_at: when there was something to report.
         jobs: the jobs it is about: one, or those of a digest.
     """
 
@@ -91,7 +91,7 @@ def write_message(
         link: where it leads, where it announces no job.
     """
     first = notices[0]
-    told = tuple(_tell(job, assets, link_base) for job, assets in found)
+    reports = tuple(_report(job, assets, link_base) for job, assets in found)
     if first.kind == NoticeKind.CONFIRM:
         title = _("Please confirm your e-mail address")
         text = _(
@@ -101,12 +101,12 @@ def write_message(
     elif first.kind == NoticeKind.TEST:
         title, text = _("This is a test"), _("Messages from Fivefold reach you here.")
         link = f"{link_base}/notifications"
-    elif len(told) == 1:
-        [one] = told
+    elif len(reports) == 1:
+        [one] = reports
         title, text, link = one.headline, one.text, one.link
     else:
-        title = _("{count} of your requests have ended").format(count=len(told))
-        text = "; ".join(each.line for each in told)
+        title = _("{count} of your requests have ended").format(count=len(reports))
+        text = "; ".join(each.line for each in reports)
         link = f"{link_base}/"
     return Message(
         id=_stable(notices),
@@ -115,7 +115,7 @@ def write_message(
         text=text,
         link=link,
         created_at=first.created_at,
-        jobs=told,
+        jobs=reports,
     )
 
 
@@ -133,7 +133,7 @@ def _unlinked(user_id: str) -> str:
     return user_id.replace(".", "\u2060.\u2060")
 
 
-def _tell(job: Job, assets: Sequence[Asset], link_base: str) -> JobReport:
+def _report(job: Job, assets: Sequence[Asset], link_base: str) -> JobReport:
     return JobReport(
         job_id=job.id,
         prompt=job.prompt,

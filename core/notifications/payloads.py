@@ -31,21 +31,21 @@ def _for_fivefold(message: Message) -> dict[str, Any]:
             "title": message.title,
             "text": message.text,
             "link": message.link,
-            "jobs": [_as_json(told) for told in message.jobs],
+            "jobs": [_as_json(report) for report in message.jobs],
         },
     }
 
 
-def _as_json(told: JobReport) -> dict[str, Any]:
+def _as_json(report: JobReport) -> dict[str, Any]:
     return {
-        "job_id": told.job_id,
-        "prompt": told.prompt,
-        "status": told.status,
-        "title": told.title,
-        "text": told.text,
-        "link": told.link,
-        "images": sum(asset.kind == Kind.IMAGE for asset in told.assets),
-        "videos": sum(asset.kind == Kind.VIDEO for asset in told.assets),
+        "job_id": report.job_id,
+        "prompt": report.prompt,
+        "status": report.status,
+        "title": report.title,
+        "text": report.text,
+        "link": report.link,
+        "images": sum(asset.kind == Kind.IMAGE for asset in report.assets),
+        "videos": sum(asset.kind == Kind.VIDEO for asset in report.assets),
     }
 
 
@@ -87,7 +87,7 @@ def _written(
     """Return a message as text; of a digest, as many jobs as there is room for."""
     lines = [plain(shortened(message.text, _TEXT_CHARACTERS))]
     if len(message.jobs) > 1:
-        lines = [f"• {plain(told.line)} {link(told.link)}" for told in message.jobs]
+        lines = [f"• {plain(report.line)} {link(report.link)}" for report in message.jobs]
 
     def first(number: int) -> str:
         left = len(lines) - number

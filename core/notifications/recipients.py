@@ -1,4 +1,4 @@
-"""Who may be told: nobody gets mail who has not agreed to it."""
+"""Who a message goes to: nobody gets mail without having agreed to it."""
 
 from dataclasses import replace
 from datetime import timedelta

@@ -199,7 +199,7 @@ class Sender:
     def _to_tell(
         self, claimed: Sequence[Notice]
     ) -> tuple[list[Notice], list[tuple[Job, list[Asset]]]]:
-        """Return those of claimed rows that can be told now, and the jobs they are about."""
+        """Return those of claimed rows that can be sent now, and their jobs."""
         job_ids = [notice.job_id for notice in claimed if notice.job_id is not None]
         jobs = self._store.jobs.named(job_ids)
         assets = self._store.assets.of_jobs(job_ids, binned=True)  # they were made all the same
@@ -254,6 +254,6 @@ def _said(notices: Sequence[Notice], message: Message) -> dict[str, tuple[str, s
     if len(message.jobs) != len(notices):
         return {notice.id: (message.title, message.text) for notice in notices}
     return {
-        notice.id: (told.headline, told.text)
-        for notice, told in zip(notices, message.jobs, strict=True)
+        notice.id: (report.headline, report.text)
+        for notice, report in zip(notices, message.jobs, strict=True)
     }

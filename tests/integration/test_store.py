@@ -260,7 +260,7 @@ def test_one_worker_leads_until_its_lease_runs_out_or_it_leaves(store: Store) ->
     assert not store.workers.lead("b", 60)
     assert store.workers.lead("a", 60)
     assert store.workers.leader() == "a"
-    store.workers.leave("a")
+    store.workers.remove("a")
     assert store.workers.leader() is None
     assert store.workers.lead("b", 1)
     while not store.workers.lead("a", 60):  # until the second is over

@@ -1,4 +1,4 @@
-"""The ways in which a message reaches a user, behind one small contract."""
+"""The contract of a notification channel."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass

@@ -193,7 +193,7 @@ class Desktop(Channel):
             logging.getLogger("desktop_notifier.backends.base").setLevel(logging.ERROR)
             self._notifier = DesktopNotifier("Fivefold", app_icon=None)
         able = await self._notifier.get_capabilities()
-        if Capability.TITLE not in able:  # the library's stand-in, which shows nothing
+        if Capability.TITLE not in able:  # the library's dummy, which shows nothing
             raise ChannelDown(_NO_BUNDLE)
         if not await self._notifier.request_authorisation():
             raise ChannelDown(_NOT_ALLOWED)

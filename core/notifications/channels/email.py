@@ -23,7 +23,7 @@ from core.models import EMAIL, InvalidInput, parse_address
 from core.notifications.channels import Channel, ChannelDown, DeliveryFailed, Recipient
 from core.notifications.channels.oauth2 import read_oauth2_file
 from core.notifications.channels.smtp import Connection, HungUp, Server, connect, reply_of
-from core.notifications.letter import mailbox, render_mail
+from core.notifications.mail import mailbox, render_mail
 from core.notifications.message import Message
 
 __all__ = ["Email", "Server"]
@@ -68,13 +68,13 @@ class Email(Channel):
                 N_("That is no e-mail address. Please correct it on the page “Notifications”."),
                 permanent=True,
             ) from None
-        letter = render_mail(message, recipient, sender, self._content)
+        mail = render_mail(message, recipient, sender, self._content)
         kept = self._kept()
         if kept is not None:
             with suppress(HungUp):
-                self._transmit(kept, letter, until)
+                self._transmit(kept, mail, until)
                 return
-        self._transmit(connect(self._server, until), letter, until)
+        self._transmit(connect(self._server, until), mail, until)
 
     def check(self) -> str:
         """Return where mail goes through, having logged in there.
@@ -114,11 +114,11 @@ class Email(Channel):
         except IndexError:
             return None
 
-    def _transmit(self, connection: Connection, letter: EmailMessage, until: float) -> None:
+    def _transmit(self, connection: Connection, mail: EmailMessage, until: float) -> None:
         """Send a mail and keep the connection for the next."""
-        [sender], [recipient] = letter["From"].addresses, letter["To"].addresses
+        [sender], [recipient] = mail["From"].addresses, mail["To"].addresses
         try:
-            connection.transmit(letter, sender.addr_spec, recipient.addr_spec, until)
+            connection.transmit(mail, sender.addr_spec, recipient.addr_spec, until)
         except OSError as error:
             raise _refusal(error, recipient.addr_spec) from None
         self._idle.append(connection)

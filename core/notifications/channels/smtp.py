@@ -217,7 +217,7 @@ class Connection(yagmail.Client):  # type: ignore[misc]  # yagmail says nothing 
             # A server that refuses says why in a challenge, which wants an empty answer.
             self.smtp.auth("XOAUTH2", lambda challenge=None: "" if challenge else proof)
 
-    def transmit(self, letter: EmailMessage, sender: str, recipient: str, until: float) -> None:
+    def transmit(self, mail: EmailMessage, sender: str, recipient: str, until: float) -> None:
         """Send a mail, once.
 
         Raises:
@@ -228,7 +228,7 @@ class Connection(yagmail.Client):  # type: ignore[misc]  # yagmail says nothing 
         smtp.content_begun, smtp.content_until = False, until
         smtp.until = min(until, time.monotonic() + _KEPT_SECONDS) if self._kept else until
         try:
-            smtp.send_message(letter, sender, [recipient])
+            smtp.send_message(mail, sender, [recipient])
         except OSError as error:
             self.end()
             if self._kept and not smtp.content_begun and _is_closing(error):

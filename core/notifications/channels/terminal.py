@@ -16,7 +16,7 @@ class Terminal(Channel):
         """Print it."""
         lines = [f"✔ {recipient.user_id}: {message.title}"]
         if len(message.jobs) > 1:
-            lines += [f"  {told.title}: {told.link}" for told in message.jobs]
+            lines += [f"  {report.title}: {report.link}" for report in message.jobs]
         else:
             lines += [f"  {message.text}", f"  {message.link}"]
         print("\n" + "\n".join(f"  {line}" for line in lines) + "\n", flush=True)  # noqa: T201  # printing is this channel

@@ -25,7 +25,7 @@ SETTLED_SECONDS: Final = 60
 """By then no order is still being stored that has not seen the mark: so long a transaction may
 last (MongoDB's `transactionLifetimeLimitSeconds`)."""
 QUIET_SECONDS: Final = 600
-"""After a job's end. A worker that was told to stop may still be uploading what it has."""
+"""After a job's end. A worker that was stopped may still be uploading what it has."""
 BATCH: Final = 20
 
 
@@ -71,7 +71,7 @@ class AccountDeletion:
         self._database["shares"].update_many(of_user | {"withdrawn_at": None}, withdrawn)
         unsent = {"status": {"$ne": str(NoticeStatus.SENT)}}
         self._database["outbox"].delete_many(of_user | unsent)
-        self._addresses.leave(user_id)
+        self._addresses.forget(user_id)
         self._cancel(user_id)
 
     def due(self) -> list[str]:
@@ -118,11 +118,11 @@ class AccountDeletion:
         self._database["invites"].delete_many({"made_by": user_id, "used_at": None})
         self._database["spending"].delete_one({"_id": user_id})
         self._attempts.forget_account(user_id)
-        self._addresses.leave(user_id)
+        self._addresses.forget(user_id)
         self._database["users"].delete_one(_MARKED | {"_id": user_id})
 
     def _cancel(self, user_id: str) -> None:
-        """Cancel what is being made, and have nobody told of it."""
+        """Cancel what is being made, and notify nobody of it."""
         going_on = {"user_id": user_id, "status": str(JobStatus.PROCESSING)}
         self._database["jobs"].update_many(
             going_on, {"$set": {"notify": Notify(channels=()).to_document()}}

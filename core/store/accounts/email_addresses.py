@@ -119,7 +119,7 @@ class EmailAddressStore:
         document = self._addresses.find_one({"$or": either})
         return None if document is None else _read(document)
 
-    def leave(self, user_id: str) -> None:
+    def forget(self, user_id: str) -> None:
         """Forget a user's addresses; only refusals, and how often was asked today, are kept.
 
         They hold for everybody, so that nobody gets round them by a new account, and are removed
@@ -175,7 +175,7 @@ def _read(document: Document) -> EmailAddress | None:
 def _mailbox(address: str) -> str:
     """Return what all spellings of an address have in common that lead to one mailbox.
 
-    Capitals hardly ever tell mailboxes apart, nor does what follows a plus sign (RFC 5233).
+    Capitals hardly ever distinguish mailboxes, nor does what follows a plus sign (RFC 5233).
     """
     local_part, _, domain = address.casefold().rpartition("@")
     return f"{local_part.partition('+')[0]}@{domain}"

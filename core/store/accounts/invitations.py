@@ -53,8 +53,8 @@ class InvitationStore:
         if invite is None:
             return None
         redact.issue(secret)
-        maker = {"_id": invite.made_by, "admin": True, "deleting_at": None}
-        if invite.made_by != TERMINAL and self._users.find_one(maker, {"_id": True}) is None:
+        creator = {"_id": invite.made_by, "admin": True, "deleting_at": None}
+        if invite.made_by != TERMINAL and self._users.find_one(creator, {"_id": True}) is None:
             return None  # who made it has no right to do so any more
         return invite
 

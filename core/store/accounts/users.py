@@ -125,7 +125,7 @@ class UserStore:
         )
 
     def pseudonym(self, user_id: str) -> str:
-        """Return what tells a user apart without saying who it is: a keyed hash, in hex.
+        """Return what distinguishes a user without identifying them: a keyed hash, in hex.
 
         Nobody who lacks this installation's key can find out by trying user_ids.
         """

@@ -1,6 +1,6 @@
-"""What stands in for a job, an item or an account that cannot be read, so that it is shown as such.
+"""Placeholders for jobs, items and accounts that cannot be read, so that they are shown as such.
 
-Nothing that is made or paid for comes of a stand-in: `unreadable` says which fields they are.
+Nothing is generated or paid for from a placeholder: `unreadable` names the fields.
 """
 
 import re
@@ -23,7 +23,7 @@ from core.models import (
     User,
     now,
 )
-from core.store.documents.reading import look, stand_in
+from core.store.documents.reading import look, use_placeholders
 
 Stored = dict[str, Any]
 
@@ -82,12 +82,12 @@ def _asset(stored: Stored, _lost: set[str]) -> Stored:
 
 
 def _user(_stored: Stored, lost: set[str]) -> Stored | None:
-    """Only a time is stood in for: whether an account is protected, nobody may guess."""
+    """Only a time gets a placeholder: whether an account is protected, nobody may guess."""
     return {"created_at": now()} if lost == {"created_at"} else None
 
 
 def was_sent(stored: Stored) -> bool:
-    """Return whether an item's provider was called, as far as its document still tells."""
+    """Return whether an item's provider was called, as far as its document still shows."""
     timings = stored.get("timings")
     sent = isinstance(timings, dict) and timings.get("submitted_at") is not None
     asked = any(stored.get(name) is not None for name in ("call", "remote_id"))
@@ -131,6 +131,6 @@ def _moment(job_id: str) -> Any:  # noqa: ANN401  # a datetime
         return EPOCH
 
 
-stand_in(Job, _job)
-stand_in(Asset, _asset)
-stand_in(User, _user)
+use_placeholders(Job, _job)
+use_placeholders(Asset, _asset)
+use_placeholders(User, _user)

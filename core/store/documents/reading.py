@@ -7,9 +7,9 @@ document is read in three steps:
 - with what its model can do without left out: a part that cannot be read counts as not written,
   where that opens nothing and costs nothing (`Vital`), and a number counts as text where text is
   meant;
-- a job or an item, which somebody misses, with stand-ins, marked as `unreadable`.
+- a job or an item, which somebody misses, with placeholders, marked as `unreadable`.
 
-What cannot be read by any of them is left out, told in the log once.
+What cannot be read by any of them is left out, and logged once.
 """
 
 import copy
@@ -36,7 +36,7 @@ _MISSING: Final = object()
 _ID: Final = "_id"
 
 _log = logging.getLogger(__name__)
-_told: dict[tuple[str, str], None] = {}
+_logged: dict[tuple[str, str], None] = {}
 
 
 @dataclass(frozen=True)
@@ -72,24 +72,24 @@ class Reading(Generic[Model]):
         return [each for each in self.faults if each.vital]
 
 
-StandIns = Callable[[Stored, set[str]], Stored | None]
+Placeholders = Callable[[Stored, set[str]], Stored | None]
 """Returns values for what a document cannot be shown without; None: nothing may stand in.
 
 It is called with what can be read, and with the names of the fields that cannot.
 """
-_stand_ins: dict[type[Document], StandIns] = {}
+_placeholders: dict[type[Document], Placeholders] = {}
 
 
-def stand_in(model: type[Document], values: StandIns) -> None:
-    """Have the documents of a model shown, with stand-ins, also where they cannot be read."""
-    _stand_ins[model] = values
+def use_placeholders(model: type[Document], values: Placeholders) -> None:
+    """Give unreadable fields of a model placeholders, so that its documents are still shown."""
+    _placeholders[model] = values
 
 
 def read(model: type[Model], document: Mapping[str, Any]) -> Model | None:
-    """Return a document as far as it can be read; None: not at all. Told in the log once."""
+    """Return a document as far as it can be read; None: not at all. Logged once."""
     reading = look(model, document)
     if reading.faults:
-        _tell(model, document, reading)
+        _log_once(model, document, reading)
     return reading.value
 
 
@@ -112,10 +112,10 @@ def look(model: type[Model], document: Mapping[str, Any]) -> Reading[Model]:
     vital = [each.field for each in faults if each.vital]
     if not vital:
         return Reading(value, tuple(faults))
-    if _ID in vital or model not in _stand_ins:
+    if _ID in vital or model not in _placeholders:
         return Reading(None, tuple(faults))
     shown = {name: each for name, each in stored.items() if name not in _tops(vital)}
-    values = _stand_ins[model](shown, _tops(vital))
+    values = _placeholders[model](shown, _tops(vital))
     standing = None if values is None else _validated(model, shown | values, [])
     fields = tuple(dict.fromkeys(vital))
     marked = None if standing is None else standing.model_copy(update={_UNREADABLE: fields})
@@ -274,13 +274,13 @@ def _name(path: Iterable[int | str]) -> str:
     return ".".join(map(str, path))
 
 
-def _tell(model: type[Document], document: Mapping[str, Any], reading: Reading[Any]) -> None:
+def _log_once(model: type[Document], document: Mapping[str, Any], reading: Reading[Any]) -> None:
     key = (model.__name__, repr(document.get("_id"))[:100])
-    if key in _told:
+    if key in _logged:
         return
-    if len(_told) >= _REMEMBERED:
-        _told.pop(next(iter(_told)))
-    _told[key] = None
+    if len(_logged) >= _REMEMBERED:
+        _logged.pop(next(iter(_logged)))
+    _logged[key] = None
     _log.warning(
         "a stored %s cannot be read %s (%s: %s); `python -m core repair` says more",
         *(key[0].lower(), "in full" if reading.value is not None else "at all"),

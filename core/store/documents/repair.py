@@ -119,7 +119,7 @@ class RepairStore:
     def repair(self, damage: Damage) -> bool:
         """Mend a document, or set it aside, with a copy of how it was; return whether it was there.
 
-        A document that has changed since it was looked at is left alone: the next look tells. One
+        A document that has changed since it was looked at is left alone: the next look shows. One
         that would be like another where no two may be is set aside; an account is left.
         """
         collection, key = self._database[damage.collection], {"_id": damage.id}
@@ -208,6 +208,6 @@ class RepairStore:
 def _damage(collection: str, document: Stored, reading: Reading[Any]) -> Damage:
     vital = {each.field for each in reading.vital}
     fields = mends(reading, document) if not vital or collection == "users" else {}
-    if collection == "jobs" and vital == {"status"}:  # its items tell; it is settled after this
+    if collection == "jobs" and vital == {"status"}:  # its items decide; it is settled after this
         fields = mends(reading, document) | {"status": str(JobStatus.PROCESSING)}
     return Damage(collection, document["_id"], reading.faults, fields)

@@ -1,6 +1,6 @@
-"""What MongoDB can store and its reader understands, made of anything that is to be stored.
+"""Turning any value into what MongoDB can store and its readers understand.
 
-What providers say of an item is hostile: it must never lose the item, which may be paid for. So a
+What providers say is untrusted: it must never lose an item, which may be paid for. So a
 fact that cannot be kept is left out and logged, and everything else is stored.
 """
 

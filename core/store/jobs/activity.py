@@ -222,7 +222,7 @@ class ActivityStore:
 
     def made(self, scope: Scope) -> list[Made]:
         """Return what came of the items of the jobs, by provider."""
-        # An item's job has an id that sorts by the time of its making, and an index.
+        # An item's job has an id that sorts by its time of creation, and an index.
         match: Document = {"job_id": {"$gte": str(ULID.from_datetime(scope.since)).lower()}}
         if scope.user_id is not None:
             match["user_id"] = scope.user_id

@@ -1,4 +1,4 @@
-"""Assets as pages and people see them. The engine's side: `work/queue.py` and `work/leases.py`."""
+"""Assets as pages show them. The engine's side: `work/queue.py` and `work/leases.py`."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -94,7 +94,7 @@ class AssetStore:
             model: with which model.
             kind: what they are.
             params: their parameters; only those that decide the cost are looked at.
-            edited: whether they were made of another item.
+            edited: whether they were derived from another item.
         """
         query: Document = {
             "state": str(AssetState.DONE),

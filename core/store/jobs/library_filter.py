@@ -158,5 +158,5 @@ def after_token(token: str, wanted: Filter) -> Document:
     if wanted.sort == Sort.RATING:
         lower = {"rating": {"$lt": int(read[2])}}
         return {"rating": {"$lte": int(read[2])}, "$or": [lower, *beside]}
-    # The bound on the time is what the database begins at; the rest tells those of one moment.
+    # The bound on the time is what the index begins at; the rest orders items of the same time.
     return {name: {f"{past}e": moment}, "$or": beside}

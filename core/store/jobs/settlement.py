@@ -121,7 +121,7 @@ class SettlementStore:
         job_ids = set()
         for document in self._assets.find({"state": {"$in": states}}):
             reading = look(Asset, document)
-            item = read(Asset, document)  # tells the log
+            item = read(Asset, document)  # logs what is wrong
             if item is None or not reading.faults or _is_held(item):
                 continue
             changes = ended(document) if item.unreadable else mends(reading, document)
@@ -136,22 +136,22 @@ class SettlementStore:
         return [each["_id"] for each in self._jobs.find(known, {"_id": True})]
 
     def announce(self, job_id: str, user_id: str, notify: Notify) -> None:
-        """Change where and when a user is told of a job; what was sent stays sent.
+        """Change where and when a user is notified of a job; what was sent stays sent.
 
         Args:
             job_id: the job.
             user_id: whose it is; another's is left alone.
-            notify: the new wish; no channels: only the terminal tells of it.
+            notify: the new preferences; no channels: the terminal alone.
         """
         of_job = {"job_id": job_id, "$expr": free()}
         due = {"status": str(NoticeStatus.DUE)}
         given_up = {"status": str(NoticeStatus.CANCELLED)}
 
         def write(session: ClientSession) -> None:
-            wish = {"$set": {"notify": notify.to_document(), "updated_at": now()}}
+            changes = {"$set": {"notify": notify.to_document(), "updated_at": now()}}
             document = self._jobs.find_one_and_update(
                 {"_id": job_id, "user_id": user_id},
-                wish,
+                changes,
                 session=session,
                 return_document=ReturnDocument.AFTER,
             )

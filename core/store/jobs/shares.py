@@ -1,4 +1,4 @@
-"""Shares: leave for whoever has the link to look at a job."""
+"""Shares: permission for everybody with the link to look at a job."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -21,7 +21,7 @@ class ShareStore:
         self._views = database["view_log"]
 
     def make(self, job_id: str, user_id: str, expires_at: datetime) -> Share:
-        """Store leave to look at a user's own job."""
+        """Share a user's own job."""
         share = Share(
             id=new_id(), job_id=job_id, user_id=user_id, created_at=now(), expires_at=expires_at
         )

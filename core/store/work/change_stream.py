@@ -34,7 +34,7 @@ _PIPELINE: Final[Sequence[Document]] = [
 
 
 class ChangeStream:
-    """Tells of changes as the database makes them."""
+    """Reports changes as the database makes them."""
 
     def __init__(self, database: Database[Document]) -> None:
         self._database = database

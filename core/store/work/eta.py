@@ -1,4 +1,4 @@
-"""How fast things go: an item's place in the queue, how long it takes, how long a job still does.
+"""Estimates: an item's place in the queue, how long it takes, and when a job will have ended.
 
 All of it is for the eye, so what was counted a moment ago is good enough.
 """
@@ -20,19 +20,19 @@ from core.store.work.queue import QUEUED, Lane
 Document = dict[str, Any]
 Found = TypeVar("Found")
 
-_LAST: Final = 9  # finished items that tell how long the next one takes
+_LAST: Final = 9  # finished items that the next one is estimated from
 _RECENT: Final = 60  # among which those of the same length are looked for
 _COUNTED_SECONDS: Final = 1.0  # how long a count is good for
 _ORDERED_SECONDS: Final = 3.0
 _TYPICAL_SECONDS: Final = 10.0
 _REMEMBERED: Final = 5_000
-_MOST_AHEAD: Final = 500  # of one user's own items; whoever waits behind more is told no place
+_MOST_AHEAD: Final = 500  # of one user's own items; no place is shown beyond that
 _LEAST_LEFT: Final = 0.1  # of what an item takes, when it has taken that long already
 
 
 @dataclass(frozen=True)
 class Eta:
-    """How fast a job's items go.
+    """When a job's items will be done.
 
     Attributes:
         places: the place in the queue of those that wait, by id; 1 is the next one.
@@ -49,7 +49,7 @@ class Eta:
     left: float | None = None
 
 
-class Waiting:
+class Backlog:
     """What waits in a lane, in which users take turns.
 
     Args:
@@ -130,14 +130,14 @@ class EtaStore:
 
         return self._remembered(("typical", provider, model, kind, seconds), _TYPICAL_SECONDS, look)
 
-    def waiting(self, lane: Lane) -> "Waiting":
+    def waiting(self, lane: Lane) -> "Backlog":
         """Return what waits in a lane."""
 
-        def count() -> Waiting:
+        def count() -> Backlog:
             group = {"$group": {"_id": "$user_id", "items": {"$sum": 1}}}
             found = self._assets.aggregate([{"$match": {"state": QUEUED} | _of(lane)}, group])
             users = ((each["_id"], each["items"]) for each in found)
-            return Waiting({user: items for user, items in users if isinstance(user, str)})
+            return Backlog({user: items for user, items in users if isinstance(user, str)})
 
         return self._remembered(("waiting", lane), _COUNTED_SECONDS, count)
 
@@ -224,7 +224,7 @@ def _length(document: Document) -> object:
 
 
 def _took(document: Document) -> float | None:
-    """Return how many seconds an item took; None: what is stored does not tell."""
+    """Return how many seconds an item took; None: it is not stored."""
     times = [document["timings"].get(name) for name in ("submitted_at", "saved_at")]
     if not all(isinstance(each, datetime) for each in times):
         return None

@@ -74,7 +74,7 @@ class LeaseStore:
         """
         ours = {"_id": document["_id"], "lease.token": document["lease"]["token"]}
         reading = look(Asset, document)
-        asset = read(Asset, document)  # tells the log
+        asset = read(Asset, document)  # logs what is wrong
         if asset is None or asset.unreadable:
             self._assets.update_one(ours, {"$set": ended(document)})
             raise Unreadable(document["_id"], str(document.get("job_id")))

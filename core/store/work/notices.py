@@ -39,18 +39,20 @@ class NoticeStore:
         return list(read_each(Notice, rows))
 
     def in_app(self, user_id: str, limit: int = 10) -> list[Notice]:
-        """Return what the app tells a user, newest first: messages sent to it, and failures."""
-        found = self._rows.find(_told(user_id)).hint(_OF_USER)
+        """Return what the bell shows a user, newest first: messages to the app, and failures."""
+        found = self._rows.find(_in_bell(user_id)).hint(_OF_USER)
         rows = found.sort("due_at", DESCENDING).limit(limit)
         return list(read_each(Notice, rows))
 
     def unread(self, user_id: str) -> int:
         """Return how much of that the user has not seen."""
-        return self._rows.count_documents(_told(user_id) | {"read_at": None}, hint=_OF_USER)
+        return self._rows.count_documents(_in_bell(user_id) | {"read_at": None}, hint=_OF_USER)
 
     def mark_read(self, user_id: str, job_id: str | None = None) -> None:
-        """Store that a user has seen what the app tells: of one job, or all."""
-        query = _told(user_id) | {"read_at": None} | ({} if job_id is None else {"job_id": job_id})
+        """Store that a user has read the notices of the app: of one job, or all."""
+        query = (
+            _in_bell(user_id) | {"read_at": None} | ({} if job_id is None else {"job_id": job_id})
+        )
         self._rows.update_many(query, {"$set": {"read_at": now()}}, hint=_OF_USER)
 
     def add(self, user_id: str, kind: NoticeKind, channel: str, recipient: str) -> Notice:
@@ -118,8 +120,8 @@ class NoticeStore:
         return bool(self._rows.update_one(query | is_free, [{"$set": changes}]).modified_count)
 
 
-def _told(user_id: str) -> Document:
-    """Rows that the app tells of: what was sent to it, and what could not be sent elsewhere."""
+def _in_bell(user_id: str) -> Document:
+    """Return what picks the rows of the bell: sent to the app, or failed elsewhere."""
     return {
         "user_id": user_id,
         "$or": [

@@ -135,7 +135,7 @@ class Outbox:
         This is so whoever holds them now: a lease that ran out does not make it untrue.
 
         Args:
-            said: title and text of what was told, by the row's id.
+            said: title and text of the message, by the row's id.
         """
         done: Document = {"sent_at": NOW, "due_at": NOW}  # the second for its place among others
         done |= {"status": str(NoticeStatus.SENT), "error": None, "lease": None}

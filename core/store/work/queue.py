@@ -45,7 +45,7 @@ _AT_PROVIDER: Final = {"state": QUEUED, "remote_id": {"$type": "string"}}
 
 
 @dataclass(frozen=True)
-class Waiting:
+class QueueLength:
     """What waits in one lane, due or not.
 
     Attributes:
@@ -138,12 +138,12 @@ class QueueStore:
         query = {"_id": {"$in": list(asset_ids)}, "$expr": held()}
         return {document["_id"] for document in self._assets.find(query, {"_id": True})}
 
-    def waiting(self) -> dict[Lane, Waiting]:
+    def waiting(self) -> dict[Lane, QueueLength]:
         """Return how much waits, by lane; it counts, so it is for the eye, not for every round."""
         group = {"_id": _LANE, "items": {"$sum": 1}, "oldest": {"$min": "$job_id"}}
         found = self._assets.aggregate([{"$match": {"state": QUEUED}}, {"$group": group}])
         return {
-            lane: Waiting(each["items"], _begun(each["oldest"]))
+            lane: QueueLength(each["items"], _begun(each["oldest"]))
             for each in found
             if (lane := _lane(each["_id"])) is not None
         }

@@ -136,7 +136,7 @@ class TransitionStore:
             raise LeaseLost(asset.id)
         picture = {"webp": webp, "at": now()}
         self._partials.replace_one({"_id": asset.id}, picture, upsert=True)
-        self._update(asset, {"$inc": {"partial": 1}})  # told of when it is there
+        self._update(asset, {"$inc": {"partial": 1}})  # pushed once the picture is there
 
     def saving(self, asset: Asset, fields: Mapping[str, Any] | None = None) -> None:
         """Store that the provider has finished and its file is being fetched.
@@ -185,7 +185,7 @@ class TransitionStore:
 
         Args:
             asset: the claimed asset.
-            error: what the user is told.
+            error: what the user is shown.
             remote_id: the task at the provider, unless that is known to have failed: a retry by
                 the user asks after it again instead of paying for another.
             fields: more fields to store, such as `cost.actual`, `charged` and `kept`.
@@ -256,7 +256,7 @@ class TransitionStore:
         Args:
             asset: the claimed asset.
             pause: seconds until it may be taken again.
-            error: what the user is told meanwhile.
+            error: what the user is shown meanwhile.
             counted: whether this was one of the attempts that an item has.
             anew: whether its remote id is of no use any more.
             fields: more fields to store, such as `kept` and `reread`.

@@ -18,7 +18,7 @@ _UNTIL: Final = "$until"  # the leader's whole document is its lease
 
 
 class WorkerStore:
-    """Announces workers, and lends the leadership to one of them at a time.
+    """Announces workers, and grants the leadership to one of them at a time.
 
     All times are the database's own, so that a wrong clock on one machine moves nothing.
     """
@@ -34,8 +34,8 @@ class WorkerStore:
             {"_id": worker.id}, [{"$set": said | {"seen_at": NOW}}], upsert=True
         )
 
-    def leave(self, owner: str) -> None:
-        """Forget a worker that stops, and end its leadership where it has it."""
+    def remove(self, owner: str) -> None:
+        """Remove a worker that stops, and end its leadership."""
         self._workers.delete_one({"_id": owner})
         self._leader.delete_one({"_id": _DISPATCHER, "owner": owner})
 

@@ -70,7 +70,7 @@ _POLICY: Final = policy.SMTP.clone(header_factory=_headers)
 class _Section:
     """What a mail says of one job."""
 
-    told: JobReport
+    report: JobReport
     prompt: str
     columns: int
     groups: Sequence[Sequence[Thumbnail]]
@@ -83,7 +83,7 @@ class _Section:
     @property
     def more(self) -> int:
         """How many pictures and clips are on its page only."""
-        return len(self.told.shown) - len(self.pictures)
+        return len(self.report.shown) - len(self.pictures)
 
 
 def mailbox(address: str, name: str = "") -> Address:
@@ -106,17 +106,17 @@ def render_mail(
         sender: whom it comes from; without a name it is “Fivefold”.
         content: where previews are; one that is missing or broken is left out.
     """
-    letter = EmailMessage(_POLICY)
-    letter["From"] = Address(sender.display_name or "Fivefold", sender.username, sender.domain)
-    letter["To"] = mailbox(recipient.address)
-    letter["Subject"] = shortened(message.title, _SUBJECT_CHARACTERS)
-    letter["Date"] = datetime.now(UTC)
-    letter["Message-ID"] = f"<{message.id}@{sender.domain}>"
-    letter["Auto-Submitted"] = "auto-generated"  # RFC 3834, section 5
-    letter["X-Auto-Response-Suppress"] = "All"  # the same for Exchange
+    mail = EmailMessage(_POLICY)
+    mail["From"] = Address(sender.display_name or "Fivefold", sender.username, sender.domain)
+    mail["To"] = mailbox(recipient.address)
+    mail["Subject"] = shortened(message.title, _SUBJECT_CHARACTERS)
+    mail["Date"] = datetime.now(UTC)
+    mail["Message-ID"] = f"<{message.id}@{sender.domain}>"
+    mail["Auto-Submitted"] = "auto-generated"  # RFC 3834, section 5
+    mail["X-Auto-Response-Suppress"] = "All"  # the same for Exchange
     if recipient.unsubscribe:
-        letter["List-Unsubscribe"] = f"<{recipient.unsubscribe}>"
-        letter["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"  # RFC 8058, section 3.1
+        mail["List-Unsubscribe"] = f"<{recipient.unsubscribe}>"
+        mail["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"  # RFC 8058, section 3.1
 
     sections = _sections(message.jobs[:_SECTIONS], content)
     said = {
@@ -130,17 +130,17 @@ def render_mail(
         "button": _(_BUTTONS[message.kind]),
         "link_days": LINK_DAYS,
     }
-    letter.set_content(_templates.get_template("letter.txt.j2").render(said), cte=_ENCODING)
-    letter.make_alternative()
+    mail.set_content(_templates.get_template("mail.txt.j2").render(said), cte=_ENCODING)
+    mail.make_alternative()
     html = EmailMessage(_POLICY)
     html.set_content(
-        _templates.get_template("letter.html.j2").render(said), subtype="html", cte=_ENCODING
+        _templates.get_template("mail.html.j2").render(said), subtype="html", cte=_ENCODING
     )
     _attach(html, "mark", _MARK, "png")
     for picture in (each for section in sections for each in section.pictures):
         _attach(html, picture.name, picture.jpeg, "jpeg")
-    letter.attach(html)
-    return letter
+    mail.attach(html)
+    return mail
 
 
 def _attach(html: EmailMessage, name: str, picture: bytes, subtype: str) -> None:
@@ -161,20 +161,20 @@ def _sections(jobs: Sequence[JobReport], content: ContentStore) -> list[_Section
     left = _OF_A_KIND * len(KINDS) if alone else _ALTOGETHER
     bytes_each = _PICTURE_BYTES // left
     sections = []
-    for told in jobs:
-        columns = 2 if alone and not _is_upright(told) else 3
+    for report in jobs:
+        columns = 2 if alone and not _is_upright(report) else 3
         width = _ROW // columns - _SPACE
         groups = []
         for kind in KINDS if alone else [None]:
-            assets = [each for each in told.shown if kind in (each.kind, None)]
+            assets = [each for each in report.shown if kind in (each.kind, None)]
             made = (make_thumbnail(asset, content, width, bytes_each) for asset in assets)
             most = min(left, _OF_A_KIND if alone else _OF_EACH)
             groups.append(list(islice(filter(None, made), most)))
             left -= len(groups[-1])
-        prompt = shortened(told.prompt, _PROMPT_CHARACTERS)
-        sections.append(_Section(told=told, prompt=prompt, columns=columns, groups=groups))
+        prompt = shortened(report.prompt, _PROMPT_CHARACTERS)
+        sections.append(_Section(report=report, prompt=prompt, columns=columns, groups=groups))
     return sections
 
 
-def _is_upright(told: JobReport) -> bool:
-    return any((asset.height or 0) > (asset.width or 0) for asset in told.shown[:1])
+def _is_upright(report: JobReport) -> bool:
+    return any((asset.height or 0) > (asset.width or 0) for asset in report.shown[:1])

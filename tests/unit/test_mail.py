@@ -19,7 +19,7 @@ from core.media.previews import save_preview
 from core.media.storage import StorageUnavailable
 from core.models import Asset, AssetState, JobStatus, Kind, NoticeKind, now
 from core.notifications.channels import Recipient
-from core.notifications.letter import mailbox, render_mail
+from core.notifications.mail import mailbox, render_mail
 from core.notifications.message import JobReport, Message, shortened
 from core.notifications.thumbnails import make_thumbnail
 from tests.conftest import MOMENT
