@@ -56,16 +56,19 @@ class Databases:
         """Have a database for a later test."""
         self._free.append(name)
 
-    def _is_as_new(self, name: str) -> bool:
-        """Empty a database; return whether its schema is what it was."""
+    def empty(self, name: str) -> None:
+        """Leave nothing in a database but what comes with the schema."""
         database = self._client[name]
-        names = database.list_collection_names()
-        if set(names) != self._new["collections"].keys():
-            return False
-        for each in names:
+        for each in database.list_collection_names():
             database[each].delete_many({})
         for each, documents in self._new["documents"].items():
             database[each].insert_many(documents)
+
+    def _is_as_new(self, name: str) -> bool:
+        """Empty a database; return whether its schema is what it was."""
+        if set(self._client[name].list_collection_names()) != self._new["collections"].keys():
+            return False
+        self.empty(name)
         return self._kept(name) == self._new
 
     def close(self) -> None:

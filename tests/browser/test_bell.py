@@ -39,7 +39,7 @@ HIDING = """
         document.dispatchEvent(new Event("visibilitychange"));
     };
 """
-LINGERING = "document.getAnimations().find(each => each.animationName === 'linger')"
+LINGERING = "toast.getAnimations().find((each) => each.animationName === 'linger')"
 
 
 @pytest.fixture
@@ -114,7 +114,8 @@ def toasts(page: Page) -> Locator:
 
 def wait_for_lingering(page: Page, state: str) -> None:
     """Wait until the animation whose end takes the toast away is in a state."""
-    page.wait_for_function(f"{LINGERING}?.playState === '{state}'")
+    toast = toasts(page).element_handle()
+    page.wait_for_function(f"(toast) => {LINGERING}?.playState === '{state}'", arg=toast)
 
 
 def look(page: Page) -> None:
@@ -138,13 +139,13 @@ def test_what_was_sent_shows_as_a_number_and_for_a_while_as_a_toast(
     look(page)
     put(store, "told")
     expect(toasts(page)).to_contain_text(TITLE, timeout=TOLD_MS)
+    toasts(page).hover()
     expect(page.get_by_role("status").filter(has=toasts(page))).to_be_visible()
     expect(bell(page, 1)).to_contain_text("1")
-    toasts(page).hover()
     wait_for_lingering(page, "paused")
     page.mouse.move(0, 0)
     wait_for_lingering(page, "running")
-    page.evaluate(f"{LINGERING}.finish()")
+    toasts(page).evaluate(f"(toast) => {LINGERING}.finish()")
     expect(toasts(page)).to_have_count(0)
     expect(bell(page, 1)).to_be_visible()
 
