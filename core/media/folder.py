@@ -18,7 +18,7 @@ from core.media.storage import (
     own_name,
 )
 from core.models import parse_user_id
-from core.system.disks import DiskFull, FolderUnusable, check_folder, said_full
+from core.system.disks import DiskFull, FolderUnusable, check_folder, full_disk_message
 from core.system.filesystem import flush, move
 
 DRAFTS: Final = ".drafts"  # no user_id starts with a dot
@@ -53,7 +53,7 @@ class FolderStore(ContentStore):
 
     def full(self) -> str:
         """Return that there is no room where files go, in a sentence."""
-        return said_full("CONTENT_URL", self.root)
+        return full_disk_message("CONTENT_URL", self.root)
 
     def locate(self, user_id: str, stored_path: str) -> Path:
         """Return where a stored file lies today.

@@ -1,4 +1,4 @@
-"""What a command or process says when it ends by an error: one sentence, details in a file."""
+"""What a process prints when an error ends it: one sentence; the traceback goes to a file."""
 
 import os
 import secrets
@@ -15,32 +15,31 @@ SUPERVISED: Final = "FIVEFOLD_SUPERVISED"
 """Environment variable that the supervisor sets for its children."""
 
 CANNOT_START: Final = 78
-"""Exit code of a process that would not start another time either (as sysexits.h has them)."""
+"""Exit code of a process that a restart would not help (EX_CONFIG of sysexits.h)."""
 TEMPORARY: Final = 75
-"""Exit code of a process whose trouble may pass, such as a database that does not answer."""
+"""Exit code after a temporary failure, such as a database that does not respond (EX_TEMPFAIL)."""
 BROKEN: Final = 70
-"""Exit code of a process that ended by an error that nobody expected."""
+"""Exit code after an unexpected error (EX_SOFTWARE)."""
 
 
 def sentence(error: Exception, folder: Path) -> str:
-    """Return what a person is told of an error that nothing else has made a sentence of.
+    """Return a sentence about an error that nothing else handled.
 
     Args:
-        error: what ended the process.
-        folder: where a file with the traceback is written; where it cannot be, among the system's
-            temporary files.
+        error: the error that ended the process.
+        folder: where the traceback is written; the system's temporary folder is the fallback.
     """
     if isinstance(error, OSError) and error.strerror:
         paths = [str(each) for each in (error.filename, error.filename2) if each is not None]
         hint = " Make room on that disk." if is_full(error) else ""
         return redact(f"{' and '.join(paths) or 'the system'}: {error.strerror}.{hint}")
     last = " ".join(traceback.format_exception_only(error)[-1].split())
-    kept = _keep(error, folder)
-    where = f" The details are in {kept}." if kept else ""
+    report = _write_report(error, folder)
+    where = f" The details are in {report}." if report else ""
     return redact(f"an error that Fivefold did not expect ended this: {last}.{where}")
 
 
-def _keep(error: Exception, folder: Path) -> Path | None:
+def _write_report(error: Exception, folder: Path) -> Path | None:
     moment = datetime.now(UTC)
     text = f"{moment:%Y-%m-%d %H:%M:%S} UTC\n" + "".join(traceback.format_exception(error))
     for place in (folder, Path(tempfile.gettempdir())):

@@ -1,4 +1,4 @@
-"""What every process of Fivefold does at its start."""
+"""Start-up of every process: logging, telemetry, and the link to its supervisor."""
 
 import logging
 import os
@@ -21,7 +21,7 @@ from core import __version__, telemetry
 from core.redaction import redact
 from core.runtime.crash_report import SUPERVISED
 
-TALKATIVE: Final = (
+NOISY_LIBRARIES: Final = (
     "aio_pika",
     "aiobotocore",
     "aiormq",
@@ -31,24 +31,24 @@ TALKATIVE: Final = (
     "opentelemetry",
     "taskiq",
 )
-"""Libraries that report every message, connection or upload at INFO."""
+"""Libraries that log every message, connection or upload at INFO."""
 
-_OURS: Final = ("core", "pages", "streamlit_app", "__main__")
+_OWN_LOGGERS: Final = ("core", "pages", "streamlit_app", "__main__")
 
-# Bound fields come in no order of their own.
+# Bound fields have no order.
 _fields = LogfmtRenderer(sort_keys=True, key_order=["job", "asset"], drop_missing=True)
 
 
 def prepare_command() -> None:
-    """Set up the log of a command that a person gives: what went wrong, and no details."""
+    """Set up logging of a command-line command: warnings and errors only."""
     handler = logging.StreamHandler()
     handler.setFormatter(_Redacting(logging.Formatter("%(levelname)s %(message)s")))
-    handler.addFilter(_without_libraries_details)
+    handler.addFilter(_drop_library_debug_records)
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
 
 
 def prepare(name: str, log_level: str, log_format: str) -> None:
-    """Set up logging and telemetry, and end with the supervisor where there is one.
+    """Set up logging and telemetry, and exit with the supervisor if there is one.
 
     Args:
         name: the process's name in the log.
@@ -58,36 +58,37 @@ def prepare(name: str, log_level: str, log_format: str) -> None:
     handler = logging.StreamHandler()
     formatter = _json(name) if log_format == "json" else _text(name)
     handler.setFormatter(_Redacting(formatter, json=log_format == "json"))
-    handler.addFilter(_without_libraries_details)
+    handler.addFilter(_drop_library_debug_records)
     level = logging.getLevelNamesMapping()[log_level]
     logging.basicConfig(level=max(level, logging.INFO), handlers=[handler], force=True)
-    for ours in _OURS:
+    for ours in _OWN_LOGGERS:
         logging.getLogger(ours).setLevel(level)
     if level > logging.DEBUG:
-        for library in TALKATIVE:
+        for library in NOISY_LIBRARIES:
             logging.getLogger(library).setLevel(max(logging.WARNING, level))
     telemetry.setup(name, __version__)
     if os.environ.get(SUPERVISED):
-        how = signal.SIGINT if name == "worker" else signal.SIGTERM  # with nobody left, at once
+        # With SIGINT a worker does not finish its items first: nobody restarts what is left.
+        how = signal.SIGINT if name == "worker" else signal.SIGTERM
         threading.Thread(target=_end_with_supervisor, args=[how], daemon=True).start()
 
 
-def _without_libraries_details(record: logging.LogRecord) -> bool:
-    """Drop what libraries say for their own debugging: there they write whole requests.
+def _drop_library_debug_records(record: logging.LogRecord) -> bool:
+    """Drop debug records of libraries: they contain whole requests.
 
-    Prompts, notes, cookies and signed links are in them. A library may set its own level
-    (`OPENAI_LOG=debug` does), so this is decided where it is written.
+    Those hold prompts, notes, cookies and signed links. A library may set its own level
+    (`OPENAI_LOG=debug` does), so the handler decides.
     """
-    return record.levelno >= logging.INFO or record.name.split(".", 1)[0] in _OURS
+    return record.levelno >= logging.INFO or record.name.split(".", 1)[0] in _OWN_LOGGERS
 
 
 class _Redacting(logging.Formatter):
-    """Keeps secrets out of all that another formatter makes of a record, tracebacks included."""
+    """Redacts secrets in another formatter's output, tracebacks included."""
 
     def __init__(self, formatter: logging.Formatter, *, json: bool = False) -> None:
         super().__init__()
         self._formatter = formatter
-        # JSON's values were redacted before they were quoted.
+        # JSON values are redacted before they are quoted.
         self._redact = redact.known if json else redact
 
     def format(self, record: logging.LogRecord) -> str:
@@ -135,14 +136,14 @@ def _json(name: str) -> logging.Formatter:
 
 
 def _with_fields(logger: WrappedLogger, method: str, event: EventDict) -> str:
-    """Return the message as it is, with the bound fields after it."""
+    """Return the message, followed by the bound fields."""
     message = str(event.pop("event"))
     bound = {key: event[key] for key in event if key not in {"exc_info", "stack_info"}}
     return f"{message} {_fields(logger, method, bound)}" if bound else message
 
 
 def _end_with_supervisor(how: signal.Signals) -> None:
-    """Stop when the pipe from the supervisor closes, as it does even on SIGKILL."""
-    while os.read(0, 1):  # unbuffered: a lock held here would break the interpreter's end
+    """Stop when the pipe from the supervisor closes, which happens even after SIGKILL."""
+    while os.read(0, 1):  # unbuffered: a lock held here would break the interpreter's shutdown
         pass
     os.kill(os.getpid(), how)

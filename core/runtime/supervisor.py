@@ -1,4 +1,4 @@
-"""`make run`: starts the database, web, worker and notifier, and restarts what dies."""
+"""`make run`: starts the database, web, worker and notifier, and restarts those that die."""
 
 import errno
 import os
@@ -25,21 +25,21 @@ from core.system.disks import DiskFull, FolderUnusable, check_data_folder
 from core.system.filesystem import lock
 
 READY_SECONDS: Final = 60.0
-STOP_SECONDS: Final = 60.0  # more than a worker takes to end what it can
+STOP_SECONDS: Final = 60.0  # more than a worker takes to finish its items
 RESTART_PAUSES: Final = (0.5, 1.0, 2.0, 5.0, 10.0)  # seconds, after one death, two in a row, …
-STEADY_SECONDS: Final = 60.0  # a process that ran this long starts again from the first pause
-STILLBORN: Final = 4  # ends by an error of its own, soon after the start and in a row
+STEADY_SECONDS: Final = 60.0  # after which a death counts as the first again
+MAX_START_FAILURES: Final = 4  # exits with an error soon after the start, in a row
 _OTHER_PORTS: Final = (8600, 8700)
 _TAIL_LINES: Final = 12
 LOOK_SECONDS: Final = 0.2
 
 
 class CannotStart(Exception):
-    """Fivefold cannot start here; the text says why and what to do."""
+    """Fivefold cannot start; the message says why and what to do."""
 
 
 class Child:
-    """One process that is kept running.
+    """A process that is restarted whenever it dies.
 
     Args:
         name: the subcommand of `python -m core` that it runs.
@@ -65,7 +65,7 @@ class Child:
         self._listener.start()
 
     def _pass_on(self, process: subprocess.Popen[bytes]) -> None:
-        """Write what the process logs to our own standard error, and keep the last lines."""
+        """Copy the process's standard error to our own, and remember the last lines."""
         if process.stderr is None:
             return
         with process.stderr as stream:
@@ -77,10 +77,10 @@ class Child:
                     sys.stderr.flush()
 
     def keep_running(self) -> None:
-        """Start it again where it has died, after a pause that grows with every death.
+        """Restart the process if it has died, after a pause that grows with every death.
 
         Raises:
-            CannotStart: it never will, as it says itself or as its deaths show.
+            CannotStart: a restart does not help.
         """
         if self.process.poll() is None:
             return
@@ -92,35 +92,36 @@ class Child:
         if not self._restart_at:
             steady = moment - self._started_at > STEADY_SECONDS
             self._deaths = 1 if steady else self._deaths + 1
-            # A kill, or a database that is away, says nothing about the next start.
+            # After a kill, or while the database is away, the next start may succeed.
             failed = self.process.returncode > 0 and self.process.returncode != TEMPORARY
             self._failures = self._failures + 1 if failed and not steady else int(failed)
-            if self._failures >= STILLBORN:
+            if self._failures >= MAX_START_FAILURES:
                 raise CannotStart(
-                    f"{self.name} ended {self._failures} times ({_ending(self.process)}): "
-                    f"{self.last_words()}"
+                    f"{self.name} ended {self._failures} times "
+                    f"({_exit_description(self.process)}): {self.last_words()}"
                 )
             pause = RESTART_PAUSES[min(self._deaths, len(RESTART_PAUSES)) - 1]
             self._restart_at = moment + pause
-            _say(f"  {self.name} ended ({_ending(self.process)}); starting it again in {pause:g} s")
+            ending = _exit_description(self.process)
+            _say(f"  {self.name} ended ({ending}); starting it again in {pause:g} s")
         elif moment >= self._restart_at:
             self._restart_at = 0.0
             self._start()
 
     def last_words(self) -> str:
-        """Return the cause's own last line, where it wrote any."""
+        """Return the last line that the process logged."""
         self._listener.join(1.0)
         lines = [line.strip() for line in self._said if line.strip()]
         return lines[-1].removeprefix("fivefold: ") if lines else "it said nothing."
 
     def stop(self, *, at_once: bool) -> None:
-        """Ask it to stop; only a worker has something to finish where there is time."""
+        """Ask the process to stop; `at_once`: a worker does not finish its items first."""
         if self.process.poll() is None:
             hurried = at_once and self.name == "worker"
             self.process.send_signal(signal.SIGINT if hurried else signal.SIGTERM)
 
     def wait(self, deadline: float) -> None:
-        """Wait until it has stopped, and kill it at the deadline."""
+        """Wait until the process has stopped; kill it at the deadline."""
         try:
             self.process.wait(max(0.0, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
@@ -133,35 +134,35 @@ def supervise(
     warnings: Callable[[Settings], list[str]],
     overview: Callable[[Settings], list[tuple[str, str]]],
 ) -> None:
-    """Run everything until SIGINT or SIGTERM, then stop all of it.
+    """Run all processes until SIGINT, SIGTERM or SIGHUP, then stop them.
 
     Args:
         settings: for all processes.
-        warnings: returns what is not in order, one sentence each; called beside the start.
-        overview: returns the banner's rows, each a name and its text; called when all is ready.
+        warnings: returns the problems to report, one sentence each; called during the start.
+        overview: returns the banner's rows, each a name and its text; called when all are ready.
 
     Raises:
         CannotStart: the data folder is in use or the port is busy.
         EmbeddedUnavailable: the database cannot be started.
-        DatabaseUnavailable: the database that MONGODB_URI names does not answer.
+        DatabaseUnavailable: the database at MONGODB_URI does not respond.
     """
-    asked: list[int] = []
+    signals: list[int] = []
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda received, _: asked.append(received))
+        signal.signal(number, lambda received, _: signals.append(received))
     with _locked(settings), _database(settings) as mongo:
         children: list[Child] = []
-        restart = _Restart(mongo) if mongo is not None else None
+        restart = _DatabaseRestarter(mongo) if mongo is not None else None
         try:
             children += [Child(name) for name in ("web", "worker", "notifier")]
-            found = _Findings(settings, warnings)
+            found = _StartupChecks(settings, warnings)
             announced = False
             ready_by = time.monotonic() + READY_SECONDS
-            while not asked:
+            while not signals:
                 if restart is not None:
                     restart.attempt(children)
                 for child in children:
                     child.keep_running()
-                if not announced and found.there and _answers(settings):
+                if not announced and found.done and _is_healthy(settings):
                     announced = True
                     _say(_banner(settings, found.lines, overview(settings)))
                 elif not announced and time.monotonic() > ready_by:
@@ -171,9 +172,9 @@ def supervise(
                     )
                 time.sleep(LOOK_SECONDS)
         finally:
-            # Somebody at the keyboard does not want to wait for what could still be finished.
+            # After Ctrl-C nobody wants to wait for items that could still be finished.
             for child in children:
-                child.stop(at_once=signal.SIGINT in asked)
+                child.stop(at_once=signal.SIGINT in signals)
             _say("\n  Stopping …")
             deadline = time.monotonic() + STOP_SECONDS
             for child in children:
@@ -181,8 +182,8 @@ def supervise(
     _say("  Stopped.")
 
 
-class _Restart:
-    """Starts the embedded database again where it has died."""
+class _DatabaseRestarter:
+    """Restarts the embedded database when it has died."""
 
     def __init__(self, mongo: EmbeddedMongo) -> None:
         self._mongo = mongo
@@ -190,7 +191,7 @@ class _Restart:
         self._not_before = 0.0
 
     def attempt(self, children: list[Child]) -> None:
-        """Start it where it is dead; where its address changed, so must all who use it."""
+        """Restart it if it is dead; if its address changed, restart the processes that use it."""
         if self._mongo.running or time.monotonic() < self._not_before:
             return
         if not self._said:
@@ -214,8 +215,8 @@ class _Restart:
         self._said = text
 
 
-class _Findings:
-    """What the quick checks of `doctor` find, looked for while the processes start."""
+class _StartupChecks:
+    """Runs the quick checks of `doctor` in a thread while the processes start."""
 
     def __init__(self, settings: Settings, warnings: Callable[[Settings], list[str]]) -> None:
         self.lines: list[str] = []
@@ -224,8 +225,8 @@ class _Findings:
         self._looking.start()
 
     @property
-    def there(self) -> bool:
-        """Whether everything was looked at."""
+    def done(self) -> bool:
+        """Whether all checks have finished."""
         return not self._looking.is_alive()
 
     def _look(self) -> None:
@@ -234,7 +235,7 @@ class _Findings:
 
 @contextmanager
 def _locked(settings: Settings) -> Iterator[None]:
-    """Hold the data folder and see that the port is free."""
+    """Lock the data folder and check that the port is free."""
     try:
         check_data_folder(settings.data_dir)
     except DiskFull as error:
@@ -249,15 +250,15 @@ def _locked(settings: Settings) -> Iterator[None]:
                 f"Fivefold already runs on the data folder {settings.data_dir.resolve()}. "
                 "Stop it, or set DATA_DIR to another folder and PORT to another port."
             ) from None
-        _see_that_address_is_free(settings.bind_address, settings.port)
+        check_address_is_free(settings.bind_address, settings.port)
         yield
 
 
-def _see_that_address_is_free(address: str, port: int) -> None:
-    """See that the pages can be served there.
+def check_address_is_free(address: str, port: int) -> None:
+    """Check that this process can listen on an address.
 
     Raises:
-        CannotStart: they cannot; the text says why and what fits to that.
+        CannotStart: it cannot; the message says why and what to do.
     """
     try:
         found = socket.getaddrinfo(
@@ -284,7 +285,7 @@ def _why(error: OSError) -> str:
 
 
 def _advice(error: OSError, port: int) -> str:
-    """Return what helps where an address cannot be listened on."""
+    """Return what to do if an address cannot be listened on."""
     match error.errno:
         case errno.EADDRINUSE:
             other = next(each for each in _OTHER_PORTS if each != port)
@@ -303,7 +304,7 @@ def _advice(error: OSError, port: int) -> str:
 
 @contextmanager
 def _database(settings: Settings) -> Iterator[EmbeddedMongo | None]:
-    """Start the embedded database where no other is named, and bring its schema up to date."""
+    """Start the embedded database unless MONGODB_URI is set, and update the schema."""
     mongo = None
     if not settings.mongodb_uri.get_secret_value():
         mongo = EmbeddedMongo(settings.data_dir)
@@ -317,12 +318,12 @@ def _database(settings: Settings) -> Iterator[EmbeddedMongo | None]:
             mongo.stop()
 
 
-def _answers(settings: Settings) -> bool:
+def _is_healthy(settings: Settings) -> bool:
     address = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(  # noqa: S104  # compared only
         settings.bind_address, settings.bind_address
     )
     address = f"[{address}]" if ":" in address else address
-    # Not through the proxy that the environment may name: it does not reach our loopback.
+    # Not through a proxy of the environment: it does not reach our loopback interface.
     direct = build_opener(ProxyHandler({}))
     health = f"http://{address}:{settings.port}/_stcore/health"
     with suppress(HTTPException, OSError), direct.open(health, timeout=1) as answer:
@@ -336,7 +337,7 @@ def _banner(settings: Settings, warnings: list[str], overview: list[tuple[str, s
     return "\n".join(["", *warnings, "", *lines, "", "  Ctrl-C stops it.", ""])
 
 
-def _ending(process: subprocess.Popen[bytes]) -> str:
+def _exit_description(process: subprocess.Popen[bytes]) -> str:
     code = process.returncode
     return signal.Signals(-code).name if code < 0 else f"exit code {code}"
 

@@ -13,9 +13,9 @@ from core.redaction import redact
 from core.system.filesystem import (
     PRIVATE,
     flush,
-    kept_secret,
     make_private,
     move,
+    read_or_create_secret,
 )
 
 USER: Final = "fivefold"
@@ -33,7 +33,7 @@ def read_key(data_dir: Path) -> str:
     """
     path = key_path(data_dir)
     try:
-        key = kept_secret(path, lambda: secrets.token_hex(48))
+        key = read_or_create_secret(path, lambda: secrets.token_hex(48))
     except OSError as error:
         raise EmbeddedUnavailable(
             f"The key of the embedded MongoDB, {path}, cannot be kept: {error.strerror}."

@@ -1,4 +1,4 @@
-"""Whether files can be saved in a folder, and whether its disk is full, in sentences."""
+"""Checks of folders and of free disk space, with messages for operators."""
 
 import errno
 import secrets
@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Final
 
 from core.i18n import N_
-from core.system.filesystem import flush, free_bytes, shown_bytes
+from core.system.filesystem import flush, format_bytes, free_bytes
 
-LITTLE_ROOM: Final = 16 * 2**20
-"""Free bytes below which nothing new is begun: MongoDB ends where its disk is full, and what is
-being made needs room for its files."""
+MIN_FREE_BYTES: Final = 16 * 2**20
+"""Free bytes below which no new work starts: MongoDB exits when its disk is full, and running items
+still have files to write."""
 FULL: Final = N_(
     "The disk of {setting}, {folder}, is full ({room} free). Make room there, or set {setting} to "
     "a folder on another disk."
@@ -18,26 +18,27 @@ FULL: Final = N_(
 
 
 class FolderUnusable(Exception):
-    """Files cannot be saved in a folder; the text says why and what to do."""
+    """Files cannot be saved in a folder; the message says why and what to do."""
 
 
 class DiskFull(FolderUnusable):
-    """There is no room at the moment."""
+    """The disk is full; a later attempt may succeed."""
 
 
 def check_folder(setting: str, folder: Path, *, trouble: str) -> str:
-    """See that files can be saved in a folder, which is made where it is missing.
+    """Check that files can be saved in a folder; create it if it is missing.
 
     Args:
-        setting: the setting that names it.
-        folder: it.
-        trouble: how the sentence begins where that is not so.
+        setting: the setting that names the folder.
+        folder: the folder.
+        trouble: start of the error message.
 
     Returns:
-        where it is, and how much room there is.
+        The absolute path, and how much space is free.
 
     Raises:
-        FolderUnusable: they cannot.
+        DiskFull: the disk is full.
+        FolderUnusable: files cannot be saved for another reason.
     """
     probe = folder / f".write-test-{secrets.token_hex(4)}"
     try:
@@ -50,7 +51,7 @@ def check_folder(setting: str, folder: Path, *, trouble: str) -> str:
             probe.unlink(missing_ok=True)
     except OSError as error:
         if is_full(error):
-            raise DiskFull(said_full(setting, folder)) from None
+            raise DiskFull(full_disk_message(setting, folder)) from None
         why = error.strerror or str(error)
         if folder.is_file():
             why = "it is a file"
@@ -62,31 +63,31 @@ def check_folder(setting: str, folder: Path, *, trouble: str) -> str:
         ) from None
     if full := full_disk(setting, folder):
         raise DiskFull(full)
-    return f"{folder.resolve()} ({shown_bytes(free_bytes(folder))} free)"
+    return f"{folder.resolve()} ({format_bytes(free_bytes(folder))} free)"
 
 
 def check_data_folder(folder: Path) -> str:
-    """See that `DATA_DIR` can be used, as `check_folder` does."""
+    """Check `DATA_DIR`; see `check_folder`."""
     return check_folder("DATA_DIR", folder, trouble="The data folder cannot be used")
 
 
 def is_full(error: BaseException) -> bool:
-    """Return whether a call of the system failed for want of room."""
+    """Return whether a system call failed because the disk or the quota is full."""
     return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def full_disk(setting: str, folder: Path) -> str:
-    """Return that the disk of a folder is full, and what to do; empty: it is not.
+    """Return a message if the disk of a folder is full; empty if it is not.
 
     Args:
         setting: the setting that names the folder.
         folder: where files are saved.
     """
     room = free_bytes(folder)
-    return "" if room is None or room >= LITTLE_ROOM else said_full(setting, folder)
+    return "" if room is None or room >= MIN_FREE_BYTES else full_disk_message(setting, folder)
 
 
-def said_full(setting: str, folder: Path) -> str:
-    """Return the sentence about a folder whose disk is full."""
-    room = shown_bytes(free_bytes(folder))
+def full_disk_message(setting: str, folder: Path) -> str:
+    """Return what to tell about a folder whose disk is full, and what to do."""
+    room = format_bytes(free_bytes(folder))
     return FULL.format(setting=setting, folder=folder.resolve(), room=room)

@@ -1,9 +1,10 @@
-"""File-system calls that not every place has, each with what to do where it is missing.
+"""File-system calls that some file systems lack, each with a fallback.
 
 FAT, exFAT, SMB, FUSE and some container mounts have no modes, no hard links, no locks, or no flush
-of a folder; read-only ones refuse what is as it should be already. Nothing else calls `chmod`,
-`fsync`, `link`, `rename` and `flock` itself (`pyproject.toml`, `tests/unit/test_filesystem.py`).
-What means that data may be lost (`ENOSPC`, `EDQUOT`, `EIO`) is always raised.
+of a folder; read-only ones refuse even changes that would change nothing. All other modules call
+these functions instead of `chmod`, `fsync`, `link`, `rename` and `flock` (`pyproject.toml`,
+`tests/unit/test_filesystem.py`). Errors that may mean lost data (`ENOSPC`, `EDQUOT`, `EIO`) are
+always raised.
 """
 
 import errno
@@ -21,46 +22,46 @@ PRIVATE: Final = 0o600
 
 _MISSING: Final = frozenset(
     {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOTTY, errno.EBADF}
-)  # there is no such call here
+)  # the file system does not support the call
 _REFUSED: Final = _MISSING | {errno.EPERM, errno.EACCES, errno.EROFS}
 _NO_LOCKS: Final = _MISSING | {errno.ENOLCK, errno.EPERM, errno.EACCES, errno.EROFS}
 _NO_LINKS: Final = _REFUSED | {errno.EXDEV, errno.EMLINK}
 
 
 def make_executable(path: Path) -> bool:
-    """Set a file's run bit where it is missing; return whether it can be run now."""
+    """Make a file executable if it is not; return whether it is now."""
     if os.access(path, os.X_OK):
         return True
-    with _but_for(_REFUSED):
+    with _ignoring(_REFUSED):
         path.chmod(path.stat().st_mode | 0o111)
     return os.access(path, os.X_OK)
 
 
 def make_private(path: Path) -> bool:
-    """Take a file's rights from everybody but its owner; return whether that is so now."""
-    with _but_for(_REFUSED):
+    """Restrict a file to its owner; return whether it is restricted now."""
+    with _ignoring(_REFUSED):
         path.chmod(PRIVATE)
     return not stat.S_IMODE(path.stat().st_mode) & 0o077
 
 
 def flush(file: IO[Any]) -> None:
-    """Have a file's content on the disk, as far as the place can promise that.
+    """Flush a file's content to the disk, where the file system supports that.
 
     Raises:
-        OSError: it may be lost: the disk is full or broken.
+        OSError: the content may be lost: the disk is full or broken.
     """
     file.flush()
-    with _but_for(_REFUSED):
+    with _ignoring(_REFUSED):
         os.fsync(file.fileno())
 
 
 def flush_folder(folder: Path) -> None:
-    """Have the names in a folder on the disk, where a folder can be flushed at all.
+    """Flush a folder's entries to the disk, where the file system supports that.
 
     Raises:
-        OSError: they may be lost: the disk is full or broken.
+        OSError: entries may be lost: the disk is full or broken.
     """
-    with _but_for(_REFUSED | {errno.EISDIR}):
+    with _ignoring(_REFUSED | {errno.EISDIR}):
         descriptor = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(descriptor)
@@ -69,10 +70,10 @@ def flush_folder(folder: Path) -> None:
 
 
 def move(source: Path, target: Path) -> None:
-    """Move a file to its name at once, from another disk too; what is there is replaced.
+    """Move a file atomically, also from another disk; an existing target is replaced.
 
     Raises:
-        OSError: it was not moved; `source` is as it was.
+        OSError: the file was not moved; `source` is unchanged.
     """
     try:
         source.replace(target)
@@ -92,35 +93,35 @@ def move(source: Path, target: Path) -> None:
 
 
 def lock(file: IO[Any]) -> bool:
-    """Lock an open file for this process; return False where another one holds it.
+    """Lock an open file for this process; return False if another process holds the lock.
 
-    Where there are no locks, nobody is kept out.
+    On a file system without locks, every call succeeds.
     """
     try:
-        with _but_for(_NO_LOCKS - {errno.EACCES}):
+        with _ignoring(_NO_LOCKS - {errno.EACCES}):
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True
 
 
-def kept_secret(path: Path, make: Callable[[], str]) -> str:
-    """Return the text of a private file; where there is none, it is made.
+def read_or_create_secret(path: Path, make: Callable[[], str]) -> str:
+    """Return the content of a private file; create the file if it is missing.
 
-    Of processes that make one at once, one wins and all return its text. A process that is killed
-    leaves either the whole file or none.
+    If several processes create it at the same time, one wins and all return its content. A killed
+    process leaves either the whole file or none.
 
     Args:
-        path: the file; its folder is made where it is missing.
-        make: returns a new text.
+        path: the file; its folder is created if it is missing.
+        make: returns the content of a new file.
 
     Raises:
-        OSError: it cannot be read, or not be made.
+        OSError: the file cannot be read or created.
     """
     with suppress(FileNotFoundError):
         if found := path.read_text().strip():
             return found
-        path.unlink()  # empty: another program's, or of a disk that was full
+        path.unlink()  # empty: of another program, or written to a full disk
     path.parent.mkdir(parents=True, exist_ok=True)
     made = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     try:
@@ -129,7 +130,7 @@ def kept_secret(path: Path, make: Callable[[], str]) -> str:
             file.write(make())
             flush(file)
         with suppress(FileExistsError):  # another process was faster
-            _name(made, path)
+            _publish(made, path)
     finally:
         made.unlink(missing_ok=True)
     flush_folder(path.parent)
@@ -137,7 +138,7 @@ def kept_secret(path: Path, make: Callable[[], str]) -> str:
 
 
 def free_bytes(path: Path) -> int | None:
-    """Return how much room a folder's disk has for this process; None where it does not say."""
+    """Return the bytes that this process may still write to a folder's disk; None: unknown."""
     try:
         disk = os.statvfs(path)
     except OSError:
@@ -145,8 +146,8 @@ def free_bytes(path: Path) -> int | None:
     return disk.f_bavail * disk.f_frsize if disk.f_blocks else None
 
 
-def shown_bytes(number: int | None) -> str:
-    """Return a number of bytes for people, such as `1.2 GiB`."""
+def format_bytes(number: int | None) -> str:
+    """Format a number of bytes, such as `1.2 GiB`."""
     if number is None:
         return "an unknown number of bytes"
     size = float(number)
@@ -157,11 +158,11 @@ def shown_bytes(number: int | None) -> str:
     return f"{size:.1f} GiB"
 
 
-def _name(made: Path, path: Path) -> None:
-    """Give a whole file its name.
+def _publish(made: Path, path: Path) -> None:
+    """Give a complete file its final name.
 
     Raises:
-        FileExistsError: that name is taken.
+        FileExistsError: the name is taken.
     """
     try:
         path.hardlink_to(made)
@@ -171,7 +172,7 @@ def _name(made: Path, path: Path) -> None:
         if error.errno not in _NO_LINKS:
             raise
         with path.with_name(f"{path.name}.lock").open("w") as turn:
-            with _but_for(_NO_LOCKS):
+            with _ignoring(_NO_LOCKS):
                 fcntl.flock(turn, fcntl.LOCK_EX)
             if path.exists():
                 raise FileExistsError(path) from None
@@ -179,8 +180,8 @@ def _name(made: Path, path: Path) -> None:
 
 
 @contextmanager
-def _but_for(numbers: frozenset[int]) -> Iterator[None]:
-    """Go on where a call is not to be had here."""
+def _ignoring(numbers: frozenset[int]) -> Iterator[None]:
+    """Ignore `OSError`s with these numbers."""
     try:
         yield
     except OSError as error:

@@ -1,8 +1,8 @@
-"""Which addresses are anybody's on the internet, and requests to exactly those that were checked.
+"""Public IP addresses, and requests to exactly those addresses that were checked.
 
-Users name the address that webhooks are posted to, and vendors the one that a file is fetched from.
-Neither may lead to this machine or to private networks. A name is looked up once, what it means
-is checked, and exactly that is connected to: it cannot mean something else the second time.
+Users choose where webhooks are posted, and vendors where a file is fetched from. Neither may reach
+this machine or a private network. A host name is resolved once, its addresses are checked, and the
+request goes to those addresses, so that a second answer of the DNS cannot lead elsewhere.
 """
 
 import socket
@@ -26,22 +26,22 @@ _UNICAST: Final = IPv6Network("2000::/3")
 _SIX_TO_FOUR: Final = IPv6Network("2002::/16")
 _NAT64: Final = IPv6Network("64:ff9b::/96")
 # Not global but for two anycast addresses (IANA's special-purpose registries); `ipaddress` of
-# earlier Pythons does not know, and Oracle's clouds answer virtual machines at 192.0.0.192.
+# earlier Pythons does not know them, and Oracle's cloud serves metadata at 192.0.0.192.
 _SPECIAL: Final = (IPv4Network("192.0.0.0/24"), IPv6Network("3fff::/20"))
-# Microsoft's clouds answer virtual machines there; by its number it is an address like others.
-_OTHERS: Final = frozenset({IPv4Address("168.63.129.16")})
+# Microsoft's cloud serves virtual machines there; it is a public address by its number.
+_CLOUD_SERVICES: Final = frozenset({IPv4Address("168.63.129.16")})
 
 
 def is_public(address: str) -> bool:
-    """Whether an IP address is anybody's on the internet, and none of this machine's own.
+    """Return whether an IP address is a public one, and not one of this machine.
 
-    A post to this machine's own public address would pass by the firewall before it.
+    A request to this machine's own public address would bypass the firewall in front of it.
     """
     ip = plain_address(address)
     if isinstance(ip, IPv6Address) and (ip not in _UNICAST or ip in _SIX_TO_FOUR):
         return False
     if (
-        ip in _OTHERS
+        ip in _CLOUD_SERVICES
         or any(ip in network for network in _SPECIAL)
         or ip.is_multicast
         or not ip.is_global
@@ -51,13 +51,13 @@ def is_public(address: str) -> bool:
 
 
 def is_this_machine(address: str) -> bool:
-    """Whether an IP address leads to this machine itself."""
+    """Return whether an IP address belongs to this machine."""
     ip = plain_address(address)
     return ip.is_loopback or ip.is_unspecified or ip in _own_addresses()
 
 
 def plain_address(address: str) -> IPv4Address | IPv6Address:
-    """Return an IP address; of one of IPv6 that carries one of IPv4, that."""
+    """Return an IP address; for an IPv6 address that embeds an IPv4 address, the latter."""
     ip = ip_address(address.partition("%")[0])
     if isinstance(ip, IPv6Address):
         embedded = IPv4Address(int(ip) & 0xFFFFFFFF) if ip in _NAT64 else None
@@ -93,15 +93,15 @@ async def request_checked(  # noqa: PLR0913  # a request, and where to
 
     Args:
         method: of the request.
-        url: what is asked for, by its name.
-        addresses: of its host, checked by the caller.
-        headers: of the request, beside the host's.
-        content: its body.
-        tls: what secure connections are made with.
-        silent_seconds: how long nothing may come; None: the caller bounds the time.
+        url: the URL, with the host's name.
+        addresses: the host's addresses, checked by the caller.
+        headers: further headers of the request.
+        content: the request's body.
+        tls: context for secure connections.
+        silent_seconds: seconds without data after which it ends; None: the caller limits the time.
 
     Raises:
-        httpx2.TransportError: none could be connected to, or the connection broke.
+        httpx2.TransportError: no address could be reached, or the connection broke.
     """
     extensions = {
         "sni_hostname": url.raw_host.decode("ascii"),
@@ -129,16 +129,16 @@ async def request_checked(  # noqa: PLR0913  # a request, and where to
 
 
 def look_up(host: bytes, port: int | None, seconds: float) -> list[str]:
-    """Return the IP addresses of a host, without waiting for a resolver that hangs.
+    """Resolve a host name, without waiting for a resolver that hangs.
 
     Args:
-        host: its name, as it is asked for (IDNA).
+        host: the name, IDNA-encoded.
         port: the port to connect to.
         seconds: how long to wait.
 
     Raises:
-        OSError: there is none, or none was found in time.
-        ValueError: it is no name.
+        OSError: the host has no address, or none was found in time.
+        ValueError: the name is invalid.
     """
     found: Future[list[str]] = Future()
 

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from core.runtime.crash_report import sentence
-from core.runtime.supervisor import CannotStart, Child, _see_that_address_is_free
+from core.runtime.supervisor import CannotStart, Child, check_address_is_free
 from tests.product import ROOT, Product, free_port
 
 ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: it makes namespaces")
@@ -38,7 +38,7 @@ def refused(product: Product) -> str:
 )
 def test_advice_fits_what_is_wrong_with_an_address(address: str, port: int, advice: str) -> None:
     with pytest.raises(CannotStart) as error:
-        _see_that_address_is_free(address, port or free_port())
+        check_address_is_free(address, port or free_port())
     assert advice in str(error.value)
     assert "PORT=" not in str(error.value)
 
@@ -50,7 +50,7 @@ def family_of(address: str) -> socket.AddressFamily:
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1", "::", "0.0.0.0", "localhost"])  # noqa: S104
 def test_usual_addresses_can_be_listened_on(address: str) -> None:
     port = free_port()
-    _see_that_address_is_free(address, port)
+    check_address_is_free(address, port)
     with socket.create_server((address, port), family=family_of(address)):  # and it left nothing
         pass
 
@@ -61,7 +61,7 @@ def test_a_busy_port_asks_for_another_one(address: str) -> None:
         squatter.bind((address, 0))
         squatter.listen()
         with pytest.raises(CannotStart, match=r"Address already in use. Set PORT to a free one"):
-            _see_that_address_is_free(address, squatter.getsockname()[1])
+            check_address_is_free(address, squatter.getsockname()[1])
 
 
 @ROOT_ONLY
@@ -69,7 +69,7 @@ def test_a_privileged_port_is_told_from_a_busy_one() -> None:
     os.seteuid(NOBODY)
     try:
         with pytest.raises(CannotStart) as error:
-            _see_that_address_is_free("127.0.0.1", 80)
+            check_address_is_free("127.0.0.1", 80)
     finally:
         os.seteuid(0)
     assert "Ports below 1024 are root's" in str(error.value)

@@ -119,8 +119,8 @@ def test_a_secret_is_kept_where_there_are_no_links(
 ) -> None:
     monkeypatch.setattr(Path, "hardlink_to", failing(number))
     monkeypatch.setattr(fcntl, "flock", failing(errno.ENOLCK))
-    kept = filesystem.kept_secret(tmp_path / "deep" / "key", lambda: "first")
-    again = filesystem.kept_secret(tmp_path / "deep" / "key", lambda: "second")
+    kept = filesystem.read_or_create_secret(tmp_path / "deep" / "key", lambda: "first")
+    again = filesystem.read_or_create_secret(tmp_path / "deep" / "key", lambda: "second")
     assert (kept, again) == ("first", "first")
     settings = Settings(data_dir=tmp_path / "data")
     first, second = (open_identity(settings) for _ in range(2))
@@ -140,7 +140,7 @@ def test_of_two_that_make_a_secret_at_once_one_wins(
         path.write_text("of the other")
         return "ours"
 
-    assert filesystem.kept_secret(path, slow) == "of the other"
+    assert filesystem.read_or_create_secret(path, slow) == "of the other"
     left = {each.name for each in tmp_path.iterdir()}
     assert left <= {"key", "key.lock"}
 
@@ -151,13 +151,13 @@ def test_a_secret_that_cannot_be_kept_is_an_error_and_leaves_nothing(
 ) -> None:
     monkeypatch.setattr(os, "fsync", failing(number))
     with pytest.raises(OSError, match=os.strerror(number)):
-        filesystem.kept_secret(tmp_path / "key", lambda: "first")
+        filesystem.read_or_create_secret(tmp_path / "key", lambda: "first")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_an_empty_key_file_is_made_anew(tmp_path: Path) -> None:
     (tmp_path / "key").touch()
-    assert filesystem.kept_secret(tmp_path / "key", lambda: "new") == "new"
+    assert filesystem.read_or_create_secret(tmp_path / "key", lambda: "new") == "new"
 
 
 @pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP], ids=name_of)

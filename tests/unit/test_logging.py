@@ -10,7 +10,7 @@ from datetime import datetime
 import pytest
 from structlog.contextvars import bound_contextvars
 
-from core.runtime.process import TALKATIVE, prepare
+from core.runtime.process import NOISY_LIBRARIES, prepare
 
 _log = logging.getLogger("core.generation.item_run")
 
@@ -25,7 +25,7 @@ def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
         if name.startswith(("OTEL_", "FIVEFOLD_")):
             monkeypatch.delenv(name)
     root = logging.getLogger()
-    loggers = [root, *(logging.getLogger(name) for name in TALKATIVE)]
+    loggers = [root, *(logging.getLogger(name) for name in NOISY_LIBRARIES)]
     levels = [logger.level for logger in loggers]
     ours: list[logging.Handler] = []
 

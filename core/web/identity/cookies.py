@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from core.redaction import redact
 from core.settings import Settings
-from core.system.filesystem import kept_secret
+from core.system.filesystem import read_or_create_secret
 
 COOKIE: Final = "fivefold_session"
 STREAMLIT_COOKIES: Final = "_streamlit_user"  # what `st.login` leaves behind begins with this
@@ -140,6 +140,6 @@ def open_identity(settings: Settings) -> Identity:
 
 def _kept_key(data_dir: Path) -> str:
     """Return the key in `DATA_DIR/session.key`."""
-    key = kept_secret(data_dir / "session.key", lambda: secrets.token_urlsafe(48))
+    key = read_or_create_secret(data_dir / "session.key", lambda: secrets.token_urlsafe(48))
     redact.add(key)
     return key
