@@ -12,6 +12,7 @@ from typing import Final
 
 import psutil
 
+from core.settings import Settings
 from tests.kept_secret import look_over
 
 ROOT: Final = Path(__file__).parents[1]
@@ -42,6 +43,15 @@ class Product:
         self.output = ""
         self._heard = threading.Condition()
         self._ended = False
+
+    @property
+    def settings(self) -> Settings:
+        """Settings that open its database and its files."""
+        return Settings(
+            _env_file=None,
+            data_dir=Path(self.environment["DATA_DIR"]),
+            content_url=self.environment["CONTENT_URL"],
+        )
 
     def start(self) -> "Product":
         self.process = subprocess.Popen(

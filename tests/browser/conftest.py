@@ -3,11 +3,14 @@
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
+from core.models import JobStatus
+from core.store import open_store
 from tests.product import Product
 
 NAMES: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -54,6 +57,26 @@ def product(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Itera
     yield running
     assert running.stop() == 0
     assert "Traceback" not in running.output, running.output
+
+
+@contextmanager
+def idle_worker(product: Product) -> Iterator[None]:
+    """Suspend the worker, and cancel what it would go on with: drawing a job takes a minute."""
+    worker = product.children()["worker"]
+    worker.suspend()
+    try:
+        yield
+    finally:
+        with open_store(product.settings) as store:
+            for job in store._database["jobs"].find({"status": JobStatus.PROCESSING}):  # noqa: SLF001  # of all users
+                store.jobs.cancel(job["_id"], job["user_id"])
+        worker.resume()
+
+
+@pytest.fixture
+def nothing_is_made(product: Product) -> Iterator[None]:
+    with idle_worker(product):
+        yield
 
 
 @pytest.fixture

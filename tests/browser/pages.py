@@ -6,6 +6,7 @@ from typing import Final
 from playwright.sync_api import Locator, Page, expect
 
 GENERATING: Final = "Your content is being generated. Please check back later."
+SMALL: Final = "/?ratio=1%3A1"  # what is drawn in half the time
 DRAWN_MS: Final = 60_000  # a page's first drawing on a busy machine
 
 
@@ -47,12 +48,6 @@ def write_prompt(page: Page, prompt: str) -> None:
     box = page.get_by_role("textbox", name="Prompt", exact=True)
     expect(box).to_be_visible(timeout=DRAWN_MS)
     box.fill(prompt)
-
-
-def choose_numbers(page: Page, images: int, videos: int) -> None:
-    """Choose how many items to make."""
-    for label, number in (("Images", images), ("Videos", videos)):
-        page.get_by_role("spinbutton", name=label).fill(str(number))
 
 
 def create(page: Page) -> str:

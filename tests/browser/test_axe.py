@@ -15,7 +15,7 @@ from core.settings import Settings
 from core.store import Store, open_store
 from core.web.tab_session import all_pages
 from tests.browser import pages
-from tests.browser.conftest import SLOW_MS
+from tests.browser.conftest import SLOW_MS, idle_worker
 from tests.browser.pages import DRAWN_MS
 from tests.conftest import claim, stored_job
 from tests.product import Product
@@ -35,8 +35,7 @@ NOT_OURS: Final[dict[str, tuple[str, str]]] = {}
 
 @pytest.fixture(scope="module")
 def settings(product: Product) -> Settings:
-    environment = product.environment
-    return Settings(data_dir=environment["DATA_DIR"], content_url=environment["CONTENT_URL"])
+    return product.settings
 
 
 @pytest.fixture(scope="module")
@@ -54,27 +53,25 @@ def job(settings: Settings, store: Store) -> str:
 @pytest.fixture(scope="module")
 def unfinished(product: Product, store: Store) -> Iterator[str]:
     """A job of bea's that nobody goes on with: some of it waits, is drawn, failed or is unknown."""
-    worker = product.children()["worker"]
-    worker.suspend()
-    begun, [drawn, failed, unknown, *_] = stored_job(store, "bea")
-    for asset in (drawn, failed, unknown):
-        claimed = claim(store, asset.id)
-        assert claimed is not None
-        assert claimed.lease is not None
-        store.transitions.submitting(claimed)
-        if asset is failed:
-            store.transitions.failed(
-                claimed, AssetError(code="failed", message="It could not be drawn.")
-            )
-        elif asset is unknown:
-            store.transitions.unknown(
-                claimed, AssetError(code="unknown", message="No answer came.")
-            )
-        else:
-            store.transitions.running(claimed, None)
-            store.transitions.progress({(asset.id, claimed.lease.token): (0.4, "")})
-    yield begun.id
-    worker.resume()
+    with idle_worker(product):
+        begun, [drawn, failed, unknown, *_] = stored_job(store, "bea")
+        for asset in (drawn, failed, unknown):
+            claimed = claim(store, asset.id)
+            assert claimed is not None
+            assert claimed.lease is not None
+            store.transitions.submitting(claimed)
+            if asset is failed:
+                store.transitions.failed(
+                    claimed, AssetError(code="failed", message="It could not be drawn.")
+                )
+            elif asset is unknown:
+                store.transitions.unknown(
+                    claimed, AssetError(code="unknown", message="No answer came.")
+                )
+            else:
+                store.transitions.running(claimed, None)
+                store.transitions.progress({(asset.id, claimed.lease.token): (0.4, "")})
+        yield begun.id
 
 
 @pytest.fixture(params=by_profile(SOME_LOOKS, ALL_LOOKS), ids="-".join)

@@ -8,7 +8,6 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from core.models import Notice, NoticeStatus, Notify, new_id, now
-from core.settings import Settings
 from core.store import Store, open_store
 from core.studio.order import Order
 from core.studio.planning import plan
@@ -45,9 +44,7 @@ LINGERING = "toast.getAnimations().find((each) => each.animationName === 'linger
 @pytest.fixture
 def store(product: Product) -> Iterator[Store]:
     """The running product's database."""
-    environment = product.environment
-    settings = Settings(data_dir=environment["DATA_DIR"], content_url=environment["CONTENT_URL"])
-    with open_store(settings) as opened:
+    with open_store(product.settings) as opened:
         yield opened
 
 

@@ -3,7 +3,6 @@
 from playwright.sync_api import Browser, expect
 
 from core.models import AssetState
-from core.settings import Settings
 from core.store import open_store
 from tests.browser import pages
 from tests.product import Product
@@ -14,7 +13,7 @@ def test_items_and_jobs_are_cancelled_tried_again_and_sent_again(
 ) -> None:
     context = browser.new_context()
     page = context.new_page()
-    pages.log_in(page, product.url, "canceller")
+    pages.log_in(page, product.url, "canceller", pages.SMALL)
     pages.write_prompt(page, "a boat on a lake")
     page.get_by_role("combobox", name="Clip length").click()
     page.get_by_role("option", name="3 seconds").click()
@@ -44,9 +43,7 @@ def test_items_and_jobs_are_cancelled_tried_again_and_sent_again(
     expect(last).to_have_attribute("data-state", "done", timeout=120_000)
     expect(pages.status(page)).to_have_text("Cancelled")
 
-    environment = product.environment
-    settings = Settings(data_dir=environment["DATA_DIR"], content_url=environment["CONTENT_URL"])
-    with open_store(settings) as store:
+    with open_store(product.settings) as store:
         lost = {"_id": f"{job_id}-video-4", "state": str(AssetState.CANCELLED)}
         changed = {"$set": {"state": str(AssetState.UNKNOWN)}}
         assert store.assets._assets.update_one(lost, changed).modified_count == 1  # noqa: SLF001  # no free provider loses an answer

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from core.settings import Settings
 from core.store import open_store
 from tests.browser import pages
 from tests.conftest import stored_job
@@ -25,9 +24,7 @@ def opened(page: Page, product: Product, user: str, path: str = "/") -> Page:
 
 def made_before(product: Product, user: str, *prompts: str) -> None:
     """Store jobs that are over."""
-    environment = product.environment
-    settings = Settings(data_dir=environment["DATA_DIR"], content_url=environment["CONTENT_URL"])
-    with open_store(settings) as store:
+    with open_store(product.settings) as store:
         for prompt in prompts:
             job, _ = stored_job(store, user, prompt)
             store.job_actions.cancel(job.id, user)
@@ -132,6 +129,7 @@ def test_a_link_fills_in_the_form_through_the_login(page: Page, product: Product
     page.wait_for_url(lambda url: "videos" not in url)
 
 
+@pytest.mark.usefixtures("nothing_is_made")
 def test_two_jobs_are_queued_without_leaving(page: Page, product: Product) -> None:
     opened(page, product, "stayer")
     page.get_by_role("combobox", name="Clip length").click()

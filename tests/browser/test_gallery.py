@@ -26,8 +26,7 @@ FIRST = 40  # items that the page itself brings along
 
 @pytest.fixture
 def settings(product: Product) -> Settings:
-    environment = product.environment
-    return Settings(data_dir=environment["DATA_DIR"], content_url=environment["CONTENT_URL"])
+    return product.settings
 
 
 @pytest.fixture

@@ -59,7 +59,7 @@ def choose(page: Page, label: str, text: str) -> None:
 def test_images_by_one_videos_by_another_and_how_each_was_made(
     page: Page, keyed: Product, books: Books
 ) -> None:
-    pages.log_in(page, keyed.url, "mixed")
+    pages.log_in(page, keyed.url, "mixed", pages.SMALL)
     expect(page.get_by_text("What the images and videos cost is not known")).to_be_visible(
         timeout=pages.DRAWN_MS
     )

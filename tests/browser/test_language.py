@@ -7,7 +7,6 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from core.media.storage import open_content
-from core.settings import Settings
 from core.store import open_store
 from tests.browser import pages
 from tests.browser.conftest import SLOW_MS
@@ -89,6 +88,7 @@ def test_another_language_is_chosen_in_the_account(product: Product, german: Pag
     speaks(german, "de")
 
 
+@pytest.mark.usefixtures("nothing_is_made")
 def test_a_job_is_created_and_watched_in_german(product: Product, german: Page) -> None:
     log_in(german, product, user_of(german, "clara"))
     pages.at_rest(german)
@@ -116,8 +116,7 @@ def test_a_job_is_created_and_watched_in_german(product: Product, german: Page) 
 
 def test_the_gallery_is_german(product: Product, german: Page) -> None:
     user = user_of(german, "dora")
-    environment = product.environment
-    settings = Settings(data_dir=environment["DATA_DIR"], content_url=environment["CONTENT_URL"])
+    settings = product.settings
     with open_store(settings) as store:
         fill(store, open_content(settings.content_url), user, images=5, clips=2)
     log_in(german, product, user)

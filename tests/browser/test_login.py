@@ -6,7 +6,6 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from core.settings import Settings
 from core.store import Store, open_store
 from tests.browser import pages
 from tests.browser.conftest import SLOW_MS
@@ -29,7 +28,7 @@ def guarded(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 @pytest.fixture
 def store(guarded: Product) -> Iterator[Store]:
-    with open_store(Settings(data_dir=guarded.environment["DATA_DIR"])) as opened:
+    with open_store(guarded.settings) as opened:
         yield opened
 
 

@@ -67,7 +67,7 @@ def test_an_address_is_confirmed_a_job_is_announced_there_and_one_click_ends_it(
     page.get_by_role("button").click()
     expect(page.get_by_text("ana@example.org").first).to_be_visible()
 
-    page.goto(f"{mailing.url}/")
+    page.goto(f"{mailing.url}{pages.SMALL}")
     mail_is_on = page.get_by_role("toolbar", name="By").get_by_role("button", name="E-mail")
     expect(mail_is_on).to_have_attribute("aria-pressed", "true", timeout=pages.DRAWN_MS)
     page.get_by_role("combobox", name="Clip length").click()
@@ -102,7 +102,7 @@ def test_a_message_is_moved_on_the_users_own_clock_and_sent_at_once(
     page: Page, mailing: Product
 ) -> None:
     made = mailing.command(
-        *("generate", "a boat", "--user", "ben", "--seconds", "3", "--wait"),
+        *("generate", "a boat", "--user", "ben", "--seconds", "3", "--ratio", "1:1", "--wait"),
         *("--notify-at", "2027-01-02T09:00", "--timezone", "Asia/Tokyo"),
     )
     assert made.returncode == 0, made.stderr

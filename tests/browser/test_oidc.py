@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from core.settings import Settings
 from core.store import Store, open_store
 from tests.browser import pages
 from tests.browser.pages import DRAWN_MS
@@ -38,7 +37,7 @@ def federated(
 
 @pytest.fixture
 def store(federated: Product) -> Iterator[Store]:
-    with open_store(Settings(data_dir=federated.environment["DATA_DIR"])) as opened:
+    with open_store(federated.settings) as opened:
         yield opened
 
 

@@ -5,7 +5,6 @@ from playwright.sync_api import Browser, Page, expect
 
 from core.media.storage import open_content
 from core.models import JobStatus
-from core.settings import Settings
 from core.store import open_store
 from tests.browser import pages
 from tests.product import Product
@@ -14,13 +13,8 @@ from tests.seed import fill
 PROMPT = "A lighthouse <b>by</b> the **sea** 🌊 שלום"
 
 
-def settings_of(product: Product) -> Settings:
-    environment = product.environment
-    return Settings(data_dir=environment["DATA_DIR"], content_url=environment["CONTENT_URL"])
-
-
 def test_from_a_prompt_to_a_gallery(page: Page, product: Product) -> None:
-    pages.log_in(page, product.url, "Ana")
+    pages.log_in(page, product.url, "Ana", pages.SMALL)
     pages.write_prompt(page, PROMPT)
     page.get_by_role("combobox", name="Clip length").click()
     page.get_by_role("option", name="3 seconds").click()
@@ -59,7 +53,7 @@ def test_from_a_prompt_to_a_gallery(page: Page, product: Product) -> None:
     expect(pages.tiles(page, "video")).to_have_count(5)
 
     product.hear(f"{product.url}/job?id={job_id}")
-    with open_store(settings_of(product)) as store:
+    with open_store(product.settings) as store:
         job = store.jobs.get(job_id, "ana")
         assert job is not None
         assert (job.prompt, job.status) == (PROMPT, JobStatus.COMPLETED)
@@ -77,7 +71,7 @@ def test_a_user_id_that_cannot_be_is_refused_in_place_and_logged(
     pages.type_user_id(page, typed)
     expect(pages.refusal(page)).to_be_visible()
     expect(page.get_by_label("User id")).to_have_value(typed)
-    with open_store(settings_of(product)) as store:
+    with open_store(product.settings) as store:
         assert store.users.get(typed) is None
         assert [entry.outcome for entry in store.login_log.of_user(typed)] == ["refused"]
 
@@ -91,13 +85,13 @@ def test_an_empty_or_overlong_prompt_is_refused_in_place_with_nothing_written(
         page.get_by_role("button", name="Create", exact=True).click()
         expect(pages.refusal(page).first).to_be_visible()
         expect(page.get_by_role("textbox", name="Prompt")).to_have_value(prompt)
-    with open_store(settings_of(product)) as store:
+    with open_store(product.settings) as store:
         assert store.jobs.of_user("eva") == []
 
 
 def test_nobody_sees_what_is_not_theirs(browser: Browser, page: Page, product: Product) -> None:
-    with open_store(settings_of(product)) as store:
-        content = open_content(settings_of(product).content_url)
+    with open_store(product.settings) as store:
+        content = open_content(product.settings.content_url)
         [first, *_] = fill(store, content, "owner", images=5, clips=5)
     job_id = first.job_id
     image = f"{product.url}/content/{job_id}-image-1"

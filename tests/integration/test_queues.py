@@ -10,7 +10,6 @@ import pytest
 
 from core.models import AssetState, JobStatus, Kind
 from core.providers.registry import Catalogue
-from core.settings import Settings
 from core.store import Store, open_store
 from core.studio.order import Order
 from core.studio.planning import plan
@@ -132,7 +131,7 @@ def test_the_recipe_of_the_documentation_works(tmp_path: Path) -> None:
         tmp_path, DIFFUSERS_IMAGE_MODELS=str(model), DIFFUSERS_DEVICE="cpu", DRAWING_PROCESSES="1"
     )
     product.start()
-    settings = Settings(data_dir=Path(product.environment["DATA_DIR"]))
+    settings = product.settings
     gpu = None
     try:
         assert "No worker serves the queue “gpu”" in product.output
