@@ -38,7 +38,8 @@ class Databases:
     def __init__(self, uri: str) -> None:
         self._client = MongoClient[Document](uri)
         self._free: list[str] = []
-        self._new: Document = {}
+        self._schema: dict[str, Document] = {}
+        self._documents: dict[str, list[Document]] = {}  # those that come with the schema
 
     def lend(self) -> str:
         """Return the name of a database that holds nothing but the schema."""
@@ -49,7 +50,10 @@ class Databases:
             self._client.drop_database(name)
         name = f"test-{secrets.token_hex(6)}"
         schema.ensure(self._client[name], LOG_DAYS)
-        self._new = self._new or self._kept(name)
+        if not self._schema:
+            self._schema = self._schema_of(name)
+            database = self._client[name]
+            self._documents = {each: list(database[each].find()) for each in self._filled(name)}
         return name
 
     def take_back(self, name: str) -> None:
@@ -57,31 +61,43 @@ class Databases:
         self._free.append(name)
 
     def empty(self, name: str) -> None:
-        """Leave nothing in a database but what comes with the schema."""
+        """Leave nothing in a database but the documents that come with the schema."""
         database = self._client[name]
-        for each in database.list_collection_names():
+        for each in self._filled(name):
             database[each].delete_many({})
-        for each, documents in self._new["documents"].items():
+        for each, documents in self._documents.items():
             database[each].insert_many(documents)
+
+    def _filled(self, name: str) -> list[str]:
+        """Return the collections that hold documents, found in one request."""
+        first, *others = self._schema
+        looks: dict[str, list[Document]] = {
+            each: [{"$limit": 1}, {"$project": {"_id": 0, "name": {"$literal": each}}}]
+            for each in self._schema
+        }
+        unions: list[Document] = [
+            {"$unionWith": {"coll": each, "pipeline": looks[each]}} for each in others
+        ]
+        return [each["name"] for each in self._client[name][first].aggregate(looks[first] + unions)]
 
     def _is_as_new(self, name: str) -> bool:
         """Empty a database; return whether its schema is what it was."""
-        if set(self._client[name].list_collection_names()) != self._new["collections"].keys():
+        if self._schema_of(name) != self._schema:
             return False
         self.empty(name)
-        return self._kept(name) == self._new
+        return True
 
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
 
-    def _kept(self, name: str) -> Document:
+    def _schema_of(self, name: str) -> dict[str, Document]:
+        """Return the options and indexes of each collection."""
         database = self._client[name]
-        collections = {each["name"]: each["options"] for each in database.list_collections()}
         return {
-            "collections": collections,
-            "indexes": {each: database[each].index_information() for each in collections},
-            "documents": {
-                each: found for each in collections if (found := list(database[each].find()))
-            },
+            each["name"]: {
+                "options": each["options"],
+                "indexes": database[each["name"]].index_information(),
+            }
+            for each in database.list_collections()
         }
