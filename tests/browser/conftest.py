@@ -69,7 +69,7 @@ def idle_worker(product: Product) -> Iterator[None]:
     finally:
         with open_store(product.settings) as store:
             for job in store._database["jobs"].find({"status": JobStatus.PROCESSING}):  # noqa: SLF001  # of all users
-                store.jobs.cancel(job["_id"], job["user_id"])
+                store.job_actions.cancel(job["_id"], job["user_id"])
         worker.resume()
 
 
