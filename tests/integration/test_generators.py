@@ -3,7 +3,6 @@
 import asyncio
 import gc
 import logging
-import tempfile
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -15,7 +14,6 @@ from typing import Any
 from zlib import crc32
 
 import pytest
-from moto.server import ThreadedMotoServer
 from PIL import Image
 from pymongo.errors import AutoReconnect
 
@@ -46,7 +44,7 @@ from core.studio.planning import plan
 from core.system.backoff import Backoff
 from tests.contract.fakes import SIZE, FakeProvider
 from tests.integration.bench import Bench, NewBench, run, until
-from tests.integration.test_object_storage import Server as ObjectStore
+from tests.servers.object_store import object_store
 from tests.servers.openai import application
 from tests.servers.wire import Books, serving
 
@@ -616,25 +614,9 @@ def test_who_has_lost_an_item_shows_nothing_of_it(vendors: NewVendors) -> None:
 @pytest.fixture
 def bucket_url(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
     """A bucket on a real S3 server, and a folder of its own for temporary files."""
-    moto = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    moto.start()
-    host, port = moto.get_host_and_port()
-    server = ObjectStore(f"http://{host}:{port}")
-    for name, value in {
-        "AWS_ENDPOINT_URL": server.address,
-        "AWS_ACCESS_KEY_ID": "key",
-        "AWS_SECRET_ACCESS_KEY": "secret",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_CONFIG_FILE": str(tmp_path / "none"),
-        "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "none"),
-        "AWS_EC2_METADATA_DISABLED": "true",
-    }.items():
-        monkeypatch.setenv(name, value)
-    (tmp_path / "tmp").mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
-    yield f"s3://{server.make_bucket()}"
-    server.client.close()
-    moto.stop()
+    with object_store() as server:
+        server.enter(monkeypatch, tmp_path)
+        yield f"s3://{server.make_bucket()}"
 
 
 @pytest.fixture(params=["folder", "bucket"])

@@ -4,18 +4,14 @@ import io
 import re
 import secrets
 import socket
-import tempfile
 import time
 import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-import httpx2
 import pytest
-from moto.server import ThreadedMotoServer
 from starlette.testclient import TestClient
 
 from core.generation.sweeper import remove_accounts
@@ -26,66 +22,26 @@ from core.models import Asset
 from core.settings import Settings
 from core.store import Store
 from tests.conftest import claim, stored_job
+from tests.servers.object_store import ObjectStore, object_store
 from tests.web import HOST, app_of, studio_of
 
 BYTES = bytes(range(256)) * 40
 PROMPT = "Ein Fuchs, grün & schön!"
 
 
-class Server:
-    """A real S3 server as another program sees it."""
-
-    def __init__(self, address: str) -> None:
-        self.address = address
-        self.client = httpx2.Client(trust_env=False)
-
-    def make_bucket(self) -> str:
-        name = f"test-{secrets.token_hex(6)}"
-        self.client.put(f"{self.address}/{name}").raise_for_status()
-        return name
-
-    def keys(self, bucket: str) -> list[str]:
-        answer = self.client.get(f"{self.address}/{bucket}", params={"list-type": "2"})
-        return re.findall("<Key>([^<]*)</Key>", answer.raise_for_status().text)
-
-    def get(self, address: str, **more: Any) -> httpx2.Response:  # passed on
-        return self.client.get(address, **more)
-
-    def trust_nobody(self, *, after: float = 0) -> None:
-        """Check every request's credentials from now on; none are known."""
-        self.client.post(f"{self.address}/moto-api/reset-auth", content=str(after))
-
-
 @pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    moto = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    moto.start()
-    host, port = moto.get_host_and_port()
-    seen = Server(f"http://{host}:{port}")
-    yield seen
-    seen.client.close()
-    moto.stop()
+def server() -> Iterator[ObjectStore]:
+    with object_store() as running:
+        yield running
 
 
 @pytest.fixture(autouse=True)
-def environment(server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """What the SDK reads, and a folder of its own for temporary files."""
-    for name, value in {
-        "AWS_ENDPOINT_URL": server.address,
-        "AWS_ACCESS_KEY_ID": "key",
-        "AWS_SECRET_ACCESS_KEY": "secret",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_CONFIG_FILE": str(tmp_path / "none"),
-        "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "none"),
-        "AWS_EC2_METADATA_DISABLED": "true",
-    }.items():
-        monkeypatch.setenv(name, value)
-    (tmp_path / "tmp").mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+def environment(server: ObjectStore, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    server.enter(monkeypatch, tmp_path)
 
 
 @pytest.fixture
-def bucket(server: Server) -> str:
+def bucket(server: ObjectStore) -> str:
     return server.make_bucket()
 
 
@@ -107,7 +63,7 @@ def address_of(content: ContentStore, path: str, disposition: str = "inline") ->
 
 
 def test_a_committed_draft_is_an_object_and_nothing_is_left_here(
-    content: ContentStore, server: Server, bucket: str, tmp_path: Path
+    content: ContentStore, server: ObjectStore, bucket: str, tmp_path: Path
 ) -> None:
     with content.draft("ana", "x-image-1") as draft:
         draft.path.write_bytes(BYTES)
@@ -123,7 +79,7 @@ def test_a_committed_draft_is_an_object_and_nothing_is_left_here(
 
 
 def test_a_draft_that_fails_leaves_nothing_anywhere(
-    content: ContentStore, server: Server, bucket: str, tmp_path: Path
+    content: ContentStore, server: ObjectStore, bucket: str, tmp_path: Path
 ) -> None:
     with pytest.raises(OSError, match="full"), content.draft("ana", "x") as draft:
         draft.path.write_bytes(b"half")
@@ -132,19 +88,23 @@ def test_a_draft_that_fails_leaves_nothing_anywhere(
     assert list((tmp_path / "tmp").iterdir()) == []
 
 
-def test_a_bucket_needs_no_prefix(server: Server, bucket: str) -> None:
+def test_a_bucket_needs_no_prefix(server: ObjectStore, bucket: str) -> None:
     content = open_content(f"s3://{bucket}")
     assert content.place == f"s3://{bucket}"
     assert save(content, "x.png") == f"s3://{bucket}/ana/x.png"
     assert server.keys(bucket) == ["ana/x.png"]
 
 
-def test_a_large_file_is_sent_in_parts_and_whole(content: ContentStore, server: Server) -> None:
+def test_a_large_file_is_sent_in_parts_and_whole(
+    content: ContentStore, server: ObjectStore
+) -> None:
     data = secrets.token_bytes(101 * 2**20)
     assert server.get(address_of(content, save(content, "x.mp4", data))).content == data
 
 
-def test_many_threads_may_save_at_once(content: ContentStore, server: Server, bucket: str) -> None:
+def test_many_threads_may_save_at_once(
+    content: ContentStore, server: ObjectStore, bucket: str
+) -> None:
     names = [f"{number:02}.png" for number in range(40)]
     with ThreadPoolExecutor(20) as pool:
         paths = list(pool.map(lambda name: save(content, name, name.encode()), names))
@@ -166,7 +126,7 @@ def test_many_threads_may_save_at_once(content: ContentStore, server: Server, bu
     ],
 )
 def test_a_signed_address_gives_the_file_to_anybody_for_a_while(
-    content: ContentStore, server: Server, name: str, media_type: str
+    content: ContentStore, server: ObjectStore, name: str, media_type: str
 ) -> None:
     address = address_of(content, save(content, name), 'attachment; filename="a b.png"')
     answer = server.get(address)
@@ -178,7 +138,7 @@ def test_a_signed_address_gives_the_file_to_anybody_for_a_while(
     assert signed["X-Amz-Algorithm"] == ["AWS4-HMAC-SHA256"]
 
 
-def test_only_the_name_of_a_stored_path_counts(content: ContentStore, server: Server) -> None:
+def test_only_the_name_of_a_stored_path_counts(content: ContentStore, server: ObjectStore) -> None:
     save(content, "x.png", b"original")
     save(content, f"{PREVIEWS}/x.webp", b"preview")
     for path, data in (
@@ -191,7 +151,7 @@ def test_only_the_name_of_a_stored_path_counts(content: ContentStore, server: Se
 
 
 def test_a_removed_object_is_gone_and_may_be_removed_again(
-    content: ContentStore, server: Server, bucket: str
+    content: ContentStore, server: ObjectStore, bucket: str
 ) -> None:
     paths = [save(content, name) for name in ("x.png", f"{PREVIEWS}/x.webp", "y.png")]
     for path in paths[:2] * 2:
@@ -201,7 +161,7 @@ def test_a_removed_object_is_gone_and_may_be_removed_again(
 
 @pytest.mark.parametrize("path", ["", "/", "..", "ana/..", ".previews/..", "../ana.b/x.png"])
 def test_only_a_users_own_objects_can_be_removed(
-    content: ContentStore, server: Server, bucket: str, path: str
+    content: ContentStore, server: ObjectStore, bucket: str, path: str
 ) -> None:
     for user_id in ("ana.b", "an"):
         with content.draft(user_id, "x") as draft:
@@ -213,7 +173,7 @@ def test_only_a_users_own_objects_can_be_removed(
 
 
 def test_what_cannot_be_removed_is_said(
-    content: ContentStore, server: Server, bucket: str, monkeypatch: pytest.MonkeyPatch
+    content: ContentStore, server: ObjectStore, bucket: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = save(content, "x.png")
     server.trust_nobody()
@@ -237,7 +197,7 @@ def test_a_path_that_names_no_file_is_not_found(content: ContentStore, path: str
 
 
 def test_the_check_writes_reads_and_deletes(
-    content: ContentStore, server: Server, bucket: str
+    content: ContentStore, server: ObjectStore, bucket: str
 ) -> None:
     line = content.check()
     assert line == f"s3://{bucket}/some/prefix (objects are written, read and deleted)"
@@ -252,7 +212,9 @@ def test_a_missing_bucket_is_said(content: ContentStore, tmp_path: Path) -> None
     assert list((tmp_path / "tmp").iterdir()) == []
 
 
-def test_refused_credentials_are_said(content: ContentStore, server: Server, bucket: str) -> None:
+def test_refused_credentials_are_said(
+    content: ContentStore, server: ObjectStore, bucket: str
+) -> None:
     server.trust_nobody()
     try:
         with pytest.raises(StorageUnavailable) as refusal:
@@ -355,7 +317,7 @@ def actions(store: Store, user_id: str = "ana") -> list[tuple[str, str | None]]:
 
 
 def test_the_owner_is_sent_to_the_file_and_it_is_logged(
-    client: TestClient, server: Server, store: Store, done: tuple[Asset, Asset]
+    client: TestClient, server: ObjectStore, store: Store, done: tuple[Asset, Asset]
 ) -> None:
     log_in(client, "ana")
     for asset, media_type in zip(done, ("image/png", "video/mp4"), strict=True):
@@ -370,7 +332,7 @@ def test_the_owner_is_sent_to_the_file_and_it_is_logged(
 
 
 def test_a_download_has_a_good_name(
-    client: TestClient, server: Server, store: Store, done: tuple[Asset, Asset]
+    client: TestClient, server: ObjectStore, store: Store, done: tuple[Asset, Asset]
 ) -> None:
     log_in(client, "ana")
     answer = client.get(f"/content/{done[0].id}?download=1")
@@ -381,7 +343,7 @@ def test_a_download_has_a_good_name(
 
 
 def test_previews_and_posters_are_kept_for_less_than_their_address_is_good(
-    client: TestClient, server: Server, store: Store, done: tuple[Asset, Asset]
+    client: TestClient, server: ObjectStore, store: Store, done: tuple[Asset, Asset]
 ) -> None:
     log_in(client, "ana")
     for which in ("preview", "poster"):
@@ -397,7 +359,7 @@ def test_previews_and_posters_are_kept_for_less_than_their_address_is_good(
 
 
 def test_a_player_can_seek(
-    client: TestClient, server: Server, store: Store, done: tuple[Asset, Asset]
+    client: TestClient, server: ObjectStore, store: Store, done: tuple[Asset, Asset]
 ) -> None:
     log_in(client, "ana")
     wanted = {"Range": "bytes=1000-1099"}
@@ -408,7 +370,7 @@ def test_a_player_can_seek(
 
 
 def test_a_question_about_a_file_is_no_look_at_it(
-    client: TestClient, server: Server, store: Store, done: tuple[Asset, Asset]
+    client: TestClient, server: ObjectStore, store: Store, done: tuple[Asset, Asset]
 ) -> None:
     log_in(client, "ana")
     answer = client.head(f"/content/{done[0].id}")
@@ -474,7 +436,7 @@ def unlisted(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_removed_accounts_objects_are_deleted_with_nobodys_leave_to_list_them(
     store: Store,
     content: ContentStore,
-    server: Server,
+    server: ObjectStore,
     bucket: str,
     done: tuple[Asset, Asset],
 ) -> None:
@@ -492,7 +454,7 @@ def test_a_removed_accounts_objects_are_deleted_with_nobodys_leave_to_list_them(
 def test_an_account_whose_objects_cannot_be_deleted_stays_until_they_can(
     store: Store,
     content: ContentStore,
-    server: Server,
+    server: ObjectStore,
     bucket: str,
     done: tuple[Asset, Asset],
 ) -> None:

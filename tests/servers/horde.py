@@ -16,8 +16,9 @@ from starlette.routing import Route
 from tests.servers.wire import (
     Books,
     Fault,
+    after_charging,
+    before_charging,
     control_routes,
-    cut,
     picture,
     spoilt,
 )
@@ -85,11 +86,8 @@ class Vendor:
         fault = self.books.next_fault()
         if self._user(request) is None:
             return _error(401, "InvalidAPIKey", f"No user matching {request.headers['apikey']}.")
-        if fault is not None and fault.what == "refuse":
-            headers = {} if fault.retry_after is None else {"Retry-After": fault.retry_after}
-            return _error(fault.status, fault.code, fault.message, headers)
-        if fault is not None and fault.what in {"cut_before", "slow_before"}:
-            return await cut(request, fault.seconds if fault.what == "slow_before" else 0.0)
+        if early := await before_charging(request, fault, _refusal):
+            return early
         asked = await request.json()
         if asked["params"]["width"] % 64 or asked["params"]["height"] % 64:
             return _error(400, "InvalidSize", "Image dimensions have to be multiples of 64.")
@@ -98,8 +96,8 @@ class Vendor:
         self.books.charges[asked["prompt"]] += 1
         task = Task(f"task-{len(self.tasks)}", asked, time.monotonic(), self.seconds, fault)
         self.tasks[task.id] = task
-        if fault is not None and fault.what in {"cut_after", "slow_after"}:
-            return await cut(request, fault.seconds if fault.what == "slow_after" else 0.0)
+        if late := await after_charging(request, fault):
+            return late
         return JSONResponse({"id": task.id, "kudos": 12.5}, 202)
 
     async def check(self, request: Request) -> Response:
@@ -190,6 +188,10 @@ def _webp(task: Task) -> bytes:
         buffer = BytesIO()
         image.save(buffer, "WEBP", quality=90)
     return buffer.getvalue()
+
+
+def _refusal(fault: Fault, headers: dict[str, str]) -> Response:
+    return _error(fault.status, fault.code, fault.message, headers)
 
 
 def _error(status: int, code: str, message: str, headers: dict[str, str] | None = None) -> Response:

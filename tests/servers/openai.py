@@ -16,6 +16,8 @@ from starlette.routing import Route
 from tests.servers.wire import (
     Books,
     Fault,
+    after_charging,
+    before_charging,
     clip,
     control_routes,
     cut,
@@ -92,7 +94,7 @@ class Vendor:
         asked = await request.json()
         self.books.asked.append(asked)
         self.books.charges[asked["prompt"]] += 1
-        if late := await _after(request, fault):
+        if late := await after_charging(request, fault):
             return late
         size = asked.get("size", "1024x1024").replace("auto", "1024x1024")
         width, height = map(int, size.split("x"))
@@ -163,7 +165,7 @@ class Vendor:
         name = f"video_{len(self.videos)}"
         video = Video(name, asked, time.monotonic(), self.seconds, fault)
         self.videos[name] = video
-        if late := await _after(request, fault):
+        if late := await after_charging(request, fault):
             return late
         return JSONResponse(video.to_json(), headers={"x-request-id": f"req-{name}"})
 
@@ -246,24 +248,12 @@ def application(books: Books, *, answer: Answer = "stream", seconds: float = 0.0
 
 
 async def _before(books: Books, request: Request, fault: Fault | None) -> Response | None:
-    """Return what becomes of a call that is not charged."""
-    if refused := _wrong_key(books, request):
-        return refused
-    if fault is None:
-        return None
-    if fault.what == "refuse":
-        headers = {} if fault.retry_after is None else {"Retry-After": fault.retry_after}
-        return _error(fault.status, fault.code, fault.message, headers)
-    if fault.what in {"cut_before", "slow_before"}:
-        return await cut(request, fault.seconds if fault.what == "slow_before" else 0.0)
-    return None
+    """Return the response to a call that is not charged."""
+    return _wrong_key(books, request) or await before_charging(request, fault, _refusal)
 
 
-async def _after(request: Request, fault: Fault | None) -> Response | None:
-    """Return what becomes of a call that was charged and gets no answer."""
-    if fault is not None and fault.what in {"cut_after", "slow_after"}:
-        return await cut(request, fault.seconds if fault.what == "slow_after" else 0.0)
-    return None
+def _refusal(fault: Fault, headers: dict[str, str]) -> Response:
+    return _error(fault.status, fault.code, fault.message, headers)
 
 
 def _wrong_key(books: Books, request: Request) -> Response | None:

@@ -22,9 +22,10 @@ from core.models import Kind
 from tests.servers.wire import (
     Books,
     Fault,
+    after_charging,
+    before_charging,
     clip,
     control_routes,
-    cut,
     picture,
     spoilt,
 )
@@ -195,8 +196,8 @@ class Vendor:
         begun_at = time.monotonic() + self.throttled
         enlarged = source if given in UPSCALES else b""
         self.tasks[name] = Task(name, kind, asked, begun_at, self.seconds, price, fault, enlarged)
-        if fault is not None and fault.what in {"cut_after", "slow_after"}:
-            return await cut(request, fault.seconds if fault.what == "slow_after" else 0.0)
+        if late := await after_charging(request, fault):
+            return late
         said = {"id": name, "estimatedCost": {"credits": price}}
         return JSONResponse(said, headers={"x-request-id": f"req-{name}"})
 
@@ -287,17 +288,12 @@ def application(
 
 
 async def _before(books: Books, request: Request, fault: Fault | None) -> Response | None:
-    """Return what becomes of a call that is not charged."""
-    if refused := _refused(books, request):
-        return refused
-    if fault is None:
-        return None
-    if fault.what == "refuse":
-        headers = {} if fault.retry_after is None else {"Retry-After": fault.retry_after}
-        return _error(fault.status, fault.message, headers)
-    if fault.what in {"cut_before", "slow_before"}:
-        return await cut(request, fault.seconds if fault.what == "slow_before" else 0.0)
-    return None
+    """Return the response to a call that is not charged."""
+    return _refused(books, request) or await before_charging(request, fault, _refusal)
+
+
+def _refusal(fault: Fault, headers: dict[str, str]) -> Response:
+    return _error(fault.status, fault.message, headers)
 
 
 def _refused(books: Books, request: Request) -> Response | None:

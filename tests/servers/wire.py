@@ -10,7 +10,7 @@ import socket
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -94,6 +94,31 @@ async def cut(request: Request, seconds: float = 0.0) -> Response:
     request.state.transport.abort()
     await asyncio.sleep(0)  # the loop closes it; what is answered then goes nowhere
     return Response()
+
+
+async def before_charging(
+    request: Request, fault: Fault | None, refuse: Callable[[Fault, dict[str, str]], Response]
+) -> Response | None:
+    """Return the response to a call that is not charged; None: it goes on.
+
+    Args:
+        request: the creating call.
+        fault: what it meets.
+        refuse: returns the vendor's own error for a fault, with these headers.
+    """
+    if fault is not None and fault.what == "refuse":
+        said = fault.retry_after
+        return refuse(fault, {} if said is None else {"Retry-After": said})
+    if fault is not None and fault.what in {"cut_before", "slow_before"}:
+        return await cut(request, fault.seconds if fault.what == "slow_before" else 0.0)
+    return None
+
+
+async def after_charging(request: Request, fault: Fault | None) -> Response | None:
+    """Close the connection of a call that was charged and gets no response; None: it gets one."""
+    if fault is not None and fault.what in {"cut_after", "slow_after"}:
+        return await cut(request, fault.seconds if fault.what == "slow_after" else 0.0)
+    return None
 
 
 class DroppableProtocol(H11Protocol):
