@@ -47,7 +47,9 @@ class _Opened:
         """Make an invitation and print its link, which is not to be had again."""
         if user_id is not None and self.settings.login == "oidc":
             raise InvalidInput(_NO_PASSPHRASES)
-        secret = self.store.invitations.make(TERMINAL, user_id)
+        from core.studio.account import create_invitation  # noqa: PLC0415  # loads the providers
+
+        secret = create_invitation(self.store, TERMINAL, user_id)
         whom = "a new account" if user_id is None else f"{user_id}, to choose a passphrase"
         click.echo(f"For {whom}; the link works once, within {INVITE_DAYS} days:")
         click.echo(f"{self.settings.link_base}/login?invite={secret}")

@@ -41,8 +41,8 @@ def choose_stay(store: Store, user_id: str, *, stay: bool) -> None:
     store.users.choose(user_id, stay=stay)
 
 
-def log_out(store: Store, user_id: str, session_id: str) -> bool:
-    """End one login session of a user; return whether it was active."""
+def log_out(store: Store, session_id: str, user_id: str | None = None) -> bool:
+    """End a login session, of a user or of anybody; return whether it was active."""
     return store.login_sessions.revoke(session_id, user_id)
 
 
@@ -51,17 +51,25 @@ def log_out_everywhere(store: Store, user_id: str, keep: str | None = None) -> i
     return store.login_sessions.revoke_all(user_id, but=keep)
 
 
+def create_invitation(store: Store, created_by: str, user_id: str | None) -> str:
+    """Create an invitation; return the secret of its link, which cannot be read again.
+
+    Args:
+        store: the database.
+        created_by: who creates it, as it is shown to admins.
+        user_id: the account that chooses a new passphrase by it; None: it is for a new account.
+    """
+    return store.invitations.make(created_by, user_id)
+
+
 def invite(store: Store, admin_id: str, typed: str, address: str) -> str:
-    """Create an invitation, and log that.
+    """Create an invitation as an admin, and log that; see `create_invitation`.
 
     Args:
         store: the database.
         admin_id: who invites.
         typed: the account that chooses a new passphrase by it; empty: it is for a new account.
         address: the network address of the request.
-
-    Returns:
-        the secret of its link, which cannot be read again.
 
     Raises:
         InvalidInput: there is no such account, or the user is not an admin.
@@ -74,7 +82,7 @@ def invite(store: Store, admin_id: str, typed: str, address: str) -> str:
                 user=user_id
             )
         )
-    secret = store.invitations.make(admin_id, user_id)
+    secret = create_invitation(store, admin_id, user_id)
     store.view_log.note(
         ViewEntry(
             user_id=admin_id,

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from core.generation.disk_space import full_disks
-from core.i18n import gettext as _
 from core.i18n import language, translated
 from core.models import ENDED_STATES, Asset, AssetState, InvalidInput, Job, Task
 from core.store import Store
+from core.studio.errors import JobNotFound
 from core.studio.order import Order
 from core.studio.planning import plan
 from core.studio.preferences import check_preferences
@@ -20,6 +20,7 @@ def place_order(studio: Studio, order: Order) -> Job:
 
     Raises:
         InvalidInput: it cannot be done, or there is no room or budget; the text says what.
+        JobNotFound: the job of the item to upscale is gone.
         DatabaseError: it was not stored.
     """
     if full := full_disks(studio.settings, studio.content):
@@ -115,5 +116,5 @@ def _source_prompt(store: Store, order: Order) -> str:
     source = order.source
     job = None if source is None else store.jobs.get(source.job_id, order.user_id)
     if source is None or job is None:
-        raise InvalidInput(_("There is no such job."))
+        raise JobNotFound
     return source.prompt or job.prompt

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from core.i18n import gettext as _
-from core.models import Asset, AssetState, InvalidInput
+from core.models import Asset, AssetState
 from core.store import Store
 from core.store.jobs.library import PAGE, Change, parse_ids
 from core.store.jobs.library_filter import Filter
+from core.studio.errors import JobNotFound, OwnerOnly
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Found:
     total: int | None
 
 
-def search(store: Store, wanted: Filter, after: str = "", limit: int = PAGE) -> Found:
+def search(store: Store, wanted: Filter, after: str = "", limit: int = PAGE, *, own: bool) -> Found:
     """Return a page of the items that a filter selects.
 
     Args:
@@ -29,10 +30,16 @@ def search(store: Store, wanted: Filter, after: str = "", limit: int = PAGE) -> 
         wanted: which items, in which order.
         after: the token of the page before; empty: the first page.
         limit: how many items at most.
+        own: whether the owner asks; nobody else sees the bin and collections.
 
     Raises:
         InvalidInput: the token or the words cannot be used; the text says why.
+        OwnerOnly: the filter is for the owner alone.
     """
+    if wanted.binned and not own:
+        raise OwnerOnly(_("What somebody deleted is for nobody else to see."))
+    if wanted.collection and not own:
+        raise OwnerOnly(_("Collections are for their owner alone."))
     page = store.library.find(wanted, after, limit)
     total = None
     if not after:
@@ -43,16 +50,6 @@ def search(store: Store, wanted: Filter, after: str = "", limit: int = PAGE) -> 
 def has_binned(store: Store, owner: str) -> bool:
     """Return whether anything of a user's is in the bin."""
     return bool(store.library.total(Filter(owner=owner, binned=True)))
-
-
-def prompts_of(store: Store, items: Sequence[Asset]) -> list[str]:
-    """Return the prompt of the job of each item; empty if it is unknown."""
-    prompts = store.jobs.prompts(list({item.job_id for item in items}))
-    return [prompts.get(item.job_id, "") for item in items]
-
-
-class JobNotFound(InvalidInput):
-    """The user has no such job."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +82,9 @@ def edit_items(store: Store, owner: str, edit: Edit) -> Edited:
         JobNotFound: the user has no such job.
         InvalidInput: the change cannot be made; the text says why.
     """
-    ids = parse_ids(edit.ids) if edit.job is None else _finished(store, owner, edit.job)
+    ids = parse_ids(edit.ids)
+    if edit.job is not None:
+        ids = _finished(store, owner, edit.job)
     store.library.change(owner, ids, edit.change)
     if edit.bin and edit.job is not None:
         store.bin.put_job(owner, edit.job)
@@ -118,6 +117,6 @@ def _finished(store: Store, owner: str, job_id: str) -> list[str]:
     """Return the ids of a job's finished items, including those in the bin."""
     job = store.jobs.get(job_id, owner)
     if job is None:
-        raise JobNotFound(_("There is no such job."))
+        raise JobNotFound
     items = store.assets.of_job(job.id, binned=True)
     return [item.id for item in items if item.state == AssetState.DONE]

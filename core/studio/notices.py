@@ -2,9 +2,9 @@
 
 from datetime import datetime
 
-from core.i18n import gettext as _
-from core.models import InvalidInput, User, When, now
+from core.models import User, When, now
 from core.store import Store
+from core.studio.errors import JobNotFound
 
 
 def change_notice(
@@ -43,11 +43,11 @@ def change_planned_notice(
         zone: the name of the user's time zone.
 
     Raises:
-        InvalidInput: there is no such job.
+        JobNotFound: the user has no such job.
     """
     job = store.jobs.get(job_id, user.id)
     if job is None:
-        raise InvalidInput(_("There is no such job."))
+        raise JobNotFound
     changes: dict[str, object] = {"channels": ()}
     if due_at is not None:
         channels = job.notify.channels or user.notify.channels

@@ -7,6 +7,7 @@ from typing import Final
 from core.i18n import gettext as _
 from core.models import (
     EMAIL,
+    EmailAddress,
     InvalidInput,
     NoticeKind,
     Notify,
@@ -120,6 +121,27 @@ def choose_email(store: Store, user: User, typed: str) -> str:
     return _("Please follow the link in the mail that is sent to {address} now.").format(
         address=address
     )
+
+
+def confirm_email(store: Store, token: str) -> EmailAddress | None:
+    """Confirm an address by the link in a mail, and send what waits for that.
+
+    Args:
+        store: the database.
+        token: the secret of the link.
+
+    Returns:
+        the address; None: the link is not valid, or not any more.
+    """
+    found = store.email_addresses.confirm(token)
+    if found is not None:
+        store.notices.hurry(found.user_id, found.address)
+    return found
+
+
+def unsubscribe(store: Store, token: str) -> EmailAddress | None:
+    """Send no more mail to an address, by the link in a mail; None: the link is not valid."""
+    return store.email_addresses.unsubscribe(token)
 
 
 def _confirmed(store: Store, user_id: str, address: str) -> bool:

@@ -8,6 +8,7 @@ from core.i18n import N_
 from core.i18n import gettext as _
 from core.models import InvalidInput, Share, ViewEntry, now
 from core.store import Store
+from core.studio.errors import JobNotFound
 
 DAYS: Final = (1, 7, 30)
 """For how many days a link can work."""
@@ -34,10 +35,11 @@ def share_job(store: Store, user_id: str, job_id: str, days: object, address: st
         address: the network address of the request.
 
     Raises:
-        InvalidInput: there is no such job, or no such number of days, or there are too many links.
+        JobNotFound: the user has no such job.
+        InvalidInput: there is no such number of days, or there are too many links.
     """
     if store.jobs.get(job_id, user_id) is None:
-        raise InvalidInput(_("There is no such job."))
+        raise JobNotFound
     if len(store.shares.of_job(job_id, user_id)) >= MOST:
         raise InvalidInput(_(TOO_MANY).format(most=MOST))
     if not isinstance(days, int) or days not in DAYS:

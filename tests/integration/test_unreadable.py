@@ -58,7 +58,7 @@ from core.store.jobs.activity_scope import Scope
 from core.store.jobs.library_filter import Filter, Sort
 from core.studio.offers import account_notes, unserved_queues
 from core.web.inbox import notices
-from core.web.library.routes import facets_of, items_of
+from core.web.library.items import facets_of, page_of
 from core.web.live.feeds import JobChannel, Looker, look
 from core.web.resources import Studio
 from core.web.text.viewer import View
@@ -410,7 +410,7 @@ def pages_of(studio: Studio, wanted: Filter, view: View) -> list[str]:
     after: str | None = ""
     pages = 0
     while after is not None:
-        found = items_of(studio, wanted, view, after, 100)
+        found = page_of(studio, wanted, view, after, 100)
         ids += [each["id"] for each in found["items"]]
         after, pages = found["next"], pages + 1
         assert pages < 100, "the library has no end"

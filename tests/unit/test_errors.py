@@ -18,6 +18,7 @@ from core.accounts.login import LoginRefused
 from core.media.storage import StorageUnavailable
 from core.models import InvalidInput
 from core.store import DatabaseUnavailable
+from core.studio.errors import JobNotFound, OwnerOnly
 from core.web.app.asgi import Front
 from core.web.http.errors import (
     EXCEPTION_HANDLERS,
@@ -35,6 +36,8 @@ PEOPLE = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q
 PRIVATE = "the-token-of-a-link"
 CASES = [
     (InvalidInput("That is no day."), 400, "That is no day."),
+    (JobNotFound(), 404, "There is no such job."),
+    (OwnerOnly("Only its owner can see this."), 403, "Only its owner can see this."),
     (LoginRequired(), 401, "Please log in."),
     (LoginRefused("passphrase", "Please type it.", ask=True), 401, "Please type it."),
     (LoginRefused("wrong", "They do not belong together."), 403, "They do not belong together."),

@@ -48,7 +48,7 @@ def _draw_session(user: User, found: LoginSession, *, own: bool) -> None:
 
 
 def _end(user_id: str, session_id: str) -> str:
-    account.log_out(studio().store, user_id, session_id)
+    account.log_out(studio().store, session_id, user_id)
     return _("Logged out there. A page that is open there closes within seconds.")
 
 

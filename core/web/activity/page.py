@@ -15,6 +15,7 @@ from core.models.times import parse_zone
 from core.notifications.message import shortened
 from core.store import DatabaseError
 from core.store.jobs.activity_scope import PERIODS, Deed, Scope
+from core.studio.account import log_out
 from core.web import tab_session
 from core.web.activity.charts import DEED_COLOURS, STATUS_COLOURS
 from core.web.activity.csv_routes import look_at_activity
@@ -136,7 +137,7 @@ def _not_me(user_id: str, sessions: Sequence[str]) -> None:
     if click is None or not (0 <= click["row"] < len(sessions)) or not sessions[click["row"]]:
         return
     try:
-        going_on = studio().store.login_sessions.revoke(sessions[click["row"]], user_id)
+        going_on = log_out(studio().store, sessions[click["row"]], user_id)
     except DatabaseError:
         st.session_state[_SAID] = _(
             "The database does not answer, so that login goes on. Please try again in a minute."

@@ -20,6 +20,7 @@ from core.models import InvalidInput
 from core.settings import load_settings
 from core.store import DatabaseError, DatabaseUnavailable
 from core.store.embedded import full_database_disk
+from core.studio.errors import JobNotFound, OwnerOnly
 from core.web.http.html_page import html_page, link_button
 from core.web.http.locale_middleware import requested_language
 from core.web.http.security_headers import NO_STORE
@@ -186,6 +187,8 @@ def _unexpected(request: Request, _error: Exception) -> Response:
 
 EXCEPTION_HANDLERS: Final[Mapping[type[Exception], Callable[[Request, Any], Response]]] = {
     InvalidInput: _with_status(400),
+    JobNotFound: _with_status(404),
+    OwnerOnly: _with_status(403),
     LoginRequired: _with_status(401),
     LoginRefused: _login_refused,
     Forbidden: _with_status(403),

@@ -16,6 +16,7 @@ from core.i18n import translated
 from core.models import InvalidInput, Notice, NoticeStatus
 from core.notifications.registry import channel_type
 from core.store import Store
+from core.studio.notices import mark_read
 from core.web.http.errors import Forbidden
 from core.web.http.requests import logged_in, read_body, same_origin
 from core.web.http.security_headers import NO_STORE
@@ -46,7 +47,7 @@ def bell_routes(open_studio: Callable[[], Studio]) -> list[Route]:
 
         def mark() -> dict[str, Any]:
             store = open_studio().store
-            store.notices.mark_read(user_id, job_id)
+            mark_read(store, user_id, job_id)
             return bell_data(store, user_id)
 
         return JSONResponse(await run_in_threadpool(mark), headers=NO_STORE)

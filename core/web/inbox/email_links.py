@@ -15,7 +15,9 @@ from starlette.routing import Route
 from core.i18n import N_
 from core.i18n import gettext as _
 from core.models import EmailAddress, now
+from core.store import Store
 from core.store.accounts.email_addresses import LINK_DAYS, EmailAddressStore
+from core.studio import preferences
 from core.web.http.html_page import form_button, html_page, link_button
 from core.web.resources import Studio
 
@@ -44,7 +46,7 @@ def mail_link_routes(open_studio: Callable[[], Studio]) -> list[Route]:
         return _ask_to_unsubscribe(open_studio().store.email_addresses, _token(request))
 
     def unsubscribe(request: Request) -> Response:
-        return _unsubscribe(open_studio().store.email_addresses, _token(request))
+        return _unsubscribe(open_studio().store, _token(request))
 
     return [
         Route("/mail/confirm/{token}", ask_to_confirm),
@@ -76,10 +78,9 @@ def _ask_to_confirm(addresses: EmailAddressStore, token: str) -> Response:
 
 
 def _confirm(studio: Studio, token: str) -> Response:
-    found = studio.store.email_addresses.confirm(token)
+    found = preferences.confirm_email(studio.store, token)
     if found is None:
         return _cannot_confirm(studio.store.email_addresses, token)
-    studio.store.notices.hurry(found.user_id, found.address)
     return html_page(
         _("Your address is confirmed"),
         _("From now on {user} is told at {address}.").format(
@@ -129,8 +130,8 @@ def _ask_to_unsubscribe(addresses: EmailAddressStore, token: str) -> Response:
     )
 
 
-def _unsubscribe(addresses: EmailAddressStore, token: str) -> Response:
-    found = addresses.unsubscribe(token)
+def _unsubscribe(store: Store, token: str) -> Response:
+    found = preferences.unsubscribe(store, token)
     return _cannot_unsubscribe() if found is None else _unsubscribed(found)
 
 

@@ -19,6 +19,7 @@ from core.i18n import N_
 from core.i18n import gettext as _
 from core.models import InvalidInput
 from core.store import DatabaseError, DatabaseUnavailable
+from core.studio.account import log_out
 from core.web.http.errors import BodyTooLarge, Forbidden
 from core.web.http.requests import read_body, requester, same_origin
 from core.web.identity.cookies import Identity
@@ -117,7 +118,7 @@ async def _end(request: Request, open_studio: Callable[[], Studio], sessions: Li
     """
     if whose(request) is not None:
         session_id = request.state.session.id
-        await run_in_threadpool(lambda: open_studio().store.login_sessions.revoke(session_id))
+        await run_in_threadpool(lambda: log_out(open_studio().store, session_id))
         sessions.ended(session_id)
 
 
