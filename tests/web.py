@@ -13,7 +13,7 @@ from core.settings import Settings
 from core.store import Store
 from core.web.app.asgi import Front
 from core.web.identity.cookies import Identity
-from core.web.resources import Studio
+from core.web.resources import WebStudio
 from tests.catalogue import illustrator_only
 from tests.conftest import claim
 
@@ -43,13 +43,13 @@ def finished(store: Store, content: ContentStore, asset: Asset, data: bytes) -> 
     return asset
 
 
-def studio_of(settings: Settings, store: Store, content: ContentStore) -> Studio:
+def studio_of(settings: Settings, store: Store, content: ContentStore) -> WebStudio:
     """A studio as `core.web.resources.studio` opens it, signing with a key of the test's."""
     identity = Identity("key", days=30, secure=False)
-    return Studio(settings, store, content, illustrator_only(), identity)
+    return WebStudio(settings, store, content, illustrator_only(), identity)
 
 
-def app_of(studio: Studio) -> Starlette:
+def app_of(studio: WebStudio) -> Starlette:
     """All that the web process serves beside Streamlit's pages."""
     return served(Front(lambda: studio, studio.identity))
 

@@ -7,14 +7,14 @@ import streamlit as st
 from core.models import Kind, now
 from core.settings import load_settings
 from core.store.accounts.login_sessions import LoginSessionStore
-from core.studio import studio as service
+from core.studio.studio import Studio, open_studio
 from core.web.identity.cookies import Identity, open_identity
 from core.web.text.dates import zone_of
 from core.web.text.viewer import View
 
 
 @dataclass(frozen=True)
-class Studio(service.Studio):
+class WebStudio(Studio):
     """The studio of a web process."""
 
     #: Signs cookies and links.
@@ -46,11 +46,11 @@ class Studio(service.Studio):
 
 
 @st.cache_resource(show_spinner=False)
-def studio() -> Studio:
+def studio() -> WebStudio:
     """Return this process's studio, opening it at the first call.
 
     Raises:
         DatabaseUnavailable: the database does not answer; the next call tries again.
     """
     settings = load_settings()
-    return Studio(**vars(service.open_studio(settings)), identity=open_identity(settings))
+    return WebStudio(**vars(open_studio(settings)), identity=open_identity(settings))

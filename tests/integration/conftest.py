@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 from core.media.folder import FolderStore
 from core.settings import Settings
 from core.store import Store
-from core.web.resources import Studio, studio
+from core.web.resources import WebStudio, studio
 from tests.brokers import rabbitmq, redis
 from tests.contract.fakes import FakeProvider
 from tests.integration.bench import Bench, NewBench
@@ -32,7 +32,7 @@ def bench(new_bench: NewBench) -> Bench:
 @pytest.fixture
 def page_studio(
     settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Studio]:
+) -> Iterator[WebStudio]:
     """The studio that pages open by themselves, on the database of the test."""
     assert store.ping()
     # AppTest puts its script there, and processes that are spawned later would run it.

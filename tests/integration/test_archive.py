@@ -26,7 +26,7 @@ from core.web.files.data_export import archive_routes
 from core.web.files.zip_stream import BLOCK, zipped
 from core.web.http.errors import EXCEPTION_HANDLERS
 from core.web.identity.middleware import USER_HEADER
-from core.web.resources import Studio
+from core.web.resources import WebStudio
 from tests.conftest import claim, stored_job
 from tests.servers.wire import serving
 from tests.web import HOST, app_of, browser_of, log_in, studio_of
@@ -239,7 +239,7 @@ def test_without_a_database_it_is_an_error_in_words(
 
 
 def test_a_database_that_never_answered_is_an_error_in_words() -> None:
-    def refuse() -> Studio:
+    def refuse() -> WebStudio:
         raise DatabaseUnavailable("The database does not answer.")
 
     app = Starlette(routes=archive_routes(refuse), exception_handlers=EXCEPTION_HANDLERS)

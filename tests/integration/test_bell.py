@@ -12,7 +12,7 @@ from core.settings import Settings
 from core.store import DatabaseUnavailable, Store
 from core.web.app.asgi import Front
 from core.web.identity.cookies import Identity
-from core.web.resources import Studio
+from core.web.resources import WebStudio
 from tests.conftest import stored_job
 from tests.web import app_of, browser_of, log_in, served, studio_of
 
@@ -20,12 +20,12 @@ HOSTILE = "</script><img src=x onerror=alert(1)> \u2028 \"'\u202e 🦊"
 
 
 @pytest.fixture
-def studio(settings: Settings, store: Store, content: FolderStore) -> Studio:
+def studio(settings: Settings, store: Store, content: FolderStore) -> WebStudio:
     return studio_of(settings, store, content)
 
 
 @pytest.fixture
-def client(studio: Studio) -> Iterator[TestClient]:
+def client(studio: WebStudio) -> Iterator[TestClient]:
     with browser_of(app_of(studio)) as opened:
         yield opened
 

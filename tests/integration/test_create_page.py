@@ -16,7 +16,7 @@ from core.store import Store
 from core.studio.order import Order
 from core.studio.planning import plan
 from core.studio.variations import vary
-from core.web.resources import Studio, studio
+from core.web.resources import WebStudio, studio
 from tests.catalogue import illustrator_only
 from tests.conftest import claim, stored_job
 from tests.contract.fakes import FakeProvider
@@ -46,7 +46,7 @@ class Paid(FakeProvider):
 
 
 @pytest.fixture
-def paid(monkeypatch: pytest.MonkeyPatch, page_studio: Studio) -> Iterator[Studio]:
+def paid(monkeypatch: pytest.MonkeyPatch, page_studio: WebStudio) -> Iterator[WebStudio]:
     """The studio with a provider that costs money, and a budget."""
     assert page_studio.settings
     catalogue = Catalogue({"paid": Paid()})
@@ -149,7 +149,7 @@ def test_only_what_the_chosen_models_have_is_shown() -> None:
     assert not app.exception
 
 
-def test_the_estimate_follows_the_form_and_the_budget(paid: Studio) -> None:
+def test_the_estimate_follows_the_form_and_the_budget(paid: WebStudio) -> None:
     app = opened("create")
     assert box(app)["expected"] == "About $1.00. $1.50 of this month's budget left."
     app.number_input(key="create-create-images").set_value(9).run()
@@ -167,7 +167,7 @@ def test_the_estimate_follows_the_form_and_the_budget(paid: Studio) -> None:
 
 
 @pytest.fixture
-def unpriced(monkeypatch: pytest.MonkeyPatch, page_studio: Studio) -> Iterator[Studio]:
+def unpriced(monkeypatch: pytest.MonkeyPatch, page_studio: WebStudio) -> Iterator[WebStudio]:
     """The studio with a provider that does not say what it charges, and a chat model."""
     assert page_studio.settings
     catalogue = Catalogue({"fake": FakeProvider(paid=True)})
@@ -178,7 +178,7 @@ def unpriced(monkeypatch: pytest.MonkeyPatch, page_studio: Studio) -> Iterator[S
     studio().store.close()
 
 
-def test_what_nobody_knows_the_cost_of_is_said_to_hold_the_budget(unpriced: Studio) -> None:
+def test_what_nobody_knows_the_cost_of_is_said_to_hold_the_budget(unpriced: WebStudio) -> None:
     app = opened("create")
     unknown = "What the images and videos cost is not known beforehand."
     assert box(app)["expected"] == (
@@ -198,7 +198,9 @@ def test_what_nobody_knows_the_cost_of_is_said_to_hold_the_budget(unpriced: Stud
     assert len(unpriced.store.jobs.of_user("ana")) == 1
 
 
-def test_what_the_admin_assumes_is_said(unpriced: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_the_admin_assumes_is_said(
+    unpriced: WebStudio, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("ASSUMED_COSTS", '{"fake/tiny": 0.1}')
     unpriced.store.close()
     studio.clear()
@@ -214,7 +216,7 @@ def test_what_the_admin_assumes_is_said(unpriced: Studio, monkeypatch: pytest.Mo
 
 
 def test_variations_count_in_the_budget_and_are_not_asked_for_beyond_it(
-    unpriced: Studio, monkeypatch: pytest.MonkeyPatch
+    unpriced: WebStudio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with serving(application(Books("sk-key"))) as url:
         monkeypatch.setenv("OPENAI_API_KEY", "sk-key")
@@ -236,7 +238,7 @@ def test_variations_count_in_the_budget_and_are_not_asked_for_beyond_it(
         assert studio().store.budgets.spent("eve") == {}
 
 
-def test_how_long_it_takes_is_said_where_it_is_known(page_studio: Studio, store: Store) -> None:
+def test_how_long_it_takes_is_said_where_it_is_known(page_studio: WebStudio, store: Store) -> None:
     assert "Ready" not in box(opened("create"))["expected"]
     _, assets = stored_job(store, "eve")
     for asset in (assets[0], assets[5]):
@@ -342,7 +344,7 @@ def test_from_an_image_back_to_something_new() -> None:
     assert [each.value for each in app.title] == ["What would you like to see?"]
 
 
-def test_how_long_a_prompt_may_be_goes_by_the_models_and_the_style(paid: Studio) -> None:
+def test_how_long_a_prompt_may_be_goes_by_the_models_and_the_style(paid: WebStudio) -> None:
     assert paid.catalogue
     app = opened("create", style="pixel")
     added = len(", pixel art, limited palette")

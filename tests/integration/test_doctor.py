@@ -28,7 +28,7 @@ from core.setting_parts import OpenAIServer
 from core.settings import Settings, load_settings
 from core.store import DatabaseUnavailable, Store
 from core.web.app.health import health_routes
-from core.web.resources import Studio
+from core.web.resources import WebStudio
 from tests.conftest import announced
 from tests.product import free_port
 from tests.servers import web
@@ -43,7 +43,7 @@ def health_of(store: Store) -> Starlette:
             self.store, self.settings = store, load_settings()
             self.content = open_content(self.settings.content_url)
 
-    return Starlette(routes=health_routes(lambda: cast(Studio, Pages())))
+    return Starlette(routes=health_routes(lambda: cast(WebStudio, Pages())))
 
 
 def finding(settings: Settings, name: str, **changed: Any) -> Finding:
@@ -246,7 +246,7 @@ def test_every_way_to_be_told_is_tried(settings: Settings, store: Store) -> None
 def test_health_says_which_installation_it_is_and_when_the_database_is_gone(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def gone() -> Studio:
+    def gone() -> WebStudio:
         raise DatabaseUnavailable("It does not answer.")
 
     with serving(health_of(store)) as url:

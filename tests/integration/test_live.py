@@ -26,8 +26,8 @@ from core.studio.planning import plan
 from core.web.app.asgi import Front
 from core.web.identity.cookies import Identity
 from core.web.live import feeds, hub
-from core.web.live.feeds import JobChannel
-from core.web.resources import Studio
+from core.web.live.feeds import JobFeed
+from core.web.resources import WebStudio
 from tests.catalogue import illustrator_only
 from tests.conftest import claim, stored_job
 from tests.product import ROOT, START_SECONDS, free_port
@@ -107,12 +107,12 @@ def opened(client: httpx2.Client, path: str) -> Iterator[Stream]:
 
 
 @pytest.fixture
-def studio(settings: Settings, store: Store, content: FolderStore) -> Studio:
+def studio(settings: Settings, store: Store, content: FolderStore) -> WebStudio:
     return studio_of(settings, store, content)
 
 
 @pytest.fixture
-def server(studio: Studio) -> Iterator[Server]:
+def server(studio: WebStudio) -> Iterator[Server]:
     with Server(app_of(studio)) as running:
         yield running
 
@@ -178,7 +178,7 @@ def test_the_same_is_answered_once_to_who_asks(server: Server, store: Store) -> 
     assert [card["id"] for card in cards["cards"]] == [job.id]
 
 
-def test_nobody_is_told_of_what_is_not_theirs(server: Server, studio: Studio) -> None:
+def test_nobody_is_told_of_what_is_not_theirs(server: Server, studio: WebStudio) -> None:
     store = studio.store
     job, _ = stored_job(store, "ana")
     other, _ = stored_job(store, "ana")
@@ -202,7 +202,7 @@ def test_nobody_is_told_of_what_is_not_theirs(server: Server, studio: Studio) ->
 
 
 def test_a_guest_is_told_by_the_link_and_no_longer_once_it_is_withdrawn(
-    server: Server, studio: Studio
+    server: Server, studio: WebStudio
 ) -> None:
     store = studio.store
     job, assets = stored_job(store)
@@ -224,7 +224,7 @@ def test_a_guest_is_told_by_the_link_and_no_longer_once_it_is_withdrawn(
     assert browsers[0].get(path).status_code == 404
 
 
-def test_what_goes_to_the_bin_or_is_removed_is_gone(server: Server, studio: Studio) -> None:
+def test_what_goes_to_the_bin_or_is_removed_is_gone(server: Server, studio: WebStudio) -> None:
     store = studio.store
     for number in range(2):
         job, _ = stored_job(store)
@@ -278,7 +278,7 @@ def cookies_of(browser: httpx2.Client) -> str:
 
 
 def test_many_viewers_of_a_job_cost_one_reading(
-    server: Server, studio: Studio, monkeypatch: pytest.MonkeyPatch
+    server: Server, studio: WebStudio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job, assets = stored_job(studio.store)
     browser = server.browser("ana")
@@ -323,7 +323,7 @@ def test_cards_tell_of_new_jobs_and_of_progress(server: Server, store: Store) ->
 
 
 def test_without_a_change_stream_everything_is_told_a_little_later(
-    studio: Studio, monkeypatch: pytest.MonkeyPatch
+    studio: WebStudio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken = threading.Event()
 
@@ -382,11 +382,11 @@ def test_a_change_stream_that_breaks_is_opened_again_and_everything_looked_at(
     assert not watching.is_alive()
 
 
-def test_a_database_that_does_not_answer_is_said(studio: Studio) -> None:
+def test_a_database_that_does_not_answer_is_said(studio: WebStudio) -> None:
     job, assets = stored_job(studio.store)
     down = threading.Event()
 
-    def open_studio() -> Studio:
+    def open_studio() -> WebStudio:
         if down.is_set():
             raise DatabaseUnavailable("The database does not answer.")
         return studio
@@ -414,15 +414,15 @@ def test_a_job_that_cannot_be_drawn_keeps_no_other_from_being_told(
 ) -> None:
     odd, odd_assets = stored_job(store)
     job, assets = stored_job(store)
-    draw = JobChannel.draw
+    draw = JobFeed.draw
 
-    def fail(channel: JobChannel, reading: feeds.Reading) -> dict[str, Any] | None:
+    def fail(channel: JobFeed, reading: feeds.Reading) -> dict[str, Any] | None:
         snapshot = draw(channel, reading)
         if snapshot and odd.id in channel.jobs and "failed" in states(snapshot).values():
             raise ValueError("This cannot be drawn.")
         return snapshot
 
-    monkeypatch.setattr(JobChannel, "draw", fail)
+    monkeypatch.setattr(JobFeed, "draw", fail)
     browser = server.browser("ana")
     with (
         opened(browser, f"/jobs/{odd.id}/events") as of_odd,
@@ -439,7 +439,7 @@ def test_a_job_that_cannot_be_drawn_keeps_no_other_from_being_told(
 def test_nobody_alone_takes_all_streams(
     server: Server, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hub, "MOST_OF_ONE", 2)
+    monkeypatch.setattr(hub, "MOST_OF_ONE_VIEWER", 2)
     job, _ = stored_job(store)
     other, _ = stored_job(store, "eve")
     ana, eve, path = server.browser("ana"), server.browser("eve"), f"/jobs/{job.id}/events"

@@ -11,7 +11,7 @@ from core.cli.doctor import probes
 from core.models import Kind
 from core.providers.registry import ENTRY_POINTS, open_catalogue
 from core.settings import Settings
-from core.web.resources import Studio, studio
+from core.web.resources import WebStudio, studio
 from tests.integration.test_create_page import box
 from tests.integration.test_web_pages import opened
 
@@ -59,7 +59,7 @@ def as_plug_in(monkeypatch: pytest.MonkeyPatch, folder: Path) -> str:
 def test_one_module_adds_a_provider_to_form_estimate_and_doctor(
     add: Callable[[pytest.MonkeyPatch, Path], str],
     settings: Settings,
-    page_studio: Studio,
+    page_studio: WebStudio,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:

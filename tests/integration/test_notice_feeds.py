@@ -101,7 +101,7 @@ def test_what_is_seen_only_after_a_while_needs_no_stream_of_changes(
     server: Server, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Changes that were missed are found by looking."""
-    monkeypatch.setattr("core.web.inbox.feeds.BellFeed.look_seconds", 0.2)
+    monkeypatch.setattr("core.web.inbox.feeds.BellFeed.poll_seconds", 0.2)
     monkeypatch.setattr("core.web.live.hub.Hub.changed", lambda *_: None)
     with opened(server.browser("ana"), "/events/bell") as stream:
         assert stream.next()[1]["unread"] == 0

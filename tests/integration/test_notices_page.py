@@ -24,7 +24,7 @@ from core.store import Store
 from core.store.work.notices import NoticeStore
 from core.studio.preferences import send_test
 from core.web.inbox import notices
-from core.web.resources import Studio
+from core.web.resources import WebStudio
 from core.web.text.dates import zone_of
 from core.web.text.viewer import View
 from tests.conftest import stored_job
@@ -38,7 +38,7 @@ BERLIN = "Europe/Berlin"
 
 @pytest.fixture(autouse=True)
 def every_channel(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Studio, "channels", lambda _: channel_names())
+    monkeypatch.setattr(WebStudio, "channels", lambda _: channel_names())
 
 
 def view(moment: datetime | None = None) -> View:

@@ -16,7 +16,7 @@ from core.providers.registry import Catalogue
 from core.store import Store
 from core.web.app.server import MESSAGE_BYTES
 from core.web.create.submit import NOT_OFFERED, OTHERWISE
-from core.web.resources import Studio, studio
+from core.web.resources import WebStudio, studio
 from tests.catalogue import illustrator_only
 from tests.contract.fakes import FakeProvider
 from tests.integration.test_web_pages import opened, send, shown
@@ -39,7 +39,7 @@ class Paid(FakeProvider):
 
 
 @pytest.fixture
-def both(monkeypatch: pytest.MonkeyPatch, page_studio: Studio) -> Iterator[Catalogue]:
+def both(monkeypatch: pytest.MonkeyPatch, page_studio: WebStudio) -> Iterator[Catalogue]:
     """A catalogue of a paid provider, which is preferred, and the illustrator, which is free."""
     assert page_studio.settings
     free = illustrator_only().providers["illustrator"]

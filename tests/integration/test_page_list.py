@@ -16,7 +16,7 @@ from core.web import pages
 from core.web.app.asgi import Front
 from core.web.login.routes import own_page
 from core.web.pages import PageEntry
-from core.web.resources import Studio
+from core.web.resources import WebStudio
 from tests.integration.test_web_pages import ROOT, shown
 from tests.web import HOST
 
@@ -70,7 +70,7 @@ def test_a_login_may_lead_to_a_page() -> None:
 
 @pytest.mark.parametrize(("path", "status"), [("/about", 200), ("/about/", 200), ("/other", 404)])
 @pytest.mark.usefixtures("added")
-def test_a_page_is_let_through_to_streamlit(page_studio: Studio, path: str, status: int) -> None:
+def test_a_page_is_let_through_to_streamlit(page_studio: WebStudio, path: str, status: int) -> None:
     def streamlit(_request: Request) -> PlainTextResponse:
         return PlainTextResponse("Streamlit's page")
 

@@ -59,8 +59,8 @@ from core.store.jobs.library_filter import Filter, Sort
 from core.studio.offers import account_notes, unserved_queues
 from core.web.inbox import notices
 from core.web.library.items import facets_of, page_of
-from core.web.live.feeds import JobChannel, Looker, look
-from core.web.resources import Studio
+from core.web.live.feeds import JobFeed, Viewer, read_feed
+from core.web.resources import WebStudio
 from core.web.text.viewer import View
 from tests.conftest import claim, stored_job
 from tests.contract.fakes import FakeProvider
@@ -343,7 +343,7 @@ def scopes(store: Store) -> list[Scope]:
     return [Scope.of(user, days, zone, now()) for user in (ana, None) for days in (30, 365)]
 
 
-def readings(store: Store, studio: Studio, job_ids: list[str]) -> dict[str, Callable[[], Any]]:
+def readings(store: Store, studio: WebStudio, job_ids: list[str]) -> dict[str, Callable[[], Any]]:
     """Return all that pages and routes ask of the store and the studio, by name."""
     view = studio.view("Europe/Berlin")
     filters = [
@@ -404,7 +404,7 @@ def readings(store: Store, studio: Studio, job_ids: list[str]) -> dict[str, Call
     return found
 
 
-def pages_of(studio: Studio, wanted: Filter, view: View) -> list[str]:
+def pages_of(studio: WebStudio, wanted: Filter, view: View) -> list[str]:
     """Return the ids of all items of a library, page by page."""
     ids: list[str] = []
     after: str | None = ""
@@ -438,12 +438,12 @@ def poison(store: Store) -> Poison:
 
 
 @pytest.fixture
-def opened(settings: Settings, store: Store, content: FolderStore) -> Studio:
+def opened(settings: Settings, store: Store, content: FolderStore) -> WebStudio:
     return studio_of(settings, store, content)
 
 
 def test_unreadable_jobs_and_items_take_no_reading_down(
-    store: Store, opened: Studio, poison: Poison
+    store: Store, opened: WebStudio, poison: Poison
 ) -> None:
     good = {}
     for user in ("ana", "ben"):
@@ -464,8 +464,8 @@ def test_unreadable_jobs_and_items_take_no_reading_down(
     errors = raised(readings(store, opened, ids))
 
     def draw(job_id: str) -> None:
-        channel = JobChannel(Looker("ana", language="de"), job_id)
-        shown = look(opened, channel)
+        channel = JobFeed(Viewer("ana", language="de"), job_id)
+        shown = read_feed(opened, channel)
         if shown is not None:
             json.dumps(shown)
 
@@ -475,7 +475,7 @@ def test_unreadable_jobs_and_items_take_no_reading_down(
 
 @pytest.mark.parametrize("collection", sorted(others("ana", 0)))
 def test_unreadable_documents_of_a_collection_take_no_reading_down(
-    store: Store, opened: Studio, poison: Poison, collection: str
+    store: Store, opened: WebStudio, poison: Poison, collection: str
 ) -> None:
     poison.insert(collection, *(each for _name, each in poison.others("ana", collection)))
     errors = raised(readings(store, opened, []))
@@ -505,7 +505,7 @@ ODD_IDS: Final[dict[str, Any]] = {
 
 @pytest.mark.parametrize("collection", ["jobs", "assets", *sorted(others("ana", 0))])
 def test_an_id_that_is_none_takes_nothing_down_and_is_set_aside(
-    store: Store, opened: Studio, poison: Poison, collection: str
+    store: Store, opened: WebStudio, poison: Poison, collection: str
 ) -> None:
     raw = store._database[collection]  # noqa: SLF001  # what is stored, not what is read of it
     job = job_of("ana", 1)
@@ -518,7 +518,7 @@ def test_an_id_that_is_none_takes_nothing_down_and_is_set_aside(
         poison.insert(collection, document | {"_id": odd})
     assert raw.count_documents({}) == before + len(ODD_IDS)
     errors = raised(readings(store, opened, [job["_id"]]))
-    errors |= raised({"page": lambda: look(opened, JobChannel(Looker("ana"), job["_id"]))})
+    errors |= raised({"page": lambda: read_feed(opened, JobFeed(Viewer("ana"), job["_id"]))})
     errors |= raised({"settle": lambda: store.settlement.settle(job["_id"])})
     assert not errors, "\n".join(f"{n}: {e}" for n, e in errors.items())
 

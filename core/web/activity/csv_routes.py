@@ -21,7 +21,7 @@ from core.store.jobs.activity_scope import PERIODS, Deed, Scope
 from core.web.http.errors import Forbidden, LoginRequired, NotFound
 from core.web.http.requests import logged_in, requester
 from core.web.http.security_headers import NO_STORE
-from core.web.resources import Studio
+from core.web.resources import WebStudio
 from core.web.text.csv_tables import Row, csv_lines
 
 _TYPE: Final = "text/csv; charset=utf-8; header=present"  # RFC 4180, section 3
@@ -33,7 +33,7 @@ class _Table(NamedTuple):
     rows: Callable[[ActivityStore, Scope], Iterator[Row]]
 
 
-def export_routes(open_studio: Callable[[], Studio]) -> list[Route]:
+def export_routes(open_studio: Callable[[], WebStudio]) -> list[Route]:
     """Return `GET /activity/{which}.csv`, where `which` is `logins`, `views` or `jobs`.
 
     Its query: `days` (7, 30, 90 or 365), `deeds` (kinds of action, repeated), `zone` (whose days
@@ -88,7 +88,7 @@ def look_at_activity(viewer: str, of: str | None, address: str) -> ViewEntry:
     )
 
 
-def _export(request: Request, open_studio: Callable[[], Studio]) -> Response:
+def _export(request: Request, open_studio: Callable[[], WebStudio]) -> Response:
     user_id = logged_in(request)
     which = request.path_params["which"]
     if which not in _TABLES:

@@ -24,12 +24,12 @@ from core.web.identity.session_cache import LiveSessions
 from core.web.inbox.bell import bell_routes
 from core.web.inbox.email_links import mail_link_routes
 from core.web.library.routes import library_routes
-from core.web.live.action_routes import act_routes
+from core.web.live.action_routes import action_routes
 from core.web.live.hub import Hub
 from core.web.live.sse_routes import event_routes
 from core.web.login.oidc import ProviderMiddleware
 from core.web.login.routes import auth_routes
-from core.web.resources import Studio
+from core.web.resources import WebStudio
 
 
 class Front:
@@ -45,7 +45,7 @@ class Front:
 
     def __init__(
         self,
-        open_studio: Callable[[], Studio],
+        open_studio: Callable[[], WebStudio],
         identity: Identity,
         origins: Origins = Origins(),  # noqa: B008  # it is frozen
         *,
@@ -57,7 +57,7 @@ class Front:
             *auth_routes(open_studio, identity, sessions),
             *content_routes(open_studio),
             *event_routes(open_studio, sessions, hub),
-            *act_routes(open_studio, hub),
+            *action_routes(open_studio, hub),
             *bell_routes(open_studio),
             *export_routes(open_studio),
             *archive_routes(open_studio),

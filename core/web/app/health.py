@@ -11,10 +11,10 @@ from core.media.storage import ContentStore, open_content
 from core.settings import Settings, load_settings
 from core.store import DatabaseError, DatabaseUnavailable
 from core.web.http.security_headers import NO_STORE
-from core.web.resources import Studio
+from core.web.resources import WebStudio
 
 
-def health_routes(open_studio: Callable[[], Studio]) -> list[Route]:
+def health_routes(open_studio: Callable[[], WebStudio]) -> list[Route]:
     """Return the route, for load balancers and for `doctor`.
 
     It answers 200 with `installation`, which is the same for all processes on one database and

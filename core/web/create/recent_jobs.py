@@ -1,7 +1,7 @@
 """Recent work: the cards on the first page."""
 
 from core.web import frontend, tab_session
-from core.web.live.feeds import CardsChannel, Looker, look
+from core.web.live.feeds import CardsFeed, Viewer, read_feed
 from core.web.resources import studio
 
 
@@ -12,7 +12,7 @@ def draw(user_id: str) -> bool:
         DatabaseError: the database does not answer.
     """
     zone = tab_session.zone_name(tab_session.account(user_id))
-    shown = look(studio(), CardsChannel(Looker(user_id, zone=zone)))
+    shown = read_feed(studio(), CardsFeed(Viewer(user_id, zone=zone)))
     if shown is None or not shown["cards"]:
         return False
     frontend.recent_jobs(shown | {"zone": zone})

@@ -11,13 +11,13 @@ from core.i18n import language
 from core.web.create.prompt_ideas import surprise
 from core.web.http.requests import logged_in
 from core.web.http.security_headers import NO_STORE
-from core.web.resources import Studio
+from core.web.resources import WebStudio
 
 HISTORY: Final = 50
 """How many different prompts are remembered."""
 
 
-def prompt_routes(open_studio: Callable[[], Studio]) -> list[Route]:
+def prompt_routes(open_studio: Callable[[], WebStudio]) -> list[Route]:
     """Return the two routes.
 
     The first answers with `prompts`, those of the user's latest jobs, the newest first; the second

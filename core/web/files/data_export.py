@@ -21,12 +21,12 @@ from core.web.http.errors import LoginRequired
 from core.web.http.requests import logged_in, requester
 from core.web.http.security_headers import NO_STORE
 from core.web.identity.permissions import Access
-from core.web.resources import Studio
+from core.web.resources import WebStudio
 
 _ALL_DAYS: Final = 36_500  # that anything may have been logged in
 
 
-def archive_routes(open_studio: Callable[[], Studio]) -> list[Route]:
+def archive_routes(open_studio: Callable[[], WebStudio]) -> list[Route]:
     """Return `GET /account/archive.zip`: whoever is logged in gets all that is theirs.
 
     A zip that could not be written to its end is broken off in the middle of the answer and has no
@@ -43,7 +43,7 @@ def archive_routes(open_studio: Callable[[], Studio]) -> list[Route]:
     return [Route("/account/archive.zip", archive)]
 
 
-def _archive(request: Request, studio: Studio) -> Response:
+def _archive(request: Request, studio: WebStudio) -> Response:
     user = studio.store.users.get(logged_in(request))
     if user is None:
         raise LoginRequired
@@ -58,7 +58,7 @@ def _archive(request: Request, studio: Studio) -> Response:
     return StreamingResponse(chain([first], told(blocks)), media_type=ZIP, headers=headers)
 
 
-def _entries(studio: Studio, user: User) -> Iterator[tuple[str, Source]]:
+def _entries(studio: WebStudio, user: User) -> Iterator[tuple[str, Source]]:
     """Return all that is a user's, with its name in the archive."""
     activity = studio.store.activity
     logged = Scope.of(user, _ALL_DAYS, ZoneInfo("UTC"), now())
@@ -80,7 +80,7 @@ def _entries(studio: Studio, user: User) -> Iterator[tuple[str, Source]]:
 
 
 def _files(
-    studio: Studio, user_id: str, job_id: str, missing: list[str]
+    studio: WebStudio, user_id: str, job_id: str, missing: list[str]
 ) -> Iterator[tuple[str, Path]]:
     """Return a job's finished files, each there as long as it is looked at.
 
@@ -116,7 +116,7 @@ def _files(
             missing.append(name)
 
 
-def _described(studio: Studio, job: Job) -> dict[str, Any]:
+def _described(studio: WebStudio, job: Job) -> dict[str, Any]:
     """Return a job with its items as they are stored, but for what only workers need."""
     items = studio.store.assets.of_job(job.id, binned=True)
     hidden = {"lease", "call"}

@@ -34,7 +34,7 @@ from core.web.http.errors import LoginRequired, NotFound
 from core.web.http.requests import requester
 from core.web.identity.middleware import whose
 from core.web.identity.permissions import Access, to_asset
-from core.web.resources import Studio
+from core.web.resources import WebStudio
 
 _SAFE: Final = {
     "X-Content-Type-Options": "nosniff",
@@ -58,7 +58,7 @@ _SIGNED_SECONDS_THEIRS: Final = 2 * 60  # so long a share outlives its withdrawa
 _log = logging.getLogger(__name__)
 
 
-def content_routes(open_studio: Callable[[], Studio]) -> list[Route]:
+def content_routes(open_studio: Callable[[], WebStudio]) -> list[Route]:
     """Return `GET /content/{asset_id}`, `/display`, `/preview`, `/poster`, `/partial`, `/kept`.
 
     Args:
@@ -115,7 +115,7 @@ def _is_written(character: str) -> bool:
     return unicodedata.category(character)[0] in "LMN" or character in "\u200c\u200d"
 
 
-def _original(request: Request, studio: Studio, *, shown: bool) -> Response:
+def _original(request: Request, studio: WebStudio, *, shown: bool) -> Response:
     """Return an item's file, as it came or as browsers display it."""
     asset, access = _asset(request, studio)
     place = _locate(studio, asset, asset.displayed if shown else asset.path)
@@ -139,7 +139,7 @@ def _original(request: Request, studio: Studio, *, shown: bool) -> Response:
     return answer
 
 
-def _still(request: Request, studio: Studio, which: str) -> Response:
+def _still(request: Request, studio: WebStudio, which: str) -> Response:
     asset, access = _asset(request, studio)
     place = _locate(studio, asset, asset.preview if which == "preview" else asset.poster)
     own = access.via == Via.OWN
@@ -157,7 +157,7 @@ def _still(request: Request, studio: Studio, which: str) -> Response:
     )
 
 
-def _kept(request: Request, studio: Studio) -> Response:
+def _kept(request: Request, studio: WebStudio) -> Response:
     """Return what is kept of an item's paid calls: `what=reply` or `file`, the last one.
 
     It is for its owner and for admins, to be looked at elsewhere: it is what a stranger sent.
@@ -188,7 +188,7 @@ def _kept(request: Request, studio: Studio) -> Response:
         raise
 
 
-def _partial(request: Request, studio: Studio) -> Response:
+def _partial(request: Request, studio: WebStudio) -> Response:
     """Return the latest picture of an item half done."""
     asset, access = _find(request, studio)
     webp = studio.store.assets.partial(asset.id) if asset.state in OPEN_STATES else None
@@ -231,7 +231,7 @@ def _redirect(  # noqa: PLR0913  # what an address is signed for, and for how lo
     return RedirectResponse(address, HTTPStatus.TEMPORARY_REDIRECT, _SAFE | kept)
 
 
-def _find(request: Request, studio: Studio) -> tuple[Asset, Access]:
+def _find(request: Request, studio: WebStudio) -> tuple[Asset, Access]:
     """Return the item that is asked for, with the right by which it is seen."""
     user_id, share_key = whose(request), request.query_params.get("share", "")
     if user_id is None and not share_key:
@@ -243,14 +243,14 @@ def _find(request: Request, studio: Studio) -> tuple[Asset, Access]:
     return found
 
 
-def _asset(request: Request, studio: Studio) -> tuple[Asset, Access]:
+def _asset(request: Request, studio: WebStudio) -> tuple[Asset, Access]:
     asset, access = _find(request, studio)
     if asset.state != AssetState.DONE:
         raise NotFound(_(_NO_FILE))
     return asset, access
 
 
-def _locate(studio: Studio, asset: Asset, stored: str | None) -> Path | RemoteFile:
+def _locate(studio: WebStudio, asset: Asset, stored: str | None) -> Path | RemoteFile:
     try:
         return studio.content.locate(asset.user_id, stored or "")
     except FileNotFoundError:
@@ -269,7 +269,7 @@ def _from_start(request: Request) -> bool:
     return wanted is None or (wanted[1].strip("0") == "" and wanted[1] != "")
 
 
-def _note(request: Request, studio: Studio, asset: Asset, access: Access, action: str) -> None:
+def _note(request: Request, studio: WebStudio, asset: Asset, access: Access, action: str) -> None:
     """Log a look; a question about a file (HEAD) is none."""
     if request.method == "GET":
         address = requester(request).address

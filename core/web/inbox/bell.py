@@ -20,7 +20,7 @@ from core.studio.notices import mark_read
 from core.web.http.errors import Forbidden
 from core.web.http.requests import logged_in, read_body, same_origin
 from core.web.http.security_headers import NO_STORE
-from core.web.resources import Studio
+from core.web.resources import WebStudio
 
 ALL_NOTICES: Final = "/notifications"
 """The page of what was sent and what was not."""
@@ -28,7 +28,7 @@ ALL_NOTICES: Final = "/notifications"
 _BODY_BYTES: Final = 1_024
 
 
-def bell_routes(open_studio: Callable[[], Studio]) -> list[Route]:
+def bell_routes(open_studio: Callable[[], WebStudio]) -> list[Route]:
     """Return `GET /bell` and `POST /bell/read`.
 
     Both answer with `user`, `unread` and at most ten `notices`, the newest first. The second

@@ -19,13 +19,13 @@ from core.store import Store
 from core.store.accounts.email_addresses import LINK_DAYS, EmailAddressStore
 from core.studio import preferences
 from core.web.http.html_page import form_button, html_page, link_button
-from core.web.resources import Studio
+from core.web.resources import WebStudio
 
 _TO_FIVEFOLD: Final = ("../../", N_("Open Fivefold"))  # from /mail/confirm/TOKEN, wherever that is
 _TO_NOTIFICATIONS: Final = ("../../notifications", N_("Open “Notifications”"))
 
 
-def mail_link_routes(open_studio: Callable[[], Studio]) -> list[Route]:
+def mail_link_routes(open_studio: Callable[[], WebStudio]) -> list[Route]:
     """Return `/mail/confirm/{token}` and `/mail/unsubscribe/{token}`, each for GET and POST.
 
     Whoever posts to the second needs no cookie and no page of ours, for mail programs do it by
@@ -77,7 +77,7 @@ def _ask_to_confirm(addresses: EmailAddressStore, token: str) -> Response:
     )
 
 
-def _confirm(studio: Studio, token: str) -> Response:
+def _confirm(studio: WebStudio, token: str) -> Response:
     found = preferences.confirm_email(studio.store, token)
     if found is None:
         return _cannot_confirm(studio.store.email_addresses, token)

@@ -2,7 +2,7 @@
 
 from core.models import User, now
 from core.web import frontend, tab_session
-from core.web.live.feeds import JobChannel, Looker, look
+from core.web.live.feeds import JobFeed, Viewer, read_feed
 from core.web.resources import studio
 
 
@@ -19,7 +19,7 @@ def draw_job(job_id: str, user_id: str | None, *, note: str = "", share_key: str
         DatabaseError: the database does not answer.
     """
     zone = zone_of_viewer(user_id)
-    shown = look(studio(), JobChannel(Looker(user_id, share_key, zone), job_id))
+    shown = read_feed(studio(), JobFeed(Viewer(user_id, share_key, zone), job_id))
     if shown is not None:
         told = {"note": note, "zone": zone, "share": share_key}
         frontend.job(f"job-{job_id}", shown | told)

@@ -13,7 +13,7 @@ from core.models import InvalidInput, Share, User
 from core.store import DatabaseError
 from core.studio.sharing import DAYS, share_job, shares_of, withdraw_share
 from core.web.http.errors import no_answer
-from core.web.resources import Studio, studio
+from core.web.resources import WebStudio, studio
 from core.web.tab_session import requester, view
 
 _DEFAULT_DAYS: Final = 7
@@ -52,7 +52,7 @@ def draw_sharing(user: User, job_id: str) -> None:
             st.error(no_answer())
 
 
-def link_of(found: Studio, share: Share) -> str:
+def link_of(found: WebStudio, share: Share) -> str:
     """Return the address that a share is passed on by."""
     query = urlencode({"key": found.identity.share_key(share.id)})
     return f"{found.settings.link_base}/shared?{query}"

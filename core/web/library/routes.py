@@ -27,7 +27,7 @@ from core.web.identity.permissions import Access, to_gallery
 from core.web.library.items import facets_of, page_of, tiles_of
 from core.web.library.query import read_filter, read_limit
 from core.web.library.zip_download import bundled
-from core.web.resources import Studio
+from core.web.resources import WebStudio
 from core.web.text.viewer import View
 
 Json = dict[str, Any]
@@ -75,7 +75,7 @@ class _Collection(_Body):
 Body = TypeVar("Body", _Items, _Collection)
 
 
-def library_routes(open_studio: Callable[[], Studio]) -> list[Route]:
+def library_routes(open_studio: Callable[[], WebStudio]) -> list[Route]:
     """Return the routes under `/library`; each needs a login.
 
     - `GET /library/items`: a page of tiles (`items`), the token of the `next`, and on the first
@@ -119,7 +119,7 @@ def library_routes(open_studio: Callable[[], Studio]) -> list[Route]:
     ]
 
 
-def _search(request: Request, studio: Studio) -> Json:
+def _search(request: Request, studio: WebStudio) -> Json:
     access, view = _viewer(request, studio)
     query = request.query_params
     wanted = read_filter(query, access.owner, view.zone)
@@ -129,19 +129,19 @@ def _search(request: Request, studio: Studio) -> Json:
     return found
 
 
-def _facets(request: Request, studio: Studio) -> Json:
+def _facets(request: Request, studio: WebStudio) -> Json:
     access, view = _viewer(request, studio)
     binned = request.query_params.get("bin") == "1" and view.owns
     return facets_of(studio, access.owner, view, binned=binned)
 
 
-def _edit(request: Request, studio: Studio, asked: _Items) -> Json:
+def _edit(request: Request, studio: WebStudio, asked: _Items) -> Json:
     owner, view = _owner(request, studio)
     edited = edit_items(studio.store, owner, asked.edit())
     return {"items": tiles_of(studio, edited.items, view), "gone": edited.gone}
 
 
-def _edit_collection(request: Request, studio: Studio, asked: _Collection) -> Json:
+def _edit_collection(request: Request, studio: WebStudio, asked: _Collection) -> Json:
     owner, _view = _owner(request, studio)
     if asked.rename is not None:
         rename_collection(studio.store, owner, asked.name, asked.rename)
@@ -152,7 +152,7 @@ def _edit_collection(request: Request, studio: Studio, asked: _Collection) -> Js
     return {}
 
 
-def _archive(request: Request, studio: Studio, body: bytes) -> Response:
+def _archive(request: Request, studio: WebStudio, body: bytes) -> Response:
     try:
         form = parse_qs(body.decode(errors="replace"), max_num_fields=_FORM_FIELDS)
     except ValueError:
@@ -167,7 +167,7 @@ def _archive(request: Request, studio: Studio, body: bytes) -> Response:
     return bundled(studio, items, access, view, requester(request).address)
 
 
-def _viewer(request: Request, studio: Studio, owner: str = "") -> tuple[Access, View]:
+def _viewer(request: Request, studio: WebStudio, owner: str = "") -> tuple[Access, View]:
     """Return the right to view a library, and who views it.
 
     Args:
@@ -190,7 +190,7 @@ def _viewer(request: Request, studio: Studio, owner: str = "") -> tuple[Access, 
     return access, replace(view, via=access.via)
 
 
-def _owner(request: Request, studio: Studio) -> tuple[str, View]:
+def _owner(request: Request, studio: WebStudio) -> tuple[str, View]:
     """Return the owner of a library who changes it.
 
     Raises:

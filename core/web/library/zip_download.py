@@ -14,7 +14,7 @@ from core.web.files.routes import file_name, slug
 from core.web.files.zip_stream import ZIP, Source, missing_text, told, zipped
 from core.web.http.security_headers import NO_STORE
 from core.web.identity.permissions import Access
-from core.web.resources import Studio
+from core.web.resources import WebStudio
 from core.web.text.csv_tables import csv_lines
 from core.web.text.viewer import View
 
@@ -31,7 +31,7 @@ _OWNERS: Final = ("collections", "note")
 
 
 def bundled(
-    studio: Studio, assets: Sequence[Asset], access: Access, view: View, address: str
+    studio: WebStudio, assets: Sequence[Asset], access: Access, view: View, address: str
 ) -> Response:
     """Return finished items as a zip that is written while it is sent.
 

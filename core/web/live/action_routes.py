@@ -1,4 +1,4 @@
-"""What an owner does about a job or one item of it: the buttons of the board."""
+"""`POST /jobs/{id}/acts`: what an owner does about a job or one item of it."""
 
 from collections.abc import Callable
 from typing import Final, Literal
@@ -17,7 +17,7 @@ from core.web.http.errors import Forbidden
 from core.web.http.requests import logged_in, read_body, same_origin
 from core.web.http.security_headers import NO_STORE
 from core.web.live.hub import Hub
-from core.web.resources import Studio
+from core.web.resources import WebStudio
 
 _BODY_BYTES: Final = 1_024
 _ACTIONS: Final[dict[str, Callable[[Store, str, str, str | None], int]]] = {
@@ -29,33 +29,34 @@ _ACTIONS: Final[dict[str, Callable[[Store, str, str, str | None], int]]] = {
 }
 
 
-class _Asked(BaseModel):
-    """What a button asks for: `on` is an item's id; None: it is about the whole job."""
+class _Action(BaseModel):
+    """The JSON body."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
     name: Literal["cancel", "retry", "resend", "recover", "first"]
+    #: An item's id; None: the whole job.
     on: str | None = Field(default=None, max_length=100, pattern=r"^[!-~]+$")
 
 
-def act_routes(open_studio: Callable[[], Studio], hub: Hub) -> list[Route]:
-    """Return `POST /jobs/{id}/acts`, with what is asked for as JSON; it answers with `{}`.
+def action_routes(open_studio: Callable[[], WebStudio], hub: Hub) -> list[Route]:
+    """Return the route; it responds with `{}`.
 
-    It does nothing to what is not the asker's own, and says nothing of it either.
+    It does nothing to jobs that are not the user's own, and responds in the same way.
 
     Args:
         open_studio: returns the shared studio; may raise `DatabaseUnavailable`.
-        hub: is told of the change.
+        hub: publishes the change.
     """
 
-    def carry_out(job_id: str, user_id: str, asked: _Asked) -> None:
-        _ACTIONS[asked.name](open_studio().store, user_id, job_id, asked.on)
+    def carry_out(job_id: str, user_id: str, action: _Action) -> None:
+        _ACTIONS[action.name](open_studio().store, user_id, job_id, action.on)
 
     async def act(request: Request) -> Response:
         job_id = request.path_params["id"]
-        user_id, asked = _user(request), await _asked(request)
+        user_id, action = _user(request), await _read(request)
         if job_id.isascii():  # no other can be an id
-            await run_in_threadpool(carry_out, job_id, user_id, asked)
+            await run_in_threadpool(carry_out, job_id, user_id, action)
         hub.changed(job_id)
         return JSONResponse({}, headers=NO_STORE)
 
@@ -69,9 +70,9 @@ def _user(request: Request) -> str:
     return user_id
 
 
-async def _asked(request: Request) -> _Asked:
+async def _read(request: Request) -> _Action:
     body = await read_body(request, _BODY_BYTES, _("That is too much for what a button asks."))
     try:
-        return _Asked.model_validate_json(body)
+        return _Action.model_validate_json(body)
     except ValidationError:
         raise InvalidInput(_("That is nothing that a button asks for.")) from None

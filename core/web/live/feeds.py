@@ -1,4 +1,4 @@
-"""What all who look at the same thing in the same words are told: a whole, then its changes."""
+"""Feeds: what an event stream sends, a snapshot and then patches; equal viewers share one."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Hashable, Mapping
@@ -11,46 +11,43 @@ from core.store.work.eta import Eta
 from core.web.identity import permissions
 from core.web.identity.permissions import Access
 from core.web.jobs import item_view, snapshot
-from core.web.resources import Studio
+from core.web.resources import WebStudio
 from core.web.text.viewer import View
 
 Json = dict[str, Any]
 
 CARDS: Final = 8
-"""How many cards of recent work are shown at first, and how many more at a time."""
+"""How many cards of recent jobs are shown at first, and how many more at a time."""
 
 
 @dataclass(frozen=True)
-class Looker:
-    """Who looks, and in which words.
+class Viewer:
+    """Who views a feed, and what its words depend on."""
 
-    Attributes:
-        user_id: who it is; None: nobody is logged in.
-        share_key: the key of the link that they look by; empty: the login is what counts.
-        zone: the name of the zone that times are shown in.
-        language: the code of the language.
-    """
-
+    #: None: nobody is logged in.
     user_id: str | None
+    #: The key of the share link that is used; empty: the login decides.
     share_key: str = ""
+    #: The name of the time zone of the times.
     zone: str = "UTC"
+    #: The code of the language.
     language: str = ENGLISH
 
     @property
-    def who(self) -> str:
-        """What tells whoever looks from everybody else."""
+    def key(self) -> str:
+        """What identifies the user or the link, for limits on streams."""
         return f"share {self.share_key}" if self.user_id is None else f"user {self.user_id}"
 
 
 class Reading:
-    """Jobs as the database has just shown them, and what is found out about them on the way.
+    """Jobs as they are stored at one moment, and what is derived from them, computed once.
 
     Args:
-        studio: where they are.
-        job_ids: which.
+        studio: the connections.
+        job_ids: which jobs.
     """
 
-    def __init__(self, studio: Studio, job_ids: Collection[str]) -> None:
+    def __init__(self, studio: WebStudio, job_ids: Collection[str]) -> None:
         self.studio = studio
         self.jobs: Mapping[str, Job] = {}
         self.assets: Mapping[str, list[Asset]] = {}
@@ -62,119 +59,119 @@ class Reading:
         self._rights: dict[tuple[str | None, str, str], Access | None] = {}
 
     def eta(self, job_id: str) -> Eta:
-        """Return how fast a job's items go."""
+        """Return the places and expected times of a job's items."""
         if job_id not in self._etas:
             self._etas[job_id] = self.studio.store.eta.of_items(self.assets[job_id])
         return self._etas[job_id]
 
-    def right(self, looker: Looker, job: Job) -> Access | None:
-        """Return the right that somebody has to look at a job.
+    def right(self, viewer: Viewer, job: Job) -> Access | None:
+        """Return a viewer's right to view a job; None: there is none.
 
-        Who looks by a link has the link's right only, also where it is their own work, so that
-        they see what others see.
+        With a link, only the link's right counts, even for the owner, so that owners see what
+        guests see.
         """
-        key = (looker.user_id, looker.share_key, job.id)
+        key = (viewer.user_id, viewer.share_key, job.id)
         if key not in self._rights:
-            user_id = None if looker.share_key else looker.user_id
+            user_id = None if viewer.share_key else viewer.user_id
             store, identity = self.studio.store, self.studio.identity
             self._rights[key] = permissions.to_found(
-                store, identity, user_id, job, looker.share_key
+                store, identity, user_id, job, viewer.share_key
             )
         return self._rights[key]
 
-    def view(self, looker: Looker) -> View:
-        """Return who looks, and when."""
-        if looker.zone not in self._views:
-            self._views[looker.zone] = self.studio.view(looker.zone)
-        return replace(self._views[looker.zone], share_key=looker.share_key)
+    def view(self, viewer: Viewer) -> View:
+        """Return what words for the viewer depend on."""
+        if viewer.zone not in self._views:
+            self._views[viewer.zone] = self.studio.view(viewer.zone)
+        return replace(self._views[viewer.zone], share_key=viewer.share_key)
 
 
-LOOK_SECONDS: Final = 5.0
+POLL_SECONDS: Final = 5.0
 
 
-class Channel(ABC):
-    """One thing in one looker's words.
+class Feed(ABC):
+    """Something that changes, in the words of one viewer.
 
     Attributes:
-        looker: who looks.
-        jobs: the jobs that it is about.
-        look_seconds: after how long it is drawn again where no change was seen.
+        poll_seconds: after how long it is drawn again if no change was seen.
+        viewer: whom the words are for.
+        jobs: the jobs that it shows.
     """
 
-    look_seconds: ClassVar[float] = LOOK_SECONDS
+    poll_seconds: ClassVar[float] = POLL_SECONDS
 
-    def __init__(self, looker: Looker) -> None:
-        self.looker = looker
+    def __init__(self, viewer: Viewer) -> None:
+        self.viewer = viewer
         self.jobs: frozenset[str] = frozenset()
 
     @property
     @abstractmethod
     def key(self) -> Hashable:
-        """What those have in common who may be told the same."""
+        """What identifies the feed; viewers with the same key share it."""
 
     @abstractmethod
-    def needs(self, studio: Studio, changed: Collection[str] | None) -> Collection[str]:
-        """Return the jobs to be read before it is drawn.
+    def needs(self, studio: WebStudio, changed: Collection[str] | None) -> Collection[str]:
+        """Return the jobs to read before drawing.
 
         Args:
-            studio: where they are.
-            changed: jobs that have changed since it was drawn; None: anything may have.
+            studio: the connections.
+            changed: jobs that have changed since the last drawing; None: any may have.
         """
 
     @abstractmethod
     def draw(self, reading: Reading) -> Json | None:
-        """Return the whole as it stands; None: it may not be looked at any more."""
+        """Return a snapshot; None: the viewer may not view it any more."""
 
     @abstractmethod
     def patch(self, before: Json, after: Json) -> Json | None:
-        """Return what has changed; empty: nothing; None: only the whole tells it."""
+        """Return what changed between snapshots; empty: nothing; None: send the new snapshot."""
 
     @abstractmethod
-    def goes_on(self, shown: Json) -> bool:
-        """Return whether more changes are to be expected."""
+    def is_live(self, shown: Json) -> bool:
+        """Return whether more changes are expected after a snapshot."""
 
 
-def look(studio: Studio, channel: Channel) -> Json | None:
-    """Return what a channel shows at present; None: it may not be looked at.
+def read_feed(studio: WebStudio, feed: Feed) -> Json | None:
+    """Return a snapshot of a feed; None: the viewer may not view it.
 
-    Its `now` is no later than what it shows, and that of what is pushed no earlier, so that of two
-    of them the newer one is known.
+    Its `now` is before the reading, and that of a pushed snapshot after it, so that the browser
+    knows which of two snapshots is newer.
     """
     began = now()
-    shown = channel.draw(Reading(studio, channel.needs(studio, None)))
+    shown = feed.draw(Reading(studio, feed.needs(studio, None)))
     return None if shown is None else shown | {"now": began.isoformat()}
 
 
-class JobChannel(Channel):
+class JobFeed(Feed):
     """A job as its page shows it.
 
     Args:
-        looker: who looks.
+        viewer: whom it is shown to.
         job_id: the job.
     """
 
-    def __init__(self, looker: Looker, job_id: str) -> None:
-        super().__init__(looker)
+    def __init__(self, viewer: Viewer, job_id: str) -> None:
+        super().__init__(viewer)
         self._job_id = job_id
         self._drawn: dict[str, tuple[tuple[Any, ...], Json]] = {}
         self.jobs = frozenset([job_id])
 
     @property
     def key(self) -> Hashable:
-        """The looker and the job."""
-        return self.looker, self._job_id
+        """The viewer and the job."""
+        return self.viewer, self._job_id
 
-    def needs(self, studio: Studio, changed: Collection[str] | None) -> Collection[str]:  # noqa: ARG002
+    def needs(self, studio: WebStudio, changed: Collection[str] | None) -> Collection[str]:  # noqa: ARG002
         """Return the job."""
         return self.jobs
 
     def draw(self, reading: Reading) -> Json | None:
         """Return the job's snapshot."""
         job = reading.jobs.get(self._job_id)
-        right = None if job is None else reading.right(self.looker, job)
+        right = None if job is None else reading.right(self.viewer, job)
         if job is None or right is None or job.binned_at is not None:
             return None
-        view = replace(reading.view(self.looker), via=right.via)
+        view = replace(reading.view(self.viewer), via=right.via)
         assets, eta = reading.assets[job.id], reading.eta(job.id)
         return snapshot.snapshot(job, assets, view, eta, self._tile)
 
@@ -182,12 +179,12 @@ class JobChannel(Channel):
         """Return what has changed of the snapshot."""
         return snapshot.patch(before, after)
 
-    def goes_on(self, shown: Json) -> bool:
-        """Return whether the job is being made."""
+    def is_live(self, shown: Json) -> bool:
+        """Return whether the job is in progress."""
         return bool(shown["job"]["active"])
 
     def _tile(self, asset: Asset, prompt: str, view: View, eta: Eta) -> Json:
-        """Return a tile; that of an item which has not changed is not made anew."""
+        """Return a tile; an unchanged item keeps its tile."""
         of = (
             view.via,
             asset,
@@ -199,16 +196,16 @@ class JobChannel(Channel):
         return known[1]
 
 
-class CardsChannel(Channel):
-    """The cards of somebody's own recent work.
+class CardsFeed(Feed):
+    """The cards of a user's own recent jobs.
 
     Args:
-        looker: whose it is.
+        viewer: the user.
         limit: how many cards.
     """
 
-    def __init__(self, looker: Looker, limit: int = CARDS) -> None:
-        super().__init__(looker)
+    def __init__(self, viewer: Viewer, limit: int = CARDS) -> None:
+        super().__init__(viewer)
         self._limit = limit
         self._listed: list[Job] = []
         self._drawn: dict[str, tuple[Job, Json]] = {}
@@ -216,14 +213,14 @@ class CardsChannel(Channel):
 
     @property
     def key(self) -> Hashable:
-        """The looker and how many cards."""
-        return self.looker, self._limit
+        """The viewer and how many cards."""
+        return self.viewer, self._limit
 
-    def needs(self, studio: Studio, changed: Collection[str] | None) -> Collection[str]:
+    def needs(self, studio: WebStudio, changed: Collection[str] | None) -> Collection[str]:
         """Return the jobs that have changed, or may have."""
         if changed is not None:
             return self.jobs & set(changed)
-        found = studio.store.jobs.of_user(self.looker.user_id or "", self._limit + 1)
+        found = studio.store.jobs.of_user(self.viewer.user_id or "", self._limit + 1)
         self._more = len(found) > self._limit
         self._listed = found[: self._limit]
         self.jobs = frozenset(job.id for job in self._listed)
@@ -236,7 +233,7 @@ class CardsChannel(Channel):
 
     def draw(self, reading: Reading) -> Json | None:
         """Return the cards."""
-        view = reading.view(self.looker)
+        view = reading.view(self.viewer)
         drawn = {
             job.id: (job, snapshot.card(job, reading.assets[job.id], view))
             for job in reading.jobs.values()
@@ -258,6 +255,6 @@ class CardsChannel(Channel):
         changed = [new for old, new in pairs if new is not old and new != old]
         return {"now": after["now"], "cards": changed} if changed else {}
 
-    def goes_on(self, shown: Json) -> bool:
-        """Return whether any of the jobs is being made."""
+    def is_live(self, shown: Json) -> bool:
+        """Return whether any of the jobs is in progress."""
         return any(each["percent"] is not None for each in shown["cards"])

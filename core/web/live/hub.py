@@ -1,8 +1,8 @@
-"""What is pushed to browsers: one hub a process, fed by one change stream.
+"""The hub: pushes feeds to the browsers of one process, driven by one change stream.
 
-The change stream only says which jobs to look at. What is told comes from reading them, for all
-their viewers at once, and who may see it is decided anew at every reading. Nothing depends on the
-stream alone: everything is looked at every few seconds anyway. No viewer has a thread.
+The change stream only says which jobs to read. Events come from reading those, once for all their
+viewers, and each reading checks again who may view them. Every feed is also polled every few
+seconds, so nothing depends on the stream alone. No viewer has a thread.
 """
 
 import asyncio
@@ -18,29 +18,25 @@ from starlette.concurrency import run_in_threadpool
 
 from core.i18n import speaking
 from core.store import DatabaseError, DatabaseUnavailable
-from core.web.live.feeds import Channel, Looker, Reading
-from core.web.resources import Studio
+from core.web.live.feeds import Feed, Reading, Viewer
+from core.web.resources import WebStudio
 
 Json = dict[str, Any]
 
-GATHER_SECONDS: Final = 0.15  # changes of this long are told together
+DEBOUNCE_SECONDS: Final = 0.15  # changes within this time are sent together
 MOST_LISTENERS: Final = 4_000  # a page has one for the bell, and perhaps another one
-MOST_OF_ONE: Final = 1_000  # so that nobody alone shuts all others out
-_KEPT_EVENTS: Final = 50  # for a browser that does not keep up; then it is told the whole again
+MOST_OF_ONE_VIEWER: Final = 1_000  # so that nobody shuts out all others
+_KEPT_EVENTS: Final = 50  # of a slow browser; with more it gets a new snapshot
 _PAUSE_SECONDS: Final = 1.0
 
 _log = logging.getLogger(__name__)
 
 
 class Event(NamedTuple):
-    """What a browser is told.
+    """An event for a browser."""
 
-    Attributes:
-        name: `snapshot`, `patch`, `ended` (no more changes are to be expected), `gone` (it may not
-            be seen any more) or `trouble` (the database does not answer).
-        data: the details.
-    """
-
+    #: `snapshot`, `patch`, `ended` (no more changes are expected), `gone` (it may not be viewed any
+    #: more) or `trouble` (the database does not answer).
     name: str
     data: Json
 
@@ -52,27 +48,27 @@ LAST_EVENTS: Final = ("ended", "gone")
 
 
 class Listener:
-    """One browser's view of a channel."""
+    """One browser that listens to a feed."""
 
     def __init__(self) -> None:
         self._events: asyncio.Queue[Event | None] = asyncio.Queue()
-        self.begins = True  # it is to be told the whole
+        self.needs_snapshot = True
 
     async def next(self) -> Event | None:
         """Return the next event; None: there are no more."""
         return await self._events.get()
 
-    def tell(self, events: Sequence[Event]) -> None:
-        """Have it told; who does not keep up begins again."""
+    def send(self, events: Sequence[Event]) -> None:
+        """Queue events; a browser that does not keep up gets a new snapshot instead."""
         if self._events.qsize() > _KEPT_EVENTS:
             self._drop()
-            self.begins = True
+            self.needs_snapshot = True
             return
         for event in events:
             self._events.put_nowait(event)
 
     def close(self) -> None:
-        """Let it hear nothing more, also of what it was told already."""
+        """End the events, including those that are queued."""
         self._drop()
         self._events.put_nowait(None)
 
@@ -82,39 +78,39 @@ class Listener:
                 self._events.get_nowait()
 
 
-class _Told:
-    """A channel with who listens and what they know."""
+class _Subscription:
+    """A feed with its listeners and the last snapshot."""
 
-    def __init__(self, channel: Channel) -> None:
-        self.channel = channel
+    def __init__(self, feed: Feed) -> None:
+        self.feed = feed
         self.listeners: set[Listener] = set()
         self.shown: Json | None = None
-        self.looked_at = 0.0
+        self.read_at = 0.0
 
     @property
     def is_old(self) -> bool:
-        """Whether it was not looked at for so long that a change may have been missed."""
-        return time.monotonic() - self.looked_at > self.channel.look_seconds
+        """Whether the last reading is so old that a change may have been missed."""
+        return time.monotonic() - self.read_at > self.feed.poll_seconds
 
-    def wanted(self, changes: "_Changes") -> bool:
-        """Return whether it is to be drawn again."""
+    def is_due(self, changes: "_Changes") -> bool:
+        """Return whether to draw the feed again."""
         return (
             changes.anything
-            or any(each.begins for each in self.listeners)
+            or any(each.needs_snapshot for each in self.listeners)
             or self.is_old
-            or not self.channel.jobs.isdisjoint(changes.jobs)
-            or self.channel.looker.user_id in changes.owners
+            or not self.feed.jobs.isdisjoint(changes.jobs)
+            or self.feed.viewer.user_id in changes.owners
         )
 
-    def needs(self, studio: Studio, changes: "_Changes") -> set[str]:
-        """Return the jobs to be read for that."""
-        sure = (
+    def needs(self, studio: WebStudio, changes: "_Changes") -> set[str]:
+        """Return the jobs to read for drawing it."""
+        is_complete = (
             self.shown is not None
             and not changes.anything
             and not self.is_old
-            and self.channel.looker.user_id not in changes.owners
+            and self.feed.viewer.user_id not in changes.owners
         )
-        return set(self.channel.needs(studio, changes.jobs if sure else None))
+        return set(self.feed.needs(studio, changes.jobs if is_complete else None))
 
 
 class _Changes:
@@ -127,32 +123,32 @@ class _Changes:
 
 
 class Hub:
-    """Tells all listeners of one process what changes. It lives on one event loop.
+    """Sends changes to all listeners of one process. It lives on one event loop.
 
     Args:
         open_studio: returns the shared studio; may raise `DatabaseUnavailable`.
     """
 
-    def __init__(self, open_studio: Callable[[], Studio]) -> None:
+    def __init__(self, open_studio: Callable[[], WebStudio]) -> None:
         self._open = open_studio
-        self._told: dict[Hashable, _Told] = {}
+        self._subscriptions: dict[Hashable, _Subscription] = {}
         self._changes = _Changes()
         self._wake = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
 
-    def is_full(self, looker: Looker) -> bool:
-        """Return whether somebody cannot listen (any more) at the moment."""
+    def is_full(self, viewer: Viewer) -> bool:
+        """Return whether there is no room for another listener of this viewer."""
         listening = Counter[str]()
-        for told in self._told.values():
-            listening[told.channel.looker.who] += len(told.listeners)
-        return listening.total() >= MOST_LISTENERS or listening[looker.who] >= MOST_OF_ONE
+        for subscription in self._subscriptions.values():
+            listening[subscription.feed.viewer.key] += len(subscription.listeners)
+        return listening.total() >= MOST_LISTENERS or listening[viewer.key] >= MOST_OF_ONE_VIEWER
 
     @contextmanager
-    def listening(self, channel: Channel) -> Iterator[Listener]:
-        """Give a listener of a channel: first it is told the whole, then what changes."""
-        told = self._told.setdefault(channel.key, _Told(channel))
+    def subscribe(self, feed: Feed) -> Iterator[Listener]:
+        """Yield a listener of a feed: it gets a snapshot first, then what changes."""
+        subscription = self._subscriptions.setdefault(feed.key, _Subscription(feed))
         listener = Listener()
-        told.listeners.add(listener)
+        subscription.listeners.add(listener)
         self._wake.set()
         loop = asyncio.get_running_loop()
         if self._running is None or self._running.done() or self._running.get_loop() is not loop:
@@ -162,17 +158,17 @@ class Hub:
         try:
             yield listener
         finally:
-            told.listeners.discard(listener)
-            if not told.listeners and self._told.get(channel.key) is told:
-                del self._told[channel.key]
+            subscription.listeners.discard(listener)
+            if not subscription.listeners and self._subscriptions.get(feed.key) is subscription:
+                del self._subscriptions[feed.key]
             self._wake.set()
 
     def changed(self, job_id: str | None, owner: str | None = None) -> None:
-        """Have a job looked at at once; called on the event loop. See `ChangeStream.watch`.
+        """Read a job again at once; called on the event loop. See `ChangeStream.watch`.
 
-        While nobody listens there is nothing to remember: whoever comes is told the whole.
+        Without listeners nothing is remembered, since each begins with a snapshot.
         """
-        if not self._told:
+        if not self._subscriptions:
             return
         self._changes.anything |= job_id is None and owner is None
         if job_id is not None:
@@ -182,17 +178,17 @@ class Hub:
         self._wake.set()
 
     async def _run(self) -> None:
-        """Read and tell for as long as anybody listens."""
+        """Read and publish as long as there are listeners."""
         stop = threading.Event()
         loop = asyncio.get_running_loop()
         threading.Thread(target=self._watch, args=(loop, stop), daemon=True).start()
         try:
-            while self._told:
+            while self._subscriptions:
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), self._until_next_look())
-                await asyncio.sleep(GATHER_SECONDS)
+                    await asyncio.wait_for(self._wake.wait(), self._until_next_poll())
+                await asyncio.sleep(DEBOUNCE_SECONDS)
                 self._wake.clear()
-                await self._tell()
+                await self._publish()
         finally:
             stop.set()
 
@@ -206,69 +202,71 @@ class Hub:
                 self._open().store.change_stream.watch(changed, stop)
             except (DatabaseError, DatabaseUnavailable) as error:
                 _log.warning("changes could not be watched: %s", error)
-            except Exception:  # noqa: BLE001  # without it, all would be told late from now on
+            except Exception:  # noqa: BLE001  # without it, changes come by polling only
                 _log.exception("changes could not be watched")
             stop.wait(_PAUSE_SECONDS)
 
-    def _until_next_look(self) -> float:
+    def _until_next_poll(self) -> float:
         first = min(
-            (each.looked_at + each.channel.look_seconds for each in self._told.values()),
+            (each.read_at + each.feed.poll_seconds for each in self._subscriptions.values()),
             default=0.0,
         )
         return max(first - time.monotonic(), 0.0)
 
-    async def _tell(self) -> None:
+    async def _publish(self) -> None:
         changes, self._changes = self._changes, _Changes()
-        chosen = [each for each in self._told.values() if each.wanted(changes)]
+        chosen = [each for each in self._subscriptions.values() if each.is_due(changes)]
         if chosen:
-            await self._tell_to(chosen, changes)
+            await self._publish_to(chosen, changes)
 
-    async def _tell_to(self, chosen: Sequence[_Told], changes: _Changes) -> None:
+    async def _publish_to(self, chosen: Sequence[_Subscription], changes: _Changes) -> None:
         try:
             drawn = await run_in_threadpool(self._draw, chosen, changes)
         except (DatabaseError, DatabaseUnavailable) as error:
             _log.warning("nothing could be pushed: %s", error)
-        except Exception:  # noqa: BLE001  # whatever it is, the next look may go well
-            if len(chosen) > 1:  # one that cannot be drawn keeps no other from being told
-                for told in chosen:
-                    await self._tell_to([told], changes)
+        except Exception:  # noqa: BLE001  # the next reading may succeed
+            if len(chosen) > 1:  # one feed that fails does not stop the others
+                for subscription in chosen:
+                    await self._publish_to([subscription], changes)
                 return
             _log.exception("nothing was pushed")
         else:
-            for told, (shown, events) in zip(chosen, drawn, strict=True):
-                self._pass_on(told, shown, events)
+            for subscription, (shown, events) in zip(chosen, drawn, strict=True):
+                self._deliver(subscription, shown, events)
             return
-        for told in chosen:
-            told.looked_at = time.monotonic()
-            told.shown = None  # whatever it knew, it is told the whole afterwards
-            for listener in told.listeners:
-                listener.tell([_TROUBLE])
-                listener.begins = False
+        for subscription in chosen:
+            subscription.read_at = time.monotonic()
+            subscription.shown = None  # a snapshot follows
+            for listener in subscription.listeners:
+                listener.send([_TROUBLE])
+                listener.needs_snapshot = False
 
     def _draw(
-        self, chosen: Sequence[_Told], changes: _Changes
+        self, chosen: Sequence[_Subscription], changes: _Changes
     ) -> list[tuple[Json | None, list[Event] | None]]:
-        """Return what each channel shows now, with what those are told who know the former."""
+        """Return the snapshot of each feed, and the events for listeners with the last one."""
         studio = self._open()
         needed = set().union(*(each.needs(studio, changes) for each in chosen))
         reading = Reading(studio, needed)
         drawn = []
-        for told in chosen:
-            with speaking(told.channel.looker.language):
-                shown = told.channel.draw(reading)
-            before, events = told.shown, None
+        for subscription in chosen:
+            with speaking(subscription.feed.viewer.language):
+                shown = subscription.feed.draw(reading)
+            before, events = subscription.shown, None
             if shown is not None and before is not None:
-                patch = told.channel.patch(before, shown)
+                patch = subscription.feed.patch(before, shown)
                 events = None if patch is None else [Event("patch", patch)] if patch else []
             drawn.append((shown, events))
         return drawn
 
-    def _pass_on(self, told: _Told, shown: Json | None, events: list[Event] | None) -> None:
-        told.looked_at = time.monotonic()
-        told.shown = shown
+    def _deliver(
+        self, subscription: _Subscription, shown: Json | None, events: list[Event] | None
+    ) -> None:
+        subscription.read_at = time.monotonic()
+        subscription.shown = shown
         whole = [_GONE] if shown is None else [Event("snapshot", shown)]
-        over = shown is not None and not told.channel.goes_on(shown)
-        for listener in told.listeners:
-            news = whole if listener.begins or events is None else events
-            listener.begins = False
-            listener.tell([*news, _ENDED] if over else news)
+        over = shown is not None and not subscription.feed.is_live(shown)
+        for listener in subscription.listeners:
+            news = whole if listener.needs_snapshot or events is None else events
+            listener.needs_snapshot = False
+            listener.send([*news, _ENDED] if over else news)

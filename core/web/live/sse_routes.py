@@ -1,4 +1,4 @@
-"""The routes by which pages are kept up to date: pushed as Server-Sent Events, or asked for."""
+"""The routes that keep pages up to date: Server-Sent Events, or single snapshots."""
 
 import asyncio
 import json
@@ -23,78 +23,78 @@ from core.web.http.security_headers import NO_STORE
 from core.web.identity.middleware import whose
 from core.web.identity.session_cache import LiveSessions
 from core.web.inbox.feeds import BellFeed, NoticesFeed
-from core.web.live.feeds import CARDS, CardsChannel, Channel, JobChannel, Looker, look
+from core.web.live.feeds import CARDS, CardsFeed, Feed, JobFeed, Viewer, read_feed
 from core.web.live.hub import LAST_EVENTS, Event, Hub, Listener
-from core.web.resources import Studio
+from core.web.resources import WebStudio
 from core.web.text.dates import zone_of
 
 Json = dict[str, Any]
 
-BEAT_SECONDS: Final = 5  # between two signs of life, by which both sides notice a dead connection
+HEARTBEAT_SECONDS: Final = 5  # by which both sides notice a dead connection
 LIFE_SECONDS: Final = 600.0  # then the browser connects again
 _SEND_SECONDS: Final = 20.0
-_FAREWELL_SECONDS: Final = 2.0  # for a stream to end well when the server stops
+_SHUTDOWN_SECONDS: Final = 2.0  # for streams to end when the server stops
 _ID_CHARACTERS: Final = 100
 _MOST_CARDS: Final = 200
 
 
 def event_routes(
-    open_studio: Callable[[], Studio], sessions: LiveSessions, hub: Hub
+    open_studio: Callable[[], WebStudio], sessions: LiveSessions, hub: Hub
 ) -> list[Route]:
-    """Return the routes: for a job, for the cards of one's recent work, and for one's notices.
+    """Return the routes for a job, for the cards of a user's recent jobs, and for their notices.
 
     `GET /jobs/{id}/events`, `GET /events/cards`, `/events/notices` and `/events/bell` push: first
     `snapshot`, then `patch`, and `ended`, `gone` or `trouble`; see `core.web.live.hub.Event`.
-    The same with `/live` answer once with the snapshot. In the query: `zone`, the zone of the
-    times; for a job `share`, the key of the link that it is looked at by; for cards their `limit`.
+    The same with `/live` respond with one snapshot. In the query: `zone`, the time zone; for a
+    job `share`, the key of the share link that is used; for cards their `limit`.
 
     Args:
         open_studio: returns the shared studio; may raise `DatabaseUnavailable`.
-        sessions: tells when a login ends.
-        hub: tells what changes.
+        sessions: signal when a login ends.
+        hub: publishes what changes.
     """
 
-    async def push(request: Request, channel: Channel) -> Response:
-        if hub.is_full(channel.looker):
+    async def push(request: Request, feed: Feed) -> Response:
+        if hub.is_full(feed.viewer):
             raise TooManyStreams
         with ExitStack() as opened:
-            listener = opened.enter_context(hub.listening(channel))
+            listener = opened.enter_context(hub.subscribe(feed))
             opened.enter_context(_ending(listener, sessions, request))
             first = _checked(await listener.next())
             stopping = anyio.Event()  # the server stops
             opened.enter_context(_closing(listener, stopping.wait()))
             return _Stream(_written(first, listener), stopping, opened.pop_all())
 
-    async def ask(_request: Request, channel: Channel) -> Response:
-        shown = await run_in_threadpool(lambda: look(open_studio(), channel))
+    async def respond_once(_request: Request, feed: Feed) -> Response:
+        shown = await run_in_threadpool(lambda: read_feed(open_studio(), feed))
         if shown is None:
             raise _nothing()
         return JSONResponse(shown, headers=NO_STORE)
 
     return [
-        _route("/jobs/{id}/events", push, _job_channel),
-        _route("/jobs/{id}/live", ask, _job_channel),
-        _route("/events/cards", push, _card_channel),
-        _route("/events/cards/live", ask, _card_channel),
-        _route("/events/notices", push, _notices_channel),
-        _route("/events/notices/live", ask, _notices_channel),
-        _route("/events/bell", push, _bell_channel),  # asked for by `GET /bell`
+        _route("/jobs/{id}/events", push, _job_feed),
+        _route("/jobs/{id}/live", respond_once, _job_feed),
+        _route("/events/cards", push, _card_feed),
+        _route("/events/cards/live", respond_once, _card_feed),
+        _route("/events/notices", push, _notices_feed),
+        _route("/events/notices/live", respond_once, _notices_feed),
+        _route("/events/bell", push, _bell_feed),  # asked for by `GET /bell`
     ]
 
 
 def _route(
     path: str,
-    respond: Callable[[Request, Channel], Awaitable[Response]],
-    channel_of: Callable[[Request], Channel],
+    respond: Callable[[Request, Feed], Awaitable[Response]],
+    feed_of: Callable[[Request], Feed],
 ) -> Route:
     async def endpoint(request: Request) -> Response:
-        return await respond(request, channel_of(request))
+        return await respond(request, feed_of(request))
 
     return Route(path, endpoint)
 
 
 def _checked(first: Event | None) -> Event:
-    """Return the first event of a stream, where there is something to stream."""
+    """Return the first event of a stream; raise the error that it stands for."""
     if first is None:  # the login ended meanwhile
         raise LoginRequired
     if first.name == "trouble":
@@ -108,48 +108,48 @@ def _nothing() -> NotFound:
     return NotFound(_("There is nothing here, or not any more."))
 
 
-def _job_channel(request: Request) -> Channel:
-    looker, job_id = _looker(request), request.path_params["id"]
-    if not looker.share_key:
+def _job_feed(request: Request) -> Feed:
+    viewer, job_id = _viewer(request), request.path_params["id"]
+    if not viewer.share_key:
         logged_in(request)
     if not job_id.isascii() or len(job_id) > _ID_CHARACTERS:
         raise _nothing()
-    return JobChannel(looker, job_id)
+    return JobFeed(viewer, job_id)
 
 
-def _card_channel(request: Request) -> Channel:
+def _card_feed(request: Request) -> Feed:
     logged_in(request)
-    looker = _looker(request)
+    viewer = _viewer(request)
     try:
         limit = int(request.query_params.get("limit", CARDS))
     except ValueError:
         limit = CARDS
-    return CardsChannel(looker, min(max(limit, 1), _MOST_CARDS))
+    return CardsFeed(viewer, min(max(limit, 1), _MOST_CARDS))
 
 
-def _notices_channel(request: Request) -> Channel:
+def _notices_feed(request: Request) -> Feed:
     logged_in(request)
-    return NoticesFeed(_looker(request))
+    return NoticesFeed(_viewer(request))
 
 
-def _bell_channel(request: Request) -> Channel:
+def _bell_feed(request: Request) -> Feed:
     logged_in(request)
-    return BellFeed(_looker(request))
+    return BellFeed(_viewer(request))
 
 
-def _looker(request: Request) -> Looker:
-    asked = request.query_params
-    return Looker(
+def _viewer(request: Request) -> Viewer:
+    query = request.query_params
+    return Viewer(
         user_id=whose(request),
-        share_key=asked.get("share", "") if "id" in request.path_params else "",
-        zone=str(zone_of(asked.get("zone"))),
+        share_key=query.get("share", "") if "id" in request.path_params else "",
+        zone=str(zone_of(query.get("zone"))),
         language=language(),
     )
 
 
 @contextmanager
 def _ending(listener: Listener, sessions: LiveSessions, request: Request) -> Iterator[None]:
-    """Close a listener when its login ends, and after a while in any case."""
+    """Close a listener when its login ends, and after `LIFE_SECONDS` in any case."""
     with ExitStack() as opened:
         later = asyncio.get_running_loop().call_later(LIFE_SECONDS, listener.close)
         opened.callback(later.cancel)
@@ -161,7 +161,7 @@ def _ending(listener: Listener, sessions: LiveSessions, request: Request) -> Ite
 
 @contextmanager
 def _closing(listener: Listener, waiting: Coroutine[Any, Any, object]) -> Iterator[None]:
-    """Close a listener once something has been waited for."""
+    """Close a listener when `waiting` is done."""
     task = asyncio.create_task(waiting)
     task.add_done_callback(lambda _task: listener.close())
     try:
@@ -178,12 +178,12 @@ async def _written(first: Event, listener: Listener) -> AsyncIterator[ServerSent
         event = None if event.name in LAST_EVENTS else await listener.next()
 
 
-def _beat() -> ServerSentEvent:
-    return ServerSentEvent("1", event="beat")  # browsers tell scripts of no event without data
+def _heartbeat() -> ServerSentEvent:
+    return ServerSentEvent("1", event="beat")  # browsers ignore events without data
 
 
 class _Stream(EventSourceResponse):
-    """A stream that gives back what was opened for it, however it ends."""
+    """A stream that closes what was opened for it, however it ends."""
 
     def __init__(
         self, events: AsyncIterator[ServerSentEvent], stopping: anyio.Event, opened: ExitStack
@@ -191,11 +191,11 @@ class _Stream(EventSourceResponse):
         super().__init__(
             events,
             headers=NO_STORE,
-            ping=BEAT_SECONDS,
-            ping_message_factory=_beat,
+            ping=HEARTBEAT_SECONDS,
+            ping_message_factory=_heartbeat,
             send_timeout=_SEND_SECONDS,
             shutdown_event=stopping,
-            shutdown_grace_period=_FAREWELL_SECONDS,
+            shutdown_grace_period=_SHUTDOWN_SECONDS,
         )
         self._opened = opened
 

@@ -37,7 +37,7 @@ from core.store import DatabaseError, DatabaseUnavailable
 from core.web.http.requests import requester
 from core.web.identity.cookies import STREAMLIT_COOKIES, Identity
 from core.web.login.oidc_client import basic_secret, callback_address, with_userinfo
-from core.web.resources import Studio
+from core.web.resources import WebStudio
 
 REFUSED: Final = {
     "unreachable": N_(
@@ -133,7 +133,7 @@ class ProviderMiddleware:
     Such a login is logged, and leads back to the login page with a sentence.
     """
 
-    def __init__(self, app: ASGIApp, open_studio: Callable[[], Studio]) -> None:
+    def __init__(self, app: ASGIApp, open_studio: Callable[[], WebStudio]) -> None:
         self._app = app
         self._open_studio = open_studio
         _streamlits_log.addFilter(_CAUGHT)

@@ -26,7 +26,7 @@ from core.web.identity.cookies import Identity
 from core.web.identity.middleware import whose
 from core.web.identity.session_cache import LiveSessions
 from core.web.pages import LOGIN, page_paths
-from core.web.resources import Studio
+from core.web.resources import WebStudio
 
 CONCURRENT_LOGINS: Final = 8  # logins in one process
 
@@ -66,7 +66,7 @@ def own_page(wanted: str) -> str:
 
 
 def auth_routes(
-    open_studio: Callable[[], Studio], identity: Identity, sessions: LiveSessions
+    open_studio: Callable[[], WebStudio], identity: Identity, sessions: LiveSessions
 ) -> list[Route]:
     """Return `POST /auth/login` and `POST /auth/logout`.
 
@@ -110,7 +110,9 @@ def auth_routes(
     ]
 
 
-async def _end(request: Request, open_studio: Callable[[], Studio], sessions: LiveSessions) -> None:
+async def _end(
+    request: Request, open_studio: Callable[[], WebStudio], sessions: LiveSessions
+) -> None:
     """End the session that a request came with, in all tabs.
 
     Raises:
@@ -149,7 +151,7 @@ async def _read(request: Request) -> _Typed:
 
 
 def _enter(
-    open_studio: Callable[[], Studio], identity: Identity, typed: _Typed, who: Requester
+    open_studio: Callable[[], WebStudio], identity: Identity, typed: _Typed, who: Requester
 ) -> Entered:
     studio = open_studio()
     accounts = Accounts(studio.store, studio.settings)
@@ -164,7 +166,7 @@ def _enter(
     return accounts.log_in(typed.user_id, typed.passphrase, who)
 
 
-def _note(open_studio: Callable[[], Studio], reason: str, who: Requester) -> None:
+def _note(open_studio: Callable[[], WebStudio], reason: str, who: Requester) -> None:
     try:
         studio = open_studio()
         Accounts(studio.store, studio.settings).note_refusal("", reason, who)
