@@ -81,10 +81,10 @@ class Store:
             self._database, self.assets, self.users, budgets or {}, assumed_costs or {}
         )
         self.jobs = JobStore(self._database, self.budgets)
-        self.settlement = SettlementStore(client, self._database)
-        self.job_actions = JobActionStore(client, self._database, self.budgets, self.settlement)
+        self.settlement = SettlementStore(self._database)
+        self.job_actions = JobActionStore(self._database, self.budgets, self.settlement)
         self.library = LibraryStore(self._database)
-        self.bin = BinStore(client, self._database, self.settlement)
+        self.bin = BinStore(self._database, self.settlement)
         self.queue = QueueStore(self._database)
         self.kept_replies = KeptReplyStore(self._database)
         self.leases = LeaseStore(self._database)
@@ -102,7 +102,7 @@ class Store:
         self.activity = ActivityStore(self._database)
         self.change_stream = ChangeStream(self._database)
         self.eta = EtaStore(self._database)
-        self.repairs = RepairStore(client, self._database)
+        self.repairs = RepairStore(self._database)
         self.account_deletion = AccountDeletion(
             self._database,
             self.job_actions,

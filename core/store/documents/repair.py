@@ -13,7 +13,6 @@ from typing import Any, Final
 import bson
 from bson.codec_options import CodecOptions
 from bson.raw_bson import RawBSONDocument
-from pymongo import MongoClient, timeout
 from pymongo.client_session import ClientSession
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
@@ -37,6 +36,7 @@ from core.models import (
     now,
 )
 from core.store.documents.reading import Fault, Reading, look, mends
+from core.store.documents.transaction import in_transaction
 
 Stored = dict[str, Any]
 
@@ -92,15 +92,9 @@ class Damage:
 
 
 class RepairStore:
-    """Looks through all collections.
+    """Looks through all collections."""
 
-    Args:
-        client: opens transactions.
-        database: where everything is.
-    """
-
-    def __init__(self, client: MongoClient[Stored], database: Database[Stored]) -> None:
-        self._client = client
+    def __init__(self, database: Database[Stored]) -> None:
         self._database = database
         self._quarantine = database["quarantine"]
 
@@ -139,8 +133,7 @@ class RepairStore:
             return True
 
         try:
-            with timeout(_SECONDS), self._client.start_session() as session:
-                return session.with_transaction(write)
+            return in_transaction(self._database, write, _SECONDS)
         except DuplicateKeyError:
             if damage.collection == "users":
                 return False
@@ -177,8 +170,7 @@ class RepairStore:
             self._quarantine.delete_one({"_id": kept_id}, session=session)
 
         try:
-            with timeout(_SECONDS), self._client.start_session() as session:
-                session.with_transaction(write)
+            in_transaction(self._database, write, _SECONDS)
         except DuplicateKeyError:
             raise InvalidInput(
                 f"{kept_id!r} has something that only one document may have, and another one of "

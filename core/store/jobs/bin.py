@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
-from pymongo import DESCENDING, MongoClient, timeout
+from pymongo import DESCENDING
 from pymongo.client_session import ClientSession
 from pymongo.database import Database
 
@@ -31,8 +31,8 @@ from core.models import (
 from core.store.accounts.account_deletion import QUIET_SECONDS
 from core.store.documents.lease import NOW, from_now
 from core.store.documents.reading import read, read_each
+from core.store.documents.transaction import in_transaction
 from core.store.jobs.settlement import SettlementStore
-from core.store.spending.budgets import STORE_SECONDS
 
 Document = dict[str, Any]
 
@@ -47,18 +47,15 @@ class BinStore:
     """Puts items into the bin, takes them out again, and removes those whose time is over.
 
     Args:
-        client: opens transactions.
         database: where everything is.
         settlement: settles jobs that items are removed from.
     """
 
     def __init__(
         self,
-        client: MongoClient[Document],
         database: Database[Document],
         settlement: SettlementStore,
     ) -> None:
-        self._client = client
         self._database = database
         self._settlement = settlement
 
@@ -90,8 +87,7 @@ class BinStore:
                 )
             self._database["assets"].update_many({"job_id": job_id}, binned, session=session)
 
-        with timeout(STORE_SECONDS), self._client.start_session() as session:
-            session.with_transaction(write)
+        in_transaction(self._database, write)
 
     def restore(self, owner: str, asset_ids: Sequence[str]) -> None:
         """Take a user's items out of the bin; their job, and what was not made of it, comes along.
@@ -110,8 +106,7 @@ class BinStore:
             unmade = {"job_id": {"$in": job_ids}, "state": {"$ne": str(AssetState.DONE)}}
             self._database["assets"].update_many(binned | unmade, out, session=session)
 
-        with timeout(STORE_SECONDS), self._client.start_session() as session:
-            session.with_transaction(write)
+        in_transaction(self._database, write)
 
     def remove(self, owner: str, asset_ids: Sequence[str]) -> None:
         """Have items that lie in a user's bin removed for good by the next sweep.
@@ -188,5 +183,4 @@ class BinStore:
                 database[name].delete_many(of_job, session=session)
             database["jobs"].delete_one({"_id": asset.job_id}, session=session)
 
-        with timeout(STORE_SECONDS), self._client.start_session() as session:
-            session.with_transaction(write)
+        in_transaction(self._database, write)

@@ -5,7 +5,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from pymongo import ASCENDING, MongoClient, timeout
+from pymongo import ASCENDING, timeout
 from pymongo.client_session import ClientSession
 from pymongo.database import Database
 
@@ -17,8 +17,9 @@ from core.models import (
 )
 from core.store.documents.expressions import number_at
 from core.store.documents.lease import NOW
+from core.store.documents.transaction import STORE_SECONDS, in_transaction
 from core.store.jobs.settlement import SettlementStore
-from core.store.spending.budgets import STORE_SECONDS, BudgetStore
+from core.store.spending.budgets import BudgetStore
 from core.store.work.queue import QUEUED
 
 Document = dict[str, Any]
@@ -33,7 +34,6 @@ class JobActionStore:
     """Changes a user's items, each job settled with them; another user's are left alone.
 
     Args:
-        client: opens transactions.
         database: where jobs and items are.
         budgets: allow what costs money again.
         settlement: settles the jobs.
@@ -41,12 +41,11 @@ class JobActionStore:
 
     def __init__(
         self,
-        client: MongoClient[Document],
         database: Database[Document],
         budgets: BudgetStore,
         settlement: SettlementStore,
     ) -> None:
-        self._client = client
+        self._database = database
         self._budgets = budgets
         self._settlement = settlement
         self._jobs = database["jobs"]
@@ -82,8 +81,7 @@ class JobActionStore:
         def write(session: ClientSession) -> int:
             return self._change(query, changes, session)
 
-        with timeout(STORE_SECONDS), self._client.start_session() as session:
-            return session.with_transaction(write)
+        return in_transaction(self._database, write)
 
     def retry(self, job_id: str, user_id: str, asset_id: str | None = None) -> int:
         """Make failed and cancelled items again where that pays for nothing a second time.
@@ -139,8 +137,7 @@ class JobActionStore:
         def write(session: ClientSession) -> int:
             return self._change(query, again, session)
 
-        with timeout(STORE_SECONDS), self._client.start_session() as session:
-            return session.with_transaction(write)
+        return in_transaction(self._database, write)
 
     def put_first(self, job_id: str, user_id: str, asset_id: str | None = None) -> int:
         """Have a job's waiting items, or one of them, made before all others of their user.

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from pymongo import ASCENDING, MongoClient, ReturnDocument, timeout
+from pymongo import ASCENDING, ReturnDocument
 from pymongo.client_session import ClientSession
 from pymongo.database import Database
 
@@ -30,7 +30,7 @@ from core.models import (
 from core.store.documents.lease import free, held
 from core.store.documents.placeholders import ended, is_over
 from core.store.documents.reading import look, mends, read, read_each
-from core.store.spending.budgets import STORE_SECONDS
+from core.store.documents.transaction import in_transaction
 
 Document = dict[str, Any]
 
@@ -38,8 +38,8 @@ Document = dict[str, Any]
 class SettlementStore:
     """Settles jobs from their assets, and plans how they are announced."""
 
-    def __init__(self, client: MongoClient[Document], database: Database[Document]) -> None:
-        self._client = client
+    def __init__(self, database: Database[Document]) -> None:
+        self._database = database
         self._jobs = database["jobs"]
         self._assets = database["assets"]
         self._receipts = database["receipts"]
@@ -56,8 +56,7 @@ class SettlementStore:
         Raises:
             KeyError: there is no such job.
         """
-        with timeout(STORE_SECONDS), self._client.start_session() as session:
-            return session.with_transaction(lambda session: self.settle_within(job_id, session))
+        return in_transaction(self._database, lambda session: self.settle_within(job_id, session))
 
     def settle_within(self, job_id: str, session: ClientSession) -> JobStatus:
         """Settle a job within a transaction; see `settle`."""
@@ -170,13 +169,12 @@ class SettlementStore:
                 self._outbox.delete_one(key | given_up, session=session)
                 self._outbox.update_one(key, {"$setOnInsert": row}, upsert=True, session=session)
 
-        with timeout(STORE_SECONDS), self._client.start_session() as session:
-            session.with_transaction(write)
+        in_transaction(self._database, write)
 
     def _notices(self, job: Job, session: ClientSession) -> list[Notice]:
         """Return what announces a job that has ended now, one row a channel."""
         # By the clock that sends them; what a command returns has no zone.
-        ended_at = self._client.admin.command("hello")["localTime"].replace(tzinfo=UTC)
+        ended_at = self._database.client.admin.command("hello")["localTime"].replace(tzinfo=UTC)
         settings = read(User, self._users.find_one({"_id": job.user_id}, session=session) or {})
         try:
             due_at = job.notify.due_at(ended_at)

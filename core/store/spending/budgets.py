@@ -7,13 +7,14 @@ from datetime import UTC, datetime
 from threading import Lock
 from typing import Any, Final, TypeVar
 
-from pymongo import ReplaceOne, ReturnDocument, timeout
+from pymongo import ReplaceOne, ReturnDocument
 from pymongo.client_session import ClientSession
 from pymongo.database import Database
 
 from core.i18n import gettext as _
 from core.models import Asset, AssetState, Cost, InvalidInput, Kind, new_id
 from core.store.accounts.users import UserStore
+from core.store.documents.transaction import STORE_SECONDS, in_transaction
 from core.store.jobs.assets import AssetStore
 from core.store.spending import costs
 from core.store.spending.balances import DIGITS, Balance, month_of, next_month, refusal
@@ -22,7 +23,6 @@ Document = dict[str, Any]
 T = TypeVar("T")
 
 _LOCKS: Final = 64
-STORE_SECONDS: Final = 10  # somebody waits; the driver alone would try for two minutes
 _KEPT_TIMES: Final = ("queued_at", "submitted_at", "started_at")
 
 
@@ -54,7 +54,7 @@ class BudgetStore:
         budgets: Mapping[str, float],
         assumed: Mapping[str, float],
     ) -> None:
-        self._client = database.client
+        self._database = database
         self._items = database["assets"]
         self._receipts = database["receipts"]
         self._turns = database["spending"]
@@ -123,8 +123,7 @@ class BudgetStore:
         turn = self._locks[hash(user_id) % len(self._locks)]
         waited = bool(self.budgets) and turn.acquire(timeout=STORE_SECONDS)
         try:
-            with timeout(STORE_SECONDS), self._client.start_session() as session:
-                return session.with_transaction(write)
+            return in_transaction(self._database, write)
         finally:
             if waited:
                 turn.release()
@@ -348,7 +347,7 @@ class BudgetStore:
 
     def _moment(self) -> datetime:
         """Return the time by the clock of the database."""
-        moment: datetime = self._client.admin.command("hello")["localTime"]
+        moment: datetime = self._database.client.admin.command("hello")["localTime"]
         return moment.replace(tzinfo=UTC)  # what a command returns has no zone
 
 

@@ -15,7 +15,7 @@ from pymongo import ASCENDING, DESCENDING
 from pymongo.database import Database
 
 from core.models import ACTIVE_STATES, OPEN_STATES, Asset, AssetState, now
-from core.store.work.queue import QUEUED, Lane
+from core.store.work.queue import QUEUED, Lane, of_lane
 
 Document = dict[str, Any]
 Found = TypeVar("Found")
@@ -135,7 +135,7 @@ class EtaStore:
 
         def count() -> Backlog:
             group = {"$group": {"_id": "$user_id", "items": {"$sum": 1}}}
-            found = self._assets.aggregate([{"$match": {"state": QUEUED} | _of(lane)}, group])
+            found = self._assets.aggregate([{"$match": {"state": QUEUED} | of_lane(lane)}, group])
             users = ((each["_id"], each["items"]) for each in found)
             return Backlog({user: items for user, items in users if isinstance(user, str)})
 
@@ -152,7 +152,7 @@ class EtaStore:
         return self._remembered(
             ("active", lane),
             _COUNTED_SECONDS,
-            lambda: self._assets.count_documents(states | _of(lane)),
+            lambda: self._assets.count_documents(states | of_lane(lane)),
         )
 
     def _order(self, lane: Lane, user_id: str) -> dict[tuple[str, str, int], int]:
@@ -161,7 +161,7 @@ class EtaStore:
         def look() -> dict[tuple[str, str, int], int]:
             order = ("next_attempt_at", "job_id", "kind", "slot")
             found = self._assets.find(
-                {"state": QUEUED, "user_id": user_id} | _of(lane),
+                {"state": QUEUED, "user_id": user_id} | of_lane(lane),
                 {"_id": False} | dict.fromkeys(order, True),
             )
             last = found.sort([(key, ASCENDING) for key in order]).limit(_MOST_AHEAD)
@@ -230,8 +230,3 @@ def _took(document: Document) -> float | None:
         return None
     span: float = (times[1] - times[0]).total_seconds()
     return span
-
-
-def _of(lane: Lane) -> Document:
-    provider, model = lane
-    return {"provider": provider, "model": model}

@@ -73,11 +73,11 @@ class QueueStore:
 
     def users(self, lane: Lane) -> list[str]:
         """Return whose items wait in a lane, in alphabetical order."""
-        return sorted(self._distinct("user_id", {"state": QUEUED} | _of(lane)))
+        return sorted(self._distinct("user_id", {"state": QUEUED} | of_lane(lane)))
 
     def due(self, lane: Lane, user_id: str, limit: int) -> list[str]:
         """Return the ids of a user's next items in a lane, oldest job first."""
-        query = _DUE | _of(lane) | {"user_id": user_id}
+        query = _DUE | of_lane(lane) | {"user_id": user_id}
         found = self._assets.find(query, {"_id": True}).sort(_IN_ORDER).limit(limit)
         return [document["_id"] for document in found]
 
@@ -85,7 +85,7 @@ class QueueStore:
         """Return a lane's items that a provider may be working on while nobody follows them."""
         ids = []
         for query in (_ABANDONED, _DUE | _AT_PROVIDER):
-            found = self._assets.find(query | _of(lane), {"_id": True}).limit(limit)
+            found = self._assets.find(query | of_lane(lane), {"_id": True}).limit(limit)
             ids += [document["_id"] for document in found]
         return ids[:limit]
 
@@ -236,6 +236,7 @@ def _begun(job_id: object) -> datetime:
         return now()
 
 
-def _of(lane: Lane) -> Document:
+def of_lane(lane: Lane) -> Document:
+    """Return what picks the items of a lane."""
     provider, model = lane
     return {"provider": provider, "model": model}
