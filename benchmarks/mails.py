@@ -56,7 +56,7 @@ def _send(
     fivefold: Fivefold, server: MailServer, number: int, connections: int, *, pictures: bool
 ) -> tuple[float, float]:
     """Return the seconds from the first mail to the last, and those of the notifier's processor."""
-    fivefold.store.email_addresses.vouch(USER, ADDRESS)
+    fivefold.store.email_addresses.confirm_locally(USER, ADDRESS)
     fill(fivefold.database, number, _previews(fivefold) if pictures else ())
     environment = os.environ | environment_of(server) | fivefold.environment
     environment["SMTP_CONNECTIONS"] = str(connections)

@@ -123,7 +123,7 @@ class Accounts:
             self._use(invitation, user_id)
             if not self._store.users.create(user_id, passphrase_hash=hashed):
                 if invitation is not None:
-                    self._store.invitations.give_back(invitation)
+                    self._store.invitations.release(invitation)
                 raise LoginRefused("taken", _(_NOT_FREE))
             proof = Method.PASSPHRASE if invitation is None else Method.INVITATION
             method = Method.USER_ID if hashed is None else proof
@@ -214,12 +214,12 @@ class Accounts:
             raise InvalidInput(_(_ADMIN_KEEPS))
         self._store.login_sessions.revoke_all(user_id, but=keep)  # also where what follows fails
         self._store.invitations.withdraw_for(user_id)
-        if not self._store.users.protect(user_id, hashed) and hashed is None:
+        if not self._store.users.set_passphrase_hash(user_id, hashed) and hashed is None:
             raise InvalidInput(_(_ADMIN_KEEPS))  # it became one meanwhile, or is gone
         self._store.login_sessions.revoke_all(user_id, but=keep)
         if keep is not None:
             method = Method.USER_ID if hashed is None else Method.PASSPHRASE
-            self._store.login_sessions.prove(keep, method)
+            self._store.login_sessions.set_method(keep, method)
         self._store.login_throttle.forget_account(user_id)
 
     def change_passphrase(
@@ -337,7 +337,7 @@ class Accounts:
         self._use(invitation, user_id)
         if not self._store.users.create(user_id, subject=subject):
             if invitation is not None:
-                self._store.invitations.give_back(invitation)
+                self._store.invitations.release(invitation)
             raise LoginRefused("taken", _(_NOT_FREE))  # by another one at the same instant
 
     def _begin(
@@ -361,7 +361,7 @@ class Accounts:
             raise LoginRefused("replayed", str(error)) from None
         # Looked at last, so that no session outlives an account that is deleted, or a passphrase
         # that is changed, meanwhile.
-        if not self._store.users.enter(user_id, **known):
+        if not self._store.users.note_login(user_id, **known):
             self._store.login_sessions.revoke(session.id)
             raise LoginRefused("being deleted", _(_ENDING))
         return Entered(user_id, secret, session)

@@ -131,7 +131,7 @@ class ItemFile:
                 ours = self.asset.model_copy(update=kept)
                 with suppress(OSError, DatabaseError):  # the sweeper tries again
                     self.call.keeper.remove(ours)
-                    self._store.transitions.unkept(ours)
+                    self._store.transitions.forget_kept(ours)
 
         await asyncio.to_thread(finish)
 

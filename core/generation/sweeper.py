@@ -94,9 +94,9 @@ def remove_kept(store: Store, content: ContentStore) -> None:
         content: where replies are kept.
     """
     keeper = ReplyKeeper(store, content)
-    for asset in store.assets.kept_for_nothing(BATCH):
+    for asset in store.assets.finished_with_kept(BATCH):
         keeper.remove(asset)
-        store.transitions.unkept(asset)
+        store.transitions.forget_kept(asset)
 
 
 def empty_bin(store: Store, content: ContentStore, days: float) -> None:
@@ -136,7 +136,7 @@ def remove_accounts(store: Store, content: ContentStore) -> None:
 
 def _remove(store: Store, content: ContentStore, user_id: str) -> None:
     """Remove files before the documents that name them, or nobody would find them any more."""
-    store.account_deletion.ask(user_id)
+    store.account_deletion.request(user_id)
     for job_id, assets in store.assets.of_jobs(
         store.account_deletion.ended(user_id), binned=True
     ).items():

@@ -169,7 +169,7 @@ class Sender:
                 channel.send(recipient, message)
                 said = _said(notices, message)
         except NotConfirmed as reason:
-            outbox.put_off(notices, LOOK_AGAIN_SECONDS, str(reason), moment)
+            outbox.postpone(notices, LOOK_AGAIN_SECONDS, str(reason), moment)
         except DeliveryFailed as error:
             _log.info("%s was not sent over %s: %s", notices[0].id, channel.name, error)
             wait = max(error.retry_after or 0.0, BACKOFF.seconds(notices[0].attempts + 1))
@@ -201,7 +201,7 @@ class Sender:
     ) -> tuple[list[Notice], list[tuple[Job, list[Asset]]]]:
         """Return those of claimed rows that can be sent now, and their jobs."""
         job_ids = [notice.job_id for notice in claimed if notice.job_id is not None]
-        jobs = self._store.jobs.named(job_ids)
+        jobs = self._store.jobs.by_ids(job_ids)
         assets = self._store.assets.of_jobs(job_ids, binned=True)  # they were made all the same
         notices, found = [], []
         for notice in claimed:
@@ -212,7 +212,7 @@ class Sender:
             if job is None:
                 self._store.outbox.failed([notice], N_("The job was deleted."), None, self._clock())
             elif job.status == JobStatus.PROCESSING:  # tried again since it ended: not yet, then
-                self._store.outbox.put_off([notice], JOB_GOES_ON_SECONDS, None, self._clock())
+                self._store.outbox.postpone([notice], JOB_GOES_ON_SECONDS, None, self._clock())
             else:
                 notices.append(notice)
                 found.append((job, assets[job.id]))

@@ -22,7 +22,7 @@ def ensure_account(store: Store, user_id: str, address: str | None = None) -> No
     """
     store.users.ensure(user_id)
     if address is not None:
-        store.email_addresses.vouch(user_id, address)
+        store.email_addresses.confirm_locally(user_id, address)
 
 
 def choose_language(store: Store, user_id: str, code: str | None) -> None:
@@ -33,12 +33,12 @@ def choose_language(store: Store, user_id: str, code: str | None) -> None:
     """
     if code is not None and code not in LANGUAGES:
         raise InvalidInput(_("There is no such language here."))
-    store.users.choose(user_id, language=code)
+    store.users.set_preferences(user_id, language=code)
 
 
 def choose_stay(store: Store, user_id: str, *, stay: bool) -> None:
     """Store whether a user stays on the page Create after placing an order."""
-    store.users.choose(user_id, stay=stay)
+    store.users.set_preferences(user_id, stay=stay)
 
 
 def log_out(store: Store, session_id: str, user_id: str | None = None) -> bool:
@@ -135,7 +135,7 @@ def delete_own_account(
 
 def delete_account(store: Store, user_id: str) -> None:
     """Log a user out everywhere and have a worker delete everything of theirs."""
-    store.account_deletion.ask(user_id)
+    store.account_deletion.request(user_id)
 
 
 def _check_admin(store: Store, user_id: str) -> None:

@@ -94,7 +94,7 @@ def edit_items(store: Store, owner: str, edit: Edit) -> Edited:
         store.bin.restore(owner, ids)
     if edit.delete:
         store.bin.remove(owner, ids)
-    items = store.library.named(owner, ids)
+    items = store.library.by_ids(owner, ids)
     there = {item.id for item in items}
     return Edited(items, [each for each in ids if each not in there])
 
@@ -105,12 +105,12 @@ def rename_collection(store: Store, owner: str, collection: str, name: str) -> N
     Raises:
         InvalidInput: the new name cannot be used.
     """
-    store.library.rename(owner, collection, name)
+    store.library.rename_collection(owner, collection, name)
 
 
 def delete_collection(store: Store, owner: str, collection: str) -> None:
     """Delete a collection of a user's; its items stay in the library."""
-    store.library.dissolve(owner, collection)
+    store.library.delete_collection(owner, collection)
 
 
 def _finished(store: Store, owner: str, job_id: str) -> list[str]:

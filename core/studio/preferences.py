@@ -64,7 +64,7 @@ def choose_defaults(studio: Studio, user: User, notify: Notify, zone: str | None
         InvalidInput: they cannot be notified like this; the text says what to do.
     """
     check_preferences(notify, user, studio.channels())
-    studio.store.users.choose(user.id, notify=notify, zone=zone)
+    studio.store.users.set_preferences(user.id, notify=notify, zone=zone)
 
 
 def choose_webhook(store: Store, user: User, url: str, body_format: str | None) -> None:
@@ -79,12 +79,12 @@ def choose_webhook(store: Store, user: User, url: str, body_format: str | None) 
     Raises:
         InvalidInput: it is not an address that can be called; the text says why.
     """
-    store.users.choose(user.id, webhook=parse_webhook(url, body_format))
+    store.users.set_preferences(user.id, webhook=parse_webhook(url, body_format))
 
 
 def remove_webhook(store: Store, user: User) -> None:
     """Forget a user's webhook."""
-    store.users.choose(user.id, webhook=None)
+    store.users.set_preferences(user.id, webhook=None)
 
 
 def choose_email(store: Store, user: User, typed: str) -> str:
@@ -104,18 +104,18 @@ def choose_email(store: Store, user: User, typed: str) -> str:
     others = tuple(name for name in user.notify.channels if name != EMAIL)
     if not typed.strip():
         without = user.notify.model_copy(update={"channels": others})
-        store.users.choose(user.id, email=None, notify=without)
+        store.users.set_preferences(user.id, email=None, notify=without)
         store.notices.cancel_channel(user.id, EMAIL)
         return _("No mail is sent to you any more.")
     address = parse_address(typed)
     known = store.email_addresses.get(user.id, address)
     if known is None or not known.takes_mail:
-        store.email_addresses.ask(user.id, address)
+        store.email_addresses.request_confirmation(user.id, address)
         store.notices.add(user.id, NoticeKind.CONFIRM, EMAIL, address)
         if user.email is not None and not _confirmed(store, user.id, user.email):
             store.notices.readdress(user.id, user.email, address)  # it may have been a typing error
     switched_on = user.notify.model_copy(update={"channels": (*others, EMAIL)})
-    store.users.choose(user.id, email=address, notify=switched_on)
+    store.users.set_preferences(user.id, email=address, notify=switched_on)
     if known is not None and known.takes_mail:
         return _("Mail goes to {address}.").format(address=address)
     return _("Please follow the link in the mail that is sent to {address} now.").format(
@@ -135,7 +135,7 @@ def confirm_email(store: Store, token: str) -> EmailAddress | None:
     """
     found = store.email_addresses.confirm(token)
     if found is not None:
-        store.notices.hurry(found.user_id, found.address)
+        store.notices.retry_now(found.user_id, found.address)
     return found
 
 
@@ -156,7 +156,8 @@ def send_test(store: Store, user: User, channel: str) -> None:
         InvalidInput: the channel is not set up, or there were too many tests.
     """
     check_preferences(Notify(channels=(channel,)), user, channel_names())
-    if store.notices.added(user.id, NoticeKind.TEST, now() - timedelta(hours=1)) >= TESTS_AN_HOUR:
+    hour_ago = now() - timedelta(hours=1)
+    if store.notices.count_since(user.id, NoticeKind.TEST, hour_ago) >= TESTS_AN_HOUR:
         raise InvalidInput(
             _("You had {count} tests within an hour; please wait a while.").format(
                 count=TESTS_AN_HOUR

@@ -106,7 +106,7 @@ def test_none_is_lost_and_only_a_kill_between_sent_and_stored_doubles_one(
     raw: Database[dict[str, Any]],
     tmp_path: Path,
 ) -> None:
-    store.email_addresses.vouch(USER, ADDRESS)
+    store.email_addresses.confirm_locally(USER, ADDRESS)
     rows = fill(raw, NUMBER)
     chance = random.Random(7)
     kills: list[Kill] = []

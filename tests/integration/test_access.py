@@ -116,7 +116,7 @@ def test_deleting_the_account_ends_its_links_at_once(
     _, key = shared(store, image)
     guest = browser()
     assert guest.get(addresses(image.id, key)[0]).status_code == 200
-    store.account_deletion.ask("ana")
+    store.account_deletion.request("ana")
     assert {guest.get(each).status_code for each in addresses(image.id, key)} == {404}
 
 

@@ -121,7 +121,7 @@ def user(store: Store) -> User:
 
 
 def going_on(store: Store, *sessions: LoginSession) -> list[bool]:
-    living = store.login_sessions.living([each.id for each in sessions])
+    living = store.login_sessions.active([each.id for each in sessions])
     return [each.id in living for each in sessions]
 
 
@@ -140,7 +140,7 @@ def emptied(app: AppTest, *names: str) -> bool:
 
 def test_the_page_says_who_one_is(store: Store) -> None:
     session = account(store)
-    store.users.choose("ana", zone="Asia/Tokyo")
+    store.users.set_preferences("ana", zone="Asia/Tokyo")
     store._database["users"].update_one(  # noqa: SLF001  # no account can be made in the past
         {"_id": "ana"},
         {

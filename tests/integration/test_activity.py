@@ -380,12 +380,12 @@ def test_a_login_that_was_not_me_has_ended_and_i_am_told_what_to_do(store: Store
     [told] = app.warning
     assert told.value.startswith("That login has ended.")
     assert "set a passphrase on the page Account" in told.value
-    assert set(store.login_sessions.living([kept.id, stolen.id])) == {kept.id}
+    assert set(store.login_sessions.active([kept.id, stolen.id])) == {kept.id}
     again = disown(app, 1)
     assert again.warning[0].value.startswith("That login had ended already.")
     for row in (0, 99):  # somebody else's session, should a row ever name it; no row at all
         assert not disown(app, row).exception
-    assert set(store.login_sessions.living([kept.id, eves.id])) == {kept.id, eves.id}
+    assert set(store.login_sessions.active([kept.id, eves.id])) == {kept.id, eves.id}
 
 
 def test_only_a_login_that_began_a_session_of_another_browser_can_be_disowned(

@@ -131,8 +131,8 @@ def test_it_is_a_file_with_a_name_that_nobody_keeps(client: TestClient) -> None:
 def test_no_secret_is_in_it(client: TestClient, store: Store, content: FolderStore) -> None:
     made(store, content)
     log_in(client, "ana")
-    store.users.choose("ana", webhook=HOOK)
-    store.users.protect("ana", HASHED)
+    store.users.set_preferences("ana", webhook=HOOK)
+    store.users.set_passphrase_hash("ana", HASHED)
     claimed = claim(store, stored_job(store)[1][0].id)
     assert claimed is not None
     assert claimed.lease is not None
@@ -307,7 +307,7 @@ def test_somebody_whose_account_was_removed_a_moment_ago_gets_none(
     client: TestClient, store: Store
 ) -> None:
     log_in(client, "ana")
-    store.account_deletion.ask("ana")
+    store.account_deletion.request("ana")
     store.account_deletion.forget("ana")
     assert client.get(PATH).status_code == 401
 

@@ -101,7 +101,7 @@ def test_the_last_that_was_deleted_is_the_first_in_the_bin(store: Store, made: l
 def test_deleted_twice_is_not_kept_longer(store: Store, made: list[Asset]) -> None:
     put(store, made[0], binned_at=MOMENT)
     store.bin.put("ana", [made[0].id])
-    [asset] = store.library.named("ana", [made[0].id])
+    [asset] = store.library.by_ids("ana", [made[0].id])
     assert asset.binned_at == MOMENT
 
 
@@ -447,7 +447,7 @@ def test_a_database_that_breaks_off_is_tried_again(
 ) -> None:
     store.bin.put("ana", ids(made[:1]))
     with (
-        patch.object(store.jobs, "settle_within", side_effect=AutoReconnect("gone")),
+        patch.object(store.settlement, "settle_within", side_effect=AutoReconnect("gone")),
         pytest.raises(AutoReconnect),
     ):
         empty_bin(store, content, 0)
@@ -486,7 +486,7 @@ def test_an_account_in_removal_takes_its_bin_along(
     empty_bin(store, content, 30)
     database = store._database  # noqa: SLF001
     database["jobs"].update_many({}, {"$set": {"updated_at": EPOCH}})
-    store.account_deletion.ask("ana")
+    store.account_deletion.request("ana")
     database["users"].update_one({"_id": "ana"}, {"$set": {"deleting_at": EPOCH}})
     remove_accounts(store, content)
     assert store.users.get("ana") is None

@@ -437,7 +437,7 @@ class Life:
         if not jobs or self.chance.random() < 0.2:
             ordered(self.store)
         elif self.chance.random() < 0.05:
-            self.store.account_deletion.ask("ana")
+            self.store.account_deletion.request("ana")
             remove_accounts(self.store, self.content)
         else:
             self.chance.choice(acts)(self.chance.choice(jobs).id)
@@ -519,7 +519,7 @@ def test_an_account_that_is_made_anew_goes_on_with_its_budget(
         assert store.budgets.spent("ana") == {"USD": 2.5}
         with pytest.raises(InvalidInput, match=r"0.5 USD is left"):
             ordered(store, 0.1)
-        store.account_deletion.ask("ana")
+        store.account_deletion.request("ana")
         remove_accounts(store, content)
         assert store.users.get("ana") is None
         assert store.budgets.spent("Ana".lower()) == {"USD": 2.5}
@@ -543,7 +543,7 @@ def test_what_a_removed_account_held_stays_held(with_budget: Open, content: Fold
     store.users.create("ana")
     _, assets = ordered(store)
     made(store, assets[0])
-    store.account_deletion.ask("ana")
+    store.account_deletion.request("ana")
     remove_accounts(store, content)
     store.users.create("ana")
     with pytest.raises(InvalidInput, match="has not said"):
@@ -559,7 +559,7 @@ def test_the_process_that_removes_an_account_need_not_know_of_budgets(
     thrifty.users.create("ana")
     _, assets = ordered(thrifty, 0.2)
     made(thrifty, assets[0], actual=0.2)
-    store.account_deletion.ask("ana")
+    store.account_deletion.request("ana")
     remove_accounts(store, content)  # a worker elsewhere, whose environment lacks BUDGETS
     thrifty.users.create("ana")
     assert thrifty.budgets.spent("ana") == {"USD": 0.2}
@@ -572,7 +572,7 @@ def test_without_budgets_nothing_of_a_removed_account_is_kept(
     store.users.create("ana")
     _, assets = ordered(store, 0.2)
     made(store, assets[0], actual=0.2)
-    store.account_deletion.ask("ana")
+    store.account_deletion.request("ana")
     remove_accounts(store, content)
     assert raw["receipts"].count_documents({}) == 0
 
@@ -587,7 +587,7 @@ def test_what_was_kept_before_the_month_does_not_count_and_is_not_kept_again(
     made(store, assets[0], actual=0.2)
     last_month = now().replace(day=1) - timedelta(days=1)
     raw["assets"].update_many({}, {"$set": {"timings.queued_at": last_month}})
-    store.account_deletion.ask("ana")
+    store.account_deletion.request("ana")
     remove_accounts(store, content)
     assert raw["receipts"].count_documents({}) == 0
 

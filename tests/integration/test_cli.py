@@ -155,7 +155,7 @@ def test_an_address_on_the_command_line_counts_as_confirmed(
 def test_without_a_wish_the_users_own_settings_hold(store: Store, command: Command) -> None:
     store.users.ensure("ana")
     usual = Notify.read(["app"], daily="07:30", timezone="Asia/Tokyo")
-    store.users.choose("ana", notify=usual)
+    store.users.set_preferences("ana", notify=usual)
     assert generated(store, command) == usual
     wish = generated(store, command, "--notify-daily", "18:00", "--timezone", "Europe/Berlin")
     assert (wish.daily, wish.timezone) == ("18:00", "Europe/Berlin")

@@ -98,7 +98,7 @@ def test_an_account_that_exists_becomes_an_admin_and_keeps_its_passphrase(
 
 def test_what_is_being_deleted_becomes_no_admin(store: Store, user: Command) -> None:
     store.users.create("ana")
-    store.account_deletion.ask("ana")
+    store.account_deletion.request("ana")
     assert "is being deleted" in str(user("add", "ana", "--admin").code)
     assert not account(store).admin
 
@@ -211,7 +211,7 @@ def test_a_new_passphrase_ends_all_sessions_and_every_lock(store: Store, user: C
     )
     assert ran.out == "ana has a new passphrase, and is logged out everywhere.\n"
     assert matches(store.users.passphrase_hash("ana"), "another horse battery altogether")
-    assert store.login_sessions.living([session.id]) == {}
+    assert store.login_sessions.active([session.id]) == {}
     assert not locked(store, "account ana 198.51.100.7")
     ran = user("passphrase", "ana", "--passphrase-stdin", typed="\n")
     assert "has no passphrase any more" in ran.out
@@ -221,9 +221,9 @@ def test_a_new_passphrase_ends_all_sessions_and_every_lock(store: Store, user: C
 def test_accounts_are_listed_without_their_hashes(store: Store, user: Command) -> None:
     subject = Subject(issuer="https://id.example.org", subject="248289761001")
     store.users.create("ana", admin=True, passphrase_hash=hash_passphrase(PHRASE))
-    store.users.enter("ana")
+    store.users.note_login("ana")
     store.users.create("ben", subject=subject)
-    store.account_deletion.ask("ben")
+    store.account_deletion.request("ben")
     ran = user("list", "--json")
     ana, ben = json.loads(ran.out)
     assert set(ana) == {
@@ -276,7 +276,7 @@ def test_all_sessions_are_ended(store: Store, user: Command) -> None:
     store.users.create("ana")
     sessions = [store.login_sessions.begin(name, 30)[1] for name in ("ana", "ana", "eve")]
     assert user("log-out", "ana").out == "Ended 2 sessions of ana.\n"
-    assert set(store.login_sessions.living([each.id for each in sessions])) == {sessions[2].id}
+    assert set(store.login_sessions.active([each.id for each in sessions])) == {sessions[2].id}
 
 
 def test_an_account_is_removed_when_its_name_is_typed_again(store: Store, user: Command) -> None:

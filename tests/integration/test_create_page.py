@@ -278,7 +278,7 @@ def test_who_stays_can_order_the_next_at_once(store: Store) -> None:
 @pytest.mark.usefixtures("page_studio")
 def test_a_click_that_is_told_twice_is_one_order(store: Store) -> None:
     store.users.ensure("ana")
-    store.users.choose("ana", stay=True)
+    store.users.set_preferences("ana", stay=True)
     app = send(opened("create"), "a fox", at=5.0)
     send(app, "a fox", at=5.0)
     assert len(store.jobs.of_user("ana")) == 1

@@ -235,7 +235,7 @@ def test_whatever_a_browser_sends_orders_nothing_and_harms_nobody(web: Web, stor
             if number % 10 == 9:
                 tab.close()  # what one message did to a tab does not hide what the next one does
         tab.close()
-        if store.login_sessions.under("user_id").living([session.id]) == {}:
+        if store.login_sessions.under("user_id").active([session.id]) == {}:
             secret, session = store.login_sessions.begin("eve", 30)  # it logged itself out
     assert failures == []
     assert len({page for page, _ in seen}) >= len(PAGES) - 2

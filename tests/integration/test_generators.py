@@ -840,7 +840,7 @@ def test_a_clip_is_followed_by_the_next_worker_and_paid_once(
         making = asyncio.create_task(bench.make(clip.id))
         await until(lambda: bench.asset(clip.id).state == AssetState.RUNNING)
         if not orderly:  # it writes nothing any more
-            monkeypatch.setattr(bench.store.leases, "hand_back", lambda *_, **__: None)
+            monkeypatch.setattr(bench.store.transitions, "hand_back", lambda *_, **__: None)
         making.cancel()
         await asyncio.wait([making])
         await first.close()

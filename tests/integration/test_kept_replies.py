@@ -188,7 +188,7 @@ def test_a_task_that_could_not_be_stored_is_known_all_the_same(
     def broken(*_: object) -> None:
         raise TypeError("cannot encode object")
 
-    monkeypatch.setattr(bench.store.leases, "running", broken)
+    monkeypatch.setattr(bench.store.transitions, "running", broken)
     run(bench.make())
     assert bench.asset().remote_id == f"remote-{bench.first}"
     monkeypatch.undo()
@@ -325,7 +325,7 @@ def killed_while(bench: Bench, method: str, monkeypatch: pytest.MonkeyPatch) -> 
         raise Killed
 
     for name in {method, "failed", "unknown", "hand_back"}:
-        monkeypatch.setattr(bench.store.leases, name, die)
+        monkeypatch.setattr(bench.store.transitions, name, die)
     run(bench.make())
     monkeypatch.undo()
     lease = bench.asset().lease

@@ -156,7 +156,7 @@ def test_why_a_message_was_not_sent_is_said_in_the_readers_language(
     client: TestClient, store: Store
 ) -> None:
     failure = DeliveryFailed("The mail server refuses this address: 550 no.", permanent=True)
-    store.email_addresses.ask("ana", "ana@example.org")
+    store.email_addresses.request_confirmation("ana", "ana@example.org")
     store.notices.add("ana", NoticeKind.CONFIRM, "email", "ana@example.org")
     box = Mailbox(failure)
     sender(store, box).send_due(box)
@@ -204,7 +204,7 @@ def test_a_message_speaks_its_recipients_language(
     store: Store, ordered: str | None, chosen: str | None, title: str
 ) -> None:
     store.users.create("ana")
-    store.users.choose("ana", language=chosen)
+    store.users.set_preferences("ana", language=chosen)
     job = ended(store, ordered, ("app",))
     app, terminal = Recorder(), Terminal()
     assert sender(store, app).send_due(app) == 1
@@ -218,7 +218,7 @@ def test_a_message_speaks_its_recipients_language(
 
 def test_a_letter_is_german(store: Store, content: FolderStore) -> None:
     with speaking("de"):
-        store.email_addresses.ask("ana", "ana@example.org")
+        store.email_addresses.request_confirmation("ana", "ana@example.org")
         store.notices.add("ana", NoticeKind.CONFIRM, "email", "ana@example.org")
     box = Letterbox(content)
     assert sender(store, box).send_due(box) == 1

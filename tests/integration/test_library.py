@@ -86,7 +86,7 @@ def test_pages_show_every_item_once_in_order(
         put(store, asset, **{"timings.saved_at": MOMENT})  # of the same moment, and of all ratings
     wanted = Filter(owner="ana", sort=sort)
     every = all_pages(store, wanted, limit)
-    stored = {each.id: each for each in store.library.named("ana", ids(made))}
+    stored = {each.id: each for each in store.library.by_ids("ana", ids(made))}
     signs = {
         Sort.NEWEST: lambda each: (each.timings["saved_at"], each.id),
         Sort.OLDEST: lambda each: (each.timings["saved_at"], each.id),
@@ -298,8 +298,8 @@ def test_nothing_of_the_library_scans_the_collection(store: Store, made: list[As
         store.library.facets("ana")
         store.library.facets("ana", binned=True)
         store.library.change("ana", [made[0].id], Change(collect="x", uncollect="y"))
-        store.library.rename("ana", "x", "z")
-        store.library.dissolve("ana", "z")
+        store.library.rename_collection("ana", "x", "z")
+        store.library.delete_collection("ana", "z")
         store.bin.put("ana", [made[0].id])
         store.bin.restore("ana", [made[0].id])
         store.bin.put_job("ana", made[0].job_id)
@@ -360,28 +360,28 @@ def test_what_is_made_of_items_is_kept(store: Store, made: list[Asset]) -> None:
     for each in made:
         put(store, each, collections=[], favourite=False, rating=0)
     store.library.change("ana", some, Change(favourite=True, rating=4, collect="  Füchse   & Co "))
-    for asset in store.library.named("ana", some):
+    for asset in store.library.by_ids("ana", some):
         assert (asset.favourite, asset.rating, asset.collections) == (True, 4, ("Füchse & Co",))
     store.library.change("ana", some[:1], Change(note=" for\nMum ", rating=0, collect="b"))
     store.library.change("ana", some[:1], Change(uncollect="Füchse & Co", favourite=False))
-    [asset] = store.library.named("ana", some[:1])
+    [asset] = store.library.by_ids("ana", some[:1])
     assert (asset.favourite, asset.rating, asset.collections) == (False, 0, ("b",))
     assert asset.note == "for\nMum"
-    assert not any(each.favourite for each in store.library.named("ana", ids(made[3:])))
+    assert not any(each.favourite for each in store.library.by_ids("ana", ids(made[3:])))
 
 
 def test_nothing_of_others_is_changed(store: Store, made: list[Asset]) -> None:
     before = store.assets.of_job(made[0].job_id)
     change = Change(favourite=True, rating=1, note="mine", collect="c", uncollect="d")
     store.library.change("eve", [made[0].id], change)
-    store.library.rename("eve", "Favourite places", "x")
-    store.library.dissolve("eve", "Favourite places")
+    store.library.rename_collection("eve", "Favourite places", "x")
+    store.library.delete_collection("eve", "Favourite places")
     store.bin.put("eve", ids(made))
     with pytest.raises(InvalidInput):
         store.bin.put_job("eve", made[0].job_id)
     store.bin.remove("eve", ids(made))
     assert store.assets.of_job(made[0].job_id) == before
-    assert store.library.named("eve", ids(made)) == []
+    assert store.library.by_ids("eve", ids(made)) == []
 
 
 @pytest.mark.parametrize(
@@ -433,13 +433,13 @@ def test_a_collection_is_renamed_joined_and_dissolved(store: Store, made: list[A
         put(store, each, collections=[])
     put(store, made[0], collections=["a", "$b"])
     put(store, made[1], collections=["a"], binned_at=now())
-    store.library.rename("ana", "a", "c")
-    stored = {each.id: each.collections for each in store.library.named("ana", ids(made[:2]))}
+    store.library.rename_collection("ana", "a", "c")
+    stored = {each.id: each.collections for each in store.library.by_ids("ana", ids(made[:2]))}
     assert stored == {made[0].id: ("$b", "c"), made[1].id: ("c",)}
-    store.library.rename("ana", "c", "$b")
-    [asset] = store.library.named("ana", [made[0].id])
+    store.library.rename_collection("ana", "c", "$b")
+    [asset] = store.library.by_ids("ana", [made[0].id])
     assert asset.collections == ("$b",)
-    store.library.dissolve("ana", "$b")
+    store.library.delete_collection("ana", "$b")
     assert store.library.facets("ana").collections == {}
 
 

@@ -278,11 +278,11 @@ def test_who_sets_a_passphrase_goes_on_by_it_and_who_removes_it_without(
     log_in(client, "ana")
     [session] = store.login_sessions.of_user("ana")
     accounts, strict = Accounts(store, settings), store.login_sessions.under("passphrase")
-    assert strict.living([session.id]) == {}
+    assert strict.active([session.id]) == {}
     accounts.change_passphrase("ana", "", RIGHT, session.id, VISITOR)
-    assert list(strict.living([session.id])) == [session.id]
+    assert list(strict.active([session.id])) == [session.id]
     accounts.change_passphrase("ana", RIGHT, "", session.id, VISITOR)
-    assert strict.living([session.id]) == {}
+    assert strict.active([session.id]) == {}
     assert is_in(client)
 
 
@@ -599,7 +599,7 @@ def test_a_recovery_link_is_for_the_account_that_it_was_made_for_not_a_later_one
     invite = store.invitations.make("terminal", "boss")
     kept = store._database["invites"].find_one({})  # noqa: SLF001  # what a race would leave
     assert kept is not None
-    store.account_deletion.ask("boss")
+    store.account_deletion.request("boss")
     body = {"register": True, "invite": invite}
     assert tried(browser(), "", "another one, long", **body)[0] == 403
     store.account_deletion.forget("boss")
@@ -665,7 +665,7 @@ def test_an_admins_passphrase_cannot_be_taken_away(store: Store, settings: Setti
         accounts.change_passphrase("boss", RIGHT, "", None, VISITOR)
     with pytest.raises(InvalidInput, match="always has a passphrase"):
         accounts.set_passphrase("boss", None)
-    assert not store.users.protect("boss", None)
+    assert not store.users.set_passphrase_hash("boss", None)
     assert store.users.passphrase_hash("boss") == HASHED
 
 
@@ -709,13 +709,13 @@ def test_an_admin_may_be_made_while_the_owner_takes_the_passphrase_away(
 def test_who_takes_a_deleted_admins_id_is_no_admin(browser: OpenBrowser, store: Store) -> None:
     store.users.create("boss", admin=True, passphrase_hash=HASHED)
     invite = store.invitations.make("boss")
-    store.account_deletion.ask("boss")
+    store.account_deletion.request("boss")
     store.account_deletion.forget("boss")
     assert tried(browser(), "boss")[0] == 200
     user = store.users.get("boss")
     assert user is not None
     assert not user.admin
-    store.users.protect("boss", HASHED)
+    store.users.set_passphrase_hash("boss", HASHED)
     store.users.make_admin("boss", admin=True)
     assert store.invitations.get(invite) is None  # what the former one made stays ended
 

@@ -32,7 +32,7 @@ def client(settings: Settings, store: Store, content: FolderStore) -> Iterator[T
 @pytest.fixture
 def asked(store: Store) -> EmailAddress:
     """Ana's address, whose owner was asked and has not answered."""
-    return store.email_addresses.ask("ana", "a&b@example.org")
+    return store.email_addresses.request_confirmation("ana", "a&b@example.org")
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def test_the_button_confirms_and_what_waited_is_due_at_once(
 ) -> None:
     waiting = store.notices.add("ana", NoticeKind.JOB, "email", asked.address)
     [claimed] = store.outbox.claim("email", "test:1", 60)
-    store.outbox.put_off([claimed], 3600, "It is not confirmed yet.")
+    store.outbox.postpone([claimed], 3600, "It is not confirmed yet.")
     assert store.outbox.claim("email", "test:1", 60) == []
 
     answer = client.post(f"/mail/confirm/{asked.confirm_token}")
@@ -103,7 +103,7 @@ def test_a_link_that_ended_confirms_nothing_and_says_so(
 def test_a_newer_link_takes_the_place_of_an_older(
     client: TestClient, store: Store, asked: EmailAddress
 ) -> None:
-    newer = store.email_addresses.ask("ana", asked.address)
+    newer = store.email_addresses.request_confirmation("ana", asked.address)
     assert client.post(f"/mail/confirm/{asked.confirm_token}").status_code == 404
     assert stored(store).confirmed_at is None
     assert client.post(f"/mail/confirm/{newer.confirm_token}").status_code == 200

@@ -152,8 +152,8 @@ def test_what_was_moved_is_not_hurried_by_a_confirmation(store: Store) -> None:
     job, mail = ended_job(store, EMAIL), Mailbox()
     assert sender(store, mail).send_due(mail) == 0
     assert store.notices.reschedule(rows(store, job)["email"].id, "ana", now() + SOON)
-    store.email_addresses.vouch("ana", "ana@example.org")
-    store.notices.hurry("ana", "ana@example.org")
+    store.email_addresses.confirm_locally("ana", "ana@example.org")
+    store.notices.retry_now("ana", "ana@example.org")
     assert sender(store, mail).send_due(mail) == 0
 
 
@@ -196,7 +196,7 @@ def test_a_lease_that_nobody_works_on_is_not_renewed(
         name: ClassVar[str] = "email"
 
     job = ended_job(store, APP)
-    store.email_addresses.vouch("ana", "ana@example.org")
+    store.email_addresses.confirm_locally("ana", "ana@example.org")
     ended_job(store, EMAIL)
     app, busy = Recorder(), Busy()
     both = sender(store, app, busy, lease_seconds=1.0)
@@ -204,7 +204,7 @@ def test_a_lease_that_nobody_works_on_is_not_renewed(
     sending.start()
     assert busy.begun.wait(120)
     with monkeypatch.context() as broken:
-        broken.setattr(store.jobs, "named", lambda _: (_ for _ in ()).throw(AutoReconnect("gone")))
+        broken.setattr(store.jobs, "by_ids", lambda _: (_ for _ in ()).throw(AutoReconnect("gone")))
         with pytest.raises(AutoReconnect):
             both.send_due(app)
     other = Recorder()
@@ -267,7 +267,7 @@ def test_a_corrected_address_gets_what_waits_for_the_former_one(store: Store) ->
 def test_a_row_waits_as_long_as_the_link_works_however_old_it_is(store: Store, raw: Raw) -> None:
     job, mail = ended_job(store, EMAIL), Mailbox()
     raw["outbox"].update_many({}, {"$set": {"created_at": now() - timedelta(days=10)}})
-    store.email_addresses.ask("ana", "ana@example.org")
+    store.email_addresses.request_confirmation("ana", "ana@example.org")
     assert sender(store, mail).send_due(mail) == 0
     assert rows(store, job)["email"].status == "due"
     raw["addresses"].update_many({}, {"$set": {"confirm_until": now() - timedelta(minutes=1)}})
@@ -312,7 +312,7 @@ def test_one_outage_is_one_however_many_threads_meet_it(store: Store) -> None:
             self.together.wait()
             raise ChannelDown("The mail server is off.")
 
-    store.email_addresses.vouch("ana", "ana@example.org")
+    store.email_addresses.confirm_locally("ana", "ana@example.org")
     for _ in range(4):
         ended_job(store, EMAIL)
     mail = Four()
@@ -328,14 +328,14 @@ def test_who_has_lost_its_lease_sends_nothing(
     store: Store, monkeypatch: pytest.MonkeyPatch, *, taken_over: bool, sent: int
 ) -> None:
     ended_job(store, APP)
-    app, find = Recorder(), store.jobs.named
+    app, find = Recorder(), store.jobs.by_ids
 
     def slowly(job_ids: list[str]) -> dict[str, Job]:
         time.sleep(0.4)  # longer than the lease
         assert not taken_over or store.outbox.claim("app", "other", 60)
         return find(job_ids)
 
-    monkeypatch.setattr(store.jobs, "named", slowly)
+    monkeypatch.setattr(store.jobs, "by_ids", slowly)
     assert sender(store, app, lease_seconds=0.3).send_due(app) == sent
     assert len(app.taken) == sent
 

@@ -217,7 +217,7 @@ def test_a_receiver_that_asks_to_wait_is_waited_for(store: Store) -> None:
 
 
 def test_a_broken_channel_holds_back_no_other_and_is_left_alone_for_a_while(store: Store) -> None:
-    store.email_addresses.vouch("ana", "ana@example.org")
+    store.email_addresses.confirm_locally("ana", "ana@example.org")
     jobs = [ended_job(store, EMAIL.model_copy(update={"channels": ("email", "app")})) for _ in "ab"]
     mail, app = Mailbox(*[ChannelDown("The mail server is off.")] * 9), Recorder()
     both = sender(store, mail, app)
@@ -256,14 +256,14 @@ def test_mail_waits_until_its_address_is_confirmed(store: Store) -> None:
     row = rows(store, job)["email"]
     assert row.status == "due"
     assert "until the address is confirmed" in str(row.error)
-    asked = store.email_addresses.ask("ana", "ana@example.org")
+    asked = store.email_addresses.request_confirmation("ana", "ana@example.org")
     store.notices.add("ana", NoticeKind.CONFIRM, "email", "ana@example.org")
     assert sender(store, mail).send_due(mail) == 1
     [(recipient, question)] = mail.taken
     assert question.link == f"{LINKS}/mail/confirm/{asked.confirm_token}"
     assert "/mail/unsubscribe/" in recipient.unsubscribe, "who was asked can end that, too"
     assert store.email_addresses.confirm(str(asked.confirm_token)) is not None
-    store.notices.hurry("ana", "ana@example.org")
+    store.notices.retry_now("ana", "ana@example.org")
     assert sender(store, mail).send_due(mail) == 1
     recipient, message = mail.taken[-1]
     assert message.jobs[0].job_id == job.id
@@ -271,7 +271,7 @@ def test_mail_waits_until_its_address_is_confirmed(store: Store) -> None:
 
 
 def test_another_users_confirmation_counts_for_that_user_only(store: Store) -> None:
-    store.email_addresses.vouch("ben", "ana@example.org")
+    store.email_addresses.confirm_locally("ben", "ana@example.org")
     ended_job(store, EMAIL)
     mail = Mailbox()
     assert sender(store, mail).send_due(mail) == 0
@@ -280,7 +280,7 @@ def test_another_users_confirmation_counts_for_that_user_only(store: Store) -> N
 def test_who_unsubscribed_gets_nothing_more_until_the_address_is_confirmed_again(
     store: Store,
 ) -> None:
-    address = store.email_addresses.vouch("ana", "ana@example.org")
+    address = store.email_addresses.confirm_locally("ana", "ana@example.org")
     assert store.email_addresses.unsubscribe(address.unsubscribe_token) is not None
     job, mail = ended_job(store, EMAIL), Mailbox()
     assert sender(store, mail).send_due(mail) == 0
@@ -288,8 +288,8 @@ def test_who_unsubscribed_gets_nothing_more_until_the_address_is_confirmed_again
     assert row.status == "failed"
     assert "wants no more mail" in str(row.error)
     with pytest.raises(InvalidInput, match="wants no more mail"):
-        store.email_addresses.vouch("ana", "ana@example.org")
-    asked = store.email_addresses.ask("ana", "ana@example.org")
+        store.email_addresses.confirm_locally("ana", "ana@example.org")
+    asked = store.email_addresses.request_confirmation("ana", "ana@example.org")
     again = store.email_addresses.confirm(str(asked.confirm_token))
     assert again is not None
     assert again.takes_mail
@@ -297,31 +297,31 @@ def test_who_unsubscribed_gets_nothing_more_until_the_address_is_confirmed_again
 
 def test_an_owner_is_not_asked_again_and_again(store: Store) -> None:
     for _ in range(3):
-        store.email_addresses.ask("ana", "ben@example.org")
+        store.email_addresses.request_confirmation("ana", "ben@example.org")
     with pytest.raises(InvalidInput, match="of this address"):
-        store.email_addresses.ask("eva", "ben@example.org")
+        store.email_addresses.request_confirmation("eva", "ben@example.org")
     for number in range(7):
-        store.email_addresses.ask("ana", f"x{number}@example.org")
+        store.email_addresses.request_confirmation("ana", f"x{number}@example.org")
     with pytest.raises(InvalidInput, match="by you"):
-        store.email_addresses.ask("ana", "y@example.org")
+        store.email_addresses.request_confirmation("ana", "y@example.org")
 
 
 def test_spellings_of_one_mailbox_are_counted_together(store: Store) -> None:
     for spelling in ("ben@example.org", "BEN@example.org", "ben+x@example.org"):
-        store.email_addresses.ask("ana", spelling)
+        store.email_addresses.request_confirmation("ana", spelling)
     with pytest.raises(InvalidInput, match="of this address"):
-        store.email_addresses.ask("eva", "Ben+y@example.org")
+        store.email_addresses.request_confirmation("eva", "Ben+y@example.org")
 
 
 def test_who_says_no_to_the_question_is_asked_by_nobody_any_more(store: Store) -> None:
-    asked = store.email_addresses.ask("ana", "ben@example.org")
+    asked = store.email_addresses.request_confirmation("ana", "ben@example.org")
     assert store.email_addresses.unsubscribe(asked.unsubscribe_token) is not None
     with pytest.raises(InvalidInput, match="does not want to be asked"):
-        store.email_addresses.ask("eva", "ben@example.org")
+        store.email_addresses.request_confirmation("eva", "ben@example.org")
 
 
 def test_a_link_to_confirm_works_once(store: Store) -> None:
-    asked = store.email_addresses.ask("ana", "ana@example.org")
+    asked = store.email_addresses.request_confirmation("ana", "ana@example.org")
     assert store.email_addresses.confirm(str(asked.confirm_token)) is not None
     assert store.email_addresses.confirm(str(asked.confirm_token)) is None
     assert store.email_addresses.confirm("") is None
@@ -332,10 +332,11 @@ def test_a_webhook_that_was_taken_away_is_said(store: Store) -> None:
         name: ClassVar[str] = "webhook"
 
     store.users.ensure("ana")
-    store.users.choose("ana", webhook=Webhook(url="https://x.example.org/secret", secret="whsec_x"))  # noqa: S106
+    webhook = Webhook(url="https://x.example.org/secret", secret="whsec_x")  # noqa: S106
+    store.users.set_preferences("ana", webhook=webhook)
     job, hook = ended_job(store, Notify(channels=("webhook",))), Hook()
     assert rows(store, job)["webhook"].recipient == "ana"
-    store.users.choose("ana", webhook=None)
+    store.users.set_preferences("ana", webhook=None)
     assert sender(store, hook).send_due(hook) == 0
     assert rows(store, job)["webhook"].status == "failed"
 
@@ -396,7 +397,7 @@ def test_a_user_whose_receiver_hangs_holds_up_no_other_where_users_take_turns(
     [next_one] = store.outbox.claim("app", "one", 60, in_turn=True)
     assert (hanging.user_id, next_one.user_id) == ("mallory", "ana")
     assert store.outbox.claim("app", "two", 60, in_turn=True) == []
-    store.outbox.put_off([hanging], 60, None)
+    store.outbox.postpone([hanging], 60, None)
     assert len(store.outbox.claim("app", "two", 60, in_turn=True)) == 1
 
 
@@ -453,7 +454,7 @@ def test_many_are_sent_side_by_side_and_each_once(store: Store) -> None:
 
 
 def test_what_failed_and_what_was_sent_to_the_app_is_what_the_app_tells(store: Store) -> None:
-    store.email_addresses.vouch("ana", "ana@example.org")
+    store.email_addresses.confirm_locally("ana", "ana@example.org")
     ended_job(store, Notify(channels=("app", "email"), email="ana@example.org"))
     mail, app = Mailbox(DeliveryFailed("550", permanent=True)), Recorder()
     both = sender(store, mail, app)

@@ -418,7 +418,7 @@ def at_once(store: Store, done: tuple[Asset, Asset], monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("core.store.accounts.account_deletion.QUIET_SECONDS", -1)
     monkeypatch.setattr("core.store.accounts.account_deletion.SETTLED_SECONDS", -1)
     store.users.ensure("ana")
-    store.account_deletion.ask("ana")
+    store.account_deletion.request("ana")
 
 
 @pytest.fixture

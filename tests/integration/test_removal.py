@@ -116,7 +116,7 @@ def lived(store: Store, content: FolderStore, user_id: str) -> tuple[Job, Job]:
     store.notices.add(user_id, NoticeKind.TEST, "app", user_id)
     sent = store.notices.add(user_id, NoticeKind.TEST, "desktop", user_id)
     store.outbox.sent({sent.id: ("Done", "It is done.")})
-    store.email_addresses.vouch(user_id, f"{user_id}@example.org")
+    store.email_addresses.confirm_locally(user_id, f"{user_id}@example.org")
     store.login_log.add(
         LoginEntry(user_id=user_id, outcome="accepted", reason="", address="", agent="", time=now())
     )
@@ -153,7 +153,7 @@ def test_nothing_of_a_removed_account_is_left_but_the_logs(
     lived(store, content, "ana")
     assert {name for name, found in documents(raw).items() if not found} == set()
     assert len(files(content, "ana")) == 6
-    store.account_deletion.ask("ana")
+    store.account_deletion.request("ana")
     remove_accounts(store, content)
     assert_only_logs_are_left(raw, content)
     assert store.account_deletion.due() == []
@@ -163,9 +163,9 @@ def test_what_is_asked_holds_at_once(store: Store, content: FolderStore, raw: Ra
     done, waiting = lived(store, content, "ana")
     secret, session = store.login_sessions.begin("ana", 30)
     assert secret
-    store.account_deletion.ask("ana")
-    assert not store.users.enter("ana")
-    assert store.login_sessions.living([session.id]) == {}
+    store.account_deletion.request("ana")
+    assert not store.users.note_login("ana")
+    assert store.login_sessions.active([session.id]) == {}
     assert store.shares.of_job(done.id, "ana") == []
     assert [row["status"] for row in raw["outbox"].find({"kind": "test"})] == ["sent"]
     assert raw["addresses"].count_documents({}) == 0
@@ -176,16 +176,16 @@ def test_what_is_asked_holds_at_once(store: Store, content: FolderStore, raw: Ra
 
 def test_asking_again_changes_nothing(store: Store, raw: Raw, content: FolderStore) -> None:
     lived(store, content, "ana")
-    store.account_deletion.ask("ana")
-    store.account_deletion.ask("ana")  # with the cancelled job's notice for the terminal
+    store.account_deletion.request("ana")
+    store.account_deletion.request("ana")  # with the cancelled job's notice for the terminal
     before = documents(raw)
-    store.account_deletion.ask("ana")
+    store.account_deletion.request("ana")
     assert documents(raw) == before
 
 
 def test_nobody_is_told_of_what_is_cancelled_by_that(store: Store, content: FolderStore) -> None:
     _, waiting = lived(store, content, "ana")
-    store.account_deletion.ask("ana")
+    store.account_deletion.request("ana")
     told = {row.channel for row in store.notices.of_job(waiting.id)}
     assert told <= {"terminal"}
 
@@ -199,7 +199,7 @@ def test_other_accounts_are_left_alone_however_alike_their_names(
         lived(store, content, user_id)
     before, files_before = documents(raw), files(content)
     lived(store, content, "ana")
-    store.account_deletion.ask("ana")
+    store.account_deletion.request("ana")
     remove_accounts(store, content)
     after = documents(raw)
     receipts = after["receipts"].items()
@@ -212,7 +212,7 @@ def test_other_accounts_are_left_alone_however_alike_their_names(
 
 def test_who_has_no_account_is_not_removed(store: Store, content: FolderStore) -> None:
     store.users.ensure("ana")
-    store.account_deletion.ask("eve")
+    store.account_deletion.request("eve")
     remove_accounts(store, content)
     assert store.account_deletion.due() == []
     assert store.users.get("ana") is not None
@@ -262,14 +262,14 @@ def test_broken_off_at_any_step_it_comes_to_the_same_end(
     while step < steps:
         lived(store, content, "ana")
         with broken_at(step) as broken, suppress(DatabaseError):
-            store.account_deletion.ask("ana")
+            store.account_deletion.request("ana")
             remove_accounts(store, content)
         if step < 0:
             steps = broken.steps
             assert steps > 30
         if step == 0:  # before the mark: it was not asked for, and the page says so
             assert store.account_deletion.due() == []
-            store.account_deletion.ask("ana")
+            store.account_deletion.request("ana")
         if step < steps - 1 and step >= 0:
             assert store.account_deletion.due() == ["ana"]
         remove_accounts(store, content)
@@ -283,7 +283,7 @@ def test_files_that_cannot_be_removed_keep_their_documents_and_nobody_elses(
 ) -> None:
     done = [lived(store, content, user_id)[0] for user_id in ("ana", "eve")]
     for user_id in ("ana", "eve"):
-        store.account_deletion.ask(user_id)
+        store.account_deletion.request(user_id)
 
     def remove(self: FolderStore, user_id: str, stored_path: str) -> None:
         if stored_path == f"{done[0].id}-video-1.mp4":
@@ -309,7 +309,7 @@ def test_what_ended_a_moment_ago_waits_for_who_may_still_be_saving(
     done, waiting = lived(store, content, "ana")
     an_hour_ago = {"$set": {"updated_at": now() - timedelta(hours=1)}}
     raw["jobs"].update_one({"_id": done.id}, an_hour_ago)
-    store.account_deletion.ask("ana")
+    store.account_deletion.request("ana")
     raw["users"].update_one({}, {"$set": {"deleting_at": now() - timedelta(hours=1)}})
     remove_accounts(store, content)
     assert [job.id for job in store.jobs.of_user("ana")] == [waiting.id]
@@ -323,7 +323,7 @@ def test_an_account_outlasts_every_order_that_has_not_seen_the_mark(
     store: Store, raw: Raw, content: FolderStore
 ) -> None:
     store.users.ensure("ana")
-    store.account_deletion.ask("ana")
+    store.account_deletion.request("ana")
     remove_accounts(store, content)
     assert store.account_deletion.due() == ["ana"]
     raw["users"].update_one({}, {"$set": {"deleting_at": now() - timedelta(minutes=2)}})
@@ -338,7 +338,7 @@ def test_a_job_with_an_item_that_came_back_to_life_is_not_ended(
     done, _ = lived(store, content, "ana")
     resumed = {"$set": {"state": "running", "cancel_requested": True}}
     raw["assets"].update_one({"job_id": done.id, "slot": 1, "kind": "image"}, resumed)
-    store.account_deletion.ask("ana")
+    store.account_deletion.request("ana")
     remove_accounts(store, content)
     assert [job.id for job in store.jobs.of_user("ana")] == [done.id]
 
@@ -377,7 +377,7 @@ def test_a_worker_in_the_middle_of_a_job_stops_it_and_then_nothing_is_left(
         bench.provider.hold.clear()
         async with bench.worker():
             await until(lambda: bench.states()[AssetState.RUNNING] == 10)
-            bench.store.account_deletion.ask("ana")
+            bench.store.account_deletion.request("ana")
             await until(lambda: bench.store.users.get("ana") is None)
 
     run(main())
@@ -395,7 +395,7 @@ def test_what_a_killed_worker_had_at_a_provider_is_stopped_there_first(
     bench = new_bench(FakeProvider(paid=True, resumable=True))
     bench.store.users.ensure("ana")
     bench.abandoned(AssetState.RUNNING, remote_id="remote-1")
-    bench.store.account_deletion.ask("ana")
+    bench.store.account_deletion.request("ana")
     remove_accounts(bench.store, bench.content)
     assert bench.asset().state in OPEN_STATES
 
@@ -430,7 +430,7 @@ def test_a_file_that_was_saved_while_its_item_was_cancelled_is_found(
     async def main() -> None:
         async with bench.worker(worker_concurrency=1):
             await until(committed.is_set)
-            bench.store.account_deletion.ask("ana")
+            bench.store.account_deletion.request("ana")
             await until(lambda: bench.status != JobStatus.PROCESSING)
             go_on.set()
 
@@ -467,21 +467,21 @@ def test_who_comes_back_after_everything_is_gone_saves_nothing(
 def test_a_refusal_of_mail_outlives_the_account_and_a_consent_does_not(store: Store) -> None:
     for user_id in ("ana", "eve"):
         store.users.create(user_id)
-    asked = store.email_addresses.ask("ana", "no@example.org")
+    asked = store.email_addresses.request_confirmation("ana", "no@example.org")
     store.email_addresses.unsubscribe(asked.unsubscribe_token)
-    store.email_addresses.vouch("ana", "yes@example.org")
-    store.account_deletion.ask("ana")
+    store.email_addresses.confirm_locally("ana", "yes@example.org")
+    store.account_deletion.request("ana")
     store.account_deletion.forget("ana")
     with pytest.raises(InvalidInput, match="does not want to be asked"):
-        store.email_addresses.ask("eve", "no@example.org")
+        store.email_addresses.request_confirmation("eve", "no@example.org")
     assert store.email_addresses.get("ana", "yes@example.org") is None
-    again = store.email_addresses.ask("eve", "yes@example.org")
+    again = store.email_addresses.request_confirmation("eve", "yes@example.org")
     assert not again.takes_mail
 
 
 def test_nothing_new_is_stored_for_an_account_that_ends(store: Store) -> None:
     store.users.create("ana")
-    store.account_deletion.ask("ana")
+    store.account_deletion.request("ana")
     with pytest.raises(InvalidInput, match="being deleted"):
         stored_job(store, "ana")
     assert store.jobs.of_user("ana") == []

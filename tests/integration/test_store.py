@@ -411,7 +411,7 @@ def test_nobody_reads_what_is_not_theirs(store: Store) -> None:
 def test_an_account_is_made_once_and_remembers_its_last_login(store: Store) -> None:
     assert [store.users.create("ana"), store.users.create("ana")] == [True, False]
     first = store.users.get("ana")
-    assert [store.users.enter("ana"), store.users.enter("eve")] == [True, False]
+    assert [store.users.note_login("ana"), store.users.note_login("eve")] == [True, False]
     again = store.users.get("ana")
     assert first is not None
     assert again is not None

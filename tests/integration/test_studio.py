@@ -106,7 +106,7 @@ def test_a_quote_says_what_the_budget_has_left(settings: Settings, studio: Studi
 def test_an_order_becomes_a_job_with_the_users_own_preferences(studio: Studio) -> None:
     studio.store.users.ensure("ana")
     usual = Notify.read(["app"], daily="07:30", timezone="Asia/Tokyo")
-    studio.store.users.choose("ana", notify=usual)
+    studio.store.users.set_preferences("ana", notify=usual)
     job = place_order(studio, Order(user_id="ana", prompt="the sea"))
     assert studio.store.jobs.get(job.id, "ana") == job
     assert (job.notify, len(items(studio, job))) == (usual, 10)

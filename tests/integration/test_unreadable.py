@@ -357,7 +357,7 @@ def readings(store: Store, studio: WebStudio, job_ids: list[str]) -> dict[str, C
     assert ana is not None
     found: dict[str, Callable[[], Any]] = {
         "jobs of the user": lambda: store.jobs.of_user("ana", 5000),
-        "named": lambda: store.jobs.named(job_ids),
+        "named": lambda: store.jobs.by_ids(job_ids),
         "processing": lambda: store.jobs.processing("ana", 5000),
         "prompts": lambda: store.jobs.prompts(job_ids),
         "history": lambda: store.jobs.history("ana", 1000),
@@ -380,7 +380,7 @@ def readings(store: Store, studio: WebStudio, job_ids: list[str]) -> dict[str, C
         "user ids": store.users.ids,
         "admins": store.users.admins,
         "sessions": lambda: store.login_sessions.of_user("ana"),
-        "living": lambda: store.login_sessions.living([f"session-{n}" for n in range(9999)]),
+        "living": lambda: store.login_sessions.active([f"session-{n}" for n in range(9999)]),
         "invites": store.invitations.open,
         "shares": lambda: store.shares.of_job("01", "ana"),
         "looks": lambda: store.shares.looks(["share-1"]),

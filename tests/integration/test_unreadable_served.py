@@ -135,7 +135,7 @@ def test_an_account_is_removed_with_all_that_cannot_be_read(
     assert good
     database = store._database  # noqa: SLF001
     for _again in range(40):
-        store.account_deletion.ask("ana")
+        store.account_deletion.request("ana")
         database["users"].update_one({"_id": "ana"}, {"$set": {"deleting_at": EPOCH}})
         database["jobs"].update_many({}, {"$set": {"updated_at": EPOCH}})
         for job_id in [*store.settlement.end_unreadable(), *store.settlement.unsettled()]:

@@ -57,7 +57,7 @@ class AccountDeletion:
         self._attempts = attempts
         self._addresses = addresses
 
-    def ask(self, user_id: str) -> None:
+    def request(self, user_id: str) -> None:
         """Mark an account to be removed, end its logins and shares, and stop what it costs.
 
         May be repeated, and is, until the account is gone: so also what a race or a kill let slip

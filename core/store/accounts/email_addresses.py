@@ -32,7 +32,7 @@ class EmailAddressStore:
         document = self._addresses.find_one({"_id": _id(user_id, address)})
         return None if document is None else _read(document)
 
-    def ask(self, user_id: str, address: str) -> EmailAddress:
+    def request_confirmation(self, user_id: str, address: str) -> EmailAddress:
         """Make a new link by which an address is confirmed; an earlier one ends.
 
         Raises:
@@ -86,7 +86,7 @@ class EmailAddressStore:
         )
         return None if document is None else _read(document)
 
-    def vouch(self, user_id: str, address: str) -> EmailAddress:
+    def confirm_locally(self, user_id: str, address: str) -> EmailAddress:
         """Store that an address was given on this machine's own command line.
 
         Raises:

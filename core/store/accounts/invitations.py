@@ -67,7 +67,7 @@ class InvitationStore:
         )
         return document is not None
 
-    def give_back(self, invite: Invitation) -> None:
+    def release(self, invite: Invitation) -> None:
         """Take back a use that came to nothing."""
         self._invites.update_one({"_id": invite.id}, {"$set": {"used_at": None, "used_by": None}})
 

@@ -94,19 +94,19 @@ class LoginSessionStore:
             raise InvalidInput(_("This login was used before. Please log in again.")) from None
         return secret, session
 
-    def living(self, ids: Iterable[str]) -> dict[str, LoginSession]:
+    def active(self, ids: Iterable[str]) -> dict[str, LoginSession]:
         """Return those of some sessions that have not ended, by id."""
         query = self._goes_on | {"_id": {"$in": list(ids)}, "expires_at": {"$gt": now()}}
         with timeout(ANSWER_SECONDS):  # every request waits for this
             found = list(self._sessions.find(query))
         return {each.id: each for each in read_each(LoginSession, found)}
 
-    def seen(self, session: LoginSession) -> None:
+    def touch(self, session: LoginSession) -> None:
         """Note that a session was used, where that is not known to the minute."""
         if now() - session.seen_at > SEEN:
             self._sessions.update_one({"_id": session.id}, {"$max": {"seen_at": now()}})
 
-    def prove(self, session_id: str, method: Method) -> None:
+    def set_method(self, session_id: str, method: Method) -> None:
         """Note what proves from now on who a session's user is."""
         self._sessions.update_one({"_id": session_id}, {"$set": {"method": str(method)}})
 

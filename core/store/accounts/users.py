@@ -73,7 +73,7 @@ class UserStore:
         found = None if document is None else document.get("passphrase_hash")
         return found if found is None or isinstance(found, str) else ""
 
-    def protect(self, user_id: str, passphrase_hash: str | None) -> bool:
+    def set_passphrase_hash(self, user_id: str, passphrase_hash: str | None) -> bool:
         """Store the hash of a passphrase, or that there is none, which no admin can have.
 
         Returns:
@@ -117,7 +117,7 @@ class UserStore:
         found = self._users.find().sort("_id", ASCENDING)
         return list(read_each(User, found))
 
-    def choose(self, user_id: str, **chosen: Any) -> None:  # noqa: ANN401  # fields of `User`
+    def set_preferences(self, user_id: str, **chosen: Any) -> None:  # noqa: ANN401  # fields of `User`
         """Store what a user has chosen: `notify`, `zone`, `language`, `email`, `webhook`."""
         document = User(id=user_id, created_at=now(), **chosen).to_document()
         self._users.update_one(
@@ -141,7 +141,7 @@ class UserStore:
             self._key = bytes(document["value"])
         return hmac.new(self._key, user_id.encode(), "sha256").hexdigest()
 
-    def enter(self, user_id: str, **known: str | None) -> bool:
+    def note_login(self, user_id: str, **known: str | None) -> bool:
         """Note a login.
 
         Args:

@@ -48,7 +48,7 @@ class AssetStore:
                 assets[asset.job_id].append(asset)
         return assets
 
-    def kept_for_nothing(self, limit: int) -> list[Asset]:
+    def finished_with_kept(self, limit: int) -> list[Asset]:
         """Return finished items of whose last call something is still kept."""
         query = {
             "state": str(AssetState.DONE),

@@ -67,7 +67,7 @@ class JobStore:
         found = self._jobs.find(query).sort("created_at", DESCENDING)
         return list(read_each(Job, found.limit(limit)))
 
-    def named(self, job_ids: Sequence[str]) -> dict[str, Job]:
+    def by_ids(self, job_ids: Sequence[str]) -> dict[str, Job]:
         """Return the given jobs, by id; those that there are."""
         found = self._jobs.find({"_id": {"$in": list(job_ids)}})
         return {job.id: job for job in read_each(Job, found)}

@@ -169,7 +169,7 @@ class LibraryStore:
         first, last = (min(times), max(times)) if times else (None, None)
         return replace(facets, first=first, last=last)
 
-    def named(self, owner: str, asset_ids: Sequence[str]) -> list[Asset]:
+    def by_ids(self, owner: str, asset_ids: Sequence[str]) -> list[Asset]:
         """Return those of the items that are a user's own, in the order of their ids.
 
         Those in the bin are among them, but none that is being removed.
@@ -204,7 +204,7 @@ class LibraryStore:
         if update:
             self._assets.update_many(own, update)
 
-    def rename(self, owner: str, collection: str, name: str) -> None:
+    def rename_collection(self, owner: str, collection: str, name: str) -> None:
         """Call a collection something else; where there is one of that name, they become one.
 
         Raises:
@@ -222,7 +222,7 @@ class LibraryStore:
         of_old = {"user_id": owner, "collections": old}
         self._assets.update_many(of_old, [{"$set": {"collections": renamed}}])
 
-    def dissolve(self, owner: str, collection: str) -> None:
+    def delete_collection(self, owner: str, collection: str) -> None:
         """Take a collection away; its items stay.
 
         Raises:

@@ -101,13 +101,13 @@ class NoticeStore:
         jobs = {"kind": {"$ne": str(NoticeKind.CONFIRM)}, "$expr": free()}
         self._rows.update_many(mail | jobs, {"$set": {"recipient": address}})
 
-    def added(self, user_id: str, kind: NoticeKind, since: datetime) -> int:
+    def count_since(self, user_id: str, kind: NoticeKind, since: datetime) -> int:
         """Return how many messages of a kind a user has had since a time."""
         statuses = {"$in": [str(each) for each in NoticeStatus]}  # the index begins with them
         query = {"user_id": user_id, "status": statuses, "kind": str(kind)}
         return self._rows.count_documents(query | {"created_at": {"$gte": since}})
 
-    def hurry(self, user_id: str, recipient: str) -> None:
+    def retry_now(self, user_id: str, recipient: str) -> None:
         """Let rows that waited for their recipient's address to be confirmed be tried at once."""
         waited = {"user_id": user_id, "status": DUE, "recipient": recipient}
         self._rows.update_many(waited | {"error": {"$ne": None}}, {"$set": {"due_at": DUE_NOW}})

@@ -173,7 +173,7 @@ class Outbox:
         }
         self._write(notices, changes)
 
-    def put_off(
+    def postpone(
         self, notices: Sequence[Notice], seconds: float, reason: str | None, moment: Moment = NOW
     ) -> None:
         """Let claimed rows wait, at no fault of their channel."""

@@ -168,7 +168,7 @@ class TransitionStore:
         file = {name: checked(Asset, name, value) for name, value in saved.items()}
         self._write(asset, file | ending | {"timings.saved_at": now()})
 
-    def unkept(self, asset: Asset) -> None:
+    def forget_kept(self, asset: Asset) -> None:
         """Store that nothing is kept any more of the call that made a finished item."""
         done = {"_id": asset.id, "state": str(AssetState.DONE)}
         self._assets.update_one(done, {"$pull": {"kept": {"call": asset.call}}})

@@ -204,7 +204,7 @@ def _prompts_seen(user: User, job_ids: Collection[str]) -> dict[str, str]:
     """
     return {
         job.id: shortened(job.prompt, TITLE_CHARACTERS)
-        for job in studio().store.jobs.named(list(job_ids)).values()
+        for job in studio().store.jobs.by_ids(list(job_ids)).values()
         if may_open(user, job)
     }
 

@@ -97,11 +97,11 @@ class LiveSessions:
                         event.set()
 
     def _living(self, ids: list[str]) -> dict[str, LoginSession]:
-        return self._open().living(ids)
+        return self._open().active(ids)
 
     def _find(self, session_id: str) -> LoginSession | None:
         sessions = self._open()
-        found = sessions.living([session_id]).get(session_id)
+        found = sessions.active([session_id]).get(session_id)
         if found is not None:
-            sessions.seen(found)
+            sessions.touch(found)
         return found

@@ -159,7 +159,7 @@ def _archive(request: Request, studio: WebStudio, body: bytes) -> Response:
         raise InvalidInput(_("That is too much at a time.")) from None
     access, view = _viewer(request, studio, form.get("user", [""])[0])
     ids = parse_ids([each for each in ",".join(form.get("ids", [])).split(",") if each])
-    items = studio.store.library.named(access.owner, ids)
+    items = studio.store.library.by_ids(access.owner, ids)
     if not view.owns:
         items = [item for item in items if item.binned_at is None]
     if not items:

@@ -44,7 +44,7 @@ def bundled(
         view: who looks, and when.
         address: where from.
     """
-    jobs = studio.store.jobs.named(list({asset.job_id for asset in assets}))
+    jobs = studio.store.jobs.by_ids(list({asset.job_id for asset in assets}))
     names = _names(assets, jobs)
 
     def entries() -> Iterator[tuple[str, Source]]:

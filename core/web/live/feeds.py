@@ -52,7 +52,7 @@ class Reading:
         self.jobs: Mapping[str, Job] = {}
         self.assets: Mapping[str, list[Asset]] = {}
         if job_ids:
-            self.jobs = studio.store.jobs.named(list(job_ids))
+            self.jobs = studio.store.jobs.by_ids(list(job_ids))
             self.assets = studio.store.assets.of_jobs(list(self.jobs))
         self._views: dict[str, View] = {}
         self._etas: dict[str, Eta] = {}
