@@ -216,16 +216,6 @@ IMAGES: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("what", list(IMAGES))
-def test_an_image_is_saved_whatever_its_answer_looks_like(
-    world: Scripted, tmp_path: Path, what: str
-) -> None:
-    world.create = IMAGES[what]
-    make(provider_of(world), IMAGE, tmp_path / "x")
-    assert (tmp_path / "x").read_bytes() == PNG
-    assert world.charges == 1
-
-
 def test_an_address_is_fetched_where_the_text_beside_it_is_empty(
     world: Scripted, tmp_path: Path
 ) -> None:
@@ -425,12 +415,16 @@ STREAMS: dict[str, str] = {
 }
 
 
-@pytest.mark.parametrize("what", list(STREAMS))
-def test_a_streamed_image_is_saved_whatever_is_around_it(
-    world: Scripted, tmp_path: Path, what: str
+@pytest.mark.parametrize(
+    ("request_", "answer"),
+    [pytest.param(IMAGE, answer, id=name) for name, answer in IMAGES.items()]
+    + [pytest.param(STREAMED, answer, id=f"streamed {name}") for name, answer in STREAMS.items()],
+)
+def test_an_image_is_saved_whatever_its_answer_looks_like(
+    world: Scripted, tmp_path: Path, request_: Request, answer: Any
 ) -> None:
-    world.create = STREAMS[what]
-    make(provider_of(world), STREAMED, tmp_path / "x")
+    world.create = answer
+    make(provider_of(world), request_, tmp_path / "x")
     assert (tmp_path / "x").read_bytes() == PNG
     assert world.charges == 1
 
