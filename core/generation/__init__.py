@@ -1,1 +1,1 @@
-"""From a stored job to saved files: dispatcher, engine, executor."""
+"""From a stored job to saved files: dispatcher, transport, executor."""

@@ -16,7 +16,7 @@ from typing import Final, TypeVar
 from core import telemetry
 from core.generation.leader_lease import LeaderLease
 from core.generation.priority_pool import without_queueing
-from core.generation.transport import BrokerUnavailable, Engine
+from core.generation.transport import BrokerUnavailable, Transport
 from core.models import Worker, new_id
 from core.providers.base import QUEUES
 from core.providers.registry import Catalogue
@@ -49,7 +49,7 @@ class Dispatcher:
 
     Args:
         store: the database.
-        engine: carries the messages.
+        transport: carries the messages.
         catalogue: the configured providers, for limits and queues.
         leader_lease: only the leader hands out.
         full: says that a disk is full; nothing new is begun then.
@@ -58,13 +58,13 @@ class Dispatcher:
     def __init__(
         self,
         store: Store,
-        engine: Engine,
+        transport: Transport,
         catalogue: Catalogue,
         leader_lease: LeaderLease,
         full: Callable[[], str],
     ) -> None:
         self._store = store
-        self._engine = engine
+        self._transport = transport
         self._catalogue = catalogue
         self._wake = asyncio.Event()
         self._served: dict[Lane, str] = {}  # whose turn was the last one in each lane
@@ -120,7 +120,7 @@ class Dispatcher:
         for number, batch in enumerate(batches):
             messages = [(asset_id, batch.ticket) for asset_id in batch.asset_ids]
             try:
-                await self._engine.send(batch.queue, messages)
+                await self._transport.send(batch.queue, messages)
             except BrokerUnavailable:
                 with suppress(DatabaseError):
                     await without_queueing(self._take_back, batches[number:])
@@ -133,7 +133,9 @@ class Dispatcher:
         queue = self._store.queue
         # Who has no broker looks in the database for what is handed out.
         workers = [
-            each for each in self._store.workers.alive() if each.broker in ("", self._engine.broker)
+            each
+            for each in self._store.workers.alive()
+            if each.broker in ("", self._transport.broker)
         ]
         limits = _Limits(self._catalogue, workers, queue)
         # Orphaned items are in flight at their provider already: they go first, unlimited.

@@ -1,4 +1,4 @@
-"""Bringing handed-out items to an ending: claim, make, and turn what happens into a state.
+"""Executing handed-out items: claim, run, and turn the outcome into a state.
 
 The executor holds a lease on each item and writes nothing without it.
 """
@@ -40,7 +40,7 @@ _log = logging.getLogger(__name__)
 
 
 class Executor:
-    """Carries items from queued to an ending, each in a task of its own.
+    """Executes items, each in a task of its own.
 
     Args:
         store: the database.
@@ -67,7 +67,7 @@ class Executor:
         }
 
     async def run(self, asset_id: str, ticket: str) -> None:
-        """Make one item. Returns when it has ended, was handed back, or is somebody else's.
+        """Execute one item. Returns when it has ended, was handed back, or is another worker's.
 
         Args:
             asset_id: the item.

@@ -46,7 +46,7 @@ class HeldItem:
     waiting: str = ""
 
     @property
-    def standing(self) -> tuple[float, str]:
+    def status(self) -> tuple[float, str]:
         """Progress and waiting, as they are stored."""
         return self.progress, self.waiting
 
@@ -126,9 +126,9 @@ class Heartbeat:
             await asyncio.sleep(LOOK_SECONDS)
             held = dict(self._held)
             moved = {
-                (asset_id, hold.token): hold.standing
+                (asset_id, hold.token): hold.status
                 for asset_id, hold in held.items()
-                if hold.standing != stored.get(hold, _NEW)
+                if hold.status != stored.get(hold, _NEW)
             }
             try:
                 for asset_id in await without_queueing(self._store.leases.to_cancel, self.owner):

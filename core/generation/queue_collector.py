@@ -8,7 +8,7 @@ from typing import Final
 
 from core.generation.leader_lease import LeaderLease
 from core.generation.priority_pool import without_queueing
-from core.generation.transport import Engine
+from core.generation.transport import Transport
 from core.store import DatabaseError, Store
 
 LOOK_SECONDS: Final = 0.5
@@ -23,22 +23,26 @@ class Collector:
 
     Args:
         store: the database.
-        engine: carries what is found to the executor.
+        transport: carries what is found to the executor.
         serves: the queues, and how many items of each at once.
         leader_lease: the leader sends to itself and does not look.
     """
 
     def __init__(
-        self, store: Store, engine: Engine, serves: Mapping[str, int], leader_lease: LeaderLease
+        self,
+        store: Store,
+        transport: Transport,
+        serves: Mapping[str, int],
+        leader_lease: LeaderLease,
     ) -> None:
         self._store = store
-        self._engine = engine
+        self._transport = transport
         self._serves = serves
         self._leader_lease = leader_lease
 
     async def run(self, stop: asyncio.Event) -> None:
         """Look from time to time, until `stop` is set."""
-        while not (stop.is_set() or self._engine.broker):
+        while not (stop.is_set() or self._transport.broker):
             if not self._leader_lease.held:
                 try:
                     await self._collect()
@@ -49,6 +53,6 @@ class Collector:
 
     async def _collect(self) -> None:
         for queue, at_once in self._serves.items():
-            if not self._engine.waiting(queue):  # else there is no room for more
+            if not self._transport.waiting(queue):  # else there is no room for more
                 found = await without_queueing(self._store.queue.tickets, queue, at_once)
-                await self._engine.send(queue, found)
+                await self._transport.send(queue, found)

@@ -33,7 +33,7 @@ class BrokerUnavailable(Exception):
     """The broker does not take messages at the moment."""
 
 
-class Engine:
+class Transport:
     """Sends items to the workers that serve their queue, and runs those that come here.
 
     Args:

@@ -1,4 +1,4 @@
-"""The worker process: dispatcher, engine and executor, until it is stopped."""
+"""The worker process: dispatcher, transport and executor, until it is stopped."""
 
 import asyncio
 import logging
@@ -18,7 +18,7 @@ from core.generation.leader_lease import LeaderLease
 from core.generation.priority_pool import without_queueing
 from core.generation.queue_collector import Collector
 from core.generation.sweeper import Sweeper
-from core.generation.transport import Engine
+from core.generation.transport import Transport
 from core.media.storage import open_content
 from core.models import Worker, new_id, now
 from core.providers.errors import ProviderError
@@ -68,7 +68,7 @@ class WorkerProcess:
         self._heartbeat = Heartbeat(store, self._owner, settings.lease_seconds)
         self._executor = Executor(store, catalogue, content, self._heartbeat)
         self._serves = dict.fromkeys(settings.worker_queues.split(","), settings.worker_concurrency)
-        self._engine = Engine(
+        self._transport = Transport(
             settings.broker_url.get_secret_value(),
             settings.mongodb_database,
             self._serves,
@@ -76,8 +76,8 @@ class WorkerProcess:
         )
         self._leader_lease = LeaderLease(store, self._owner, settings.lease_seconds)
         full = partial(full_disks, settings, content)
-        self._dispatcher = Dispatcher(store, self._engine, catalogue, self._leader_lease, full)
-        self._collector = Collector(store, self._engine, self._serves, self._leader_lease)
+        self._dispatcher = Dispatcher(store, self._transport, catalogue, self._leader_lease, full)
+        self._collector = Collector(store, self._transport, self._serves, self._leader_lease)
         self._sweeper = Sweeper(store, content, self._leader_lease, settings.bin_days)
 
     async def run(self, stop: asyncio.Event, at_once: asyncio.Event) -> None:
@@ -97,7 +97,7 @@ class WorkerProcess:
                 group.create_task(self._leader_lease.run()),
                 group.create_task(self._sweeper.run()),
             ]
-            serving = group.create_task(self._engine.serve(stop))
+            serving = group.create_task(self._transport.serve(stop))
             dispatching = group.create_task(self._dispatcher.run(stop))
             collecting = group.create_task(self._collector.run(stop))
             hurry = group.create_task(at_once.wait())
@@ -117,7 +117,7 @@ class WorkerProcess:
             await serving
             beating.cancel()
             hurry.cancel()
-        await self._engine.close()
+        await self._transport.close()
 
     async def _announce(self) -> None:
         """Store that this worker is alive, and what its providers say of their accounts."""
@@ -125,7 +125,7 @@ class WorkerProcess:
             id=self._owner,
             host=socket.gethostname(),
             pid=os.getpid(),
-            broker=self._engine.broker,
+            broker=self._transport.broker,
             queues=self._serves,
             started_at=now(),
             seen_at=now(),

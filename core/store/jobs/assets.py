@@ -1,4 +1,4 @@
-"""Assets as pages show them. The engine's side: `work/queue.py` and `work/leases.py`."""
+"""Assets as pages show them. The workers' side: `work/queue.py` and `work/leases.py`."""
 
 import math
 from collections.abc import Mapping, Sequence
