@@ -107,13 +107,13 @@ def draw_request(user_id: str) -> None:
     source, box, refusal, about = st.container(), st.container(), st.empty(), st.container()
     if state.trouble:
         refusal.warning(state.trouble)
-    rest = widgets.draw(form, user)
+    extras = widgets.draw(form, user)
     with source:
         draw_source(form)
     try:
-        if rest.trouble:
-            refusal.error(rest.trouble)
-        submit(state, form, rest, user)
+        if extras.trouble:
+            refusal.error(extras.trouble)
+        submit(state, form, extras, user)
     except InvalidInput as error:
         refusal.error(str(error))
     except DatabaseError:

@@ -1,4 +1,4 @@
-"""What the address of Create asks for: a filled form, or one that goes on from an item."""
+"""What the address of Create asks for: a form that is filled in, or a task for an item."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -32,16 +32,16 @@ class Prefill:
 def read(params: Mapping[str, str], user_id: str, store: Store) -> Prefill:
     """Return what an address asks for.
 
-    `remix` names an item whose form it is, `like` the same without its seed, `animate` and
-    `upscale` an item that something is done to. Only a user's own items count.
+    `remix` names an item whose form to fill in, `like` the same without its seed, `animate` and
+    `upscale` the source of a task. Only a user's own items count.
 
     Args:
-        params: its query.
+        params: the query of the address.
         user_id: who opens it.
-        store: where the items are.
+        store: the database.
 
     Raises:
-        DatabaseError: an item could not be looked up.
+        DatabaseError: an item could not be read.
     """
     for name in ("remix", "like"):
         if name in params:
@@ -71,7 +71,7 @@ def _why_not(task: Task, source: Asset | None) -> str:
 
 
 def _again(asset_id: str, user_id: str, store: Store, *, seeded: bool) -> Prefill:
-    """Return the form that an item was made with."""
+    """Return the form that an item was ordered with."""
     asset = store.assets.get(asset_id, user_id)
     job = None if asset is None else store.jobs.get(asset.job_id, user_id)
     if asset is None or job is None:
@@ -90,13 +90,13 @@ def _again(asset_id: str, user_id: str, store: Store, *, seeded: bool) -> Prefil
 
 
 def texts_of(asset: Asset, job: Job, items: Sequence[Asset], *, seeded: bool) -> dict[str, str]:
-    """Return what stood in the form that an item was made with.
+    """Return the values of the form that an item was ordered with.
 
     Args:
         asset: the item.
         job: its job.
-        items: all items of that.
-        seeded: whether its seed is wanted, too.
+        items: all items of the job.
+        seeded: whether to include its seed.
     """
     alike = {item.kind: item for item in reversed(items)} | {asset.kind: asset}
     texts = {PROMPT: _own_prompt(asset, job)}
@@ -107,7 +107,7 @@ def texts_of(asset: Asset, job: Job, items: Sequence[Asset], *, seeded: bool) ->
         ):
             texts[NUMBERS[kind]] = str(number)
     ratios = {str(item.params.get("ratio")) for item in alike.values()}
-    if len(ratios) == 1:  # else each has its own best
+    if len(ratios) == 1:  # otherwise each kind has its own
         texts["ratio"] = ratios.pop()
     for kind, item in alike.items():
         texts[MODELS[kind]] = f"{item.provider}/{item.model}"
@@ -124,7 +124,7 @@ def texts_of(asset: Asset, job: Job, items: Sequence[Asset], *, seeded: bool) ->
 
 
 def _own_prompt(asset: Asset, job: Job) -> str:
-    """Return what was typed for an item: its style's words, which were added, are not in it."""
+    """Return the prompt as typed for an item, without the words of its style."""
     if asset.prompt is None:
         return "" if "prompt" in job.unreadable else job.prompt
     if asset.prompt == styled(job.prompt, job.options.style):

@@ -1,4 +1,4 @@
-"""Recent work: the cards on the first page."""
+"""The cards of recent jobs on the page Create."""
 
 from core.web import frontend, tab_session
 from core.web.live.feeds import CardsFeed, Viewer, read_feed

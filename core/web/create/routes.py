@@ -1,4 +1,4 @@
-"""`GET /prompts`: what a user has asked for before; `GET /prompts/surprise`: something new."""
+"""`GET /prompts`: a user's earlier prompts; `GET /prompts/surprise`: a random one."""
 
 from collections.abc import Callable
 from typing import Final
@@ -14,14 +14,14 @@ from core.web.http.security_headers import NO_STORE
 from core.web.resources import WebStudio
 
 HISTORY: Final = 50
-"""How many different prompts are remembered."""
+"""How many different prompts are returned."""
 
 
 def prompt_routes(open_studio: Callable[[], WebStudio]) -> list[Route]:
     """Return the two routes.
 
-    The first answers with `prompts`, those of the user's latest jobs, the newest first; the second
-    with `prompt`, in the language of the request, and another one than its `last`.
+    The first returns `prompts`, those of the user's latest jobs, the newest first; the second
+    returns a `prompt` in the language of the request that differs from its `last`.
 
     Args:
         open_studio: returns the shared studio; may raise `DatabaseUnavailable`.
@@ -31,9 +31,9 @@ def prompt_routes(open_studio: Callable[[], WebStudio]) -> list[Route]:
         prompts = open_studio().store.jobs.history(logged_in(request), HISTORY)
         return JSONResponse({"prompts": prompts}, headers=NO_STORE)
 
-    def something_new(request: Request) -> Response:
+    def random_prompt(request: Request) -> Response:
         logged_in(request)
         prompt = surprise(language(), request.query_params.get("last", ""))
         return JSONResponse({"prompt": prompt}, headers=NO_STORE)
 
-    return [Route("/prompts", history), Route("/prompts/surprise", something_new)]
+    return [Route("/prompts", history), Route("/prompts/surprise", random_prompt)]

@@ -9,7 +9,7 @@ from core.i18n import gettext as _
 from core.models import InvalidInput, Job, User
 from core.studio.jobs import place_order
 from core.web import tab_session
-from core.web.create import widgets
+from core.web.create import variations, widgets
 from core.web.create.form import Form
 from core.web.create.page_state import PageState
 from core.web.resources import studio
@@ -26,7 +26,7 @@ OTHERWISE: Final = N_(
 )
 
 
-def submit(state: PageState, form: Form, rest: widgets.Rest, user: User) -> None:
+def submit(state: PageState, form: Form, extras: widgets.Extras, user: User) -> None:
     """Carry out what the box asks for; nothing if it asks for nothing.
 
     Raises:
@@ -44,24 +44,24 @@ def submit(state: PageState, form: Form, rest: widgets.Rest, user: User) -> None
         return
     name, prompt, terms = pending
     if name == "vary":
-        widgets.suggest(form, prompt, user.id)
+        variations.suggest(form, prompt, user.id)
         st.rerun()
     if (terms or shown) != form.terms or state.trouble:
         raise InvalidInput(_(OTHERWISE))
-    if rest.trouble:
-        raise InvalidInput(rest.trouble)
+    if extras.trouble:
+        raise InvalidInput(extras.trouble)
     job = place_order(
         studio(),
         form.order(
             user.id,
             prompt,
-            accepted=rest.accepted,
-            notify=rest.notify,
-            variations=rest.variations,
+            accepted=extras.accepted,
+            notify=extras.notify,
+            variations=extras.variations,
         ),
     )
     state.put("")
-    widgets.forget_variations()
+    variations.forget()
     if not user.stay:
         st.switch_page(tab_session.all_pages()["/job"], query_params={"id": job.id})
     state.sent = _sent(job)

@@ -1,4 +1,4 @@
-"""Drawing the form on Create: what can be chosen of what the providers declare."""
+"""The widgets of the form on Create, for what the providers declare."""
 
 import secrets
 from collections.abc import Callable, Mapping, Sequence
@@ -9,10 +9,10 @@ import streamlit as st
 
 from core.i18n import N_, ngettext
 from core.i18n import gettext as _
-from core.models import InvalidInput, Kind, Notify, Task, User, parse_prompt
+from core.models import InvalidInput, Kind, Notify, Task, User
 from core.providers.base import AUTO
 from core.studio.styles import STYLES
-from core.studio.variations import vary
+from core.web.create import variations
 from core.web.create.fields import LARGEST_SEED, MODELS, NUMBERS, Field
 from core.web.create.form import Form
 from core.web.inbox.preferences import draw_wish
@@ -20,29 +20,25 @@ from core.web.resources import studio
 
 _NOUNS: Final = {Kind.IMAGE: N_("Images"), Kind.VIDEO: N_("Videos")}
 _KEYS: Final = "create-"
-_AT_HAND: Final = ("quality", "resolution", "scale_factor")
-"""Options that change so much that they are not put away."""
+_VISIBLE: Final = ("quality", "resolution", "scale_factor")
+"""Options that matter so often that they are always visible."""
 
 
 @dataclass(frozen=True)
-class Rest:
-    """What was chosen beside the form's fields.
+class Extras:
+    """What was chosen in addition to the form's fields."""
 
-    Attributes:
-        accepted: names of the providers whose conditions are accepted.
-        notify: where and when to be told.
-        variations: prompts for single items.
-        trouble: why it cannot be ordered so; empty: it can.
-    """
-
+    #: Names of the providers whose conditions are accepted.
     accepted: frozenset[str] = frozenset()
     notify: Notify = field(default_factory=Notify)
+    #: Prompts for single items, by kind.
     variations: Mapping[Kind, Sequence[str]] = field(default_factory=dict)
+    #: Why the order cannot be placed; empty: it can.
     trouble: str = ""
 
 
-def draw(form: Form, user: User) -> Rest:
-    """Draw the form's fields and what goes with them; what is changed is changed in the form."""
+def draw(form: Form, user: User) -> Extras:
+    """Draw the form's fields and the extras; changes are stored in the form."""
     with st.container(key="choices", horizontal=True):
         for kind in form.offers:
             _draw_number(form, NUMBERS[kind])
@@ -57,7 +53,7 @@ def draw(form: Form, user: User) -> Rest:
     with st.container(key="shape", horizontal=True):
         _draw_shape(form)
         for name, each in form.fields.items():
-            if each.option is not None and each.option.name in _AT_HAND:
+            if each.option is not None and each.option.name in _VISIBLE:
                 _draw_option(form, name, _NOUNS[_kind_of(name)] if len(form.offers) > 1 else "")
     _draw_styles(form)
     notify, trouble = Notify(), ""
@@ -66,50 +62,29 @@ def draw(form: Form, user: User) -> Rest:
     except InvalidInput as error:
         trouble = str(error)
     _draw_more(form)
-    variations: dict[Kind, list[str]] = {}
+    prompts: dict[Kind, list[str]] = {}
     try:
-        variations = _draw_variations(form) if form.task == Task.CREATE else {}
+        prompts = variations.draw(form) if form.task == Task.CREATE else {}
     except InvalidInput as error:
         trouble = str(error)
-    return Rest(accepted, notify, variations, trouble)
+    return Extras(accepted, notify, prompts, trouble)
 
 
-def suggest(form: Form, prompt: str, user_id: str) -> None:
-    """Ask for variations of the prompt, to be shown and edited from the next run on.
-
-    Raises:
-        InvalidInput: there are none; the text says why.
-        DatabaseError: the user's budget could not be looked at.
-    """
-    parse_prompt(prompt)
-    with st.spinner(_("Thinking of variations …")):
-        st.session_state["variations"] = {
-            kind: vary(studio(), user_id, prompt, kind, form.value(NUMBERS[kind]))
-            for kind in form.offers
-        }
-    st.session_state["variations_round"] = st.session_state.get("variations_round", 0) + 1
-
-
-def forget_variations() -> None:
-    """Go back to the one prompt."""
-    st.session_state.pop("variations", None)
-
-
-def _held(form: Form, name: str, nothing: str | None = None) -> dict[str, Any]:
-    """Return the arguments by which a widget shows a field, and keeps in the form what is chosen.
+def _bound(form: Form, name: str, nothing: str | None = None) -> dict[str, Any]:
+    """Return the arguments that bind a widget to a field of the form.
 
     Args:
-        form: where it is kept.
-        name: the field's.
-        nothing: what stands for None in the widget.
+        form: the form.
+        name: the field.
+        nothing: the widget's value for None.
     """
     key, value = f"{_KEYS}{form.task}-{name}", form.value(name)
     st.session_state[key] = nothing if value is None else value
-    return {"key": key, "on_change": _keep, "args": (form, name, key, nothing)}
+    return {"key": key, "on_change": _store, "args": (form, name, key, nothing)}
 
 
-def _keep(form: Form, name: str, key: str, nothing: str | None) -> None:
-    """Keep what was chosen of what the form showed; whatever else a browser says is refused."""
+def _store(form: Form, name: str, key: str, nothing: str | None) -> None:
+    """Store a value that the form offered; refuse anything else from a browser."""
     chosen = st.session_state[key]
     if not form.choose(name, None if chosen == nothing else chosen):
         form.refused.append(name)
@@ -119,7 +94,7 @@ def _draw_select(
     form: Form, name: str, title: str, words: Callable[[Any], str], about: str = ""
 ) -> None:
     options = ["" if choice is None else choice for choice in form.fields[name].choices or ()]
-    held = _held(form, name, nothing="")
+    held = _bound(form, name, nothing="")
     st.selectbox(title, options, format_func=words, help=about or None, **held)
 
 
@@ -127,7 +102,7 @@ def _draw_number(form: Form, name: str) -> None:
     found = form.fields.get(name)
     if found is not None:
         least, most = int(found.least or 0), int(found.most or 0)
-        st.number_input(form.title(name), least, most, **_held(form, name))
+        st.number_input(form.title(name), least, most, **_bound(form, name))
 
 
 def _draw_offer(form: Form, kind: Kind) -> None:
@@ -162,17 +137,17 @@ def _draw_styles(form: Form) -> None:
         format_func=lambda name: _(STYLES[name][0]),
         wrap=True,
         help=_("Words for it are added to your prompt."),
-        **_held(form, "style"),
+        **_bound(form, "style"),
     )
 
 
 def _draw_more(form: Form) -> None:
-    """Draw what few want to change; nothing where there is nothing."""
+    """Draw the options that are seldom changed, if there are any."""
     options = {
         kind: [
             name
             for name, each in form.fields.items()
-            if each.option and _kind_of(name) == kind and each.option.name not in _AT_HAND
+            if each.option and _kind_of(name) == kind and each.option.name not in _VISIBLE
         ]
         for kind in form.offers
     }
@@ -198,7 +173,7 @@ def _draw_seed(form: Form) -> None:
             None,
             placeholder=_("By chance"),
             help=_("The same seed and prompt make the same again, where a model can."),
-            **_held(form, "seed"),
+            **_bound(form, "seed"),
         )
         st.button(
             _("Draw one"),
@@ -233,9 +208,9 @@ def _draw_option(form: Form, name: str, of: str = "") -> None:
     """Draw one of a model's own options.
 
     Args:
-        form: where it is kept.
-        name: the field's.
-        of: what it is about, where that is not said beside it.
+        form: the form.
+        name: the field.
+        of: the kind that it applies to, unless that is clear from its place.
     """
     found = form.fields[name]
     option = found.option
@@ -247,7 +222,7 @@ def _draw_option(form: Form, name: str, of: str = "") -> None:
         _draw_select(form, name, title, _choice_words, about)
     elif option.type == "text":
         most = None if found.most is None else int(found.most)
-        st.text_input(title, max_chars=most, help=about or None, **_held(form, name))
+        st.text_input(title, max_chars=most, help=about or None, **_bound(form, name))
     else:
         _draw_free_number(form, found, title, about)
 
@@ -263,44 +238,9 @@ def _draw_free_number(form: Form, found: Field, title: str, about: str) -> None:
         step=number(1),
         placeholder=_("The model decides"),
         help=about or None,
-        **_held(form, found.name),
+        **_bound(form, found.name),
     )
 
 
 def _choice_words(choice: str) -> str:
     return {"": _("The model decides"), "yes": _("yes"), "no": _("no")}.get(choice, choice)
-
-
-def _draw_variations(form: Form) -> dict[Kind, list[str]]:
-    """Draw the suggested prompts, one an item, to be edited."""
-    suggested: Mapping[Kind, list[str]] | None = st.session_state.get("variations")
-    if suggested is None:
-        return {}
-    numbers = {kind: form.value(NUMBERS[kind]) for kind in form.offers}
-    items = [
-        (kind, slot, text)
-        for kind, number in numbers.items()
-        for slot, text in enumerate((suggested[kind] + [""] * number)[:number], 1)
-    ]
-    names = {Kind.IMAGE: _("Image {number}"), Kind.VIDEO: _("Video {number}")}
-    st.caption(
-        _("One prompt for each item; change what you like. An empty one is the prompt above.")
-    )
-    edited = st.data_editor(
-        [{"item": names[kind].format(number=slot), "prompt": text} for kind, slot, text in items],
-        column_config={
-            "item": st.column_config.TextColumn(_("Item"), disabled=True, width="small"),
-            "prompt": st.column_config.TextColumn(_("Prompt")),
-        },
-        hide_index=True,
-        key=f"variations-{st.session_state['variations_round']}-{len(items)}",
-    )
-    st.button(_("Use the one prompt for all"), type="tertiary", on_click=forget_variations)
-    found: dict[Kind, list[str]] = {kind: [] for kind in numbers}
-    rows = list(edited)
-    texts = [row.get("prompt") or "" for row in rows]
-    if len(rows) != len(items) or not all(isinstance(text, str) for text in texts):
-        raise InvalidInput(_("These prompts cannot be read. Please suggest them anew."))
-    for (kind, _slot, _text), text in zip(items, texts, strict=True):
-        found[kind].append(text)
-    return found

@@ -25,7 +25,7 @@ from core.notifications.message import shortened
 from core.notifications.registry import channel_title
 from core.store import Store
 from core.studio.notices import change_notice, change_planned_notice
-from core.web.jobs.snapshot import channels_text, wish_text
+from core.web.jobs.snapshot import channels_text, notify_text
 from core.web.text.viewer import View
 
 Json = dict[str, Any]
@@ -136,7 +136,7 @@ def planned(job: Job, user: User, view: View) -> Json:
         "to": to or "",
         "title": shortened(job.prompt, _TITLE_CHARACTERS),
         "href": f"/job?id={job.id}",
-        "label": wish_text(wish, view),
+        "label": notify_text(wish, view),
         "error": "",
         "local": "",
         "acts": [(name, _(label)) for name, label in acts],

@@ -1,4 +1,4 @@
-"""What an owner can do about a job and its items, as buttons of the board."""
+"""The actions of an owner on a job and its items, as buttons."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -14,92 +14,92 @@ from core.web.text.viewer import View
 
 Json = dict[str, Any]
 
-_TO_MAKE_AGAIN: Final = (AssetState.FAILED, AssetState.CANCELLED)
+_RETRYABLE: Final = (AssetState.FAILED, AssetState.CANCELLED)
 
 
-def item_acts(asset: Asset, name: str, eta: Eta) -> list[Json]:
-    """Return what the owner can do about one item.
+def item_actions(asset: Asset, name: str, eta: Eta) -> list[Json]:
+    """Return the owner's actions on one item.
 
     Args:
         asset: the item.
-        name: what it is called.
-        eta: where it waits.
+        name: its display name.
+        eta: its place in the queue.
     """
     if asset.state in OPEN_STATES:
-        acts = [_act("cancel", asset.id, _("Cancel"), _("Cancel {name}").format(name=name))]
+        actions = [_button("cancel", asset.id, _("Cancel"), _("Cancel {name}").format(name=name))]
         if eta.own.get(asset.id, 1) > 1:
             label = _("Make {name} next").format(name=name)
-            acts.insert(0, _act("first", asset.id, _("Make this next"), label))
-        return acts
+            actions.insert(0, _button("first", asset.id, _("Make this next"), label))
+        return actions
     if asset.state == AssetState.DONE:
         return []
-    acts = []
+    actions = []
     if asset.kept:
         label = _("Read the kept reply again: {name}").format(name=name)
-        acts.append(_act("recover", asset.id, _("Read the kept reply again"), label))
+        actions.append(_button("recover", asset.id, _("Read the kept reply again"), label))
     if asset.state == AssetState.UNKNOWN:
         again = _send_again(_("Send {name} again?").format(name=name), [asset])
         label = _("Send again: {name}").format(name=name)
-        return [*acts, _act("resend", asset.id, _("Send again"), label, again)]
+        return [*actions, _button("resend", asset.id, _("Send again"), label, again)]
     label = _("Try again: {name}").format(name=name)
     if asset.remote_id is not None:
         ask = _("Ask again: {name}").format(name=name)
-        acts.append(_act("retry", asset.id, _("Ask again"), ask))
+        actions.append(_button("retry", asset.id, _("Ask again"), ask))
         again = _send_again(_("Make {name} anew?").format(name=name), [asset])
         anew = _("Make anew: {name}").format(name=name)
-        return [*acts, _act("resend", asset.id, _("Make anew"), anew, again)]
+        return [*actions, _button("resend", asset.id, _("Make anew"), anew, again)]
     if asset.charged:
         again = _send_again(_("Make {name} again?").format(name=name), [asset])
-        return [*acts, _act("resend", asset.id, _("Try again"), label, again)]
-    return [*acts, _act("retry", asset.id, _("Try again"), label)]
+        return [*actions, _button("resend", asset.id, _("Try again"), label, again)]
+    return [*actions, _button("retry", asset.id, _("Try again"), label)]
 
 
 def kept_links(asset: Asset, name: str, view: View) -> list[Json]:
-    """Return where what is kept of an item is downloaded; its owner and admins may.
+    """Return links to what is kept of an item's paid call, for its owner and admins.
 
     Args:
         asset: the item.
-        name: what it is called.
-        view: who looks.
+        name: its display name.
+        view: who views it.
     """
     texts = {
         "reply": (_("Download the reply"), _("Download the reply: {name}")),
         "file": (_("Download the file"), _("Download the file that came: {name}")),
     }
     return [
-        _act(f"kept-{what}", asset.id, text, label.format(name=name))
+        _button(f"kept-{what}", asset.id, text, label.format(name=name))
         | {"href": view.address(asset.id, "kept", what=what)}
         for what, (text, label) in texts.items()
         if any(each.what == what for each in asset.kept)
     ]
 
 
-def job_acts(job: Job, assets: Sequence[Asset], eta: Eta) -> list[Json]:
-    """Return what the owner can do about the whole job with these items."""
+def job_actions(job: Job, assets: Sequence[Asset], eta: Eta) -> list[Json]:
+    """Return the owner's actions on a whole job with these items."""
     if job.status == JobStatus.PROCESSING:
-        return _while_made(assets, eta)
-    acts = []
-    unmade = [each for each in assets if each.state in _TO_MAKE_AGAIN]
-    paid = [each for each in unmade if each.charged and each.remote_id is None]
-    if len(unmade) > len(paid):
+        return _while_in_progress(assets, eta)
+    actions = []
+    retryable = [each for each in assets if each.state in _RETRYABLE]
+    paid = [each for each in retryable if each.charged and each.remote_id is None]
+    if len(retryable) > len(paid):
         missing = _("Try the missing ones again")
-        acts.append(_act("retry", None, missing, missing))
+        actions.append(_button("retry", None, missing, missing))
     if any(each.kept and each.state != AssetState.DONE for each in assets):
         text = _("Read the kept replies again")
-        acts.append(_act("recover", None, text, text))
+        actions.append(_button("recover", None, text, text))
     if unknown := [*(each for each in assets if each.state == AssetState.UNKNOWN), *paid]:
         again = _send_again(_("Send {name} again?").format(name=counted(unknown)), unknown)
         label = _("Send again: {name}").format(name=counted(unknown))
-        acts.append(_act("resend", None, _("Send again"), label, again))
-    return acts
+        actions.append(_button("resend", None, _("Send again"), label, again))
+    return actions
 
 
-def _while_made(assets: Sequence[Asset], eta: Eta) -> list[Json]:
+def _while_in_progress(assets: Sequence[Asset], eta: Eta) -> list[Json]:
     if not any(each.state in OPEN_STATES and not each.cancel_requested for each in assets):
         return []
-    acts = []
+    actions = []
     if eta.behind:
-        acts.append(_act("first", None, _("Make this next"), _("Make this job next")))
+        actions.append(_button("first", None, _("Make this next"), _("Make this job next")))
     question = {
         "title": _("Cancel this job?"),
         "text": _(
@@ -109,18 +109,18 @@ def _while_made(assets: Sequence[Asset], eta: Eta) -> list[Json]:
         "yes": _("Cancel the job"),
         "no": _("Keep going"),
     }
-    return [*acts, _act("cancel", None, _("Cancel"), _("Cancel the job"), question)]
+    return [*actions, _button("cancel", None, _("Cancel"), _("Cancel the job"), question)]
 
 
-def _act(name: str, on: str | None, text: str, label: str, question: Json | None = None) -> Json:
+def _button(name: str, on: str | None, text: str, label: str, question: Json | None = None) -> Json:
     """Return a button.
 
     Args:
-        name: what it asks for; see `core.web.live.action_routes`.
-        on: the item that it is about; None: the whole job.
-        text: what it says.
-        label: what it says to those who do not see where it is.
-        question: what is asked before it is done; None: it is done at once.
+        name: the action; see `core.web.live.action_routes`.
+        on: the id of the item; None: the whole job.
+        text: the text of the button.
+        label: the accessible name, which also says what the action applies to.
+        question: a confirmation dialog; None: the action needs none.
     """
     return {"name": name, "on": on, "text": text, "label": label, "question": question}
 

@@ -1,4 +1,4 @@
-"""How an item was made, in words: what was sent, and what came back."""
+"""The details of an item: what was sent to the provider, and what it returned."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -27,11 +27,11 @@ _NAMES: Final = {
     "scale_factor": N_("Enlarged"),
     "request_id": N_("Request id"),
 }
-"""What every provider may have; a provider's own names are shown as it writes them."""
+"""Names that several providers use; other names are shown as the provider spells them."""
 
 
-def made_by(asset: Asset, prompt: str, view: View) -> list[tuple[str, str]]:
-    """Return how one item was made, as label and text; a guest learns nothing of the account."""
+def item_details(asset: Asset, prompt: str, view: View) -> list[tuple[str, str]]:
+    """Return the details as labels and texts; guests see nothing about the account."""
     times = asset.timings
     account = [
         *((_words(name), _flat(value)) for name, value in asset.details.items()),
@@ -62,12 +62,11 @@ def _cost(cost: Cost) -> str:
 
 
 def _words(name: str) -> str:
-    said = _NAMES.get(name) or name.replace("_", " ").capitalize()
-    return _(said)
+    return _(_NAMES.get(name) or name.replace("_", " ").capitalize())
 
 
 def _flat(value: object) -> str:
-    """Return a value that a provider sent as one line."""
+    """Return a value from a provider as one line."""
     if isinstance(value, Mapping):
         return ", ".join(
             f"{_words(str(name)).lower()} {_flat(each)}"

@@ -1,4 +1,4 @@
-"""An item that is not finished, in words: what it waits for, how far it is, why there is none."""
+"""The status of an item that is not done, in words: its progress, or why it failed."""
 
 from typing import Any, Final
 
@@ -7,12 +7,12 @@ from core.i18n import gettext as _
 from core.models import ENDED_STATES, OPEN_STATES, Asset, AssetState
 from core.models.job_summary import why
 from core.store.work.eta import Eta
-from core.web.jobs.actions import item_acts, kept_links
+from core.web.jobs.actions import item_actions, kept_links
 from core.web.text.viewer import View
 
 Json = dict[str, Any]
 
-_LOOKS: Final = {
+_LABELS: Final = {
     AssetState.QUEUED: ("waiting", N_("Waiting")),
     AssetState.SUBMITTING: ("drawing", N_("Starting")),
     AssetState.RUNNING: ("drawing", N_("Drawing")),
@@ -26,21 +26,21 @@ _DECIDE: Final = N_("Only you can decide to send it again.")
 
 
 def unfinished(asset: Asset, name: str, view: View, eta: Eta) -> Json:
-    """Return what a tile tells of an item that is not finished.
+    """Return the part of a tile that an item has which is not done.
 
     Args:
         asset: the item.
-        name: what it is called.
-        view: who looks, and when.
-        eta: how fast it goes.
+        name: its display name.
+        view: who views it.
+        eta: its place and expected time.
     """
-    state, label = _LOOKS[asset.state]
+    state, label = _LABELS[asset.state]
     label = _failed(asset) if asset.state == AssetState.FAILED else _(label)
     shown: Json = {
         "state": state,
         "percent": None,
         "message": _message(asset, view),
-        "acts": item_acts(asset, name, eta) if view.owns else [],
+        "acts": item_actions(asset, name, eta) if view.owns else [],
     }
     if not view.is_guest and asset.state not in OPEN_STATES:
         shown["acts"] += kept_links(asset, name, view)
@@ -66,7 +66,7 @@ def unfinished(asset: Asset, name: str, view: View, eta: Eta) -> Json:
 
 
 def _failed(asset: Asset) -> str:
-    """Return what an item is called that failed: one that was made and paid for was made."""
+    """Return the label of a failed item; one that was paid for may have been generated."""
     if asset.error and asset.error.code in _NOT_SAVED:
         return _("Not saved")
     if asset.remote_id is not None:
@@ -87,7 +87,7 @@ def _waiting(asset: Asset, eta: Eta) -> str:
 
 def _message(asset: Asset, view: View) -> str:
     if view.is_guest:
-        return ""  # what a provider says may be about the account
+        return ""  # a provider's message may be about the account
     if asset.state in ENDED_STATES:
         undecided = view.owns and asset.state == AssetState.UNKNOWN
         return f"{why(asset)} {_(_DECIDE)}" if undecided else why(asset)

@@ -1,4 +1,4 @@
-"""A job on a page: drawn as it stands; it keeps itself up to date from then on."""
+"""A job on a page: a first snapshot, which the component then keeps up to date."""
 
 from core.models import User, now
 from core.web import frontend, tab_session
@@ -11,9 +11,9 @@ def draw_job(job_id: str, user_id: str | None, *, note: str = "", share_key: str
 
     Args:
         job_id: the job.
-        user_id: who looks; None: nobody is logged in.
-        note: what is said above it; empty: nothing.
-        share_key: the key of the link that it is looked at by; empty: the login is enough.
+        user_id: the viewer; None: nobody is logged in.
+        note: a note above the job; empty: none.
+        share_key: the key of the share link that is used; empty: the login decides.
 
     Raises:
         DatabaseError: the database does not answer.
@@ -21,11 +21,11 @@ def draw_job(job_id: str, user_id: str | None, *, note: str = "", share_key: str
     zone = zone_of_viewer(user_id)
     shown = read_feed(studio(), JobFeed(Viewer(user_id, share_key, zone), job_id))
     if shown is not None:
-        told = {"note": note, "zone": zone, "share": share_key}
-        frontend.job(f"job-{job_id}", shown | told)
+        extras = {"note": note, "zone": zone, "share": share_key}
+        frontend.job(f"job-{job_id}", shown | extras)
 
 
 def zone_of_viewer(user_id: str | None) -> str:
-    """Return the name of the zone that times are shown in; None: nobody is logged in."""
+    """Return the name of the time zone for a viewer; None: nobody is logged in."""
     nobody = User(id="", created_at=now())
     return tab_session.zone_name(nobody if user_id is None else tab_session.account(user_id))

@@ -1,6 +1,6 @@
-"""What the board shows: a job as plain JSON, ready to be drawn, and what of it has changed.
+"""Snapshots of a job as JSON for its page, and patches between them.
 
-The front end decides nothing: every word it shows stands here.
+All words are chosen here; the front end only draws them.
 """
 
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ from core.models.job_summary import (
 from core.notifications.registry import channel_title
 from core.store.work.eta import Eta
 from core.studio.styles import STYLES
-from core.web.jobs.actions import job_acts
+from core.web.jobs.actions import job_actions
 from core.web.jobs.item_view import tile
 from core.web.text.dates import span_text
 from core.web.text.money import amounts_text, job_cost_text
@@ -45,14 +45,14 @@ _NO_ETA: Final = Eta()
 GENERATING: Final = N_("Your content is being generated. Please check back later.")
 _GENERATING_THEIRS: Final = N_("This is being made at the moment. What is ready is shown already.")
 
-# Images come first: they are made first, and do not push the clips out of sight.
+# Images come first: they are generated first, and do not push the clips out of sight.
 _TITLES: Final = {Kind.IMAGE: N_("Images"), Kind.VIDEO: N_("Videos")}
 _MINUTE: Final = 60
 _HOUR: Final = 3600
 
 
 class DrawTile(Protocol):
-    """Returns an item as a tile; `core.web.jobs.item_view.tile` does, or what caches them."""
+    """A function like `core.web.jobs.item_view.tile`, which may cache."""
 
     def __call__(self, asset: Asset, prompt: str, view: View, eta: Eta, /) -> Json:
         """Return one item as a tile."""
@@ -67,9 +67,9 @@ def snapshot(
     Args:
         job: the job.
         assets: its items.
-        view: who looks, and when.
-        eta: how fast its items go.
-        draw: makes the tiles.
+        view: who views it.
+        eta: places and expected times of its items.
+        draw: returns the tiles.
     """
     return {
         "now": view.today.isoformat(),
@@ -91,11 +91,11 @@ def snapshot(
 
 
 def patch(before: Json, after: Json) -> Json | None:
-    """Return what of a snapshot has changed since another one; empty: nothing.
+    """Return what changed between two snapshots; empty: nothing.
 
     Returns:
-        `now` with `job`, `facts`, `counts` by kind and the changed `tiles`, each only where it
-        changed; None: other items than before, so that only the whole tells it.
+        `now` with `job`, `facts`, `counts` by kind and the changed `tiles`, each only if it
+        changed; None: the items are others, so that a new snapshot is needed.
     """
     changed: Json = {each: after[each] for each in ("job", "facts") if after[each] != before[each]}
     if _kinds_and_ids(before) != _kinds_and_ids(after):
@@ -132,19 +132,19 @@ def card(job: Job, assets: Sequence[Asset], view: View) -> Json:
 
 
 def admin_note(owner: str) -> str:
-    """Return what an admin is reminded of above somebody else's work."""
+    """Return the note for admins above somebody else's job."""
     note = _("You are looking at {owner}'s work as an admin; this look is logged.")
     return note.format(owner=owner)
 
 
 def share_note(share: Share, view: View) -> str:
-    """Return whose work a guest sees, and for how long."""
+    """Return the note for guests: whose job it is, and until when it is shared."""
     note = _("Fivefold · {owner} shares this with you until {ends}.")
     return note.format(owner=share.user_id, ends=view.moment(share.expires_at))
 
 
 def ended_toast(job: Job) -> str:
-    """Return what is said in passing when a job ends under the user's eyes."""
+    """Return the toast for a job that ends while its page is open."""
     some = bool(job.image_paths + job.video_paths)
     if job.status == JobStatus.COMPLETED:
         return _("Your content is ready.")
@@ -172,12 +172,12 @@ def _heading(job: Job, assets: Sequence[Asset], view: View, eta: Eta) -> Json:
         "ready": _ready(done, len(assets)),
         "left": left_text(eta.left) if active else "",
         "time": view.moment(job.created_at),
-        "acts": job_acts(job, assets, eta) if view.owns else [],
+        "acts": job_actions(job, assets, eta) if view.owns else [],
     }
 
 
 def left_text(seconds: float | None) -> str:
-    """Return how long something still takes, as roughly as it is known; empty: nobody knows."""
+    """Return the remaining time in words; empty: it is not known."""
     if seconds is None:
         return ""
     if seconds < _MINUTE:
@@ -205,9 +205,9 @@ def _going_on(assets: Sequence[Asset], view: View) -> str:
 
 
 def _ending(job: Job, assets: Sequence[Asset], view: View) -> str:
-    if not assets:  # all of them lie in the bin
+    if not assets:  # all of them are in the bin
         return _("There is nothing here, or not any more.")
-    if not view.owns:  # nobody else is asked for a decision
+    if not view.owns:  # only owners are asked for a decision
         undecided = {"state": AssetState.FAILED}
         assets = [
             each.model_copy(update=undecided) if each.state == AssetState.UNKNOWN else each
@@ -224,15 +224,15 @@ def _tally(assets: Sequence[Asset]) -> str:
 
 
 def _percent(assets: Sequence[Asset]) -> int:
-    """Return how far a job is; 100 only when all of it has ended."""
+    """Return a job's progress; 100 only when all items have ended."""
     shares = [1.0 if each.state in ENDED_STATES else 0.98 * each.progress for each in assets]
     return int(100 * sum(shares) / max(len(shares), 1))
 
 
 def _facts(job: Job, assets: Sequence[Asset], view: View) -> list[tuple[str, str]]:
-    """Return how the job was made, as label and text."""
-    makers = dict.fromkeys(f"{view.title_of(each.provider)} ({each.model})" for each in assets)
-    facts = [(_("Made by"), ", ".join(makers))]
+    """Return the details of a job as labels and texts."""
+    models = dict.fromkeys(f"{view.title_of(each.provider)} ({each.model})" for each in assets)
+    facts = [(_("Made by"), ", ".join(models))]
     for kind, title in _TITLES.items():
         if not any(each.kind == kind for each in assets):
             continue
@@ -250,8 +250,8 @@ def _facts(job: Job, assets: Sequence[Asset], view: View) -> list[tuple[str, str
         title, _words = STYLES.get(job.options.style, (job.options.style, ""))
         facts.append((_("Style"), _(title)))
     if job.status == JobStatus.PROCESSING and view.owns:
-        told = f"{wish_text(job.notify, view)}: {channels_text(job.notify)}"
-        facts.append((_("You are told"), told))
+        notified = f"{notify_text(job.notify, view)}: {channels_text(job.notify)}"
+        facts.append((_("You are told"), notified))
     for same in identical(assets):
         titles = {Kind.IMAGE: _("Identical images"), Kind.VIDEO: _("Identical videos")}
         facts.append((titles[same[0].kind], ", ".join(str(each.slot) for each in same)))
@@ -264,8 +264,8 @@ def _facts(job: Job, assets: Sequence[Asset], view: View) -> list[tuple[str, str
     return facts
 
 
-def wish_text(wish: Notify, view: View) -> str:
-    """Return when a job in the making is to be announced, in words."""
+def notify_text(wish: Notify, view: View) -> str:
+    """Return when the user is notified of a job, in words."""
     if wish.when == When.AT and wish.at is not None:
         text = _("When it is ready, not before {time}")
         return text.format(time=view.moment(wish.at))
@@ -276,6 +276,6 @@ def wish_text(wish: Notify, view: View) -> str:
 
 
 def channels_text(wish: Notify) -> str:
-    """Return by what a job is to be announced, in words."""
+    """Return by which channels the user is notified of a job, in words."""
     channels = wish.channels or (TERMINAL,)
     return ", ".join(map(channel_title, channels))

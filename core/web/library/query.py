@@ -1,4 +1,4 @@
-"""What an address asks of the library: the filter that its query stands for."""
+"""The query of an address as a filter of the library."""
 
 from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta, tzinfo
@@ -17,17 +17,17 @@ _TEXT_CHARACTERS: Final = 200
 
 
 def read_filter(query: Mapping[str, str], owner: str, zone: tzinfo) -> Filter:
-    """Return the filter that a query stands for; what is not there does not matter.
+    """Return the filter for a query; all parameters are optional.
 
     Args:
         query: `kind`, `q` (words), `provider`, `model`, `ratio`, `from` and `to` (days, both
             included), `favourite=1`, `rating` (so many stars at least), `collection`, `job`,
             `bin=1`, and `sort` (`newest`, `oldest` or `rating`).
         owner: whose items.
-        zone: where days begin.
+        zone: the time zone of the days.
 
     Raises:
-        InvalidInput: something in it is not understood; the text says what.
+        InvalidInput: a parameter is wrong; the text says which.
     """
     first, last = _day(query, "from"), _day(query, "to")
     return Filter(
@@ -49,10 +49,10 @@ def read_filter(query: Mapping[str, str], owner: str, zone: tzinfo) -> Filter:
 
 
 def read_limit(query: Mapping[str, str]) -> int:
-    """Return how many items a page is to have.
+    """Return how many items a page has.
 
     Raises:
-        InvalidInput: it is no number, or too large.
+        InvalidInput: the parameter is not a number, or too large.
     """
     return _number(query, "limit", PAGE, 1, PAGE)
 

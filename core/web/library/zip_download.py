@@ -1,4 +1,4 @@
-"""Several items as one download: a zip with a folder a job, and how each item was made."""
+"""Several items as a zip, with a folder for each job and a manifest of their details."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
@@ -20,29 +20,29 @@ from core.web.text.viewer import View
 
 Json = dict[str, Any]
 
-_SHORT_ID: Final = 6  # of its end, which is by chance; its beginning is the time
+_SHORT_ID: Final = 6  # characters of its random end; its beginning is the time
 _COLUMNS: Final = (
     *("file", "id", "job", "kind", "prompt", "provider", "model", "width", "height", "seconds"),
     *("bytes", "sha256", "seed", "parameters", "cost", "unit", "saved_at"),
     *("favourite", "rating", "collections", "note"),
 )
 _OWNERS: Final = ("collections", "note")
-"""The columns that are for the items' owner alone."""
+"""The columns for the owner only."""
 
 
 def bundled(
     studio: WebStudio, assets: Sequence[Asset], access: Access, view: View, address: str
 ) -> Response:
-    """Return finished items as a zip that is written while it is sent.
+    """Return finished items as a zip that is streamed.
 
-    Files that are not there any more are named in `missing.txt`; each that is sent is logged.
+    Missing files are listed in `missing.txt`; each file that is sent is logged.
 
     Args:
-        studio: where everything is.
-        assets: the items; there is at least one.
-        access: by which right they are had.
-        view: who looks, and when.
-        address: where from.
+        studio: the connections.
+        assets: the items, at least one.
+        access: the viewer's right.
+        view: who views them.
+        address: the network address of the request.
     """
     jobs = studio.store.jobs.by_ids(list({asset.job_id for asset in assets}))
     names = _names(assets, jobs)
@@ -50,10 +50,10 @@ def bundled(
     def entries() -> Iterator[tuple[str, Source]]:
         hidden = () if access.via == Via.OWN else _OWNERS
         columns = [each for each in _COLUMNS if each not in hidden]
-        rows = [_made(asset, jobs.get(asset.job_id), names[asset.id]) for asset in assets]
-        made = [{name: row[name] for name in columns} for row in rows]
-        yield "manifest.json", [to_json(made, indent=2, inf_nan_mode="null")]
-        yield "manifest.csv", [_csv(made, columns)]
+        every = [_row(asset, jobs.get(asset.job_id), names[asset.id]) for asset in assets]
+        rows = [{name: row[name] for name in columns} for row in every]
+        yield "manifest.json", [to_json(rows, indent=2, inf_nan_mode="null")]
+        yield "manifest.csv", [_csv(rows, columns)]
         missing = []
         for asset in assets:
             try:
@@ -67,7 +67,7 @@ def bundled(
             yield "missing.txt", missing_text(missing)
 
     blocks = zipped(entries())
-    first = next(blocks)  # while there still can be another answer
+    first = next(blocks)  # raises before the response has begun
     day = view.today.astimezone(view.zone).date()
     name = f"fivefold-{len(assets)}-items-{day.isoformat()}.zip"
     headers = NO_STORE | {"Content-Disposition": f'attachment; filename="{name}"'}
@@ -75,7 +75,7 @@ def bundled(
 
 
 def _names(assets: Sequence[Asset], jobs: Mapping[str, Job]) -> dict[str, str]:
-    """Return what the items' files are called in the zip, by their ids."""
+    """Return the names of the items' files in the zip, by their ids."""
     folders: dict[str, str] = {}
     names = {}
     for asset in assets:
@@ -89,8 +89,8 @@ def _names(assets: Sequence[Asset], jobs: Mapping[str, Job]) -> dict[str, str]:
     return names
 
 
-def _made(asset: Asset, job: Job | None, name: str) -> Json:
-    """Return how an item was made, by the names of the manifest's columns."""
+def _row(asset: Asset, job: Job | None, name: str) -> Json:
+    """Return an item's row of the manifest, by the names of the columns."""
     known = asset.cost.actual is not None or asset.cost.earlier
     return {
         "file": name,
@@ -117,8 +117,8 @@ def _made(asset: Asset, job: Job | None, name: str) -> Json:
     }
 
 
-def _csv(made: Sequence[Json], columns: Sequence[str]) -> bytes:
-    return b"".join(csv_lines(columns, ([_cell(each[name]) for name in columns] for each in made)))
+def _csv(rows: Sequence[Json], columns: Sequence[str]) -> bytes:
+    return b"".join(csv_lines(columns, ([_cell(each[name]) for name in columns] for each in rows)))
 
 
 def _cell(value: object) -> object:

@@ -1,4 +1,4 @@
-"""Tables as CSV for spreadsheets: the one place that writes them."""
+"""Tables as CSV for spreadsheets."""
 
 import csv
 import io
@@ -9,15 +9,15 @@ from typing import Final
 
 Row = Sequence[object]
 
-_BOM: Final = b"\xef\xbb\xbf"  # without it, Excel takes UTF-8 for the code page of its country
-_ROWS: Final = 500  # that are written at a time
+_BOM: Final = b"\xef\xbb\xbf"  # without it, Excel reads UTF-8 in a local code page
+_ROWS: Final = 500  # per piece
 
-# What a spreadsheet takes for a formula, also after what cannot be seen: OWASP "CSV Injection".
+# What a spreadsheet takes for a formula, even after invisible characters: OWASP "CSV Injection".
 _FORMULA: Final = re.compile(r"[\t\r\n]|[\s\x00-\x20\u200b\ufeff]*[=+\-@＝＋－＠]")
 
 
 def safe_cell(value: object) -> object:
-    """Return what a cell shows, with an apostrophe before what a spreadsheet would calculate."""
+    """Return the value of a cell, with an apostrophe before anything that looks like a formula."""
     if isinstance(value, str) and _FORMULA.match(value):
         return f"'{value}"
     return value
@@ -28,7 +28,7 @@ def csv_lines(columns: Row, rows: Iterable[Row]) -> Iterator[bytes]:
 
     Args:
         columns: the names of the columns.
-        rows: their cells, as they are to be shown.
+        rows: their cells, as displayed.
     """
     left = chain([columns], rows)
     before = _BOM

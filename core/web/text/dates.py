@@ -1,4 +1,4 @@
-"""Times as a person reads them, in the browser's zone."""
+"""Dates and times in words."""
 
 from datetime import date, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -10,7 +10,7 @@ from core.i18n import locale, pgettext
 
 
 def zone_of(name: str | None) -> tzinfo:
-    """Return the zone that a browser named; UTC where it named none that is known."""
+    """Return the time zone of a name; UTC if it is unknown."""
     try:
         return ZoneInfo(name or "UTC")
     except (ZoneInfoNotFoundError, ValueError, OSError):
@@ -21,8 +21,8 @@ def moment_text(moment: datetime, zone: tzinfo, today: datetime) -> str:
     """Return a time such as `today, 14:05`, `tomorrow, 09:30` or `3 Nov 2026, 18:00`.
 
     Args:
-        moment: the time, with its zone.
-        zone: whose clock to read.
+        moment: the time, with its time zone.
+        zone: the time zone to show it in.
         today: the present time.
     """
     local = moment.astimezone(zone)
@@ -38,7 +38,7 @@ def day_text(day: date) -> str:
 
 
 def span_text(span: timedelta) -> str:
-    """Return a length of time such as `48 s`, `3 min 5 s` or `1 h 20 min`."""
+    """Return a duration such as `48 s`, `3 min 5 s` or `1 h 20 min`."""
     seconds = round(span.total_seconds())
     minutes, seconds = divmod(seconds, 60)
     hours, minutes = divmod(minutes, 60)

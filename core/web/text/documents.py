@@ -1,4 +1,4 @@
-"""Showing a page of the documentation in the app."""
+"""Pages of the documentation in the app."""
 
 from pathlib import Path
 from typing import Final
@@ -12,7 +12,7 @@ _DOCS: Final = Path(__file__).parents[3] / "docs"
 
 
 def show_document(name: str) -> None:
-    """Draw one of the files in `docs/`; they are our own text, so they are drawn as Markdown."""
+    """Draw a file of `docs/` as Markdown; these files are trusted."""
     with st.container(key="document"):
         if language() != ENGLISH:
             st.caption(_("The documentation is in English."))

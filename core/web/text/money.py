@@ -1,4 +1,4 @@
-"""What things cost, in words."""
+"""Amounts and costs in words."""
 
 from collections.abc import Mapping
 
@@ -9,7 +9,7 @@ from core.i18n import gettext as _
 from core.models import Job
 
 _DOLLAR = "USD"
-_CREDITS = N_("credits")  # what the providers' own money is called
+_CREDITS = N_("credits")  # the unit of providers with their own currency
 
 
 def amount_text(amount: float, unit: str) -> str:
@@ -22,12 +22,12 @@ def amount_text(amount: float, unit: str) -> str:
 
 
 def amounts_text(amounts: Mapping[str, float]) -> str:
-    """Return amounts by unit as one text; empty where there are none."""
+    """Return amounts by unit in words; empty if there are none."""
     return listed([amount_text(amount, unit) for unit, amount in sorted(amounts.items()) if amount])
 
 
 def job_cost_text(job: Job) -> str:
-    """Return what a job cost, as far as that is known; what may have been charged is not free."""
+    """Return what a job cost, as far as it is known; what may have been charged is not free."""
     known = amounts_text(job.cost)
     if not job.uncertain_cost:
         return known or _("Free")

@@ -1,4 +1,4 @@
-"""Who looks at a page, when, and by which right."""
+"""The view: who views a page, when, and by which right."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,37 +12,33 @@ from core.web.text.dates import day_text, moment_text
 
 @dataclass(frozen=True, kw_only=True)
 class View:
-    """Who looks, and when: what the words depend on beside what they are about.
+    """Who views something, when, and by which right: what the words for it depend on."""
 
-    Attributes:
-        zone: the browser's zone.
-        today: the present time.
-        title_of: turns a provider's name into one for people.
-        animates: whether an image can be made clips of.
-        upscales: the kinds of which items can be made again with more pixels.
-        via: by which right; only an owner can do anything but look, and a share shows the work
-            but nothing of the account that it was made with.
-        share_key: the key that files are asked for with; empty: the login is enough.
-        bin_days: how many days something lies in the bin.
-    """
-
+    #: The time zone of the times.
     zone: tzinfo
+    #: The present time.
     today: datetime
+    #: Returns the display name of a provider.
     title_of: Callable[[str], str] = str
+    #: Whether images can be animated.
     animates: bool = False
+    #: The kinds of items that can be upscaled.
     upscales: frozenset[Kind] = frozenset()
+    #: Only owners have actions; guests see nothing about the account.
     via: Via = Via.OWN
+    #: The key of a share link, which addresses of files carry; empty: the login is enough.
     share_key: str = ""
+    #: How many days items stay in the bin.
     bin_days: int = 30
 
     @property
     def owns(self) -> bool:
-        """Whether whoever looks is the owner."""
+        """Whether the viewer is the owner."""
         return self.via == Via.OWN
 
     @property
     def is_guest(self) -> bool:
-        """Whether whoever looks has nothing but a link."""
+        """Whether the viewer has only a share link."""
         return self.via == Via.SHARE
 
     def moment(self, moment: datetime) -> str:
@@ -50,7 +46,7 @@ class View:
         return moment_text(moment, self.zone, self.today)
 
     def gone_on(self, binned_at: datetime) -> str:
-        """Return on which day something in the bin is removed, in words."""
+        """Return the day on which an item in the bin is deleted, in words."""
         gone_at = max(binned_at + timedelta(days=self.bin_days), self.today)
         day = day_text(gone_at.astimezone(self.zone).date())
         return _("gone on {day}").format(day=day)
@@ -61,7 +57,7 @@ class View:
         Args:
             asset_id: the item.
             file: `display`, `preview`, `poster` or `partial`; empty: the original.
-            query: what else is asked.
+            query: the query of the address.
         """
         if self.share_key:
             query["share"] = self.share_key
