@@ -1,4 +1,4 @@
-"""Is everything in order? One check a part, each with a line to read."""
+"""The checks of `doctor`: one for each part, each with a line of text."""
 
 import asyncio
 import tempfile
@@ -10,7 +10,7 @@ import numpy as np
 
 from core.cli.doctor_login import check_provider
 from core.cli.doctor_web import accepted_origin, check_links
-from core.cli.probes import Finding, Probe, looked_at
+from core.cli.probes import Finding, Probe, finding_of
 from core.generation.transport import address, check
 from core.media.encoding import encode_clip
 from core.media.folder import FolderStore
@@ -39,11 +39,11 @@ def examine(settings: Settings, *, quick: bool = False) -> list[Finding]:
         quick: whether to do only what takes no time, as `make run` does.
     """
     each = ((probe.name, probe.quick if quick else probe.check) for probe in probes(settings))
-    return [looked_at(name, check) for name, check in each if check is not None]
+    return [finding_of(name, check) for name, check in each if check is not None]
 
 
 def probes(settings: Settings) -> list[Probe]:
-    """Return a probe for every part: each is checked here and nowhere else."""
+    """Return a probe for every part."""
     content, catalogue = open_content(settings.content_url), open_catalogue(settings)
     here = isinstance(content, FolderStore)
     quick = Probe.all_quick
@@ -82,7 +82,7 @@ def _raise(why: str) -> str:
 
 
 def overview(settings: Settings) -> list[tuple[str, str]]:
-    """Return what `make run` prints: providers, channels and where the data lies."""
+    """Return what `make run` prints: providers, channels and the data folder."""
     catalogue = open_catalogue(settings)
     makers = [
         (f"{kind}s by", f"{provider.title} ({capability.model}). {provider.notice}")
@@ -151,7 +151,7 @@ def _workers(settings: Settings) -> str:
 
 
 def _queues(settings: Settings, catalogue: Catalogue) -> str:
-    """See that each queue that providers need is served, by workers that hear of its work."""
+    """Check that a worker on the same broker serves each queue that providers need."""
     with open_store(settings) as store:
         workers = store.workers.alive()
     served = {queue for worker in workers for queue in worker.queues}
@@ -194,7 +194,7 @@ def _broker(settings: Settings) -> str:
 
 
 def _budgets(settings: Settings, catalogue: Catalogue) -> str:
-    """See that budgets bind something, and say what is ordered without knowing its cost."""
+    """Check that budgets apply to something, and name what has no known cost."""
     if not settings.budgets:
         return "none: what users spend has no bound (BUDGETS)"
     if unbound := _unbound(settings, catalogue):
@@ -226,7 +226,7 @@ def _paid(catalogue: Catalogue) -> dict[tuple[str, str, str], Capability]:
 
 
 def _unbound(settings: Settings, catalogue: Catalogue) -> str:
-    """Return a sentence about a budget or an assumed cost that binds nothing; empty: all do."""
+    """Return a sentence about budgets or assumed costs that apply to nothing; empty: none."""
     if not settings.budgets:
         return ""
     paid = _paid(catalogue)
@@ -252,14 +252,14 @@ def _amounts(settings: Settings) -> str:
 
 
 def _login(settings: Settings) -> str:
-    """See that people can log in, and none that should not."""
+    """Check that people can log in, and that nobody else can."""
     if settings.login == "oidc":
         return f"by {check_provider(settings)}, registration {settings.registration}"
     return _open_login(settings)
 
 
 def _open_login(settings: Settings) -> str:
-    """See that who may come in fits to where the pages are open."""
+    """Check that the login rules suit the network that the pages are open to."""
     if settings.login == "user_id" and not settings.local:
         raise LookupError(
             "Whoever types a user id is that user, and the pages are open to a network "
@@ -279,7 +279,7 @@ def _messages(settings: Settings) -> str:
 
 
 def _kept(settings: Settings) -> str:
-    """Count what was paid for and could not become a file; that is no fault of today."""
+    """Count paid items whose reply could not be read; they do not fail the check."""
     with open_store(settings) as store:
         assets = store.assets.with_kept()
     if not assets:

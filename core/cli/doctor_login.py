@@ -1,4 +1,4 @@
-"""Can people log in by the OpenID Connect provider? It is asked as pages ask it, but for people."""
+"""The check of the OpenID Connect provider: a login as pages begin it, without a person."""
 
 import html
 import re
@@ -14,7 +14,7 @@ from core.web.login.oidc_client import SCOPE, basic_secret, callback_address, re
 
 _SECONDS: Final = 10.0
 _HOPS: Final = 5
-_BAD: Final = 400  # and above: HTTP statuses that refuse
+_BAD: Final = 400  # and above: HTTP errors
 _BROKEN: Final = 500
 _WORDS: Final = 300
 # Core 1.0, section 5.1: a provider that lists its claims and not these has them not. Claims of its
@@ -72,7 +72,7 @@ def check_provider(settings: Settings) -> str:
 def _begin(
     client: httpx2.Client, settings: Settings, metadata: dict[str, Any], issuer: str, begin: str
 ) -> None:
-    """Ask for a login, up to the page that a person would see."""
+    """Request a login, up to the page that a person would see."""
     redirect = callback_address(settings)
     asked = {
         "response_type": "code",
@@ -89,7 +89,7 @@ def _begin(
     if settings.oidc_prompt:
         asked["prompt"] = settings.oidc_prompt
     answer = client.get(httpx2.URL(begin).copy_merge_params(asked))
-    for _ in range(_HOPS):  # some send people to a page that refuses
+    for _ in range(_HOPS):  # some redirect to an error page
         if answer.next_request is None or _leads_back(answer, redirect):
             break
         answer = client.send(answer.next_request)
@@ -109,7 +109,7 @@ def _begin(
 
 
 def _end(client: httpx2.Client, settings: Settings, issuer: str, end: str) -> None:
-    """Hand in a code that is none: who proves to be the client is told so, others who they are."""
+    """Redeem an invalid code: the error shows whether the client was authenticated."""
     answer = client.post(
         end,
         data={

@@ -1,4 +1,4 @@
-"""Do links lead here, and can pages be used there? Asked as a browser asks, by the same decision.
+"""The check of links and pages: requests as a browser sends them.
 
 A page is empty until its websocket is open, so one is opened where a browser opens it.
 """
@@ -18,7 +18,7 @@ from core.web.http.origins import Asked, Origin, Origins, parse_origin
 
 SECONDS: Final = 5.0
 _SOCKET: Final = "/_stcore/stream"
-_NOBODY: Final = {  # what a proxy says for a server that is not running
+_NOBODY: Final = {  # a proxy's statuses for a server that is not running
     HTTPStatus.BAD_GATEWAY,
     HTTPStatus.SERVICE_UNAVAILABLE,
     HTTPStatus.GATEWAY_TIMEOUT,
@@ -27,7 +27,7 @@ _WORDS: Final = 200
 
 
 def check_links(settings: Settings) -> str:
-    """See that what links in messages start with leads here, and that pages work there.
+    """Check that links in messages lead here, and that pages work there.
 
     Returns:
         What they start with; or that nobody answers there while no worker runs either.
@@ -90,7 +90,7 @@ def _silent(base: str, what: str, *, running: bool) -> str:
     )
     if running:
         raise LookupError(said)
-    return said  # it is not started, which is no fault of the links
+    return said  # it is not running, which is not a fault of the links
 
 
 def _see_that_it_is_ours(base: str, answer: httpx2.Response, installation: str) -> None:
@@ -124,13 +124,13 @@ def _see_that_pages_work(base: str, origin: Origin) -> None:
             f"{'wss' if secure else 'ws'}://{base.partition('://')[2]}{_SOCKET}",
             origin=OriginHeader(str(origin)),
             subprotocols=[Subprotocol("streamlit")],
-            # The same certificates are believed as above.
+            # The same certificates are trusted as above.
             ssl=httpx2.create_ssl_context(trust_env=False) if secure else None,
             proxy=None,
             open_timeout=SECONDS,
             close_timeout=1,
         ) as opened:
-            # Some proxies say yes themselves and pass nothing on.
+            # Some proxies accept the upgrade themselves and forward nothing.
             answered = opened.ping().wait(SECONDS)
         why = "" if answered else "it opens, and nothing comes back"
     except InvalidStatus as error:

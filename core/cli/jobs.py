@@ -123,7 +123,7 @@ def recover(items: tuple[str, ...], user: str | None, *, everything: bool) -> No
 
 
 def _find(store: Store, job_id: str, item: str | None = None) -> tuple[Job, str | None]:
-    """Return a job and the id of its item of that name, such as `image-3`."""
+    """Return a job and the id of its item with a name such as `image-3`."""
     found = store.jobs.get(job_id.lower())
     if found is None:
         raise InvalidInput(f"There is no job {job_id!r}.")
@@ -138,7 +138,7 @@ def _find(store: Store, job_id: str, item: str | None = None) -> tuple[Job, str 
 
 
 def _any_item(store: Store, item: str) -> Asset:
-    """Return the item of that id, whoever's it is."""
+    """Return the item with that id, of any user."""
     found = store.assets.get(item.lower())
     if found is None:
         raise InvalidInput(f"There is no item {item!r}.")

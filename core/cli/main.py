@@ -21,7 +21,7 @@ from core.store import DatabaseError, DatabaseUnavailable
 
 
 def main() -> None:
-    """Run the command line; an error that a person can mend is one sentence, not a traceback."""
+    """Run the command line; errors are printed as one sentence, without a traceback."""
     from core.runtime.process import prepare_command  # noqa: PLC0415  # loads structlog
     from core.runtime.supervisor import CannotStart  # noqa: PLC0415
     from core.store.mongod_files import EmbeddedUnavailable  # noqa: PLC0415  # only `run` raises them
@@ -43,13 +43,13 @@ def main() -> None:
 
 
 def _end(message: str, code: int) -> None:
-    """Say why, and exit with a code that the supervisor understands; with 1 where there is none."""
+    """Print why, and exit: with `code` for the supervisor, otherwise with 1."""
     print(f"fivefold: {message}", file=sys.stderr)  # noqa: T201  # a command line prints
     sys.exit(code if os.environ.get(SUPERVISED) else 1)
 
 
 def _data_dir() -> Path:
-    """Return the data folder, also where the settings cannot be read."""
+    """Return the data folder, even if the settings cannot be read."""
     try:
         return load_settings().data_dir
     except Exception:  # noqa: BLE001  # that may be the very error
@@ -57,7 +57,7 @@ def _data_dir() -> Path:
 
 
 def _give_home() -> None:
-    """Set HOME where this account has none, as accounts of containers often do not, or a file.
+    """Set HOME if it is missing, as in many containers, or is not a folder.
 
     Streamlit, for one, looks for its settings there and ends where it cannot.
     """

@@ -1,4 +1,4 @@
-"""How a part of Fivefold is checked: one probe each, for `doctor` and for `make run`."""
+"""Probes: how a part of Fivefold is checked, for `doctor` and `make run`."""
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -9,37 +9,30 @@ from core.providers.errors import ProviderError
 
 @dataclass(frozen=True)
 class Probe:
-    """One part, and how it is checked: by what works with it in production.
+    """How one part is checked: by the code that works with it in production."""
 
-    Attributes:
-        name: the part.
-        check: returns the facts; whatever it raises is what is wrong.
-        quick: what of that takes no time and asks nobody outside, which `make run` does before its
-            banner; None: nothing of it.
-    """
-
+    #: The part.
     name: str
+    #: Returns the facts; anything that it raises is the fault.
     check: Callable[[], str]
+    #: The quick part of the check, without the network, which `make run` does before its banner;
+    #: None: there is none.
     quick: Callable[[], str] | None = None
 
     @classmethod
     def all_quick(cls, name: str, check: Callable[[], str]) -> "Probe":
-        """Return a probe that takes no time."""
+        """Return a probe whose whole check is quick."""
         return cls(name, check, check)
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What one check found.
+    """The result of one check."""
 
-    Attributes:
-        name: what was checked.
-        ok: whether it is in order.
-        text: the facts, or what is wrong and what to do.
-    """
-
+    #: The part that was checked.
     name: str
     ok: bool
+    #: The facts, or what is wrong and what to do.
     text: str
 
     def to_json(self) -> dict[str, Any]:
@@ -47,11 +40,11 @@ class Finding:
         return asdict(self)
 
 
-def looked_at(name: str, check: Callable[[], str]) -> Finding:
-    """Return what a check finds."""
+def finding_of(name: str, check: Callable[[], str]) -> Finding:
+    """Run a check and return its result."""
     try:
         return Finding(name, ok=True, text=check())
     except ProviderError as error:
-        return Finding(name, ok=False, text=error.final)  # nobody tries again here
+        return Finding(name, ok=False, text=error.final)  # `doctor` does not retry
     except Exception as error:  # noqa: BLE001  # whatever it is, it is the finding
         return Finding(name, ok=False, text=str(error))

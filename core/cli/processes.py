@@ -21,8 +21,8 @@ def run() -> None:
 
     settings = load_settings()
     content = open_content(settings.content_url)  # before anything is started
-    if isinstance(content, FolderStore):  # a bucket may be away for a while; `doctor` tries it
-        with suppress(StorageUnavailable):  # a full disk is said with the banner
+    if isinstance(content, FolderStore):  # `doctor` checks a bucket, which may be away
+        with suppress(StorageUnavailable):  # the banner reports a full disk
             content.check()
     supervise(settings, _warnings, _overview)
 
@@ -50,12 +50,12 @@ def web() -> None:
     settings = _prepared("web")
     share_log()
     bound_server()
-    # uvicorn would believe whoever connects from this machine.
+    # uvicorn would trust every client on this machine.
     os.environ["FORWARDED_ALLOW_IPS"] = ",".join(settings.trusted_proxies)
     script = Path(__file__).parents[2] / "streamlit_app.py"
     address = ["--server.address", settings.bind_address, "--server.port", str(settings.port)]
     # These win over variables such as STREAMLIT_SERVER_HEADLESS=false, with which it would ask for
-    # a mail address and wait, and over a path that the gate has cut off already.
+    # an e-mail address and wait, and over a path that the gate has removed already.
     ours = ["--server.headless", "true", "--server.baseUrlPath", "", "--logger.enableRich", "false"]
     streamlit(["run", str(script), *address, *ours])
 

@@ -1,6 +1,7 @@
-"""`python -m core repair`: what is stored and cannot be read, and what can be done about it."""
+"""`python -m core repair`: finds stored documents that cannot be read, and repairs them."""
 
 from contextlib import suppress
+from typing import Final
 
 import click
 
@@ -8,7 +9,7 @@ from core.settings import load_settings
 from core.store import Store, open_store
 from core.store.documents.repair import LEFT, Damage
 
-_FAULTS: int = 5  # that are named of a document
+_FAULTS: Final = 5  # named of each document
 
 
 @click.command()
@@ -56,7 +57,7 @@ def _line(damage: Damage) -> str:
 
 
 def _settle(store: Store, damage: Damage) -> None:
-    """Bring the job that a document is of in line with what there is now."""
+    """Settle the job that a document belongs to."""
     if damage.collection in ("jobs", "assets"):
         with suppress(KeyError):
             store.settlement.settle(str(damage.id).split("-", 1)[0])

@@ -1,4 +1,4 @@
-"""`python -m core user …`: accounts from the command line, the first admin's among them."""
+"""`python -m core user …`: accounts, including the first admin's."""
 
 import json
 import secrets
@@ -44,7 +44,7 @@ class _Opened:
         return found
 
     def invite(self, user_id: str | None) -> None:
-        """Make an invitation and print its link, which is not to be had again."""
+        """Create an invitation and print its link, which is not shown again."""
         if user_id is not None and self.settings.login == "oidc":
             raise InvalidInput(_NO_PASSPHRASES)
         from core.studio.account import create_invitation  # noqa: PLC0415  # loads the providers
@@ -56,7 +56,7 @@ class _Opened:
 
     @property
     def accounts(self) -> "Accounts":
-        """The rules of who may come in."""
+        """The rules of logging in and of passphrases."""
         from core.accounts.rules import Accounts  # noqa: PLC0415  # takes a moment to load
 
         return Accounts(self.store, self.settings)
@@ -116,18 +116,18 @@ def _create(opened: _Opened, user_id: str, *, admin: bool, invite: bool, from_st
 
     if opened.settings.login == "oidc":
         hashed = None
-    elif invite:  # one that nobody knows, so that nobody comes before the owner
+    elif invite:  # a random one, so that nobody else logs in before the owner
         hashed = hash_passphrase(secrets.token_urlsafe(32))
     else:
         optional = opened.settings.login == "user_id" and not admin
         hashed = _ask_passphrase(user_id, optional=optional, from_stdin=from_stdin)
     if not opened.accounts.make(user_id, hashed, admin=admin):
-        raise InvalidInput(f"There is an account {user_id!r} already.")  # since a moment ago
+        raise InvalidInput(f"There is an account {user_id!r} already.")  # created in the meantime
     click.echo(f"{user_id} is made{', as an admin' if admin else ''}.")
 
 
 def _ask_passphrase(user_id: str, *, optional: bool, from_stdin: bool) -> str | None:
-    """Return the hash of a new passphrase; None: there shall be none, where it is `optional`."""
+    """Ask for a new passphrase and return its hash; None: none was chosen (only if `optional`)."""
     from core.accounts.passphrases import check_passphrase, hash_passphrase  # noqa: PLC0415
 
     def checked(typed: str) -> str:
