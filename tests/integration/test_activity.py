@@ -20,7 +20,7 @@ from core.models import LoginEntry, User, Via, ViewEntry, now
 from core.settings import Settings
 from core.store import Store
 from core.store.jobs.activity import BATCH, ActivityStore
-from core.store.jobs.activity_scope import Deed, Scope
+from core.store.jobs.activity_scope import ActionKind, Scope
 from core.web.activity.rows import NOT_ME, login_row
 from tests.conftest import stored_job
 from tests.integration.test_web_pages import opened
@@ -46,7 +46,7 @@ def tried(store: Store, user_id: str, at: datetime, **more: Any) -> LoginEntry:
 
 
 def scope(
-    user: User | None = ANA, days: int = 30, *deeds: Deed, zone: ZoneInfo = UTC_ZONE
+    user: User | None = ANA, days: int = 30, *deeds: ActionKind, zone: ZoneInfo = UTC_ZONE
 ) -> Scope:
     return Scope.of(user, days, zone, TODAY, deeds)
 
@@ -85,14 +85,14 @@ def test_kinds_of_action_are_chosen(store: Store) -> None:
     for action in ("view", "open_job", "play", "download", "share"):
         look(store, "ana", TODAY, action=action)
     store.view_log.flush()
-    found = {deed: store.activity.views(scope(ANA, 30, deed)) for deed in Deed}
+    found = {deed: store.activity.views(scope(ANA, 30, deed)) for deed in ActionKind}
     assert {deed: [each.action for each in looks] for deed, looks in found.items()} == {
-        Deed.VIEWS: ["view", "open_job"],
-        Deed.PLAYS: ["play"],
-        Deed.DOWNLOADS: ["download"],
-        Deed.SHARES: ["share"],
+        ActionKind.VIEWS: ["view", "open_job"],
+        ActionKind.PLAYS: ["play"],
+        ActionKind.DOWNLOADS: ["download"],
+        ActionKind.SHARES: ["share"],
     }
-    both = store.activity.views(scope(ANA, 30, Deed.VIEWS, Deed.PLAYS))
+    both = store.activity.views(scope(ANA, 30, ActionKind.VIEWS, ActionKind.PLAYS))
     assert {each.action for each in both} == {"view", "open_job", "play"}
 
 
@@ -106,7 +106,7 @@ def test_who_else_looked_is_told_once_for_each_by_which_right_and_how_often(stor
     store.view_log.flush()
     found = {
         (each.user_id, each.via): (each.number, each.downloads)
-        for each in store.activity.looks_of_others(scope())
+        for each in store.activity.views_by_others(scope())
     }
     assert found == {("", Via.SHARE): (4, 1), ("root", Via.ADMIN): (1, 0)}
 
@@ -137,11 +137,11 @@ def test_jobs_and_what_came_of_them_are_counted(store: Store) -> None:
     recent = Scope.of(ANA, 7, UTC_ZONE, now())
     bars = {bar.name: bar.number for bar in store.activity.jobs_over_time(recent)}
     assert bars == {"Processing": 1, "Cancelled": 1}
-    [made] = store.activity.made(recent)
+    [made] = store.activity.provider_totals(recent)
     assert (made.images, made.videos, made.costs) == (1, 0, {"USD": 0.25})
     everybody = Scope.of(None, 7, UTC_ZONE, now())
     assert sum(bar.number for bar in store.activity.jobs_over_time(everybody)) == 3
-    assert {each.user_id: each.jobs for each in store.activity.busiest(everybody)} == {
+    assert {each.user_id: each.jobs for each in store.activity.user_totals(everybody)} == {
         "ana": 2,
         "eve": 1,
     }
@@ -175,20 +175,20 @@ def test_every_question_is_answered_by_an_index_and_counted_there(
     asked: list[Callable[[ActivityStore], Any]] = [
         lambda activity: activity.logins(scope(user)),
         lambda activity: activity.views(scope(user)),
-        lambda activity: activity.looks_of_others(scope(user)),
+        lambda activity: activity.views_by_others(scope(user)),
         lambda activity: activity.views_over_time(scope(user)),
-        lambda activity: activity.most_looked_at(scope(user)),
+        lambda activity: activity.most_viewed_jobs(scope(user)),
         lambda activity: activity.jobs(scope(user)),
         lambda activity: activity.jobs_over_time(scope(user)),
-        lambda activity: activity.made(scope(user)),
+        lambda activity: activity.provider_totals(scope(user)),
         lambda activity: next(activity.every_view(scope(user))),
         lambda activity: activity.logins(scope(None)),
         lambda activity: activity.views(scope(None)),
-        lambda activity: activity.looks_of_others(scope(None)),
+        lambda activity: activity.views_by_others(scope(None)),
         lambda activity: activity.views_over_time(scope(None)),
         lambda activity: activity.jobs_over_time(scope(None)),
-        lambda activity: activity.made(scope(None)),
-        lambda activity: activity.busiest(scope(None)),
+        lambda activity: activity.provider_totals(scope(None)),
+        lambda activity: activity.user_totals(scope(None)),
         lambda activity: activity.refused_by_address(scope(None)),
     ]
     heard = Heard()

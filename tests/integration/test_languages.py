@@ -235,7 +235,7 @@ def test_no_two_columns_of_a_table_have_one_name(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("core.web.activity.rows.job_address", str)  # it asks the open studio
     from core.i18n import gettext  # noqa: PLC0415
     from core.models import LoginEntry, ViewEntry  # noqa: PLC0415
-    from core.store.jobs.activity import Visit  # noqa: PLC0415
+    from core.store.jobs.activity import ViewsByOther  # noqa: PLC0415
 
     moment = now()
     login = LoginEntry(
@@ -243,7 +243,7 @@ def test_no_two_columns_of_a_table_have_one_name(monkeypatch: pytest.MonkeyPatch
     )
     look = ViewEntry(user_id="ana", job_id="j1", asset_id="j1-image-2", action="view", time=moment)
     job, _assets = new_job(None, ())
-    visit = Visit(user_id="", job_id="j1", via=look.via, number=1, downloads=0, last=moment)
+    visit = ViewsByOther(user_id="", job_id="j1", via=look.via, number=1, downloads=0, last=moment)
     ana = User(id="ana", created_at=moment)
     with speaking("de"):
         tables = [

@@ -397,8 +397,8 @@ def readings(store: Store, studio: WebStudio, job_ids: list[str]) -> dict[str, C
         found[f"library {wanted}"] = partial(pages_of, studio, wanted, view)
     for scope in scopes(store):
         for name in (
-            *("logins", "views", "looks_of_others", "jobs", "views_over_time", "jobs_over_time"),
-            *("most_looked_at", "made", "busiest", "refused_by_address"),
+            *("logins", "views", "views_by_others", "jobs", "views_over_time", "jobs_over_time"),
+            *("most_viewed_jobs", "provider_totals", "user_totals", "refused_by_address"),
         ):
             found[f"activity {name} {scope}"] = partial(getattr(store.activity, name), scope)
     return found

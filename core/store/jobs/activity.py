@@ -18,11 +18,11 @@ from core.store.documents.reading import read_each
 from core.store.jobs.activity_scope import (
     ACTIONS,
     BY_OTHERS,
-    Deed,
+    ActionKind,
     Scope,
-    looks_by_others,
     matching,
-    of_deeds,
+    matching_views_by_others,
+    of_kinds,
 )
 
 Document = dict[str, Any]
@@ -45,7 +45,7 @@ class Bar:
 
 
 @dataclass(frozen=True)
-class Looked:
+class JobViews:
     """How often a job was looked at; `owner`: whose it is."""
 
     job_id: str
@@ -55,7 +55,7 @@ class Looked:
 
 
 @dataclass(frozen=True)
-class Visit:
+class ViewsByOther:
     """What somebody else looked at by one right; `job_id`: None: no single job."""
 
     user_id: str
@@ -67,7 +67,7 @@ class Visit:
 
 
 @dataclass(frozen=True)
-class Made:
+class ProviderTotals:
     """What a provider made, or could not make; `costs`: amounts by unit.
 
     `uncertain`: how many items may have been charged besides.
@@ -82,7 +82,7 @@ class Made:
 
 
 @dataclass(frozen=True)
-class Busy:
+class UserTotals:
     """How much a user did."""
 
     user_id: str
@@ -93,7 +93,7 @@ class Busy:
 
 
 @dataclass(frozen=True)
-class Refused:
+class RefusedLogins:
     """How often logins from an address failed; `accounts`: with how many user_ids."""
 
     address: str
@@ -118,22 +118,21 @@ class ActivityStore:
 
     def views(self, scope: Scope, limit: int = LATEST) -> list[ViewEntry]:
         """Return the latest looks by the scope's user, newest first."""
-        found = self._views.find(matching(scope) | of_deeds(scope)).sort("time", DESCENDING)
+        found = self._views.find(matching(scope) | of_kinds(scope)).sort("time", DESCENDING)
         return _read(found, ViewEntry, limit)
 
-    def looks_of_others(self, scope: Scope, limit: int = LATEST) -> list[Visit]:
+    def views_by_others(self, scope: Scope, limit: int = LATEST) -> list[ViewsByOther]:
         """Return who else looked at the scope's user's content, the last look first."""
+        is_download = {"$in": ["$action", ACTIONS[ActionKind.DOWNLOADS]]}
         found = _counted(
             self._views,
             [
-                {"$match": looks_by_others(scope) | of_deeds(scope)},
+                {"$match": matching_views_by_others(scope) | of_kinds(scope)},
                 {
                     "$group": {
                         "_id": {"user_id": "$user_id", "via": "$via", "job_id": "$job_id"},
                         "number": {"$sum": 1},
-                        "downloads": {
-                            "$sum": {"$cond": [{"$in": ["$action", ACTIONS[Deed.DOWNLOADS]]}, 1, 0]}
-                        },
+                        "downloads": {"$sum": {"$cond": [is_download, 1, 0]}},
                         "last": {"$max": "$time"},
                     }
                 },
@@ -142,7 +141,7 @@ class ActivityStore:
             ],
         )
         return [
-            Visit(
+            ViewsByOther(
                 each["_id"]["user_id"],
                 Via(each["_id"]["via"]),
                 each["_id"].get("job_id"),
@@ -165,8 +164,8 @@ class ActivityStore:
         """Return all looks by the user and at their content, newest first, as `every_login`."""
         whose: Document = matching(scope)
         if scope.user_id is not None:
-            whose = {"$or": [whose, looks_by_others(scope)]}
-        found = self._views.find(whose | of_deeds(scope)).sort("time", DESCENDING)
+            whose = {"$or": [whose, matching_views_by_others(scope)]}
+        found = self._views.find(whose | of_kinds(scope)).sort("time", DESCENDING)
         return _each(found, ViewEntry)
 
     def every_job(self, scope: Scope) -> Iterator[Job]:
@@ -175,13 +174,13 @@ class ActivityStore:
         return _each(found, Job)
 
     def views_over_time(self, scope: Scope) -> list[Bar]:
-        """Return how many looks there were, by day or month and `Deed`."""
+        """Return how many looks there were, by day or month and `ActionKind`."""
         branches = [
-            {"case": {"$in": ["$action", actions]}, "then": str(deed)}
-            for deed, actions in ACTIONS.items()
+            {"case": {"$in": ["$action", actions]}, "then": str(kind)}
+            for kind, actions in ACTIONS.items()
         ]
-        name = {"$switch": {"branches": branches, "default": str(Deed.VIEWS)}}
-        return self._bars(self._views, matching(scope) | of_deeds(scope), scope, "time", name)
+        name = {"$switch": {"branches": branches, "default": str(ActionKind.VIEWS)}}
+        return self._bars(self._views, matching(scope) | of_kinds(scope), scope, "time", name)
 
     def jobs_over_time(self, scope: Scope) -> list[Bar]:
         """Return how many jobs were begun, by day or month and status.
@@ -195,9 +194,9 @@ class ActivityStore:
         name = {"$cond": [in_part, "Completed in part", "$status"]}
         return self._bars(self._jobs, matching(scope, at), scope, at, name)
 
-    def most_looked_at(self, scope: Scope, limit: int = MOST) -> list[Looked]:
+    def most_viewed_jobs(self, scope: Scope, limit: int = MOST) -> list[JobViews]:
         """Return the jobs that the scope's user looked at most."""
-        match = matching(scope) | of_deeds(scope) | {"job_id": {"$gt": ""}}
+        match = matching(scope) | of_kinds(scope) | {"job_id": {"$gt": ""}}
         found = _counted(
             self._views,
             [
@@ -215,12 +214,12 @@ class ActivityStore:
             ],
         )
         return [
-            Looked(each["_id"], each["owner"], each["number"], each["last"])
+            JobViews(each["_id"], each["owner"], each["number"], each["last"])
             for each in found
             if isinstance(each["_id"], str) and isinstance(each["owner"], str)
         ]
 
-    def made(self, scope: Scope) -> list[Made]:
+    def provider_totals(self, scope: Scope) -> list[ProviderTotals]:
         """Return what came of the items of the jobs, by provider."""
         # An item's job has an id that sorts by its time of creation, and an index.
         match: Document = {"job_id": {"$gte": str(ULID.from_datetime(scope.since)).lower()}}
@@ -251,7 +250,7 @@ class ActivityStore:
             ],
         )
         return [
-            Made(
+            ProviderTotals(
                 provider=each["_id"],
                 images=each["images"],
                 videos=each["videos"],
@@ -267,7 +266,7 @@ class ActivityStore:
             if isinstance(each["_id"], str)
         ]
 
-    def busiest(self, scope: Scope, limit: int = LATEST) -> list[Busy]:
+    def user_totals(self, scope: Scope, limit: int = LATEST) -> list[UserTotals]:
         """Return who did most, of all users."""
         parts = {
             "login_log": ("logins", matching(scope) | {"outcome": "accepted"}, "$time"),
@@ -281,7 +280,7 @@ class ActivityStore:
         found = _counted(
             self._views,
             [
-                *_by_user("views", matching(scope) | of_deeds(scope), "$time"),
+                *_by_user("views", matching(scope) | of_kinds(scope), "$time"),
                 *others,
                 {"$group": {"_id": "$_id", **total, "last": {"$max": "$last"}}},
                 {"$sort": {"views": -1, "jobs": -1, "_id": 1}},
@@ -289,12 +288,12 @@ class ActivityStore:
             ],
         )
         return [
-            Busy(each["_id"], each["logins"], each["views"], each["jobs"], each["last"])
+            UserTotals(each["_id"], each["logins"], each["views"], each["jobs"], each["last"])
             for each in found
             if isinstance(each["_id"], str)
         ]
 
-    def refused_by_address(self, scope: Scope, limit: int = LATEST) -> list[Refused]:
+    def refused_by_address(self, scope: Scope, limit: int = LATEST) -> list[RefusedLogins]:
         """Return the addresses that most failed logins came from."""
         # Counting user_ids in two steps keeps no list of them, which somebody could make too long.
         by_both = {
@@ -319,7 +318,7 @@ class ActivityStore:
             ],
         )
         return [
-            Refused(each["_id"], each["number"], each["accounts"], each["last"])
+            RefusedLogins(each["_id"], each["number"], each["accounts"], each["last"])
             for each in found
             if isinstance(each["_id"], str)
         ]

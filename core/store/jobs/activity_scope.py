@@ -18,7 +18,7 @@ LONG_DAYS: Final = 90  # beyond it, months are counted instead of days
 BY_OTHERS: Final = [str(Via.ADMIN), str(Via.SHARE)]
 
 
-class Deed(StrEnum):
+class ActionKind(StrEnum):
     """A kind of action in the log of views."""
 
     VIEWS = N_("Views")
@@ -28,9 +28,9 @@ class Deed(StrEnum):
 
 
 ACTIONS: Final = {
-    Deed.PLAYS: ["play"],
-    Deed.DOWNLOADS: ["download", "download_many", "download_all"],
-    Deed.SHARES: ["share"],
+    ActionKind.PLAYS: ["play"],
+    ActionKind.DOWNLOADS: ["download", "download_many", "download_all"],
+    ActionKind.SHARES: ["share"],
 }
 """What belongs to each kind; everything else is a view."""
 
@@ -45,7 +45,7 @@ class Scope:
         first: when the first of them began.
         since: nothing before counts.
         zone: whose midnight a day begins at.
-        deeds: the kinds of action; empty: all.
+        kinds: the kinds of action; empty: all.
     """
 
     user_id: str | None
@@ -53,7 +53,7 @@ class Scope:
     first: datetime
     since: datetime
     zone: ZoneInfo
-    deeds: tuple[Deed, ...] = ()
+    kinds: tuple[ActionKind, ...] = ()
 
     @classmethod
     def of(
@@ -62,7 +62,7 @@ class Scope:
         days: int,
         zone: ZoneInfo,
         today: datetime,
-        deeds: Sequence[Deed] = (),
+        kinds: Sequence[ActionKind] = (),
     ) -> Self:
         """Return the scope of the last days, today among them.
 
@@ -72,13 +72,13 @@ class Scope:
             days: how many.
             zone: whose days.
             today: the present time.
-            deeds: the kinds of action; empty: all.
+            kinds: the kinds of action; empty: all.
         """
         day = today.astimezone(zone).date() - timedelta(days=days - 1)
         first = datetime.combine(day, time(), zone).astimezone(UTC)
         if user is None:
-            return cls(None, days, first, first, zone, tuple(deeds))
-        return cls(user.id, days, first, max(first, user.created_at), zone, tuple(deeds))
+            return cls(None, days, first, first, zone, tuple(kinds))
+        return cls(user.id, days, first, max(first, user.created_at), zone, tuple(kinds))
 
     @property
     def unit(self) -> str:
@@ -92,21 +92,21 @@ def matching(scope: Scope, at: str = "time") -> Document:
     return since if scope.user_id is None else {"user_id": scope.user_id} | since
 
 
-def looks_by_others(scope: Scope) -> Document:
+def matching_views_by_others(scope: Scope) -> Document:
     """Return what picks the looks of others at the content of the scope's user."""
     whose: Document = {} if scope.user_id is None else {"owner": scope.user_id}
     return whose | {"via": {"$in": BY_OTHERS}, "time": {"$gte": scope.since}}
 
 
-def of_deeds(scope: Scope) -> Document:
+def of_kinds(scope: Scope) -> Document:
     """Return what picks the scope's kinds of action."""
-    if not scope.deeds or set(scope.deeds) == set(Deed):
+    if not scope.kinds or set(scope.kinds) == set(ActionKind):
         return {}
-    views = Deed.VIEWS in scope.deeds
+    views = ActionKind.VIEWS in scope.kinds
     named = [
         action
-        for deed, actions in ACTIONS.items()
-        if (deed in scope.deeds) != views
+        for kind, actions in ACTIONS.items()
+        if (kind in scope.kinds) != views
         for action in actions
     ]
     return {"action": {"$nin" if views else "$in": named}}

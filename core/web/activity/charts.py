@@ -12,15 +12,15 @@ from core.i18n import locale
 from core.models import JobStatus
 from core.models.job_summary import IN_PART
 from core.store.jobs.activity import Bar
-from core.store.jobs.activity_scope import Deed, Scope
+from core.store.jobs.activity_scope import ActionKind, Scope
 
 # The first is the theme's own. All have a contrast of 3 to 1 with both of its backgrounds, which
 # WCAG 2.2 (1.4.11) asks of graphics.
 DEED_COLOURS: Final[dict[str, str]] = {
-    Deed.VIEWS: "#1f8278",
-    Deed.PLAYS: "#b5761f",
-    Deed.DOWNLOADS: "#7d6bb8",
-    Deed.SHARES: "#c0568a",
+    ActionKind.VIEWS: "#1f8278",
+    ActionKind.PLAYS: "#b5761f",
+    ActionKind.DOWNLOADS: "#7d6bb8",
+    ActionKind.SHARES: "#c0568a",
 }
 STATUS_COLOURS: Final[dict[str, str]] = {
     JobStatus.COMPLETED: "#1f8278",

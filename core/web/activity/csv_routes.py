@@ -17,7 +17,7 @@ from core.models import InvalidInput, Job, LoginEntry, Via, ViewEntry, now
 from core.models.times import parse_zone
 from core.store.accounts.users import UserStore
 from core.store.jobs.activity import ActivityStore
-from core.store.jobs.activity_scope import PERIODS, Deed, Scope
+from core.store.jobs.activity_scope import PERIODS, ActionKind, Scope
 from core.web.http.errors import Forbidden, LoginRequired, NotFound
 from core.web.http.requests import logged_in, requester
 from core.web.http.security_headers import NO_STORE
@@ -59,8 +59,8 @@ def export_address(which: str, scope: Scope, viewer: str) -> str:
         viewer: who asks.
     """
     query: dict[str, object] = {"days": scope.days, "zone": scope.zone.key}
-    if scope.deeds and which == "views":
-        query["deeds"] = [str(deed) for deed in scope.deeds]
+    if scope.kinds and which == "views":
+        query["deeds"] = [str(deed) for deed in scope.kinds]
     if scope.user_id is None:
         query["everybody"] = 1
     elif scope.user_id != viewer:
@@ -130,8 +130,8 @@ def _scope(request: Request, user_id: str, users: UserStore) -> Scope:
             )
         )
     named = query.getlist("deeds")
-    if not set(named) <= set(Deed):
-        known = ", ".join(Deed)
+    if not set(named) <= set(ActionKind):
+        known = ", ".join(ActionKind)
         raise InvalidInput(
             _("The kinds of action are {kinds}; please choose among them.").format(kinds=known)
         )
@@ -145,7 +145,7 @@ def _scope(request: Request, user_id: str, users: UserStore) -> Scope:
     if account is None and not everybody:
         raise NotFound(_("There is no account of this user id."))
     zone = parse_zone(query.get("zone") or viewer.zone or "UTC")
-    return Scope.of(account, int(days), zone, now(), [Deed(each) for each in named])
+    return Scope.of(account, int(days), zone, now(), [ActionKind(each) for each in named])
 
 
 def _cell(value: object, zone: ZoneInfo) -> object:

@@ -14,7 +14,7 @@ from core.models.job_summary import STATUSES
 from core.models.times import parse_zone
 from core.notifications.message import shortened
 from core.store import DatabaseError
-from core.store.jobs.activity_scope import PERIODS, Deed, Scope
+from core.store.jobs.activity_scope import PERIODS, ActionKind, Scope
 from core.studio.account import log_out
 from core.web import tab_session
 from core.web.activity.charts import DEED_COLOURS, STATUS_COLOURS
@@ -76,7 +76,7 @@ def _draw_filters(user: User) -> Scope:
         )
         deeds = st.pills(
             _("Actions"),
-            [str(each) for each in Deed],
+            [str(each) for each in ActionKind],
             format_func=_,
             selection_mode="multi",
             key="deeds",
@@ -100,7 +100,9 @@ def _draw_filters(user: User) -> Scope:
     if whose != ME:
         account = None if whose == EVERYBODY else studio().store.users.get(whose) or user
     zone = parse_zone(tab_session.zone_name(user))
-    return Scope.of(account, int(days or PERIODS[1]), zone, now(), [Deed(each) for each in deeds])
+    return Scope.of(
+        account, int(days or PERIODS[1]), zone, now(), [ActionKind(each) for each in deeds]
+    )
 
 
 def _draw_logins(user: User, scope: Scope) -> None:
@@ -161,13 +163,13 @@ def _not_me(user_id: str, sessions: Sequence[str]) -> None:
 def _draw_views(user: User, scope: Scope) -> None:
     activity = studio().store.activity
     entries = activity.views(scope)
-    others = activity.looks_of_others(scope)
+    others = activity.views_by_others(scope)
     if not entries and not others:
         st.text(
             _("Nothing was looked at in this time. Whatever you open, play or download is here.")
         )
         return
-    most = activity.most_looked_at(scope)
+    most = activity.most_viewed_jobs(scope)
     seen = [each.job_id for each in most]
     seen += [each.job_id for each in entries if each.job_id]
     seen += [each.job_id for each in others if each.job_id]
@@ -229,7 +231,7 @@ def _draw_jobs(user: User, scope: Scope) -> None:
             N_("Cost"): amounts_text(each.costs)
             or (_("Not known") if each.uncertain else _("Free")),
         }
-        for each in activity.made(scope)
+        for each in activity.provider_totals(scope)
     ]
     draw_table(rows, scope)
     st.subheader(_("Latest"), anchor=False)
@@ -248,7 +250,7 @@ def _draw_people(_user: User, scope: Scope) -> None:
             N_("Jobs"): each.jobs,
             N_("Last"): each.last,
         }
-        for each in activity.busiest(scope)
+        for each in activity.user_totals(scope)
     ]
     draw_table(rows, scope)
     st.subheader(_("Failed logins by address"), anchor=False)

@@ -9,7 +9,7 @@ from core.i18n import gettext as _
 from core.models import Job, LoginEntry, User, Via, ViewEntry
 from core.models.job_summary import status_text
 from core.notifications.message import shortened
-from core.store.jobs.activity import Visit
+from core.store.jobs.activity import ViewsByOther
 from core.web.activity.csv_routes import owner_of
 from core.web.resources import studio
 from core.web.text.browsers import browser_text
@@ -120,7 +120,7 @@ def view_row(entry: ViewEntry, viewer: User, prompts: Mapping[str, str]) -> Row:
     }
 
 
-def visit_row(visit: Visit, prompts: Mapping[str, str]) -> Row:
+def visit_row(visit: ViewsByOther, prompts: Mapping[str, str]) -> Row:
     """Return what is shown of somebody else's looks; `prompts`: by the ids of jobs."""
     job_id = visit.job_id or ""
     return {
