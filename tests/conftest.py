@@ -102,6 +102,36 @@ def store(settings: Settings) -> Iterator[Store]:
         yield opened
 
 
+@pytest.fixture(scope="module")
+def shared_settings(
+    mongodb_uri: str, databases: Databases, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Settings]:
+    """Settings of a Fivefold that all tests of a module share."""
+    folder = tmp_path_factory.mktemp("shared")
+    name = databases.lend()
+    yield Settings(
+        _env_file=None,
+        data_dir=folder / "data",
+        content_url=str(folder / "generated_content"),
+        mongodb_uri=SecretStr(mongodb_uri),
+        mongodb_database=name,
+    )
+    databases.take_back(name)
+
+
+@pytest.fixture(scope="module")
+def shared_store(shared_settings: Settings) -> Iterator[Store]:
+    with open_store(shared_settings) as opened:
+        yield opened
+
+
+@pytest.fixture
+def emptied_store(shared_store: Store, shared_settings: Settings, databases: Databases) -> Store:
+    """The store that a module shares, with nothing in it."""
+    databases.empty(shared_settings.mongodb_database)
+    return shared_store
+
+
 @pytest.fixture
 def content(settings: Settings) -> FolderStore:
     return FolderStore(Path(settings.content_url))

@@ -16,16 +16,14 @@ from typing import Final
 import httpx2
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Request, Route, WebSocket, expect
-from pydantic import SecretStr
 
 from core.media.folder import FolderStore
 from core.models import Asset, Job, Kind, now
 from core.settings import Settings
-from core.store import Store, open_store
+from core.store import Store
 from core.web.identity.cookies import Identity
 from tests.browser import pages
 from tests.conftest import claim, stored_job
-from tests.database import Databases
 from tests.product import ROOT, START_SECONDS, free_port
 from tests.servers.wire import clip
 from tests.web import finished
@@ -45,7 +43,6 @@ class Web:
 
     def __init__(self, settings: Settings, store: Store) -> None:
         self.store = store
-        self.database = settings.mongodb_database
         self.content = FolderStore(Path(settings.content_url))
         self.port = free_port()
         self.url = f"http://localhost:{self.port}"
@@ -101,29 +98,17 @@ class Web:
 
 
 @pytest.fixture(scope="module")
-def running(
-    mongodb_uri: str, databases: Databases, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Web]:
+def running(shared_settings: Settings, shared_store: Store) -> Iterator[Web]:
     """One web process for all tests; starting it takes longer than most of them."""
-    folder = tmp_path_factory.mktemp("watched")
-    settings = Settings(
-        _env_file=None,
-        data_dir=folder / "data",
-        content_url=str(folder / "generated_content"),
-        mongodb_uri=SecretStr(mongodb_uri),
-        mongodb_database=databases.lend(),
-    )
-    with open_store(settings) as store:
-        web = Web(settings, store)
-        yield web
-        web.stop()
-    databases.take_back(settings.mongodb_database)
+    web = Web(shared_settings, shared_store)
+    yield web
+    web.stop()
 
 
 @pytest.fixture
-def web(running: Web, databases: Databases) -> Web:
+def web(running: Web, emptied_store: Store) -> Web:
     """The web process, with an empty database."""
-    databases.empty(running.database)
+    assert emptied_store is running.store
     return running
 
 

@@ -15,17 +15,27 @@ from core.settings import Settings
 from core.store import Store
 from core.web.identity.cookies import COOKIE, Identity
 from tests.conftest import stored_job
-from tests.servers.web import cookie, rerun, serving
+from tests.servers.web import Web, cookie, rerun, serving
 
 PRIVATE = "what only ana may know"
 
 
 @pytest.fixture
-def port(settings: Settings, store: Store) -> Iterator[int]:
-    """A web process on the test's database, without worker and notifier."""
+def store(emptied_store: Store) -> Store:
+    return emptied_store
+
+
+@pytest.fixture(scope="module")
+def web(shared_settings: Settings) -> Iterator[Web]:
+    """A web process without worker and notifier."""
+    with serving(shared_settings) as running:
+        yield running
+
+
+@pytest.fixture
+def port(web: Web, store: Store) -> int:
     assert store.ping()
-    with serving(settings) as web:
-        yield web.port
+    return web.port
 
 
 def opened(port: int, headers: dict[str, str] | None = None, **more: Any) -> ClientConnection:
