@@ -14,7 +14,7 @@ from core.web.http.origins import Origins
 from core.web.identity.cookies import open_identity
 from core.web.login.oidc import streamlit_secrets
 from core.web.resources import studio
-from core.web.tab_session import apologise
+from core.web.tab_session import report_script_error
 
 guard_output()  # where `streamlit run` began, not `python -m core`
 settings = load_settings()
@@ -26,6 +26,6 @@ app = st.App(
     routes=front.routes,
     middleware=front.middleware,
     exception_handlers=front.exception_handlers,
-    on_script_error=apologise,
+    on_script_error=report_script_error,
     secrets=streamlit_secrets(settings, identity),
 )

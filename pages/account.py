@@ -10,7 +10,7 @@ from core.web.account import page as account
 def main() -> None:
     """Draw the page."""
     user = tab_session.account(tab_session.require_user())
-    tab_session.note_visit(user.id, None)
+    tab_session.log_page_view(user.id, None)
     if user.deleting_at is not None:
         tab_session.message_page(
             _("Your account is being deleted"), _("You are logged out in a moment. Good-bye!")

@@ -15,7 +15,7 @@ from core.web.create.estimate import Estimate
 from core.web.create.form import Form
 from core.web.create.page_state import page_state
 from core.web.create.submit import submit
-from core.web.http.errors import no_answer
+from core.web.http.errors import database_unavailable_text
 from core.web.resources import studio
 
 NOT_STORED = N_(
@@ -117,7 +117,7 @@ def draw_request(user_id: str) -> None:
     except InvalidInput as error:
         refusal.error(str(error))
     except DatabaseError:
-        refusal.error(no_answer(NOT_STORED))
+        refusal.error(database_unavailable_text(NOT_STORED))
     with about:
         estimate = draw_notes(form, user_id)
     with box:
@@ -127,11 +127,12 @@ def draw_request(user_id: str) -> None:
 def main() -> None:
     """Draw the page."""
     user = tab_session.require_user()
-    tab_session.note_visit(user, None)
+    tab_session.log_page_view(user, None)
     ask = st.container(key="ask")
     with ask:
         draw_request(user)
-    with tab_session.apologies():  # the form above keeps what was typed, whatever happens here
+    # The form above keeps what was typed, whatever happens here.
+    with tab_session.handle_database_errors():
         if not recent_jobs.draw(user):
             with ask:
                 draw_examples()

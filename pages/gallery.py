@@ -17,7 +17,7 @@ def main() -> None:
     user, query = tab_session.require_user(), st.query_params.to_dict()
     right = permissions.to_gallery(studio().store, user, query.get("user", ""))
     owner, own = right.owner, right.via == Via.OWN
-    tab_session.note_entry(right.entry("open_gallery", address=tab_session.requester().address))
+    tab_session.log_view(right.entry("open_gallery", address=tab_session.requester().address))
     view = replace(tab_session.view(tab_session.account(user)), via=right.via)
     shown = gallery.opening(studio(), right, query, view)
     if gallery.is_empty(studio(), right, query, shown):

@@ -31,11 +31,11 @@ def main() -> None:
             to="/gallery",
         )
     elif right.via == Via.OWN:
-        tab_session.note_visit(user, "open_job", job_id)
+        tab_session.log_page_view(user, "open_job", job_id)
         st.fragment(share_links.draw_sharing)(tab_session.account(user), job_id)
         job_view.draw_job(job_id, user)
     else:
-        tab_session.note_entry(
+        tab_session.log_view(
             right.entry("open_job", job_id, address=tab_session.requester().address)
         )
         job_view.draw_job(job_id, user, note=snapshot.admin_note(right.owner))

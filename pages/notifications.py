@@ -7,7 +7,7 @@ from core.models import InvalidInput, User
 from core.store import DatabaseError
 from core.studio.notices import mark_read
 from core.web import frontend, tab_session
-from core.web.http.errors import no_answer
+from core.web.http.errors import database_unavailable_text
 from core.web.inbox import notices, preferences
 from core.web.resources import studio
 
@@ -19,7 +19,7 @@ def carry_out(user: User, asked: str) -> None:
     except InvalidInput as error:
         told = str(error)
     except DatabaseError:
-        told = no_answer()
+        told = database_unavailable_text()
     if told:
         st.session_state["told"] = told
 
@@ -28,7 +28,7 @@ def live(user: User) -> None:
     """Draw the rows as they stand; as a fragment, this runs again while something is due."""
     if told := st.session_state.pop("told", None):
         st.toast(told, duration="long")
-    with tab_session.apologies():
+    with tab_session.handle_database_errors():
         store = studio().store
         shown = notices.overview(store, user, tab_session.view(user))
         if store.notices.unread(user.id):
@@ -42,7 +42,7 @@ def live(user: User) -> None:
 def main() -> None:
     """Draw the page."""
     user = tab_session.account(tab_session.require_user())
-    tab_session.note_visit(user.id, None)
+    tab_session.log_page_view(user.id, None)
     st.title(_("Notifications"), anchor=False)
     rows, settings = st.columns([5, 3], gap="large")
     with rows:

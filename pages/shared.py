@@ -23,7 +23,7 @@ def main() -> None:
         )
         return
     job, right = found
-    tab_session.note_entry(right.entry("open_job", job.id, address=tab_session.requester().address))
+    tab_session.log_view(right.entry("open_job", job.id, address=tab_session.requester().address))
     view = studio().view(job_view.zone_of_viewer(user))
     job_view.draw_job(job.id, user, note=snapshot.share_note(share, view), share_key=key)
 

@@ -14,7 +14,7 @@ from websockets.typing import Subprotocol
 
 from core.settings import Settings
 from core.store import open_store
-from core.web.http.origins import Asked, Origin, Origins, parse_origin
+from core.web.http.origins import Origin, Origins, RequestSource, parse_origin
 
 SECONDS: Final = 5.0
 _SOCKET: Final = "/_stcore/stream"
@@ -66,7 +66,7 @@ def accepted_origin(settings: Settings) -> Origin:
     origin = parse_origin(settings.link_base)
     if origin is not None:
         host = str(origin).partition("://")[2]
-        asked = Asked(
+        asked = RequestSource(
             hosts=[host],
             origins=[str(origin)],
             referer="",

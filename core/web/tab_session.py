@@ -18,7 +18,7 @@ from core.models import User, ViewEntry, now
 from core.store import DatabaseError, DatabaseUnavailable
 from core.web import pages
 from core.web.forged_widgets import is_forged
-from core.web.http.errors import no_answer
+from core.web.http.errors import database_unavailable_text
 from core.web.identity.permissions import Access
 from core.web.resources import studio
 from core.web.text.dates import zone_of
@@ -111,18 +111,18 @@ def address(path: str) -> str:
     return f"{path}?{query}" if query else path
 
 
-def want(path: str, **query: str) -> None:
-    """Ask for another page, from a click's callback; `leave_if_wanted` then goes there."""
+def request_page(path: str, **query: str) -> None:
+    """Ask for another page, from a click's callback; `switch_to_requested_page` then goes there."""
     st.session_state[_WANTED] = (path, query)
 
 
-def want_address(href: str) -> None:
+def request_address(href: str) -> None:
     """Ask for the page of ours that an address with its query names."""
     parts = urlsplit(href)
-    want(parts.path, **dict(parse_qsl(parts.query)))
+    request_page(parts.path, **dict(parse_qsl(parts.query)))
 
 
-def leave_if_wanted() -> None:
+def switch_to_requested_page() -> None:
     """Go where a click asked to go; called where a run begins, of a page or of a fragment."""
     wanted = st.session_state.pop(_WANTED, None)
     if wanted is not None:
@@ -130,8 +130,8 @@ def leave_if_wanted() -> None:
         st.switch_page(all_pages()[path], query_params=query)
 
 
-def note_visit(user: str, action: str | None, job_id: str | None = None) -> None:
-    """Log that a page with one's own content was opened; see `note_entry`.
+def log_page_view(user: str, action: str | None, job_id: str | None = None) -> None:
+    """Log that a page with one's own content was opened; see `log_view`.
 
     Args:
         user: who opened it.
@@ -141,10 +141,10 @@ def note_visit(user: str, action: str | None, job_id: str | None = None) -> None
     if action is None:
         st.session_state[_VISIT] = None
         return
-    note_entry(Access(user, user).entry(action, job_id, address=requester().address))
+    log_view(Access(user, user).entry(action, job_id, address=requester().address))
 
 
-def note_entry(entry: ViewEntry) -> None:
+def log_view(entry: ViewEntry) -> None:
     """Log that a page was opened: once a visit, however often it is drawn again."""
     visit = (entry.action, entry.owner, entry.job_id, entry.share)
     if st.session_state.get(_VISIT) != visit:
@@ -152,7 +152,7 @@ def note_entry(entry: ViewEntry) -> None:
         studio().store.view_log.note(entry)
 
 
-def apologise(error: Exception) -> bool:
+def report_script_error(error: Exception) -> bool:
     """Tell the user in a sentence that a page could not be drawn, and the log everything.
 
     Returns:
@@ -180,19 +180,19 @@ def apologise(error: Exception) -> bool:
 
 
 @contextmanager
-def apologies() -> Iterator[None]:
+def handle_database_errors() -> Iterator[None]:
     """Draw what the block draws, or an apology where the database fails under it."""
     try:
         yield
     except (DatabaseError, DatabaseUnavailable) as error:
-        apologise(error)
+        report_script_error(error)
 
 
 def unreachable_page() -> None:
     """Draw a page that says that the database does not answer."""
     message_page(
         _("We cannot reach your work right now"),
-        no_answer(
+        database_unavailable_text(
             N_("The database does not answer. Nothing is lost; please try again in a minute.")
         ),
         _("Try again"),
@@ -214,4 +214,4 @@ def message_page(title: str, text: str, way_out: str = "", to: str | None = None
         if way_out and to is None:
             st.button(way_out, type="primary")
         elif way_out:
-            st.button(way_out, type="primary", on_click=want, args=(to,))
+            st.button(way_out, type="primary", on_click=request_page, args=(to,))

@@ -18,7 +18,7 @@ from core.store import Store
 from core.store.accounts.invitations import InvitationStore
 from core.store.accounts.login_sessions import LoginSessionStore
 from core.web.account.passphrase import UNPROTECTED
-from core.web.http.errors import NO_ANSWER
+from core.web.http.errors import DATABASE_UNAVAILABLE
 from core.web.resources import studio
 from core.web.text.browsers import browser_text
 from tests.conftest import stored_job
@@ -409,7 +409,7 @@ def test_a_section_that_the_database_does_not_answer_for_says_so_and_the_others_
     session = account(store, admin=admin)
     monkeypatch.setattr(keeper, method, _gone)
     app = opened(session)
-    assert said(app) == [NO_ANSWER]
+    assert said(app) == [DATABASE_UNAVAILABLE]
     assert "Delete my account" in titles(app)
 
 
@@ -420,7 +420,7 @@ def test_what_could_not_be_done_is_said_where_it_was_asked_for(
     app = opened(session)
     monkeypatch.setattr(LoginSessionStore, "revoke_all", _gone)
     pressed(app, "Log out everywhere else")
-    assert said(app) == [NO_ANSWER]
+    assert said(app) == [DATABASE_UNAVAILABLE]
     assert going_on(store, elsewhere) == [True]
 
 

@@ -22,8 +22,8 @@ from core.settings import Settings
 from core.store import Store
 from core.store.connection import DatabaseUnavailable
 from core.store.jobs.activity import ActivityStore
-from core.web.files.data_export import archive_routes
-from core.web.files.zip_stream import BLOCK, zipped
+from core.web.files.data_export import data_export_routes
+from core.web.files.zip_stream import BLOCK, stream_zip
 from core.web.http.errors import EXCEPTION_HANDLERS
 from core.web.identity.middleware import USER_HEADER
 from core.web.resources import WebStudio
@@ -242,7 +242,7 @@ def test_a_database_that_never_answered_is_an_error_in_words() -> None:
     def refuse() -> WebStudio:
         raise DatabaseUnavailable("The database does not answer.")
 
-    app = Starlette(routes=archive_routes(refuse), exception_handlers=EXCEPTION_HANDLERS)
+    app = Starlette(routes=data_export_routes(refuse), exception_handlers=EXCEPTION_HANDLERS)
     answer = TestClient(app, HOST).get(PATH)
     assert answer.status_code == 503
     assert answer.json()["detail"].startswith("The database does not answer at the moment.")
@@ -319,7 +319,7 @@ def test_a_zip_of_large_files_takes_little_memory(tmp_path: Path) -> None:
         file.truncate(size)
     tracemalloc.start()
     try:
-        length = sum(map(len, zipped((f"{number}.mp4", large) for number in range(4))))
+        length = sum(map(len, stream_zip((f"{number}.mp4", large) for number in range(4))))
         _, most = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -338,12 +338,12 @@ def test_a_file_of_a_zip_need_be_there_only_while_it_is_written(tmp_path: Path) 
             yield path.name, path
             path.unlink()
 
-    archive = zipfile.ZipFile(io.BytesIO(b"".join(zipped(entries()))))
+    archive = zipfile.ZipFile(io.BytesIO(b"".join(stream_zip(entries()))))
     assert [archive.read(name) for name in archive.namelist()] == [BYTES] * 3
     assert len(there) == 3
 
 
 def test_a_zip_takes_bytes_and_streams_too() -> None:
-    parts = zipped([("a.txt", b"all at once"), ("b.txt", iter([b"bit ", b"by bit"]))])
+    parts = stream_zip([("a.txt", b"all at once"), ("b.txt", iter([b"bit ", b"by bit"]))])
     archive = zipfile.ZipFile(io.BytesIO(b"".join(parts)))
     assert [archive.read(name) for name in ("a.txt", "b.txt")] == [b"all at once", b"bit by bit"]

@@ -6,14 +6,14 @@ import pytest
 from starlette.types import Scope
 
 from core.settings import Settings
-from core.web.http.origins import Asked, Origins, parse_origin, parse_origin_header
+from core.web.http.origins import Origins, RequestSource, parse_origin, parse_origin_header
 
 
 def settings(**more: Any) -> Settings:
     return Settings(_env_file=None, port=8501, **more)
 
 
-def asked(kind: str = "http", **headers: str | list[str]) -> Asked:
+def source(kind: str = "http", **headers: str | list[str]) -> RequestSource:
     """A request with these headers; `_` stands for `-`, a list for a header that comes twice."""
     raw = [
         (name.replace("_", "-").lower().encode(), each.encode("latin-1"))
@@ -25,7 +25,7 @@ def asked(kind: str = "http", **headers: str | list[str]) -> Asked:
         "scheme": "ws" if kind == "websocket" else "http",
         "headers": raw,
     }
-    return Asked.of(scope)
+    return RequestSource.of(scope)
 
 
 LAPTOP = Origins.of(settings())
@@ -76,7 +76,7 @@ PUBLIC = "https://studio.example.org:8443"
 )
 def test_our_own_pages_are_known(origins: Origins, headers: dict[str, Any]) -> None:
     for kind in KINDS:
-        request = asked(kind, **headers)
+        request = source(kind, **headers)
         assert not origins.refuses_host(request)
         assert origins.accepts(request), kind
 
@@ -132,16 +132,16 @@ def test_our_own_pages_are_known(origins: Origins, headers: dict[str, Any]) -> N
 )
 def test_other_sites_pages_are_not_ours(origins: Origins, headers: dict[str, Any]) -> None:
     for kind in KINDS:
-        assert not origins.accepts(asked(kind, **headers)), kind
+        assert not origins.accepts(source(kind, **headers)), kind
 
 
 def test_without_an_origin_a_browsers_word_counts_and_a_programs_websocket() -> None:
     for origins, host in ((LAPTOP, HERE), (BEHIND_PROXY, "127.0.0.1:8501"), (NETWORK, "nas")):
-        assert origins.accepts(asked(Host=host, Sec_Fetch_Site="same-origin"))
-        assert not origins.accepts(asked(Host=host))
-        assert origins.accepts(asked("websocket", Host=host))
+        assert origins.accepts(source(Host=host, Sec_Fetch_Site="same-origin"))
+        assert not origins.accepts(source(Host=host))
+        assert origins.accepts(source("websocket", Host=host))
         for site in ("cross-site", "same-site", "none"):
-            assert not origins.accepts(asked("websocket", Host=host, Sec_Fetch_Site=site))
+            assert not origins.accepts(source("websocket", Host=host, Sec_Fetch_Site=site))
 
 
 def test_pages_open_to_this_machine_only_answer_to_no_other_name() -> None:
@@ -151,17 +151,17 @@ def test_pages_open_to_this_machine_only_answer_to_no_other_name() -> None:
         "studio.example.org",
         "a b",
     ):
-        assert LAPTOP.refuses_host(asked(Host=host))
+        assert LAPTOP.refuses_host(source(Host=host))
     for host in ("evil.example.org", "127.0.0.1.evil.example.org:8501"):
-        assert BEHIND_PROXY.refuses_host(asked(Host=host))
-        assert BEHIND_PROXY.refuses_host(asked(Host=host, Referer=f"https://{host}/"))
-        assert BEHIND_PROXY.refuses_host(asked(Host=host, X_Forwarded_Host="studio.example.org"))
-    assert not BEHIND_PROXY.refuses_host(asked(Host="backend.example.net", Referer=f"{PUBLIC}/x"))
-    assert not BEHIND_PROXY.refuses_host(asked(Host="studio.example.org"))
-    assert not LAPTOP.refuses_host(asked())
+        assert BEHIND_PROXY.refuses_host(source(Host=host))
+        assert BEHIND_PROXY.refuses_host(source(Host=host, Referer=f"https://{host}/"))
+        assert BEHIND_PROXY.refuses_host(source(Host=host, X_Forwarded_Host="studio.example.org"))
+    assert not BEHIND_PROXY.refuses_host(source(Host="backend.example.net", Referer=f"{PUBLIC}/x"))
+    assert not BEHIND_PROXY.refuses_host(source(Host="studio.example.org"))
+    assert not LAPTOP.refuses_host(source())
     for origins in (LAPTOP, BEHIND_PROXY, NETWORK, NAMED):
-        assert origins.refuses_host(asked(Host=["localhost", "localhost"]))
-        assert origins.refuses_host(asked(Host="localhost/x"))
+        assert origins.refuses_host(source(Host=["localhost", "localhost"]))
+        assert origins.refuses_host(source(Host="localhost/x"))
 
 
 @pytest.mark.parametrize(

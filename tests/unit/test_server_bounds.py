@@ -20,7 +20,7 @@ from websockets.sync.client import connect
 
 from core.web.app import server
 from core.web.app.server import FRAMES, MESSAGE_BYTES, BoundedHTTP, BoundedSocket
-from core.web.http.rate_limits import MOST_KEPT, Bucket, Buckets
+from core.web.http.rate_limits import MAX_BUCKETS, Bucket, Buckets
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 heard: list[int] = []
@@ -194,6 +194,6 @@ def test_as_many_buckets_are_kept_as_there_may_be() -> None:
     buckets = Buckets(1, 0)
     assert buckets["first"].take()
     assert not buckets["first"].take()
-    for number in range(MOST_KEPT + 10):
+    for number in range(MAX_BUCKETS + 10):
         assert buckets[str(number)].take()
-    assert len(buckets._kept) == MOST_KEPT  # noqa: SLF001
+    assert len(buckets._buckets) == MAX_BUCKETS  # noqa: SLF001

@@ -114,8 +114,8 @@ def test_so_many_are_open_at_once_and_no_more() -> None:
         behind = Behind()
         behind.hold = asyncio.Event()
         limits = SocketLimits(behind)
-        limits._sent[GUESTS]["192.0.2.1"]._left = 10_000  # noqa: SLF001  # only their number counts here
-        limits._sent[GUESTS]["192.0.2.1"]._most = 10_000  # noqa: SLF001
+        limits._sent[GUESTS]["192.0.2.1"]._tokens = 10_000  # noqa: SLF001  # only their number counts here
+        limits._sent[GUESTS]["192.0.2.1"]._capacity = 10_000  # noqa: SLF001
         first = [asyncio.create_task(spoken(limits, scope(), [])) for _ in range(GUESTS.sockets)]
         await asyncio.sleep(0)
         assert behind.open == GUESTS.sockets

@@ -26,9 +26,9 @@ from core.web.identity.middleware import (
     TROUBLE_HEADER,
     USER_HEADER,
     IdentityMiddleware,
-    whose,
+    current_user_id,
 )
-from core.web.identity.session_cache import LiveSessions
+from core.web.identity.session_cache import SessionCache
 
 KEY = "a-key-for-tests"
 IDENTITY = Identity(KEY, days=30, secure=False)
@@ -53,16 +53,16 @@ def sessions() -> LoginSessionStore:
 
 
 @pytest.fixture
-def live(sessions: LoginSessionStore) -> LiveSessions:
-    return LiveSessions(lambda: sessions)
+def live(sessions: LoginSessionStore) -> SessionCache:
+    return SessionCache(lambda: sessions)
 
 
 @pytest.fixture
-def client(live: LiveSessions) -> Iterator[TestClient]:
+def client(live: SessionCache) -> Iterator[TestClient]:
     """A web process that tells who asked, and whose websocket repeats what it hears."""
 
     async def http(request: Request) -> Response:
-        return JSONResponse(found(request) | {"whose": whose(request)})
+        return JSONResponse(found(request) | {"whose": current_user_id(request)})
 
     async def websocket(socket: WebSocket) -> None:
         await socket.accept()
@@ -124,7 +124,7 @@ def test_a_good_signature_is_not_enough(client: TestClient, sessions: LoginSessi
 
 
 def test_a_websocket_hears_nothing_more_once_its_session_has_ended(
-    client: TestClient, sessions: LoginSessionStore, live: LiveSessions
+    client: TestClient, sessions: LoginSessionStore, live: SessionCache
 ) -> None:
     secret, session = sessions.begin("ana", 30)
     cookie = {"Cookie": f"{COOKIE}={value_of(IDENTITY, secret)}"}
@@ -143,7 +143,7 @@ def test_a_websocket_hears_nothing_more_once_its_session_has_ended(
 def test_a_websocket_ends_where_login_no_longer_allows_how_it_began(
     client: TestClient,
     sessions: LoginSessionStore,
-    live: LiveSessions,
+    live: SessionCache,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("core.web.identity.session_cache.LOOK_SECONDS", 0.01)
@@ -188,7 +188,7 @@ def test_an_end_that_another_process_brought_about_is_seen_within_seconds(
 def test_while_the_database_does_not_answer_nobody_is_anybody(
     client: TestClient,
     sessions: LoginSessionStore,
-    live: LiveSessions,
+    live: SessionCache,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def down() -> LoginSessionStore:

@@ -14,7 +14,7 @@ from core.web.account.invitations import draw_invitations
 from core.web.account.login_sessions import draw_login_sessions
 from core.web.account.passphrase import draw_passphrase
 from core.web.account.section import OUTCOME, Outcome, moment_of, section
-from core.web.http.errors import no_answer
+from core.web.http.errors import database_unavailable_text
 from core.web.inbox.preferences import draw_settings
 from core.web.resources import studio
 
@@ -82,7 +82,7 @@ def _choose_language(user_id: str) -> None:
     except InvalidInput as error:
         st.session_state[OUTCOME] = Outcome("language", str(error), refused=True)
     except DatabaseError:
-        st.session_state[OUTCOME] = Outcome("language", no_answer(), refused=True)
+        st.session_state[OUTCOME] = Outcome("language", database_unavailable_text(), refused=True)
 
 
 def _draw_archive() -> None:

@@ -17,7 +17,7 @@ from core.accounts.rules import Accounts
 from core.models import InvalidInput, User, now
 from core.store import DatabaseError
 from core.web import tab_session
-from core.web.http.errors import no_answer
+from core.web.http.errors import database_unavailable_text
 from core.web.resources import studio
 from core.web.text.dates import moment_text, zone_of
 
@@ -46,7 +46,7 @@ def section(name: str, title: str) -> Iterator[None]:
         try:
             yield
         except DatabaseError:
-            st.error(no_answer())
+            st.error(database_unavailable_text())
 
 
 def submit(section: str, do: Callable[[], str]) -> None:
@@ -56,7 +56,7 @@ def submit(section: str, do: Callable[[], str]) -> None:
     except (InvalidInput, LoginRefused) as error:
         said = Outcome(section, str(error), refused=True)
     except DatabaseError:
-        said = Outcome(section, no_answer(), refused=True)
+        said = Outcome(section, database_unavailable_text(), refused=True)
     st.session_state[OUTCOME] = said
 
 

@@ -33,7 +33,7 @@ class _Table(NamedTuple):
     rows: Callable[[ActivityStore, Scope], Iterator[Row]]
 
 
-def export_routes(open_studio: Callable[[], WebStudio]) -> list[Route]:
+def activity_csv_routes(open_studio: Callable[[], WebStudio]) -> list[Route]:
     """Return `GET /activity/{which}.csv`, where `which` is `logins`, `views` or `jobs`.
 
     Its query: `days` (7, 30, 90 or 365), `deeds` (kinds of action, repeated), `zone` (whose days
@@ -68,7 +68,7 @@ def export_address(which: str, scope: Scope, viewer: str) -> str:
     return f"/activity/{which}.csv?{urlencode(query, doseq=True)}"
 
 
-def look_at_activity(viewer: str, of: str | None, address: str) -> ViewEntry:
+def activity_view_entry(viewer: str, of: str | None, address: str) -> ViewEntry:
     """Return what the log is told when an admin looks at what others did.
 
     Args:
@@ -100,7 +100,7 @@ def _export(request: Request, open_studio: Callable[[], WebStudio]) -> Response:
         rows = iter(())
     else:
         if scope.user_id != user_id:
-            entry = look_at_activity(user_id, scope.user_id, requester(request).address)
+            entry = activity_view_entry(user_id, scope.user_id, requester(request).address)
             store.view_log.note(entry)
         _log.info("%s exports %s of %s", user_id, which, scope.user_id or "everybody")
     cells = ([_cell(each, scope.zone) for each in row] for row in rows)

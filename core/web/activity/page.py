@@ -18,7 +18,7 @@ from core.store.jobs.activity_scope import PERIODS, ActionKind, Scope
 from core.studio.account import log_out
 from core.web import tab_session
 from core.web.activity.charts import DEED_COLOURS, STATUS_COLOURS
-from core.web.activity.csv_routes import look_at_activity
+from core.web.activity.csv_routes import activity_view_entry
 from core.web.activity.rows import (
     GUEST,
     TITLE_CHARACTERS,
@@ -45,10 +45,10 @@ def draw(user: User) -> None:
     """Draw the page for a user."""
     scope = _draw_filters(user)
     if scope.user_id == user.id:
-        tab_session.note_visit(user.id, None)
+        tab_session.log_page_view(user.id, None)
     else:
         address = tab_session.requester().address
-        tab_session.note_entry(look_at_activity(user.id, scope.user_id, address))
+        tab_session.log_view(activity_view_entry(user.id, scope.user_id, address))
     parts: dict[str, Callable[[User, Scope], None]] = {
         _("Logins"): _draw_logins,
         _("Views"): _draw_views,
@@ -109,7 +109,9 @@ def _draw_logins(user: User, scope: Scope) -> None:
     if said := st.session_state.pop(_SAID, None):
         st.warning(said)
         if studio().settings.login != "oidc":
-            st.button(_("Go to your account"), on_click=tab_session.want, args=("/account",))
+            st.button(
+                _("Go to your account"), on_click=tab_session.request_page, args=("/account",)
+            )
     entries = studio().store.activity.logins(scope)
     if not entries:
         st.text(_("Nobody has logged in, or tried to, in this time."))
@@ -216,7 +218,9 @@ def _draw_jobs(user: User, scope: Scope) -> None:
     jobs = activity.jobs(scope)
     if not jobs:
         st.text(_("No job was begun in this time. What you create is counted here."))
-        st.button(_("Create something"), type="primary", on_click=tab_session.want, args=("/",))
+        st.button(
+            _("Create something"), type="primary", on_click=tab_session.request_page, args=("/",)
+        )
         return
     bars = [replace(bar, name=STATUSES[bar.name]) for bar in activity.jobs_over_time(scope)]
     colours = {STATUSES[status]: colour for status, colour in STATUS_COLOURS.items()}

@@ -23,7 +23,7 @@ def main() -> None:
             tab_session.account(user)  # says which language everything below is in
     pages = all_pages()
     page = st.navigation(list(pages.values()), position="hidden")
-    tab_session.leave_if_wanted()
+    tab_session.switch_to_requested_page()
     path = f"/{page.url_path}"
     if st.user.get("trouble"):
         tab_session.unreachable_page()
@@ -38,7 +38,7 @@ def main() -> None:
     if user is None and path not in public_paths():
         draw_login(tab_session.address(path))
         return
-    with tab_session.apologies():
+    with tab_session.handle_database_errors():
         page.run()
 
 

@@ -17,7 +17,7 @@ from core.web import frontend, tab_session
 from core.web.create.estimate import Estimate
 from core.web.create.form import Form
 from core.web.create.page_state import PageState
-from core.web.http.errors import no_answer
+from core.web.http.errors import database_unavailable_text
 from core.web.resources import studio
 
 NOT_ASKED: Final = N_("That is nothing that this page asks for. Please load it again.")
@@ -82,11 +82,11 @@ def receive(state: PageState, message: str) -> None:
         try:
             choose_stay(studio().store, tab_session.require_user(), stay=asked.on is True)
         except DatabaseError:
-            st.toast(no_answer())
+            st.toast(database_unavailable_text())
     elif asked.name == "open":
         sent, state.sent = state.sent, None
         if sent is not None:
-            tab_session.want_address(sent["href"])
+            tab_session.request_address(sent["href"])
     else:
         state.pending = (asked.name, asked.prompt, asked.terms)
 

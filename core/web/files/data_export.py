@@ -16,7 +16,7 @@ from core.generation.kept_replies import ReplyKeeper
 from core.models import EPOCH, TOMBSTONE, AssetState, Job, User, ViewEntry, now
 from core.store.jobs.activity_scope import Scope
 from core.web.files.routes import file_name
-from core.web.files.zip_stream import ZIP, Source, missing_text, told, zipped
+from core.web.files.zip_stream import ZIP, Source, log_failure, missing_text, stream_zip
 from core.web.http.errors import LoginRequired
 from core.web.http.requests import logged_in, requester
 from core.web.http.security_headers import NO_STORE
@@ -26,7 +26,7 @@ from core.web.resources import WebStudio
 _ALL_DAYS: Final = 36_500  # that anything may have been logged in
 
 
-def archive_routes(open_studio: Callable[[], WebStudio]) -> list[Route]:
+def data_export_routes(open_studio: Callable[[], WebStudio]) -> list[Route]:
     """Return `GET /account/archive.zip`: whoever is logged in gets all that is theirs.
 
     A zip that could not be written to its end is broken off in the middle of the answer and has no
@@ -51,11 +51,11 @@ def _archive(request: Request, studio: WebStudio) -> Response:
     headers = NO_STORE | {"Content-Disposition": f'attachment; filename="{name}"'}
     if request.method == "HEAD":
         return Response(headers=headers, media_type=ZIP)
-    blocks = zipped(_entries(studio, user))
+    blocks = stream_zip(_entries(studio, user))
     first = next(blocks)  # while there still can be another answer
     entry = Access(user.id, user.id).entry("download_all", address=requester(request).address)
     studio.store.view_log.note(entry)
-    return StreamingResponse(chain([first], told(blocks)), media_type=ZIP, headers=headers)
+    return StreamingResponse(chain([first], log_failure(blocks)), media_type=ZIP, headers=headers)
 
 
 def _entries(studio: WebStudio, user: User) -> Iterator[tuple[str, Source]]:

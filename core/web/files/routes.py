@@ -32,7 +32,7 @@ from core.media.storage import RemoteFile
 from core.models import OPEN_STATES, Asset, AssetState, Kind, Via
 from core.web.http.errors import LoginRequired, NotFound
 from core.web.http.requests import requester
-from core.web.identity.middleware import whose
+from core.web.identity.middleware import current_user_id
 from core.web.identity.permissions import Access, to_asset
 from core.web.resources import WebStudio
 
@@ -233,7 +233,7 @@ def _redirect(  # noqa: PLR0913  # what an address is signed for, and for how lo
 
 def _find(request: Request, studio: WebStudio) -> tuple[Asset, Access]:
     """Return the item that is asked for, with the right by which it is seen."""
-    user_id, share_key = whose(request), request.query_params.get("share", "")
+    user_id, share_key = current_user_id(request), request.query_params.get("share", "")
     if user_id is None and not share_key:
         raise LoginRequired
     asset_id = request.path_params["asset_id"]

@@ -20,7 +20,7 @@ _MISSING: Final = N_("These files were not there any more when this archive was 
 _log = logging.getLogger(__name__)
 
 
-def zipped(entries: Iterable[tuple[str, Source]]) -> Iterator[bytes]:
+def stream_zip(entries: Iterable[tuple[str, Source]]) -> Iterator[bytes]:
     """Write a zip while it is read; images and clips are packed already, so nothing is.
 
     Args:
@@ -48,7 +48,7 @@ def _chunks(entries: Iterable[tuple[str, Source]]) -> Iterator[bytes]:
     yield from archive.footer()
 
 
-def told(blocks: Iterator[bytes]) -> Iterator[bytes]:
+def log_failure(blocks: Iterator[bytes]) -> Iterator[bytes]:
     """Hand a zip on, and tell the log in a sentence why it breaks off, where it does."""
     try:
         yield from blocks

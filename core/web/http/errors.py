@@ -25,7 +25,7 @@ from core.web.http.html_page import html_page, link_button
 from core.web.http.locale_middleware import requested_language
 from core.web.http.security_headers import NO_STORE
 
-NO_ANSWER: Final = N_("The database does not answer. Please try again in a minute.")
+DATABASE_UNAVAILABLE: Final = N_("The database does not answer. Please try again in a minute.")
 """On a page, beside what was asked for."""
 PROBLEM_JSON: Final = "application/problem+json"
 
@@ -77,7 +77,7 @@ class TooManyStreams(Exception):
         super().__init__(_("Too many pages are open at the moment."))
 
 
-def no_answer(sentence: str = NO_ANSWER) -> str:
+def database_unavailable_text(sentence: str = DATABASE_UNAVAILABLE) -> str:
     """Return what is said where the database does not answer, in the reader's language.
 
     Args:
@@ -157,7 +157,7 @@ def _login_refused(request: Request, error: LoginRefused) -> Response:
 
 def _database_unavailable(request: Request, error: Exception) -> Response:
     _log_unavailable(request, error)
-    return error_response(request, 503, no_answer(_UNAVAILABLE), _RETRY)
+    return error_response(request, 503, database_unavailable_text(_UNAVAILABLE), _RETRY)
 
 
 def _files_unavailable(request: Request, error: Exception) -> Response:

@@ -1,4 +1,4 @@
-"""The language that our routes answer in."""
+"""The language of a request, for our routes."""
 
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -6,18 +6,18 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from core.i18n import LANGUAGES, negotiated, speaking
 
 
-class SpokenLanguage:
-    """Speaks the reader's language while a request is answered.
+class LocaleMiddleware:
+    """Sets the language while a request is handled.
 
-    Our pages say in the query which one they are shown in (`language`), for its reader may have
-    chosen another than the browser's; without that, it is what the browser asks for.
+    Our pages name theirs in the query (`language`), since its user may have chosen another than the
+    browser's; without that, `Accept-Language` decides.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on. Threads that answer it speak the same language."""
+        """Pass a request on. Its threads inherit the language."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -26,7 +26,7 @@ class SpokenLanguage:
 
 
 def requested_language(client: HTTPConnection) -> str:
-    """Return the code of the language that a request wants to be answered in."""
+    """Return the code of the language that a request asks for."""
     chosen = client.query_params.get("language")
     if chosen in LANGUAGES:
         return str(chosen)

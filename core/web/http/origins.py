@@ -94,7 +94,7 @@ def _origin(scheme: str, netloc: str) -> Origin | None:
     return Origin(scheme, host.lower(), port or _PORTS[scheme])
 
 
-class Asked(NamedTuple):
+class RequestSource(NamedTuple):
     """What a request says about where it comes from and goes to."""
 
     hosts: Sequence[str]
@@ -157,17 +157,17 @@ class Origins:
             address=settings.link_base if settings.public_url or settings.local else "",
         )
 
-    def refuses_host(self, asked: Asked) -> bool:
+    def refuses_host(self, source: RequestSource) -> bool:
         """Return whether a request is to another name than ours, or says so malformed.
 
         Where pages are open to this machine only, another site's page can reach them under a name
         of its own (DNS rebinding). A proxy may send what it likes as `Host`: then `Origin` or
         `Referer` must be `PUBLIC_URL`'s, which no other site's page can bring about.
         """
-        if not asked.hosts:
+        if not source.hosts:
             return False  # an HTTP/1.0 proxy; browsers always send it
-        host = parse_host(asked.hosts[0], asked.scheme)
-        if len(asked.hosts) > 1 or host is None:
+        host = parse_host(source.hosts[0], source.scheme)
+        if len(source.hosts) > 1 or host is None:
             return True
         if not self.own or host.host in {each.host for each in self.own}:
             return False
@@ -175,41 +175,43 @@ class Origins:
         return public is None or not (
             host.host == public.host
             or host.is_private  # `proxy_pass http://backend`; no page of another site has one
-            or [parse_origin_header(each) for each in asked.origins] == [public]
-            or parse_origin(asked.referer) == public
+            or [parse_origin_header(each) for each in source.origins] == [public]
+            or parse_origin(source.referer) == public
         )
 
-    def cookie_path(self, asked: Asked) -> str:
+    def cookie_path(self, source: RequestSource) -> str:
         """Return the path that a cookie is for: not for others' pages under the same name."""
-        public = [parse_origin_header(each) for each in asked.origins] == [self.public]
+        public = [parse_origin_header(each) for each in source.origins] == [self.public]
         return self.prefix if public and self.prefix else "/"
 
-    def accepts(self, asked: Asked) -> bool:
+    def accepts(self, source: RequestSource) -> bool:
         """Return whether a page of ours sent what changes something or opens a websocket.
 
         `Origin` decides. Where it is missing, no browser sent it, or a proxy took it away: then a
         browser's `Sec-Fetch-Site` counts. Programs, which carry no cookie that is not their own,
         may open a websocket without either.
         """
-        if self.refuses_host(asked) or len(asked.origins) > 1:
+        if self.refuses_host(source) or len(source.origins) > 1:
             return False
-        host = parse_host(asked.hosts[0], asked.scheme) if asked.hosts else None
-        same = asked.site == "same-origin"
-        if not asked.origins:
+        host = parse_host(source.hosts[0], source.scheme) if source.hosts else None
+        same = source.site == "same-origin"
+        if not source.origins:
             known = self.public is not None or host is None or self._is_nameable(host)
-            return known and (same or (asked.websocket and not asked.site))
-        if asked.site and not same:
+            return known and (same or (source.websocket and not source.site))
+        if source.site and not same:
             return False
-        origin = parse_origin_header(asked.origins[0])
-        return origin is not None and self._is_ours(origin, host, asked, same=same)
+        origin = parse_origin_header(source.origins[0])
+        return origin is not None and self._is_ours(origin, host, source, same=same)
 
-    def _is_ours(self, origin: Origin, host: Origin | None, asked: Asked, *, same: bool) -> bool:
+    def _is_ours(
+        self, origin: Origin, host: Origin | None, source: RequestSource, *, same: bool
+    ) -> bool:
         if origin == self.public:
             return True
         if self.own:
             # What comes through a proxy was sent by another machine's browser, whose own port
             # this is not.
-            through_proxy = asked.forwarded and self.public is not None
+            through_proxy = source.forwarded and self.public is not None
             return origin in self.own and not through_proxy
         if self.public is not None:
             # Opened by its address in the network; but never less safe than PUBLIC_URL.

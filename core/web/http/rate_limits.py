@@ -1,4 +1,4 @@
-"""How often something may be done: token buckets, and a bounded number of them by who does it."""
+"""Rate limits: token buckets, and a bounded number of them by key."""
 
 import time
 from collections.abc import Callable
@@ -6,48 +6,48 @@ from typing import Final
 
 from cachetools import LRUCache
 
-MOST_KEPT: Final = 10_000
+MAX_BUCKETS: Final = 10_000
 
 
 class Bucket:
-    """A token bucket: so much at once, then so much a second.
+    """A token bucket.
 
     Args:
-        most: how much at once.
-        a_second: how much more comes each second.
-        clock: seconds that only go on.
+        capacity: how many tokens at once.
+        refill_rate: tokens that are added each second.
+        clock: monotonic seconds.
     """
 
     def __init__(
-        self, most: float, a_second: float, clock: Callable[[], float] = time.monotonic
+        self, capacity: float, refill_rate: float, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._most, self._a_second, self._clock = most, a_second, clock
-        self._left, self._at = most, clock()
+        self._capacity, self._refill_rate, self._clock = capacity, refill_rate, clock
+        self._tokens, self._at = capacity, clock()
 
     def take(self, number: float = 1.0) -> bool:
-        """Return whether there is so much, and take it; what is not there is not taken."""
+        """Take tokens; return whether there were enough, else none is taken."""
         now = self._clock()
-        self._left = min(self._most, self._left + (now - self._at) * self._a_second)
+        self._tokens = min(self._capacity, self._tokens + (now - self._at) * self._refill_rate)
         self._at = now
-        if number > self._left:
+        if number > self._tokens:
             return False
-        self._left -= number
+        self._tokens -= number
         return True
 
 
 class Buckets:
-    """A bucket for each key, for the `MOST_KEPT` keys that were used last.
+    """A bucket for each key, for the `MAX_BUCKETS` keys that were used last.
 
     Args:
-        most: see `Bucket`.
-        a_second: see `Bucket`.
+        capacity: see `Bucket`.
+        refill_rate: see `Bucket`.
     """
 
-    def __init__(self, most: float, a_second: float) -> None:
-        self._most, self._a_second = most, a_second
-        self._kept: LRUCache[str, Bucket] = LRUCache(MOST_KEPT)
+    def __init__(self, capacity: float, refill_rate: float) -> None:
+        self._capacity, self._refill_rate = capacity, refill_rate
+        self._buckets: LRUCache[str, Bucket] = LRUCache(MAX_BUCKETS)
 
     def __getitem__(self, key: str) -> Bucket:
-        if key not in self._kept:
-            self._kept[key] = Bucket(self._most, self._a_second)
-        return self._kept[key]
+        if key not in self._buckets:
+            self._buckets[key] = Bucket(self._capacity, self._refill_rate)
+        return self._buckets[key]

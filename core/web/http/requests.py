@@ -1,4 +1,4 @@
-"""What routes read of a request: who sent it, from where, and its body."""
+"""What routes read of a request: the user, the client, the origin, the body."""
 
 from typing import Final
 
@@ -6,14 +6,14 @@ from starlette.requests import HTTPConnection, Request
 
 from core.accounts.login import Requester
 from core.web.http.errors import BodyTooLarge, LoginRequired
-from core.web.identity.middleware import whose
+from core.web.identity.middleware import current_user_id
 
 _ADDRESS_CHARACTERS: Final = 64
 _AGENT_CHARACTERS: Final = 200
 
 
 def same_origin(connection: HTTPConnection) -> bool:
-    """Return whether a page of ours sent a request, and not another site's: `Gate` decided it."""
+    """Return whether a page of ours sent a request, as `Gate` decided."""
     return bool(connection.state.same_origin)
 
 
@@ -53,9 +53,9 @@ def logged_in(request: Request) -> str:
 
     Raises:
         LoginRequired: nobody is.
-        DatabaseUnavailable: somebody may be, but that cannot be looked up.
+        DatabaseUnavailable: the session could not be looked up.
     """
-    user_id = whose(request)
+    user_id = current_user_id(request)
     if user_id is None:
         raise LoginRequired
     return user_id

@@ -1,11 +1,11 @@
-"""Headers that make browsers more careful with everything that we serve."""
+"""Security headers for every response."""
 
 from typing import Final
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-# What each keeps out: OWASP "HTTP Headers" cheat sheet.
+# What each prevents: OWASP "HTTP Headers" cheat sheet.
 _SAFE: Final = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",  # links of shares and mails go to no other site
@@ -22,24 +22,24 @@ NO_STORE: Final = {
 _TLS: Final = {"Strict-Transport-Security": "max-age=31536000"}
 
 
-class SafeHeaders:
-    """Adds these headers to every answer that does not say otherwise itself."""
+class SecurityHeaders:
+    """Adds the headers to every response that does not set them itself."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, and complete its answer."""
+        """Pass a request on, and complete the headers of its response."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         added = _SAFE | (_TLS if scope.get("scheme") == "https" else {})
 
-        async def say(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 for name, value in added.items():
                     headers.setdefault(name, value)
             await send(message)
 
-        await self._app(scope, receive, say)
+        await self._app(scope, receive, send_with_headers)

@@ -12,7 +12,7 @@ from core.models import LoginSession
 from core.store import DatabaseError, DatabaseUnavailable
 from core.store.accounts.login_sessions import hashed
 from core.web.identity.cookies import Identity
-from core.web.identity.session_cache import LiveSessions
+from core.web.identity.session_cache import SessionCache
 
 # .streamlit/config.toml turns these headers into attributes of `st.user`.
 USER_HEADER: Final = "x-fivefold-user"
@@ -27,21 +27,21 @@ _log = logging.getLogger(__name__)
 
 
 class IdentityMiddleware:
-    """Tells everything behind it who is asking, and lets nobody claim it for themselves.
+    """Authenticates requests by the session cookie.
 
     The owner of the cookie's session goes into `USER_HEADER` (for Streamlit) and, with the
-    session, into `request.state` (for our routes; see `whose`). Copies of the headers that a
-    client sent are dropped. A websocket whose session ends is closed, so that an open tab shows
-    and does nothing any more; the browser connects again as what it is then.
+    session, into `request.state` (for our routes; see `current_user_id`). The same headers from a
+    client are dropped, so that nobody can claim to be somebody else. A websocket whose session ends
+    is closed, so that an open tab shows nothing more; the browser connects again without a login.
     """
 
-    def __init__(self, app: ASGIApp, identity: Identity, sessions: LiveSessions) -> None:
+    def __init__(self, app: ASGIApp, identity: Identity, sessions: SessionCache) -> None:
         self._app = app
         self._identity = identity
         self._sessions = sessions
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on with the user it proves."""
+        """Pass a request on with its user and session."""
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
@@ -50,7 +50,7 @@ class IdentityMiddleware:
         secret = self._identity.read(cookies.decode("latin-1"))
         session: LoginSession | None = None
         trouble = False
-        if secret is not None and _matters(scope):
+        if secret is not None and _depends_on_user(scope):
             try:
                 session = await self._sessions.find(secret)
             except (DatabaseError, DatabaseUnavailable) as error:
@@ -65,18 +65,18 @@ class IdentityMiddleware:
         state["user_id"] = None if session is None else session.user_id
         scope = {**scope, "headers": headers, "state": state}
         if scope["type"] == "websocket" and secret is not None and (session or trouble):
-            going_on = session is not None
-            with self._sessions.watched(hashed(secret), going_on=going_on) as changed:
+            active = session is not None
+            with self._sessions.watched(hashed(secret), active=active) as changed:
                 await _until(changed, self._app, scope, receive, send)
         else:
             await self._app(scope, receive, send)
 
 
-def whose(connection: HTTPConnection) -> str | None:
-    """Return who is asking; None: nobody is logged in.
+def current_user_id(connection: HTTPConnection) -> str | None:
+    """Return the id of the user who sent a request; None: nobody is logged in.
 
     Raises:
-        DatabaseUnavailable: somebody may be, but that cannot be looked up.
+        DatabaseUnavailable: the session could not be looked up.
     """
     if connection.state.trouble:
         raise DatabaseUnavailable("The database does not answer.")
@@ -84,36 +84,36 @@ def whose(connection: HTTPConnection) -> str | None:
     return found
 
 
-def _matters(scope: Scope) -> bool:
-    """Return whether it makes a difference for a request who is asking."""
+def _depends_on_user(scope: Scope) -> bool:
+    """Return whether the response to a request depends on its user."""
     return scope["type"] == "websocket" or not scope["path"].startswith(_STATIC)
 
 
 async def _until(
     ended: asyncio.Event, app: ASGIApp, scope: Scope, receive: Receive, send: Send
 ) -> None:
-    """Serve a websocket until it is closed, or `ended` is set: then as if the browser had gone."""
+    """Serve a websocket until it is closed or `ended` is set, as if the client went."""
     ending = asyncio.create_task(ended.wait())
     cut = False
 
-    async def hear() -> Message:
+    async def receive_until_ended() -> Message:
         nonlocal cut
-        hearing = asyncio.ensure_future(receive())
-        await asyncio.wait({hearing, ending}, return_when=asyncio.FIRST_COMPLETED)
+        message = asyncio.ensure_future(receive())
+        await asyncio.wait({message, ending}, return_when=asyncio.FIRST_COMPLETED)
         if not ended.is_set():
-            return await hearing
-        hearing.cancel()
+            return await message
+        message.cancel()
         with suppress(asyncio.CancelledError):
-            await hearing
+            await message
         cut = True
         return {"type": "websocket.disconnect", "code": _ENDED, "reason": ""}
 
-    async def say(message: Message) -> None:
+    async def send_until_ended(message: Message) -> None:
         if not ended.is_set() or message["type"] != "websocket.send":
             await send(message)
 
     try:
-        await app(scope, hear, say)
+        await app(scope, receive_until_ended, send_until_ended)
     finally:
         ending.cancel()
     if cut:

@@ -1,4 +1,4 @@
-"""Which sessions go on: asked of the database often enough that an ended one ends everywhere."""
+"""The session cache: sessions as the database had them within the last seconds."""
 
 import asyncio
 import logging
@@ -20,10 +20,10 @@ _REMEMBERED: Final = 10_000
 _log = logging.getLogger(__name__)
 
 
-class LiveSessions:
-    """What the database said of sessions within the last seconds.
+class SessionCache:
+    """Looks up login sessions, and notices within seconds when one ends.
 
-    Used from one event loop; all that waits is done in threads.
+    Used from one event loop; queries run in threads.
 
     Args:
         open_sessions: returns the database's sessions; may raise `DatabaseUnavailable`.
@@ -36,10 +36,10 @@ class LiveSessions:
         self._looking: asyncio.Task[None] | None = None
 
     async def find(self, secret: str) -> LoginSession | None:
-        """Return the session of a cookie's secret, or None where it has ended.
+        """Return the session of a cookie's secret; None: it has ended.
 
         Raises:
-            DatabaseError, DatabaseUnavailable: that is not known.
+            DatabaseError, DatabaseUnavailable: it could not be looked up.
         """
         session_id = hashed(secret)
         try:
@@ -50,21 +50,21 @@ class LiveSessions:
             return found
 
     def ended(self, session_id: str) -> None:
-        """Have an end that this process brought about seen at once."""
+        """Forget a session that this process has just ended, and set the events of its watchers."""
         self._known.pop(session_id, None)
-        for going_on, event in self._watched.get(session_id, ()):
-            if going_on:
+        for active, event in self._watched.get(session_id, ()):
+            if active:
                 event.set()
 
     @contextmanager
-    def watched(self, session_id: str, *, going_on: bool) -> Iterator[asyncio.Event]:
-        """Give an event that is set when a session is no longer what it was.
+    def watched(self, session_id: str, *, active: bool) -> Iterator[asyncio.Event]:
+        """Provide an event that is set when the state of a session changes.
 
         Args:
             session_id: the session; `hashed` makes it of the cookie's secret.
-            going_on: whether it goes on; False: that could not be found out.
+            active: whether it is known to be active; False: it could not be looked up.
         """
-        watcher = (going_on, asyncio.Event())
+        watcher = (active, asyncio.Event())
         self._watched[session_id].append(watcher)
         loop = asyncio.get_running_loop()
         if self._looking is None or self._looking.done() or self._looking.get_loop() is not loop:
@@ -77,7 +77,7 @@ class LiveSessions:
                 del self._watched[session_id]
 
     async def _look(self) -> None:
-        """Ask for all that are watched at once, every two seconds, while there are any."""
+        """Look up all watched sessions in one query, every two seconds, while there are any."""
         while self._watched:
             await asyncio.sleep(LOOK_SECONDS)
             ids = list(self._watched)
@@ -92,8 +92,8 @@ class LiveSessions:
             for session_id in ids:
                 if session_id not in living:
                     self._known.pop(session_id, None)
-                for going_on, event in self._watched.get(session_id, ()):
-                    if not going_on or session_id not in living:
+                for active, event in self._watched.get(session_id, ()):
+                    if not active or session_id not in living:
                         event.set()
 
     def _living(self, ids: list[str]) -> dict[str, LoginSession]:

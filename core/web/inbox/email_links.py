@@ -25,7 +25,7 @@ _TO_FIVEFOLD: Final = ("../../", N_("Open Fivefold"))  # from /mail/confirm/TOKE
 _TO_NOTIFICATIONS: Final = ("../../notifications", N_("Open “Notifications”"))
 
 
-def mail_link_routes(open_studio: Callable[[], WebStudio]) -> list[Route]:
+def email_link_routes(open_studio: Callable[[], WebStudio]) -> list[Route]:
     """Return `/mail/confirm/{token}` and `/mail/unsubscribe/{token}`, each for GET and POST.
 
     Whoever posts to the second needs no cookie and no page of ours, for mail programs do it by

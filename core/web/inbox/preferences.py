@@ -28,7 +28,7 @@ from core.studio.preferences import (
     remove_webhook,
     send_test,
 )
-from core.web.http.errors import no_answer
+from core.web.http.errors import database_unavailable_text
 from core.web.inbox.notices import address_text, webhook_place
 from core.web.resources import studio
 from core.web.tab_session import zone_name
@@ -114,7 +114,7 @@ def draw_settings(user: User) -> None:
             except InvalidInput as error:
                 st.error(str(error))
             except DatabaseError:
-                st.error(no_answer())
+                st.error(database_unavailable_text())
 
 
 def _draw_defaults(user: User) -> None:

@@ -12,7 +12,7 @@ from core.i18n import ngettext, number
 from core.models import InvalidInput, Share, User
 from core.store import DatabaseError
 from core.studio.sharing import DAYS, share_job, shares_of, withdraw_share
-from core.web.http.errors import no_answer
+from core.web.http.errors import database_unavailable_text
 from core.web.resources import WebStudio, studio
 from core.web.tab_session import requester, view
 
@@ -49,7 +49,7 @@ def draw_sharing(user: User, job_id: str) -> None:
         try:
             _draw_links(user, job_id)
         except DatabaseError:
-            st.error(no_answer())
+            st.error(database_unavailable_text())
 
 
 def link_of(found: WebStudio, share: Share) -> str:
@@ -94,4 +94,4 @@ def _errors_shown() -> Iterator[None]:
     except InvalidInput as error:
         st.session_state[_SAID] = str(error)
     except DatabaseError:
-        st.session_state[_SAID] = no_answer()
+        st.session_state[_SAID] = database_unavailable_text()

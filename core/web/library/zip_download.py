@@ -11,7 +11,7 @@ from starlette.responses import Response, StreamingResponse
 
 from core.models import Asset, Job, Via
 from core.web.files.routes import file_name, slug
-from core.web.files.zip_stream import ZIP, Source, missing_text, told, zipped
+from core.web.files.zip_stream import ZIP, Source, log_failure, missing_text, stream_zip
 from core.web.http.security_headers import NO_STORE
 from core.web.identity.permissions import Access
 from core.web.resources import WebStudio
@@ -66,12 +66,12 @@ def bundled(
         if missing:
             yield "missing.txt", missing_text(missing)
 
-    blocks = zipped(entries())
+    blocks = stream_zip(entries())
     first = next(blocks)  # raises before the response has begun
     day = view.today.astimezone(view.zone).date()
     name = f"fivefold-{len(assets)}-items-{day.isoformat()}.zip"
     headers = NO_STORE | {"Content-Disposition": f'attachment; filename="{name}"'}
-    return StreamingResponse(chain([first], told(blocks)), media_type=ZIP, headers=headers)
+    return StreamingResponse(chain([first], log_failure(blocks)), media_type=ZIP, headers=headers)
 
 
 def _names(assets: Sequence[Asset], jobs: Mapping[str, Job]) -> dict[str, str]:

@@ -20,8 +20,8 @@ from core.store import DatabaseUnavailable
 from core.web.http.errors import LoginRequired, NotFound, TooManyStreams
 from core.web.http.requests import logged_in
 from core.web.http.security_headers import NO_STORE
-from core.web.identity.middleware import whose
-from core.web.identity.session_cache import LiveSessions
+from core.web.identity.middleware import current_user_id
+from core.web.identity.session_cache import SessionCache
 from core.web.inbox.feeds import BellFeed, NoticesFeed
 from core.web.live.feeds import CARDS, CardsFeed, Feed, JobFeed, Viewer, read_feed
 from core.web.live.hub import LAST_EVENTS, Event, Hub, Listener
@@ -39,7 +39,7 @@ _MOST_CARDS: Final = 200
 
 
 def event_routes(
-    open_studio: Callable[[], WebStudio], sessions: LiveSessions, hub: Hub
+    open_studio: Callable[[], WebStudio], sessions: SessionCache, hub: Hub
 ) -> list[Route]:
     """Return the routes for a job, for the cards of a user's recent jobs, and for their notices.
 
@@ -140,7 +140,7 @@ def _bell_feed(request: Request) -> Feed:
 def _viewer(request: Request) -> Viewer:
     query = request.query_params
     return Viewer(
-        user_id=whose(request),
+        user_id=current_user_id(request),
         share_key=query.get("share", "") if "id" in request.path_params else "",
         zone=str(zone_of(query.get("zone"))),
         language=language(),
@@ -148,13 +148,13 @@ def _viewer(request: Request) -> Viewer:
 
 
 @contextmanager
-def _ending(listener: Listener, sessions: LiveSessions, request: Request) -> Iterator[None]:
+def _ending(listener: Listener, sessions: SessionCache, request: Request) -> Iterator[None]:
     """Close a listener when its login ends, and after `LIFE_SECONDS` in any case."""
     with ExitStack() as opened:
         later = asyncio.get_running_loop().call_later(LIFE_SECONDS, listener.close)
         opened.callback(later.cancel)
         if request.state.session is not None:
-            watched = sessions.watched(request.state.session.id, going_on=True)
+            watched = sessions.watched(request.state.session.id, active=True)
             opened.enter_context(_closing(listener, opened.enter_context(watched).wait()))
         yield
 

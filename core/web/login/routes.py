@@ -23,8 +23,8 @@ from core.studio.account import log_out
 from core.web.http.errors import BodyTooLarge, Forbidden
 from core.web.http.requests import read_body, requester, same_origin
 from core.web.identity.cookies import Identity
-from core.web.identity.middleware import whose
-from core.web.identity.session_cache import LiveSessions
+from core.web.identity.middleware import current_user_id
+from core.web.identity.session_cache import SessionCache
 from core.web.pages import LOGIN, page_paths
 from core.web.resources import WebStudio
 
@@ -65,8 +65,8 @@ def own_page(wanted: str) -> str:
     return f"{parts.path}?{query}" if query else parts.path
 
 
-def auth_routes(
-    open_studio: Callable[[], WebStudio], identity: Identity, sessions: LiveSessions
+def login_routes(
+    open_studio: Callable[[], WebStudio], identity: Identity, sessions: SessionCache
 ) -> list[Route]:
     """Return `POST /auth/login` and `POST /auth/logout`.
 
@@ -111,14 +111,14 @@ def auth_routes(
 
 
 async def _end(
-    request: Request, open_studio: Callable[[], WebStudio], sessions: LiveSessions
+    request: Request, open_studio: Callable[[], WebStudio], sessions: SessionCache
 ) -> None:
     """End the session that a request came with, in all tabs.
 
     Raises:
         DatabaseError, DatabaseUnavailable: it goes on.
     """
-    if whose(request) is not None:
+    if current_user_id(request) is not None:
         session_id = request.state.session.id
         await run_in_threadpool(lambda: log_out(open_studio().store, session_id))
         sessions.ended(session_id)

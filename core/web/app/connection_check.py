@@ -24,7 +24,7 @@ from core.web.identity.cookies import COOKIE
 _CONNECTION_CHECK: Final = "pages/connection_check.js"
 
 
-def first_page_routes() -> list[Route]:
+def connection_check_routes() -> list[Route]:
     """Return `POST /origin`, which says whether its page is ours.
 
     It answers any page with `ours`, and `message` where it is not.
@@ -48,7 +48,7 @@ def first_page_routes() -> list[Route]:
     return [Route("/origin", origin, methods=["POST"])]
 
 
-class FirstPage:
+class ConnectionCheck:
     """Puts our modules into Streamlit's page, whatever path it is asked for by."""
 
     def __init__(self, app: ASGIApp) -> None:
