@@ -1,7 +1,7 @@
-"""Decoding what strangers send in a process of its own, bounded in memory and time.
+"""Decoding untrusted files in a process of its own, bounded in memory and time.
 
 Each call gets a fresh process, forked from a small server that has the decoders loaded: its memory
-comes back when it ends, and whatever happens to it costs one item.
+is freed when it ends, and a crash costs one item.
 """
 
 import asyncio
@@ -19,9 +19,9 @@ from pebble import ProcessExpired
 from pebble.concurrent import process
 
 MEMORY_BYTES: Final = 2 * 2**30
-"""What a call may allocate. A 4K clip with ten bits a colour takes about half of it to copy."""
+"""The memory that a call may allocate; copying a 4K clip of 10 bits takes about half of it."""
 CONCURRENT_FILES: Final = 2
-CONCURRENT_PREVIEWS: Final = 1  # beside the files, so that they do not wait behind a long clip
+CONCURRENT_PREVIEWS: Final = 1  # separate, so that they do not wait behind a long clip
 
 _T = TypeVar("_T")
 
@@ -41,13 +41,13 @@ async def bounded(
 ) -> _T:
     """Run a call in a process of its own; cancelling this ends the process.
 
-    A process that dies at once may have been ended from outside, so it is tried a second time.
+    A process that dies may have been killed from outside, so the call is tried a second time.
 
     Args:
-        call: a function of a module.
+        call: a function of a module, or a partial of one.
         args: its arguments; they are pickled.
         seconds: how long it may take.
-        preview: whether it is about a preview, which nobody minds to miss.
+        preview: whether it makes a preview, which may be missing.
 
     Raises:
         OutOfBounds: it took too much, twice.
@@ -71,23 +71,22 @@ async def bounded(
 
 
 def _cancellable(future: Future[_T]) -> Future[_T]:
-    """Let a result that comes when its call was cancelled be none.
+    """Ignore a result that arrives after its call was cancelled.
 
-    Pebble looks only before it reads the result whether somebody has cancelled, and its thread
-    would die of an error then.
+    Pebble checks for that only before it reads the result, and its thread would die of an error.
     """
     for name in ("set_result", "set_exception"):
         setattr(future, name, partial(_unless_cancelled, getattr(future, name)))
     return future
 
 
-def _unless_cancelled(tell: Callable[[Any], None], result: object) -> None:
+def _unless_cancelled(settle: Callable[[Any], None], result: object) -> None:
     with suppress(InvalidStateError):
-        tell(result)
+        settle(result)
 
 
 def end_with_parent() -> None:
-    """End this process when the one that started it is gone; never returns before."""
+    """End this process when its parent has ended; returns only where there is none."""
     parent = parent_process()
     if parent is not None:
         connection.wait([parent.sentinel])
@@ -95,13 +94,13 @@ def end_with_parent() -> None:
 
 
 def _limited(call: Callable[..., _T], *args: object) -> _T:
-    """Run the call under limits that only the process's end takes away."""
-    import resource  # noqa: PLC0415  # the pages' process never comes here
+    """Run the call under limits that hold until the process ends."""
+    import resource  # noqa: PLC0415  # not needed in the web process
 
     threading.Thread(target=end_with_parent, daemon=True).start()
     os.nice(10)  # pages and heartbeats come first
-    os.environ["OPENBLAS_NUM_THREADS"] = "1"  # each of its threads takes memory for itself
-    # macOS knows the limit and does not keep it; there, pixels and time are what bounds a call.
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"  # each of its threads takes memory of its own
+    # macOS does not enforce this limit; there, only pixels and time bound a call.
     with suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_BYTES, MEMORY_BYTES))
     with suppress(OSError, ValueError):

@@ -1,4 +1,4 @@
-"""Reading clips that strangers send: bounded, by their time, turned as they are shown."""
+"""Reading untrusted clips: bounded, with the times of their frames."""
 
 import io
 import struct
@@ -21,9 +21,9 @@ from core.media.stills import TooLarge
 
 MAX_PIXELS: Final = 8192 * 4352  # 8K, in whole blocks
 MAX_SIDE: Final = 16384
-LEADING_BYTES: Final = 64 * 1024  # that may stand before an MP4 file
+LEADING_BYTES: Final = 64 * 1024  # that may precede an MP4 file
 
-# No file is opened that the file names, and no address.
+# Files and addresses that a file refers to are not opened.
 _OPTIONS: Final = {
     "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm," + ",".join(CLIP_EXTENSIONS),
     "protocol_whitelist": "file",
@@ -33,8 +33,8 @@ _EBML: Final = b"\x1a\x45\xdf\xa3"
 _SEGMENT: Final = b"\x18\x53\x80\x67"
 
 
-class _From(io.FileIO):
-    """A file from some byte on."""
+class _OffsetFile(io.FileIO):
+    """A file without its first bytes."""
 
     def __init__(self, path: Path, start: int) -> None:
         super().__init__(path)
@@ -54,11 +54,11 @@ class Clip:
     """An opened clip.
 
     Attributes:
-        path: where it lies.
-        container: the file.
-        stream: its moving picture.
-        decoder: what decodes that.
-        start: where the file begins; what stands before is not part of it.
+        path: of the file.
+        container: the opened file.
+        stream: its video.
+        decoder: of the video.
+        start: offset at which the clip begins in the file.
     """
 
     path: Path
@@ -69,7 +69,7 @@ class Clip:
 
     @property
     def extension(self) -> str:
-        """What the file's name ends with, by what it is."""
+        """The extension for the file's name, by its format."""
         name = CLIP_EXTENSIONS.get(self.container.format.name.split(",")[0], "")
         if name == "mov":
             brand = self.container.metadata.get("major_brand", "qt").strip()
@@ -80,19 +80,19 @@ class Clip:
         return name
 
     @property
-    def nominal(self) -> Fraction:
-        """How long a frame lasts where the file does not say so, in seconds."""
+    def frame_duration(self) -> Fraction:
+        """The duration of a frame where the file does not have it, in seconds."""
         rate = self.stream.average_rate or self.stream.guessed_rate
         return 1 / rate if rate else Fraction(1, 25)
 
     def frames(self, broken: list[Exception]) -> Iterator[tuple[Fraction, Fraction, VideoFrame]]:
-        """Decode the moving picture to its end.
+        """Decode the video to its end.
 
         Args:
-            broken: why something in it could not be decoded is added here.
+            broken: errors of packets that could not be decoded are added here.
 
         Returns:
-            when each frame is shown, and for how long, in seconds, and the frame.
+            the time and the duration of each frame, in seconds, and the frame.
 
         Raises:
             TooLarge: a frame is larger than the header says, and too large.
@@ -111,26 +111,26 @@ class Clip:
                 base = frame.time_base or self.stream.time_base
                 if frame.pts is not None and base:
                     due = frame.pts * base
-                lasts = frame.duration * base if frame.duration and base else self.nominal
+                lasts = frame.duration * base if frame.duration and base else self.frame_duration
                 yield due, lasts, frame
                 due += lasts
 
 
 @contextmanager
 def opened(path: Path) -> Iterator[Clip]:
-    """Open a clip that can be decoded by what its header says.
+    """Open a clip whose header says that it can be decoded.
 
     Raises:
         TooLarge: it has too many pixels.
-        ValueError: nothing moves in it.
+        ValueError: it has no video.
         av.error.FFmpegError: it is no clip of a kind in `CLIP_EXTENSIONS`.
     """
     start = _beginning(path)
     with (
-        _From(path, start) if start else nullcontext(str(path)) as source,
+        _OffsetFile(path, start) if start else nullcontext(str(path)) as source,
         av.open(cast("Any", source), options=_OPTIONS) as container,
     ):
-        stream = _moving_picture(container)
+        stream = _video_stream(container)
         if stream is None:
             raise ValueError("nothing moves in it")
         decoder = _decoder(stream)
@@ -140,17 +140,17 @@ def opened(path: Path) -> Iterator[Clip]:
 
 
 def check_size(width: int, height: int) -> None:
-    """Make sure that frames of a size can be decoded.
+    """Check that frames of a size may be decoded.
 
     Raises:
-        TooLarge: they cannot.
+        TooLarge: they may not.
     """
     if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
         raise TooLarge(width, height)
 
 
 def bytes_missing(path: Path) -> int:
-    """Return how many bytes a file says that it has more than it has: MP4, WebM and AVI say so."""
+    """Return how many bytes a file lacks by its own header: MP4, WebM and AVI have one for that."""
     size = path.stat().st_size
     with path.open("rb") as file:
         head = file.read(64)
@@ -175,7 +175,7 @@ def bytes_missing(path: Path) -> int:
 
 
 def _end_of_segment(head: bytes) -> int:
-    """Return where a Matroska file says that it ends; 0: it does not say (RFC 8794, 6)."""
+    """Return the end of a Matroska file by its header; 0: unknown (RFC 8794, 6)."""
     at = head.find(_SEGMENT)
     if at < 0 or at + 5 > len(head):
         return 0
@@ -187,7 +187,7 @@ def _end_of_segment(head: bytes) -> int:
 
 
 def _beginning(path: Path) -> int:
-    """Return where an MP4 file begins in a file; 0 for all others."""
+    """Return the offset of an MP4 file within a file; 0 for all others."""
     with path.open("rb") as file:
         head = file.read(LEADING_BYTES)
     if head[:4] in {b"RIFF", _EBML} or head[4:8] in {b"ftyp", b"moov", b"mdat", b"free", b"wide"}:
@@ -195,8 +195,8 @@ def _beginning(path: Path) -> int:
     return max(0, head.find(b"ftyp") - 4)
 
 
-def _moving_picture(container: InputContainer) -> VideoStream | None:
-    """Return the stream that is shown; a cover picture is none."""
+def _video_stream(container: InputContainer) -> VideoStream | None:
+    """Return the video stream that is displayed; a cover picture is none."""
     for stream in container.streams.video:
         cover = Disposition.attached_pic | Disposition.timed_thumbnails
         if not stream.disposition & cover and stream.codec_context is not None:
@@ -205,7 +205,7 @@ def _moving_picture(container: InputContainer) -> VideoStream | None:
 
 
 def _decoder(stream: VideoStream) -> VideoCodecContext:
-    """Return what decodes a stream; FFmpeg's own VP8 and VP9 leave transparency out."""
+    """Return a stream's decoder; FFmpeg's own for VP8 and VP9 ignore transparency."""
     name = stream.codec_context.name
     alpha = stream.metadata.get("alpha_mode", stream.metadata.get("ALPHA_MODE"))
     if alpha == "1" and name in {"vp8", "vp9"}:

@@ -1,4 +1,4 @@
-"""Frames of a clip as a browser displays them: upright, in square pixels, in the colours of HD."""
+"""Frames of a clip as browsers display them: upright, in square pixels, in the colours of HD."""
 
 import struct
 from fractions import Fraction
@@ -25,15 +25,15 @@ _UNSPECIFIED: Final = frozenset({0, 2})
 _BT709: Final = 1
 _BT601: Final = 6
 _BT2020: Final = 9
-_HD_HEIGHT: Final = 720  # from here on, browsers take colours for those of HD where nothing says
+_HD_HEIGHT: Final = 720  # from here on, browsers assume HD colours where the file names none
 
 
 class Turner:
-    """Turns frames into what is displayed.
+    """Converts frames to how they are displayed.
 
     Args:
-        aspect: the width of a pixel by its height, as the file says; None: it does not.
-        most: how long a side may be; None: any.
+        aspect: the width of a pixel by its height, by the file; None: unknown.
+        most: the maximum of either side; None: any.
         even: whether width and height must be even.
     """
 
@@ -47,7 +47,7 @@ class Turner:
         self._fits: tuple[Any, ...] = ()
 
     def size(self, frame: VideoFrame) -> tuple[int, int]:
-        """Return how large a frame is displayed: stretched, never squeezed, then turned."""
+        """Return the displayed size of a frame: stretched, never squeezed, then rotated."""
         width = float(frame.width * max(self._aspect, Fraction(1)))
         height = float(frame.height / min(self._aspect, Fraction(1)))
         if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
@@ -55,7 +55,7 @@ class Turner:
         if any("transpose" in turn for turn in turns(frame)):
             width, height = height, width
         share = min(1.0, self._most / max(width, height)) if self._most else 1.0
-        return _whole(width * share, even=self._even), _whole(height * share, even=self._even)
+        return _rounded(width * share, even=self._even), _rounded(height * share, even=self._even)
 
     def picture(self, frame: VideoFrame) -> Image.Image:
         """Return a frame as an image, RGB, or RGBA where it has transparency."""
@@ -80,7 +80,7 @@ class Turner:
         width, height = self.size(frame)
         primaries, transfer, matrix, levels = _colours(frame)
         scale = f"scale=w={width}:h={height}:out_color_matrix=bt709:out_range=tv"
-        if transfer in _HDR:  # swscale maps tones where it is told of both sides
+        if transfer in _HDR:  # swscale maps tones where both sides are given
             scale += ":out_primaries=bt709:out_transfer=bt709"
         graph = Graph()
         base = frame.time_base or Fraction(1, 90_000)
@@ -105,7 +105,7 @@ class Turner:
 
 
 def turns(frame: VideoFrame) -> tuple[str, ...]:
-    """Return the filters that turn a frame upright."""
+    """Return the filters that rotate a frame upright."""
     found: Any = frame.side_data.get("DISPLAYMATRIX")
     if found is None:
         return ()
@@ -117,12 +117,12 @@ def turns(frame: VideoFrame) -> tuple[str, ...]:
 
 
 def has_alpha(frame: VideoFrame) -> bool:
-    """Return whether a frame may be transparent somewhere."""
+    """Return whether a frame may have transparent pixels."""
     return frame.format.name == "pal8" or any(each.is_alpha for each in frame.format.components)
 
 
 def _colours(frame: VideoFrame) -> tuple[int, int, int, int]:
-    """Return primaries, transfer, matrix and range of a frame; guessed where nothing is said."""
+    """Return primaries, transfer, matrix and range of a frame; guessed where unspecified."""
     usual = _BT709 if frame.height >= _HD_HEIGHT else _BT601
     primaries, transfer = int(frame.color_primaries), int(frame.color_trc)
     matrix, levels = int(frame.colorspace), int(frame.color_range)
@@ -137,5 +137,5 @@ def _colours(frame: VideoFrame) -> tuple[int, int, int, int]:
     )
 
 
-def _whole(side: float, *, even: bool) -> int:
+def _rounded(side: float, *, even: bool) -> int:
     return max(2, round(side / 2) * 2) if even else max(1, round(side))

@@ -1,4 +1,4 @@
-"""Pixels to files: PNG images and H.264 clips that every browser plays."""
+"""Encoding pixels: PNG images and H.264 clips that all browsers play."""
 
 from collections.abc import Iterable
 from fractions import Fraction
@@ -23,7 +23,7 @@ def encode_png(image: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
-def encode_clip(  # noqa: PLR0913  # what a clip is
+def encode_clip(  # noqa: PLR0913  # each is a property of the clip
     frames: Iterable[NDArray[np.uint8]],
     path: Path,
     width: int,
@@ -40,7 +40,7 @@ def encode_clip(  # noqa: PLR0913  # what a clip is
         width: in pixels, even.
         height: in pixels, even.
         fps: frames a second.
-        sound: an MP4 file whose sound goes along as it is, where it has any.
+        sound: an MP4 file whose sound is copied, where it has any.
     """
     with av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"}) as container:
         stream = container.add_stream("libx264", rate=fps)
@@ -62,7 +62,7 @@ def encode_clip(  # noqa: PLR0913  # what a clip is
 
 
 def _sound_of(path: Path | None, container: OutputContainer) -> list[Any]:
-    """Make room for a file's sound in the container; return what is to be put there."""
+    """Add a stream for a file's sound to the container; return its packets."""
     if path is None:
         return []
     with av.open(str(path)) as source:

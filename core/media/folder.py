@@ -37,7 +37,7 @@ class FolderStore(ContentStore):
         self.place = str(root.resolve())
 
     def check(self) -> str:
-        """Return where files go and how much room is left.
+        """Check that files can be saved; return where, and the free space.
 
         Raises:
             InvalidContentUrl: files cannot be written there; the text says why.
@@ -52,11 +52,11 @@ class FolderStore(ContentStore):
             raise InvalidContentUrl(str(error)) from None
 
     def full(self) -> str:
-        """Return that there is no room where files go, in a sentence."""
+        """Return the sentence that the disk is full."""
         return full_disk_message("CONTENT_URL", self.root)
 
     def locate(self, user_id: str, stored_path: str) -> Path:
-        """Return where a stored file lies today.
+        """Return the path of a stored file.
 
         Raises:
             FileNotFoundError: there is no such file.
@@ -68,7 +68,7 @@ class FolderStore(ContentStore):
 
     @contextmanager
     def opened(self, user_id: str, stored_path: str) -> Iterator[Path]:
-        """Give a stored file as it lies there.
+        """Provide a stored file itself.
 
         Raises:
             FileNotFoundError: there is no such file.
@@ -85,7 +85,7 @@ class FolderStore(ContentStore):
             self.locate(user_id, stored_path).unlink()
 
     def forget(self, user_id: str) -> None:
-        """Remove a user's folder with whatever is in it.
+        """Remove a user's folder with all its content.
 
         Raises:
             OSError: something is still there.
@@ -96,16 +96,13 @@ class FolderStore(ContentStore):
             shutil.rmtree(folder)
 
     def drafts(self) -> list[OpenDraft]:
-        """Return the drafts that are there."""
+        """Return the drafts in the folder, complete or not."""
         found = [(_ASSET_ID.match(path.name), path) for path in (self.root / DRAFTS).glob("*.part")]
         return [OpenDraft(named[0], path) for named, path in found if named]
 
     @contextmanager
     def draft(self, user_id: str, stem: str) -> Iterator[Draft]:
-        """Give a place to write a file to, on the same disk as its own.
-
-        Its name is one that no other attempt at the file uses.
-        """
+        """Provide a draft on the same disk as its final place, with a unique name."""
         folder = self.root / DRAFTS
         folder.mkdir(parents=True, exist_ok=True)
         part = folder / f"{stem}.{secrets.token_hex(4)}.part"

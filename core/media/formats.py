@@ -1,4 +1,4 @@
-"""Which kinds of files may come, what they are called and served as."""
+"""The file formats that are read: their extensions and content types."""
 
 from typing import Final
 
@@ -45,13 +45,13 @@ STILL_EXTENSIONS: Final = {
     "QOI": "qoi",
     "PPM": "ppm",
 }
-"""By Pillow's name. No others are opened: each is code that reads what strangers send."""
+"""By Pillow's name. No others are opened: each is code that reads untrusted files."""
 
 MOVING_STILLS: Final = frozenset({"PNG", "WEBP", "GIF", "AVIF"})
-"""Formats that may move; a TIFF with several pages, or a JPEG with several pictures, does not."""
+"""Formats of animations; TIFF with several pages, or JPEG with several pictures, is none."""
 
 CLIP_EXTENSIONS: Final = {
-    "mov": "mov",  # MP4 too, told apart by its brand
+    "mov": "mov",  # MP4 too, distinguished by its brand
     "matroska": "mkv",  # WebM too, likewise
     "avi": "avi",
     "mpegts": "ts",
@@ -68,10 +68,10 @@ CLIP_EXTENSIONS: Final = {
     "mxf": "mxf",
 }
 """By the first of FFmpeg's names. No others are opened: a playlist (HLS, DASH, concat) or a session
-description (SDP) would have FFmpeg open further files and addresses that a stranger chose."""
+description (SDP) would have FFmpeg open further files and addresses, chosen by a stranger."""
 
 DISPLAY: Final = "-display"
-"""What the name of a display copy has after the asset's id."""
+"""The suffix of a display copy's name after the asset's id."""
 
 DISPLAY_EXTENSIONS: Final = ("png", "jpg", "mp4")
 

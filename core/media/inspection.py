@@ -1,12 +1,13 @@
-"""Looking a finished file over before anybody is told that it is there.
+"""Inspecting a finished file before it is published.
 
-Whatever decodes is kept as it came. `inspect` reads what strangers send, so workers call it in a
+Whatever decodes is kept as it came. `inspect` reads untrusted files, so workers call it in a
 process of its own (`bounded`).
 """
 
 import hashlib
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Final
@@ -26,7 +27,7 @@ INSPECT_SECONDS: Final = 300.0
 UNBOUNDED: Final = N_("The file that came takes more memory or time to read than a file may take.")
 
 ALMOST: Final = 0.01
-"""The part that a file may lack at its end: the rest is shown, and was paid for."""
+"""The share that a file may lack at its end: the rest is displayed, and was paid for."""
 _LENGTH_TOLERANCE: Final = 0.5  # seconds; encoders round to whole frames
 _UNREADABLE: Final = {
     Kind.IMAGE: N_("The file that came does not open as an image."),
@@ -40,28 +41,28 @@ _OTHER_SIZE: Final = {
         "The video has {has_width} × {has_height} pixels instead of {width} × {height}."
     ),
 }
-_PLAIN_TURNS: Final = ((), ("transpose=clock",), ("transpose=cclock",), ("hflip", "vflip"))
+_COMMON_TURNS: Final = ((), ("transpose=clock",), ("transpose=cclock",), ("hflip", "vflip"))
 _H264: Final = frozenset({"Baseline", "Constrained Baseline", "Main", "High"})
 _AAC: Final = frozenset({"LC", "HE-AAC", "HE-AACv2"})
 
 
 class BrokenMedia(Exception):
-    """The file is not what was promised; the text says in which way."""
+    """The file is not what was requested; the text says in which way."""
 
 
 @dataclass(frozen=True)
 class Inspection:
-    """What a file turned out to be.
+    """The properties of a file.
 
     Attributes:
-        extension: of the file's name, without the dot, by what the file is.
+        extension: for the file's name, without the dot, by its format.
         width: as it is displayed, in pixels.
         height: likewise.
         seconds: a clip's length; None for an image.
-        preview: a small WebP file, which moves where the image does.
+        preview: a small WebP file, animated where the image is.
         poster: a larger one of a clip; None for an image.
-        displayable: whether it is PNG, JPEG or MP4 and every browser displays it; where not, a
-            copy is made that is (`core.media.playable`).
+        displayable: whether it is PNG, JPEG or MP4 and all browsers display it; else a display copy
+            is made (`core.media.playable`).
         bytes: the file's size.
         sha256: of the file's content, in hex.
     """
@@ -84,16 +85,21 @@ class Inspection:
 
 
 def inspect(
-    path: Path, kind: Kind, *, width: int | None, height: int | None, seconds: float | None
+    path: Path,
+    kind: Kind,
+    *,
+    width: int | None = None,
+    height: int | None = None,
+    seconds: float | None = None,
 ) -> Inspection:
-    """Decode a file to its end and compare it with what was promised.
+    """Decode a file to its end and compare it with what was requested.
 
     Args:
         path: the file.
-        kind: what it has to be.
-        width: the promised width in pixels; None: any.
-        height: the promised height in pixels; None: any.
-        seconds: the promised length of a clip; None: any.
+        kind: the expected kind.
+        width: the expected width in pixels; None: any.
+        height: the expected height in pixels; None: any.
+        seconds: the expected length of a clip; None: any.
 
     Raises:
         BrokenMedia: it does not decode, or is of another kind, size or length.
@@ -121,17 +127,12 @@ def inspect(
     return found
 
 
-def inspect_any(path: Path, kind: Kind) -> Inspection:
-    """Decode a file of which nothing but its kind was promised; see `inspect`."""
-    return inspect(path, kind, width=None, height=None, seconds=None)
-
-
 def _read_image(path: Path) -> Inspection:
     with stills.opened(path) as image:
         extension = STILL_EXTENSIONS[str(image.format)]
         sample, size = Sample(), None
         for frame, lasts in stills.frames(image):
-            size = size or stills.displayed_size(frame)  # a TIFF file is turned as it is decoded
+            size = size or stills.displayed_size(frame)  # a TIFF file is rotated as it is decoded
             sample.add(frame, lasts)
         width, height = size or stills.displayed_size(image)
         preview = preview_bytes(sample.frames)
@@ -171,7 +172,7 @@ def _read_clip(path: Path) -> Inspection:
 
 
 def _read_animation(path: Path) -> Inspection:
-    """Read an animated image that came as a clip."""
+    """Inspect an animated image that came as a clip."""
     with stills.opened(path) as image:
         extension = STILL_EXTENSIONS[str(image.format)]
         width, height = stills.displayed_size(image)
@@ -192,7 +193,7 @@ def _content(path: Path) -> tuple[int, str]:
 
 
 def is_animation(path: Path) -> bool:
-    """Return whether a file is an image that moves."""
+    """Return whether a file is an animated image."""
     try:
         with stills.opened(path) as image:
             return stills.is_moving(image)
@@ -201,7 +202,7 @@ def is_animation(path: Path) -> bool:
 
 
 def _third(clip: clips.Clip) -> Fraction:
-    """Return a third of a clip's length, as far as its header tells, in seconds."""
+    """Return a third of a clip's length by its header, in seconds."""
     stream, container = clip.stream, clip.container
     if stream.duration and stream.time_base:
         return stream.duration * stream.time_base / 3
@@ -209,12 +210,12 @@ def _third(clip: clips.Clip) -> Fraction:
 
 
 def _plays(clip: clips.Clip, frame: av.VideoFrame) -> bool:
-    """Return whether Chromium, Firefox and Safari all play a clip as it is; no, when in doubt.
+    """Return whether Chromium, Firefox and Safari all play a clip as it is; False when in doubt.
 
-    The rule is what MDN's “Media container formats” and “Web video codec guide” give as safe
-    everywhere: MP4 that begins with its `ftyp` box; H.264 in a profile without anything beyond 8
-    bits and 4:2:0, progressive; AAC or MP3 for its sound, or none. Mirrored pictures are not turned
-    by all of them, nor are pixels that are not square.
+    By MDN's “Media container formats” and “Web video codec guide”, these are safe everywhere: MP4
+    that begins with its `ftyp` box; H.264 in a profile without anything beyond 8 bits and 4:2:0,
+    progressive; AAC or MP3 for its sound, or none. Not all of them rotate mirrored pictures, or
+    stretch pixels that are not square.
     """
     codec = clip.stream.codec_context
     pictures = [s for s in clip.container.streams.video if s.codec_context is not None]
@@ -230,12 +231,14 @@ def _plays(clip: clips.Clip, frame: av.VideoFrame) -> bool:
         and not frame.interlaced_frame
         and not has_alpha(frame)
         and (clip.stream.sample_aspect_ratio or 1) == 1
-        and turns(frame) in _PLAIN_TURNS
-        and all(sound is not None and _heard(sound.name, sound.profile) for sound in sounds)
+        and turns(frame) in _COMMON_TURNS
+        and all(
+            sound is not None and _is_playable_sound(sound.name, sound.profile) for sound in sounds
+        )
     )
 
 
-def _heard(codec: str, profile: str | None) -> bool:
+def _is_playable_sound(codec: str, profile: str | None) -> bool:
     return codec in {"mp3", "mp3float"} or (codec == "aac" and profile in _AAC)
 
 
@@ -250,15 +253,10 @@ async def inspect_bounded(
     """Call `inspect` in a process that is bounded in memory and time.
 
     Raises:
-        BrokenMedia: as `inspect`, or because it takes too much of these.
+        BrokenMedia: as `inspect` does, or it takes too much of these.
     """
     try:
-        return await bounded(_inspect, path, kind, width, height, seconds, seconds=INSPECT_SECONDS)
+        call = partial(inspect, width=width, height=height, seconds=seconds)
+        return await bounded(call, path, kind, seconds=INSPECT_SECONDS)
     except OutOfBounds:
         raise BrokenMedia(UNBOUNDED) from None
-
-
-def _inspect(
-    path: Path, kind: Kind, width: int | None, height: int | None, seconds: float | None
-) -> Inspection:
-    return inspect(path, kind, width=width, height=height, seconds=seconds)

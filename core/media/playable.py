@@ -1,6 +1,6 @@
-"""Display copies of what browsers do not display: PNG or JPEG for images, H.264 in MP4 for clips.
+"""Display copies of files that browsers do not display: PNG, JPEG, or H.264 in MP4.
 
-They stand beside the original, which stays as it came. Made in a process of its own (`bounded`).
+The original is kept as it came. Copies are made in a process of their own (`bounded`).
 """
 
 from collections.abc import Iterator
@@ -24,14 +24,14 @@ from core.media.inspection import is_animation
 from core.models import Kind
 
 COPY_SECONDS: Final = 900.0
-MAX_SIDE: Final = 4096  # of a clip's copy; beyond, phones and television sets do not decode H.264
+MAX_SIDE: Final = 4096  # of a clip's copy; phones and television sets decode no larger H.264
 
-_MOVING_PIXELS: Final = 64 * 2**20  # of all frames that a copy may have together, as it is PNG
+_MOVING_PIXELS: Final = 64 * 2**20  # of all frames of a copy together, as it is PNG
 _TICKS: Final = 90_000  # a second, as MPEG counts
 _BT709: Final = 1  # ITU-T H.273
 _SAMPLES: Final = 48_000  # a second
-_GAP: Final = 10  # a second's part from which on sound is missing
-_SQUARE: Final = 16  # pixels, of the checkerboard that stands for transparency
+_GAP: Final = 10  # 1/10 s; from here on, sound counts as missing
+_SQUARE: Final = 16  # pixels, of the checkerboard behind transparency
 _FASTSTART: Final = {"movflags": "+faststart"}
 _LOSSY: Final = frozenset({"WEBP", "AVIF", "JPEG2000"})
 
@@ -43,15 +43,15 @@ def make_copy(path: Path, kind: Kind, copy: Path) -> str | None:
 
     Args:
         path: the file.
-        kind: what it is.
+        kind: its kind.
         copy: the file to write.
 
     Returns:
-        the extension of the copy's name; None: browsers display the original, and a copy that
-        moves as it does would be too large.
+        the extension for the copy's name; None: browsers display the original, and an animated
+        copy would be too large.
 
     Raises:
-        Exception: whatever decoder or encoder meets; then there is no copy.
+        Exception: any error of decoder or encoder; then there is no copy.
     """
     if kind == Kind.IMAGE:
         return _copy_image(path, copy)
@@ -84,7 +84,7 @@ def _copy_clip(path: Path, copy: Path) -> None:
     broken: list[Exception] = []
     with clips.opened(path) as clip:
         turner = Turner(clip.stream.sample_aspect_ratio, MAX_SIDE, even=True)
-        rate = 1 / clip.nominal
+        rate = 1 / clip.frame_duration
         with av.open(str(copy), "w", format="mp4", options=_FASTSTART) as container:
             _encode(container, clip.frames(broken), turner, rate, path if _sounds(clip) else None)
 
@@ -108,16 +108,16 @@ def _copy_animation(path: Path, copy: Path) -> None:
 def _encode(
     container: OutputContainer, frames: Shown, turner: Turner, rate: Fraction, sound: Path | None
 ) -> None:
-    """Write frames at their times, and a file's sound along with them."""
+    """Write frames at their times, interleaved with a file's sound."""
     stream: VideoStream | None = None
-    voice: _Voice | None = None
+    sound_track: _SoundTrack | None = None
     start = last = Fraction(0)
     lengths: dict[int, int] = {}
     for due, lasts, frame in frames:
         if stream is None:
             start, last = due, due - 1
             stream = _video_stream(container, turner.size(frame), rate)
-            voice = _Voice(container, sound, due) if sound else None
+            sound_track = _SoundTrack(container, sound, due) if sound else None
         ticks = round((due - start) * _TICKS)
         if ticks <= round((last - start) * _TICKS):
             continue  # two frames at one time: the first is shown
@@ -126,20 +126,20 @@ def _encode(
         shown.pts, shown.time_base = ticks, Fraction(1, _TICKS)
         lengths[ticks] = round(lasts * _TICKS)
         _mux(container, stream, shown, lengths)
-        if voice:
-            voice.speak(due)
+        if sound_track:
+            sound_track.encode_until(due)
     if stream is None:
         raise ValueError("no frame decodes")
     _mux(container, stream, None, lengths)
-    if voice:
-        voice.speak(last + 1)
-        voice.end()
+    if sound_track:
+        sound_track.encode_until(last + 1)
+        sound_track.end()
 
 
 def _video_stream(container: OutputContainer, size: tuple[int, int], rate: Fraction) -> VideoStream:
     stream = container.add_stream("libx264", rate=min(max(rate, Fraction(1)), Fraction(120)))
     stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
-    # Two threads and a short look ahead, for memory's sake.
+    # Two threads and a short lookahead, to save memory.
     stream.options = {"preset": "veryfast", "crf": "19", "rc-lookahead": "20", "threads": "2"}
     codec: Any = stream.codec_context
     codec.time_base = Fraction(1, _TICKS)
@@ -160,13 +160,13 @@ def _mux(
         container.mux(packet)
 
 
-class _Voice:
-    """A file's sound, encoded as AAC as far as the picture has come.
+class _SoundTrack:
+    """A file's sound, encoded as AAC in step with the frames.
 
     Args:
-        container: where it goes.
-        path: the file.
-        start: when the first frame is shown; what sounds before is left out.
+        container: the file to write to.
+        path: the file with the sound.
+        start: time of the first frame; earlier sound is left out.
     """
 
     def __init__(self, container: OutputContainer, path: Path, start: Fraction) -> None:
@@ -177,14 +177,14 @@ class _Voice:
         self._position = 0
         self._next: AudioFrame | None = next(self._frames, None)
 
-    def speak(self, until: Fraction) -> None:
-        """Encode what is heard up to a time."""
+    def encode_until(self, until: Fraction) -> None:
+        """Encode the sound up to a time."""
         while self._next is not None and _time(self._next) <= until:
             frame, self._next = self._next, next(self._frames, None)
             begins = round((_time(frame) - self._start) * frame.rate)
             if begins < 0:
                 continue
-            # Samples are counted; times are only so exact, and matter where some are missing.
+            # Samples are counted, for times are rounded; the times tell where samples are missing.
             if begins - self._position > frame.rate / _GAP:
                 self._position = begins
             frame.pts, frame.time_base = self._position, Fraction(1, frame.rate)
@@ -192,18 +192,18 @@ class _Voice:
             self._container.mux(self._stream.encode(frame))
 
     def end(self) -> None:
-        """Encode what is left in the encoder."""
+        """Flush the encoder."""
         self._container.mux(self._stream.encode(None))
 
     @staticmethod
     def _decoded(path: Path) -> Iterator[AudioFrame]:
         with clips.opened(path) as clip:
-            heard = _sounds(clip)[0]
-            for packet in clip.container.demux(heard):
+            stream = _sounds(clip)[0]
+            for packet in clip.container.demux(stream):
                 try:
                     frames = packet.decode()
                 except av.error.FFmpegError:
-                    continue  # a crackle
+                    continue  # an audible glitch is accepted
                 yield from (each for each in frames if each.pts is not None)
 
 
@@ -212,19 +212,19 @@ def _time(frame: AudioFrame) -> Fraction:
 
 
 def _sounds(clip: clips.Clip) -> list[AudioStream]:
-    """Return a clip's sounds that can be decoded."""
+    """Return a clip's audio streams that can be decoded."""
     return [each for each in clip.container.streams.audio if each.codec_context is not None]
 
 
 def _without_alpha(frame: VideoFrame, turner: Turner) -> VideoFrame:
-    """Return a frame with a checkerboard where it is transparent: H.264 has no transparency."""
+    """Return a frame on a checkerboard, for H.264 has no transparency."""
     return _on_checkerboard(turner.picture(frame)).reformat(
         format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG
     )
 
 
 def _on_checkerboard(image: Image.Image) -> VideoFrame:
-    """Return an image as a frame, with light grey squares where it is transparent."""
+    """Return an image as a frame, on a checkerboard where it is transparent."""
     if image.mode != "RGBA":
         return VideoFrame.from_ndarray(np.asarray(image))
     across, down = (-(-side // _SQUARE) for side in image.size)

@@ -1,4 +1,4 @@
-"""Small pictures for grids: WebP previews, and posters for clips."""
+"""Small pictures for grids: WebP previews, and posters of clips."""
 
 from collections.abc import Sequence
 from io import BytesIO
@@ -12,21 +12,21 @@ from core.media import stills
 
 PREVIEW_PIXELS: Final = 480  # the longer side
 POSTER_PIXELS: Final = 1280
-MOST_FRAMES: Final = 48  # of a preview that moves
+MAX_FRAMES: Final = 48  # of an animated preview
 
 Frame = tuple[Image.Image, float]
-"""A picture, and how long it is shown, in seconds."""
+"""A picture and its duration in seconds."""
 
 
 def save_preview(still: Image.Image, path: Path | BinaryIO, pixels: int = PREVIEW_PIXELS) -> None:
-    """Write a picture as WebP, no side longer than `pixels`; what is transparent stays so."""
+    """Write a picture as WebP with transparency, no side longer than `pixels`."""
     small = still.copy()
     small.thumbnail((pixels, pixels), Image.Resampling.LANCZOS)
     small.save(path, "WEBP", quality=82, method=4)
 
 
 def preview_bytes(frames: Sequence[Frame], pixels: int = PREVIEW_PIXELS) -> bytes:
-    """Return pictures as a small WebP file, which moves where there are several."""
+    """Return pictures as a small WebP file, animated where there are several."""
     buffer = BytesIO()
     if len(frames) == 1:
         save_preview(frames[0][0], buffer, pixels)
@@ -40,7 +40,7 @@ def preview_bytes(frames: Sequence[Frame], pixels: int = PREVIEW_PIXELS) -> byte
 
 
 class Sample:
-    """Frames of an animation for its preview: as many as it may have, evenly spread."""
+    """Frames of an animation for its preview: at most `MAX_FRAMES`, evenly spread."""
 
     def __init__(self) -> None:
         self.frames: list[Frame] = []
@@ -48,14 +48,14 @@ class Sample:
         self._seen = 0
 
     def add(self, image: Image.Image, seconds: float) -> None:
-        """Take a frame, or have the one before it last longer."""
+        """Add a frame, or extend the duration of the one before it."""
         if self._seen % self._every:
             picture, before = self.frames[-1]
             self.frames[-1] = (picture, before + seconds)
         else:
             self.frames.append((stills.displayed(image, PREVIEW_PIXELS), seconds))
         self._seen += 1
-        if len(self.frames) > MOST_FRAMES:
+        if len(self.frames) > MAX_FRAMES:
             self._every *= 2
             self.frames = [
                 (picture, seconds + sum(each for _, each in self.frames[at + 1 : at + 2]))
@@ -65,7 +65,7 @@ class Sample:
 
 
 def preview_of(content: bytes) -> bytes:
-    """Return an image file's picture as a small WebP file.
+    """Return the preview of an image file.
 
     Raises:
         OSError: it is no image.

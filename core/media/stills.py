@@ -1,4 +1,4 @@
-"""Reading images that strangers send: bounded, turned upright, in sRGB, with their transparency."""
+"""Reading untrusted images: bounded, upright, in sRGB, with their transparency."""
 
 import io
 import struct
@@ -14,12 +14,12 @@ from core.i18n import N_
 from core.media.formats import MOVING_STILLS, STILL_EXTENSIONS
 
 MAX_PIXELS: Final = 8192 * 8192
-"""Of an image: more than any vendor's model makes, and 256 MiB with transparency."""
+"""Of an image: more than any vendor's model makes; 256 MiB with transparency."""
 MAX_FRAMES_PIXELS: Final = 256 * 2**20
-"""That are decoded of an animation to see whether it is whole."""
+"""Pixels of an animation that are decoded to check that it is complete."""
 MAX_FRAMES: Final = 600
 
-# Pillow opens a JPEG file and calls it MPO where it finds several pictures in it.
+# Pillow opens such a file as JPEG and calls it MPO where it finds several pictures in it.
 _OPENED: Final = [name for name in STILL_EXTENSIONS if name != "MPO"]
 _ORIENTATION: Final = 0x0112  # the EXIF tag
 _UPRIGHT: Final = {
@@ -32,10 +32,10 @@ _UPRIGHT: Final = {
     8: Image.Transpose.ROTATE_90,
 }
 _CUT: Final = frozenset({"JPEG", "MPO", "PNG"})
-_MISSING: Final = 0.01  # of its rows, that an image may lack at its end
-_BLOCK: Final = 16  # rows, that JPEG encodes together
+_MISSING: Final = 0.01  # share of its rows that an image may lack at its end
+_BLOCK: Final = 16  # rows that JPEG encodes together
 _PNG: Final = b"\x89PNG\r\n\x1a\n"
-_PNG_WORDS: Final = frozenset({b"tEXt", b"zTXt", b"iTXt", b"iCCP"})
+_PNG_METADATA: Final = frozenset({b"tEXt", b"zTXt", b"iTXt", b"iCCP"})
 
 
 class TooLarge(ValueError):
@@ -57,12 +57,12 @@ def opened(path: Path) -> Iterator[Image.Image]:
         SyntaxError: likewise.
     """
     with warnings.catch_warnings():
-        # Our own limit is lower than the one at which Pillow warns.
+        # Our limit is lower than the one at which Pillow warns.
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         try:
             image = _open(path)
         except Image.DecompressionBombError as error:
-            raise TooLarge(*_claimed(path)) from error
+            raise TooLarge(*_size_by_header(path)) from error
         with image:
             if image.width * image.height > MAX_PIXELS:
                 raise TooLarge(image.width, image.height)
@@ -70,13 +70,13 @@ def opened(path: Path) -> Iterator[Image.Image]:
 
 
 def frames(image: Image.Image) -> Iterator[tuple[Image.Image, float]]:
-    """Decode an opened image, or an animation as far as its frames are worth it.
+    """Decode an opened image, or an animation up to `MAX_FRAMES` and `MAX_FRAMES_PIXELS`.
 
     Returns:
-        the image as the file has it, and how long it is shown, in seconds; 0: it does not move.
+        the image as the file has it, and its duration in seconds; 0: it is no animation.
 
     Raises:
-        OSError: it breaks off.
+        OSError: it is cut off.
     """
     moves = is_moving(image)
     most = min(MAX_FRAMES, max(1, MAX_FRAMES_PIXELS // (image.width * image.height)))
@@ -86,22 +86,22 @@ def frames(image: Image.Image) -> Iterator[tuple[Image.Image, float]]:
         except EOFError:
             return
         load(image)
-        # Browsers show a frame for a tenth of a second where it says less than two hundredths.
+        # Browsers show a frame of less than two hundredths of a second for a tenth.
         milliseconds = float(image.info.get("duration") or 0)
         yield image, (milliseconds if milliseconds >= 20 else 100) / 1000 if moves else 0.0  # noqa: PLR2004
 
 
 def load(image: Image.Image) -> None:
-    """Decode an opened image; one that lacks a little at its end is shown by browsers, too.
+    """Decode an opened image; it may lack a little at its end, as it may in browsers.
 
     Raises:
-        OSError: it breaks off.
+        OSError: it lacks more.
     """
     try:
         image.load()
     except OSError:
         if image.format not in _CUT or image.info.get("progressive") or is_moving(image):
-            raise  # what came is no measure of what is missing
+            raise  # how much is missing cannot be told
         try:
             ImageFile.LOAD_TRUNCATED_IMAGES = True
             image.load()
@@ -112,7 +112,7 @@ def load(image: Image.Image) -> None:
 
 
 def _empty_rows(image: Image.Image) -> int:
-    """Return how many rows at an image's end have one colour: none came for what is missing."""
+    """Return how many rows at an image's end have one colour, as missing ones have."""
     import numpy as np  # noqa: PLC0415  # as below
 
     rows: Any = np.asarray(image).reshape(image.height, -1)
@@ -137,11 +137,11 @@ def displayed_size(image: Image.Image) -> tuple[int, int]:
 def displayed(image: Image.Image, pixels: int | None = None) -> Image.Image:
     """Return a decoded image as browsers display it: upright, in sRGB, RGB or RGBA of 8 bits.
 
-    What lies hidden where it is fully transparent is gone.
+    Colours of fully transparent pixels are dropped.
 
     Args:
-        image: as it came.
-        pixels: the longest that a side may be; None: any.
+        image: a decoded image.
+        pixels: the maximum of either side; None: any.
     """
     profile = image.info.get("icc_profile")
     orientation = image.getexif().get(_ORIENTATION)
@@ -173,16 +173,16 @@ def _open(path: Path) -> Image.Image:
     try:
         return Image.open(path, formats=_OPENED)
     except (ValueError, UnidentifiedImageError):
-        # Pillow refuses texts and profiles that unpack to more than it reads, or whose checksum is
-        # wrong; browsers skip them.
-        words = without_words(path)
-        if words is None:
+        # Pillow refuses texts and profiles that are too large when decompressed, or whose checksum
+        # is wrong; browsers skip them.
+        stripped = without_metadata(path)
+        if stripped is None:
             raise
-        return Image.open(words, formats=["PNG"])
+        return Image.open(stripped, formats=["PNG"])
 
 
-def without_words(path: Path) -> io.BytesIO | None:
-    """Return a PNG file without its texts and its colour profile; None: it is no PNG file."""
+def without_metadata(path: Path) -> io.BytesIO | None:
+    """Return a PNG file without its texts and colour profile; None: it is no PNG file."""
     with path.open("rb") as file:
         if file.read(len(_PNG)) != _PNG:
             return None
@@ -190,7 +190,7 @@ def without_words(path: Path) -> io.BytesIO | None:
         kept.write(_PNG)
         while len(head := file.read(8)) == 8:  # noqa: PLR2004  # length and name
             (length,) = struct.unpack(">I", head[:4])
-            if head[4:] in _PNG_WORDS:
+            if head[4:] in _PNG_METADATA:
                 file.seek(length + 4, io.SEEK_CUR)
             else:
                 kept.write(head)
@@ -199,8 +199,8 @@ def without_words(path: Path) -> io.BytesIO | None:
     return kept
 
 
-def _claimed(path: Path) -> tuple[int, int]:
-    """Return the size that a file claims which Pillow does not open for its size."""
+def _size_by_header(path: Path) -> tuple[int, int]:
+    """Return the size by the header of a file that Pillow refuses for its size."""
     most, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
     try:
         with Image.open(path, formats=_OPENED) as image:
@@ -223,8 +223,8 @@ def _eight_bits(image: Image.Image) -> Image.Image:
 
 
 def _scaled(image: Image.Image) -> Image.Image:
-    """Return greys of more than eight bits with eight; Pillow itself would clip them."""
-    import numpy as np  # noqa: PLC0415  # takes memory and time that other images do not need
+    """Scale greys of more than eight bits down to eight; Pillow would clip them."""
+    import numpy as np  # noqa: PLC0415  # other images need not load it
 
     values: Any = np.asarray(image)
     if image.mode == "F":
@@ -232,7 +232,7 @@ def _scaled(image: Image.Image) -> Image.Image:
         most = 1.0 if values.max(initial=0) <= 1 else max(float(values.max()), 255.0)
         greys = np.clip(values / most * 255, 0, 255)
     else:
-        # What has 32 bits is mostly 16 bits in larger boxes.
+        # Most images of 32 bits hold values of 16.
         most = 65535 if values.max(initial=0) <= 65535 else int(values.max())  # noqa: PLR2004
         greys = np.clip(values, 0, None).astype(np.float32) * (255 / most)
     grey = Image.fromarray(np.rint(greys).astype(np.uint8))

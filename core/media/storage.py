@@ -1,4 +1,4 @@
-"""Where generated files are saved: what every place can do, and which one `CONTENT_URL` means."""
+"""Stores of generated files: their interface, and the one that `CONTENT_URL` names."""
 
 import re
 from abc import ABC, abstractmethod
@@ -12,7 +12,9 @@ from urllib.parse import unquote, urlsplit
 from core.i18n import N_
 
 PREVIEWS: Final = ".previews"  # no user_id starts with a dot
-REPLIES: Final = ".replies"  # what was paid for and could not become a file; never served to others
+REPLIES: Final = (
+    ".replies"  # replies that were paid for and could not become a file; never served to others
+)
 
 # Folders without a query or the like, which would not become part of the objects' keys.
 _BUCKET_ADDRESS: Final = re.compile(
@@ -43,7 +45,7 @@ class Draft:
     _save: Callable[[str], str]
 
     def commit(self, name: str) -> str:
-        """Save the file under its name, for good.
+        """Save the file under its final name.
 
         Args:
             name: the file's name among the user's, with `PREVIEWS/` before it for a preview.
@@ -59,11 +61,11 @@ class Draft:
 
 @dataclass(frozen=True)
 class OpenDraft:
-    """A draft that somebody writes, or has left behind.
+    """A draft that is being written, or was orphaned by a crash.
 
     Attributes:
         asset_id: the asset that it is part of.
-        path: where it is.
+        path: of its file.
     """
 
     asset_id: str
@@ -72,7 +74,7 @@ class OpenDraft:
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A file that browsers get from where it lies, at an address signed for a while.
+    """A file that browsers fetch from the object store, by a signed address that expires.
 
     Attributes:
         name: the file's name.
@@ -82,12 +84,12 @@ class RemoteFile:
     _sign: Callable[[str, str, int], str]
 
     def address(self, method: str, disposition: str, seconds: int) -> str:
-        """Return an address at which anybody gets the file.
+        """Return an address at which anybody can fetch the file.
 
         Args:
-            method: what the address is good for, `GET` or `HEAD`.
-            disposition: the `Content-Disposition` that the file comes with.
-            seconds: how long the address is good for.
+            method: of the request that it is valid for, `GET` or `HEAD`.
+            disposition: the `Content-Disposition` of the response.
+            seconds: that it is valid for.
 
         Raises:
             StorageUnavailable: there is nothing to sign it with.
@@ -96,17 +98,17 @@ class RemoteFile:
 
 
 class ContentStore(ABC):
-    """A place for generated files; safe to use from several threads at once.
+    """A store of generated files; thread-safe.
 
     Attributes:
-        place: where it is, for people.
+        place: its location, for people.
     """
 
     place: str
 
     @abstractmethod
     def check(self) -> str:
-        """Return where files go, having made sure that they can.
+        """Check that files can be saved; return where.
 
         Raises:
             OSError: files cannot be saved there; the text says why.
@@ -114,7 +116,7 @@ class ContentStore(ABC):
 
     @abstractmethod
     def locate(self, user_id: str, stored_path: str) -> Path | RemoteFile:
-        """Return where a stored file lies today, on this machine or elsewhere.
+        """Return where a stored file is, on this machine or elsewhere.
 
         Only the file's name counts, so that a moved content folder keeps its files, and nothing
         outside the user's folder can be named.
@@ -125,15 +127,15 @@ class ContentStore(ABC):
 
     @abstractmethod
     def opened(self, user_id: str, stored_path: str) -> AbstractContextManager[Path]:
-        """Give a stored file as a file of this machine, for as long as the block lasts.
+        """Provide a stored file as a local file while the block lasts.
 
         Raises:
             FileNotFoundError: there is no such file.
-            StorageUnavailable: it cannot be had at the moment.
+            StorageUnavailable: the store does not give it at the moment.
         """
 
     def full(self) -> str:
-        """Return that there is no room where files go, in a sentence."""
+        """Return the sentence that the store is full."""
         return FULL
 
     @abstractmethod
@@ -146,7 +148,7 @@ class ContentStore(ABC):
 
     @abstractmethod
     def forget(self, user_id: str) -> None:
-        """Remove what is left of a user whose files are removed, such as empty folders.
+        """Remove the remains of a user whose files are removed, such as empty folders.
 
         Raises:
             OSError: something is still there.
@@ -154,9 +156,9 @@ class ContentStore(ABC):
 
     @abstractmethod
     def draft(self, user_id: str, stem: str) -> AbstractContextManager[Draft]:
-        """Give a place to write a file to that shows up whole, or not at all.
+        """Provide a draft of a file, which appears whole or not at all.
 
-        Where the block ends without `Draft.commit`, what was written is removed.
+        Where the block ends without `Draft.commit`, the draft is removed.
 
         Args:
             user_id: whose file.
@@ -165,11 +167,11 @@ class ContentStore(ABC):
 
     @abstractmethod
     def drafts(self) -> list[OpenDraft]:
-        """Return the drafts that are not saved and not removed, as a killed process leaves them."""
+        """Return the drafts that were neither committed nor removed, such as orphaned ones."""
 
 
 def open_content(content_url: str) -> ContentStore:
-    """Return the place that a `CONTENT_URL` names.
+    """Return the store that a `CONTENT_URL` names.
 
     Args:
         content_url: a folder's path, its `file://` address, or `s3://bucket/prefix`.
@@ -177,7 +179,7 @@ def open_content(content_url: str) -> ContentStore:
     Raises:
         InvalidContentUrl: it is none of these.
     """
-    from core.media.folder import FolderStore  # noqa: PLC0415  # it builds on this module
+    from core.media.folder import FolderStore  # noqa: PLC0415  # it imports this module
 
     parts = urlsplit(content_url)
     if not parts.scheme:
@@ -195,7 +197,7 @@ def open_content(content_url: str) -> ContentStore:
             "CONTENT_URL is not of the form s3://bucket/prefix; credentials go into "
             "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
         )
-    from core.media.bucket import BucketStore  # noqa: PLC0415  # loads the SDK, for those who use it
+    from core.media.bucket import BucketStore  # noqa: PLC0415  # loads the SDK
 
     return BucketStore(named["bucket"], named["folders"].strip("/"))
 

@@ -1,6 +1,5 @@
-"""The contract that every generator keeps: what it can do, and how it is asked."""
+"""The interface of every provider: what it can do, and how it is called."""
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,16 +10,33 @@ from core.i18n import N_
 from core.i18n import gettext as _
 from core.models import PROMPT_MAX_CHARACTERS, Cost, InvalidInput, Kind, Task
 from core.providers.errors import ProviderError
+from core.providers.options import Option
+
+__all__ = [
+    "AUTO",
+    "QUEUES",
+    "Capability",
+    "Deadlines",
+    "Limits",
+    "Option",
+    "Outcome",
+    "Provider",
+    "Queue",
+    "Report",
+    "Request",
+    "Submission",
+    "what_is_made",
+]
 
 Queue = Literal["io", "gpu"]
 QUEUES: Final = get_args(Queue)
 
 AUTO: Final = "auto"
-"""The aspect ratio that a model chooses itself; of what is made of an item, mostly the item's."""
+"""The aspect ratio that a model chooses itself, mostly that of the source where there is one."""
 
 
 def what_is_made(kind: Kind, task: Task) -> str:
-    """Return what comes of a task, in words such as "clips of an image"."""
+    """Return the name for people of a task's output, such as "clips of an image"."""
     if task == Task.ANIMATE:
         return _("clips of an image")
     if task == Task.UPSCALE:
@@ -29,17 +45,17 @@ def what_is_made(kind: Kind, task: Task) -> str:
 
 
 class Report(Protocol):
-    """Tells how an item is getting on. What is not given stays as it was told last."""
+    """Reports the progress of an item. What is not given stays as last reported."""
 
     async def __call__(
         self, share: float | None = None, *, waiting: str = "", preview: bytes | None = None
     ) -> None:
-        """Tell.
+        """Report.
 
         Args:
-            share: how much of it is done, from 0 to 1.
-            waiting: what it waits for, in words for the user; empty: it is being made.
-            preview: an image of what is there so far, as a file's content.
+            share: of it that is done, from 0 to 1.
+            waiting: what it waits for, a text for the user; empty: it is being made.
+            preview: a preview, as the content of an image file.
         """
 
 
@@ -55,7 +71,7 @@ class Deadlines:
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """How much may be asked for over the whole installation; None: as much as wanted.
+    """How many items may be requested over the whole installation; None: any number.
 
     Attributes:
         at_once: items in flight; for a `local` provider, on each worker.
@@ -68,7 +84,7 @@ class Limits:
     per_day: int | None = None
 
     def narrowed(self, other: "Limits") -> "Limits":
-        """Return the stricter of two, each by each."""
+        """Return the stricter of each pair of limits."""
         return Limits(
             at_once=_least(self.at_once, other.at_once),
             per_minute=_least(self.per_minute, other.per_minute),
@@ -81,102 +97,8 @@ def _least(*numbers: int | None) -> int | None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Option:
-    """Something that can be chosen for a model beside shape, length and seed.
-
-    An option called `size` has choices such as `1536x1024` and replaces the ratio's pixels; one
-    called `scale_factor` says by how much an upscaled item is wider and higher (else it is twice).
-
-    Attributes:
-        name: as it is written on the command line and kept with the item.
-        title: as it is written in the form.
-        type: of its value.
-        default: what applies where nothing is chosen; None: it is left to the model.
-        choices: what can be chosen; empty: anything of the type.
-        minimum: the least number.
-        maximum: the greatest number, or the most characters of a text.
-        help: a sentence about it.
-        excludes: choices that another option's choice rules out: choice → (that option's name, its
-            choice). Neither is offered while the other is chosen.
-    """
-
-    name: str
-    title: str
-    type: Literal["text", "integer", "number", "flag"] = "text"
-    default: str | float | bool | None = None
-    choices: Sequence[str] = ()
-    minimum: float | None = None
-    maximum: float | None = None
-    help: str = ""
-    excludes: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-
-    def parse(self, value: object) -> str | float | bool | None:
-        """Return a value as the provider takes it; None where nothing is chosen.
-
-        Args:
-            value: as the form has it, or as it was typed.
-
-        Raises:
-            InvalidInput: it cannot be used; the text says why.
-        """
-        text = str(value).strip()
-        if value is None or not text:
-            return self.default
-        if self.choices and text not in self.choices:
-            offered = ", ".join(self.choices)
-            raise InvalidInput(
-                _("“{title}” is one of {offered}, not “{text}”.").format(
-                    title=_(self.title), offered=offered, text=text
-                )
-            )
-        if self.type == "flag":
-            return self._flag(text)
-        if self.type == "text":
-            if self.maximum is not None and len(text) > self.maximum:
-                raise InvalidInput(
-                    _("“{title}” has at most {most} characters.").format(
-                        title=_(self.title), most=f"{self.maximum:g}"
-                    )
-                )
-            return text
-        return self._number(text)
-
-    def _flag(self, text: str) -> bool:
-        words = {"true": True, "yes": True, "on": True, "1": True}
-        words |= {"false": False, "no": False, "off": False, "0": False}
-        if text.lower() not in words:
-            said = _("“{title}” is yes or no, not “{text}”.")
-            raise InvalidInput(said.format(title=_(self.title), text=text))
-        return words[text.lower()]
-
-    def _number(self, text: str) -> float:
-        try:
-            number = int(text) if self.type == "integer" else float(text)
-        except ValueError:
-            said = _("“{title}” is a number, not “{text}”.")
-            raise InvalidInput(said.format(title=_(self.title), text=text)) from None
-        least = -math.inf if self.minimum is None else self.minimum
-        most = math.inf if self.maximum is None else self.maximum
-        if not (least <= number <= most and math.isfinite(number)):
-            raise InvalidInput(self._beyond(text))
-        return number
-
-    def _beyond(self, text: str) -> str:
-        """Return how far a number may go that goes too far."""
-        said = _("“{title}” goes to any number, not {text}.")
-        if self.minimum is not None and self.maximum is not None:
-            said = _("“{title}” goes from {least} to {most}, not {text}.")
-        elif self.minimum is not None:
-            said = _("“{title}” goes from {least}, not {text}.")
-        elif self.maximum is not None:
-            said = _("“{title}” goes to {most}, not {text}.")
-        least, most = f"{self.minimum or 0:g}", f"{self.maximum or 0:g}"
-        return said.format(title=_(self.title), least=least, most=most, text=text)
-
-
-@dataclass(frozen=True, kw_only=True)
 class Capability:
-    """What one model can do. Forms, validation and estimates are drawn from it.
+    """What one model can do. Forms, validation and estimates follow from it.
 
     Attributes:
         kind: what it makes.
@@ -188,8 +110,8 @@ class Capability:
         seconds: the clip lengths it can make, in seconds; empty for images.
         default_seconds: the clip length where the user chose none.
         options: what else can be chosen.
-        exact: whether its files have exactly the size and length that was asked for. Where not,
-            what comes is kept as it is, for it has been paid for.
+        exact: whether its files have exactly the requested size and length. Where not, any size is
+            kept as it is, for it has been paid for.
         seed: `item`: each item gets a seed of its own; `job`: all items of a job get the same,
             and the provider varies them by `Request.slot`; `none`: it takes no seed.
         max_pixels: the most pixels that what is upscaled may have in the end; None: not known.
@@ -230,8 +152,8 @@ class Capability:
         """Return what one item with these `Request.params` is expected to cost."""
         return self.cost if self.price is None else self.price(params)
 
-    def look_over(self, params: Mapping[str, Any]) -> None:
-        """Return where the chosen options go together.
+    def check_options(self, params: Mapping[str, Any]) -> None:
+        """Check that the chosen options go together.
 
         Raises:
             InvalidInput: two of them do not; the text says which.
@@ -256,7 +178,7 @@ class Capability:
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """One item to be made.
+    """A request for one item.
 
     Attributes:
         asset_id: unique, and the same on every attempt.
@@ -264,13 +186,13 @@ class Request:
         prompt: the text to make it of.
         slot: which of the job's items of this kind it is, from 1.
         model: one of the provider's models.
-        params: what was chosen: `width`, `height` (pixels), `seed` where it takes one, for clips
+        params: the chosen values: `width`, `height` (pixels), `seed` where it takes one, for clips
             `seconds`, `fps`, and the capability's options that are not left to the model. For
             what is upscaled: the size, and the length of a clip, that are to come.
         task: what is to be done.
-        source: what it is done to, a PNG, JPEG or MP4 file, there until `submit` returns; None
-            where it is made of the text alone.
-        end_user: tells users apart without saying who they are; the same for all of a user's items.
+        source: the item to animate or upscale, a PNG, JPEG or MP4 file that exists until `submit`
+            returns; None: it is made of the text alone.
+        end_user: a pseudonym of the user, the same for all of their items.
     """
 
     asset_id: str
@@ -286,13 +208,13 @@ class Request:
 
 @dataclass(frozen=True)
 class Submission:
-    """A request that the provider has taken.
+    """A request that the provider has accepted.
 
     Attributes:
-        remote_id: what to resume it by; None where the provider cannot resume.
+        remote_id: the id to resume it by; None: the provider cannot resume it.
         handle: the provider's own, for this process only.
-        details: what came back that is worth keeping, such as `request_id`; plain JSON, no secrets.
-        cost: what the provider now expects it to cost, in the capability's unit; None: not said.
+        details: fields of the response worth keeping, such as `request_id`; plain JSON, no secrets.
+        cost: the provider's estimate, in the capability's unit; None: unknown.
         reply: the raw reply of the creating call, without secrets, at most `REPLY_MAX_BYTES`, for
             `Provider.reread`; None: there is none to read again.
     """
@@ -306,11 +228,11 @@ class Submission:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What a provider says of an item that it has made.
+    """The result of an item that a provider has made.
 
     Attributes:
-        cost: what it cost, in the capability's unit; None: not said.
-        details: what came back that is worth keeping, such as `revised_prompt`, `seed`, `usage`.
+        cost: what it cost, in the capability's unit; None: unknown.
+        details: fields of the response worth keeping, such as `revised_prompt`, `seed`, `usage`.
         reply: as `Submission.reply`, where the creating call's reply ended only in `follow`, as a
             stream does; None: `Submission.reply` has it, or there is none.
     """
@@ -324,8 +246,8 @@ class Provider(ABC):
     """A generator of images or clips.
 
     Every method may raise a `ProviderError`, whose text is fit for the user. An instance
-    belongs to one event loop and is closed at its end; what `capabilities` says may be asked from
-    any thread.
+    belongs to one event loop and is closed at its end; `capabilities` may be called from any
+    thread.
 
     Attributes:
         name: as it is kept with every item, and written on the command line.
@@ -356,11 +278,11 @@ class Provider(ABC):
 
     @abstractmethod
     async def submit(self, request: Request) -> Submission:
-        """Ask for one item. A paid call happens here and nowhere else."""
+        """Request one item. A paid call happens here and nowhere else."""
 
     @abstractmethod
     async def follow(self, submission: Submission, report: Report) -> Outcome:
-        """Return when the item is made; report how it is getting on meanwhile."""
+        """Return when the item is made; report its progress meanwhile."""
 
     @abstractmethod
     async def fetch(self, submission: Submission, destination: Path) -> None:
@@ -368,14 +290,14 @@ class Provider(ABC):
 
     @abstractmethod
     async def cancel(self, submission: Submission) -> None:
-        """Stop the work as far as the provider can; what has ended already is no error."""
+        """Stop the work as far as the provider can; that it has ended already is no error."""
 
     @abstractmethod
     async def check(self) -> str:
-        """Return one line on its health, at no cost; raise a `ProviderError` where it is ill."""
+        """Return one line on its health, at no cost; raise a `ProviderError` if it is unhealthy."""
 
     async def reread(self, reply: bytes, request: Request) -> Submission:
-        """Return what a kept reply of a creating call holds, at no cost; nothing is created.
+        """Return the submission that a kept reply of a creating call holds, at no cost.
 
         Args:
             reply: `Submission.reply`, `Outcome.reply` or `ProviderError.reply` of the call.
@@ -385,7 +307,7 @@ class Provider(ABC):
             a submission that `follow` and `fetch` take as they take one of `submit`.
 
         Raises:
-            ProviderError: there are no media in it, and no task's id.
+            ProviderError: it holds neither media nor the id of a task.
         """
         del reply, request
         raise ProviderError(
@@ -393,9 +315,9 @@ class Provider(ABC):
         )
 
     async def refresh(self) -> None:
-        """Learn what changes at the provider: limits, balance. Each worker asks every minute."""
+        """Refresh what changes at the provider: limits, balance. Workers call it every minute."""
         return
 
     async def close(self) -> None:
-        """Free what it holds. The default has nothing to free."""
+        """Release its resources; the default has none."""
         return

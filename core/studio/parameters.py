@@ -103,7 +103,7 @@ def _options(selection: Selection, capability: Capability) -> dict[str, Any]:
             )
         )
     params = {name: value for name, value in values.items() if value is not None}
-    capability.look_over(params)
+    capability.check_options(params)
     if (size := _SIZE.fullmatch(str(params.get("size", "")))) is not None:
         params |= {"width": int(size[1]), "height": int(size[2])}
     return params

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
-from core.media.inspection import Inspection, inspect_any
+from core.media.inspection import Inspection, inspect
 from core.media.playable import make_copy
 from core.models import Kind
 from tests import odd_media
@@ -37,12 +37,12 @@ PLAY = """async (video) => {
 
 def displayed(folder: Path, path: Path) -> tuple[Path, Inspection]:
     """Return what pages display of a clip."""
-    found = inspect_any(path, Kind.VIDEO)
+    found = inspect(path, Kind.VIDEO)
     if found.displayable:
         return path, found
     copy = folder / "copy.mp4"
     make_copy(path, Kind.VIDEO, copy)
-    return copy, inspect_any(copy, Kind.VIDEO)
+    return copy, inspect(copy, Kind.VIDEO)
 
 
 def assert_plays(browser: Browser, path: Path, found: Inspection, *, changes: bool = False) -> None:

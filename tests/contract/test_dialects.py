@@ -242,7 +242,7 @@ def test_a_server_is_recognised_once_and_free_of_charge(
     async def run(url: str) -> str:
         provider = provider_at(url)
         for _ in range(2):
-            spoken = await provider._detect_dialect()  # noqa: SLF001  # before anything is made
+            spoken = await provider._connection.detected_dialect()  # noqa: SLF001  # before anything is made
         await provider.close()
         return spoken.name
 
@@ -265,9 +265,9 @@ def test_a_server_that_is_out_of_order_is_recognised_later() -> None:
     async def run(url: str) -> list[str]:
         nonlocal broken
         provider = provider_at(url)
-        first = await provider._detect_dialect()  # noqa: SLF001  # as above
+        first = await provider._connection.detected_dialect()  # noqa: SLF001  # as above
         broken = False
-        second = await provider._detect_dialect()  # noqa: SLF001  # as above
+        second = await provider._connection.detected_dialect()  # noqa: SLF001  # as above
         await provider.close()
         return [first.name, second.name]
 
@@ -303,7 +303,7 @@ def test_their_own_words_are_shown(
     with standing(application) as (url, _exchanges, _heard, books):
         provider = provider_at(url, name, image_models=[model], paid=False)
         if name == "sd-server":
-            object.__setattr__(provider, "_dialect", DIALECTS["openai"])  # else a tag is in it
+            provider._connection.known_dialect = DIALECTS["openai"]  # noqa: SLF001  # else a tag is in it
         with pytest.raises(ProviderError, match=words):
             make(provider, tmp_path / "x", order(Kind.IMAGE, model, SQUARE, prompt=prompt))
     assert not books.charges

@@ -19,7 +19,7 @@ import pytest
 from core.media.inspection import inspect
 from core.models import Kind
 from core.providers.base import Outcome, Provider, Request, Submission
-from core.providers.diffusion import provider as diffusion
+from core.providers.diffusion import batch_runner
 from core.providers.diffusion.pipelines import Item, Pipeline
 from core.providers.diffusion.provider import Diffusion
 from core.providers.errors import GenerationFailed, PromptRejected, ProviderError
@@ -81,7 +81,7 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> Watched:
             seen.arguments.append(super()._arguments(items))
             return seen.arguments[-1]
 
-    monkeypatch.setattr(diffusion, "Pipeline", Recorded)
+    monkeypatch.setattr(batch_runner, "Pipeline", Recorded)
     return seen
 
 
@@ -92,8 +92,8 @@ def no_thread_is_left() -> Iterator[None]:
 
 
 def in_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(diffusion, "BATCH_ON_CPU", 8)
-    monkeypatch.setattr(diffusion, "GATHER_SECONDS", 5.0)
+    monkeypatch.setattr(batch_runner, "BATCH_ON_CPU", 8)
+    monkeypatch.setattr(batch_runner, "GATHER_SECONDS", 5.0)
 
 
 @asynccontextmanager
@@ -262,7 +262,7 @@ def test_only_what_is_alike_is_made_together(
     image_model: str, tmp_path: Path, watched: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     in_batches(monkeypatch)
-    monkeypatch.setattr(diffusion, "GATHER_SECONDS", 0.5)
+    monkeypatch.setattr(batch_runner, "GATHER_SECONDS", 0.5)
 
     async def main() -> None:
         async with opened(image_model) as provider:

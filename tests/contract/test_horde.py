@@ -103,14 +103,14 @@ def test_an_image_is_left_for_later_after_so_many_polls_without_an_answer(
 
     async def run() -> None:
         provider = Horde(base_url=f"http://127.0.0.1:{free_port()}", poll_seconds=0.001)
-        ask = provider._ask  # noqa: SLF001  # counted, not replaced
+        ask = provider._call  # noqa: SLF001  # counted, not replaced
 
         async def counted(*what: Any) -> Any:
             nonlocal asked
             asked += 1
             return await ask(*what)
 
-        monkeypatch.setattr(provider, "_ask", counted)
+        monkeypatch.setattr(provider, "_call", counted)
         try:
             with pytest.raises(ProviderUnavailable):
                 await provider.follow(Submission("x"), Reports())

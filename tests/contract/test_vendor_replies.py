@@ -120,7 +120,7 @@ def provider_of(world: Scripted, **changed: Any) -> OpenAI:
         "dialect": "openai",
         "prices": {SUNBURST: TokenPrice(text_in=5, image_out=30)},
     }
-    return OpenAI(Server(**fields | changed), poll_seconds=0.001, seconds=10.0)
+    return OpenAI(Server(**fields | changed), poll_seconds=0.001, timeout=10.0)
 
 
 async def follow_and_fetch(provider: Provider, submission: Submission, path: Path) -> Outcome:

@@ -48,7 +48,7 @@ class OpenAIWorld(World):
     @asynccontextmanager
     async def provider(self, timeout: float = 10.0, **changed: Any) -> AsyncIterator[OpenAI]:  # noqa: ASYNC109  # of its calls
         server = replace(OPENAI, **{"base_url": f"{self.url}/v1", **changed})
-        opened = OpenAI(server, poll_seconds=0.02, seconds=timeout)
+        opened = OpenAI(server, poll_seconds=0.02, timeout=timeout)
         try:
             yield opened
         finally:

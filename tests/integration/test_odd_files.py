@@ -11,7 +11,7 @@ from PIL import Image
 from core.generation import item_file
 from core.generation.sweeper import empty_bin, remove_files
 from core.media.folder import FolderStore
-from core.media.inspection import inspect_any
+from core.media.inspection import inspect
 from core.models import Asset, AssetState, Job, Kind, now
 from core.providers.base import Outcome, Report, Submission
 from core.store import Store
@@ -57,7 +57,7 @@ def test_a_file_is_kept_as_it_came_with_a_copy_that_every_browser_shows(
         copy = paid.content.locate("ana", asset.display_path or "")
         assert (original.suffix, copy.suffix) == endings
         assert original.read_bytes() == content
-        assert inspect_any(copy, kind).displayable
+        assert inspect(copy, kind).displayable
     job = job_of(paid)
     assert [Path(path).suffix for path in (*job.image_paths, *job.video_paths)] == [".jpg", ".mp4"]
     assert paid.content.drafts() == []

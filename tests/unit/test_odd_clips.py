@@ -8,7 +8,7 @@ import av
 import numpy as np
 import pytest
 
-from core.media.inspection import BrokenMedia, inspect_any
+from core.media.inspection import BrokenMedia, inspect
 from core.media.playable import make_copy
 from core.models import Kind
 from core.providers.illustrator.enlarge import enlarge_clip
@@ -65,7 +65,7 @@ def near(colour: tuple[int, ...], other: tuple[int, ...], by: int = 30) -> bool:
 @pytest.mark.parametrize("what", list(PLAYED))
 def test_what_browsers_play_is_displayed_as_it_is(tmp_path: Path, what: str) -> None:
     name, made = PLAYED[what]
-    found = inspect_any(odd_media.clip(tmp_path / name, **made), Kind.VIDEO)
+    found = inspect(odd_media.clip(tmp_path / name, **made), Kind.VIDEO)
     assert (found.extension, found.displayable) == ("mp4", True)
     assert found.seconds == pytest.approx(2, abs=0.1)
 
@@ -75,13 +75,13 @@ def test_what_browsers_do_not_play_gets_a_copy_that_they_do(tmp_path: Path, what
     name, extension, made = COPIED[what]
     path = odd_media.clip(tmp_path / name, **made)
     content = path.read_bytes()
-    found = inspect_any(path, Kind.VIDEO)
+    found = inspect(path, Kind.VIDEO)
     assert (found.extension, found.displayable) == (extension, False)
     assert found.seconds == pytest.approx(2, abs=0.1)
     copy = tmp_path / "copy"
     assert make_copy(path, Kind.VIDEO, copy) == "mp4"
     assert path.read_bytes() == content
-    shown = inspect_any(copy, Kind.VIDEO)
+    shown = inspect(copy, Kind.VIDEO)
     assert (shown.extension, shown.displayable) == ("mp4", True)
     assert shown.seconds == pytest.approx(found.seconds, abs=0.05)
     assert abs(shown.width - found.width) <= 1
@@ -103,13 +103,13 @@ def test_a_clip_is_as_long_as_it_is_shown_not_as_its_samples_are_many(tmp_path: 
     content = odd_media.clip(tmp_path / "a.mp4").read_bytes()
     path = tmp_path / "edited.mp4"
     path.write_bytes(odd_media.with_edit_list(content, 1.5))
-    found = inspect_any(path, Kind.VIDEO)
+    found = inspect(path, Kind.VIDEO)
     assert (found.extension, found.displayable) == ("mp4", False)
     assert found.seconds == pytest.approx(1.5, abs=0.1)
     with av.open(str(path)) as container:
         assert container.streams.video[0].frames == 48
     make_copy(path, Kind.VIDEO, tmp_path / "copy")
-    shown = inspect_any(tmp_path / "copy", Kind.VIDEO)
+    shown = inspect(tmp_path / "copy", Kind.VIDEO)
     assert shown.displayable
     assert shown.seconds == pytest.approx(found.seconds, abs=0.05)
 
@@ -120,7 +120,7 @@ def test_a_turned_clip_is_measured_and_pictured_as_it_is_shown(
 ) -> None:
     for codec in ("libx264", "libx265"):
         path = odd_media.clip(tmp_path / f"{codec}.mp4", codec, turned=degrees)
-        found = inspect_any(path, Kind.VIDEO)
+        found = inspect(path, Kind.VIDEO)
         if top is None:
             assert (found.width, found.height) == (128, 72)
             assert near(colours_of(found.still)[0], BLUE)
@@ -129,7 +129,7 @@ def test_a_turned_clip_is_measured_and_pictured_as_it_is_shown(
         assert near(tuple(np.asarray(found.still)[32, 36]), top)
         if not found.displayable:
             make_copy(path, Kind.VIDEO, tmp_path / "copy")
-            shown = inspect_any(tmp_path / "copy", Kind.VIDEO)
+            shown = inspect(tmp_path / "copy", Kind.VIDEO)
             assert (shown.width, shown.height) == (72, 128)
             assert near(tuple(np.asarray(shown.still)[32, 36]), top)
 
@@ -143,7 +143,7 @@ def test_what_is_transparent_in_a_clip_is_never_shown(
 ) -> None:
     path = odd_media.clip(tmp_path / name, codec, pixels, alpha=0)
     make_copy(path, Kind.VIDEO, tmp_path / "copy")
-    left, right = colours_of(inspect_any(tmp_path / "copy", Kind.VIDEO).still)
+    left, right = colours_of(inspect(tmp_path / "copy", Kind.VIDEO).still)
     assert min(left) > 190
     assert min(right) > 190
 
@@ -155,7 +155,7 @@ def test_hdr_is_mapped_to_what_every_screen_shows(tmp_path: Path, transfer: int)
     with av.open(str(tmp_path / "copy")) as container:
         frame = next(container.decode(video=0))
         assert int(frame.color_trc) == int(frame.color_primaries) == int(frame.colorspace) == 1
-    left, right = colours_of(inspect_any(tmp_path / "copy", Kind.VIDEO).still)
+    left, right = colours_of(inspect(tmp_path / "copy", Kind.VIDEO).still)
     assert left[0] > left[1] + 60
     assert right[2] > right[1] + 60
 
@@ -173,11 +173,11 @@ def test_times_between_frames_stay_as_they_are(tmp_path: Path) -> None:
 def test_an_animated_image_will_do_as_a_clip(tmp_path: Path, form: str) -> None:
     path = tmp_path / "a"
     path.write_bytes(odd_media.animation(form))
-    found = inspect_any(path, Kind.VIDEO)
+    found = inspect(path, Kind.VIDEO)
     assert (found.extension, found.displayable) == (form.lower(), False)
     assert found.seconds == pytest.approx(0.6)
     assert make_copy(path, Kind.VIDEO, tmp_path / "copy") == "mp4"
-    shown = inspect_any(tmp_path / "copy", Kind.VIDEO)
+    shown = inspect(tmp_path / "copy", Kind.VIDEO)
     assert (shown.displayable, shown.width, shown.height) == (True, 96, 64)
     assert shown.seconds == pytest.approx(0.6, abs=0.05)
 
@@ -185,21 +185,21 @@ def test_an_animated_image_will_do_as_a_clip(tmp_path: Path, form: str) -> None:
 @pytest.mark.parametrize("codec", ["libx264", "libvpx-vp9", "mpeg4"])
 def test_one_frame_is_a_clip(tmp_path: Path, codec: str) -> None:
     path = odd_media.clip(tmp_path / "a.mp4", codec, times=[0])
-    found = inspect_any(path, Kind.VIDEO)
+    found = inspect(path, Kind.VIDEO)
     assert found.seconds == pytest.approx(1 / 24, abs=0.001)
     if not found.displayable:
         make_copy(path, Kind.VIDEO, tmp_path / "copy")
-        assert inspect_any(tmp_path / "copy", Kind.VIDEO).displayable
+        assert inspect(tmp_path / "copy", Kind.VIDEO).displayable
 
 
 def test_rubbish_before_a_clip_is_kept_and_the_copy_plays(tmp_path: Path) -> None:
     content = b"\r\n--boundary\r\n" + odd_media.clip(tmp_path / "a.mp4").read_bytes()
     path = tmp_path / "odd.mp4"
     path.write_bytes(content)
-    found = inspect_any(path, Kind.VIDEO)
+    found = inspect(path, Kind.VIDEO)
     assert (found.extension, found.displayable, found.bytes) == ("mp4", False, len(content))
     make_copy(path, Kind.VIDEO, tmp_path / "copy")
-    assert inspect_any(tmp_path / "copy", Kind.VIDEO).displayable
+    assert inspect(tmp_path / "copy", Kind.VIDEO).displayable
 
 
 @pytest.mark.parametrize("what", ["behind", "in the middle"])
@@ -212,9 +212,9 @@ def test_rubbish_in_a_clip_does_not_lose_the_rest(tmp_path: Path, what: str) -> 
         middle = len(content) // 2
         content[middle : middle + 40] = b"?" * 40
     path.write_bytes(bytes(content))
-    inspect_any(path, Kind.VIDEO)
+    inspect(path, Kind.VIDEO)
     make_copy(path, Kind.VIDEO, tmp_path / "copy")
-    assert inspect_any(tmp_path / "copy", Kind.VIDEO).displayable
+    assert inspect(tmp_path / "copy", Kind.VIDEO).displayable
 
 
 def test_a_length_that_lies_is_not_believed(tmp_path: Path) -> None:
@@ -223,7 +223,7 @@ def test_a_length_that_lies_is_not_believed(tmp_path: Path) -> None:
         place = content.index(name) + at
         content[place : place + 4] = (2**31 - 1).to_bytes(4)
     (tmp_path / "lies.mp4").write_bytes(content)
-    found = inspect_any(tmp_path / "lies.mp4", Kind.VIDEO)
+    found = inspect(tmp_path / "lies.mp4", Kind.VIDEO)
     assert found.seconds == pytest.approx(2, abs=0.1)
 
 
@@ -239,7 +239,7 @@ def test_words_beside_the_pictures_do_not_matter(tmp_path: Path) -> None:
             if packet.dts is not None:
                 packet.stream = stream
                 container.mux(packet)
-    found = inspect_any(path, Kind.VIDEO)
+    found = inspect(path, Kind.VIDEO)
     assert found.displayable
     assert found.seconds == pytest.approx(2)
 
@@ -250,7 +250,7 @@ def test_sound_alone_is_no_clip(tmp_path: Path) -> None:
         voice: Any = container.add_stream("aac", rate=48_000, layout="stereo")
         odd_media.speak(container, voice)
     with pytest.raises(BrokenMedia, match="does not open as a video"):
-        inspect_any(path, Kind.VIDEO)
+        inspect(path, Kind.VIDEO)
 
 
 def test_a_clip_of_no_frames_is_no_clip(tmp_path: Path) -> None:
@@ -260,7 +260,7 @@ def test_a_clip_of_no_frames_is_no_clip(tmp_path: Path) -> None:
         stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p"
         container.start_encoding()
     with pytest.raises(BrokenMedia, match="does not open as a video"):
-        inspect_any(path, Kind.VIDEO)
+        inspect(path, Kind.VIDEO)
 
 
 @pytest.mark.parametrize("form", ["PNG", "JPEG", "GIF", "WEBP"])
@@ -269,7 +269,7 @@ def test_a_still_is_no_clip(tmp_path: Path, form: str) -> None:
 
     Image.new("RGB", (64, 64), "teal").save(tmp_path / "a", form)
     with pytest.raises(BrokenMedia, match="does not open as a video"):
-        inspect_any(tmp_path / "a", Kind.VIDEO)
+        inspect(tmp_path / "a", Kind.VIDEO)
 
 
 @pytest.mark.parametrize(
@@ -283,7 +283,7 @@ def test_a_clip_that_is_cut_off_is_refused_whatever_it_is(
     content = path.read_bytes()
     path.write_bytes(content[: int(len(content) * share)])
     with pytest.raises(BrokenMedia):
-        inspect_any(path, Kind.VIDEO)
+        inspect(path, Kind.VIDEO)
 
 
 @pytest.mark.parametrize(
@@ -295,7 +295,7 @@ def test_a_clip_that_lacks_a_little_at_its_end_is_kept_beside_a_copy(
 ) -> None:
     path = odd_media.clip(tmp_path / name, codec)
     path.write_bytes(path.read_bytes()[:-missing])
-    found = inspect_any(path, Kind.VIDEO)
+    found = inspect(path, Kind.VIDEO)
     assert not found.displayable
     assert make_copy(path, Kind.VIDEO, tmp_path / "copy") == "mp4"
 
@@ -315,18 +315,18 @@ def test_a_file_that_names_others_opens_none_of_them(tmp_path: Path, content: st
     url = f"file://{tmp_path}/secret.mp4"
     path.write_text(content.format(url=url, path=tmp_path / "secret.mp4"))
     with pytest.raises(BrokenMedia, match="does not open as a video"):
-        inspect_any(path, Kind.VIDEO)
+        inspect(path, Kind.VIDEO)
 
 
 def test_more_pixels_than_can_be_read_are_refused_before_decoding(tmp_path: Path) -> None:
     path = odd_media.clip(tmp_path / "a.webm", "libvpx-vp9", size=(16_400, 16), times=[0])
     with pytest.raises(BrokenMedia, match="16400 × 16 pixels, more than can be read"):
-        inspect_any(path, Kind.VIDEO)
+        inspect(path, Kind.VIDEO)
 
 
 def test_a_turned_clip_is_enlarged_upright(tmp_path: Path) -> None:
     path = odd_media.clip(tmp_path / "a.mp4", sound="aac", turned=90)
     enlarge_clip(path, tmp_path / "large.mp4", 144, 256, lambda _: None)
-    found = inspect_any(tmp_path / "large.mp4", Kind.VIDEO)
+    found = inspect(tmp_path / "large.mp4", Kind.VIDEO)
     assert (found.width, found.height, found.displayable) == (144, 256, True)
     assert near(tuple(np.asarray(found.still)[64, 72]), BLUE)

@@ -22,7 +22,7 @@ from PIL import Image, ImageCms
 
 from core.media import bounded as bounded_module
 from core.media.bounded import OutOfBounds, bounded
-from core.media.inspection import BrokenMedia, inspect_any, inspect_bounded
+from core.media.inspection import BrokenMedia, inspect, inspect_bounded
 from core.media.playable import make_copy
 from core.media.previews import preview_of
 from core.models import Kind
@@ -68,7 +68,7 @@ def test_whatever_decodes_is_named_for_what_it_is_and_shown_as_png_or_jpeg(
 ) -> None:
     content = saved(SIDES, form)
     path = kept(tmp_path, content)
-    found = inspect_any(path, Kind.IMAGE)
+    found = inspect(path, Kind.IMAGE)
     assert (found.extension, found.width, found.height) == (extension, 96, 64)
     assert found.displayable == (copy is None)
     if copy:
@@ -104,7 +104,7 @@ def test_an_image_is_turned_as_its_exif_data_say(tmp_path: Path, orientation: in
     for form in ("JPEG", "WEBP", "PNG"):
         image = upright if turned is None else upright.transpose(turned)
         path = kept(tmp_path, saved(image, form, exif=exif))
-        found = inspect_any(path, Kind.IMAGE)
+        found = inspect(path, Kind.IMAGE)
         assert (found.width, found.height) == (96, 60)
         assert shown(found.preview).size == (96, 60)
         assert_sides(shown(found.preview))
@@ -122,7 +122,7 @@ def test_an_image_is_turned_as_its_exif_data_say(tmp_path: Path, orientation: in
 def test_greys_of_more_than_eight_bits_are_scaled(tmp_path: Path, form: str, kind: str) -> None:
     most = 1.0 if kind == "float32" else 65535
     ramp = np.tile(np.linspace(0, most, 256), (64, 1)).astype(kind)
-    found = inspect_any(kept(tmp_path, saved(Image.fromarray(ramp), form)), Kind.IMAGE)
+    found = inspect(kept(tmp_path, saved(Image.fromarray(ramp), form)), Kind.IMAGE)
     greys = np.asarray(shown(found.preview).convert("L"), np.int16)[32]
     assert np.abs(greys - np.arange(256)).max() <= 8
 
@@ -135,7 +135,7 @@ def test_colours_of_sixteen_bits_are_scaled(tmp_path: Path) -> None:
     header = (96).to_bytes(4) + (64).to_bytes(4) + bytes((16, 2, 0, 0, 0))
     content = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header)
     content += chunk(b"IDAT", zlib.compress(packed)) + chunk(b"IEND", b"")
-    assert_sides(shown(inspect_any(kept(tmp_path, content), Kind.IMAGE).preview))
+    assert_sides(shown(inspect(kept(tmp_path, content), Kind.IMAGE).preview))
 
 
 def palette_with_hole() -> bytes:
@@ -169,7 +169,7 @@ def greys_with_hole(mode: str) -> bytes:
 )
 def test_what_is_transparent_stays_so_and_hides_nothing(tmp_path: Path, content: bytes) -> None:
     path = kept(tmp_path, content)
-    found = inspect_any(path, Kind.IMAGE)
+    found = inspect(path, Kind.IMAGE)
     previews = [shown(found.preview), shown(preview_of(content))]
     if not found.displayable:
         assert make_copy(path, Kind.IMAGE, tmp_path / "copy") == "png"
@@ -191,7 +191,7 @@ def test_what_is_hidden_is_not_filmed_either() -> None:
 
 
 def test_print_colours_become_those_of_screens(tmp_path: Path) -> None:
-    found = inspect_any(kept(tmp_path, saved(SIDES.convert("CMYK"), "JPEG")), Kind.IMAGE)
+    found = inspect(kept(tmp_path, saved(SIDES.convert("CMYK"), "JPEG")), Kind.IMAGE)
     assert_sides(shown(found.preview), by=40)
 
 
@@ -201,15 +201,15 @@ def test_a_colour_profile_is_minded(tmp_path: Path) -> None:
     image = ImageCms.profileToProfile(SIDES, srgb, lab, outputMode="LAB")
     assert image is not None
     path = kept(tmp_path, saved(image, "TIFF", icc_profile=lab.tobytes()))
-    assert_sides(shown(inspect_any(path, Kind.IMAGE).preview))
+    assert_sides(shown(inspect(path, Kind.IMAGE).preview))
     broken = kept(tmp_path, saved(SIDES, "PNG", icc_profile=b"no profile at all"))
-    assert_sides(shown(inspect_any(broken, Kind.IMAGE).preview))
+    assert_sides(shown(inspect(broken, Kind.IMAGE).preview))
 
 
 @pytest.mark.parametrize(("form", "copy"), [("GIF", "png"), ("WEBP", "png"), ("PNG", None)])
 def test_what_moves_goes_on_moving(tmp_path: Path, form: str, copy: str | None) -> None:
     path = kept(tmp_path, odd_media.animation(form))
-    found = inspect_any(path, Kind.IMAGE)
+    found = inspect(path, Kind.IMAGE)
     assert (found.extension, found.displayable) == (form.lower(), copy is None)
     preview: Any = shown(found.preview)
     assert (preview.n_frames, preview.size) == (6, (96, 64))
@@ -221,19 +221,19 @@ def test_what_moves_goes_on_moving(tmp_path: Path, form: str, copy: str | None) 
 
 def test_an_animation_too_large_for_a_copy_is_shown_itself(tmp_path: Path) -> None:
     path = kept(tmp_path, odd_media.animation("GIF", 80, (1024, 1024)))
-    assert inspect_any(path, Kind.IMAGE).extension == "gif"
+    assert inspect(path, Kind.IMAGE).extension == "gif"
     assert make_copy(path, Kind.IMAGE, tmp_path / "copy") is None
 
 
 def test_endless_animations_are_read_as_far_as_they_are_worth_it(tmp_path: Path) -> None:
     path = kept(tmp_path, odd_media.animation("GIF", 2000, (16, 16)))
-    preview: Any = shown(inspect_any(path, Kind.IMAGE).preview)
+    preview: Any = shown(inspect(path, Kind.IMAGE).preview)
     assert 1 < preview.n_frames <= 48
 
 
 @pytest.mark.parametrize("size", [(1, 10_000), (10_000, 1), (1, 1)])
 def test_any_shape_has_a_preview(tmp_path: Path, size: tuple[int, int]) -> None:
-    found = inspect_any(kept(tmp_path, saved(Image.new("RGB", size, RED), "PNG")), Kind.IMAGE)
+    found = inspect(kept(tmp_path, saved(Image.new("RGB", size, RED), "PNG")), Kind.IMAGE)
     assert (found.width, found.height) == size
     assert max(shown(found.preview).size) <= 480
 
@@ -249,13 +249,13 @@ def test_words_that_unpack_to_far_too_much_do_not_lose_the_image(
 ) -> None:
     content = (b"Comment\0\1\0\0\0" if name == b"iTXt" else b"Comment\0\0") + zip_bomb()
     path = kept(tmp_path, odd_media.bomb(64, chunk(name, content)))
-    found = inspect_any(path, Kind.IMAGE)
+    found = inspect(path, Kind.IMAGE)
     assert (found.extension, found.width) == ("png", 64)
 
 
 def test_an_image_that_is_something_else_too_is_kept_as_an_image(tmp_path: Path) -> None:
     content = saved(SIDES, "PNG") + b"PK\3\4<html><script>alert(1)</script></html>"
-    found = inspect_any(kept(tmp_path, content), Kind.IMAGE)
+    found = inspect(kept(tmp_path, content), Kind.IMAGE)
     assert (found.extension, found.bytes) == ("png", len(content))
 
 
@@ -265,7 +265,7 @@ def test_an_image_that_is_cut_off_is_refused(tmp_path: Path, form: str) -> None:
     content = saved(Image.fromarray(noise), form)
     path = kept(tmp_path, content[: len(content) // 2])
     with pytest.raises(BrokenMedia, match="does not open as an image"):
-        inspect_any(path, Kind.IMAGE)
+        inspect(path, Kind.IMAGE)
 
 
 @pytest.mark.parametrize("form", ["PNG", "JPEG"])
@@ -275,20 +275,20 @@ def test_an_image_that_lacks_a_little_at_its_end_is_kept(
 ) -> None:
     noise = np.random.default_rng(1).integers(0, 255, (640, 96, 3), np.uint8)
     content = saved(Image.fromarray(noise), form)[:-missing]
-    found = inspect_any(kept(tmp_path, content), Kind.IMAGE)
+    found = inspect(kept(tmp_path, content), Kind.IMAGE)
     assert (found.width, found.height, found.displayable) == (96, 640, True)
 
 
 def test_a_text_whose_checksum_is_wrong_does_not_lose_the_image(tmp_path: Path) -> None:
     content = bytearray(odd_media.bomb(64, chunk(b"tEXt", b"parameters\0a fox")))
     content[content.index(b"a fox")] ^= 1
-    assert inspect_any(kept(tmp_path, bytes(content)), Kind.IMAGE).width == 64
+    assert inspect(kept(tmp_path, bytes(content)), Kind.IMAGE).width == 64
 
 
 def test_a_turned_tiff_has_the_size_that_it_is_shown_in(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x112] = 6
-    found = inspect_any(kept(tmp_path, saved(SIDES, "TIFF", exif=exif)), Kind.IMAGE)
+    found = inspect(kept(tmp_path, saved(SIDES, "TIFF", exif=exif)), Kind.IMAGE)
     assert (found.width, found.height) == (64, 96)
 
 
@@ -296,7 +296,7 @@ def test_a_document_is_no_image(tmp_path: Path) -> None:
     script = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n(x) print\n%%EOF\n"
     for content in (script, b"<svg xmlns='http://www.w3.org/2000/svg'/>", b"%PDF-1.7\n"):
         with pytest.raises(BrokenMedia):
-            inspect_any(kept(tmp_path, content), Kind.IMAGE)
+            inspect(kept(tmp_path, content), Kind.IMAGE)
 
 
 # ── Bounds ───────────────────────────────────────────────────────────────────────────────────
@@ -393,12 +393,12 @@ def test_a_result_that_comes_when_its_call_was_cancelled_is_none() -> None:
 def test_a_file_that_kills_its_reader_is_refused_with_a_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("core.media.inspection._inspect", _killed)
+    monkeypatch.setattr("core.media.inspection.inspect", _killed)
     with pytest.raises(BrokenMedia, match="more memory or time"):
         asyncio.run(inspect_bounded(tmp_path, Kind.IMAGE, None, None, None))
 
 
-def _killed(*_: object) -> None:
+def _killed(*_args: object, **_sizes: object) -> None:
     os.abort()
 
 

@@ -1,4 +1,4 @@
-"""One of diffusers' pipelines in memory: loaded from a folder or the hub, and run for some items.
+"""A pipeline of diffusers in memory: loaded from a folder or the hub, and run for some items.
 
 PyTorch and diffusers are imported here when the first pipeline is loaded, and nowhere else.
 """
@@ -29,7 +29,7 @@ _WEIGHTS: Final = (".safetensors", ".bin")
 _INDEX: Final = "model_index.json"
 _REASON_CHARACTERS: Final = 300
 _OUT_OF_MEMORY: Final = "out_of_memory"
-# As GPUs' and CPUs' allocators say it; only some raise an error of a type of its own.
+# Messages of GPUs' and CPUs' allocators; only some raise an error type of their own.
 _TOO_MUCH: Final = ("out of memory", "can't allocate memory", "STATUS_ALLOC_FAILED")
 
 
@@ -49,7 +49,7 @@ class NotInstalled(ProviderError):
 
 @dataclass(frozen=True)
 class Made:
-    """What came of an item: its frames, of which an image has one, and what is worth keeping."""
+    """The result of an item: its frames, of which an image has one, and details to keep."""
 
     frames: Sequence[Image.Image]
     details: Mapping[str, Any]
@@ -57,7 +57,7 @@ class Made:
 
 @dataclass(eq=False)
 class Item:
-    """A request on its way; `made` may be cancelled at any time."""
+    """A request in the queue or in a call; `made` may be cancelled at any time."""
 
     request: Request
     waiting: str
@@ -66,14 +66,14 @@ class Item:
 
     @property
     def alike(self) -> tuple[object, ...]:
-        """What items that are made in one call have in common."""
+        """The properties that items made in one call have in common."""
         request, params = self.request, self.request.params
-        # Without a negative prompt some pipelines do something else than with an empty one.
+        # Some pipelines distinguish no negative prompt from an empty one.
         bare = "negative_prompt" not in params
         return (request.kind, request.model, bare, *(params.get(name) for name in _ALIKE))
 
     def settle(self, outcome: Made | ProviderError) -> None:
-        """Say what came of it, unless it was cancelled."""
+        """Set its result or error, unless it was cancelled."""
         with suppress(InvalidStateError):
             if isinstance(outcome, Made):
                 self.made.set_result(outcome)
@@ -82,7 +82,7 @@ class Item:
 
 
 class _AllCancelled(Exception):
-    """Nobody wants what is being made any more."""
+    """All items of the current call were cancelled."""
 
 
 class Pipeline:
@@ -90,7 +90,7 @@ class Pipeline:
 
     Args:
         model: its name or folder.
-        kind: what it is to make.
+        kind: the kind that it is to make.
         device: what to run on, as PyTorch calls it; empty: the best there is.
 
     Raises:
@@ -102,7 +102,7 @@ class Pipeline:
         self._torch, self._diffusers = libraries()
         self.device = best_device(self._torch, device)
         failure = self._load(kind)
-        if failure is not None:  # raised here, where no traceback keeps half a model in memory
+        if failure is not None:  # raised here, so that no traceback keeps half a model in memory
             self._free()
             raise failure
 
@@ -115,7 +115,7 @@ class Pipeline:
         """Make items in one call, and settle each.
 
         Returns:
-            whether they fit into memory; where not, none is settled.
+            whether they fitted into memory; if not, none is settled.
         """
         try:
             self._call(items)
@@ -126,11 +126,11 @@ class Pipeline:
                 raise
         else:
             return True
-        self._free()  # here, where no traceback holds any more what did not fit
+        self._free()  # here, where no traceback keeps tensors in memory any more
         return False
 
     def too_large(self, request: Request) -> ProviderError:
-        """Return the sentence for an item that does not even fit alone."""
+        """Return the error of an item that does not fit into memory even alone."""
         params = request.params
         sentence = (
             N_(
@@ -153,7 +153,7 @@ class Pipeline:
         return GenerationFailed(said, code=_OUT_OF_MEMORY)
 
     def unload(self) -> None:
-        """Give its memory back; it cannot be used any more."""
+        """Free its memory; it cannot be used any more."""
         del self._pipe
         self._free()
 
@@ -163,7 +163,7 @@ class Pipeline:
             self._torch.accelerator.empty_cache()
 
     def _load(self, kind: Kind) -> ProviderError | None:
-        """Load it from this disk, else from the hub; return what is missing."""
+        """Load it from this disk, else from the hub; return the error, if any."""
         failure: ProviderError | None = None
         attempts = [True] if Path(self.model).is_dir() else [True, False]
         for only_here in attempts:
@@ -216,7 +216,7 @@ class Pipeline:
             return torch.float32
         cuda = self.device.startswith("cuda")
         old = cuda and not torch.cuda.is_bf16_supported(including_emulation=False)
-        # U-Nets are published in float16; the transformers after them overflow in it.
+        # U-Nets are published in float16, in which the later transformers overflow.
         dtype = torch.float16 if "unet" in config or old else torch.bfloat16
         if config.get("_class_name") == "WanPipeline":  # its VAE is meant to run in full precision
             return {"default": dtype, "vae": torch.float32}
@@ -250,7 +250,7 @@ class Pipeline:
                 item.settle(Made(frames, details))
 
     def _arguments(self, items: Sequence[Item]) -> dict[str, Any]:
-        """Return what to call the pipeline with: what was chosen, and what its kind knows."""
+        """Return the arguments of the call: the chosen values that the pipeline takes."""
         torch, params = self._torch, items[0].request.params
 
         def on_step(
@@ -272,8 +272,8 @@ class Pipeline:
             "height": params["height"],
             "num_inference_steps": params.get("steps"),
             "guidance_scale": params.get("guidance"),
-            # Each item's own, so that it does not depend on what else is made in this call, and
-            # the CPU's, so that a seed begins with the same noise on every machine.
+            # One for each item, so that it does not depend on the others in this call, and on the
+            # CPU, so that a seed gives the same noise on every machine.
             "generator": [
                 torch.Generator("cpu").manual_seed(item.request.params["seed"]) for item in items
             ],
@@ -283,7 +283,7 @@ class Pipeline:
         if "negative_prompt" in params:
             wanted["negative_prompt"] = [item.request.params["negative_prompt"] for item in items]
         if items[0].request.kind == Kind.VIDEO:
-            # One and a multiple of 16: right for VAEs that take 2, 4, 8 or 16 frames for one.
+            # A multiple of 16 plus one suits VAEs that compress 2, 4, 8 or 16 frames into one.
             wanted |= {"num_frames": params["seconds"] * FPS + 1, "frame_rate": FPS}
         return {
             name: value

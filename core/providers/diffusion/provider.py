@@ -1,14 +1,7 @@
-"""Stable Diffusion and its kin on the worker's own machine, through Hugging Face's diffusers.
-
-One thread loads the models, one at a time, and runs them; images that wait and are alike are made
-in one call.
-"""
+"""Stable Diffusion and similar models on the worker's own machine, by Hugging Face's diffusers."""
 
 import asyncio
-import logging
-import threading
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -24,32 +17,27 @@ from core.providers.base import (
     Request,
     Submission,
 )
+from core.providers.diffusion.batch_runner import BatchRunner
 from core.providers.diffusion.pipelines import (
     FPS,
     Item,
-    Pipeline,
     best_device,
     libraries,
     on_disk,
-    reason,
 )
-from core.providers.errors import GenerationFailed, ProviderError
+from core.providers.errors import GenerationFailed
 
 WAITING: Final = N_("waiting for its turn on this machine's GPU")
-BATCH_ON_CPU: Final = 1  # a CPU gains nothing from more, and the first would come later
-GATHER_SECONDS: Final = 0.2  # for the rest of a batch to come, once its first item is there
-PATIENCE_SECONDS: Final = 120.0  # how long a model waits for another one that is loaded already
-STOP_SECONDS: Final = 30.0  # a step of a large model takes seconds
 PROGRESS_SECONDS: Final = 0.25
 
-IMAGE_RATIOS: Final = {  # near SDXL's million pixels, and multiples of 64 as it wants
+IMAGE_RATIOS: Final = {  # near SDXL's million pixels, in multiples of 64
     "1:1": (1024, 1024),
     "16:9": (1344, 768),
     "9:16": (768, 1344),
     "4:3": (1024, 768),
     "3:4": (768, 1024),
 }
-VIDEO_RATIOS: Final = {  # near Wan's 832 × 480, and multiples of 16 as it wants
+VIDEO_RATIOS: Final = {  # near Wan's 832 × 480, in multiples of 16
     "16:9": (848, 480),
     "9:16": (480, 848),
     "1:1": (480, 480),
@@ -87,8 +75,6 @@ _SIZE: Final = Option(
     help=N_("For Stable Diffusion 1 and 2, which know smaller pictures only. Replaces the shape."),
 )
 
-_log = logging.getLogger(__name__)
-
 
 class Diffusion(Provider):
     """Runs models of the Hugging Face Hub, or from folders, on this machine.
@@ -97,7 +83,7 @@ class Diffusion(Provider):
         image_models: names or folders of text-to-image models, the preferred one first.
         video_models: names or folders of text-to-video models, such as Wan.
         device: what to run on, as PyTorch calls it; empty: the best there is.
-        batch: how many images a GPU makes in one call.
+        batch: number of images that a GPU makes in one call.
     """
 
     name = "diffusers"
@@ -118,17 +104,17 @@ class Diffusion(Provider):
         self._video_models = tuple(video_models)
         self._device = device
         self._batch = batch
-        self._bench: _Bench | None = None
+        self._runner: BatchRunner | None = None
 
     def capabilities(self) -> Sequence[Capability]:
-        """One for each configured model."""
+        """Return one for each configured model."""
         images = [
             Capability(
                 kind=Kind.IMAGE,
                 model=model,
                 ratios=IMAGE_RATIOS,
                 options=(_SIZE, *_OPTIONS),
-                limit=2 * self._batch,  # a full batch waits while another one is made
+                limit=2 * self._batch,  # one batch waits while another is made
                 queue="gpu",
                 paid=False,
             )
@@ -152,11 +138,11 @@ class Diffusion(Provider):
         return (*images, *clips)
 
     async def submit(self, request: Request) -> Submission:
-        """Put the item into the thread's queue."""
-        if self._bench is None:
-            self._bench = _Bench(self._device, self._batch)
+        """Queue the item."""
+        if self._runner is None:
+            self._runner = BatchRunner(self._device, self._batch, self.name)
         item = Item(request, WAITING)
-        self._bench.add(item)
+        self._runner.add(item)
         return Submission(handle=item)
 
     async def follow(self, submission: Submission, report: Report) -> Outcome:
@@ -164,7 +150,7 @@ class Diffusion(Provider):
 
         Raises:
             GenerationFailed: it could not be made, or was stopped.
-            PromptRejected: the model's safety checker hides it.
+            PromptRejected: the model's safety checker blacked it out.
             ProviderError: the model cannot be used here; the text says why.
         """
         item: Item = submission.handle
@@ -183,12 +169,12 @@ class Diffusion(Provider):
         await asyncio.to_thread(_write, submission.handle, destination)
 
     async def cancel(self, submission: Submission) -> None:
-        """Stop at the next step; where others are made in the same call, drop it from them."""
+        """Stop at the next step, unless other items are made in the same call."""
         item: Item = submission.handle
         item.made.cancel()
 
     async def check(self) -> str:
-        """Say what it runs on and which weights are here; nothing is loaded.
+        """Return what it runs on and which weights are on disk; loads no model.
 
         Raises:
             ProviderError: a package or the device is missing.
@@ -197,9 +183,9 @@ class Diffusion(Provider):
 
     async def close(self) -> None:
         """End the thread and free the model."""
-        bench, self._bench = self._bench, None
-        if bench is not None:
-            await asyncio.to_thread(bench.close)
+        runner, self._runner = self._runner, None
+        if runner is not None:
+            await asyncio.to_thread(runner.close)
 
     def _health(self) -> str:
         torch, diffusers = libraries()
@@ -215,127 +201,8 @@ class Diffusion(Provider):
         return f"Runs on {device} with {versions}. {'; '.join(weights)}."
 
 
-class _Bench:
-    """The thread that models are run in, and what waits for it."""
-
-    def __init__(self, device: str, batch: int) -> None:
-        self._device = device
-        self._batch = batch
-        self._waiting: list[tuple[float, Item]] = []  # with when they came
-        self._making: list[Item] = []
-        self._alone: set[tuple[object, ...]] = set()  # what fits into memory only one by one
-        self._pipeline: Pipeline | None = None
-        self._closing = False
-        self._changed = threading.Condition()
-        self._thread = threading.Thread(target=self._run, name=Diffusion.name, daemon=True)
-        self._thread.start()
-
-    def add(self, item: Item) -> None:
-        """Put an item into the queue."""
-        with self._changed:
-            self._waiting.append((time.monotonic(), item))
-            self._changed.notify()
-
-    def close(self) -> None:
-        """Stop what is being made at its next step, and end the thread."""
-        with self._changed:
-            self._closing = True
-            for item in [*self._making, *(item for _, item in self._waiting)]:
-                item.made.cancel()
-            self._changed.notify()
-        self._thread.join(STOP_SECONDS)
-
-    def _run(self) -> None:
-        while (item := self._next()) is not None:
-            try:
-                self._serve(item)
-            except Exception as error:  # noqa: BLE001  # whatever a library does, the thread goes on
-                self._fail(item.request.model, error)
-            self._making = []
-        if self._pipeline is not None:
-            self._pipeline.unload()
-
-    def _fail(self, model: str, error: Exception) -> None:
-        """Fail what was being made, or all that waits for a model that cannot be loaded."""
-        if isinstance(error, ProviderError):
-            failure = error
-        else:
-            _log.error("%s failed", model, exc_info=error)
-            failure = GenerationFailed(f"{model} failed: {reason(error)}.")
-        for item in self._making or self._take(lambda each: each.request.model == model):
-            item.settle(failure)
-
-    def _next(self) -> Item | None:
-        """Wait for an item and return it, still in the queue; None: there is no more."""
-        with self._changed:
-            while not self._closing:
-                self._waiting = [each for each in self._waiting if not each[1].made.done()]
-                if self._waiting:
-                    return self._preferred()
-                self._changed.wait()
-        return None
-
-    def _preferred(self) -> Item:
-        """Return the first item, or one that needs no other model, as long as that is fair."""
-        came_at, first = self._waiting[0]
-        loaded = None if self._pipeline is None else self._pipeline.model
-        if time.monotonic() - came_at > PATIENCE_SECONDS:
-            return first
-        return next((item for _, item in self._waiting if item.request.model == loaded), first)
-
-    def _serve(self, item: Item) -> None:
-        """Make an item, and those that can be made along with it."""
-        request = item.request
-        if self._pipeline is None or self._pipeline.model != request.model:
-            item.waiting = N_("loading the model {model}").format(model=request.model)
-            if self._pipeline is not None:
-                self._pipeline.unload()
-                self._pipeline = None
-            self._pipeline = Pipeline(request.model, request.kind, self._device)
-        self._gather(item, self._pipeline)
-        if self._making:  # not all cancelled meanwhile
-            self._make(self._pipeline, self._making)
-
-    def _gather(self, item: Item, pipeline: Pipeline) -> None:
-        """Take an item, and others like it, out of the queue."""
-        most = min(self._batch, BATCH_ON_CPU) if pipeline.on_cpu else self._batch
-        # A clip keeps a GPU busy by itself; more at once need the memory and save no time.
-        if item.request.kind == Kind.VIDEO or item.alike in self._alone:
-            most = 1
-
-        def all_there() -> bool:
-            return sum(each.alike == item.alike for _, each in self._waiting) >= most
-
-        with self._changed:
-            self._changed.wait_for(all_there, GATHER_SECONDS)
-            self._making = self._take(lambda each: each.alike == item.alike, most)
-
-    def _take(self, wanted: Callable[[Item], bool], most: int | None = None) -> list[Item]:
-        """Take items out of the queue, the first to come first."""
-        with self._changed:
-            alive = [item for _, item in self._waiting if not item.made.done()]
-            taken = [item for item in alive if wanted(item)][:most]
-            self._waiting = [each for each in self._waiting if each[1] not in taken]
-        return taken
-
-    def _make(self, pipeline: Pipeline, items: Sequence[Item]) -> None:
-        """Make items in one call, or one by one where memory is short."""
-        for item in items:
-            item.waiting = ""
-        if pipeline.make(items):
-            return
-        if len(items) == 1:
-            items[0].settle(pipeline.too_large(items[0].request))
-            return
-        _log.warning("%d at once are too many for %s's memory", len(items), pipeline.device)
-        self._alone.add(items[0].alike)
-        for item in items:
-            if not item.made.done():
-                self._make(pipeline, [item])
-
-
 def _write(item: Item, destination: Path) -> None:
-    # Imported here: the pages' process knows this module, but makes nothing.
+    # Imported here: the web process imports this module, but makes nothing.
     import numpy as np  # noqa: PLC0415
 
     from core.media.encoding import encode_clip, encode_png  # noqa: PLC0415

@@ -1,9 +1,9 @@
 """The AI Horde: volunteers' computers that run Stable Diffusion for anyone, free of charge.
 
-Its rules are those of its API (https://aihorde.net/api) and of its source (Haidra-Org/AI-Horde,
+Its limits are those of its API (https://aihorde.net/api) and of its source (Haidra-Org/AI-Horde,
 `horde/apis/v2` and `horde/exceptions.py`): two requests for images in a second and 90 in a minute
-from one address, ten looks at one image's `status` in a minute, one look at its `check` in a
-second. What nobody took up in 20 minutes is forgotten, and a finished file's address holds for 30.
+from one address, ten requests of one image's `status` in a minute, one of its `check` in a second.
+An image that no volunteer took up in 20 minutes is dropped, and a file's address is valid for 30.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ from core.providers.errors import (
     ProviderUnavailable,
     RequestRejected,
 )
-from core.providers.horde.request import LARGE, OPTIONS, SMALL, order_of
+from core.providers.horde.request import LARGE, OPTIONS, SMALL, request_body
 from core.providers.http.call_errors import provider_errors
 from core.providers.http.client import http_client, read_body
 from core.providers.http.download import Fetcher, fetch_with_retries
@@ -50,30 +50,30 @@ from core.providers.responses.vendor_message import code_and_message
 ANONYMOUS: Final = "0000000000"
 MODELS: Final = ("stable_diffusion", "AlbedoBase XL (SDXL)")
 CLIENT_AGENT: Final = "fivefold:0.1:fivefold"  # name, version, contact
-IMPOSSIBLE: Final = 3  # polls in a row: volunteers come and go from one moment to the next
+IMPOSSIBLE: Final = 3  # polls in a row: volunteers come and go at any moment
 
 # Five items that are polled every four seconds make 75 requests a minute, and each item three more
 # beside its polls: together fewer than the 90 that one address may send.
 _LIMITS: Final = Limits(at_once=5, per_minute=4)
 
-# `rc` of the Horde's answers: README_return_codes.md of its source.
+# `rc` of the Horde's responses: README_return_codes.md of its source.
 _REJECTED: Final = frozenset(
     {"CorruptPrompt", "InvalidPromptSize", "InvalidPromptEncoding", "NulByteInPayload"}
 )
 _LATER: Final = {"MaintenanceMode": 60.0, "NoValidWorkers": 600.0, "TimeoutIP": 600.0}  # seconds
-_FORGOTTEN: Final = frozenset({404, 410})
-FILE_CHECK_EVERY: Final = 8  # polls that do not say whether it is done; `status` is asked rarely
+_GONE_STATUSES: Final = frozenset({404, 410})
+STATUS_EVERY: Final = 8  # polls of `check` without `done`; then `status`, which is limited
 
 
 class Horde(Provider):
-    """Images from volunteers' computers. Nothing is charged, so all calls may be made again.
+    """Images from volunteers' computers. Nothing is charged, so all calls may be retried.
 
     Args:
-        api_key: the user's key; the default is everybody's.
+        api_key: the account's key; the default is anonymous.
         base_url: the Horde's address.
         models: offered ones, the preferred one first; `ANY` is whichever is free first.
-        poll_seconds: how often an image is asked after.
-        timeout: seconds to wait for an answer.
+        poll_seconds: between two polls of an image.
+        timeout: seconds to wait for a response.
     """
 
     name = "ai-horde"
@@ -127,7 +127,7 @@ class Horde(Provider):
         )
 
     def capabilities(self) -> Sequence[Capability]:
-        """Images by each of the models."""
+        """Return one for each model."""
         return [
             Capability(
                 kind=Kind.IMAGE,
@@ -142,8 +142,8 @@ class Horde(Provider):
         ]
 
     async def submit(self, request: Request) -> Submission:
-        """Put one image into the Horde's queue."""
-        answer, raw = await self._ask("POST", "generate/async", order_of(request))
+        """Queue one image at the Horde."""
+        answer, raw = await self._call("POST", "generate/async", request_body(request))
         if answer.id:
             warnings = answer.fact("warnings")
             details = {} if warnings is None else {"warnings": warnings}
@@ -153,12 +153,12 @@ class Horde(Provider):
         raise self._vendor.unreadable_response()
 
     async def follow(self, submission: Submission, report: Report) -> Outcome:
-        """Wait until a volunteer has drawn the image.
+        """Wait until a volunteer has made the image.
 
         Raises:
             GenerationFailed: no volunteer could make it, or it was stopped.
             PromptRejected: the volunteer's filter blackened it.
-            RequestRejected: no volunteer who is there can make such an image.
+            RequestRejected: no present volunteer can make such an image.
         """
         remote_id = str(submission.remote_id)
         begun, share = time.monotonic(), 0.0
@@ -166,11 +166,11 @@ class Horde(Provider):
         while True:
             pause, polls = self._poll_seconds, polls + 1
             try:
-                task = await self._checked(remote_id, polls)
+                task = await self._poll(remote_id, polls)
             except ProviderError as error:
                 unanswered += 1
                 if unanswered == MAX_UNANSWERED:
-                    raise self._left(error) from None
+                    raise self._after_polls(error) from None
                 pause = max(pause, min(error.retry_after or 0.0, 60.0))
             else:
                 unanswered = 0
@@ -194,9 +194,9 @@ class Horde(Provider):
         """Write the image's file as it came: the Horde's are WebP."""
         remote_id = str(submission.remote_id)
 
-        async def fetch() -> None:  # each look at it gives a fresh address
-            task = await self._look("status", remote_id)
-            self._look_for_censorship(task)
+        async def fetch() -> None:  # each response has a fresh address
+            task = await self._get("status", remote_id)
+            self._check_censorship(task)
             if not task.media:
                 raise self._vendor.unreadable_response()
             await self._fetcher.save(task.media, destination, Kind.IMAGE)
@@ -204,28 +204,28 @@ class Horde(Provider):
         await fetch_with_retries(fetch, self._vendor, self._poll_seconds)
 
     async def reread(self, reply: bytes, request: Request) -> Submission:
-        """Return the image that a kept reply says was asked for."""
+        """Return the submission of the image whose id is in a kept reply."""
         answer = read_reply(reply, request.kind)
         if not answer.id:
             raise self._vendor.unreadable_response()
         return Submission(answer.id, reply=reply)
 
     async def cancel(self, submission: Submission) -> None:
-        """Take the image out of the Horde's queue."""
+        """Remove the image from the Horde's queue."""
         path = f"generate/status/{quote(str(submission.remote_id), safe='')}"
         try:
-            await self._ask("DELETE", path)
+            await self._call("DELETE", path)
         except ProviderError as error:
-            if error.details.get("status") not in _FORGOTTEN:
+            if error.details.get("status") not in _GONE_STATUSES:
                 raise
 
     async def check(self) -> str:
-        """Say whose key it is, and how much credit there is; free of charge."""
-        await self._ask("GET", "status/heartbeat")
+        """Return the owner of the key and the credit; free of charge."""
+        await self._call("GET", "status/heartbeat")
         try:
-            user, _raw = await self._ask("GET", "find_user")
-        except ProviderError as error:  # it answers 404, and quotes the key
-            if error.details.get("status") not in _FORGOTTEN:
+            user, _raw = await self._call("GET", "find_user")
+        except ProviderError as error:  # it responds 404, and quotes the key
+            if error.details.get("status") not in _GONE_STATUSES:
                 raise
             raise InvalidCredentials(
                 f"{self.title} does not know the key in AI_HORDE_API_KEY. Please look it over."
@@ -238,10 +238,10 @@ class Horde(Provider):
         if self._setup_error is None:
             await self._client.aclose()
 
-    async def _ask(
+    async def _call(
         self, method: str, path: str, body: Mapping[str, Any] | None = None
     ) -> tuple[Reply, bytes]:
-        """Return what the Horde answers."""
+        """Return the Horde's reply, and its raw body."""
         if self._setup_error is not None:
             raise self._setup_error
         async with (
@@ -256,14 +256,14 @@ class Horde(Provider):
         ):
             if not answer.is_success:
                 await answer.aread()
-                self._look_over(answer)
+                self._check_response(answer)
                 answer.raise_for_status()
             raw = await read_body(answer.aiter_bytes())
         return await asyncio.to_thread(read_reply, raw, Kind.IMAGE), raw
 
-    def _look_over(self, answer: httpx2.Response) -> None:
-        """Raise what an answer means that means something else elsewhere."""
-        if answer.status_code in _FORGOTTEN and answer.request.method != "POST":
+    def _check_response(self, answer: httpx2.Response) -> None:
+        """Raise the error of a response that means something else at other vendors."""
+        if answer.status_code in _GONE_STATUSES and answer.request.method != "POST":
             sentence = N_("{provider} does not know this image (any more).")
             raise ProviderUnavailable(
                 sentence.format(provider=self.title), details={"status": answer.status_code}
@@ -280,27 +280,27 @@ class Horde(Provider):
             sentence = N_("{provider} does not allow this: {said}")
             raise RequestRejected(sentence.format(provider=self.title, said=said or "403"))
 
-    async def _look(self, at: str, remote_id: str) -> Reply:
-        return (await self._ask("GET", f"generate/{at}/{quote(remote_id, safe='')}"))[0]
+    async def _get(self, at: str, remote_id: str) -> Reply:
+        return (await self._call("GET", f"generate/{at}/{quote(remote_id, safe='')}"))[0]
 
-    async def _checked(self, remote_id: str, polls: int) -> Reply:
-        """Return how an image stands; where that is not said, what else is said of it."""
-        task = await self._look("check", remote_id)
+    async def _poll(self, remote_id: str, polls: int) -> Reply:
+        """Return an image's `check`, and now and then its `status` where that tells nothing."""
+        task = await self._get("check", remote_id)
         if task.document is None:
             raise self._vendor.unreadable_response()
-        if not isinstance(task.fact("done"), bool) and polls % FILE_CHECK_EVERY == 0:
-            return await self._look("status", remote_id)
+        if not isinstance(task.fact("done"), bool) and polls % STATUS_EVERY == 0:
+            return await self._get("status", remote_id)
         return task
 
-    def _left(self, error: ProviderError) -> ProviderError:
-        """Return the error of an image that was asked after in vain."""
-        if error.details.get("status") in _FORGOTTEN:
+    def _after_polls(self, error: ProviderError) -> ProviderError:
+        """Return the error of an image whose polls failed repeatedly."""
+        if error.details.get("status") in _GONE_STATUSES:
             sentence = N_("{provider} has forgotten this image.")  # making it anew is free
             return GenerationFailed(sentence.format(provider=self.title), retryable=True)
         return resumable(error, self._vendor)
 
     async def _give_up(self, submission: Submission) -> None:
-        """Take an image that nobody can make out of the queue, where it would wait in vain."""
+        """Remove an image that no volunteer can make from the queue, and raise the error."""
         with suppress(ProviderError):
             await self.cancel(submission)
         raise RequestRejected(
@@ -311,19 +311,19 @@ class Horde(Provider):
         )
 
     async def _ended(self, remote_id: str) -> Outcome:
-        """Return what is said of an image that is done.
+        """Return the outcome of an image that is done.
 
         Raises:
             GenerationFailed: there is none.
             PromptRejected: it is blackened.
         """
-        task = await self._look("status", remote_id)
+        task = await self._get("status", remote_id)
         generations = task.fact("generations")
         if generations is None and not task.media and task.fact("done") is True:
             raise GenerationFailed(
                 N_("It was stopped before a volunteer had made it."), retryable=True
             )
-        self._look_for_censorship(task)
+        self._check_censorship(task)
         generation = _generation(task)
         facts: dict[str, Any] = {
             name: value
@@ -337,7 +337,7 @@ class Horde(Provider):
         facts |= {"worker": worker} if isinstance(worker, str) and worker else {}
         return Outcome(cost=0.0, details=facts)
 
-    def _look_for_censorship(self, task: Reply) -> None:
+    def _check_censorship(self, task: Reply) -> None:
         generation = _generation(task)
         notes = generation.get("gen_metadata")
         notes = notes if isinstance(notes, list) else []

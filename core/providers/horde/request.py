@@ -1,4 +1,4 @@
-"""What the AI Horde is asked for: sizes, options, and the request for one image."""
+"""Requests to the AI Horde: sizes, options, and the body for one image."""
 
 from typing import Any, Final
 
@@ -45,12 +45,12 @@ OPTIONS: Final = (
 )
 
 
-def order_of(request: Request) -> dict[str, Any]:
-    """Return a request as the Horde takes it."""
+def request_body(request: Request) -> dict[str, Any]:
+    """Return the body of a request for one image."""
     params = request.params
-    prompt = request.prompt.replace("###", " ")  # after these the Horde reads what is unwanted
-    if unwanted := params.get("negative_prompt"):
-        prompt += f" ### {unwanted}"
+    prompt = request.prompt.replace("###", " ")  # the Horde's separator of the negative prompt
+    if negative := params.get("negative_prompt"):
+        prompt += f" ### {negative}"
     return {
         "prompt": prompt,
         "params": {

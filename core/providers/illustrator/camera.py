@@ -1,4 +1,4 @@
-"""A picture in motion: a camera that moves slowly over it."""
+"""Clips of a picture: a camera that pans and zooms slowly over it."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ if TYPE_CHECKING:
 
     from core.providers.illustrator.canvas.noise import Array
 
-# Where the camera is: from side to side and from top to bottom, as a share of the way there is,
-# and how near.
+# Position of the camera: horizontal and vertical, -1..1 of the available range, and zoom.
 _Place = tuple[float, float, float]
 _MOVES: Final[dict[str, tuple[_Place, _Place]]] = {
     "in": ((0.0, 0.0, 1.0), (0.2, -0.1, 1.3)),
@@ -32,8 +31,8 @@ _WORDS: Final = {
     "up": r"up|upwards?|rises?|rising|climb\w*|ascend\w*",
     "down": r"down|downwards?|sinks?|sinking|descend\w*",
 }
-_LIBERTY: Final = (0.2, 0.3, 0.05)  # that each clip takes with its move
-_SPEED: Final = 0.07  # of the frame in a second, and no faster
+_VARIATION: Final = (0.2, 0.3, 0.05)  # of each clip's start and end
+_MAX_SPEED: Final = 0.07  # of the frame in a second
 
 
 def move_over(
@@ -64,7 +63,7 @@ def move_over(
     """
     places = np.array(_MOVES[_move(prompt, seed + slot - 1)])
     chance = np.random.default_rng([seed, slot])
-    first, last = places + chance.uniform(-1, 1, places.shape) * _LIBERTY
+    first, last = places + chance.uniform(-1, 1, places.shape) * _VARIATION
     first[2], last[2] = max(first[2], 1.0), max(last[2], 1.0)
     nearest = max(first[2], last[2])
     rows, columns = picture.shape[:2]
@@ -81,7 +80,7 @@ def move_over(
         place = np.clip(first + (last - first) * go, -1, 1)[:2]
         near = first[2] * (last[2] / first[2]) ** go  # so it grows evenly to the eye
         zoom = near / nearest
-        reach = np.minimum(whole * zoom - frame, frame * _SPEED * seconds) / 2
+        reach = np.minimum(whole * zoom - frame, frame * _MAX_SPEED * seconds) / 2
         left, top = (whole - frame / zoom) / 2 + place * reach / zoom
         matrix = np.array([[1 / zoom, 0, left], [0, 1 / zoom, top]])
         yield cv2.warpAffine(
@@ -94,7 +93,7 @@ def move_over(
 
 
 def _move(prompt: str, number: int) -> str:
-    """Return the move that a prompt names, or the one of that number."""
+    """Return the move that a prompt names, else the one of that number."""
     for name, words in _WORDS.items():
         if re.search(rf"\b({words})\b", prompt, re.IGNORECASE):
             return name

@@ -1,4 +1,4 @@
-"""Composition: from what a prompt asks for to a stage, another one for each slot."""
+"""Composition: from a prompt's scene to a stage, different for each slot."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import numpy as np
 from core.providers.illustrator.canvas.palette import light_for
 from core.providers.illustrator.canvas.stage import Stage
 from core.providers.illustrator.scene import read_scene
+from core.providers.illustrator.scene_builders import SCENE_BUILDERS
 from core.providers.illustrator.scenery import weather
-from core.providers.illustrator.settings import SETTINGS
 
-# Five ways to look at a scene: (horizon as a share of the height, size of the subject).
+# Five viewpoints: (horizon as a share of the height, scale of the subject).
 _VIEWS = [(0.58, 1.0), (0.72, 0.85), (0.40, 0.9), (0.64, 1.4), (0.66, 0.72)]
 _AGAINST_THE_LIGHT = 4
 
@@ -20,16 +20,22 @@ _AGAINST_THE_LIGHT = 4
 def set_stage(
     prompt: str, *, seed: int, slot: int, width: int, height: int, margin: float
 ) -> Stage:
-    """Return the stage of a prompt for a `width` x `height` frame.
+    """Return the stage of a prompt for a frame.
 
-    `margin` is the share of the frame that is added on every side for a camera to move in.
+    Args:
+        prompt: any text.
+        seed: of the job.
+        slot: 1 and up.
+        width: of the frame, in pixels.
+        height: likewise.
+        margin: share of the frame that is added on every side for the camera to move in.
     """
     scene = read_scene(prompt, seed=seed, slot=slot)
     key = zlib.crc32(prompt.encode("utf-8", "replace"))
     rng = np.random.default_rng([key, seed & 0xFFFFFFFF, slot])
     light = light_for(scene, rng)
     view = (slot - 1 + key + seed) % len(_VIEWS)
-    # From the sixth slot on the five viewpoints come again mirrored, and so on in turn.
+    # From the sixth slot on the five viewpoints are repeated, mirrored in turn.
     side = 1 if (slot + (slot - 1) // len(_VIEWS) + key // 8) % 2 else -1
     margin_x, margin_y = round(width * margin), round(height * margin)
     full_x, full_y = width + 2 * margin_x, height + 2 * margin_y
@@ -55,7 +61,7 @@ def set_stage(
         view=view,
         big=big,
     )
-    SETTINGS[scene.setting](stage)
+    SCENE_BUILDERS[scene.setting](stage)
     if scene.setting != "space":
         _add_weather(stage)
     return stage

@@ -1,4 +1,4 @@
-"""More pixels for a picture or a clip, whoever made it: resampled, with its edges kept crisp."""
+"""Upscaling any picture or clip: resampled, with crisp edges."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 
 def enlarge(picture: Array, width: int, height: int) -> Array:
-    """Return an RGB uint8 picture with that many pixels."""
+    """Return an RGB uint8 picture resampled to `width` x `height` pixels."""
     size = (width, height)
     large = cv2.resize(picture, size, interpolation=cv2.INTER_LANCZOS4)
     soft = cv2.GaussianBlur(large, (0, 0), width / picture.shape[1] * 0.7)
     sharp = cv2.addWeighted(large, 1.8, soft, -0.8, 0)
-    # Edges get steeper, but no brighter or darker than what is beside them: no halos.
+    # Values stay within those of the neighbouring pixels, so that edges get no halos.
     around = np.ones((3, 3), np.uint8)
     darkest, brightest = (
         cv2.resize(each(picture, around), size, interpolation=cv2.INTER_NEAREST)
@@ -38,14 +38,14 @@ def enlarge(picture: Array, width: int, height: int) -> Array:
 def enlarge_clip(
     source: Path, path: Path, width: int, height: int, on_progress: Callable[[float], None]
 ) -> None:
-    """Write a clip with that many pixels a frame, as long and with the same sound.
+    """Write a clip resampled to a size, of the same length and with the same sound.
 
     Args:
         source: the clip.
         path: the file to write.
         width: in pixels, even.
         height: in pixels, even.
-        on_progress: called with the share that is done, 0..1.
+        on_progress: called with the completed share, 0..1.
     """
     with clips.opened(source) as clip:
         total = max(1, clip.stream.frames)
@@ -57,4 +57,4 @@ def enlarge_clip(
                 picture = np.asarray(on_background(turner.picture(frame)))
                 yield enlarge(picture, width, height)
 
-        encode_clip(frames(), path, width, height, 1 / clip.nominal, sound=source)
+        encode_clip(frames(), path, width, height, 1 / clip.frame_duration, sound=source)

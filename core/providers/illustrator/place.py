@@ -1,4 +1,4 @@
-"""Placing subjects: on the ground, on the water and in the air, with shadow, mirror and glow."""
+"""Placing subjects on the ground, on the water and in the air, with shadow, reflection and glow."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ def place(
 
 
 def stands(stage: Stage) -> bool:
-    """Tell whether the scene has a subject that needs ground under it."""
+    """Return whether the scene has a subject that stands on the ground."""
     return any(name in _STANDING for name in stage.scene.subjects)
 
 
 def stand(stage: Stage, land: Land, depth: float, at: float = 0.42) -> None:
-    """Add the standing subjects on the land, about the focus; `at` 0..1 from horizon to foot."""
+    """Add the subjects that stand on land around the focus, at a row 0..1 from horizon to foot."""
     column = stage.focus
     if stage.horizon > 0.68 * stage.height:
-        at *= 0.6  # keep clear of the grass at our feet
+        at *= 0.6  # keep clear of the grass in the foreground
     target = stage.horizon + at * (stage.height - stage.margin_y - stage.horizon)
     for name in stage.scene.subjects:
         if name not in _STANDING or (name == "tree" and stage.scene.setting == "forest"):
@@ -78,7 +78,7 @@ def _add_lamp(stage: Stage, name: str, x: float, row: float, tall: float, depth:
 
 
 def _add_shadow(stage: Stage, x: float, y: float, width: float, depth: float) -> None:
-    """Add the soft shadow of a thing at its foot, falling away from the light."""
+    """Add a subject's soft shadow at its foot, away from the light."""
     rows, columns = max(3, round(width * 0.22)), max(4, round(width * 2))
     u = np.linspace(-1, 1, columns, dtype=np.float32)[None]
     v = np.linspace(-1, 1, rows, dtype=np.float32)[:, None]
@@ -102,7 +102,7 @@ def _add_beam(stage: Stage, x: float, y: float, depth: float) -> None:
 
 
 def float_on(stage: Stage) -> None:
-    """Add what swims or sails, with its reflection."""
+    """Add swimming and sailing subjects with their reflections."""
     shallow = min(1.0, 2.2 * (1 - stage.horizon / stage.height))
     for name in stage.scene.subjects:
         if name not in _AFLOAT:
@@ -119,7 +119,7 @@ def float_on(stage: Stage) -> None:
 
 
 def add_balloons(stage: Stage) -> None:
-    """Add a large hot-air balloon at the focus and small ones all over the sky."""
+    """Add a large hot-air balloon at the focus and small ones over the sky."""
     rng = stage.rng
     spots = [(stage.focus, 0.34, 0.34 * stage.big)]
     for _ in range(9):

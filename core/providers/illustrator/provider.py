@@ -1,7 +1,7 @@
-"""The built-in illustrator as a provider: drawing in a pool of processes.
+"""The built-in illustrator as a provider: it draws in a pool of processes.
 
-A drawing takes a core for seconds, so it never runs in the event loop's process. The pool's
-processes share one array with this one, in which each drawing notes how far it is.
+A drawing takes seconds of a core, so it never runs in the event loop's process. The processes of
+the pool report progress in an array that they share with this one.
 """
 
 import asyncio
@@ -36,12 +36,12 @@ from core.providers.base import (
 )
 from core.providers.errors import GenerationFailed, ProviderUnavailable
 
-DRAWING_SECONDS: Final = 600.0  # a drawing that takes longer hangs
-START_SECONDS: Final = 30.0  # a drawing that no process has taken up by then never will be
+DRAWING_TIMEOUT: Final = 600.0  # seconds; a drawing that takes longer hangs
+START_SECONDS: Final = 30.0  # a drawing that no process has begun by then never will be
 STOP_SECONDS: Final = 5.0
 PROGRESS_SECONDS: Final = 0.25
-_ANEW: Final = N_("The illustrator starts anew.")
-_CELLS: Final = 256  # drawings that can be noted at once; far more than cores
+_RESTARTING: Final = N_("The illustrator starts anew.")
+_CELLS: Final = 256  # drawings whose progress is kept; far more than cores
 
 IMAGE_RATIOS: Final = {
     "1:1": (1024, 1024),
@@ -70,10 +70,10 @@ class _Drawing:
 
 
 class Illustrator(Provider):
-    """Draws what the prompt speaks of, with no key and no network. Not an AI model.
+    """Draws what the prompt mentions, without key or network. Not an AI model.
 
     Args:
-        processes: how many drawings at once; 0: one a CPU core.
+        processes: number of concurrent drawings; 0: one per CPU core.
     """
 
     name = "illustrator"
@@ -90,7 +90,7 @@ class Illustrator(Provider):
         self._free_cells = list(range(_CELLS))
 
     def capabilities(self) -> Sequence[Capability]:
-        """One model that draws images and clips, films images, and enlarges both."""
+        """Return one model that draws images and clips, animates images, and upscales both."""
         each: dict[str, Any] = {"model": "illustrator-1", "limit": self._processes, "paid": False}
         drawn = {**each, "seed": "job"}
         clip = {"ratios": VIDEO_RATIOS, "seconds": range(3, 11), "default_seconds": 5, **drawn}
@@ -105,7 +105,7 @@ class Illustrator(Provider):
         )
 
     async def submit(self, request: Request) -> Submission:
-        """Hand the drawing to the pool, with the content of the item that it is made of."""
+        """Schedule the drawing in the pool, with the content of its source."""
         path = request.source
         source = None if path is None else await asyncio.to_thread(path.read_bytes)
         if self._pool is not None and not self._pool.active:
@@ -121,12 +121,12 @@ class Illustrator(Provider):
         self._progress[cell] = 0.0
         try:
             future = self._pool.schedule(
-                _draw, args=(request, source, cell), timeout=DRAWING_SECONDS
+                _draw, args=(request, source, cell), timeout=DRAWING_TIMEOUT
             )
         except RuntimeError:  # it broke a moment ago
             self._free_cells.append(cell)
             await self.close()
-            raise ProviderUnavailable(_ANEW) from None
+            raise ProviderUnavailable(_RESTARTING) from None
         future.add_done_callback(lambda _: self._free_cells.append(cell))
         result = asyncio.wrap_future(future)
         return Submission(handle=_Drawing(result, future.running, time.monotonic(), cell))
@@ -141,9 +141,9 @@ class Illustrator(Provider):
         while not drawing.result.done():
             waited = time.monotonic() - drawing.begun_at
             if waited > START_SECONDS and not drawing.started():
-                # A process that was killed while idle took the pool's lock with it.
+                # A process that was killed while idle has left the pool locked.
                 await self.close()
-                raise ProviderUnavailable(_ANEW)
+                raise ProviderUnavailable(_RESTARTING)
             await report(self._progress[drawing.cell])
             await asyncio.wait([drawing.result], timeout=PROGRESS_SECONDS)
         if drawing.result.cancelled():
@@ -157,11 +157,11 @@ class Illustrator(Provider):
         except TimeoutError:
             raise GenerationFailed(
                 N_("The drawing was not finished in {minutes} minutes.").format(
-                    minutes=round(DRAWING_SECONDS / 60)
+                    minutes=round(DRAWING_TIMEOUT / 60)
                 )
             ) from None
         except BrokenProcessPool:
-            raise ProviderUnavailable(_ANEW) from None
+            raise ProviderUnavailable(_RESTARTING) from None
         return Outcome(cost=0.0)
 
     async def fetch(self, submission: Submission, destination: Path) -> None:
@@ -175,11 +175,11 @@ class Illustrator(Provider):
         drawing.result.cancel()
 
     async def check(self) -> str:
-        """Say how many drawings it makes at once."""
+        """Return how many drawings it makes at once."""
         return f"{self.notice} Draws {self._processes} at a time."
 
     async def close(self) -> None:
-        """End the pool's processes."""
+        """Stop the pool's processes."""
         pool, self._pool = self._pool, None
         if pool is not None:
             pool.stop()  # type: ignore[no-untyped-call]  # Pebble leaves it untyped
@@ -187,13 +187,12 @@ class Illustrator(Provider):
                 await asyncio.to_thread(pool.join, STOP_SECONDS)
 
 
-# ── In the pool's processes ──────────────────────────────────────────────────────────────────
-
 _progress: Any = None
+"""The shared array, in the pool's processes."""
 
 
 def _prepare_process(progress: Any) -> None:  # noqa: ANN401  # ctypes arrays have no static type
-    global _progress  # noqa: PLW0603  # a pool's initializer has no other place to leave things
+    global _progress  # noqa: PLW0603  # a pool's initializer can keep things nowhere else
     _progress = progress
     os.nice(10)  # pages and heartbeats come first
     threading.Thread(target=end_with_parent, daemon=True).start()
@@ -205,15 +204,15 @@ def _draw(request: Request, source: bytes | None, cell: int) -> bytes:
     from core.media.encoding import encode_clip, encode_png  # noqa: PLC0415
     from core.providers.illustrator.render import draw_clip, draw_image  # noqa: PLC0415
 
-    def note(fraction: float) -> None:
+    def set_progress(fraction: float) -> None:
         _progress[cell] = fraction
 
     params = request.params
     if request.task == Task.UPSCALE and source is not None:
-        return _enlarge(request, source, note)
+        return _upscale(request, source, set_progress)
     place = {key: params[key] for key in ("seed", "width", "height")} | {"slot": request.slot}
     if request.kind == Kind.IMAGE:
-        return encode_png(draw_image(request.prompt, **place, on_progress=note))
+        return encode_png(draw_image(request.prompt, **place, on_progress=set_progress))
     length = {key: params[key] for key in ("seconds", "fps")}
     if source is None:
         frames = draw_clip(request.prompt, **place, **length)
@@ -223,19 +222,19 @@ def _draw(request: Request, source: bytes | None, cell: int) -> bytes:
         frames = move_over(_picture(source), request.prompt, **place, **length)
     total = round(params["seconds"] * params["fps"])
 
-    def noted() -> Iterator[Any]:
+    def reported() -> Iterator[Any]:
         for index, frame in enumerate(frames):
-            note(index / total)
+            set_progress(index / total)
             yield frame
 
     with TemporaryDirectory(prefix="fivefold-") as folder:
         path = Path(folder) / "clip.mp4"
-        encode_clip(noted(), path, params["width"], params["height"], params["fps"])
+        encode_clip(reported(), path, params["width"], params["height"], params["fps"])
         return path.read_bytes()
 
 
-def _enlarge(request: Request, source: bytes, note: Callable[[float], None]) -> bytes:
-    """Return an item's content with the pixels that are asked for."""
+def _upscale(request: Request, source: bytes, on_progress: Callable[[float], None]) -> bytes:
+    """Return an item's content upscaled to the requested size."""
     from PIL import Image  # noqa: PLC0415  # as above
 
     from core.media.encoding import encode_png  # noqa: PLC0415
@@ -247,7 +246,7 @@ def _enlarge(request: Request, source: bytes, note: Callable[[float], None]) -> 
     with TemporaryDirectory(prefix="fivefold-") as folder:
         given, path = Path(folder) / "given.mp4", Path(folder) / "clip.mp4"
         given.write_bytes(source)
-        enlarge_clip(given, path, width, height, note)
+        enlarge_clip(given, path, width, height, on_progress)
         return path.read_bytes()
 
 

@@ -34,12 +34,12 @@ def draw_image(
     """Draw the picture of one slot of a job.
 
     Args:
-        prompt: any text; words that are not known leave the choice to a hash of it.
+        prompt: any text; a hash of it chooses what its known words leave open.
         seed: of the job; the same arguments give the same pixels on the same machine.
         slot: 1 and up; each is another composition.
         width: in pixels.
         height: in pixels.
-        on_progress: called with the share that is done, 0..1.
+        on_progress: called with the completed share, 0..1.
 
     Returns:
         An RGB image of that size.
@@ -82,7 +82,7 @@ def draw_clip(
 
 
 def _camera(stage: Stage, slot: int, share: float, seconds: float) -> Moment:
-    """Return where the camera is when `share` of the clip has passed."""
+    """Return the camera's position after `share` (0..1) of the clip."""
     moves = [(1, 0, 0), (0, 0, 1), (-1, 0.2, 0.35), (0.15, 1, 0.3), (0.6, -0.5, 0.8)]
     x, y, zoom = moves[(slot - 1) % len(moves)]
     # Mostly even, with a soft start and end.
@@ -96,10 +96,10 @@ def _camera(stage: Stage, slot: int, share: float, seconds: float) -> Moment:
 
 
 def _restyle(stage: Stage) -> None:
-    """Redraw the stage in its style once, and cut the result back into its layers.
+    """Stylise the stage once, and cut the result back into its layers.
 
-    The network would take minutes for the frames of a clip. Where a layer is hidden by nearer
-    ones, its own pixels are shifted by the change of colour round about.
+    The network would take minutes for all frames of a clip. Where a layer is hidden by nearer
+    ones, its pixels are shifted by the change of colour around them.
     """
     still = [p for p in stage.painters if isinstance(p, Layer) or p in stage.waters]
     plain = replace(stage, margin_x=0, margin_y=0, painters=still).paint(Moment(0.0))
@@ -132,7 +132,7 @@ def _restyle(stage: Stage) -> None:
 
 
 def _blurred(values: Array) -> Array:
-    """Return a wide blur, made small for speed; keeps three axes."""
+    """Return a wide blur, computed at a small size for speed; keeps three axes."""
     rows, columns = values.shape[:2]
     size = (max(1, columns // 16), max(1, rows // 16))
     small = cv2.GaussianBlur(cv2.resize(values, size, interpolation=cv2.INTER_AREA), (0, 0), 6)
@@ -141,7 +141,7 @@ def _blurred(values: Array) -> Array:
 
 
 def _paper(stage: Stage, style: str) -> Array:
-    """Return what multiplies every frame: the grain of the paper and a darkening to the corners."""
+    """Return the factor of every frame: grain of the paper and vignette."""
     rows, columns = stage.height - 2 * stage.margin_y, stage.width - 2 * stage.margin_x
     rng = np.random.default_rng(3)
     grain = cv2.GaussianBlur(rng.standard_normal((rows, columns)).astype(np.float32), (0, 0), 0.7)
@@ -153,7 +153,7 @@ def _paper(stage: Stage, style: str) -> Array:
 
 
 def _finish(frame: Array, paper: Array) -> Array:
-    """Return the frame with the bloom of its lights and the paper's grain."""
+    """Return the frame with bloom around its lights, multiplied by `paper`."""
     small = cv2.resize(frame, None, fx=0.125, fy=0.125, interpolation=cv2.INTER_AREA)
     bright = cv2.subtract(small, np.full_like(small, 165))
     bloom = cv2.GaussianBlur(bright, (0, 0), max(1.0, small.shape[0] * 0.03))

@@ -1,4 +1,4 @@
-"""From a prompt to a `Scene`: what to draw, in which light, and how."""
+"""Parsing a prompt into a `Scene`: what to draw, in which light and style."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ STYLES = {
     "pop": "pop-art pop comic",
     "cubist": "cubist cubism picasso abstract",
 }
-# Where a subject lives, for prompts that name it and no place.
+# The setting of a subject, for prompts that name no place.
 _HOMES = {
     "lighthouse": "sea", "boat": "sea", "whale": "sea", "palm": "sea", "castle": "mountains",
     "rocket": "space", "planet": "space", "fox": "forest", "deer": "forest", "cactus": "desert",
@@ -103,7 +103,7 @@ _HOMES = {
 
 @dataclass(frozen=True)
 class Scene:
-    """What one prompt asks to be drawn, in one slot of its job."""
+    """The content of one picture: a prompt, parsed for one slot of its job."""
 
     setting: str
     time: str
@@ -116,10 +116,10 @@ class Scene:
 
 
 def read_scene(prompt: str, *, seed: int = 0, slot: int = 1) -> Scene:
-    """Read the scene out of any text; what it leaves open is chosen by a hash of the prompt.
+    """Return the scene of any text; a hash of the prompt chooses what it leaves open.
 
-    Words are matched whole, with simple plurals and -ing forms. An hour that the prompt does not
-    name changes from slot to slot.
+    Words are matched whole, with simple plurals and -ing forms. Where the prompt names no time of
+    day, it changes from slot to slot.
     """
     text = prompt.lower()
     words = _words(text)

@@ -48,7 +48,7 @@ def stylise(picture: Array, style: str) -> Array:
 
 
 def _watercolour(picture: Array) -> Array:
-    """Return washes of pigment: soft flat areas with darker rims, granulation and lost edges."""
+    """Return a watercolour: soft flat areas with dark rims, granulation and soft edges."""
     rows, columns = picture.shape[:2]
     unit = (rows * columns) ** 0.5
     rng = np.random.default_rng(2)

@@ -1,4 +1,4 @@
-"""Things a prompt may be about, drawn as sprites in the stage's light."""
+"""Subjects of prompts, drawn as sprites in the stage's light."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _PLANETS = [
 
 
 def evening(stage: Stage) -> bool:
-    """Tell whether lamps are lit."""
+    """Return whether lamps are lit."""
     scene = stage.scene
     return stage.light.stars > 0.2 or scene.time != "day" or scene.weather != "clear"
 
@@ -87,7 +87,7 @@ def _figures() -> dict[str, tuple[float, dict[str, tuple[str, list[str]]], list[
 
 
 def _pair(stage: Stage, kind: str, codes: list[str]) -> tuple[Array, Array]:
-    """Return an ink as it looks in the light and in the shade."""
+    """Return an ink's colours in the light and in the shade."""
     code = codes[0]
     if kind == "paint":
         return hex_colour(codes[0]), hex_colour(codes[1])
@@ -103,7 +103,7 @@ def _pair(stage: Stage, kind: str, codes: list[str]) -> tuple[Array, Array]:
 
 
 def _accent(stage: Stage, default: str) -> str:
-    """Return the prompt's first real colour, for the thing the picture is about."""
+    """Return the prompt's first colour other than black and white, else `default`."""
     plain = ("white", "black")
     return next((COLOURS[name] for name in stage.scene.colours if name not in plain), default)
 
@@ -133,7 +133,7 @@ def balloon(stage: Stage, size: float) -> Array:
 
 
 def tilted(sprite: Array, degrees: float) -> Array:
-    """Return a sprite turned anticlockwise on a sheet that holds it whole."""
+    """Return a sprite rotated anticlockwise, on a sheet large enough for all of it."""
     rows, columns = sprite.shape[:2]
     size = math.ceil(math.hypot(rows, columns))
     matrix = cv2.getRotationMatrix2D((columns / 2, rows / 2), degrees, 1)
@@ -142,7 +142,7 @@ def tilted(sprite: Array, degrees: float) -> Array:
 
 
 def planet(stage: Stage, radius: float, *, ringed: bool) -> Array:
-    """Return a banded planet with its air and rings, as premultiplied RGBA in a square."""
+    """Return a banded planet with atmosphere and rings, as a square of premultiplied RGBA."""
     rng = stage.rng
     half = round(radius * (2.5 if ringed else 1.25))
     axis = np.arange(-half, half + 1, dtype=np.float32) / radius
@@ -188,7 +188,7 @@ def planet(stage: Stage, radius: float, *, ringed: bool) -> Array:
 
 
 def add_birds(stage: Stage, count: int, size: float) -> None:
-    """Add a flock that crosses the sky on beating wings."""
+    """Add a flock of birds that flaps across the sky."""
     rng = stage.rng
     heading = -stage.side
     middle = stage.width * rng.uniform(0.35, 0.65), stage.horizon * rng.uniform(0.3, 0.55)

@@ -2,7 +2,8 @@
 
 The SDK has a `TypedDict` for each model of each endpoint, with its ratios, lengths and settings as
 `Literal`s; longest prompts and ranges stand in the docstrings of its fields. So an upgraded SDK
-brings its models with it. What is said nowhere is left to RunwayML, which refuses at no cost.
+brings its models with it. What is documented nowhere is left to RunwayML, which rejects it at no
+cost.
 """
 
 import ast
@@ -29,7 +30,7 @@ ENDPOINTS: Final = {
     "image_upscale": (Kind.IMAGE, Task.UPSCALE),
     "video_upscale": (Kind.VIDEO, Task.UPSCALE),
 }
-"""Endpoint → what it makes, and what it does for that."""
+"""Endpoint → the kind that it makes, and the task that it does."""
 
 _RECOMMENDED: Final = {
     "text_to_image": ("gen4_image",),
@@ -39,22 +40,24 @@ _RECOMMENDED: Final = {
     "video_upscale": (),
 }
 # Parts of names: no pixels, not from text, no more pixels.
-_OF_NO_USE: Final = frozenset({"vector", "edit", "rate"})
-_SOURCES: Final = {
+_USELESS: Final = frozenset({"vector", "edit", "rate"})
+_SOURCE_FIELDS: Final = {
     "image_to_video": "prompt_image",
     "image_upscale": "image_uri",
     "video_upscale": "video_uri",
 }
-_OURS: Final = frozenset({"model", "prompt_text", "ratio", "duration", "seed", *_SOURCES.values()})
+_HANDLED: Final = frozenset(
+    {"model", "prompt_text", "ratio", "duration", "seed", *_SOURCE_FIELDS.values()}
+)
 # Files that we cannot show, what needs reference images, and several files of one task.
 _NOT_OFFERED: Final = frozenset(
     {"output_format", "prores_profile", "edit", "precise_edit", "output_count"}
 )
 _TEXTS: Final = frozenset({"negative_prompt"})
-_SECONDS: Final = (5, 10)  # where a model does not say: what nearly all take
+_SECONDS: Final = (5, 10)  # where a model documents none: what nearly all take
 _USUAL_SECONDS: Final = 5
 _AREA: Final = 1280 * 720
-_UPSCALED: Final = {"image_upscale": 25_300_000}  # pixels: said only where the endpoint is called
+_UPSCALED: Final = {"image_upscale": 25_300_000}  # pixels: documented at the endpoint only
 _SQUARE: Final = (1024, 1024)
 _ASPECTS: Final = ("16:9", "9:16", "1:1", "4:3", "3:4", "3:2", "2:3", "21:9", "9:21", "5:4", "4:5")
 _ODD_ASPECTS: Final = ("2:1", "1:2", "20:9", "9:20", "4:1", "1:4", "8:1", "1:8")
@@ -103,7 +106,7 @@ class Model:
     def source(self, uri: str) -> dict[str, Any]:
         """Return the argument for the item that a clip begins with, or that is upscaled."""
         frame = [{"uri": uri, "position": "first"}] if self.positions else uri
-        return {_SOURCES[self.endpoint]: frame}
+        return {_SOURCE_FIELDS[self.endpoint]: frame}
 
     def _ratio(self, params: Mapping[str, Any]) -> str:
         wanted = [f"{params['width']}:{params['height']}", str(params.get("ratio"))]
@@ -158,14 +161,14 @@ def _models(endpoint: str, params: type, docs: Mapping[str, str]) -> Iterator[Mo
     options = [
         option
         for name, hint in hints.items()
-        if name not in _OURS | _NOT_OFFERED
+        if name not in _HANDLED | _NOT_OFFERED
         and (option := _option(name, hint, docs.get(name, ""), required=name in required))
     ]
     takes = {option.name for option in options} | ({"seed"} & hints.keys())
     upscales = task == Task.UPSCALE
     lasts = kind == Kind.VIDEO and not upscales
-    needed = {_SOURCES[endpoint]} if upscales else {"prompt_text", *["duration"] * lasts}
-    if required - _OURS - takes or needed - hints.keys():
+    needed = {_SOURCE_FIELDS[endpoint]} if upscales else {"prompt_text", *["duration"] * lasts}
+    if required - _HANDLED - takes or needed - hints.keys():
         return
     ratios = [each for each in _literals(hints.get("ratio")) if isinstance(each, str)]
     shapes, shape_options = _shapes(ratios, kind, task)
@@ -174,7 +177,7 @@ def _models(endpoint: str, params: type, docs: Mapping[str, str]) -> Iterator[Mo
     length = docs.get("duration", "")
     seconds = _seconds(hints["duration"], length) if lasts else ()
     for name in _literals(hints["model"]):
-        if _OF_NO_USE & set(re.split(r"\W|_", name)):
+        if _USELESS & set(re.split(r"\W|_", name)):
             continue
         capability = Capability(
             kind=kind,
@@ -203,58 +206,81 @@ def _models(endpoint: str, params: type, docs: Mapping[str, str]) -> Iterator[Mo
 
 
 def _option(name: str, hint: object, doc: str, *, required: bool) -> Option | None:
-    """Return a setting as an option; None where it is not as simple as that."""
-    told: dict[str, Any] = {
+    """Return a parameter as an option; None: it is too complex for one."""
+    fields: dict[str, Any] = {
         "name": name,
         "title": name.replace("_", " ").capitalize(),
         "help": doc.partition("\n\n")[0].replace("`", ""),
     }
     if hint is bool:
-        return Option(**told, type="flag", default=False if required else None)
+        return Option(**fields, type="flag", default=False if required else None)
     literals = _literals(hint)
     if hint is int:
-        said = re.search(r"from (\d+)\D* to (\d+)", doc)
-        least, most = (None, None) if said is None else (int(said[1]), int(said[2]))
-        return Option(**told, type="integer", minimum=least, maximum=most)
+        found = re.search(r"from (\d+)\D* to (\d+)", doc)
+        least, most = (None, None) if found is None else (int(found[1]), int(found[2]))
+        return Option(**fields, type="integer", minimum=least, maximum=most)
     if literals and all(isinstance(each, int) for each in literals):
-        said = re.search(r"Defaults to (\d+)", doc)
+        found = re.search(r"Defaults to (\d+)", doc)
         usual = literals[0] if required else None
         numbers = tuple(map(str, literals))
-        default = usual if said is None else int(said[1])
-        return Option(**told, type="integer", choices=numbers, default=default)
+        default = usual if found is None else int(found[1])
+        return Option(**fields, type="integer", choices=numbers, default=default)
     if literals and all(isinstance(each, str) for each in literals):
         unlike: dict[str, str] = {}  # some are there twice: "768p", and "768P" as deprecated
         for each in literals:
             unlike.setdefault(each.lower(), each)
         choices = tuple(unlike.values())
-        return Option(**told, choices=choices, default=choices[0] if required else None)
-    return Option(**told) if name in _TEXTS and not required else None
+        return Option(**fields, choices=choices, default=choices[0] if required else None)
+    return Option(**fields) if name in _TEXTS and not required else None
 
 
 def _shapes(
     literals: Sequence[str], kind: Kind, task: Task
 ) -> tuple[dict[str, _Size], list[Option]]:
     """Return aspect ratios with their pixels, and options for what these leave open."""
-    words, animates = _words(literals), task == Task.ANIMATE
-    tiers = [word.removeprefix(f"{AUTO}_") for word in words if word.startswith(f"{AUTO}_")]
+    words = _words(literals)
     auto = _SQUARE if kind == Kind.IMAGE else _size(16 / 9)
-    options = []
-    if len(tiers) > 1 and (animates or kind == Kind.IMAGE):
-        usual = "720p" if "720p" in tiers else tiers[0]
-        note = N_("Applies where the ratio is chosen automatically.")
-        options.append(
-            Option(
-                name="resolution", title=N_("Resolution"), choices=tiers, default=usual, help=note
-            )
-        )
+    options = _resolution_option(words) if task == Task.ANIMATE or kind == Kind.IMAGE else []
     # A clip of an image follows its image where it can, and a clip of a text has none to follow.
-    if (animates and words) or not literals:
+    if (task == Task.ANIMATE and words) or not literals:
         return {AUTO: auto}, options
+    shapes, sizes = _ratios_and_sizes([each for each in literals if each not in words], kind)
+    if words and kind == Kind.IMAGE:
+        shapes[AUTO] = auto
+    if set(sizes) - set(shapes.values()):
+        choices = [f"{width}x{height}" for width, height in sizes]
+        options.insert(0, Option(name="size", title=N_("Exact size"), choices=choices))
+    return shapes, options
+
+
+def _resolution_option(words: Sequence[str]) -> list[Option]:
+    """Return an option for the resolutions of an automatic ratio, where there are several."""
+    tiers = [word.removeprefix(f"{AUTO}_") for word in words if word.startswith(f"{AUTO}_")]
+    if len(tiers) <= 1:
+        return []
+    return [
+        Option(
+            name="resolution",
+            title=N_("Resolution"),
+            choices=tiers,
+            default="720p" if "720p" in tiers else tiers[0],
+            help=N_("Applies where the ratio is chosen automatically."),
+        )
+    ]
+
+
+def _ratios_and_sizes(
+    literals: Sequence[str], kind: Kind
+) -> tuple[dict[str, _Size], Sequence[_Size]]:
+    """Return aspect ratios with their pixels, the usual ones first, and all sizes in pixels.
+
+    Args:
+        literals: aspect ratios such as `16:9`, or sizes such as `1280:720`.
+        kind: what the model makes.
+    """
     by_aspect: dict[str, list[_Size]] = defaultdict(list)
     sizes: list[_Size] = []
     for literal in literals:
-        if literal in words:
-            continue
         width, height = map(int, literal.split(":"))
         if max(width, height) < _FEWEST_PIXELS:
             by_aspect[literal].append(_size(width / height))
@@ -267,12 +293,7 @@ def _shapes(
         for aspect in (*preferred, *by_aspect)
         if aspect in by_aspect and aspect
     }
-    if words and kind == Kind.IMAGE:
-        shapes[AUTO] = auto
-    if set(sizes) - set(shapes.values()):
-        choices = [f"{width}x{height}" for width, height in sizes]
-        options.insert(0, Option(name="size", title=N_("Exact size"), choices=choices))
-    return shapes, options
+    return shapes, sizes
 
 
 def _words(ratios: Sequence[str]) -> list[str]:
@@ -300,13 +321,13 @@ def _seconds(hint: object, doc: str) -> Sequence[int]:
     numbers = [each for each in _literals(hint) if isinstance(each, int)]
     if numbers:
         return tuple(sorted(numbers))
-    said = re.search(r"(?:from|between) (\d+) (?:to|and) (\d+)", doc)
-    return _SECONDS if said is None else range(int(said[1]), int(said[2]) + 1)
+    found = re.search(r"(?:from|between) (\d+) (?:to|and) (\d+)", doc)
+    return _SECONDS if found is None else range(int(found[1]), int(found[2]) + 1)
 
 
 def _default_seconds(seconds: Sequence[int], doc: str) -> int | None:
-    said = re.search(r"Defaults to (\d+)", doc)
-    usual = _USUAL_SECONDS if said is None else int(said[1])
+    found = re.search(r"Defaults to (\d+)", doc)
+    usual = _USUAL_SECONDS if found is None else int(found[1])
     return min(seconds, key=lambda each: abs(each - usual), default=None)
 
 

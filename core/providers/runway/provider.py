@@ -1,7 +1,7 @@
 """RunwayML: images and clips, of a text or of an item; each a task that is resumed by its id.
 
-What it charges for stands in its tasks, in credits: an estimate while they run, the cost when they
-have ended. States, failure codes and what may be sent again are those of its API's documentation
+What it charges is in its tasks, in credits: an estimate while they run, the cost when they have
+ended. States, failure codes and what may be retried are those of its API's documentation
 (docs.dev.runwayml.com), version 2024-11-06.
 """
 
@@ -47,11 +47,11 @@ from core.providers.responses.vendor_errors import Vendor
 from core.providers.responses.vendor_message import first_field
 from core.providers.runway.catalogue import models
 
-MAX_RETRIES: Final = 4  # times that what costs nothing is asked again
-_MOST: Final = 1_000_000  # of any limit: what a vendor says may be any number
+MAX_RETRIES: Final = 4  # of calls that cost nothing
+_LARGEST_LIMIT: Final = 1_000_000  # a vendor's number may be any
 UNLIMITED: Final = 20  # items of one model in flight, where RunwayML sets no limit
-AGAIN_SECONDS: Final = 30.0  # after a failure of its own that RunwayML did not charge
-UPLOAD_SECONDS: Final = 45.0  # in all, so that enough is left for the paid call
+RETRY_SECONDS: Final = 30.0  # after a failure that RunwayML did not charge
+UPLOAD_SECONDS: Final = 45.0  # with all retries, so that enough is left for the paid call
 _REJECTED: Final = ("SAFETY.", "INPUT_PREPROCESSING.SAFETY.")
 _TEMPORARY: Final = frozenset(
     {"INTERNAL", "INPUT_PREPROCESSING.INTERNAL", "THIRD_PARTY.UNAVAILABLE"}
@@ -63,9 +63,9 @@ class Runway(Provider):
 
     Args:
         api_secret: the key.
-        base_url: its address, without `/v1`; None: the SDK's own choice.
-        poll_seconds: how often a task is asked after; RunwayML wants no less than five.
-        timeout: seconds to wait for an answer.
+        base_url: its address, without `/v1`; None: the SDK's default.
+        poll_seconds: between two polls of a task; RunwayML wants no less than five.
+        timeout: seconds to wait for a response.
     """
 
     name = "runwayml"
@@ -111,11 +111,11 @@ class Runway(Provider):
             self._setup_error = self._vendor.not_sent(error)
 
     def capabilities(self) -> Sequence[Capability]:
-        """What the SDK's models can do, within the account's limits as far as they are known."""
+        """Return what the SDK's models can do, within the account's limits if known."""
         return self._offered
 
     async def submit(self, request: Request) -> Submission:
-        """Start a task; an item that it is done to is uploaded before, which is free."""
+        """Start a task, after uploading its source, which is free."""
         model = self._models.get((request.kind, request.task, request.model))
         if model is None:
             sentence = N_("{provider} has no model “{model}” for this.")
@@ -136,16 +136,16 @@ class Runway(Provider):
         create = getattr(self._client, model.endpoint).with_streaming_response.create
         async with (
             provider_errors(self._vendor, creating=True) as call,
-            create(**given, **arguments) as answer,
+            create(**given, **arguments) as response,
         ):
-            raw = await _as_far_as_it_came(answer, call)
+            raw = await _partial_body(response, call)
             details: dict[str, Any] = {"request": arguments}
-            if (request_id := answer.headers.get("x-request-id")) is not None:
+            if (request_id := response.headers.get("x-request-id")) is not None:
                 details["request_id"] = request_id
             return self._submission(raw, request.kind, details)
 
     async def follow(self, submission: Submission, report: Report) -> Outcome:
-        """Ask after a task until it has ended."""
+        """Poll a task until it has ended."""
         if submission.remote_id is None:
             await report(1.0)
             return Outcome()
@@ -170,7 +170,7 @@ class Runway(Provider):
         return self._submission(reply, request.kind, {})
 
     async def cancel(self, submission: Submission) -> None:
-        """Delete a task. One that is running already stops, but is charged all the same."""
+        """Delete a task. A running one stops, but is charged all the same."""
         try:
             async with provider_errors(self._vendor):
                 await self._retrying.tasks.delete(str(submission.remote_id))
@@ -179,13 +179,13 @@ class Runway(Provider):
                 raise
 
     async def check(self) -> str:
-        """Ask for the account's balance and limits, which costs nothing."""
-        known = await self._learn()
+        """Request the account's balance and limits, which costs nothing."""
+        known = await self._update_account()
         return f"{self.status}; tier limits known for {known} models"
 
     async def refresh(self) -> None:
-        """Learn the balance, and how many items of each model may be in flight and begun a day."""
-        await self._learn()
+        """Update the balance and the limits of each model: concurrent items, items a day."""
+        await self._update_account()
 
     async def close(self) -> None:
         """Close the connections."""
@@ -194,11 +194,11 @@ class Runway(Provider):
 
     @property
     def _retrying(self) -> runwayml.AsyncRunwayML:
-        """The client for what costs nothing."""
+        """The client for calls that cost nothing."""
         return self._client.with_options(max_retries=MAX_RETRIES)
 
     def _submission(self, raw: bytes, kind: Kind, details: Mapping[str, Any]) -> Submission:
-        """Return the task, or the media, that an answer to a creating call holds.
+        """Return the task, or the media, in the response of a creating call.
 
         Raises:
             ProviderError: it holds neither.
@@ -220,29 +220,29 @@ class Runway(Provider):
         )
 
     async def _uploaded(self, source: Path) -> str:
-        """Return the address of a file at RunwayML, where it stays for a while."""
+        """Upload a file and return its address at RunwayML, which expires."""
         try:
             async with asyncio.timeout(UPLOAD_SECONDS), provider_errors(self._vendor):
                 return (await self._retrying.uploads.create_ephemeral(file=source)).uri
-        except (ValueError, TypeError, AttributeError):  # not JSON, or without what must be there
+        except (ValueError, TypeError, AttributeError):  # no JSON, or without the field
             raise self._vendor.unreadable_response() from None
         except OSError as error:
             raise self._vendor.no_response(error, creating=False) from error
 
     async def _task(self, submission: Submission, kind: Kind) -> Reply:
-        """Return a task as it stands; who asks asks again."""
+        """Return a task; the caller retries."""
         raw = await self._raw_task(submission)
         reply = await asyncio.to_thread(read_reply, raw, kind)
-        # A task that waits for its turn here is THROTTLED; one that is PENDING begins at once.
+        # A task that waits for its turn is THROTTLED; a PENDING one begins at once.
         return replace(reply, state=State.RUNNING) if reply.word == "PENDING" else reply
 
     async def _raw_task(self, submission: Submission) -> bytes:
         asked = self._client.tasks.with_streaming_response
         async with (
             provider_errors(self._vendor),
-            asked.retrieve(quote(str(submission.remote_id), safe="")) as answer,
+            asked.retrieve(quote(str(submission.remote_id), safe="")) as response,
         ):
-            return await read_body(answer.http_response.aiter_bytes())
+            return await read_body(response.http_response.aiter_bytes())
 
     def _ended(self, task: Reply) -> ProviderError:
         """Return the error of a task that has ended without a file."""
@@ -252,39 +252,39 @@ class Runway(Provider):
             return GenerationFailed(sentence, code="cancelled_at_provider", cost=cost)
         code = task.text("failureCode") or task.code
         said = self._vendor.cleaned(task.text("failure") or task.message)
-        told: dict[str, Any] = {"cost": cost, "details": {"failure_code": code, "failure": said}}
+        fields: dict[str, Any] = {"cost": cost, "details": {"failure_code": code, "failure": said}}
         if code.startswith(_REJECTED):
             sentence = N_(
                 "{provider} does not make this, for reasons of safety. "
                 "Please put the prompt in other words."
             )
-            return PromptRejected(sentence.format(provider=self.title), **told)
+            return PromptRejected(sentence.format(provider=self.title), **fields)
         if code == "ASSET.INVALID":
             sentence = N_("{provider} cannot use this file: {said}")
-            return RequestRejected(sentence.format(provider=self.title, said=said), **told)
+            return RequestRejected(sentence.format(provider=self.title, said=said), **fields)
         if code.startswith("INTERNAL.BAD_OUTPUT"):
             sentence = N_("What {provider} made came out too badly to be handed over.")
-            return GenerationFailed(sentence.format(provider=self.title), **told)
+            return GenerationFailed(sentence.format(provider=self.title), **fields)
         if code in _TEMPORARY:
             sentence = N_("{provider} failed for reasons of its own.").format(provider=self.title)
             free = cost == 0
-            return GenerationFailed(sentence, retryable=free, retry_after=AGAIN_SECONDS, **told)
+            return GenerationFailed(sentence, retryable=free, retry_after=RETRY_SECONDS, **fields)
         sentence = (
             N_("{provider} could not make this: {said}")
             if said
             else N_("{provider} could not make this, and did not say why.")
         )
-        return GenerationFailed(sentence.format(provider=self.title, said=said), **told)
+        return GenerationFailed(sentence.format(provider=self.title, said=said), **fields)
 
     async def _download(self, submission: Submission, destination: Path) -> None:
-        """Write a task's file from its address, which holds for a while only."""
+        """Write a task's file from its address, which expires."""
         kind = _kind(submission)
         if submission.remote_id is None:
             media: Sequence[Medium] = submission.handle
             kind = next((kind_of(each.decoded()) for each in media if not each.address), None)
             await self._fetcher.save(media, destination, kind or Kind.VIDEO)
             return
-        # After a crash the task's id is all there is; what it made is told by its address.
+        # After a crash only the task's id is known; the kind follows from the address.
         raw = await self._raw_task(submission)
         kinds = [kind] if kind else [Kind.VIDEO, Kind.IMAGE]
         found = {each: read_reply(raw, each).media for each in kinds}
@@ -300,20 +300,20 @@ class Runway(Provider):
             else:
                 return
 
-    async def _learn(self) -> int:
-        """Take over what the account says of itself; return for how many models it has limits."""
+    async def _update_account(self) -> int:
+        """Update balance and limits; return for how many models there are limits."""
         if self._setup_error is not None:
             raise self._setup_error
         asked = self._retrying.organization.with_streaming_response
-        async with provider_errors(self._vendor), asked.retrieve() as answer:
-            raw = await read_body(answer.http_response.aiter_bytes())
+        async with provider_errors(self._vendor), asked.retrieve() as response:
+            raw = await read_body(response.http_response.aiter_bytes())
         found = read_reply(raw, Kind.IMAGE)
         balance, tier = number(found.fact("creditBalance")), found.mapping("tier")
         if balance is None or tier is None:
             raise self._vendor.unreadable_response()
         models_of_tier = first_field(tier, ["models"])
         limits = models_of_tier if isinstance(models_of_tier, dict) else {}
-        if limits:  # else those that are known hold on
+        if limits:  # else the known ones stay
             self._offered = tuple(_limited(each, limits.get(each.model)) for each in self._offered)
         self.status = N_("{number} credits left").format(number=f"{int(balance):,}")
         self._balance = int(balance)
@@ -321,32 +321,32 @@ class Runway(Provider):
 
 
 def _limited(capability: Capability, limit: object) -> Capability:
-    """Return what a model can do within an account's limits."""
+    """Return a capability within the account's limits."""
     if not isinstance(limit, dict):
         return replace(capability, limit=1, per_day=None)
     at_once = number(first_field(limit, ["maxconcurrentgenerations"]))
     per_day = number(first_field(limit, ["maxdailygenerations"]))
     return replace(
         capability,
-        limit=UNLIMITED if at_once is None else int(min(at_once, _MOST)),
-        per_day=None if per_day is None else int(min(per_day, _MOST)),
+        limit=UNLIMITED if at_once is None else int(min(at_once, _LARGEST_LIMIT)),
+        per_day=None if per_day is None else int(min(per_day, _LARGEST_LIMIT)),
     )
 
 
 def _credits(task: Reply, name: str) -> float | None:
-    """Return what a task says of its cost; None where it says nothing."""
+    """Return the credits in a field of a task; None: there are none."""
     return number((task.mapping(name) or {}).get("credits"))
 
 
 def _kind(submission: Submission) -> Kind | None:
-    """Return what a task makes; None: only its id is known."""
+    """Return the kind that a task makes; None: only its id is known."""
     return submission.handle if isinstance(submission.handle, Kind) else None
 
 
-async def _as_far_as_it_came(answer: Any, call: Call) -> bytes:  # noqa: ANN401  # the SDK's
-    """Return the body of an answer, also where it breaks off: its id may have come."""
+async def _partial_body(response: Any, call: Call) -> bytes:  # noqa: ANN401  # the SDK's
+    """Return the body of a response, perhaps cut off, if it has the id of a task."""
     try:
-        return await read_body(answer.http_response.aiter_bytes(), call)
+        return await read_body(response.http_response.aiter_bytes(), call)
     except (httpx.RequestError, httpx.StreamError, ReplyTooLarge):
         if read_reply(call.reply or b"", Kind.VIDEO).id:
             return call.reply or b""

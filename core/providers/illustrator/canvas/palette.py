@@ -1,4 +1,4 @@
-"""Light and colour: what the hour, the season and the mood do to a picture."""
+"""Light and colour of a picture, by hour, weather and mood."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ COLOURS = {
 
 
 def light_for(scene: Scene, rng: np.random.Generator) -> Light:
-    """Return the light that the scene's hour, weather, moods and colours ask for."""
+    """Return the light of a scene's hour, weather, moods and colours."""
     hours = _HOURS[scene.time]
     sky, sun, key, shade, height, stars = hours[int(rng.integers(len(hours)))]
     light = Light(
@@ -139,7 +139,7 @@ def light_for(scene: Scene, rng: np.random.Generator) -> Light:
         light = replace(_graded(light, chroma=1.1, lightness=0.86), key=light.key * 1.15)
     if "neon" in scene.moods:
         light = _graded(light, chroma=1.3, lightness=0.8, tint="#a02be0", amount=0.3)
-    # A colour named with water is the water's, with a thing the thing's: the air takes a little.
+    # A colour in the prompt mainly tints the water or the subject where there is one.
     share = 0.12 if scene.setting in ("sea", "lake") or scene.subjects else 0.4
     for colour in scene.colours[:2]:
         light = _graded(light, tint=COLOURS[colour], amount=share / min(2, len(scene.colours)))
@@ -157,7 +157,7 @@ def _graded(
     tint: str = "",
     amount: float = 0.0,
 ) -> Light:
-    """Return the light re-graded in OKLab; a tint moves the hue, not the value."""
+    """Return the light graded in OKLab; a tint changes the hue, not the lightness."""
 
     def grade(colour: Array) -> Array:
         lab = to_oklab(colour)

@@ -1,4 +1,4 @@
-"""The stage: a picture is a stack of things that paint themselves, back to front."""
+"""The stage: a picture is a stack of painters, back to front."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Moment:
-    """One instant of a clip: its time in seconds and where the camera is."""
+    """One instant of a clip: its time and the position of the camera."""
 
     seconds: float
-    x: float = 0.0  # camera offset in pixels, felt in full by things at depth 1
+    x: float = 0.0  # camera offset in pixels, applied in full at depth 1
     y: float = 0.0
-    zoom: float = 0.0  # relative growth of things at depth 1
+    zoom: float = 0.0  # relative growth at depth 1
 
 
 @dataclass
 class Layer:
-    """A cut-out that the camera slides: premultiplied uint8 RGBA with its place on the stage."""
+    """A sprite on the stage that moves with the camera: premultiplied uint8 RGBA."""
 
     pixels: Array
     left: float = 0.0
@@ -39,7 +39,7 @@ class Layer:
     ripple: float = 0.0  # pixels by which rows shift, as a reflection does
     sway: float = 0.0  # pixels by which the top moves in the wind
     glow: bool = False  # adds light instead of covering
-    pulse: float = 0.0  # how much a glow breathes, 0..1
+    pulse: float = 0.0  # how much a glow pulsates, 0..1
 
     def paint(self, frame: Array, stage: Stage, moment: Moment) -> None:
         """Draw the layer on `frame` (uint8 RGB) as it stands at that moment."""
@@ -103,7 +103,7 @@ Painter = Callable[["Array", "Stage", Moment], None]
 
 @dataclass
 class Stage:
-    """A scene in the making: its measures, its light, and the painters added so far.
+    """A scene under construction: its dimensions, its light, and the painters added so far.
 
     The stage is larger than the frame by the margins, so that a camera can move on it.
     """
@@ -131,11 +131,11 @@ class Stage:
 
     @property
     def vanish(self) -> tuple[float, float]:
-        """Where parallel lines meet."""
+        """The vanishing point."""
         return self.width / 2, self.horizon
 
     def add(self, colour: Array, alpha: Array | None = None, **how: object) -> Layer:
-        """Add a layer of float `colour` (0..1) under `alpha`, trimmed to what can be seen."""
+        """Add a layer of float `colour` (0..1) with `alpha`, trimmed to its visible part."""
         rows, columns = colour.shape[:2]
         if alpha is None:
             alpha = np.ones((rows, columns), np.float32)

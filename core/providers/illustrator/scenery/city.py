@@ -1,4 +1,4 @@
-"""A city: rows of towers in the haze, windows, signs, and a wet street that mirrors them."""
+"""A city: rows of towers in haze, windows, signs, and a wet street that reflects them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SIGNS = ["#ff3da8", "#2ff3ff", "#a64bff", "#ffb02e", "#3dff9e", "#ff4a5e"]
 
 
 def add_city(stage: Stage) -> None:
-    """Add the skyline and the wet street or river before it."""
+    """Add the skyline and the wet street or river in front of it."""
     unit = stage.unit
     dark = stage.light.stars > 0.2 or stage.scene.weather in ("rain", "storm", "fog")
     lamps = 0.26 if dark else 0.2 if stage.scene.time in ("sunset", "dawn") else 0.06
@@ -36,7 +36,7 @@ def add_city(stage: Stage) -> None:
     tint = hex_colour("#2a3148" if wet else "#1f5570")
     add_water(stage, tint, rough=0.13 if wet else 0.2, clear=0.6 if wet else 0.5)
     if wet:
-        _add_kerbs(stage, unit)
+        _add_traffic(stage, unit)
 
 
 def _add_rank(stage: Stage, near: float, lamps: float, *, neon: bool, canyon: bool) -> None:
@@ -95,9 +95,15 @@ def _add_rank(stage: Stage, near: float, lamps: float, *, neon: bool, canyon: bo
     air = mix(light.haze, hex_colour("#ff4fc0"), 0.35) if neon else light.haze
     body[..., :3] += (air - body[..., :3]) * veil
     stage.add(body[..., :3], body[..., 3], depth=depth)
-    bloom = cv2.GaussianBlur(glow, (0, 0), unit * 0.004) * 0.6
+    _add_halo(stage, glow, depth, neon=neon)
+
+
+def _add_halo(stage: Stage, glow: Array, depth: float, *, neon: bool) -> None:
+    """Add the light that surrounds lit windows and signs."""
+    rows, columns = glow.shape[:2]
+    bloom = cv2.GaussianBlur(glow, (0, 0), stage.unit * 0.004) * 0.6
     wide = cv2.resize(glow, None, fx=0.125, fy=0.125, interpolation=cv2.INTER_AREA)
-    wide = cv2.GaussianBlur(wide, (0, 0), unit * 0.004) * (1.2 if neon else 0.55)
+    wide = cv2.GaussianBlur(wide, (0, 0), stage.unit * 0.004) * (1.2 if neon else 0.55)
     bloom += cv2.resize(wide, (columns, rows), interpolation=cv2.INTER_LINEAR)
     power = np.clip(bloom.max(-1), 0, 1)
     halo = stage.add(bloom / np.maximum(power, 1e-3)[..., None], power, depth=depth, glow=True)
@@ -108,7 +114,7 @@ def _tower(
     stage: Stage, body: Array, glow: Array, x: int, width: int, tall: int, code: str, haze: float,
     near: float, lamps: float,
 ) -> None:  # fmt: skip
-    """Draw one tower with set-backs, a lit flank and a grid of windows."""
+    """Draw one tower with setbacks, a lit side and a grid of windows."""
     rng, light = stage.rng, stage.light
     rows, columns = body.shape[:2]
     lit, dark = (mix(light.surface(hex_colour(code), a), light.haze, haze) for a in (0.9, 0.15))
@@ -120,8 +126,6 @@ def _tower(
         if crown < 0.8
         else [(0.0, 0.78), (0.12, 0.91), (0.27, 1.0)]
     )
-    lamp_inks = [hex_colour(lamp_code) for lamp_code in _LAMPS]
-    dimmed = [mix(lamp_ink, light.haze, haze * 0.6) for lamp_ink in lamp_inks]
     pitch = max(3.0, stage.unit * (0.0065 + 0.009 * near))
     for inset, share in reversed(steps):
         x0, x1 = round(x + width * inset), round(x + width * (1 - inset))
@@ -137,18 +141,7 @@ def _tower(
         body[y0:, a:b, 3] = 1
         if x1 - x0 < 5 * pitch * 0.6:
             continue
-        for y in np.arange(y0 + pitch * 1.2, rows - pitch, pitch * 1.35):
-            floor_on = rng.random() < 0.12
-            for wx in np.arange(x0 + pitch * 0.8, x1 - pitch, pitch):
-                if rng.random() > (0.85 * lamps * 2 if floor_on else lamps):
-                    continue
-                box = (
-                    slice(round(y), round(y + pitch * 0.72)),
-                    slice(max(0, round(wx)), max(0, round(wx + pitch * 0.58))),
-                )
-                kind, level = int(rng.integers(4)), rng.uniform(0.55, 1.0)
-                body[box[0], box[1], :3] = dimmed[kind] * level
-                glow[box[0], box[1]] += lamp_inks[kind] * (level * 0.55 * (1 - haze))
+        _light_windows(stage, body, glow, (x0, x1, y0), pitch, haze, lamps)
     if crown > 0.6:
         top = rows - tall
         mast = (
@@ -168,8 +161,30 @@ def _tower(
         )
 
 
+def _light_windows(
+    stage: Stage, body: Array, glow: Array, face: tuple[int, int, int], pitch: float, haze: float,
+    lamps: float,
+) -> None:  # fmt: skip
+    """Light a share of `lamps` of the windows of a face: its left, right and top in pixels."""
+    rng, (x0, x1, y0) = stage.rng, face
+    inks = [hex_colour(code) for code in _LAMPS]
+    dimmed = [mix(ink, stage.light.haze, haze * 0.6) for ink in inks]
+    for y in np.arange(y0 + pitch * 1.2, len(body) - pitch, pitch * 1.35):
+        floor_on = rng.random() < 0.12
+        for x in np.arange(x0 + pitch * 0.8, x1 - pitch, pitch):
+            if rng.random() > (0.85 * lamps * 2 if floor_on else lamps):
+                continue
+            box = (
+                slice(round(y), round(y + pitch * 0.72)),
+                slice(max(0, round(x)), max(0, round(x + pitch * 0.58))),
+            )
+            kind, level = int(rng.integers(4)), rng.uniform(0.55, 1.0)
+            body[box[0], box[1], :3] = dimmed[kind] * level
+            glow[box[0], box[1]] += inks[kind] * (level * 0.55 * (1 - haze))
+
+
 def _sign(stage: Stage, body: Array, glow: Array, x: int, y: int, near: float) -> None:
-    """Draw a neon sign of strokes in a frame; the strokes are no script."""
+    """Draw a framed neon sign of strokes that spell nothing."""
     rng, unit = stage.rng, stage.unit
     wide = max(5, round(unit * rng.uniform(0.02, 0.04) * (0.4 + near)))
     tone = hex_colour(_SIGNS[int(rng.integers(len(_SIGNS)))])
@@ -197,8 +212,8 @@ def _sign(stage: Stage, body: Array, glow: Array, x: int, y: int, near: float) -
                 cv2.line(canvas, ends[0], ends[1], ink, stroke, cv2.LINE_8)
 
 
-def _add_kerbs(stage: Stage, unit: float) -> None:
-    """Add the lights of cars that come and go along the street."""
+def _add_traffic(stage: Stage, unit: float) -> None:
+    """Add the lights of cars that drive along the street."""
     rng = stage.rng
     lanes = [(-1, "#fff1cf"), (1, "#ff3b30")]
     cars = [

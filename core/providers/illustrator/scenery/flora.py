@@ -1,4 +1,4 @@
-"""What grows: conifers, leafy trees, palms, cacti, grass and flowers."""
+"""Plants: conifers, leafy trees, palms, cacti, grass and flowers."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def conifer(stage: Stage, size: float, haze: float) -> Array:
 
 
 def add_wood(stage: Stage, land: Land, count: int, height: float, haze: float) -> Layer:
-    """Add a wood of conifers on the land, `height` units high and hazier with distance."""
+    """Add a conifer wood on the land, `height` units high and hazier with distance."""
     rng = stage.rng
     spots = land.spots(rng, count)
     levels = [min(0.92, haze + step * (1 - haze) * 0.22) for step in (2, 1, 0)]
@@ -133,7 +133,7 @@ def leafy_tree(stage: Stage, size: float, haze: float = 0.0) -> Array:
 
 
 def _branches(stage: Stage, pen: Pen, bark: list[Array]) -> list[tuple[float, float, float]]:
-    """Draw a tree's branches; return where leaves grow: (x, y, radius)."""
+    """Draw a tree's branches and return the places of its leaves: (x, y, radius)."""
     rng, side = stage.rng, stage.side
     tips: list[tuple[float, float, float]] = []
 
@@ -273,7 +273,7 @@ def _flower(
 
 
 def add_flower_field(stage: Stage, land: Land, count: int) -> None:
-    """Add drifts of flowers on the land, dabs that shrink with distance."""
+    """Add patches of flowers on the land: dabs that shrink with distance."""
     rng, unit = stage.rng, stage.unit
     inks = [
         [ink(stage.light.surface(hex_colour(code), lit)) for lit in (0.3, 0.65, 0.95)]
@@ -284,7 +284,7 @@ def add_flower_field(stage: Stage, land: Land, count: int) -> None:
     for x, y, scale in land.spots(rng, count):
         u, v = x / unit, y / unit
         if math.sin(u * 5 + v * 17 + phase[0]) + math.sin(u * 11 + phase[1]) < -0.2:
-            continue  # between the drifts
+            continue  # between the patches
         patch = math.sin(u * 3 + v * 9 + phase[2]) > 0
         tones = inks[int(patch if rng.random() < 0.8 else not patch)]
         wide = max(1.2, scale * rng.uniform(0.008, 0.016))
@@ -300,6 +300,6 @@ def add_flower_field(stage: Stage, land: Land, count: int) -> None:
 
 
 def _two(rng: np.random.Generator, season: str) -> list[str]:
-    """Return two colours of the season's flowers: more look like confetti."""
+    """Return two colours of the season's flowers; more would look like confetti."""
     codes = _FLOWERS[season]
     return [codes[i % len(codes)] for i in rng.permutation(max(2, len(codes)))[:2]]

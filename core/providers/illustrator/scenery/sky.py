@@ -1,4 +1,4 @@
-"""Everything above the horizon that is not solid: light, stars, clouds, aurora, nebula."""
+"""The sky: gradient, sun and moon, stars, clouds, aurora, nebula."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 
 def add_sky(stage: Stage, *, disc: bool = True) -> None:
-    """Add the opaque backdrop: the hour's gradient, the glow of sun or moon, the disc itself."""
+    """Add the opaque backdrop: the hour's gradient, the glow of sun or moon, and its disc."""
     light, (sun_x, sun_y) = stage.light, stage.sun
     rows, columns = stage.height, stage.width
     y = np.arange(rows, dtype=np.float32)[:, None]
     x = np.arange(columns, dtype=np.float32)[None]
     far = np.hypot(x - sun_x, (y - sun_y) * 1.15) / stage.unit
-    # The bands of a low sun bend round it: nearer to it, colours of the horizon reach higher.
+    # Around a low sun the colours of the horizon reach higher.
     height = y / stage.horizon + (0.16 * np.exp(-far * 2.2) if light.height < 0.4 else 0)
     drift = fractal(stage.rng, (256, 256), (40, 160), 4)
     height = height + 0.02 * cv2.resize(drift, (columns, rows), interpolation=cv2.INTER_CUBIC)
@@ -65,7 +65,7 @@ def _disc(stage: Stage, colour: Array, *, night: bool) -> Array:
 
 
 def _stars(stage: Stage) -> Array:
-    """Return the fixed stars and the milky way as light to add."""
+    """Return fixed stars and the Milky Way as light to add."""
     rng, rows, columns = stage.rng, stage.height, stage.width
     field = np.zeros((rows, columns, 3), np.float32)
     x = np.arange(columns, dtype=np.float32)[None] / stage.unit
@@ -89,7 +89,7 @@ def _stars(stage: Stage) -> Array:
 
 
 def _twinkle(stage: Stage) -> Painter:
-    """Return a painter of the bright stars that twinkle and, once in a while, one that falls."""
+    """Return a painter of bright, twinkling stars and of one shooting star."""
     rng = stage.rng
     count = round(34 * stage.light.stars)
     place = rng.random((count, 2)) * (stage.width, stage.horizon * 0.75)
@@ -137,7 +137,7 @@ def _glint(half: int) -> Array:
 
 
 def add_high_clouds(stage: Stage, cover: float, *, streaks: bool) -> None:
-    """Add a cloud deck in perspective: `cover` 0..1 of the sky, torn into `streaks` or heaped."""
+    """Add a cloud deck in perspective over `cover` (0..1) of the sky, in `streaks` or heaps."""
     rng, light = stage.rng, stage.light
     rows, columns = round(stage.horizon * 0.98), round(stage.width * 1.12)
     tile = fractal(rng, (512, 512), (60, 190) if streaks else 110, 6, 0.55)
@@ -163,11 +163,7 @@ def add_high_clouds(stage: Stage, cover: float, *, streaks: bool) -> None:
     if light.stars > 0.6:
         bright, dark = mix(light.sky[-1], light.sun, 0.18), light.sky[1]
     colour = gradient([dark, mix(dark, bright, 0.55), bright], lit)
-    fade = (
-        smoothstep(1.0, 0.72, y / stage.horizon)
-        if False
-        else 1 - smoothstep(0.78, 1.0, y / stage.horizon)
-    )
+    fade = 1 - smoothstep(0.78, 1.0, y / stage.horizon)
     top = 0.55 + 0.45 * smoothstep(0.0, 0.5, y / stage.horizon)
     alpha = alpha * fade * top * (0.75 if streaks else 0.92)
     stage.add(
@@ -177,7 +173,7 @@ def add_high_clouds(stage: Stage, cover: float, *, streaks: bool) -> None:
 
 
 def add_cumulus(stage: Stage, count: int, size: float) -> None:
-    """Add heaped clouds along the sky, modelled as lit spheres roughened by noise."""
+    """Add `count` cumulus clouds, modelled as lit spheres roughened by noise."""
     rng, light = stage.rng, stage.light
     noise = fractal(rng, (512, 512), 90, 6, 0.6)
     low = light.height < 0.4
@@ -238,7 +234,7 @@ def _heap(
 
 
 def add_aurora(stage: Stage) -> None:
-    """Add curtains of northern light that wave slowly."""
+    """Add slowly waving curtains of northern lights."""
     rng, rows, columns = stage.rng, round(stage.horizon), stage.width
     y = np.arange(rows, dtype=np.float32)[:, None]
     x = np.arange(columns, dtype=np.float32)[None]
@@ -267,7 +263,7 @@ def add_aurora(stage: Stage) -> None:
 
 
 def add_nebula(stage: Stage) -> None:
-    """Add the deep sky: coloured gas, dark dust and stars, on an opaque backdrop."""
+    """Add deep space, opaque: coloured gas, dark dust and stars."""
     rng, light = stage.rng, stage.light
     rows, columns = stage.height, stage.width
     gas = fractal(rng, (512, 512), 170, 7, 0.55)

@@ -1,4 +1,4 @@
-"""Land in perspective: height fields seen from a camera, lit, shadowed and fading in haze."""
+"""Land in perspective: height fields seen from a camera, lit, shadowed and hazy with distance."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _GROUNDS = {
 
 @dataclass
 class Land:
-    """A layer of land and where things may stand on it."""
+    """A layer of land, and where subjects can stand on it."""
 
     layer: Layer
     rows: Array  # screen row of each slice (slice, column), nearest first
@@ -74,8 +74,8 @@ class Land:
 def _height(kind: str, variant: int) -> Array:
     """Return a tile of heights 0..1: peaks, hills, dunes, mesas, cliffs, craters or a plain.
 
-    Tiles are kept for the life of the process: a picture shifts and turns one, which is a
-    hundred times cheaper than growing its own.
+    Tiles are cached for the life of the process: a picture shifts and mirrors one, which is a
+    hundred times faster than computing its own.
     """
     rng = np.random.default_rng([variant, len(kind), ord(kind[0])])
     shape = (_TILE, _TILE)
@@ -116,13 +116,13 @@ def _height(kind: str, variant: int) -> Array:
 
 @cache
 def _texture(name: str) -> Array:
-    """Return a tile of 'grain' (fine) or 'patch' (coarse) noise, kept for the process."""
+    """Return a cached tile of 'grain' (fine) or 'patch' (coarse) noise."""
     cell, gain = (24, 0.7) if name == "grain" else (200, 0.5)
     return fractal(np.random.default_rng(len(name)), (_TILE, _TILE), cell, 5, gain)
 
 
 def tones(value: Array, count: int, softness: float = 0.3) -> Array:
-    """Return `value` (0..1) gathered into `count` tones with soft steps, as gouache is laid."""
+    """Quantize `value` (0..1) into `count` tones with soft steps, as in gouache."""
     scaled = np.clip(value, 0, 1) * (count - 1)
     whole = np.floor(scaled)
     steps: Array = whole + smoothstep(0.5 - softness, 0.5 + softness, scaled - whole)
@@ -130,7 +130,7 @@ def tones(value: Array, count: int, softness: float = 0.3) -> Array:
 
 
 class Strip(NamedTuple):
-    """A strip of land; lengths are in units of the camera's height above the ground."""
+    """A strip of land; lengths in units of the camera's height above the ground."""
 
     form: str  # of its height field
     ground: str  # of its colours
@@ -153,14 +153,17 @@ def add_land(
     shape: Array | None = None,
     shore: Array | None = None,
 ) -> Land:
-    """Add a strip of land.
+    """Add a strip of land. Where it meets water, parts below height 0 are not drawn.
 
-    `snow_line` is the height, 0..1, from which snow lies. `shape` (one factor per column, 0..1)
-    lowers the land where a view should stay open. `shore` (one per column) is the distance at
-    which it sinks into the water; distances then count from the foot of the picture, which is 1.
-    What lies below height 0 is not drawn where the strip meets water.
+    Args:
+        stage: where to.
+        strip: its form and colours.
+        snow_line: height, 0..1, above which snow lies; None: no snow.
+        shape: a factor 0..1 for each column that lowers the land to keep a view open.
+        shore: for each column the distance at which the land sinks into the water; distances are
+            then relative to the foot of the picture, which is 1.
     """
-    kind, ground, near, far, amplitude, base, scale, haze, depth, mist, rise = strip
+    kind, ground, near, far, amplitude, base, scale, haze, depth, mist, _ = strip
     island = shore is not None or kind == "cliffs"
     rng, rows, columns = stage.rng, stage.height, stage.width
     tile = _height(kind, int(rng.integers(2)))
@@ -178,12 +181,7 @@ def add_land(
     u = across[None] * distance[:, None] * scale + offset[0]
     v = distance[:, None] * scale + offset[1]
     height = base + amplitude * sample(tile, u, v) * (1.0 if shape is None else shape[None])
-    if rise:
-        climb = smoothstep(0.0, rise, np.linspace(0, 1, _SLICES, dtype=np.float32))
-        height = base + (height - base) * (0.08 + 0.92 * climb[:, None])
-    if shore is not None:
-        sink = smoothstep(0.62, 1.0, distance[:, None] / shore[None])
-        height = height - (height - base + 0.02) * sink - 0.06 * sink
+    height = _shaped(height, strip, distance, shore)
     screen = (stage.horizon + (1 - height) * focal / distance[:, None]).astype(np.float32)
     edge = np.minimum.accumulate(screen, 0)  # the skyline of all that is nearer
     visible = (screen <= edge + 0.5) & (screen < rows) & (screen > 0)
@@ -197,12 +195,7 @@ def add_land(
     )
 
     if island:
-        level = sample(
-            height.astype(np.float32), np.arange(columns)[None], np.minimum(at, _SLICES - 1.01)
-        )
-        foam = 0.6 * (1 - smoothstep(0.006, 0.016, level))[..., None]
-        colour += (stage.light.surface(np.full(3, 0.95, np.float32), 0.6) - colour) * foam
-        solid *= smoothstep(0.0, 0.006, level)
+        _add_surf(stage, height, at, colour, solid)
     air = haze * (1 + 0.4 * (1 - haze) * far_part)
     if mist:
         below = np.clip((y - edge[-1][None]) / np.float32(stage.unit * 0.16), 0, 1)
@@ -219,11 +212,33 @@ def add_land(
     return Land(layer, screen, visible, distance, focal)
 
 
-def _resolve(stage: Stage, screen: Array, edge: Array) -> tuple[int, Array, Array]:
-    """Return which slice shows where, on rows sampled twice as finely as the stage's.
+def _shaped(height: Array, strip: Strip, distance: Array, shore: Array | None) -> Array:
+    """Return heights that climb from the near edge of a strip and sink at its shore."""
+    base = strip.base
+    if strip.rise:
+        climb = smoothstep(0.0, strip.rise, np.linspace(0, 1, _SLICES, dtype=np.float32))
+        height = base + (height - base) * (0.08 + 0.92 * climb[:, None])
+    if shore is not None:
+        sink = smoothstep(0.62, 1.0, distance[:, None] / shore[None])
+        height = height - (height - base + 0.02) * sink - 0.06 * sink
+    return height
 
-    That is: the stage's row at which the answer starts, then per fine row and column 1 or 0 for
-    land or none, and the slice, as a float between the two that the row lies between.
+
+def _add_surf(stage: Stage, height: Array, at: Array, colour: Array, solid: Array) -> None:
+    """Draw foam on the waterline and leave out what is below it; changes `colour` and `solid`."""
+    columns = np.arange(colour.shape[1])[None]
+    level = sample(height.astype(np.float32), columns, np.minimum(at, _SLICES - 1.01))
+    foam = 0.6 * (1 - smoothstep(0.006, 0.016, level))[..., None]
+    colour += (stage.light.surface(np.full(3, 0.95, np.float32), 0.6) - colour) * foam
+    solid *= smoothstep(0.0, 0.006, level)
+
+
+def _resolve(stage: Stage, screen: Array, edge: Array) -> tuple[int, Array, Array]:
+    """Return which slice is visible where, on rows sampled twice as finely as the stage's.
+
+    Returns:
+        the stage's row at which the following start; for each fine row and column 1 for land or 0;
+        likewise the slice, interpolated between two.
     """
     rows, columns = stage.height, screen.shape[1]
     # Only the rows that show: from the skyline to a skirt under the nearest slice.
@@ -246,7 +261,7 @@ def _resolve(stage: Stage, screen: Array, edge: Array) -> tuple[int, Array, Arra
 def _painted(
     stage: Stage, tile: Array, ground: str, relief: float, snow_line: float | None
 ) -> Array:
-    """Return the tile's colours: ground by height, snow where it can lie, light and shade."""
+    """Return the tile's colours: ground by height, snow, light and shade."""
     light = stage.light
     gx = cv2.Sobel(tile, cv2.CV_32F, 1, 0, scale=0.125 * relief)
     gz = cv2.Sobel(tile, cv2.CV_32F, 0, 1, scale=0.125 * relief)
@@ -272,9 +287,9 @@ def _painted(
 
 
 def _shadow(height: Array, tan: float, side: int) -> Array:
-    """Return 1 where the light reaches the land and 0 in cast shadow; light from `side`."""
+    """Return 1 where light from `side` reaches the land and 0 in cast shadow."""
     lifted = height[:, ::-1] if side > 0 else height
-    # A point is in shadow when something towards the light stands above the ray to it.
+    # A point is in shadow where land towards the light rises above the ray to it.
     slope = np.arange(lifted.shape[1], dtype=np.float32) * tan
     crest = np.maximum.accumulate(lifted + slope[None], 1)
     open_ = 1 - smoothstep(0.5, 6.0, crest - lifted - slope[None])

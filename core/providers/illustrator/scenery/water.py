@@ -1,4 +1,4 @@
-"""Water: a moving mirror of all that stands behind it."""
+"""Water: a moving reflection of the scene behind it."""
 
 from __future__ import annotations
 
@@ -16,10 +16,15 @@ if TYPE_CHECKING:
 
 
 def add_water(stage: Stage, tint: Array, *, rough: float, clear: float = 0.55) -> None:
-    """Add water from the horizon down: `rough` is the height of its waves, 0 a mirror, 1 a sea.
+    """Add water from the horizon down.
 
-    It mirrors what was added to the stage before it; things that stand in it are added after.
-    `clear` is how much of the mirror remains at the viewer's feet.
+    It reflects what was added to the stage before it; what stands in it is added afterwards.
+
+    Args:
+        stage: where to.
+        tint: colour of the water.
+        rough: height of the waves, from 0, a mirror, to 1, a rough sea.
+        clear: strength of the reflection, 0..1, at the foot of the picture.
     """
     painter = water(stage, tint, rough=rough, clear=clear)
     stage.painters.append(painter)
@@ -47,7 +52,7 @@ def water(stage: Stage, tint: Array, *, rough: float, clear: float) -> Painter:
         top = max(1, round(waterline))
         if top >= rows:
             return
-        # Waves are reckoned for every other column: they are wider than high.
+        # Waves are computed for every other column: they are wider than high.
         x = np.arange(0, columns, 2, dtype=np.float32)[None]
         down = np.arange(top, rows, dtype=np.float32)[:, None] - waterline + 1.5
         nearness = np.clip(down / (0.62 * unit), 0, 1.4)
@@ -55,11 +60,11 @@ def water(stage: Stage, tint: Array, *, rough: float, clear: float) -> Painter:
         slide = moment.x * (0.04 + 0.9 * nearness)
         across = (x - columns / 2 - slide) / (0.42 * unit) * away
         t = moment.seconds
-        fine = 1 + 1.6 * nearness  # or the ripples at our feet would look like clouds
+        fine = 1 + 1.6 * nearness  # else the ripples in the foreground would look like clouds
         big = sample(swell, across * fine * 190 + 11 * t, away * fine * 260 + 17 * t)
         small = sample(chop, across * fine * 330 - 13 * t, away * fine * 430 + 23 * t)
         slope = big * 0.6 + small * 0.55
-        # Waves tilt the mirror: near ones more, in pixels, far ones blur into each other.
+        # Waves tilt the reflection: near ones by more pixels, far ones blur into each other.
         lift = slope * ((0.10 + 0.55 * rough) * 0.55 * down)
         map_y = waterline - down * (0.86 - 0.12 * rough) - np.abs(lift) * 0.8 + lift * 0.4
         map_x = x + (big - small) * ((0.02 + 0.07 * rough) * down)

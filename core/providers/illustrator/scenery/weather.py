@@ -1,4 +1,4 @@
-"""What falls and drifts between us and the view: rain, snow, petals, fireflies, fog, lightning."""
+"""Weather in front of the scene: rain, snow, petals, fireflies, fog, lightning."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def add_rain(stage: Stage) -> None:
 
 
 def add_falling(stage: Stage, kind: str, count: int) -> None:
-    """Add 'snow', 'petals' or 'leaves' that sway as they fall, near ones larger and softer."""
+    """Add falling 'snow', 'petals' or 'leaves' that sway, near ones larger and softer."""
     rng = stage.rng
     inks = {
         "snow": ["#ffffff"],
@@ -112,7 +112,7 @@ def add_falling(stage: Stage, kind: str, count: int) -> None:
 
 
 def add_fireflies(stage: Stage, count: int) -> None:
-    """Add small warm lights that wander and glow in turn."""
+    """Add small warm lights that wander and pulsate."""
     rng = stage.rng
     place = np.stack(
         [
@@ -144,7 +144,7 @@ def add_fireflies(stage: Stage, count: int) -> None:
 
 
 def add_lightning(stage: Stage) -> None:
-    """Add one forked bolt; in a clip it strikes now and then and lights the sky."""
+    """Add a forked bolt of lightning; in a clip it strikes repeatedly."""
     rng = stage.rng
     bolts: list[list[tuple[float, float]]] = []
     start = (stage.width * (0.5 + 0.28 * stage.side), stage.horizon * 0.02)

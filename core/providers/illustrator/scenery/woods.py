@@ -1,4 +1,4 @@
-"""Inside a forest: trunks behind trunks in the haze, leaves above, light between."""
+"""Inside a forest: rows of trunks in haze, a leaf canopy, shafts of light."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 
 def add_forest(stage: Stage) -> Land:
-    """Add the forest and return its floor; firs on hills in some views, a leafy hall in others."""
+    """Add the forest, of firs or of leafy trees by season and view, and return its floor."""
     _add_glow(stage)
     if stage.scene.season == "winter" or (stage.view in (1, 4) and stage.scene.season == "summer"):
         return _firs(stage)
-    return _hall(stage)
+    return _leafy_forest(stage)
 
 
 def _floor(stage: Stage, depth: float) -> Land:
@@ -35,7 +35,7 @@ def _floor(stage: Stage, depth: float) -> Land:
 
 
 def _firs(stage: Stage) -> Land:
-    """Add ranks of firs that fade into the mist."""
+    """Add rows of firs that fade into mist."""
     rng, unit = stage.rng, stage.unit
     foggy = stage.scene.weather in ("fog", "rain", "snow")
     for rank in range(5):
@@ -48,7 +48,7 @@ def _firs(stage: Stage) -> Land:
         step = tall * (0.2 + 0.22 * near)
         swell = rng.uniform(0, math.tau)
         for x in np.arange(-0.2 * unit, stage.width + 0.2 * unit, step):
-            # The nearest rank parts in the middle to let the eye through.
+            # The nearest rows leave a gap in the middle for the view.
             if rank >= 3 and abs(x - stage.width * (0.5 - 0.08 * stage.side)) < unit * (
                 0.1 + 0.2 * near
             ):
@@ -73,8 +73,8 @@ def _firs(stage: Stage) -> Land:
     return _floor(stage, 0.6)
 
 
-def _hall(stage: Stage) -> Land:
-    """Add a hall of trunks under a roof of leaves."""
+def _leafy_forest(stage: Stage) -> Land:
+    """Add rows of trunks under a leaf canopy."""
     rng, unit = stage.rng, stage.unit
     floor = None
     foggy = stage.scene.weather == "fog"
@@ -120,7 +120,7 @@ def _hall(stage: Stage) -> Land:
 
 
 def _trunk(stage: Stage, sheet: Array, x: float, foot: float, width: float, haze: float) -> None:
-    """Draw a trunk that runs out of the top of the picture, at twice the stage's scale."""
+    """Draw a trunk that leaves the picture at the top, at twice the stage's scale."""
     rng = stage.rng
     top, lean = -0.05 * stage.height, rng.normal(0, 0.025) * foot
     t = np.linspace(0, 1, 14)
@@ -150,7 +150,7 @@ def _trunk(stage: Stage, sheet: Array, x: float, foot: float, width: float, haze
 
 
 def _leaves(stage: Stage, sheet: Array, haze: float, near: float) -> None:
-    """Dab the roof of leaves along the top, fuller at the sides of near ranks."""
+    """Draw the leaf canopy along the top, denser at the sides of near rows."""
     rng, unit, light = stage.rng, stage.unit, stage.light
     codes = LEAVES[stage.scene.season if stage.scene.season != "winter" else "autumn"]
     if (
@@ -190,7 +190,7 @@ def _leaves(stage: Stage, sheet: Array, haze: float, near: float) -> None:
 
 
 def _add_glow(stage: Stage) -> None:
-    """Add the bright air that stands between the trees."""
+    """Add the bright haze between the trees."""
     y = np.arange(stage.height, dtype=np.float32)[:, None]
     x = np.arange(stage.width, dtype=np.float32)[None]
     far = np.hypot(x - stage.sun[0], (y - stage.horizon * 0.75) * 1.2) / stage.unit
@@ -204,7 +204,7 @@ def _add_glow(stage: Stage) -> None:
 
 
 def _add_rays(stage: Stage) -> None:
-    """Add shafts of light that fall from the sun's side."""
+    """Add shafts of light from the side of the sun."""
     if stage.scene.weather in ("rain", "storm", "snow"):
         return
     rows, columns = stage.height, stage.width

@@ -1,4 +1,4 @@
-"""The settings that a scene can have: which land, water and growth each is built of."""
+"""One builder for each setting of a scene: the land, water and plants that it consists of."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ _WATERY = {"green", "emerald", "teal", "turquoise", "cyan", "blue", "azure", "in
 def _land(
     stage: Stage, name: str, *, shape: Array | None = None, shore: Array | None = None
 ) -> Land:
-    """Add one of the strips, under snow in winter."""
+    """Add one of `_STRIPS`, snow-covered in winter."""
     strip = _STRIPS[name]
     winter = stage.scene.season == "winter"
     if winter and strip.ground in ("grass", "forest", "sand"):
@@ -66,14 +66,14 @@ def _land(
 
 
 def _water(stage: Stage, code: str, *, rough: float, clear: float) -> None:
-    """Add water, in the prompt's colour if that suits water."""
+    """Add water, in the prompt's colour where water can have it."""
     named = [name for name in stage.scene.colours if name in _WATERY]
     tint = mix(hex_colour(code), hex_colour(COLOURS[named[0]]), 0.75) if named else hex_colour(code)
     add_water(stage, tint, rough=rough, clear=clear - 0.15 * bool(named))
 
 
 def _backdrop(stage: Stage) -> None:
-    """Add the sky, with the clouds that the weather and the view call for."""
+    """Add the sky, with clouds by weather and view."""
     scene, rng = stage.scene, stage.rng
     add_sky(stage)
     fair = scene.weather == "clear" and scene.time != "night"
@@ -96,7 +96,7 @@ def _backdrop(stage: Stage) -> None:
 
 
 def _foreground(stage: Stage, flowers: int) -> None:
-    """Add the grass at our feet and, in some views, a fir that frames the picture."""
+    """Add the grass in the foreground and, in some views, firs that frame the picture."""
     if stage.scene.setting in ("mountains", "lake") and stage.view in (1, 3):
         for shift, size in ((0.43, 0.95), (0.53, 0.72)):
             tall = stage.unit * size * stage.rng.uniform(0.85, 1.1)
@@ -255,7 +255,7 @@ def _space(stage: Stage) -> None:
         place.place(stage, craft, stage.focus, foot, depth=0.4, bob=bob)
 
 
-SETTINGS: dict[str, Callable[[Stage], None]] = {
+SCENE_BUILDERS: dict[str, Callable[[Stage], None]] = {
     "mountains": _mountains,
     "lake": _lake,
     "sea": _sea,
