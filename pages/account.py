@@ -1,4 +1,4 @@
-"""Account: who the user is here, how that is proved, where they are logged in, and leaving."""
+"""Account: profile, passphrase, login sessions, and deletion."""
 
 import streamlit as st
 

@@ -1,4 +1,4 @@
-"""Activity: who logged in, who looked at what, and what was made."""
+"""Activity: logins, views and jobs."""
 
 import streamlit as st
 

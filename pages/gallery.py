@@ -1,4 +1,4 @@
-"""Everything that a user has made, to be searched, looked at, picked and used again."""
+"""Gallery: a user's finished items, to search, view, mark and reuse."""
 
 from dataclasses import replace
 
@@ -13,7 +13,7 @@ from core.web.resources import studio
 
 
 def main() -> None:
-    """Draw one's own gallery, or for an admin the one that the address names."""
+    """Draw the user's own gallery, or for an admin the one that the address names."""
     user, query = tab_session.require_user(), st.query_params.to_dict()
     right = permissions.to_gallery(studio().store, user, query.get("user", ""))
     owner, own = right.owner, right.via == Via.OWN

@@ -1,4 +1,4 @@
-"""One job: what is being made, and then what was made."""
+"""One job: its progress, and then its items."""
 
 import streamlit as st
 
@@ -11,7 +11,7 @@ from core.web.resources import studio
 
 
 def main() -> None:
-    """Draw the job that the address names, where the user may see it."""
+    """Draw the job that the address names, if the user may view it."""
     user, job_id = tab_session.require_user(), st.query_params.get("id", "")
     found = permissions.to_job(studio().store, studio().identity, user, job_id)
     if found is None:

@@ -1,4 +1,4 @@
-"""Notifications: what is on its way, what was sent, what was not, and how the user is told."""
+"""Notifications: what is due, sent or failed, and the user's preferences."""
 
 import streamlit as st
 
@@ -13,21 +13,21 @@ from core.web.resources import studio
 
 
 def carry_out(user: User, asked: str) -> None:
-    """Do what a row's button asks for."""
+    """Carry out the action of a row's button."""
     try:
-        told = notices.carry_out(studio().store, user, asked, tab_session.zone_name(user))
+        message = notices.carry_out(studio().store, user, asked, tab_session.zone_name(user))
     except InvalidInput as error:
-        told = str(error)
+        message = str(error)
     except DatabaseError:
-        told = database_unavailable_text()
-    if told:
-        st.session_state["told"] = told
+        message = database_unavailable_text()
+    if message:
+        st.session_state["told"] = message
 
 
 def live(user: User) -> None:
-    """Draw the rows as they stand; as a fragment, this runs again while something is due."""
-    if told := st.session_state.pop("told", None):
-        st.toast(told, duration="long")
+    """Draw the rows; as a fragment, this runs again while something is due."""
+    if message := st.session_state.pop("told", None):
+        st.toast(message, duration="long")
     with tab_session.handle_database_errors():
         store = studio().store
         shown = notices.overview(store, user, tab_session.view(user))
@@ -35,7 +35,7 @@ def live(user: User) -> None:
             mark_read(store, user.id)  # the page shows all of them
         if st.session_state.get("notices_pace") != shown["pace"]:
             st.session_state["notices_pace"] = shown["pace"]
-            st.rerun()  # how often the fragment runs again is decided by the page
+            st.rerun()  # the page decides how often the fragment runs
         frontend.notifications(shown, lambda asked: carry_out(user, asked))
 
 

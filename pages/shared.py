@@ -1,4 +1,4 @@
-"""A job that somebody shares with whoever has the link: to look at, and nothing else."""
+"""A shared job, for everybody with the link, to view only."""
 
 import streamlit as st
 
@@ -10,7 +10,7 @@ from core.web.resources import studio
 
 
 def main() -> None:
-    """Draw the job that the link leads to, for as long as it does."""
+    """Draw the job of the link while the link works."""
     user, key = tab_session.user_id(), st.query_params.get("key", "")
     found = permissions.to_shared(studio().store, studio().identity, user, key)
     share = permissions.held_share(studio().store, studio().identity, key)
