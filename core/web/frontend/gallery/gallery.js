@@ -1,22 +1,52 @@
-import { Filters } from "./filters.js";
-import { Grid } from "./grid.js";
-import { Compare, MOST_COMPARED } from "../item/compare.js";
+// @ts-check
+/** @import { Language } from "../kit/component.js" */
+/** @import { Item, LibraryPage, Query } from "../types" */
+/** The gallery: everything that a user has made, to be searched, looked at, picked and used again. */
+import { Compare } from "../item/compare.js";
+import { isAbort, sentence } from "../item/library_client.js";
 import { Tiles } from "../item/tile.js";
 import { visit } from "../kit/address.js";
 import { component, JOB_ENDED } from "../kit/component.js";
-import { el, iconButton, isTyping, setText } from "../kit/dom.js";
+import { el, iconButton, isTyping, setText, showText } from "../kit/dom.js";
 import { _, language, ngettext } from "../kit/i18n.js";
-import { icon, petals } from "../kit/icons.js";
+import { icon } from "../kit/icons.js";
+import { Filters } from "./filters.js";
+import { Grid } from "./grid.js";
+import { Place } from "./place.js";
+import { SelectionBar } from "./selection_bar.js";
 
-const PAGE = 60;
+const PAGE = 60; // items that are fetched at once
 const MOST_BACK = 1_200; // items that are fetched to come back to one
-const QUERY = ["kind", "q", "provider", "model", "ratio", "from", "to", "favourite", "rating", "collection", "job", "bin", "sort", "user"];
+const QUERY_NAMES = [
+  ...["kind", "q", "provider", "model", "ratio", "from", "to", "favourite", "rating", "collection"],
+  ...["job", "bin", "sort", "user"],
+];
 
-export default component(["kit/dialogs.css", "item/lightbox.css", "item/tile.css", "item/compare.css", "gallery/gallery.css"], (root, data) => new Gallery(root, data));
+/** @typedef {Language & LibraryPage & { owned: boolean, binDays: number, note?: string }} Data from `core.web.library.page` */
 
-class Gallery {
+export default component(
+  [
+    ...["kit/dialogs.css", "item/lightbox.css", "item/tile.css", "item/compare.css"],
+    ...["gallery/filters.css", "gallery/gallery.css"],
+  ],
+  (root, /** @type {Data} */ data) => new Gallery(root, data),
+);
+
+export class Gallery {
+  /**
+   * @param {ShadowRoot} parent
+   * @param {Data} data
+   */
   constructor(parent, data) {
     this.data = data;
+    this.query = queryOf(location.search);
+    this.count = 0;
+    /** @type {string | null} */
+    this.next = null; // where the next page begins
+    this.loading = false;
+    this.running = new AbortController();
+    /** @type {(() => void) | null} */
+    this.tryAgain = null; // what failed
     this.tiles = new Tiles({
       jobs: true,
       go: (address) => this.leave(address),
@@ -29,51 +59,73 @@ class Gallery {
       inBin: () => Boolean(this.query.bin),
       selectable: () => this.data.owned,
     });
-    this.library = this.tiles.library;
-    this.grid = new Grid(this.tiles, { selected: (ids) => this.bar.show(ids.size) });
-    this.compare = new Compare(this.tiles);
+    this.library = this.tiles.actions.library;
+    this.root = el("div", { className: "ff gallery", "data-testid": "gallery" });
+    this.grid = new Grid(this.tiles, (ids) => this.bar.show(ids.size));
+    this.compare = new Compare();
     this.bar = new SelectionBar(this);
     this.filters = new Filters((changes) => this.look(changes));
-    this.build(parent);
+    this.note = el("p", { className: "note", "data-testid": "note", hidden: true });
+    this.found = el("p", { className: "said", role: "status", "data-testid": "found" });
+    const refresh = { hidden: true, on: { click: () => this.refresh() } };
+    this.fresh = el("button", { type: "button", className: "button slim fresh", ...refresh });
+    const picking = () => this.setPicking(!this.grid.picking);
+    this.pick = iconButton("select", _("Select"), picking, { className: "tool", "aria-pressed": false });
+    this.binCount = el("span", { className: "count" });
+    const toBin = () => this.look({ bin: this.query.bin ? "" : "1" });
+    this.toBin = iconButton("bin", _("Bin"), toBin, { className: "tool", "aria-pressed": false });
+    this.toBin.append(this.binCount);
+    this.place = new Place(this);
+    this.trouble = el("p", { className: "trouble", role: "alert" });
+    this.again = el("button", { type: "button", className: "button", on: { click: () => this.retry() } });
+    this.failure = el("div", { className: "failure", hidden: true }, this.trouble, this.again);
+    const more = { text: _("Show more"), hidden: true, on: { click: () => this.more() } };
+    this.showMore = el("button", { type: "button", className: "button more", ...more });
+    const scroller = scrollerOf(parent);
+    this.scroller = scroller ?? window;
+    this.build(parent, scroller);
     this.listen();
-    this.query = queryOf(location.search);
     this.filters.show(this.query);
     this.take(data);
     this.facets();
     this.comeBack(history.state?.gallery);
   }
 
-  build(parent) {
+  /**
+   * @param {ShadowRoot} parent
+   * @param {Element | null} scroller
+   */
+  build(parent, scroller) {
     const { filters } = this;
-    this.note = el("p", { className: "note", "data-testid": "note", hidden: true });
-    this.said = el("p", { className: "said", role: "status", "data-testid": "found" });
-    this.fresh = el("button", { type: "button", className: "button slim fresh", hidden: true, on: { click: () => { this.load(); this.facets(); } } });
-    this.pick = iconButton("select", _("Select"), () => this.setPicking(!this.grid.picking), { className: "tool", "aria-pressed": false });
-    this.toBin = el("button", { type: "button", className: "icon-button tool", "aria-pressed": false, title: _("Bin"), "aria-label": _("Bin"), on: { click: () => this.look({ bin: this.query.bin ? "" : "1" }) } }, icon("bin"), el("span", { className: "count" }));
-    this.place = el("div", { className: "place", hidden: true });
-    this.trouble = el("p", { className: "trouble", role: "alert" });
-    this.again = el("button", { type: "button", className: "button", text: _("Try again"), on: { click: () => this.tryAgain() } });
-    this.failure = el("div", { className: "failure", hidden: true }, this.trouble, this.again);
-    this.empty = el("div", { className: "empty", hidden: true });
-    this.button = el("button", { type: "button", className: "button more", text: _("Show more"), hidden: true, on: { click: () => this.more() } });
-    this.end = el("div", { className: "end" });
-    this.head = el("div", { className: "head", role: "search", "aria-label": _("Gallery") },
+    const head = el(
+      "div",
+      { className: "head", role: "search", "aria-label": _("Gallery") },
       el("div", { className: "find" }, icon("search"), filters.search),
       filters.kinds,
-      el("div", { className: "tools" }, filters.open, filters.sort, this.pick, this.toBin));
-    this.root = el("div", { className: "ff gallery", "data-testid": "gallery" },
-      this.note, this.head, filters.panel, filters.chips, this.place, this.said, this.fresh, this.grid.node, this.empty, this.failure, this.button, this.end,
-      this.bar.node, this.compare.node, ...this.tiles.nodes);
+      el("div", { className: "tools" }, filters.open, filters.sort, this.pick, this.toBin),
+    );
+    const end = el("div", { className: "end" });
+    this.root.append(this.note, head, filters.panel, filters.chips, this.place.node, this.found, this.fresh);
+    this.root.append(this.grid.node, this.place.empty, this.failure, this.showMore, end);
+    this.root.append(this.bar.node, this.compare.node, ...this.tiles.nodes);
     parent.append(this.root);
-    const scroller = scrollerOf(parent);
-    this.scroller = scroller ?? window;
     this.grid.watch(scroller);
-    new IntersectionObserver(([entry]) => { if (entry.isIntersecting && !this.failed) this.more(); }, { root: scroller, rootMargin: "1200px 0px" }).observe(this.end);
+    const near = new IntersectionObserver(
+      ([entry]) => {
+        if (entry?.isIntersecting && !this.tryAgain) this.more();
+      },
+      { root: scroller, rootMargin: "1200px 0px" },
+    );
+    near.observe(end);
   }
 
   listen() {
+    /** @type {(target: EventTarget, type: string, act: (event: Event) => void) => void} */
     const whileShown = (target, type, act) => {
-      const listener = (event) => (this.root.isConnected ? act(event) : target.removeEventListener(type, listener));
+      const listener = (/** @type {Event} */ event) => {
+        if (this.root.isConnected) act(event);
+        else target.removeEventListener(type, listener);
+      };
       target.addEventListener(type, listener);
     };
     whileShown(window, "popstate", () => {
@@ -81,33 +133,46 @@ class Gallery {
     });
     whileShown(window, JOB_ENDED, () => this.lookForNew());
     whileShown(document, "visibilitychange", () => this.lookForNew());
-    whileShown(document, "keydown", (event) => {
-      const at = event.composedPath()[0];
-      if (event.key !== "/" || event.ctrlKey || event.metaKey || at.isContentEditable || isTyping(at) || this.root.querySelector("dialog:modal")) return;
-      event.preventDefault();
-      this.filters.search.focus();
-      this.filters.search.select();
-    });
+    whileShown(document, "keydown", (event) => this.key(/** @type {KeyboardEvent} */ (event)));
     // Streamlit's own shortcuts are not for somebody who types in here.
-    for (const type of ["keydown", "keyup", "keypress"]) this.root.addEventListener(type, (event) => { if (isTyping(event.target)) event.stopPropagation(); });
+    for (const type of ["keydown", "keyup", "keypress"])
+      this.root.addEventListener(type, (event) => {
+        if (isTyping(event.target)) event.stopPropagation();
+      });
   }
 
+  /** @param {KeyboardEvent} event of anywhere on the page: a slash leads to the search */
+  key(event) {
+    const target = event.composedPath()[0];
+    const edited = target instanceof HTMLElement && (target.isContentEditable || isTyping(target));
+    if (event.key !== "/" || event.ctrlKey || event.metaKey || edited) return;
+    if (this.root.querySelector("dialog:modal")) return;
+    event.preventDefault();
+    this.filters.search.focus();
+    this.filters.search.select();
+  }
+
+  /** @param {Data} data */
   update(data) {
     this.data = data;
-    this.note.hidden = !data.note;
-    setText(this.note, data.note ?? "");
+    showText(this.note, data.note);
   }
 
-  /** Look for something else: the address says what, so that it can be gone back to, and sent. */
+  /**
+   * Look for something else: the address says what, so that it can be gone back to, and sent.
+   * @param {Query} changes
+   */
   look(changes) {
-    const query = { ...this.query, ...changes };
-    for (const name of Object.keys(query)) if (!query[name]) delete query[name];
+    /** @type {Record<string, string>} */
+    const query = {};
+    for (const [name, value] of Object.entries({ ...this.query, ...changes })) if (value) query[name] = value;
     const typing = Object.keys(changes).join() === "q" && this.query.q && query.q; // letter by letter is one step back
     const address = `${location.pathname}?${new URLSearchParams(query)}`.replace(/\?$/, "");
     history[typing ? "replaceState" : "pushState"](history.state, "", address);
     this.go(query);
   }
 
+  /** @param {Query} query */
   go(query) {
     const other = Boolean(query.bin) !== Boolean(this.query.bin);
     this.query = query;
@@ -117,7 +182,10 @@ class Gallery {
     if (other) this.facets();
   }
 
-  /** Go to another page; coming back from there leads to the same item. */
+  /**
+   * Go to another page; coming back from there leads to the same item.
+   * @param {string} address
+   */
   leave(address) {
     const { lightbox } = this.tiles;
     const item = lightbox.node.open ? lightbox.item : this.grid.current?.item;
@@ -125,48 +193,59 @@ class Gallery {
     visit(address);
   }
 
+  /** @param {string | undefined} id of the item */
   async comeBack(id) {
     const item = () => this.grid.items.find((each) => each.id === id);
     while (id && !item() && this.grid.items.length < MOST_BACK && (await this.more()));
-    if (id && item()) this.grid.focus(item()).scrollIntoView({ block: "center" });
+    const found = item();
+    if (found) this.grid.focus(found)?.scrollIntoView({ block: "center" });
   }
 
   /** Say that something was finished meanwhile; what is on the screen stays where it is. */
   async lookForNew() {
     const { query } = this;
     if (document.hidden || this.loading || query.bin) return;
-    const { total } = await this.library.items({ ...query, limit: 1 }).catch(() => ({ total: 0 }));
+    const { total = 0 } = await this.library.items({ ...query, limit: "1" }).catch(() => ({ total: 0 }));
     const count = total - this.count;
     if (query !== this.query || this.loading) return;
     this.fresh.hidden = count < 1;
     setText(this.fresh, ngettext("Show {count} new item", "Show {count} new items", count));
   }
 
+  refresh() {
+    this.load();
+    this.facets();
+  }
+
   /** Fetch from the start. */
   async load() {
-    this.running?.abort();
-    const running = (this.running = new AbortController());
-    this.failed = null;
+    this.running.abort();
+    const running = new AbortController();
+    this.running = running;
+    this.tryAgain = null;
     this.failure.hidden = true;
-    this.grid.node.setAttribute("aria-busy", true);
+    this.grid.node.setAttribute("aria-busy", "true");
     this.loading = true;
     try {
-      const found = await this.library.items({ ...this.query, limit: PAGE }, running.signal);
+      const found = await this.library.items({ ...this.query, limit: String(PAGE) }, running.signal);
       if (running === this.running) this.take(found);
     } catch (error) {
-      if (running === this.running && error.name !== "AbortError") {
-        this.fail(error, () => this.load());
-        this.said.after(this.failure); // what is below was looked for before
+      if (running === this.running && !isAbort(error)) {
+        this.fail(sentence(error), () => this.load());
+        this.found.after(this.failure); // what is below was looked for before
       }
     } finally {
       if (running === this.running) {
         this.loading = false;
-        this.grid.node.setAttribute("aria-busy", false);
+        this.grid.node.setAttribute("aria-busy", "false");
       }
     }
   }
 
-  /** Show a first page. */
+  /**
+   * Show a first page.
+   * @param {LibraryPage} page
+   */
   take({ items, next, total, trouble }) {
     this.next = next;
     this.count = total ?? items.length;
@@ -174,64 +253,79 @@ class Gallery {
     this.grid.set(items);
     this.showPlace();
     this.showCount();
-    if (trouble) this.fail(new Error(trouble), () => this.filters.clear(), _("Clear all filters"));
+    if (trouble) this.fail(trouble, () => this.filters.clear(), _("Clear all filters"));
   }
 
   /** Fetch the next page; returns whether there was one. */
   async more() {
     if (!this.next || this.loading || !this.grid.node.isConnected) return false;
     this.loading = true;
-    const running = (this.running = new AbortController());
-    this.button.disabled = true;
+    const running = new AbortController();
+    this.running = running;
+    this.showMore.disabled = true;
     try {
-      const { items, next } = await this.library.items({ ...this.query, after: this.next, limit: PAGE }, running.signal);
+      const query = { ...this.query, after: this.next, limit: String(PAGE) };
+      const { items, next } = await this.library.items(query, running.signal);
       this.next = next;
-      this.failed = null;
+      this.tryAgain = null;
       this.failure.hidden = true;
       this.grid.append(items);
       this.showCount();
       return items.length > 0;
     } catch (error) {
-      if (error.name !== "AbortError") {
-        this.fail(error, () => this.more());
-        this.button.before(this.failure);
+      if (!isAbort(error)) {
+        this.fail(sentence(error), () => this.more());
+        this.showMore.before(this.failure);
       }
       return false;
     } finally {
       if (running === this.running) this.loading = false;
-      this.button.disabled = false;
+      this.showMore.disabled = false;
     }
   }
 
-  fail(error, again, text = _("Try again")) {
-    this.failed = again;
-    setText(this.trouble, error.message);
+  /**
+   * @param {string} why
+   * @param {() => void} again what the button does
+   * @param {string} text what it says
+   */
+  fail(why, again, text = _("Try again")) {
+    this.tryAgain = again;
+    setText(this.trouble, why);
     setText(this.again, text);
     this.failure.hidden = false;
-    this.empty.hidden = true;
+    this.place.empty.hidden = true;
   }
 
-  tryAgain() {
-    const { failed } = this;
-    this.failed = null;
-    failed?.();
+  retry() {
+    const again = this.tryAgain;
+    this.tryAgain = null;
+    again?.();
   }
 
+  /**
+   * @param {Item[]} items
+   * @param {string[]} leaving
+   */
   changed(items, leaving) {
     const before = this.grid.items.length;
     this.grid.changed(items, leaving);
     this.count -= before - this.grid.items.length;
-    if (leaving.length) {
-      this.showCount();
-      this.facets();
-      if (this.grid.items.length < PAGE / 2) this.more();
-    }
+    if (!leaving.length) return;
+    this.showCount();
+    this.facets();
+    if (this.grid.items.length < PAGE / 2) this.more();
   }
 
-  /** Items are back from the bin; `order` are the ids that were here before they went. */
+  /**
+   * Items are back from the bin.
+   * @param {Item[]} items
+   * @param {string[]} order the ids that were here before they went
+   */
   restored(items, order) {
     if (this.query.bin) return;
-    if (this.grid.items.length && !this.grid.items.some((each) => order.includes(each.id))) return; // something else is looked for
+    const shown = this.grid.items;
+    if (shown.length && !shown.some((each) => order.includes(each.id))) return; // something else is looked for
     this.grid.putBack(items, order);
     this.count += items.length;
     this.showCount();
@@ -242,139 +336,65 @@ class Gallery {
     const { count, query, grid } = this;
     const none = !grid.items.length && !this.next;
     const total = count.toLocaleString(language());
-    const texts = {
-      image: () => ngettext("{total} image", "{total} images", count, { total }),
-      video: () => ngettext("{total} video", "{total} videos", count, { total }),
-    };
-    const all = () => ngettext("{total} item", "{total} items", count, { total });
-    setText(this.said, none ? "" : (texts[query.kind] ?? all)());
-    this.button.hidden = !this.next;
-    this.empty.hidden = !none;
+    let words = ngettext("{total} item", "{total} items", count, { total });
+    if (query.kind === "image") words = ngettext("{total} image", "{total} images", count, { total });
+    if (query.kind === "video") words = ngettext("{total} video", "{total} videos", count, { total });
+    setText(this.found, none ? "" : words);
+    this.showMore.hidden = !this.next;
     grid.node.hidden = !grid.items.length;
-    if (none) this.teach();
+    this.place.showEmpty(none);
   }
 
-  /** Say why nothing is here, and what to do about it. */
-  teach() {
-    const { query } = this;
-    const [title, text, act, run] = this.filters.narrow
-      ? [_("Nothing found"), _("Nothing of yours fits all of this. Take a filter away, or look for another word."), _("Clear all filters"), () => this.filters.clear()]
-      : query.bin
-        ? [_("The bin is empty"), _("What you delete stays here for a while before it is gone for good."), _("Back to the gallery"), () => this.look({ bin: "" })]
-        : [_("Your gallery is empty"), _("Every image and video that you make will hang here."), _("Create something"), () => visit("/")];
-    this.empty.replaceChildren(petals(56), el("h2", { text: title }), el("p", { text }), el("button", { type: "button", className: "button primary", text: act, on: { click: run } }));
-  }
-
-  /** Say where one is, beyond the whole gallery: in the bin, in a collection. */
   showPlace() {
-    const { query } = this;
-    const { collection } = query;
-    this.root.classList.toggle("in-bin", Boolean(query.bin));
-    this.toBin.setAttribute("aria-pressed", Boolean(query.bin));
+    const { bin } = this.query;
+    this.root.classList.toggle("in-bin", Boolean(bin));
+    this.toBin.setAttribute("aria-pressed", String(Boolean(bin)));
     this.toBin.hidden = !this.data.owned;
     this.pick.hidden = !this.data.owned;
-    this.place.hidden = !(query.bin || (collection && this.data.owned));
-    if (query.bin) {
-      this.place.replaceChildren(el("h2", { text: _("Bin") }),
-        el("p", { text: ngettext("What lies here is removed for good after {count} day.", "What lies here is removed for good after {count} days.", this.data.binDays) }),
-        el("button", { type: "button", className: "button slim", text: _("Back to the gallery"), on: { click: () => this.look({ bin: "" }) } }));
-    } else if (collection) {
-      const rename = el("button", { type: "button", className: "button slim", text: _("Rename"), on: { click: () => this.rename(collection, rename) } });
-      const drop = el("button", { type: "button", className: "button slim", text: _("Delete collection"), on: { click: () => this.dropCollection(collection, drop) } });
-      this.place.replaceChildren(el("h2", { dir: "auto", text: collection }), rename, drop);
-    }
-  }
-
-  rename(collection, opener) {
-    this.tiles.naming.open({ title: _("Rename the collection"), yes: _("Rename"), value: collection }, opener, (name) => this.collection({ name: collection, rename: name }, name));
-  }
-
-  dropCollection(collection, opener) {
-    this.tiles.question.open({
-      title: _("Delete the collection “{name}”?", { name: collection }),
-      text: _("Its images and videos stay in the gallery."),
-      yes: _("Delete collection"),
-      no: _("Keep"),
-    }, opener, () => this.collection({ name: collection, delete: true }, ""));
-  }
-
-  async collection(change, becomes) {
-    try {
-      await this.library.collections(change);
-    } catch (error) {
-      this.tiles.snack.say(error.message);
-      return;
-    }
-    this.tiles.asked = null;
-    this.look({ collection: becomes });
-    this.facets();
+    this.place.show();
   }
 
   async facets() {
     const { user, bin } = this.query;
     try {
       const found = await this.library.facets({ user, bin });
-      setText(this.toBin.querySelector(".count"), found.counts.bin ? found.counts.bin.toLocaleString(language()) : "");
+      setText(this.binCount, found.counts.bin ? found.counts.bin.toLocaleString(language()) : "");
       this.filters.offer(found);
-    } catch {} // the page works without the numbers; what fails for good is said where it is asked for
+    } catch {
+      // the page works without the numbers; what fails for good is said where it is asked for
+    }
   }
 
+  /** @param {boolean} on whether a click selects */
   setPicking(on) {
     this.grid.picking = on;
-    this.pick.setAttribute("aria-pressed", on);
+    this.pick.setAttribute("aria-pressed", String(on));
     this.root.classList.toggle("picking", on);
     if (!on) this.grid.choose([]);
     this.bar.show(this.grid.chosen.size);
   }
 }
 
-/** What can be done with everything that is selected. */
-class SelectionBar {
-  constructor(gallery) {
-    this.gallery = gallery;
-    const { tiles } = gallery;
-    const picked = () => gallery.grid.picked;
-    const act = (name, text, run) => el("button", { type: "button", className: "button slim", title: text, "aria-label": text, on: { click: run } }, icon(name), el("span", { className: "text", text }));
-    this.words = el("span", { className: "words", role: "status" });
-    this.all = el("button", { type: "button", className: "plain", text: _("Select all"), on: { click: () => gallery.grid.choose(gallery.grid.items.map((each) => each.id)) } });
-    this.compareButton = act("compare", _("Compare"), () => gallery.compare.open(picked(), this.compareButton));
-    this.collect = act("collection", _("Add to a collection"), () => tiles.collect(picked(), this.collect));
-    this.usual = [
-      act("download", _("Download"), () => gallery.library.download(picked().map((each) => each.id), (sentence) => tiles.snack.say(sentence))),
-      act("heart", _("Favourite"), () => tiles.mark(picked(), { favourite: picked().some((each) => !each.favourite) })),
-      this.collect,
-      this.compareButton,
-      act("bin", _("Move to the bin"), () => tiles.bin(picked())),
-    ];
-    const remove = act("bin", _("Remove for good"), () => tiles.remove(picked(), remove));
-    this.binned = [act("restore", _("Restore"), () => tiles.restore(picked())), remove];
-    this.node = el("div", { className: "selection", role: "toolbar", "aria-label": _("Selected items"), hidden: true },
-      this.words, this.all, el("div", { className: "acts" }, ...this.usual, ...this.binned),
-      iconButton("close", _("Clear the selection"), () => gallery.setPicking(false)));
-  }
-
-  show(count) {
-    const { query, grid } = this.gallery;
-    this.node.hidden = !count && !grid.picking;
-    this.gallery.root?.classList.toggle("selecting", count > 0);
-    setText(this.words, count ? ngettext("{count} selected", "{count} selected", count) : _("Select what you want to use"));
-    for (const button of this.usual) button.hidden = Boolean(query?.bin);
-    for (const button of this.binned) button.hidden = !query?.bin;
-    for (const button of [...this.usual, ...this.binned]) button.disabled = !count;
-    this.compareButton.disabled = count < 2 || count > MOST_COMPARED;
-  }
-}
-
-/** What a page's address asks for. */
+/**
+ * What a page's address asks for.
+ * @param {string} search
+ * @returns {Query}
+ */
 function queryOf(search) {
   const given = new URLSearchParams(search);
-  return Object.fromEntries(QUERY.filter((name) => given.get(name)).map((name) => [name, given.get(name)]));
+  return Object.fromEntries(QUERY_NAMES.map((name) => [name, given.get(name) ?? ""]).filter(([, value]) => value));
 }
 
-/** What scrolls around a node; null: the window. */
+/**
+ * What scrolls around a node; null: the window.
+ * @param {Node} node
+ */
 function scrollerOf(node) {
-  for (let each = node; each; each = each.parentNode ?? each.host) {
+  /** @type {Node | null} */
+  let each = node;
+  while (each) {
     if (each instanceof Element && /auto|scroll/.test(getComputedStyle(each).overflowY)) return each;
+    each = each.parentNode ?? (each instanceof ShadowRoot ? each.host : null);
   }
   return null;
 }

@@ -1,35 +1,61 @@
-import { Bell } from "./bell.js";
+// @ts-check
+/** @import { Language } from "../kit/component.js" */
+/** The top of every page: the wordmark, the way around, the bell, who is logged in, log out. */
 import { at, inLanguage, visit } from "../kit/address.js";
 import { component } from "../kit/component.js";
-import { el, link, setText } from "../kit/dom.js";
+import { el, link, setText, showText } from "../kit/dom.js";
 import { _ } from "../kit/i18n.js";
 import { petals } from "../kit/icons.js";
+import { Bell } from "./bell.js";
 
-let bell; // the only one of this tab: a header that is drawn anew takes it over
+/**
+ * The only one of this tab: a header that is drawn anew takes it over.
+ * @type {Bell | undefined}
+ */
+let bell;
 
-export default component(["header/bell.css", "header/header.css"], (root, data) => new Header(root, data.menu));
+/**
+ * What `core.web.frontend.header` gives: who is logged in, the path of the page, and those of the menu.
+ * @typedef {Language & { user: string, current: string, menu: [path: string, title: string][] }} Data
+ */
+
+export default component(
+  ["header/bell.css", "header/header.css"],
+  (root, /** @type {Data} */ { menu }) => new Header(root, menu),
+);
 
 class Header {
+  /**
+   * @param {ShadowRoot} parent
+   * @param {Data["menu"]} menu
+   */
   constructor(parent, menu) {
     this.trouble = el("p", { className: "trouble", role: "alert", hidden: true });
-    this.leave = el("button", { type: "button", className: "button", text: _("Log out"), on: { click: () => this.logOut() } });
-    this.user = link("/account", () => visit("/account"), { className: "account", "data-testid": "user" });
-    this.places = menu.map(([path, text]) => link(path, () => visit(path), { text }));
+    const logOut = { text: _("Log out"), on: { click: () => this.logOut() } };
+    this.leave = el("button", { type: "button", className: "button", ...logOut });
+    const account = { className: "account", "data-testid": "user" };
+    this.user = link("/account", () => visit("/account"), account);
+    this.pages = menu.map(([path, text]) => link(path, () => visit(path), { text }));
     this.who = el("div", { className: "who" }, this.user, this.leave);
-    this.root = el("header", { className: "ff header" },
-      link("/", () => visit("/"), { className: "mark", "aria-label": _("Fivefold, to the start") }, petals(34), "Fivefold"),
-      el("nav", { "aria-label": _("Pages") }, ...this.places),
+    const mark = { className: "mark", "aria-label": _("Fivefold, to the start") };
+    this.root = el(
+      "header",
+      { className: "ff header" },
+      link("/", () => visit("/"), mark, petals(34), "Fivefold"),
+      el("nav", { "aria-label": _("Pages") }, ...this.pages),
       this.who,
-      this.trouble);
+      this.trouble,
+    );
     parent.append(this.root);
   }
 
+  /** @param {Data} data */
   update(data) {
     setText(this.user, data.user);
     this.user.title = _("Your account: {user}", { user: data.user });
-    for (const place of [...this.places, this.user]) {
-      if (place.getAttribute("href") === data.current) place.setAttribute("aria-current", "page");
-      else place.removeAttribute("aria-current");
+    for (const page of [...this.pages, this.user]) {
+      if (page.getAttribute("href") === at(data.current)) page.setAttribute("aria-current", "page");
+      else page.removeAttribute("aria-current");
     }
     bell ??= new Bell();
     if (bell.node.parentElement !== this.who) this.who.prepend(bell.node);
@@ -40,13 +66,15 @@ class Header {
     this.leave.disabled = true;
     try {
       const answer = await fetch(inLanguage("/auth/logout"), { method: "POST" });
-      const said = await answer.json();
-      if (answer.ok) return window.location.assign(at(said.next));
-      this.trouble.textContent = said.detail;
+      const found = await answer.json();
+      if (answer.ok) {
+        location.assign(at(found.next));
+        return;
+      }
+      showText(this.trouble, found.detail);
     } catch {
-      this.trouble.textContent = _("Logging out did not work. Is Fivefold still running?");
+      showText(this.trouble, _("Logging out did not work. Is Fivefold still running?"));
     }
-    this.trouble.hidden = false;
     this.leave.disabled = false;
   }
 }

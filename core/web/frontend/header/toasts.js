@@ -1,13 +1,22 @@
+// @ts-check
+/** @import { Notice } from "../types" */
+/** What has just come, at the bottom of the window for a while. */
 import { el, keepFocus, link } from "../kit/dom.js";
 import { _ } from "../kit/i18n.js";
 import { icon } from "../kit/icons.js";
 
-const TOASTS = 3; // more at once are one
+const MOST = 3; // more at once are one
 export const ALL_NOTICES = "/notifications";
-export const MANY = "many";
+/** The id of the toast that stands for several notices. */
+export const SEVERAL = "several";
 
-/** What has just come, at the bottom of the window for a while. */
+/** @typedef {Pick<Notice, "id" | "title" | "text" | "href"> & { failed?: boolean }} Toast */
+
 export class Toasts {
+  /**
+   * @param {(href: string) => void} open leads to the page of a toast
+   * @param {() => HTMLElement} rest gets the focus of one that goes
+   */
   constructor(open, rest) {
     this.open = open;
     this.rest = rest;
@@ -19,34 +28,55 @@ export class Toasts {
     if (!this.node.matches(":popover-open")) this.node.showPopover();
   }
 
-  tell(news) {
-    const many = { id: MANY, title: _("Several new notifications"), text: _("The page “Notifications” has all of them."), href: ALL_NOTICES };
-    (news.length > TOASTS ? [many] : news).forEach((each) => this.add(each));
+  /** @param {Notice[]} news */
+  announce(news) {
+    const title = _("Several new notifications");
+    const several = { id: SEVERAL, title, text: _("The page “Notifications” has all of them."), href: ALL_NOTICES };
+    for (const each of news.length > MOST ? [several] : news) this.add(each);
   }
 
-  add(notice) {
+  /** @param {Toast} toast */
+  add(toast) {
     const leave = () => keepFocus(this.node, () => node.remove(), this.rest);
-    const close = el("button", { type: "button", className: "plain close", title: _("Close"), "aria-label": _("Close"), on: { click: leave } }, icon("close"));
-    const node = el("div", { className: "toast", "data-testid": "toast" },
-      link(notice.href, () => { node.remove(); this.open(notice); }, {}, icon(notice.failed ? "alert" : "bell"), words(notice)),
-      close);
-    node.dataset.id = notice.id;
-    node.classList.toggle("failed", Boolean(notice.failed));
+    const label = { title: _("Close"), "aria-label": _("Close"), on: { click: leave } };
+    const close = el("button", { type: "button", className: "plain close", ...label }, icon("close"));
+    const open = () => {
+      node.remove();
+      this.open(toast.href);
+    };
+    const way = link(toast.href, open, {}, icon(toast.failed ? "alert" : "bell"), words(toast));
+    const props = { "data-testid": "toast", "data-id": toast.id };
+    const node = el("div", { className: toast.failed ? "toast failed" : "toast", ...props }, way, close);
     // The style sheet lets it linger, and pauses that under the mouse and while it has the focus.
-    node.addEventListener("animationend", ({ animationName }) => { if (animationName === "linger") leave(); });
+    node.addEventListener("animationend", ({ animationName }) => {
+      if (animationName === "linger") leave();
+    });
     this.node.append(node);
   }
 
-  /** Take all away but those of these notices. */
+  /**
+   * Take all away but those of these notices.
+   * @param {string[]} ids
+   */
   keep(ids) {
-    const gone = [...this.node.children].filter((node) => !ids.includes(node.dataset.id));
-    keepFocus(this.node, () => gone.forEach((node) => node.remove()), this.rest);
+    const all = /** @type {HTMLElement[]} */ ([...this.node.children]);
+    const gone = all.filter((node) => !ids.includes(node.dataset.id ?? ""));
+    const remove = () => {
+      for (const node of gone) node.remove();
+    };
+    keepFocus(this.node, remove, this.rest);
   }
 }
 
+/**
+ * The words of a toast and of a line of the bell.
+ * @param {Pick<Notice, "title" | "text">} notice
+ * @param {Node[]} more
+ */
 export function words({ title, text }, ...more) {
-  return el("span", { className: "words" },
+  const lines = [
     el("span", { className: "title", dir: "auto", text: title }),
     el("span", { className: "text", dir: "auto", text }),
-    ...more);
+  ];
+  return el("span", { className: "words" }, ...lines, ...more);
 }

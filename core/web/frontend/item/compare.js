@@ -1,32 +1,46 @@
+// @ts-check
+/** @import { Item } from "../types" */
+/** Two to four items side by side: zoomed and panned together, clips running as one. */
+import { at } from "../kit/address.js";
+import { closeButton, Dialog } from "../kit/dialogs.js";
+import { el, find, iconButton, keepFocus, reconcile, setText } from "../kit/dom.js";
+import { _, ngettext } from "../kit/i18n.js";
 import { Player } from "./player.js";
 import { Zoom } from "./zoom.js";
-import { closeButton, Dialog } from "../kit/dialogs.js";
-import { el, iconButton, keepFocus, reconcile, setText } from "../kit/dom.js";
-import { _, ngettext } from "../kit/i18n.js";
 
 export const MOST_COMPARED = 4;
+const TITLE_CHARACTERS = 300;
 
-/** Two to four items side by side: zoomed and panned together, clips running as one. */
 export class Compare extends Dialog {
-  constructor(tiles) {
-    const panes = el("div", { className: "panes" });
-    const player = new Player();
-    const words = el("span", { className: "words" });
-    const top = el("div", { className: "top" }, words);
-    super({ className: "lightbox compare", "aria-label": _("Compare"), tabIndex: -1 }, el("div", { className: "main" }, top, panes, player.node));
-    Object.assign(this, { tiles, panes, player, words });
+  constructor() {
+    const main = el("div", { className: "main" });
+    super({ className: "lightbox compare", "aria-label": _("Compare"), tabIndex: -1 }, main);
+    /** @type {Item[]} */
+    this.items = [];
+    this.panes = el("div", { className: "panes" });
+    this.player = new Player();
+    this.words = el("span", { className: "words" });
     this.zoom = new Zoom({
-      targets: () => [...panes.querySelectorAll(".media")],
-      zoomed: (scale) => panes.classList.toggle("zoomed", scale > 1),
+      targets: () => [.../** @type {NodeListOf<HTMLElement>} */ (this.panes.querySelectorAll(".media"))],
+      zoomed: (scale) => this.panes.classList.toggle("zoomed", scale > 1),
     });
-    top.append(
+    const top = el(
+      "div",
+      { className: "top" },
+      this.words,
       iconButton("minus", _("Zoom out"), () => this.zoomBy(0.7)),
       iconButton("plus", _("Zoom in"), () => this.zoomBy(1.4)),
-      closeButton(() => this.node));
-    player.ended = () => player.start(); // again from the start, all together
+      closeButton(() => this.node),
+    );
+    main.append(top, this.panes, this.player.node);
+    this.player.ended = () => this.player.start(); // again from the start, all together
     this.node.addEventListener("keydown", (event) => this.key(event));
   }
 
+  /**
+   * @param {Item[]} items
+   * @param {HTMLElement} opener
+   */
   open(items, opener) {
     this.items = items.slice(0, MOST_COMPARED);
     this.show(opener);
@@ -34,16 +48,25 @@ export class Compare extends Dialog {
     this.node.focus();
   }
 
+  /** @override */
   closed() {
     this.player.attach([]);
-    for (const clip of this.panes.querySelectorAll("video")) { clip.removeAttribute("src"); clip.load(); }
+    for (const clip of this.panes.querySelectorAll("video")) {
+      clip.removeAttribute("src");
+      clip.load();
+    }
     this.panes.replaceChildren();
     super.closed();
   }
 
   draw() {
-    reconcile(this.panes, this.items, (item) => this.pane(item), () => {});
-    this.panes.dataset.count = this.items.length;
+    reconcile(
+      this.panes,
+      this.items,
+      (item) => this.pane(item),
+      () => {},
+    );
+    this.panes.dataset.count = String(this.items.length);
     setText(this.words, ngettext("Comparing {count} item", "Comparing {count} items", this.items.length));
     this.zoom.reset();
     this.player.attach([...this.panes.querySelectorAll("video")]);
@@ -51,34 +74,42 @@ export class Compare extends Dialog {
     this.player.start();
   }
 
+  /** @param {Item} item */
   pane(item) {
-    const media = item.kind === "video"
-      ? el("video", { className: "media", src: item.original, poster: item.poster, preload: "auto", playsInline: true, "aria-label": item.alt })
-      : el("img", { className: "media", src: item.original, alt: item.alt, draggable: false });
-    if (item.kind === "image") {
-      media.style.background = `center / contain no-repeat url("${item.preview}")`;
-      media.addEventListener("load", () => { media.style.background = ""; });
-    }
-    const area = el("div", { className: "area" }, media);
+    const area = el("div", { className: "area" }, item.kind === "video" ? video(item) : image(item));
     this.zoom.watch(area);
-    const words = [item.name, item.model, item.facts].filter(Boolean).join(" · ");
-    return el("figure", { className: "pane" }, area,
-      el("figcaption", {},
-        el("div", { className: "caption" }, el("span", { className: "prompt", dir: "auto", text: item.prompt, title: item.prompt.slice(0, 300) }), el("span", { className: "facts-line", text: words })),
-        iconButton("close", _("Leave out {name}", { name: item.name }), () => this.leaveOut(item))));
+    const facts = [item.name, item.model, item.facts].filter(Boolean).join(" · ");
+    const title = item.prompt.slice(0, TITLE_CHARACTERS);
+    const caption = el(
+      "div",
+      { className: "caption" },
+      el("span", { className: "prompt", dir: "auto", text: item.prompt, title }),
+      el("span", { className: "facts-line", text: facts }),
+    );
+    const leaveOut = iconButton("close", _("Leave out {name}", { name: item.name }), () => this.leaveOut(item));
+    return el("figure", { className: "pane" }, area, el("figcaption", {}, caption, leaveOut));
   }
 
+  /** @param {Item} item */
   leaveOut(item) {
     this.items = this.items.filter((each) => each.id !== item.id);
-    if (this.items.length < 2) { this.node.close(); return; }
-    keepFocus(this.panes, () => this.draw(), () => this.node);
+    if (this.items.length < 2) this.node.close();
+    else
+      keepFocus(
+        this.panes,
+        () => this.draw(),
+        () => this.node,
+      );
   }
 
+  /** @param {number} factor */
   zoomBy(factor) {
-    this.zoom.by(factor, this.panes.querySelector(".area"));
+    this.zoom.by(factor, find(this.panes, ".area"));
   }
 
+  /** @param {KeyboardEvent} event */
   key(event) {
+    /** @type {Record<string, () => void>} */
     const acts = {
       " ": () => this.player.toggle(),
       ",": () => this.player.step(-1),
@@ -88,9 +119,27 @@ export class Compare extends Dialog {
       "-": () => this.zoomBy(0.7),
     };
     event.stopPropagation();
-    if (event.ctrlKey || event.metaKey || !Object.hasOwn(acts, event.key)) return;
-    if (event.key === " " && event.target.closest("button")?.matches(":focus-visible")) return;
+    const act = Object.hasOwn(acts, event.key) ? acts[event.key] : undefined;
+    if (event.ctrlKey || event.metaKey || !act) return;
+    const button = event.target instanceof Element && event.target.closest("button");
+    if (event.key === " " && button && button.matches(":focus-visible")) return;
     event.preventDefault();
-    acts[event.key]();
+    act();
   }
+}
+
+/** @param {Item} item */
+function video(item) {
+  const props = { className: "media", preload: "auto", playsInline: true, "aria-label": item.alt };
+  return el("video", { ...props, src: item.original, poster: item.poster });
+}
+
+/** @param {Item} item */
+function image(item) {
+  const picture = el("img", { className: "media", src: item.original, alt: item.alt, draggable: false });
+  picture.style.background = `center / contain no-repeat url("${at(item.preview)}")`;
+  picture.addEventListener("load", () => {
+    picture.style.background = "";
+  });
+  return picture;
 }

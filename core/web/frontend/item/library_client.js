@@ -1,72 +1,132 @@
+// @ts-check
+/** @import { Facets, Item, ItemChanges, LibraryPage, Query } from "../types" */
+/** What the server says of a user's items, and what it is asked to change about them. */
 import { at } from "../kit/address.js";
 import { el } from "../kit/dom.js";
 import { _, language } from "../kit/i18n.js";
+import { post } from "../kit/request.js";
 
 const DOWNLOAD = "fivefold-download";
-const AT_ONCE = 500; // the most items of one request
+const MOST_AT_ONCE = 500; // items of one request
 
-/** What the server says of a user's items, and what it is asked to change about them. */
 export class Library {
   constructor() {
     this.zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
   }
 
-  /** One page of items; `query` as in the gallery's own address. */
+  /**
+   * One page of items.
+   * @param {Query} query
+   * @param {AbortSignal} [signal]
+   * @returns {Promise<LibraryPage>}
+   */
   items(query, signal) {
-    return this.ask("/library/items", { query, signal });
+    return this.ask("/library/items", query, { signal });
   }
 
+  /**
+   * @param {Query} query
+   * @returns {Promise<Facets>}
+   */
   facets(query) {
-    return this.ask("/library/facets", { query });
+    return this.ask("/library/facets", query);
   }
 
-  /** Change items; returns those that changed, and the ids of those that are gone. */
+  /**
+   * Change items; returns those that changed, and the ids of those that are gone.
+   * @param {string[]} ids
+   * @param {ItemChanges} changes
+   */
   async change(ids, changes) {
+    /** @type {{ items: Item[], gone: string[] }} */
     const all = { items: [], gone: [] };
-    for (let first = 0; first < ids.length; first += AT_ONCE) {
-      const { items = [], gone = [] } = await this.ask("/library/items", { body: { ids: ids.slice(first, first + AT_ONCE), ...changes } });
+    for (let first = 0; first < ids.length; first += MOST_AT_ONCE) {
+      const body = { ids: ids.slice(first, first + MOST_AT_ONCE), ...changes };
+      const { items = [], gone = [] } = await this.send("/library/items", body);
       all.items.push(...items);
       all.gone.push(...gone);
     }
     return all;
   }
 
+  /** @param {{ name: string, rename?: string, delete?: boolean }} change */
   collections(change) {
-    return this.ask("/library/collections", { body: change });
+    return this.send("/library/collections", change);
   }
 
-  /** Have the browser download one file with all of these; `failed(sentence)` where none comes. */
+  /**
+   * Have the browser download one file with all of these.
+   * @param {string[]} ids
+   * @param {(sentence: string) => void} failed called where none comes
+   */
   download(ids, failed) {
-    if (ids.length > AT_ONCE) {
-      failed(_("At most {count} items can be downloaded at once.", { count: AT_ONCE }));
+    if (ids.length > MOST_AT_ONCE) {
+      failed(_("At most {count} items can be downloaded at once.", { count: MOST_AT_ONCE }));
       return;
     }
     document.getElementById(DOWNLOAD)?.remove();
     const frame = el("iframe", { id: DOWNLOAD, name: DOWNLOAD, hidden: true, title: "" });
-    const form = el("form", { method: "post", action: "/library/archive.zip", target: DOWNLOAD, hidden: true }, el("input", { name: "ids", value: ids.join(",") }));
+    const form = el(
+      "form",
+      { method: "post", action: "/library/archive.zip", target: DOWNLOAD, hidden: true },
+      el("input", { name: "ids", value: ids.join(",") }),
+    );
     document.body.append(frame, form);
     // A file loads nothing in the frame; what does is a refusal, which no frame may show.
     frame.addEventListener("load", () => {
-      if (frame.contentDocument?.URL !== "about:blank") failed(_("The download did not begin. Please try again in a minute."));
+      if (frame.contentDocument?.URL !== "about:blank")
+        failed(_("The download did not begin. Please try again in a minute."));
     });
     form.submit();
     form.remove();
   }
 
-  async ask(path, { query = {}, body, signal }) {
-    const words = Object.entries({ ...query, zone: this.zone, language: language() }).filter(([, value]) => value);
-    const sent = body && { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body), keepalive: true };
+  /**
+   * @param {string} path
+   * @param {object} body
+   */
+  send(path, body) {
+    return this.ask(path, {}, { ...post(body), keepalive: true });
+  }
+
+  /**
+   * @param {string} path
+   * @param {Query} query
+   * @param {RequestInit} options
+   * @returns {Promise<any>}
+   * @throws {Error} with the sentence to show
+   */
+  async ask(path, query, options = {}) {
+    const words = new URLSearchParams();
+    for (const [name, value] of Object.entries({ ...query, zone: this.zone, language: language() }))
+      if (value) words.set(name, value);
     let answer;
     try {
-      answer = await fetch(`${at(path)}?${new URLSearchParams(words)}`, { signal, ...sent });
+      answer = await fetch(`${at(path)}?${words}`, options);
     } catch (error) {
-      if (error.name === "AbortError") throw error;
+      if (isAbort(error)) throw error;
       throw new Error(noAnswer());
     }
-    const said = await answer.json().catch(() => ({}));
-    if (!answer.ok) throw new Error(said.detail || noAnswer());
-    return said;
+    const found = await answer.json().catch(() => ({}));
+    if (!answer.ok) throw new Error(found.detail || noAnswer());
+    return found;
   }
+}
+
+/**
+ * Whether a request failed because it was given up.
+ * @param {unknown} error
+ */
+export function isAbort(error) {
+  return error instanceof Error && error.name === "AbortError";
+}
+
+/**
+ * The sentence of an error.
+ * @param {unknown} error
+ */
+export function sentence(error) {
+  return error instanceof Error ? error.message : String(error);
 }
 
 function noAnswer() {

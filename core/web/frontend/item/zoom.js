@@ -1,78 +1,123 @@
+// @ts-check
+/** Zoom and pan by wheel, double click, drag and two fingers. */
+
 const CLOSEST = 8; // times as large as it fits
 const DOUBLE_CLICK = 2.5;
-const SWIPE = 50; // pixels that make it one
-const MOVED = 5;
+const SWIPE_PX = 50; // that make it one
+const MOVED_PX = 5;
 
-/** Zoom and pan by wheel, double click, drag and two fingers; the same for all that `targets` returns. */
+/** @typedef {{ x: number, y: number }} Point */
+
+/** All that `targets` returns is zoomed alike. */
 export class Zoom {
-  /** `swiped(by)` is called with -1 or 1, `dismissed()` for a swipe down, where nothing is zoomed. */
+  /**
+   * @param {object} options
+   * @param {() => HTMLElement[]} options.targets
+   * @param {(by: 1 | -1) => void} [options.swiped] a swipe to the side, where nothing is zoomed
+   * @param {() => void} [options.dismissed] a swipe down, where nothing is zoomed
+   * @param {(scale: number) => void} [options.zoomed]
+   */
   constructor({ targets, swiped = () => {}, dismissed = () => {}, zoomed = () => {} }) {
-    Object.assign(this, { targets, swiped, dismissed, zoomed, fingers: new Map() });
+    this.targets = targets;
+    this.swiped = swiped;
+    this.dismissed = dismissed;
+    this.zoomed = zoomed;
+    /** @type {Map<number, Point>} */
+    this.fingers = new Map();
+    this.start = { x: 0, y: 0 };
+    this.pinched = false;
+    this.dragged = false;
+    this.scale = 1;
+    this.x = 0;
+    this.y = 0;
     this.reset();
   }
 
-  /** Let one area of the screen be zoomed in. */
+  /**
+   * Let one area of the screen be zoomed in.
+   * @param {HTMLElement} area
+   */
   watch(area) {
-    area.addEventListener("wheel", (event) => {
+    const wheel = (/** @type {WheelEvent} */ event) => {
       event.preventDefault();
       this.by(Math.exp(-event.deltaY * (event.deltaMode ? 0.05 : 0.002)), area, event);
-    }, { passive: false });
+    };
+    area.addEventListener("wheel", wheel, { passive: false });
     area.addEventListener("dblclick", (event) => {
       if (isControl(event)) return;
       if (this.scale > 1) this.reset();
       else this.by(DOUBLE_CLICK, area, event);
     });
-    area.addEventListener("pointerdown", (event) => this.down(area, event));
+    area.addEventListener("pointerdown", (event) => this.down(event));
     area.addEventListener("pointermove", (event) => this.move(area, event));
-    for (const type of ["pointerup", "pointercancel"]) area.addEventListener(type, (event) => this.up(area, event));
+    area.addEventListener("pointerup", (event) => this.up(event));
+    area.addEventListener("pointercancel", (event) => this.up(event));
   }
 
   reset() {
-    Object.assign(this, { scale: 1, x: 0, y: 0, dragged: false });
+    this.scale = 1;
+    this.x = 0;
+    this.y = 0;
+    this.dragged = false;
     this.apply();
   }
 
-  /** Zoom by a factor around a point of the area, its middle without one. */
-  by(factor, area, { clientX, clientY } = {}) {
+  /**
+   * Zoom by a factor around a point of the area, its middle without one.
+   * @param {number} factor
+   * @param {HTMLElement} area
+   * @param {{ clientX: number, clientY: number }} [point]
+   */
+  by(factor, area, point) {
     const { left, top, width, height } = area.getBoundingClientRect();
-    const to = Math.min(CLOSEST, Math.max(1, this.scale * factor));
-    const [x, y] = clientX === undefined ? [0, 0] : [clientX - left - width / 2, clientY - top - height / 2];
-    this.x = x - ((x - this.x) * to) / this.scale;
-    this.y = y - ((y - this.y) * to) / this.scale;
-    this.scale = to;
+    const scale = Math.min(CLOSEST, Math.max(1, this.scale * factor));
+    const x = point ? point.clientX - left - width / 2 : 0;
+    const y = point ? point.clientY - top - height / 2 : 0;
+    this.x = x - ((x - this.x) * scale) / this.scale;
+    this.y = y - ((y - this.y) * scale) / this.scale;
+    this.scale = scale;
     this.apply(area);
   }
 
+  /** @param {HTMLElement} [area] */
   apply(area) {
     if (area) {
-      const { clientWidth: width, clientHeight: height } = area;
-      const bound = (value, size) => Math.max(-(this.scale - 1) * size / 2, Math.min((this.scale - 1) * size / 2, value));
-      this.x = bound(this.x, width);
-      this.y = bound(this.y, height);
+      const most = (/** @type {number} */ size) => ((this.scale - 1) * size) / 2;
+      this.x = clamped(this.x, most(area.clientWidth));
+      this.y = clamped(this.y, most(area.clientHeight));
     }
-    for (const node of this.targets()) node.style.transform = this.scale === 1 ? "" : `translate(${this.x}px, ${this.y}px) scale(${this.scale})`;
+    const transform = this.scale === 1 ? "" : `translate(${this.x}px, ${this.y}px) scale(${this.scale})`;
+    for (const node of this.targets()) node.style.transform = transform;
     this.zoomed(this.scale);
   }
 
-  down(area, event) {
+  /** @param {PointerEvent} event */
+  down(event) {
     if (isControl(event) || event.button) return;
-    this.fingers.set(event.pointerId, { x: event.clientX, y: event.clientY });
-    if (this.fingers.size === 1) Object.assign(this, { start: { x: event.clientX, y: event.clientY }, dragged: false, pinched: false });
+    this.fingers.set(event.pointerId, place(event));
+    if (this.fingers.size > 1) return;
+    this.start = place(event);
+    this.dragged = false;
+    this.pinched = false;
   }
 
+  /**
+   * @param {HTMLElement} area
+   * @param {PointerEvent} event
+   */
   move(area, event) {
     const last = this.fingers.get(event.pointerId);
     if (!last) return;
-    const here = { x: event.clientX, y: event.clientY };
+    const here = place(event);
     const other = [...this.fingers].find(([id]) => id !== event.pointerId)?.[1];
-    if (!this.dragged && Math.hypot(here.x - this.start.x, here.y - this.start.y) > MOVED) {
+    if (!this.dragged && distance(here, this.start) > MOVED_PX) {
       this.dragged = true;
       area.setPointerCapture(event.pointerId); // not before: a click would no longer tell on what
     }
     if (other) {
       this.pinched = true;
-      const apart = (one) => Math.max(1, Math.hypot(one.x - other.x, one.y - other.y));
-      this.by(apart(here) / apart(last), area, { clientX: (here.x + other.x) / 2, clientY: (here.y + other.y) / 2 });
+      const factor = Math.max(1, distance(here, other)) / Math.max(1, distance(last, other));
+      this.by(factor, area, { clientX: (here.x + other.x) / 2, clientY: (here.y + other.y) / 2 });
     } else if (this.scale > 1) {
       this.x += here.x - last.x;
       this.y += here.y - last.y;
@@ -81,15 +126,41 @@ export class Zoom {
     this.fingers.set(event.pointerId, here);
   }
 
-  up(area, event) {
+  /** @param {PointerEvent} event */
+  up(event) {
     if (!this.fingers.delete(event.pointerId) || this.scale > 1 || this.pinched || event.type !== "pointerup") return;
     if (event.pointerType === "mouse") return;
     const [x, y] = [event.clientX - this.start.x, event.clientY - this.start.y];
-    if (Math.abs(x) > SWIPE && Math.abs(x) > 2 * Math.abs(y)) this.swiped(x < 0 ? 1 : -1);
-    else if (y > 2 * SWIPE && y > 2 * Math.abs(x)) this.dismissed();
+    if (Math.abs(x) > SWIPE_PX && Math.abs(x) > 2 * Math.abs(y)) this.swiped(x < 0 ? 1 : -1);
+    else if (y > 2 * SWIPE_PX && y > 2 * Math.abs(x)) this.dismissed();
   }
 }
 
+/**
+ * @param {number} value
+ * @param {number} most
+ */
+function clamped(value, most) {
+  return Math.max(-most, Math.min(most, value));
+}
+
+/**
+ * @param {PointerEvent} event
+ * @returns {Point}
+ */
+function place(event) {
+  return { x: event.clientX, y: event.clientY };
+}
+
+/**
+ * @param {Point} one
+ * @param {Point} other
+ */
+function distance(one, other) {
+  return Math.hypot(one.x - other.x, one.y - other.y);
+}
+
+/** @param {Event} event */
 function isControl(event) {
-  return Boolean(event.target.closest("button, a, input, .player"));
+  return event.target instanceof Element && event.target.closest("button, a, input, .player") !== null;
 }

@@ -49,9 +49,11 @@ const styleSheets = new Map();
  * @param {string} path
  */
 function styleSheet(path) {
-  const known = styleSheets.get(path) ?? fetch(new URL(`../${path}`, import.meta.url))
-    .then((answer) => answer.text())
-    .then((text) => new CSSStyleSheet().replace(text));
+  const known =
+    styleSheets.get(path) ??
+    fetch(new URL(`../${path}`, import.meta.url))
+      .then((answer) => answer.text())
+      .then((text) => new CSSStyleSheet().replace(text));
   styleSheets.set(path, known);
   return known;
 }

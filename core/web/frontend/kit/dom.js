@@ -54,7 +54,11 @@ export function focusedBeside(node) {
  * @param {Record<string, any>} props
  */
 export function iconButton(name, label, act, props = {}) {
-  const button = el("button", { type: "button", title: label, "aria-label": label, ...props, className: `icon-button ${props.className ?? ""}` }, icon(name));
+  const button = el(
+    "button",
+    { type: "button", title: label, "aria-label": label, ...props, className: `icon-button ${props.className ?? ""}` },
+    icon(name),
+  );
   button.addEventListener("click", act);
   return button;
 }

@@ -24,7 +24,8 @@ const catalogues = new Map([["en", Promise.resolve({})]]);
 
 /** @param {string} code */
 function loaded(code) {
-  const known = catalogues.get(code) ?? fetch(new URL(`../texts/${code}.json`, import.meta.url)).then((answer) => answer.json());
+  const known =
+    catalogues.get(code) ?? fetch(new URL(`../texts/${code}.json`, import.meta.url)).then((answer) => answer.json());
   catalogues.set(code, known);
   return known;
 }

@@ -6,20 +6,27 @@ const PETAL = "M0 -3.2 C -9 -10 -9.6 -22 0 -29 C 9.6 -22 9 -10 0 -3.2 Z";
 const FOLD = "M0 -3.2 C 9 -10 9.6 -22 0 -29 Z";
 const HUES = ["#d9593d", "#e0a03a", "#5f9d6b", "#2f8a96", "#86609f"];
 
-/** The mark: five petals, each folded along its middle. */
+/**
+ * The mark: five petals, each folded along its middle.
+ * @param {number} size in pixels
+ */
 export function petals(size) {
-  const flower = svg("svg", { viewBox: "-32 -32 64 64", width: size, height: size, class: "petals", "aria-hidden": "true" });
+  const flower = svg("svg", {
+    viewBox: "-32 -32 64 64",
+    width: size,
+    height: size,
+    class: "petals",
+    "aria-hidden": "true",
+  });
   HUES.forEach((hue, index) => {
     const petal = svg("g", { transform: `rotate(${index * 72})` });
-    petal.append(
-      svg("path", { d: PETAL, fill: hue }),
-      svg("path", { d: FOLD, fill: "#000", opacity: "0.16" }),
-    );
+    petal.append(svg("path", { d: PETAL, fill: hue }), svg("path", { d: FOLD, fill: "#000", opacity: "0.16" }));
     flower.append(petal);
   });
   return flower;
 }
 
+/** @type {Record<string, string>} */
 const ICONS = {
   play: "M8 5.5v13l11-6.5z",
   download: "M12 4v10m0 0 4-4m-4 4-4-4M5 19h14",
@@ -40,7 +47,8 @@ const ICONS = {
   bin: "M5 7h14M10 7V4.5h4V7M6.5 7l.8 12.5h9.4L17.5 7M10 11v5M14 11v5",
   restore: "M4.5 4.5v5h5M5 9.5A8 8 0 1 1 4.2 14",
   copy: "M9 9h11v11H9zM5.5 15H4V4h11v1.5",
-  remix: "M4 7h3c5 0 5 10 10 10h3m-3-3 3 3-3 3M4 17h3c1.5 0 2.6-.9 3.4-2.2M13.6 9.2C14.4 7.9 15.5 7 17 7h3m-3-3 3 3-3 3",
+  remix:
+    "M4 7h3c5 0 5 10 10 10h3m-3-3 3 3-3 3M4 17h3c1.5 0 2.6-.9 3.4-2.2M13.6 9.2C14.4 7.9 15.5 7 17 7h3m-3-3 3 3-3 3",
   similar: "M4 4h7v7H4zM13 4h7v7h-7zM4 13h7v7H4zM16.5 13v7M13 16.5h7",
   upscale: "M14 4h6v6M20 4l-7 7M10 20H4v-6M4 20l7-7",
   fullscreen: "M4 9V4h5M15 4h5v5M20 15v5h-5M9 20H4v-5",
@@ -60,13 +68,23 @@ const ICONS = {
   leave: "M14 4h6v6M20 4l-9 9M10 5H5v14h14v-5",
 };
 
+/** @param {string} name of `ICONS` */
 export function icon(name) {
-  return svg("svg", { viewBox: "0 0 24 24", class: `icon icon-${name}`, "aria-hidden": "true" }, svg("path", { d: ICONS[name] }));
+  return svg(
+    "svg",
+    { viewBox: "0 0 24 24", class: `icon icon-${name}`, "aria-hidden": "true" },
+    svg("path", { d: ICONS[name] }),
+  );
 }
 
+/**
+ * @param {string} tag
+ * @param {Record<string, string | number>} attributes
+ * @param {Node[]} children
+ */
 function svg(tag, attributes, ...children) {
   const node = document.createElementNS(SVG, tag);
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, String(value));
   node.append(...children);
   return node;
 }

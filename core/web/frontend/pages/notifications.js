@@ -1,74 +1,150 @@
+// @ts-check
+/** @import { Language, SetTrigger } from "../kit/component.js" */
+/** What is due, what failed and what was sent: sections of rows with what can be done about each. */
 import { visit } from "../kit/address.js";
 import { component } from "../kit/component.js";
-import { el, keepFocus, link, reconcile, setText } from "../kit/dom.js";
+import { el, find, keepFocus, link, reconcile, showText } from "../kit/dom.js";
 import { _ } from "../kit/i18n.js";
 import { icon } from "../kit/icons.js";
 
-const ICONS_OF = { sent: "check", failed: "alert", due: "clock", planned: "clock" };
+/** @type {Record<string, string>} */
+const STATE_ICONS = { sent: "check", failed: "alert", due: "clock", planned: "clock" };
+const LABEL_CHARACTERS = 160;
 
-/** What is due, what failed and what was sent: sections of rows with what can be done about each. */
+/**
+ * A notice, or the one that a job will have: `core.web.inbox.notices`.
+ * @typedef {object} Row
+ * @property {string} id
+ * @property {"notice" | "job"} on
+ * @property {string} state
+ * @property {string} channel
+ * @property {string} to
+ * @property {string} title
+ * @property {string | null} href
+ * @property {string} label
+ * @property {string} error
+ * @property {string} local when it is due, in the user's zone, as `datetime-local` has it
+ * @property {[name: string, text: string][]} acts
+ */
+/** @typedef {{ id: string, title: string, empty: string, rows: Row[] }} Section */
+/** @typedef {Language & { sections: Section[] }} Data */
+/** @typedef {(name: string, row: Row, local?: string) => void} Send */
+
 export default component(["pages/notifications.css"], (root) => new Notifications(root));
 
 class Notifications {
+  /** @param {ShadowRoot} parent */
   constructor(parent) {
     this.root = el("div", { className: "ff notices" });
     parent.append(this.root);
   }
 
+  /**
+   * @param {Data} data
+   * @param {SetTrigger} setTrigger
+   */
   update(data, setTrigger) {
+    /** @type {Send} */
     const send = (name, row, local = "") =>
       setTrigger("act", JSON.stringify({ name, id: row.id, on: row.on, local, at: Date.now() }));
     reconcile(this.root, data.sections, makeSection, (node, section) => {
-      const [, empty, rows] = node.children;
-      setText(empty, section.empty);
-      empty.hidden = section.rows.length > 0;
-      reconcile(rows, section.rows, makeRow, (line, row) =>
-        keepFocus(line, () => showRow(line, row, send), () => line.querySelector("a, .title")));
+      showText(find(node, ".empty"), section.rows.length ? "" : section.empty);
+      reconcile(find(node, ".rows"), section.rows, makeRow, (line, row) =>
+        keepFocus(
+          line,
+          () => showRow(line, row, send),
+          () => find(line, "a, .title"),
+        ),
+      );
     });
   }
 }
 
-function makeSection(section) {
-  const heading = el("h2", { id: `notices-${section.id}`, text: section.title });
-  return el("section", { "aria-labelledby": heading.id, "data-testid": `notices-${section.id}` },
-    heading, el("p", { className: "empty" }), el("ul", { className: "rows" }));
+/** @param {Section} section */
+function makeSection({ id, title }) {
+  const heading = el("h2", { id: `notices-${id}`, text: title });
+  const props = { "aria-labelledby": heading.id, "data-testid": heading.id };
+  return el("section", props, heading, el("p", { className: "empty" }), el("ul", { className: "rows" }));
 }
 
 function makeRow() {
   return el("li", { className: "row", "data-testid": "notice" });
 }
 
+/**
+ * What each row shows, as JSON.
+ * @type {WeakMap<HTMLElement, string>}
+ */
+const drawn = new WeakMap();
+
+/**
+ * @param {HTMLElement} line
+ * @param {Row} row
+ * @param {Send} send
+ */
 function showRow(line, row, send) {
-  const known = JSON.stringify(row);
-  if (line.known === known) return; // what is being typed into it stays
+  const shown = JSON.stringify(row);
+  if (drawn.get(line) === shown) return; // what is being typed into it stays
   if (line.querySelector("form:not([hidden])")) return;
-  line.known = known;
+  drawn.set(line, shown);
   line.dataset.state = row.state;
-  const title = row.href
-    ? link(row.href, () => visit(row.href), { className: "title", dir: "auto", text: row.title })
-    : el("span", { className: "title", tabIndex: -1, dir: "auto", text: row.title });
-  const field = el("input", { type: "datetime-local", "aria-label": _("Date and time"), required: true, value: row.local });
-  const form = el("form", { className: "when", hidden: true, on: { submit: (event) => {
+  const { form, field } = timeForm(row.local, (local) => {
+    drawn.delete(line);
+    send("reschedule", row, local);
+  });
+  const click = (/** @type {string} */ name) => {
+    if (name !== "reschedule") {
+      send(name, row);
+      return;
+    }
+    form.hidden = !form.hidden;
+    if (!form.hidden) field.focus();
+  };
+  const buttons = row.acts.map(([name, text]) => {
+    const label = `${text}: ${row.channel}, ${row.title}`.slice(0, LABEL_CHARACTERS);
+    return el("button", {
+      type: "button",
+      className: "button",
+      text,
+      "aria-label": label,
+      on: { click: () => click(name) },
+    });
+  });
+  const state = el("span", { className: "state" }, icon(STATE_ICONS[row.state] ?? ""));
+  line.replaceChildren(state, words(row), el("div", { className: "acts" }, ...buttons), form);
+}
+
+/** @param {Row} row */
+function words({ href, title, channel, to, label, error }) {
+  const props = { className: "title", dir: "auto", text: title };
+  return el(
+    "div",
+    { className: "words" },
+    href ? link(href, () => visit(href), props) : el("span", { ...props, tabIndex: -1 }),
+    el(
+      "p",
+      { className: "line" },
+      el("span", { className: "channel", text: channel }),
+      to ? el("span", { className: "to", text: to }) : null,
+      el("span", { className: "label", text: label }),
+    ),
+    error ? el("p", { className: "error", text: error }) : null,
+  );
+}
+
+/**
+ * The form that sets another time.
+ * @param {string} value
+ * @param {(local: string) => void} set
+ */
+function timeForm(value, set) {
+  const field = el("input", { type: "datetime-local", "aria-label": _("Date and time"), required: true, value });
+  const button = el("button", { type: "submit", className: "button primary", text: _("Set") });
+  const form = el("form", { className: "when", hidden: true }, field, button);
+  form.addEventListener("submit", (event) => {
     event.preventDefault();
     form.hidden = true;
-    line.known = "";
-    send("reschedule", row, field.value);
-  } } }, field, el("button", { type: "submit", className: "button primary", text: _("Set") }));
-  const buttons = row.acts.map(([name, text]) => el("button", {
-    type: "button", className: "button", text, "aria-label": `${text}: ${row.channel}, ${row.title}`.slice(0, 160),
-    on: { click: () => {
-      if (name !== "reschedule") return send(name, row);
-      form.hidden = !form.hidden;
-      if (!form.hidden) field.focus();
-    } },
-  }));
-  line.replaceChildren(
-    el("span", { className: "state" }, icon(ICONS_OF[row.state])),
-    el("div", { className: "words" },
-      title,
-      el("p", { className: "line" }, el("span", { className: "channel", text: row.channel }), row.to ? el("span", { className: "to", text: row.to }) : null, el("span", { className: "label", text: row.label })),
-      row.error ? el("p", { className: "error", text: row.error }) : null),
-    el("div", { className: "acts" }, ...buttons),
-    form,
-  );
+    set(field.value);
+  });
+  return { form, field };
 }

@@ -1,43 +1,60 @@
+// @ts-check
+/** @import { Language } from "../kit/component.js" */
+/** @import { JobCard } from "../types" */
+/** The cards of recent jobs, which keep themselves up to date. */
 import { inLanguage, visit } from "../kit/address.js";
 import { component } from "../kit/component.js";
-import { el, link, reconcile, setText } from "../kit/dom.js";
+import { el, find, link, reconcile, setText, showText } from "../kit/dom.js";
 import { EventStream } from "../kit/event_stream.js";
 import { _ } from "../kit/i18n.js";
 import { petals } from "../kit/icons.js";
+import { recall, remember } from "../kit/storage.js";
 
 const MORE = 8; // cards at a time
-const KEPT = "fivefold-cards"; // how many are shown, for as long as the tab is open
+const LIMIT = "fivefold-cards"; // how many are shown, for as long as the tab is open
+const PROMPT_CHARACTERS = 240;
 
+/** @typedef {{ now: string, cards: JobCard[], more: boolean }} Shown */
+/** @typedef {Language & Shown & { zone: string }} Data */
 
 export default component(["pages/recent_jobs.css"], (root) => new RecentJobs(root));
 
 class RecentJobs {
+  /** @param {ShadowRoot} parent */
   constructor(parent) {
+    /** @type {Shown} */
+    this.shown = { now: "", cards: [], more: false };
+    this.zone = "";
+    this.limit = Number(recall("sessionStorage", LIMIT)) || MORE;
     this.cards = el("div", { className: "cards" });
-    this.more = el("button", { type: "button", className: "button more", text: _("Show more"), on: { click: () => this.showMore() } });
+    const more = { text: _("Show more"), on: { click: () => this.showMore() } };
+    this.more = el("button", { type: "button", className: "button more", ...more });
     this.trouble = el("p", { className: "trouble", role: "status", hidden: true });
-    this.root = el("section", { className: "ff recent-jobs", "aria-label": _("Your recent work") },
-      el("h2", { text: _("Your recent work") }), this.trouble, this.cards, this.more);
-    parent.append(this.root);
-    this.limit = Number(sessionStorage.getItem(KEPT)) || MORE;
-    this.stream = new EventStream(this.root, {
-      hear: (name, said) => this.hear(name, said),
+    const title = _("Your recent work");
+    const heading = el("h2", { text: title });
+    const props = { className: "ff recent-jobs", "aria-label": title };
+    const root = el("section", props, heading, this.trouble, this.cards, this.more);
+    parent.append(root);
+    this.stream = new EventStream(root, {
+      hear: (name, found) => this.hear(name, found),
       goesOn: () => this.shown.cards.some((card) => card.percent !== null),
-      trouble: (sentence) => { this.trouble.hidden = !sentence; setText(this.trouble, sentence); },
+      trouble: (sentence) => showText(this.trouble, sentence),
       gone: () => {},
     });
   }
 
+  /** @param {Data} data */
   update(data) {
     this.zone = data.zone;
-    const newer = !this.shown || this.shown.now < data.now;
-    if (newer && (!this.shown || this.limit === MORE)) this.show(data);
+    const first = !this.shown.now;
+    const newer = this.shown.now < data.now;
+    if (newer && (first || this.limit === MORE)) this.show(data);
     this.follow();
     if (newer && this.limit > MORE) this.stream.look();
   }
 
   follow() {
-    const query = new URLSearchParams({ zone: this.zone, limit: this.limit });
+    const query = new URLSearchParams({ zone: this.zone, limit: String(this.limit) });
     this.stream.follow(inLanguage(`/events/cards?${query}`), inLanguage(`/events/cards/live?${query}`));
   }
 
@@ -45,17 +62,23 @@ class RecentJobs {
     this.limit += MORE;
     this.follow();
     this.more.disabled = true;
-    if (await this.stream.look()) sessionStorage.setItem(KEPT, this.limit);
+    if (await this.stream.look()) remember("sessionStorage", LIMIT, String(this.limit));
     this.more.disabled = false;
   }
 
-  hear(name, said) {
+  /**
+   * @param {string} name
+   * @param {Shown} found
+   */
+  hear(name, found) {
     if (name === "patch") {
-      const changed = new Map(said.cards.map((card) => [card.id, card]));
-      this.show({ ...this.shown, now: said.now, cards: this.shown.cards.map((card) => changed.get(card.id) ?? card) });
-    } else if (name === "snapshot" || said.now >= this.shown.now) this.show(said);
+      const changed = new Map(found.cards.map((card) => [card.id, card]));
+      const cards = this.shown.cards.map((card) => changed.get(card.id) ?? card);
+      this.show({ ...this.shown, now: found.now, cards });
+    } else if (name === "snapshot" || found.now >= this.shown.now) this.show(found);
   }
 
+  /** @param {Shown} shown */
   show(shown) {
     this.shown = shown;
     this.more.hidden = !shown.more;
@@ -63,32 +86,55 @@ class RecentJobs {
   }
 }
 
-function makeCard(card) {
-  return link(card.href, () => visit(card.href), { className: "card", "data-testid": "job-card" },
-    el("div", { className: "stills" }),
-    el("div", { className: "words" },
-      el("p", { className: "prompt", dir: "auto" }),
-      el("div", { className: "line" }, el("span", { className: "chip" }), el("span", { className: "time" })),
-      el("p", { className: "summary" }),
-      el("div", { className: "bar", role: "progressbar", "aria-label": _("Progress"), "aria-valuemin": 0, "aria-valuemax": 100 }, el("span"))));
+/** @param {JobCard} card */
+function makeCard({ href }) {
+  const bar = { role: "progressbar", "aria-label": _("Progress"), "aria-valuemin": 0, "aria-valuemax": 100 };
+  const words = el(
+    "div",
+    { className: "words" },
+    el("p", { className: "prompt", dir: "auto" }),
+    el("div", { className: "line" }, el("span", { className: "chip" }), el("span", { className: "time" })),
+    el("p", { className: "summary" }),
+    el("div", { className: "bar", ...bar }, el("span")),
+  );
+  const props = { className: "card", "data-testid": "job-card" };
+  return link(href, () => visit(href), props, el("div", { className: "stills" }), words);
 }
 
+/** @type {WeakMap<HTMLElement, JobCard>} */
+const drawn = new WeakMap();
+
+/**
+ * @param {HTMLElement} node
+ * @param {JobCard} card
+ */
 function changeCard(node, card) {
-  if (node.given === card) return;
-  node.given = card;
-  const stills = node.querySelector(".stills");
-  stills.dataset.count = card.stills.length;
-  reconcile(stills, (card.stills.length ? card.stills : [""]).map((src) => ({ id: src })),
-    ({ id }) => (id ? el("img", { src: id, alt: "", loading: "lazy" }) : el("div", { className: "none" }, petals(56))), () => {});
-  setText(node.querySelector(".prompt"), card.prompt.trim().replace(/\s+/g, " ").slice(0, 240));
-  const chip = node.querySelector(".chip");
+  if (drawn.get(node) === card) return;
+  drawn.set(node, card);
+  const stills = find(node, ".stills");
+  stills.dataset.count = String(card.stills.length);
+  const sources = card.stills.length ? card.stills : [""];
+  reconcile(
+    stills,
+    sources.map((id) => ({ id })),
+    ({ id }) => still(id),
+    () => {},
+  );
+  setText(find(node, ".prompt"), card.prompt.trim().replace(/\s+/g, " ").slice(0, PROMPT_CHARACTERS));
+  const chip = find(node, ".chip");
   setText(chip, card.label);
   chip.dataset.status = card.status;
-  setText(node.querySelector(".time"), card.time);
-  setText(node.querySelector(".summary"), card.summary);
-  const bar = node.querySelector(".bar");
+  setText(find(node, ".time"), card.time);
+  setText(find(node, ".summary"), card.summary);
+  const bar = find(node, ".bar");
+  const percent = card.percent ?? 100;
   bar.hidden = card.percent === null;
-  bar.setAttribute("aria-valuenow", card.percent ?? 100);
-  bar.firstElementChild.style.setProperty("--share", (card.percent ?? 100) / 100);
+  bar.setAttribute("aria-valuenow", String(percent));
+  find(bar, "span").style.setProperty("--share", String(percent / 100));
   node.classList.toggle("active", card.percent !== null);
+}
+
+/** @param {string} src empty: there is none yet */
+function still(src) {
+  return src ? el("img", { src, alt: "", loading: "lazy" }) : el("div", { className: "none" }, petals(56));
 }
