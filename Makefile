@@ -39,6 +39,7 @@ lint: $(VENV)/.installed-dev  ## Check style, types and who imports whom
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
+	./scripts/check-frontend
 
 texts: $(VENV)/.installed-dev  ## Gather all texts for translation, and bring each language up to date
 	./scripts/texts
