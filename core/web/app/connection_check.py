@@ -20,6 +20,7 @@ from core.web.frontend import assets
 from core.web.http.requests import same_origin
 from core.web.http.security_headers import NO_STORE
 from core.web.identity.cookies import COOKIE
+from core.web.pages import page_paths
 
 _CONNECTION_CHECK: Final = "pages/connection_check.js"
 
@@ -49,14 +50,14 @@ def connection_check_routes() -> list[Route]:
 
 
 class ConnectionCheck:
-    """Puts our modules into Streamlit's page, whatever path it is asked for by."""
+    """Puts our modules into Streamlit's page, by whichever of its paths it is asked for."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, and change its answer where that is a page of Streamlit's."""
-        if scope["type"] != "http" or scope["method"] != "GET" or not _may_be_page(scope["path"]):
+        if scope["type"] != "http" or scope["method"] != "GET" or scope["path"] not in _PATHS:
             await self._app(scope, receive, send)
             return
         # Whole and as it is on the disk, for only that can be changed.
@@ -85,15 +86,12 @@ class ConnectionCheck:
         await self._app({**scope, "headers": kept}, receive, say)
 
 
+_PATHS: Final = page_paths() | {"/index.html"}
 _NEGOTIATING: Final = (
     *(b"accept-encoding", b"range", b"if-range"),
     *(b"if-none-match", b"if-modified-since"),
 )
 _VALIDATORS: Final = ("etag", "last-modified")
-
-
-def _may_be_page(path: str) -> bool:
-    return path.count("/") == 1 and ("." not in path or path == "/index.html")
 
 
 def _is_page(message: Message) -> bool:

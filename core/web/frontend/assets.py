@@ -5,9 +5,11 @@ relative paths, and browsers keep each file for good.
 """
 
 import json
+import posixpath
 import re
+from functools import cache
 from hashlib import sha256
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Final
 
 from starlette.requests import Request
@@ -59,7 +61,8 @@ def texts(language: str) -> list[str]:
     return [path] if path in _FILES else []
 
 
-def needed(module: str) -> list[str]:
+@cache
+def needed(module: str) -> tuple[str, ...]:
     """Return the paths of a module, of all that it imports, and of their style sheets."""
     found: dict[str, None] = {}
     waiting = [module]
@@ -69,20 +72,10 @@ def needed(module: str) -> list[str]:
             continue
         found[path] = None
         text = _FILES[path].decode()
-        folder = PurePosixPath(path).parent
-        waiting += [_resolved(folder / name) for name in _IMPORTED.findall(text)]
+        folder = posixpath.dirname(path)
+        waiting += [posixpath.normpath(f"{folder}/{name}") for name in _IMPORTED.findall(text)]
         found |= dict.fromkeys(name for name in _STYLE.findall(text) if name in _FILES)
-    return list(found)
-
-
-def _resolved(path: PurePosixPath) -> str:
-    parts: list[str] = []
-    for part in path.parts:
-        if part == "..":
-            parts.pop()
-        else:
-            parts.append(part)
-    return "/".join(parts)
+    return tuple(found)
 
 
 def asset_routes() -> list[Route]:
