@@ -58,5 +58,5 @@ $(VENV)/.installed:
 $(VENV)/.installed-dev:
 	@./scripts/install $(VENV) requirements-dev.txt
 
-clean:  ## Remove the virtual environment (data and generated files stay)
-	rm -rf $(VENV)
+clean:  ## Remove what was installed (data and generated files stay)
+	rm -rf $(VENV) node_modules

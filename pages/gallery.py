@@ -6,7 +6,8 @@ import streamlit as st
 
 from core.i18n import gettext as _
 from core.models import Via
-from core.web import frontend, tab_session
+from core.web import tab_session
+from core.web.frontend import components
 from core.web.identity import permissions
 from core.web.library import page as gallery
 from core.web.resources import studio
@@ -31,7 +32,7 @@ def main() -> None:
         )
         return
     st.title(_("Gallery"), anchor=False)
-    frontend.gallery(f"gallery-{owner}", shown)
+    components.gallery(f"gallery-{owner}", shown)
 
 
 main()

@@ -6,7 +6,8 @@ from core.i18n import gettext as _
 from core.models import InvalidInput, User
 from core.store import DatabaseError
 from core.studio.notices import mark_read
-from core.web import frontend, tab_session
+from core.web import tab_session
+from core.web.frontend import components
 from core.web.http.errors import database_unavailable_text
 from core.web.inbox import notices, preferences
 from core.web.resources import studio
@@ -36,7 +37,7 @@ def live(user: User) -> None:
         if st.session_state.get("notices_pace") != shown["pace"]:
             st.session_state["notices_pace"] = shown["pace"]
             st.rerun()  # the page decides how often the fragment runs
-        frontend.notifications(shown, lambda asked: carry_out(user, asked))
+        components.notifications(shown, lambda asked: carry_out(user, asked))
 
 
 def main() -> None:

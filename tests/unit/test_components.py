@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from core.web import frontend
+from core.web.frontend import components
 
 
 def test_a_click_that_comes_when_its_page_was_left_does_nothing(
@@ -19,7 +19,7 @@ def test_a_click_that_comes_when_its_page_was_left_does_nothing(
     heard: list[str] = []
     state: dict[str, Any] = {"box": {"ask": "something"}}
     monkeypatch.setattr("streamlit.session_state", state)
-    frontend._mount(mounted, "box", {}, ask=heard.append)  # noqa: SLF001  # what all of them do
+    components._mount(mounted, "box", {}, ask=heard.append)  # noqa: SLF001  # what all of them do
     callbacks["on_ask_change"]()
     assert heard == ["something"]
     del state["box"]

@@ -6,7 +6,7 @@ import streamlit as st
 
 from core.store import DatabaseUnavailable
 from core.web import tab_session
-from core.web.frontend import FAVICON, STREAMLIT_STYLE, header
+from core.web.frontend.components import FAVICON, STREAMLIT_STYLE, header
 from core.web.login.options import draw_login
 from core.web.login.routes import own_page
 from core.web.pages import LOGIN, public_paths

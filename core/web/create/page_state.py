@@ -51,7 +51,7 @@ class PageState:
     terms: str = ""
     #: The number of the last message of the box.
     heard: float = 0.0
-    #: The last order, if the page stayed open after it; see `frontend.create_prompt`.
+    #: The last order, if the page stayed open after it; see `components.create_prompt`.
     sent: dict[str, str] | None = None
 
     @property

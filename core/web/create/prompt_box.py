@@ -13,10 +13,11 @@ from core.store import DatabaseError
 from core.studio.account import choose_stay
 from core.studio.styles import STYLES
 from core.studio.variations import can_vary
-from core.web import frontend, tab_session
+from core.web import tab_session
 from core.web.create.estimate import Estimate
 from core.web.create.form import Form
 from core.web.create.page_state import PageState
+from core.web.frontend import components
 from core.web.http.errors import database_unavailable_text
 from core.web.resources import studio
 
@@ -45,7 +46,7 @@ class _Message(BaseModel):
 def draw(state: PageState, form: Form, user: User, estimate: Estimate) -> None:
     """Draw the box."""
     prompt, token = state.texts.get(state.box, ("", ""))
-    frontend.create_prompt(
+    components.create_prompt(
         {
             "user": user.id,
             "box": state.box,

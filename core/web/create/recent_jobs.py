@@ -1,6 +1,7 @@
 """The cards of recent jobs on the page Create."""
 
-from core.web import frontend, tab_session
+from core.web import tab_session
+from core.web.frontend import components
 from core.web.live.feeds import CardsFeed, Viewer, read_feed
 from core.web.resources import studio
 
@@ -15,5 +16,5 @@ def draw(user_id: str) -> bool:
     shown = read_feed(studio(), CardsFeed(Viewer(user_id, zone=zone)))
     if shown is None or not shown["cards"]:
         return False
-    frontend.recent_jobs(shown | {"zone": zone})
+    components.recent_jobs(shown | {"zone": zone})
     return True

@@ -1,7 +1,8 @@
 """A job on a page: a first snapshot, which the component then keeps up to date."""
 
 from core.models import User, now
-from core.web import frontend, tab_session
+from core.web import tab_session
+from core.web.frontend import components
 from core.web.live.feeds import JobFeed, Viewer, read_feed
 from core.web.resources import studio
 
@@ -22,7 +23,7 @@ def draw_job(job_id: str, user_id: str | None, *, note: str = "", share_key: str
     shown = read_feed(studio(), JobFeed(Viewer(user_id, share_key, zone), job_id))
     if shown is not None:
         extras = {"note": note, "zone": zone, "share": share_key}
-        frontend.job(f"job-{job_id}", shown | extras)
+        components.job(f"job-{job_id}", shown | extras)
 
 
 def zone_of_viewer(user_id: str | None) -> str:

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from core.accounts.rules import Accounts
-from core.web import frontend
+from core.web.frontend import components
 from core.web.login.oidc import refusal_text, streamlit_claims
 from core.web.resources import studio
 
@@ -18,7 +18,7 @@ def draw_login(target: str, invite: str = "") -> None:
     settings = studio().settings
     recovers = Accounts(studio().store, settings).recovers(invite)
     claims = streamlit_claims(settings) if settings.login == "oidc" else None
-    frontend.login(
+    components.login(
         {
             "next": target,
             "mode": settings.login,

@@ -15,7 +15,7 @@ import { Bell } from "./bell.js";
 let bell;
 
 /**
- * What `core.web.frontend.header` gives: who is logged in, the path of the page, and those of the menu.
+ * What `core.web.frontend.components.header` gives: who is logged in, the path of the page, and those of the menu.
  * @typedef {Language & { user: string, current: string, menu: [path: string, title: string][] }} Data
  */
 

@@ -13,7 +13,7 @@ const ADDRESS_MS = 300; // after the last key; browsers allow only so many chang
 const NEAR = 0.8; // of what is allowed, from where on the length is shown
 
 /**
- * What `core.web.frontend.create_prompt` gives.
+ * What `core.web.frontend.components.create_prompt` gives.
  * @typedef {object} PromptData
  * @property {string} user
  * @property {string} box

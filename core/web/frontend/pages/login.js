@@ -15,7 +15,7 @@ const INVITE = "fivefold-invite";
 const SHORTEST_PASSPHRASE = 12; // characters
 
 /**
- * What `core.web.frontend.login` gives.
+ * What `core.web.frontend.components.login` gives.
  * @typedef {object} LoginData
  * @property {"user_id" | "passphrase" | "oidc"} mode
  * @property {"open" | "invite" | "closed"} registration
