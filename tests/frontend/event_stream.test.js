@@ -26,25 +26,25 @@ class FakeSource {
     this.open = false;
   }
 
-  say(name, data = {}) {
+  send(name, data = {}) {
     this.listeners[name]({ data: JSON.stringify(data) });
   }
 }
 
-/** A stream of something that goes on, with what its listener was told. */
+/** A stream of something that goes on, with what its listener received. */
 function following({ goesOn = true } = {}) {
   const node = { isConnected: true };
-  const told = { heard: [], troubles: [], gone: 0, goesOn };
+  const received = { updates: [], troubles: [], gone: 0, goesOn };
   const stream = new EventStream(node, {
-    hear: (name, data) => told.heard.push([name, data]),
-    goesOn: () => told.goesOn,
-    trouble: (sentence) => told.troubles.push(sentence),
+    update: (name, data) => received.updates.push([name, data]),
+    goesOn: () => received.goesOn,
+    trouble: (sentence) => received.troubles.push(sentence),
     gone: () => {
-      told.gone += 1;
+      received.gone += 1;
     },
   });
   stream.follow("/events", "/live");
-  return { node, stream, told };
+  return { node, stream, received };
 }
 
 /** Let what was answered arrive. */
@@ -90,11 +90,11 @@ beforeEach(() => {
 afterEach(() => mock.timers.reset());
 
 test("what is pushed is passed on, and nothing is asked for", async () => {
-  const { told } = following();
-  sources[0].say("snapshot", { now: "1" });
-  sources[0].say("patch", { now: "2" });
+  const { received } = following();
+  sources[0].send("snapshot", { now: "1" });
+  sources[0].send("patch", { now: "2" });
   await pass(11_000);
-  assert.deepEqual(told.heard, [
+  assert.deepEqual(received.updates, [
     ["snapshot", { now: "1" }],
     ["patch", { now: "2" }],
   ]);
@@ -107,18 +107,18 @@ test("what has ended is not followed", () => {
 });
 
 test("the stream ends with what it was about", () => {
-  const { told } = following();
-  told.goesOn = false;
-  sources[0].say("patch");
+  const { received } = following();
+  received.goesOn = false;
+  sources[0].send("patch");
   assert.equal(open().length, 0);
 });
 
 test("where nothing can be pushed, it asks every two seconds, and tries to push again after half a minute", async () => {
-  const { told } = following();
+  const { received } = following();
   await pass(5_000); // the stream says nothing
   assert.equal(open().length, 0);
   assert.equal(questions, 1);
-  assert.deepEqual(told.heard, [["polled", { now: "1" }]]);
+  assert.deepEqual(received.updates, [["polled", { now: "1" }]]);
   for (let second = 0; second < 28; second += 2) await pass(2_000);
   assert.equal(questions, 15);
   assert.equal(sources.length, 1);
@@ -128,7 +128,7 @@ test("where nothing can be pushed, it asks every two seconds, and tries to push 
 
 test("a stream that worked before is opened again with the first answer", async () => {
   following();
-  sources[0].say("beat");
+  sources[0].send("beat");
   await pass(12_000); // no sign of life
   assert.equal(questions, 1);
   assert.equal(sources.length, 2);
@@ -137,7 +137,7 @@ test("a stream that worked before is opened again with the first answer", async 
 
 test("an error of an older stream says nothing about the new one", async () => {
   following();
-  sources[0].say("beat");
+  sources[0].send("beat");
   await pass(12_000);
   sources[0].listeners.error();
   await settled();
@@ -146,10 +146,10 @@ test("an error of an older stream says nothing about the new one", async () => {
 
 test("a tab that nobody looks at gives its stream up after a while, and asks less often", async () => {
   following();
-  sources[0].say("beat");
+  sources[0].send("beat");
   await setHidden(true);
   await pass(10_000);
-  sources[0].say("beat");
+  sources[0].send("beat");
   await pass(10_000);
   assert.equal(open().length, 0);
   assert.equal(questions, 1);
@@ -161,20 +161,20 @@ test("a tab that nobody looks at gives its stream up after a while, and asks les
 
 test("a tab that is looked at again at once keeps its stream", async () => {
   following();
-  sources[0].say("beat");
+  sources[0].send("beat");
   await setHidden(true);
   await setHidden(false);
   await pass(11_000);
-  sources[0].say("beat");
+  sources[0].send("beat");
   await pass(11_000);
   assert.deepEqual(open(), [sources[0]]);
 });
 
 test("what is gone is followed no further", async () => {
-  const { told } = following();
+  const { received } = following();
   answer = { status: 404, body: { detail: "nothing" } };
   await pass(5_000);
-  assert.equal(told.gone, 1);
+  assert.equal(received.gone, 1);
   await pass(60_000);
   assert.equal(questions, 1);
 });
@@ -186,33 +186,33 @@ test("a login that ended leads to the login page", async () => {
   assert.equal(reloads, 1);
 });
 
-test("trouble is said in the server's words, or in ours where it does not answer, and taken back", async () => {
-  const { told } = following();
+test("trouble is shown in the server's words, or in ours where it does not answer, and taken back", async () => {
+  const { received } = following();
   answer = { status: 503, body: { detail: "The database does not answer." } };
   await pass(5_000);
-  assert.equal(told.troubles.at(-1), "The database does not answer.");
+  assert.equal(received.troubles.at(-1), "The database does not answer.");
   answer = { status: 0, body: {} };
   await pass(2_000);
-  assert.match(told.troubles.at(-1), /^Fivefold does not answer/);
+  assert.match(received.troubles.at(-1), /^Fivefold does not answer/);
   answer = { status: 200, body: { now: "2" } };
   await pass(2_000);
-  assert.equal(told.troubles.at(-1), "");
+  assert.equal(received.troubles.at(-1), "");
 });
 
 test("an answer that a newer question has overtaken is dropped", async () => {
-  const { stream, told } = following();
+  const { stream, received } = following();
   const first = stream.look();
   answer = { status: 200, body: { now: "2" } };
   const second = stream.look();
   assert.deepEqual([await first, await second], [false, true]);
-  assert.deepEqual(told.heard, [["polled", { now: "2" }]]);
+  assert.deepEqual(received.updates, [["polled", { now: "2" }]]);
 });
 
 test("what was taken off the page is not kept up to date", async () => {
-  const { node, told } = following();
+  const { node, received } = following();
   node.isConnected = false;
-  sources[0].say("snapshot");
-  assert.deepEqual(told.heard, []);
+  sources[0].send("snapshot");
+  assert.deepEqual(received.updates, []);
   assert.equal(open().length, 0);
   await pass(60_000);
   assert.equal(questions, 0);

@@ -23,7 +23,7 @@ Callback = Callable[[str], None]
 
 
 # Streamlit loads a component's script from a `blob:` address, which nothing can be relative to. All
-# modules are asked for at once: nothing waits for what imports it. A page is one segment deep.
+# modules are requested at once: none waits for what imports it. A page is one segment deep.
 _SCRIPT: Final = """\
 const [{ default: draw }] = await Promise.all(PATHS.map((path) => {
   const address = new URL(path, document.baseURI).href;
@@ -72,7 +72,7 @@ def login(shown: dict[str, str], on_provider: Callback) -> None:
         shown: `next`, the page of ours to go to afterwards; `mode` and `registration`, the
             settings of that name; `invite`, the secret of the invitation that led here; `recovers`,
             whose passphrase it is to choose anew, or empty; `provider`, what the identity provider
-            is called; `ticket`, what it said, ready to be handed in;
+            is called; `ticket`, its claims, signed for `POST /auth/login`;
             `refusal`, why the last login by it came to nothing.
         on_provider: called when the login by the identity provider is chosen.
     """
@@ -87,7 +87,7 @@ def job(key: str, shown: dict[str, Any]) -> None:
 
     Args:
         key: the same for the same job.
-        shown: from `core.web.jobs.snapshot.snapshot`, and `note`, said above it; `zone`, the
+        shown: from `core.web.jobs.snapshot.snapshot`, and `note`, shown above it; `zone`, the
             zone of the times; `share`, the key of the link that it is looked at by, or empty.
     """
     _mount(_job, key, shown)
@@ -97,14 +97,14 @@ def create_prompt(shown: dict[str, Any], on_ask: Callback) -> None:
     """Draw the prompt's box with the button that sends it.
 
     Args:
-        shown: `user`; `box`, one for each thing that can be asked for; `placeholder`; `written`,
-            whether a prompt is asked for at all; `prompt`, what is put into the box where `token`
+        shown: `user`; `box`, one for each task; `placeholder`; `written`,
+            whether there is a prompt at all; `prompt`, what is put into the box where `token`
             is another than before; `limits`, how long it may be: `most` of `units`; `varies`,
             whether variations can be suggested; `expected`, the estimate, and whether it goes
-            `beyond` the budget; `button`, what it says; `address`, the query that names the rest
+            `beyond` the budget; `button`, its label; `address`, the query that names the rest
             of the form; `stay`; `sent`, what was just ordered: `id`, `href` and `text`, or None;
-            `heard`, the last `at` that was heard.
-        on_ask: called with what is asked for, as JSON: `at` (a number that rises), `name`
+            `heard`, the last `at` that was received.
+        on_ask: called with a request, as JSON: `at` (a number that rises), `name`
             (`create`, `vary`, `stay`, `open`), `prompt`, `terms` and `on`.
     """
     _mount(_create_prompt, f"prompt-{shown['box']}", shown, ask=on_ask)
@@ -135,7 +135,7 @@ def notifications(shown: dict[str, Any], on_act: Callback) -> None:
 
     Args:
         shown: from `core.web.inbox.notices.overview`.
-        on_act: called with what a button asks for, as JSON; see `core.web.inbox.notices.carry_out`.
+        on_act: called with the action of a button, as JSON; see `core.web.inbox.notices.carry_out`.
     """
     _mount(_notifications, "notifications", shown, act=on_act)
 
@@ -145,11 +145,11 @@ def _mount(
 ) -> None:
     """Mount a component; a click on it calls the act of its name with the value it carries."""
 
-    def happened(name: str) -> None:
-        told = st.session_state.get(key)  # None: the page was left while the click was on its way
-        value = None if told is None else told.get(name)
+    def triggered(name: str) -> None:
+        state = st.session_state.get(key)  # None: the page was left while the click was on its way
+        value = None if state is None else state.get(name)
         if isinstance(value, str):
             acts[name](value)
 
-    callbacks = {f"on_{name}_change": partial(happened, name) for name in acts}
+    callbacks = {f"on_{name}_change": partial(triggered, name) for name in acts}
     component(key=key, data=shown | {"language": i18n.language()}, **callbacks)

@@ -1,4 +1,4 @@
-/** What the server gives to components and answers to them, as JSON. */
+/** What the server sends to components, as JSON. */
 
 /** A button: `core.web.jobs.actions`. */
 export interface Action {
@@ -7,7 +7,7 @@ export interface Action {
   on: string | null;
   text: string;
   label: string;
-  /** What is asked before it is done. */
+  /** The question to confirm first. */
   question?: { title: string; text: string; yes: string; no: string } | null;
   /** It is a link to a download. */
   href?: string;

@@ -159,7 +159,7 @@ export class Gallery {
   }
 
   /**
-   * Look for something else: the address says what, so that it can be gone back to, and sent.
+   * Search for something else; the query is kept in the address, for the history and for links.
    * @param {Query} changes
    */
   look(changes) {
@@ -287,7 +287,7 @@ export class Gallery {
   /**
    * @param {string} why
    * @param {() => void} again what the button does
-   * @param {string} text what it says
+   * @param {string} text its label
    */
   fail(why, again, text = _("Try again")) {
     this.tryAgain = again;
@@ -361,7 +361,7 @@ export class Gallery {
       setText(this.binCount, found.counts.bin ? found.counts.bin.toLocaleString(language()) : "");
       this.filters.offer(found);
     } catch {
-      // the page works without the numbers; what fails for good is said where it is asked for
+      // the page works without the numbers; a lasting failure shows where items are loaded
     }
   }
 

@@ -17,7 +17,7 @@ const NEAR = "150%"; // of the height of the window: what is nearer has its cont
 export class Grid {
   /**
    * @param {Tiles} tiles fills them
-   * @param {(ids: Set<string>) => void} selected is told of every change of what is selected
+   * @param {(ids: Set<string>) => void} selected is called with every new selection
    */
   constructor(tiles, selected) {
     this.tiles = tiles;

@@ -58,7 +58,7 @@ export class Place {
   /**
    * @param {string} title
    * @param {string} text
-   * @param {string} act what the button says
+   * @param {string} act the button's label
    * @param {() => void} click
    */
   fill(title, text, act, click) {

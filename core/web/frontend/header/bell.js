@@ -1,6 +1,6 @@
 // @ts-check
 /** @import { Notice } from "../types" */
-/** Asks the server what there is to tell, and shows it: as a number, a list, toasts and on the desktop. */
+/** Polls for notices, and shows them: as a number, a list, toasts and on the desktop. */
 import { inLanguage, openPath, visit } from "../kit/address.js";
 import { JOB_ENDED } from "../kit/component.js";
 import { el, setText } from "../kit/dom.js";
@@ -101,7 +101,7 @@ export class Bell {
     if (turn !== this.turn) return;
     this.failures = trouble ? this.failures + 1 : 0;
     this.panel.setTrouble(trouble);
-    if (!trouble) this.hear(found, path === "/bell");
+    if (!trouble) this.receive(found, path === "/bell");
     if (turn === this.turn && this.node.isConnected) this.lookLater();
   }
 
@@ -119,7 +119,7 @@ export class Bell {
    * @param {{ unread: number, notices: Notice[] }} found
    * @param {boolean} mayRead
    */
-  hear({ unread, notices }, mayRead) {
+  receive({ unread, notices }, mayRead) {
     const job = onScreen() ? openJob() : null;
     const page = job && `/job?${new URLSearchParams({ id: job })}`;
     const seen = notices.filter((each) => each.unread && !each.failed && each.href === page);

@@ -11,7 +11,7 @@ import { Library, sentence } from "./library_client.js";
  * @property {() => Item[]} list
  * @property {(items: Item[], gone: string[]) => void} show shows what has changed
  * @property {(items: Item[], order: string[]) => void} restored
- *   is told what is back from the bin, and the ids that were there before it went
+ *   is called with what is back from the bin, and the ids that were there before it went
  */
 
 export class ItemActions {
@@ -84,8 +84,8 @@ export class ItemActions {
   async bin(items) {
     const order = this.host.list().map((each) => each.id);
     if (!(await this.change(items, { bin: true }))) return;
-    const said = ngettext("{count} item is in the bin.", "{count} items are in the bin.", items.length);
-    this.snackbar.show(said, _("Undo"), async () => {
+    const message = ngettext("{count} item is in the bin.", "{count} items are in the bin.", items.length);
+    this.snackbar.show(message, _("Undo"), async () => {
       if (await this.change(items, { bin: false })) this.host.restored(items, order);
     });
   }
@@ -123,7 +123,7 @@ export class ItemActions {
   }
 
   /**
-   * Have items changed on the server and then on the screen; false, and said, where that fails.
+   * Change items on the server and then on the screen; false, with a message, where that fails.
    * @param {Item[]} items
    * @param {ItemChanges} changes
    */

@@ -1,6 +1,6 @@
 // @ts-check
 /** @import { Facets, Item, ItemChanges, LibraryPage, Query } from "../types" */
-/** What the server says of a user's items, and what it is asked to change about them. */
+/** The client of the library's routes: searching a user's items and changing them. */
 import { at } from "../kit/address.js";
 import { el } from "../kit/dom.js";
 import { _, language } from "../kit/i18n.js";

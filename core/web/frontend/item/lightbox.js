@@ -175,7 +175,7 @@ export class Lightbox extends Dialog {
   }
 
   /**
-   * Bring everything that is said of the item up to date.
+   * Bring everything about the item up to date.
    * @param {Item} item
    */
   describe(item) {
@@ -220,7 +220,7 @@ export class Lightbox extends Dialog {
     if (index >= items.length - AHEAD) this.tiles.more();
   }
 
-  /** @param {string} otherwise what is said where nothing is known */
+  /** @param {string} otherwise the sentence where no reason is known */
   apologise(otherwise) {
     showText(this.sorry, this.item?.message || otherwise);
   }

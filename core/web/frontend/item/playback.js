@@ -1,7 +1,7 @@
 // @ts-check
 /** The arithmetic of playing: times, and clips that run as one. */
 
-const FRAME_S = 1 / 24; // clips do not say how many frames they have
+const FRAME_S = 1 / 24; // browsers do not expose the frame rate
 const DRIFT_S = 0.06; // that clips side by side may be apart
 
 /**

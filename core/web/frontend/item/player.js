@@ -74,7 +74,7 @@ export class Player {
     const from = lead.ended ? 0 : lead.currentTime;
     for (const clip of this.clips) {
       if (clip !== lead || lead.ended) seek(clip, from);
-      clip.play().catch(() => {}); // an error of the file is said by whoever shows the clip
+      clip.play().catch(() => {}); // whoever shows the clip handles an error of the file
     }
     cancelAnimationFrame(this.frame);
     this.frame = requestAnimationFrame(() => this.keepUp());

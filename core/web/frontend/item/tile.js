@@ -23,9 +23,9 @@ const TITLE_CHARACTERS = 300;
  * @property {() => Item[]} [list] what the lightbox goes through; without it, all finished tiles
  * @property {() => number} [total] how many of them there are
  * @property {() => Promise<boolean>} [more] loads further ones; whether some came
- * @property {(items: Item[], gone: string[]) => void} [changed] is told what changed
+ * @property {(items: Item[], gone: string[]) => void} [changed] is called with what changed
  * @property {(items: Item[], order: string[]) => void} [restored]
- *   is told what is back from the bin, and the ids that were there before it went
+ *   is called with what is back from the bin, and the ids that were there before it went
  * @property {(item: Item) => Tile | null} [focus] gives an item's tile the focus
  * @property {() => boolean} [inBin] whether the page shows the bin
  * @property {() => boolean} [selectable] whether items can be selected
@@ -160,7 +160,7 @@ export class Tiles {
   }
 
   /**
-   * A button that tells how an item was made.
+   * A button that opens the details of an item.
    * @param {Tile} tile
    * @param {Item} item
    */

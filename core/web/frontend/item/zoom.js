@@ -112,7 +112,7 @@ export class Zoom {
     const other = [...this.fingers].find(([id]) => id !== event.pointerId)?.[1];
     if (!this.dragged && distance(here, this.start) > MOVED_PX) {
       this.dragged = true;
-      area.setPointerCapture(event.pointerId); // not before: a click would no longer tell on what
+      area.setPointerCapture(event.pointerId); // not before: it would change the target of a click
     }
     if (other) {
       this.pinched = true;

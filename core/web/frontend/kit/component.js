@@ -2,7 +2,7 @@
 /** What Streamlit calls to draw a component: one view for each place on the page. */
 import { speak } from "./i18n.js";
 
-/** The event of the window that tells all components of a page that a job has ended. */
+/** The event of the window by which components learn that a job has ended. */
 export const JOB_ENDED = "fivefold-job-ended";
 
 /**

@@ -162,7 +162,7 @@ export class Snackbar {
 
   /**
    * @param {string} text
-   * @param {string} act what the button beside it says; empty: there is none
+   * @param {string} act the label of the button beside it; empty: there is none
    * @param {() => void} run what the button does
    */
   show(text, act = "", run = () => {}) {

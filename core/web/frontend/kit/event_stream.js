@@ -1,25 +1,25 @@
 // @ts-check
-/** Keeping something on the page up to date: pushed while that works, asked for otherwise. */
+/** Keeps something on the page up to date: by Server-Sent Events while they work, by polling otherwise. */
 import { at } from "./address.js";
 import { _ } from "./i18n.js";
 import { ANSWER_MS, LOGGED_OUT } from "./request.js";
 
-const FIRST_MS = 5_000; // until a stream that was opened says something
-const BEAT_MS = 12_000; // between two signs of life
-const ASK_MS = 2_000; // between two questions where nothing can be pushed
-const HIDDEN_ASK_MS = 5_000;
-const HIDDEN_MS = 20_000; // a tab that nobody looks at keeps its stream for so long
-const PUSH_AGAIN_MS = 30_000;
+const FIRST_MS = 5_000; // until a new stream sends its first event
+const BEAT_MS = 12_000; // between two events
+const POLL_MS = 2_000; // between two polls
+const HIDDEN_POLL_MS = 5_000; // the same in a hidden tab
+const HIDDEN_MS = 20_000; // a hidden tab keeps its stream for so long
+const REOPEN_MS = 30_000; // until a stream that never worked is tried again
 const NOTHING = 404;
 
 /**
- * What is told of a stream.
+ * Receives the updates.
  * @typedef {object} Listener
- * @property {(name: "snapshot" | "patch" | "polled", data: any) => void} hear
- *   `polled` is what was asked for, which may be older than what was pushed (`now`)
- * @property {() => boolean} goesOn whether more is to be expected
- * @property {(sentence: string) => void} trouble what is wrong; empty: nothing any more
- * @property {() => void} gone that it is over
+ * @property {(name: "snapshot" | "patch" | "polled", data: any) => void} update
+ *   `polled` may be older than what was pushed before (`now`)
+ * @property {() => boolean} goesOn whether more updates are expected
+ * @property {(sentence: string) => void} trouble what is wrong; empty: nothing
+ * @property {() => void} gone there is no such thing any more
  */
 
 export class EventStream {
@@ -33,11 +33,11 @@ export class EventStream {
     this.eventsPath = "";
     this.pollPath = "";
     this.going = false;
-    this.heard = false; // anything of the stream that is open
+    this.worked = false; // whether the open stream has sent anything
     /** @type {EventSource | null} */
     this.source = null;
     this.pushAgainAt = 0;
-    this.turn = 0; // of the latest question; what an earlier one answers is out of date
+    this.turn = 0; // of the latest poll; the response to an earlier one is out of date
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.timer = undefined;
     /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -48,9 +48,9 @@ export class EventStream {
   }
 
   /**
-   * Follow what one route tells as events and the other answers with once; it stops by itself.
-   * @param {string} eventsPath
-   * @param {string} pollPath
+   * Follow one thing by two routes; it stops by itself.
+   * @param {string} eventsPath sends events
+   * @param {string} pollPath responds with the whole once
    */
   follow(eventsPath, pollPath) {
     const other = this.eventsPath !== eventsPath;
@@ -85,10 +85,10 @@ export class EventStream {
     clearTimeout(this.timer);
     const source = new EventSource(at(this.eventsPath));
     this.source = source;
-    this.heard = false;
+    this.worked = false;
     for (const name of ["snapshot", "patch", "ended", "gone", "trouble", "beat"]) {
       source.addEventListener(name, ({ data }) => {
-        if (source === this.source) this.hear(name, JSON.parse(data));
+        if (source === this.source) this.receive(name, JSON.parse(data));
       });
     }
     source.addEventListener("error", () => {
@@ -107,12 +107,12 @@ export class EventStream {
    * @param {string} name
    * @param {any} data
    */
-  hear(name, data) {
+  receive(name, data) {
     if (!this.node.isConnected) {
       this.stop();
       return;
     }
-    this.heard = true;
+    this.worked = true;
     this.expect(BEAT_MS);
     if (name === "gone") this.end();
     else if (name === "trouble")
@@ -127,7 +127,7 @@ export class EventStream {
    */
   pass(name, data) {
     this.listener.trouble("");
-    this.listener.hear(name, data);
+    this.listener.update(name, data);
     if (!this.listener.goesOn()) this.stop();
     else if (!this.going) this.begin();
   }
@@ -137,14 +137,14 @@ export class EventStream {
     this.listener.gone();
   }
 
-  /** Go on by asking; where the stream worked before, it is opened again with the first answer. */
+  /** Poll; a stream that worked before is opened again after the first response. */
   failed() {
-    this.pushAgainAt = this.heard ? 0 : Date.now() + PUSH_AGAIN_MS;
+    this.pushAgainAt = this.worked ? 0 : Date.now() + REOPEN_MS;
     this.close();
     this.poll();
   }
 
-  /** Ask, again and again. */
+  /** Ask again and again. */
   async poll() {
     clearTimeout(this.timer);
     if (!this.node.isConnected) {
@@ -157,10 +157,10 @@ export class EventStream {
       this.open();
       return;
     }
-    this.timer = setTimeout(() => this.poll(), document.hidden ? HIDDEN_ASK_MS : ASK_MS);
+    this.timer = setTimeout(() => this.poll(), document.hidden ? HIDDEN_POLL_MS : POLL_MS);
   }
 
-  /** Ask once; returns whether there was an answer. */
+  /** Ask once; returns whether there was a response. */
   async look() {
     this.turn += 1;
     const turn = this.turn;
@@ -183,7 +183,7 @@ export class EventStream {
       }
       trouble = found.detail;
     } catch {
-      // said below
+      // `trouble` is shown below
     }
     if (turn === this.turn) this.listener.trouble(trouble);
     return false;

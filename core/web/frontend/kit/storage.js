@@ -1,5 +1,5 @@
 // @ts-check
-/** What this browser was asked to remember; nothing where it may not. */
+/** The browser's storage; where it is not allowed, nothing is kept. */
 
 /**
  * @param {"localStorage" | "sessionStorage"} where for the browser, or for this tab

@@ -1,5 +1,5 @@
 // @ts-check
-/** Beside Streamlit's page: says why nothing appears. */
+/** Beside Streamlit's page: explains why nothing appears. */
 import { at } from "../kit/address.js";
 
 const PATIENCE_MS = 10_000;
@@ -39,9 +39,9 @@ function connected() {
 
 async function check() {
   const answer = await fetch(at("/origin"), { method: "POST" }).catch(() => null);
-  const said = answer?.ok ? await answer.json().catch(() => null) : null;
-  if (said?.ours === false) {
-    show(said.message, said.address);
+  const found = answer?.ok ? await answer.json().catch(() => null) : null;
+  if (found?.ours === false) {
+    show(found.message, found.address);
     return;
   }
   setTimeout(() => {

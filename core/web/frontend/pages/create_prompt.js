@@ -33,7 +33,7 @@ const NEAR = 0.8; // of what is allowed, from where on the length is shown
  * @property {number} heard
  */
 /** @typedef {Language & PromptData} Data */
-/** @typedef {{ at: number, name: string }} Asked what is asked for, with what the form says */
+/** @typedef {{ at: number, name: string }} BoxRequest to the script, with the state of the form */
 
 export default component(
   ["pages/create_prompt.css"],
@@ -49,10 +49,10 @@ class PromptBox {
   constructor(parent, data, setTrigger) {
     this.data = data;
     this.setTrigger = setTrigger;
-    /** @type {Asked | null} */
-    this.asked = null; // and not heard yet
+    /** @type {BoxRequest | null} */
+    this.pending = null; // not received by the script yet
     /** @type {string | undefined} */
-    this.sentShown = undefined; // the id of the job that is said to be ordered
+    this.sentShown = undefined; // the id of the job that the last message is about
     this.idea = "";
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.timer = undefined;
@@ -100,12 +100,12 @@ class PromptBox {
     this.vary.hidden = !data.varies;
     if (data.token && data.token !== this.draft.token) this.draft.keep(data.prompt, data.token);
     if (this.area.value !== this.draft.text) this.area.value = this.draft.text;
-    if (this.asked && data.heard >= this.asked.at) {
-      this.asked = null;
+    if (this.pending && data.heard >= this.pending.at) {
+      this.pending = null;
       if (this.draft.sent) this.draft.keep(this.draft.text, this.draft.token); // refused
     }
-    if (this.asked) this.send(this.asked); // a click that another one follows is dropped
-    const creating = this.asked?.name === "create";
+    if (this.pending) this.send(this.pending); // a click that another one follows is dropped
+    const creating = this.pending?.name === "create";
     this.create.disabled = creating;
     setText(this.create, creating ? _("Creating …") : data.button);
     setText(this.expected, data.expected);
@@ -141,18 +141,18 @@ class PromptBox {
    */
   ask(name, more = {}) {
     const at = performance.timeOrigin + performance.now();
-    this.asked = { at, name, ...{ prompt: this.area.value, terms: this.data.terms, ...more } };
+    this.pending = { at, name, ...{ prompt: this.area.value, terms: this.data.terms, ...more } };
     if (name === "create") {
       this.create.disabled = true;
       setText(this.create, _("Creating …"));
       this.draft.keep(this.area.value, this.draft.token, true);
     }
-    this.send(this.asked);
+    this.send(this.pending);
   }
 
-  /** @param {Asked} asked */
-  send(asked) {
-    this.setTrigger("ask", JSON.stringify(asked));
+  /** @param {BoxRequest} request */
+  send(request) {
+    this.setTrigger("ask", JSON.stringify(request));
   }
 
   /** @param {KeyboardEvent} event */

@@ -33,7 +33,7 @@ class JobView {
     this.data = data;
     /** @type {JobSnapshot} */
     this.shown = data;
-    this.behindMs = 0; // what this clock says beyond the server's
+    this.behindMs = 0; // of the server's clock, compared with this one
     this.factsShown = "";
     /** @type {ReturnType<typeof setInterval> | null} */
     this.clock = null;
@@ -44,7 +44,7 @@ class JobView {
       go: visit,
       changed: (items, gone) => {
         this.change({ tiles: items, gone });
-        if (gone.length) this.stream.look(); // what is said of them all
+        if (gone.length) this.stream.look(); // the job's own sentence changes, too
       },
       restored: () => this.stream.look(),
     });
@@ -60,7 +60,7 @@ class JobView {
     this.root = el("div", { className: "ff job", "data-testid": "job" }, ...parts);
     parent.append(this.root);
     this.stream = new EventStream(this.root, {
-      hear: (name, found) => this.hear(name, found),
+      update: (name, found) => this.receive(name, found),
       goesOn: () => this.shown.job.active,
       trouble: (sentence) => this.heading.setTrouble(sentence),
       gone: () => this.close(),
@@ -85,7 +85,7 @@ class JobView {
    * @param {string} name
    * @param {any} found a snapshot or a patch
    */
-  hear(name, found) {
+  receive(name, found) {
     const before = this.shown.job;
     if (name === "patch") this.change(found);
     else if (name === "snapshot" || found.now >= this.shown.now) this.show(found);
@@ -260,7 +260,7 @@ function makeTile({ kind }) {
   return el("article", { className: `tile ${kind}`, "data-testid": "tile" });
 }
 
-/** @param {HTMLElement} info the button that tells how it is made */
+/** @param {HTMLElement} info the button that opens its details */
 function unfinished(info) {
   const progress = { className: "bar", role: "progressbar", "aria-valuemin": 0, "aria-valuemax": 100 };
   const words = [el("span", { className: "name" }), " · ", el("span", { className: "label" })];

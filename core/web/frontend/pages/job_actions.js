@@ -25,7 +25,7 @@ export class JobActions {
    * @param {object} callbacks
    * @param {() => string} callbacks.jobId
    * @param {() => Promise<unknown>} callbacks.done shows what came of it
-   * @param {(refusal: string) => void} callbacks.refused is told why something was not done; empty: it was
+   * @param {(refusal: string) => void} callbacks.refused is called with why something was not done; empty: it was
    */
   constructor(question, { jobId, done, refused }) {
     this.question = question;

@@ -29,7 +29,7 @@ const SHORTEST_PASSPHRASE = 12; // characters
 /** @typedef {Language & LoginData} Data */
 
 /**
- * What the server says to a login that it refuses.
+ * The response to a login that is refused.
  * @typedef {{ detail: string, ask?: boolean }} Refusal `ask`: for a passphrase
  */
 
@@ -102,7 +102,7 @@ class LoginForm {
     requestAnimationFrame(() => this.user.input.focus());
   }
 
-  /** A link to choose a passphrase anew: nothing else is asked, and nothing else can be done. */
+  /** A link to choose a passphrase anew: it asks for nothing else and allows nothing else. */
   beginRecovery() {
     const user = this.data.recovers;
     this.registering = true;
@@ -146,7 +146,7 @@ class LoginForm {
     else requestAnimationFrame(() => this.button.focus());
   }
 
-  /** What the identity provider said becomes a session of ours. */
+  /** Exchange the identity provider's ticket for a session. */
   async handIn() {
     this.button.disabled = true;
     this.hint.textContent = _("One moment …");

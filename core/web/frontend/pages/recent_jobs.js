@@ -36,7 +36,7 @@ class RecentJobs {
     const root = el("section", props, heading, this.trouble, this.cards, this.more);
     parent.append(root);
     this.stream = new EventStream(root, {
-      hear: (name, found) => this.hear(name, found),
+      update: (name, found) => this.receive(name, found),
       goesOn: () => this.shown.cards.some((card) => card.percent !== null),
       trouble: (sentence) => showText(this.trouble, sentence),
       gone: () => {},
@@ -70,7 +70,7 @@ class RecentJobs {
    * @param {string} name
    * @param {Shown} found
    */
-  hear(name, found) {
+  receive(name, found) {
     if (name === "patch") {
       const changed = new Map(found.cards.map((card) => [card.id, card]));
       const cards = this.shown.cards.map((card) => changed.get(card.id) ?? card);
