@@ -22,7 +22,7 @@ def node() -> Path:
 
 
 def test_the_front_ends_logic_does_what_its_own_tests_say() -> None:
-    command = [node(), "--test", "tests/frontend/*.test.js"]
+    command = [str(node()), "--test", "tests/frontend/*.test.js"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "# fail 0" in done.stdout or "ℹ fail 0" in done.stdout
