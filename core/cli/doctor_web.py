@@ -3,6 +3,7 @@
 A page is empty until its websocket is open, so one is opened where a browser opens it.
 """
 
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Final
 
@@ -108,13 +109,22 @@ def _see_that_it_is_ours(base: str, answer: httpx2.Response, installation: str) 
         return
     if answer.is_success:
         raise LookupError(f"{base} does not lead to this Fivefold. Is PUBLIC_URL right?")
-    plain = answer.headers.get("content-type", "").startswith("text/plain")
-    words = "".join(filter(str.isprintable, answer.text[:_WORDS])).strip() if plain else ""
-    said = ": ".join(filter(None, (f"HTTP {answer.status_code}", words)))
+    said = ": ".join(filter(None, (f"HTTP {answer.status_code}", _reason(answer))))
     raise LookupError(
         f"{base} does not lead to this Fivefold ({said}). Is PUBLIC_URL right, and was Fivefold "
         "started with it?"
     )
+
+
+def _reason(answer: httpx2.Response) -> str:
+    """Return the sentence of an error, from problem details (RFC 9457) or plain text."""
+    kind, text = answer.headers.get("content-type", ""), ""
+    if kind.startswith("application/problem+json"):
+        with suppress(ValueError, LookupError, TypeError):
+            text = str(answer.json()["detail"])
+    elif kind.startswith("text/plain"):
+        text = answer.text
+    return "".join(filter(str.isprintable, text[:_WORDS])).strip()
 
 
 def _see_that_pages_work(base: str, origin: Origin) -> None:
