@@ -13,15 +13,15 @@ CHANGES: Final = {
     "jobs": {"create"},
     "job_actions": {"cancel", "retry", "resend", "recover", "put_first"},
     "settlement": {"announce"},
-    "library": {"change", "rename", "dissolve"},
+    "library": {"change", "rename_collection", "delete_collection"},
     "bin": {"put", "put_job", "restore", "remove"},
     "shares": {"make", "withdraw"},
-    "users": {"choose", "ensure"},
-    "email_addresses": {"ask", "confirm", "vouch", "unsubscribe"},
-    "notices": {"add", "send_now", "reschedule", "cancel", "mark_read", "hurry", "readdress"},
+    "users": {"set_preferences", "ensure"},
+    "email_addresses": {"request_confirmation", "confirm", "confirm_locally", "unsubscribe"},
+    "notices": {"add", "send_now", "reschedule", "cancel", "mark_read", "retry_now", "readdress"},
     "login_sessions": {"revoke", "revoke_all"},
     "invitations": {"make", "withdraw"},
-    "account_deletion": {"ask"},
+    "account_deletion": {"request"},
 }
 """What changes something for a user, by the parts of the store."""
 
