@@ -1,17 +1,16 @@
-"""What can go wrong at a provider, as types that carry what the handler needs.
+"""Errors of providers, as types that carry what the handler needs.
 
     ProviderError
-    ├── PromptRejected        the provider refuses this prompt; asking again will not help
-    ├── RequestRejected       it does not take such a request; asking again will not help
+    ├── PromptRejected        the provider rejects this prompt; a retry will not help
+    ├── RequestRejected       it rejects such a request; a retry will not help
     ├── InvalidCredentials    the key is missing, wrong or not allowed
     ├── BalanceSpent          the account has no money left
     ├── RateLimited           too many requests; carries `retry_after`
     ├── ProviderUnavailable   it is down or broken; nothing was charged
-    ├── GenerationFailed      it tried and failed; asking again may or may not help
-    └── OutcomeUnknown        a paid call was sent and its answer never came
+    ├── GenerationFailed      it tried and failed; a retry may or may not help
+    └── OutcomeUnknown        a paid call was sent and no response came
 
-Each text is a sentence for the user, in English; `core.i18n.translated` says it in the user's
-language.
+Each text is a sentence for the user, in English; `core.i18n.translated` translates it.
 """
 
 import re
@@ -21,7 +20,7 @@ from typing import Any, Final
 from core.i18n import N_
 
 REPLY_MAX_BYTES: Final = 64 * 1024**2
-"""The most that is kept of a vendor's raw reply."""
+"""Bytes of a vendor's raw reply that are kept, at most."""
 
 
 _AGAIN: Final = re.compile(r"[;,] (this item|it) is (tried|asked|asked for) again shortly\.$")
@@ -33,10 +32,10 @@ class ProviderError(Exception):
     Args:
         message: the sentence for the user; None: the type's own.
         code: for programs.
-        retryable: whether Fivefold itself may try again, free of charge.
-        retry_after: seconds until then, as the provider said.
+        retryable: whether Fivefold itself may retry, free of charge.
+        retry_after: seconds to wait before, by the provider.
         cost: what it cost all the same, in the capability's unit.
-        details: what is worth keeping about it; plain JSON, no secrets.
+        details: what to keep about it; plain JSON, no secrets.
         reply: the raw reply of a call that may have been charged, without secrets, at most
             `REPLY_MAX_BYTES`; `Provider.reread` reads it again. None: there was none.
     """
@@ -46,7 +45,7 @@ class ProviderError(Exception):
     retryable = False
     ended = False  # whether the provider's task is over; trying again then means a new one
 
-    def __init__(  # noqa: PLR0913  # each is a fact of its own, and all but the first are rare
+    def __init__(  # noqa: PLR0913  # each is independent, and all but the first are rare
         self,
         message: str | None = None,
         *,
@@ -72,12 +71,12 @@ class ProviderError(Exception):
 
     @property
     def final(self) -> str:
-        """The sentence where nobody tries again any more."""
+        """The sentence once there are no more retries."""
         return _AGAIN.sub(".", self.message)
 
 
 class PromptRejected(ProviderError):
-    """The provider refuses this prompt."""
+    """The provider rejects this prompt."""
 
     sentence = N_("The provider does not accept this prompt. Please put it in other words.")
     code = "prompt_rejected"
@@ -85,7 +84,7 @@ class PromptRejected(ProviderError):
 
 
 class RequestRejected(ProviderError):
-    """The provider does not take such a request."""
+    """The provider rejects such a request."""
 
     sentence = N_("The provider does not take such a request. Please choose other settings.")
     code = "request_rejected"
@@ -132,7 +131,7 @@ class GenerationFailed(ProviderError):
 
 
 class OutcomeUnknown(ProviderError):
-    """A paid call was sent and its answer never came."""
+    """A paid call was sent and no response came."""
 
     sentence = N_("The request was sent, but its outcome is not known; it may have been charged.")
     code = "outcome_unknown"

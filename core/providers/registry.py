@@ -1,4 +1,4 @@
-"""Which providers there are, and which one makes what."""
+"""The registry of providers: finding those that are switched on, and choosing among them."""
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Catalogue:
-    """The configured providers by name, those to be preferred first.
+    """The configured providers, the preferred ones first.
 
     Attributes:
         providers: by their names.
@@ -37,7 +37,7 @@ class Catalogue:
     narrowed: Mapping[str, Limits] = field(default_factory=dict)
 
     def offers(self, kind: Kind, task: Task = Task.CREATE) -> Iterator[tuple[Provider, Capability]]:
-        """Yield every provider and model that makes a kind so, those to be preferred first."""
+        """Yield each provider and capability for a kind and task, the preferred ones first."""
         for provider in self.providers.values():
             for capability in provider.capabilities():
                 if (capability.kind, capability.task) == (kind, task):
@@ -54,8 +54,8 @@ class Catalogue:
 
         Args:
             kind: what is to be made.
-            provider: the chosen provider's name; None: the first that makes it. One that wants
-                consent is taken only where it is named.
+            provider: the chosen provider's name; None: the first that makes it. One that needs
+                consent is chosen only by name.
             model: the chosen model; None: the first.
             task: what is to be done.
 
@@ -69,27 +69,27 @@ class Catalogue:
                 return found, capability
         what = what_is_made(kind, task)
         if provider is not None and provider not in self.providers:
-            said = _("There is no provider “{name}” here; there are: {known}.")
-            raise LookupError(said.format(name=provider, known=", ".join(self.providers)))
+            sentence = _("There is no provider “{name}” here; there are: {known}.")
+            raise LookupError(sentence.format(name=provider, known=", ".join(self.providers)))
         if provider is None:
-            said = (
+            sentence = (
                 _("No configured provider makes {what}.")
                 if model is None
                 else _("No configured provider makes {what} with a model “{model}”.")
             )
-            raise LookupError(said.format(what=what, model=model))
-        said = (
+            raise LookupError(sentence.format(what=what, model=model))
+        sentence = (
             _("{provider} makes no {what}.")
             if model is None
             else _("{provider} makes no {what} with a model “{model}”.")
         )
         title = _(self.providers[provider].title)
-        raise LookupError(said.format(provider=title, what=what, model=model))
+        raise LookupError(sentence.format(provider=title, what=what, model=model))
 
     def capability(
         self, provider: str, kind: Kind, model: str, task: Task = Task.CREATE
     ) -> Capability | None:
-        """Return what a provider's model can do; None where it is not configured (any more)."""
+        """Return a capability of a provider's model; None: it is not configured (any more)."""
         return next(
             (
                 capability
@@ -100,15 +100,15 @@ class Catalogue:
         )
 
     def model(self, provider: str, model: str) -> Capability | None:
-        """Return a capability of a provider's model, whichever kind; limits are the model's."""
+        """Return a capability of a provider's model, of any kind, for its limits."""
         found = self.providers.get(provider)
         capabilities = () if found is None else found.capabilities()
         return next((each for each in capabilities if each.model == model), None)
 
     def limits(self, provider: str, model: str | None = None) -> Limits:
-        """Return how much may be asked of a provider, or of one of its models.
+        """Return the limits of a provider, or of one of its models.
 
-        What the provider declares is narrowed by what was chosen for this installation.
+        Those that the provider declares are narrowed by those of this installation.
         """
         if model is None:
             found = self.providers.get(provider)
@@ -157,7 +157,7 @@ class Catalogue:
 
 
 def open_catalogue(settings: Settings) -> Catalogue:
-    """Return the providers that are switched on, those to be preferred first.
+    """Return the providers that are switched on, the preferred ones first.
 
     Each module of this package and each plug-in may offer a function `from_settings(settings)`
     that returns the providers that the settings switch on: none, one or several. What they need,

@@ -1,7 +1,7 @@
-"""How servers behind OpenAI's endpoints want what OpenAI itself does not know.
+"""How servers with OpenAI's endpoints take options that OpenAI itself does not have.
 
-Seed, steps, guidance and negative prompt travel differently to each. Facts are of the servers' own
-source, which `tests/contract/test_dialects.py` names and holds: stable-diffusion.cpp,
+Seed, steps, guidance and negative prompt are sent differently to each. Facts are of the servers'
+own source, which `tests/contract/test_dialects.py` names and holds: stable-diffusion.cpp,
 `examples/server` (a JSON in the prompt, everything else at the top level is ignored, and one model
 is listed under a fixed name); LocalAI, `core/http` (`seed`, `step`, and the negative prompt behind
 a `|` in the prompt, which ends the prompt wherever it stands; clips at a route of its own).
@@ -18,31 +18,29 @@ from typing import Any, Final
 from core.providers.base import Option
 from core.providers.responses.reader import Reply
 
-AUTO_DIALECT: Final = ""
-"""A server is asked once, free of charge, which dialect it speaks."""
 _TAG: Final = re.compile(r"<sd_cpp_extra_args>.*?</sd_cpp_extra_args>", re.DOTALL)
 _HALF_A_TAG: Final = re.compile(r"</?sd_cpp_extra_args>")
 _RANDOM_SEED: Final = -1  # at sd-server, whose own is 42
 LOCALAI_INFO: Final = "/.well-known/localai.json"
-"""Where LocalAI describes itself, also to whoever has no key (since version 4.1, April 2026)."""
+"""Where LocalAI describes itself, without a key too (since version 4.1, April 2026)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Dialect:
-    """What a server understands.
+    """The way in which a server takes options.
 
     Attributes:
         name: as it is written in the settings.
-        fields: the names that options have at the top level of a request; what is not here and not
-            in the prompt is not offered.
+        fields: names of options at the top level of a request; options that are neither here nor in
+            the prompt are not offered.
         clip_fields: the same for clips; None: those of images.
-        in_prompt: whether they travel as JSON within the prompt.
-        bar: whether the negative prompt stands behind a `|` in the prompt.
-        always: what each request has beside its options.
+        in_prompt: whether options are sent as JSON within the prompt.
+        bar: whether the negative prompt follows a `|` in the prompt.
+        always: fields of every request.
         clip_route: the route, below the server's root, that responds with a clip at once; empty:
             clips are tasks of `/v1/videos`.
-        listed: the one name that the server lists its model under, whatever model it is; empty: it
-            lists them by their own.
+        listed: the fixed name that the server lists its model under; empty: it lists models by
+            their own.
     """
 
     name: str
@@ -56,11 +54,11 @@ class Dialect:
 
     @property
     def is_openai(self) -> bool:
-        """Whether a model that is called like one of OpenAI's is asked as OpenAI is."""
+        """Whether a model with a name of OpenAI's is called as at OpenAI."""
         return self.name == "openai"
 
     def offered(self, options: tuple[Option, ...], *, clips: bool = False) -> tuple[Option, ...]:
-        """Return those of some options that the server understands."""
+        """Return those of the options that the server takes."""
         known = set(self._fields(clips=clips))
         if not clips:
             known |= {"steps", "guidance", "negative_prompt"} if self.in_prompt else set()
@@ -68,7 +66,7 @@ class Dialect:
         return tuple(each for each in options if each.name in known)
 
     def body(self, params: Mapping[str, Any], *, clips: bool = False) -> dict[str, Any]:
-        """Return what goes beside the arguments that OpenAI knows."""
+        """Return the fields beside OpenAI's own arguments."""
         fields = self._fields(clips=clips)
         chosen = {
             field: params[name] for name, field in fields.items() if params.get(name) is not None
@@ -78,7 +76,7 @@ class Dialect:
     def clip(
         self, model: str, prompt: str, params: Mapping[str, Any], source: Path | None
     ) -> dict[str, Any]:
-        """Return what is posted to `clip_route`; takes a while where there is a source.
+        """Return the body for `clip_route`; takes a while where there is a source.
 
         Args:
             model: its name.
@@ -86,31 +84,31 @@ class Dialect:
             params: `Request.params`.
             source: the clip's first frame; None: there is none.
         """
-        asked = {"model": model, "prompt": prompt} | self.body(params, clips=True)
-        asked |= {"width": params["width"], "height": params["height"], "fps": params["fps"]}
-        asked |= {"num_frames": round(params["seconds"] * params["fps"])}
+        body = {"model": model, "prompt": prompt} | self.body(params, clips=True)
+        body |= {"width": params["width"], "height": params["height"], "fps": params["fps"]}
+        body |= {"num_frames": round(params["seconds"] * params["fps"])}
         first = {} if source is None else {"start_image": b64encode(source.read_bytes()).decode()}
-        return asked | first
+        return body | first
 
     def _fields(self, *, clips: bool) -> Mapping[str, str]:
         return self.clip_fields if clips and self.clip_fields is not None else self.fields
 
     def prompt(self, prompt: str, params: Mapping[str, Any]) -> str:
-        """Return a prompt as the server takes it."""
+        """Return the prompt in the server's form."""
         if self.bar:
-            unwanted = str(params.get("negative_prompt") or "").replace("|", " ")
+            negative = str(params.get("negative_prompt") or "").replace("|", " ")
             plain = prompt.replace("|", " ")
-            return f"{plain}|{unwanted}" if unwanted else plain
+            return f"{plain}|{negative}" if negative else plain
         if not self.in_prompt:
             return prompt
         arguments = _sd_arguments(params)
         plain = _HALF_A_TAG.sub(" ", _TAG.sub(" ", prompt)).strip()
-        tag = json.dumps(arguments).replace("</", "<\\/")  # it must not end within a text
+        tag = json.dumps(arguments).replace("</", "<\\/")  # a text must not close the tag
         return f"{plain} <sd_cpp_extra_args>{tag}</sd_cpp_extra_args>"
 
 
 def _sd_arguments(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Return options as stable-diffusion.cpp's server names them, in its old and its new way."""
+    """Return options by stable-diffusion.cpp's names, in its old and its new format."""
     arguments: dict[str, Any] = {
         field: params[name]
         for name, field in (
@@ -132,7 +130,7 @@ def _sd_arguments(params: Mapping[str, Any]) -> dict[str, Any]:
 DIALECTS: Final = {
     each.name: each
     for each in (
-        # vLLM-Omni and SGLang; others ignore what they do not know
+        # vLLM-Omni and SGLang; others ignore unknown fields
         Dialect(
             name="openai",
             fields={
@@ -153,7 +151,9 @@ DIALECTS: Final = {
                 "negative_prompt": "negative_prompt",
             },
             bar=True,
-            always={"response_format": "b64_json"},  # else a file stays there, behind an address
+            always={
+                "response_format": "b64_json"
+            },  # else the file stays at the server, behind an address
             clip_route="/video",
         ),
     )
@@ -176,11 +176,11 @@ async def detect_dialect(
     headers: Mapping[str, str],
     ask: Callable[[str], Awaitable[Reply]],
 ) -> Dialect:
-    """Return the dialect of a server that was asked for its models; nothing of it costs anything.
+    """Return the dialect of a server by its list of models; costs nothing.
 
     Args:
         models: owners by the names of the models that it lists.
-        headers: of its answer.
+        headers: of that response.
         ask: reads a path below the server's root; an empty reply: there is nothing.
     """
     if DIALECTS["sd-server"].listed in models:
@@ -193,5 +193,5 @@ async def detect_dialect(
 
 
 def _has(reply: Reply, *names: str) -> bool:
-    """Whether a reply has all of these fields, be they empty."""
+    """Whether a reply has all of these fields, perhaps empty."""
     return isinstance(reply.document, Mapping) and set(names) <= reply.document.keys()

@@ -1,4 +1,4 @@
-"""Reading the image in an answer of OpenAI's endpoints: one JSON, or a stream of events."""
+"""Reading the image in a response of OpenAI's endpoints: one JSON, or an event stream."""
 
 import asyncio
 import logging
@@ -20,15 +20,15 @@ from core.providers.responses.reader import Reply, number, read_document, read_r
 
 _PREVIEWS: Final = ("partial", "preview", "progress")
 _ENDED: Final = ("complete", "done", "success", "succeed", "failed")
-_FACTS: Final = ("revised_prompt", "quality", "background", "output_format", "size")
-_LINES: Final = (b"data:", b"event:", b"id:", b"retry:", b":")
+_DETAIL_FIELDS: Final = ("revised_prompt", "quality", "background", "output_format", "size")
+_STREAM_PREFIXES: Final = (b"data:", b"event:", b"id:", b"retry:", b":")
 
-# What came of a call that came through: where it may have been charged, and where it is free.
+# Sentences about a response without media: of a call that may be charged, and of a free one.
 _EMPTY: Final = (
     N_("{provider} answered with nothing in it; it may have been charged."),
     N_("{provider} answered with nothing in it."),
 )
-_OTHER: Final = (
+_TEXT_INSTEAD: Final = (
     N_("{provider} answered with words instead; it may have been charged. It said: {said}"),
     N_("{provider} answered with words instead: {said}"),
 )
@@ -42,19 +42,19 @@ _log = logging.getLogger(__name__)
 
 @dataclass
 class Picture:
-    """An image on its way.
+    """An image that is being received.
 
     Attributes:
-        model: whose it is.
-        kind: what it is, for a clip may come like that, too.
-        parts: the rest of the answer, a stream of events; None: it has been read.
-        media: what it is, or where; empty: nothing has come.
-        details: what the vendor says of it.
-        usage: what it says that it used; None: nothing that can be read.
-        failure: its code and words, where it said that something went wrong.
-        said: its words otherwise, such as a chat model's or a page's.
-        broken: what broke the answer off.
-        reply: the raw answer without previews.
+        model: that makes it.
+        kind: of the medium; clips may come in the same way.
+        parts: the rest of the response, an event stream; None: it has been read.
+        media: contents or addresses; empty: none received.
+        details: fields of the response worth keeping.
+        usage: its tokens; None: unknown.
+        failure: code and message of the vendor's error; None: it reported none.
+        said: any other text of the vendor, such as a chat model's or a page's.
+        broken: what broke the response off.
+        reply: the raw response without previews.
     """
 
     model: str
@@ -70,10 +70,10 @@ class Picture:
     _opened: AbstractAsyncContextManager[Any] | None = field(default=None, repr=False)
 
     async def open(self, asked: AbstractAsyncContextManager[Any]) -> Any:  # noqa: ANN401  # the SDK's
-        """Send a request and return the head of its answer, which stays open."""
-        answer = await asked.__aenter__()
+        """Send a request and return its response, which stays open."""
+        response = await asked.__aenter__()
         self._opened = asked
-        return answer
+        return response
 
     async def close(self) -> None:
         """Close the connection, whatever state it is in."""
@@ -82,18 +82,18 @@ class Picture:
             with suppress(Exception):
                 await opened.__aexit__(None, None, None)
 
-    def nothing(self, said: str, *, paid: bool) -> str:
-        """Return the sentence of an answer without media.
+    def no_media_sentence(self, said: str, *, paid: bool) -> str:
+        """Return the sentence about a response without media.
 
         Args:
-            said: its words, cleaned.
+            said: its text, cleaned.
             paid: whether it may have been charged.
         """
-        texts = _BROKEN_OFF if self.broken is not None else _OTHER if said else _EMPTY
+        texts = _BROKEN_OFF if self.broken is not None else _TEXT_INSTEAD if said else _EMPTY
         return texts[0 if paid else 1]
 
     async def whole(self, response: Any, call: Call) -> bytes:  # noqa: ANN401  # the SDK's
-        """Return the body of an answer, as far as it came, and close it."""
+        """Return the body of a response as far as it was received, and close it."""
         try:
             return await read_body(response.aiter_bytes(), call)
         except (httpx2.RequestError, httpx2.StreamError, ReplyTooLarge) as error:
@@ -103,10 +103,12 @@ class Picture:
             await self.close()
 
     async def read(self, raw: bytes) -> None:
-        """Take what is in an answer that is here already, whichever form it has."""
+        """Read a response that has been received, in either form."""
         self.reply = raw
         start = raw.lstrip(b"\xef\xbb\xbf \r\n\t")
-        if start.startswith(_LINES) and not start.startswith((b"data:image/", b"data:video/")):
+        if start.startswith(_STREAM_PREFIXES) and not start.startswith(
+            (b"data:image/", b"data:video/")
+        ):
             await self.read_events(_once(raw), 0, None)
         else:
             self._take(await asyncio.to_thread(read_reply, raw, Kind.IMAGE))
@@ -114,21 +116,19 @@ class Picture:
     async def read_events(
         self, parts: AsyncIterator[bytes], previews: int, report: Report | None
     ) -> None:
-        """Take what is in a stream of events.
-
-        Once the image is here nothing that comes afterwards is waited for.
+        """Read an event stream, up to its final image.
 
         Args:
             parts: of the stream.
-            previews: how many were asked for.
-            report: where they are shown; None: nowhere.
+            previews: number of previews that were requested.
+            report: takes the previews; None: they are ignored.
         """
         reader = EventReader()
         kept, preview = bytearray(), b""
         async for event in reader.events(parts):
             if _is_preview(event):
                 preview = event.raw
-                await _show(event, previews, report)
+                await _report_preview(event, previews, report)
                 continue
             if len(kept) + len(event.raw) < REPLY_MAX_BYTES:
                 kept += b"data: " + event.raw.strip().replace(b"\n", b"\ndata: ") + b"\n\n"
@@ -140,14 +140,16 @@ class Picture:
             kept += reader.rest
             self._take(read_reply(bytes(reader.rest), Kind.IMAGE))
         if not self.media and preview and len(kept) + len(preview) < REPLY_MAX_BYTES:
-            kept += b"data: " + preview.strip() + b"\n\n"  # better than nothing, should it be read
+            kept += (
+                b"data: " + preview.strip() + b"\n\n"
+            )  # better than nothing for `Provider.reread`
         self.reply = bytes(kept)
 
     def _take(self, reply: Reply, kind: str = "") -> None:
         if reply.media and not (self.media and self.media[0].sure):
             self.media = reply.media
         if self.media:
-            self.details |= {name: said for name in _FACTS if (said := reply.text(name))}
+            self.details |= {name: said for name in _DETAIL_FIELDS if (said := reply.text(name))}
             self.usage = reply.mapping("usage") or self.usage
         elif reply.refused or "error" in kind or "failed" in kind:
             code = "" if reply.code == kind else reply.code
@@ -157,7 +159,7 @@ class Picture:
 
 
 def request_id(headers: Mapping[str, str]) -> dict[str, str]:
-    """Return the id that a vendor gave a request, as a detail; empty: it gave none."""
+    """Return the vendor's id of a request, as a detail; empty: there is none."""
     found = headers.get("x-request-id")
     return {} if found is None else {"request_id": found}
 
@@ -174,8 +176,8 @@ def _is_final(event: Event) -> bool:
     return not kind or any(each in kind for each in ("final", *_ENDED))
 
 
-async def _show(event: Event, previews: int, report: Report | None) -> None:
-    """Show a preview; whatever is odd about it, the image goes on."""
+async def _report_preview(event: Event, previews: int, report: Report | None) -> None:
+    """Report a preview; an error in it does not stop the image."""
     if report is None:
         return
     try:

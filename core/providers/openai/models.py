@@ -1,8 +1,8 @@
-"""What image and video models behind OpenAI's endpoints can do, and how each is asked.
+"""What image and video models behind OpenAI's endpoints can do, and how each is called.
 
 Parameters and sizes are those of OpenAI's API reference as the SDK (openai 3.54) documents them.
-Servers of others know a model under any name; what is not known to be one of OpenAI's is asked
-the way such servers understand (vLLM-Omni, SGLang, LocalAI, stable-diffusion.cpp).
+Other servers have models of any name; one that is not known to be OpenAI's is called in the way of
+such servers (vLLM-Omni, SGLang, LocalAI, stable-diffusion.cpp).
 """
 
 import re
@@ -55,12 +55,12 @@ _SIZES: Final = tuple(
 _FINEST: Final = re.compile(r"gpt-image-2\.5-(sunburst|flare)(-2026-09-08)?")
 
 
-# From the vendor's page of the model, November 2026. What is not here has no known price.
+# From the vendor's page of the model, November 2026. Other prices are unknown.
 PRICES: Final = {"gpt-image-2.6-sunburst": TokenPrice(text_in=5.0, image_in=8.0, image_out=30.0)}
 
 
 def cost_of(usage: Mapping[str, Any] | None, price: TokenPrice | None) -> float | None:
-    """Return what an image cost in US dollars; None where the usage or the price is not known."""
+    """Return the cost of an image in US dollars; None: usage or price is unknown."""
     if usage is None or price is None:
         return None
     total, out = number(usage.get("input_tokens")), number(usage.get("output_tokens"))
@@ -79,7 +79,7 @@ def cost_of(usage: Mapping[str, Any] | None, price: TokenPrice | None) -> float 
 
 
 def is_gpt_image(model: str) -> bool:
-    """Whether a model is one of OpenAI's own of today: streams, reports tokens, takes no seed."""
+    """Whether a model is a current one of OpenAI's: streams, reports tokens, takes no seed."""
     return model.startswith(("gpt-image", "chatgpt-image"))
 
 
@@ -88,7 +88,7 @@ def image_capability(model: str, *, limit: int, paid: bool, dialect: Dialect) ->
 
     Args:
         model: its name.
-        limit: items of it in flight at once.
+        limit: concurrent items of it.
         paid: whether a call costs money.
         dialect: of the server.
     """
@@ -100,8 +100,8 @@ def image_capability(model: str, *, limit: int, paid: bool, dialect: Dialect) ->
         "paid": paid,
         "cost": Cost(estimated=None if paid else 0.0),
     }
-    theirs = dialect.is_openai  # another server's may be called like OpenAI's, and is none of them
-    if theirs and is_gpt_image(model):
+    of_openai = dialect.is_openai  # another server's may have a name of OpenAI's
+    if of_openai and is_gpt_image(model):
         sizes = _STANDARD if _version(model) < (2, 0) else _ANY_SIZE
         return Capability(
             **shared,
@@ -110,7 +110,7 @@ def image_capability(model: str, *, limit: int, paid: bool, dialect: Dialect) ->
             options=_gpt_image_options(model),
             max_prompt=32_000,
         )
-    if theirs and model == "dall-e-3":
+    if of_openai and model == "dall-e-3":
         return Capability(
             **shared,
             seed="none",
@@ -120,7 +120,7 @@ def image_capability(model: str, *, limit: int, paid: bool, dialect: Dialect) ->
                 Option(name="style", title=N_("Style"), choices=("vivid", "natural")),
             ),
         )
-    if theirs and model == "dall-e-2":
+    if of_openai and model == "dall-e-2":
         sizes_2 = ("256x256", "512x512", "1024x1024")
         size = Option(name="size", title=N_("Exact size"), choices=sizes_2)
         ratios = {"1:1": (1024, 1024)}
@@ -147,7 +147,7 @@ def image_body(
         dialect: of the server.
 
     Raises:
-        RequestRejected: the options cannot go together.
+        RequestRejected: the options do not go together.
     """
     size = f"{params['width']}x{params['height']}"
     if dialect.is_openai and is_gpt_image(model):

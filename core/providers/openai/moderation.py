@@ -1,4 +1,4 @@
-"""Having prompts screened by OpenAI's moderation, free of charge, before anything is paid for."""
+"""Screening prompts with OpenAI's moderation, free of charge, before anything is paid for."""
 
 from collections.abc import Awaitable, Callable
 from typing import Final
@@ -9,15 +9,15 @@ from core.providers.responses.reader import Reply
 from core.providers.responses.vendor_errors import Vendor
 
 MODEL: Final = "omni-moderation-latest"  # free of charge
-_REMEMBERED: Final = 100
+_CACHED: Final = 100
 
 
 class Moderation:
-    """Screens prompts; what was found is remembered for a job's other items.
+    """Screens prompts, and caches the results for a job's other items.
 
     Args:
-        vendor: who is asked.
-        ask: asks about one prompt.
+        vendor: what its errors mean.
+        ask: calls the moderation for one prompt.
     """
 
     def __init__(self, vendor: Vendor, ask: Callable[[str], Awaitable[Reply]]) -> None:
@@ -26,11 +26,11 @@ class Moderation:
         self._found: dict[str, str] = {}
 
     async def screen(self, prompt: str) -> None:
-        """Return where a prompt may be used.
+        """Check that a prompt may be used.
 
         Raises:
             PromptRejected: it may not.
-            ProviderError: nobody could say so.
+            ProviderError: the moderation could not be called.
         """
         if prompt not in self._found:
             reply = await self._ask(prompt)
@@ -42,7 +42,7 @@ class Moderation:
             named = categories if isinstance(categories, dict) else {}
             words = [name for name, is_so in named.items() if is_so is True]
             flagged = ", ".join(words) or ("flagged" if found.get("flagged") is True else "")
-            kept = list(self._found.items())[1 - _REMEMBERED :]
+            kept = list(self._found.items())[1 - _CACHED :]
             self._found = {**dict(kept), prompt: flagged}
         if self._found[prompt]:
             raise PromptRejected(

@@ -218,7 +218,9 @@ class OpenAI(Provider):
         if picture.failure is not None:
             raise self._vendor.error_from_message(*picture.failure)
         said = self._vendor.cleaned(picture.said)
-        text = picture.nothing(said, paid=self._server.paid).format(provider=self.title, said=said)
+        text = picture.no_media_sentence(said, paid=self._server.paid).format(
+            provider=self.title, said=said
+        )
         if not self._server.paid:
             raise ProviderUnavailable(text)
         raise OutcomeUnknown(text, reply=self._vendor.redacted(picture.reply))

@@ -1,4 +1,4 @@
-"""A server that speaks OpenAI's language, as it is configured."""
+"""The configuration of a server that speaks OpenAI's API."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from core.providers.openai.models import PARTIAL_IMAGES
 from core.setting_parts import TokenPrice
 
 REJECTED: Final = frozenset({"moderation_blocked", "content_policy_violation"})
-"""Codes that mean that a prompt is refused."""
+"""Error codes that mean that a prompt is rejected."""
 SPENT: Final = frozenset(
     {
         "insufficient_quota",
@@ -18,29 +18,29 @@ SPENT: Final = frozenset(
         "not enough credit",
     }
 )
-"""Codes, or parts of messages, that mean that there is no money left."""
+"""Error codes, or parts of messages, that mean that the balance is spent."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Server:
-    """A server that speaks OpenAI's language.
+    """A server that speaks OpenAI's API.
 
     Attributes:
         name: of the provider.
         title: for people.
         base_url: its address up to `/v1`; None: OpenAI's own.
-        api_key: its key; empty: it wants none.
+        api_key: its key; empty: it needs none.
         key_setting: the setting that holds the key.
         image_models: its image models, the preferred one first.
         video_models: its text-to-video models.
         animate_models: its image-to-video models.
         paid: whether its calls cost money.
-        limit: items of one model in flight at once.
+        limit: concurrent items of one model.
         extra: more fields for every creating call, passed on as they are.
         moderated: whether prompts are screened, free of charge, before anything is made.
-        partial_images: half-done pictures to ask for (0 to 3), of models that stream.
+        partial_images: previews to request (0 to 3), of models that stream.
         prices: by model.
-        dialect: how it wants what OpenAI does not know, one of `DIALECTS`; empty: it is asked.
+        dialect: one of `DIALECTS`; empty: it is detected.
         closed_ports: ports of this machine that its addresses of files may not lead to.
     """
 

@@ -1,4 +1,4 @@
-"""Prompt help: a chat model rewrites one prompt into several, for the user to look over."""
+"""Prompt variations: a chat model rewrites one prompt into several, for the user to edit."""
 
 import json
 import re
@@ -28,20 +28,20 @@ _NAMES: Final = frozenset(
 )
 _TEXTS: Final = ("prompt", "text", "variation", "content", "description")
 _OPENING: Final = re.compile(r"[\[{]")
-_LISTED: Final = re.compile(r"(?m)^\s*(?:\d{1,2}[.)]|[-*•])\s+(\S.{8,})$")  # what is no JSON at all
+_LISTED: Final = re.compile(r"(?m)^\s*(?:\d{1,2}[.)]|[-*•])\s+(\S.{8,})$")  # a list without JSON
 
 
-async def vary(  # noqa: PLR0913  # where to ask, and what for
+async def vary(  # noqa: PLR0913  # the prompt and the server
     prompt: str, kind: str, number: int, *, model: str, api_key: str, base_url: str | None = None
 ) -> list[str]:
     """Return variations of a prompt.
 
     Args:
         prompt: the text, as typed.
-        kind: what they are for, `image` or `video`.
-        number: how many.
-        model: a chat model of the server's.
-        api_key: the server's key; empty: it wants none.
+        kind: of the items, `image` or `video`.
+        number: of variations.
+        model: a chat model of the server.
+        api_key: the server's key; empty: it needs none.
         base_url: the server's address up to `/v1`; None: OpenAI's own.
 
     Returns:
@@ -60,7 +60,7 @@ async def vary(  # noqa: PLR0913  # where to ask, and what for
         client = AsyncOpenAI(
             api_key=vendor.checked_key(api_key.strip()) or "none",
             base_url=base_url,
-            max_retries=0,  # it costs a little, and the user is there to ask again
+            max_retries=0,  # it costs a little, and the user can retry
             timeout=_SECONDS,
             http_client=http,
         )
@@ -69,16 +69,16 @@ async def vary(  # noqa: PLR0913  # where to ask, and what for
         async def ask(**more: Any) -> bytes:  # noqa: ANN401  # the SDK's own arguments
             async with (
                 provider_errors(vendor),
-                creating(model=model, messages=messages, **more) as answer,
+                creating(model=model, messages=messages, **more) as response,
             ):
-                return await read_body(answer.http_response.aiter_bytes())
+                return await read_body(response.http_response.aiter_bytes())
 
         try:
             raw = await ask(response_format={"type": "json_object"})
         except RequestRejected as error:
             if error.details.get("status") not in _UNKNOWN_FIELD:
                 raise
-            raw = await ask()  # servers of others know other formats, or none
+            raw = await ask()  # other servers have other formats, or none
     texts = read_prompts(raw)
     if not texts:
         raise ProviderError(N_("The chat model did not answer with prompts. Please try again."))
@@ -86,15 +86,15 @@ async def vary(  # noqa: PLR0913  # where to ask, and what for
 
 
 def read_prompts(raw: bytes) -> list[str]:
-    """Return the prompts in a chat model's answer, whatever it wrapped them in.
+    """Return the prompts in a chat model's response, in whatever form.
 
     Args:
-        raw: the answer's body, in the form of `chat.completions`.
+        raw: the body, in the form of `chat.completions`.
     """
     document = read_json(raw)
     said = "\n".join(_contents(document)) if document is not None else raw.decode(errors="replace")
     said = re.sub(r"(?is)<(think|thinking|reasoning)>.*?</\1>", " ", said)
-    said = said.rpartition("</think>")[2]  # what began before the answer did
+    said = said.rpartition("</think>")[2]  # reasoning that began before the response
     for found in _documents(said):
         if texts := _texts(found):
             return texts
@@ -102,7 +102,7 @@ def read_prompts(raw: bytes) -> list[str]:
 
 
 def _contents(document: object) -> Iterator[str]:
-    """Yield what the model wrote: the contents of the messages, which may be lists of parts."""
+    """Yield the texts of the messages, which may be lists of parts."""
     if isinstance(document, str):
         yield document
     elif isinstance(document, list):
@@ -116,7 +116,7 @@ def _contents(document: object) -> Iterator[str]:
 
 
 def _documents(said: str) -> Iterator[Any]:
-    """Yield what is JSON in a text with words around it, the largest first."""
+    """Yield the JSON documents within a text, the largest first."""
     decoder = json.JSONDecoder(strict=False)
     at, found = 0, []
     while (start := _OPENING.search(said, at)) is not None:
@@ -131,7 +131,7 @@ def _documents(said: str) -> Iterator[Any]:
 
 
 def _texts(document: object) -> list[str]:
-    """Return the prompts in decoded JSON: a list of texts or of objects, perhaps under a name."""
+    """Return the prompts in decoded JSON: a list of texts or of objects, perhaps in a field."""
     if isinstance(document, dict):
         named = [value for key, value in document.items() if key.lower() in _NAMES]
         lists = [value for value in document.values() if isinstance(value, list | dict)]
@@ -145,7 +145,7 @@ def _texts(document: object) -> list[str]:
 
 
 def _text_of(item: object) -> str:
-    """Return the prompt of one of a list of objects."""
+    """Return the prompt in one of a list of objects."""
     if not isinstance(item, dict):
         return ""
     texts = {str(key).lower(): each for key, each in item.items() if isinstance(each, str)}
