@@ -43,7 +43,7 @@ def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     monkeypatch.setattr(server, "HEADER_SECONDS", 0.5)
     monkeypatch.setattr(server, "BODY_SECONDS", 0.5)
     monkeypatch.setattr(server, "BODY_BYTES", 20)
-    monkeypatch.setattr(server, "MOST_UNFINISHED", 20)
+    monkeypatch.setattr(server, "MAX_UNFINISHED", 20)
     heard.clear()
     app = Starlette(
         routes=[Route("/", said, methods=["GET", "POST"]), WebSocketRoute("/hear", hear)]
@@ -140,7 +140,7 @@ def test_many_half_requests_keep_nobody_out(port: int) -> None:
 def test_beyond_the_most_connections_new_ones_are_turned_away(
     port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server, "MOST_CONNECTIONS", 3)
+    monkeypatch.setattr(server, "MAX_CONNECTIONS", 3)
     with ExitStack() as stack:
         held = [stack.enter_context(opened(port)) for _ in range(3)]
         for each in held:

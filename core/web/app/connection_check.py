@@ -1,8 +1,8 @@
-"""What Streamlit's page brings along from us: modules ahead of time, and why nothing appears.
+"""What we add to Streamlit's page: preloaded modules, and a check of its connection.
 
-Streamlit's page shows a grey skeleton until its websocket is open. A module beside it says in one
-sentence why it will not be: the page has another address than ours, or a proxy lets no websocket
-through. What is drawn first is asked for with the page, not only when the websocket names it.
+Streamlit's page shows a grey skeleton until its websocket is open. A module of ours says in one
+sentence why it does not open: the page has another address than ours, or a proxy lets no websocket
+through. The modules that are drawn first are preloaded with the page.
 """
 
 from html import escape
@@ -26,9 +26,9 @@ _CONNECTION_CHECK: Final = "pages/connection_check.js"
 
 
 def connection_check_routes() -> list[Route]:
-    """Return `POST /origin`, which says whether its page is ours.
+    """Return `POST /origin`, which says whether the page that asks has an origin of ours.
 
-    It answers any page with `ours`, and `message` where it is not.
+    The response has `ours`; where that is false, also `message` and `address`.
     """
 
     def origin(request: Request) -> Response:
@@ -43,29 +43,29 @@ def connection_check_routes() -> list[Route]:
                 "PUBLIC_URL to the address that users open it by."
             )
         )
-        told = {"ours": False, "message": message, "address": address}
-        return JSONResponse(told, headers=NO_STORE)
+        body = {"ours": False, "message": message, "address": address}
+        return JSONResponse(body, headers=NO_STORE)
 
     return [Route("/origin", origin, methods=["POST"])]
 
 
 class ConnectionCheck:
-    """Puts our modules into Streamlit's page, by whichever of its paths it is asked for."""
+    """Adds our modules to Streamlit's page, at every path that it is served at."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, and change its answer where that is a page of Streamlit's."""
+        """Pass a request on, and change its response where that is a page of Streamlit's."""
         if scope["type"] != "http" or scope["method"] != "GET" or scope["path"] not in _PATHS:
             await self._app(scope, receive, send)
             return
-        # Whole and as it is on the disk, for only that can be changed.
+        # Whole and uncompressed, since only that can be changed.
         kept = [each for each in scope["headers"] if each[0] not in _NEGOTIATING]
         start: Message | None = None
         body = b""
 
-        async def say(message: Message) -> None:
+        async def send_page(message: Message) -> None:
             nonlocal start, body
             if message["type"] == "http.response.start" and _is_page(message):
                 start = message
@@ -83,7 +83,7 @@ class ConnectionCheck:
                     await send({"type": "http.response.body", "body": body})
                     start = None
 
-        await self._app({**scope, "headers": kept}, receive, say)
+        await self._app({**scope, "headers": kept}, receive, send_page)
 
 
 _PATHS: Final = page_paths() | {"/index.html"}
@@ -101,7 +101,7 @@ def _is_page(message: Message) -> bool:
 
 
 def _head(scope: Scope) -> str:
-    """Return what a page asks for beside Streamlit's own files."""
+    """Return the HTML of the modules that are added to the page's head."""
     cookies = b";".join(value for name, value in scope["headers"] if name == b"cookie")
     drawn_first = "header/header.js" if COOKIE.encode() in cookies else "pages/login.js"
     wanted = [*assets.needed(drawn_first), *assets.texts(language())]

@@ -1,4 +1,4 @@
-"""The script that Streamlit runs for every tab: who is there, and which page."""
+"""The script that Streamlit runs for every tab: it draws the header and the page, or the login."""
 
 from contextlib import suppress
 
@@ -20,7 +20,7 @@ def main() -> None:
     user = tab_session.user_id()
     if user is not None:
         with suppress(DatabaseUnavailable):
-            tab_session.account(user)  # says which language everything below is in
+            tab_session.account(user)  # it decides the language of everything below
     pages = all_pages()
     page = st.navigation(list(pages.values()), position="hidden")
     tab_session.switch_to_requested_page()

@@ -1,7 +1,7 @@
-"""The server under the pages: uvicorn, with bounds on what a connection may cost.
+"""The server: uvicorn, with limits on what a connection may cost.
 
 Streamlit starts uvicorn and passes on few of its settings, and uvicorn has no time-outs for headers
-and bodies. So `bound_server` puts our two protocols, uvicorn's with a guard, in their place.
+and bodies. So `bound_server` replaces its two protocols by subclasses with limits.
 """
 
 import asyncio
@@ -19,20 +19,20 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from core.web.http.rate_limits import Bucket
 
 HEADER_SECONDS: Final = 10.0
-"""So long a request's line and headers may take, from connecting or from their first byte."""
+"""How long the request line and headers may take, from connecting or from their first byte."""
 BODY_SECONDS: Final = 10.0
-"""Within each such time `BODY_BYTES` of a body must come, or its end."""
+"""In each such period at least `BODY_BYTES` of a body must arrive, or its end."""
 BODY_BYTES: Final = 10_240
-MOST_UNFINISHED: Final = 500
-"""Connections whose request has not come whole; beyond that the oldest of them is closed."""
-MOST_CONNECTIONS: Final = 4_000
-"""Of one process; beyond that new ones are turned away. Fewer where the system allows fewer."""
+MAX_UNFINISHED: Final = 500
+"""Connections with an incomplete request; beyond that the oldest of them is closed."""
+MAX_CONNECTIONS: Final = 4_000
+"""Of one process; beyond that new ones get 503. Fewer where the system allows fewer."""
 MESSAGE_BYTES: Final = 524_288
 """Of a websocket; the largest that pages send is an address with a long prompt in it."""
 FRAMES: Final = 200.0
 """Of a websocket at once, pings too; then `FRAMES_A_SECOND`."""
 FRAMES_A_SECOND: Final = 50.0
-_SLICE_BYTES: Final = 4_096  # of a websocket, between two looks at its rate
+_SLICE_BYTES: Final = 4_096  # of a websocket, between two checks of its rate
 _SPARE_FILES: Final = 256  # open files that are no connections of ours
 _POLICY: Final = 1008
 _BUSY: Final = (
@@ -42,7 +42,7 @@ _BUSY: Final = (
 
 
 class BoundedHTTP(H11Protocol):
-    """A connection whose requests must come within a time, however slowly they drip."""
+    """A connection whose requests must arrive within a time limit (slow loris)."""
 
     _unfinished: "OrderedDict[BoundedHTTP, None]" = OrderedDict()  # noqa: RUF012  # of the process
     _awaited: Literal["headers", "body"] | None = None
@@ -50,32 +50,32 @@ class BoundedHTTP(H11Protocol):
     _received = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Wait for a request."""
+        """Begin the time limit of the first request."""
         super().connection_made(transport)
-        if len(self.connections) > most_connections():
+        if len(self.connections) > max_connections():
             transport.write(_BUSY)
             transport.close()
         else:
             self._wait_for("headers")
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Wait for nothing more."""
+        """Cancel the time limit."""
         self._wait_for(None)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Read on."""
+        """Parse data, and update the time limit."""
         self._received += len(data)
         super().data_received(data)
-        self._look()
+        self._update_limit()
 
     def on_response_complete(self) -> None:
-        """Go on to the connection's next request."""
+        """Begin the time limit of the connection's next request."""
         super().on_response_complete()
-        self._look()
+        self._update_limit()
 
-    def _look(self) -> None:
-        """See what is still to come of the request."""
+    def _update_limit(self) -> None:
+        """Set the time limit by the state of the request."""
         state = self.conn.their_state
         if self.transport.is_closing() or self.transport.get_protocol() is not self:
             self._wait_for(None)  # the latter: it is a websocket now
@@ -84,7 +84,7 @@ class BoundedHTTP(H11Protocol):
         elif state is h11.IDLE and self.conn.trailing_data[0]:
             self._wait_for("headers")
         else:
-            self._wait_for(None)  # between two requests uvicorn itself counts the seconds
+            self._wait_for(None)  # between two requests uvicorn has its own time limit
 
     def _wait_for(self, awaited: Literal["headers", "body"] | None) -> None:
         if awaited == self._awaited:
@@ -100,39 +100,39 @@ class BoundedHTTP(H11Protocol):
         if awaited == "headers":
             self._timer = self.loop.call_later(HEADER_SECONDS, self.transport.abort)
         else:
-            self._timer = self.loop.call_later(BODY_SECONDS, self._judge_body)
-        if len(self._unfinished) > MOST_UNFINISHED:
+            self._timer = self.loop.call_later(BODY_SECONDS, self._check_body)
+        if len(self._unfinished) > MAX_UNFINISHED:
             oldest, _ = self._unfinished.popitem(last=False)
             oldest.transport.abort()
 
-    def _judge_body(self) -> None:
+    def _check_body(self) -> None:
         if self._received < BODY_BYTES and not self.flow.read_paused:
             self.transport.abort()
             return
         self._received = 0
-        self._timer = self.loop.call_later(BODY_SECONDS, self._judge_body)
+        self._timer = self.loop.call_later(BODY_SECONDS, self._check_body)
 
 
 class BoundedSocket(WebSocketsSansIOProtocol):
-    """A websocket that is closed where it sends more frames than a page does.
+    """A websocket that is closed when it sends more frames than a page does.
 
-    What one read brings, up to 256 KiB, can be 40,000 frames: they are looked at in slices.
+    One read, up to 256 KiB, can have 40,000 frames: it is parsed in slices.
     """
 
     def connection_made(self, transport: Any) -> None:  # noqa: ANN401  # as uvicorn has it
-        """Begin to count."""
+        """Begin to count frames."""
         self._frames = Bucket(FRAMES, FRAMES_A_SECOND)
         super().connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
-        """Read on, for as long as it keeps within bounds."""
+        """Parse data in slices, while the limit is kept."""
         for start in range(0, len(data), _SLICE_BYTES):
             if self.close_sent or self.transport.is_closing():
                 return
             super().data_received(data[start : start + _SLICE_BYTES])
 
     def handle_events(self) -> None:
-        """Take in what has come, unless it is too much."""
+        """Handle what was parsed, or close where it is too much."""
         if self.handshake_complete and not self._frames.take(len(self.conn.events)):
             self.conn.fail(_POLICY, "too many messages")
             self.transport.write(b"".join(self.conn.data_to_send()))
@@ -142,27 +142,27 @@ class BoundedSocket(WebSocketsSansIOProtocol):
         super().handle_events()
 
 
-def most_connections() -> int:
-    """Return how many connections this process takes."""
+def max_connections() -> int:
+    """Return how many connections this process accepts."""
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if files == resource.RLIM_INFINITY:
-        return MOST_CONNECTIONS
-    return min(MOST_CONNECTIONS, max(files - _SPARE_FILES, files // 2))
+        return MAX_CONNECTIONS
+    return min(MAX_CONNECTIONS, max(files - _SPARE_FILES, files // 2))
 
 
 def bound_server() -> None:
-    """Have Streamlit start uvicorn with these bounds. To be called before it does.
+    """Make Streamlit start uvicorn with these limits; to be called before it does.
 
     It also raises the number of files that the process may have open, where the system lets it.
     """
-    chosen: Callable[[], dict[str, Any]] = starlette_server._get_uvicorn_config_kwargs  # noqa: SLF001  # there is no other way in
+    chosen: Callable[[], dict[str, Any]] = starlette_server._get_uvicorn_config_kwargs  # noqa: SLF001  # no setting for it
 
     def bounded() -> dict[str, Any]:
         return chosen() | {"http": BoundedHTTP, "ws": BoundedSocket, "ws_max_size": MESSAGE_BYTES}
 
     starlette_server._get_uvicorn_config_kwargs = bounded  # noqa: SLF001
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = MOST_CONNECTIONS + _SPARE_FILES
+    wanted = MAX_CONNECTIONS + _SPARE_FILES
     if soft != resource.RLIM_INFINITY and soft < wanted:
         most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         with suppress(ValueError, OSError):

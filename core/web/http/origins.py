@@ -1,7 +1,7 @@
-"""Which origins and hosts are ours: one decision for requests, websockets, the login and `doctor`.
+"""Checks of origin and host: one decision for requests, websockets, the login and `doctor`.
 
-An origin is scheme, host and port (RFC 6454). A browser's page cannot choose what its browser puts
-into `Origin`, `Host` and `Sec-Fetch-Site`, nor add a forwarding header to another site's request.
+An origin is scheme, host and port (RFC 6454). A page cannot choose the `Origin`, `Host` and
+`Sec-Fetch-Site` that its browser sends, nor add a forwarding header to a cross-site request.
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ _HOST_CHARACTERS: Final = 253
 
 
 class Origin(NamedTuple):
-    """Scheme, host and port, each in its one spelling."""
+    """Scheme, host and port, normalised."""
 
     scheme: str
     host: str
@@ -46,7 +46,7 @@ class Origin(NamedTuple):
 
     @property
     def is_private(self) -> bool:
-        """Whether nobody can make a page of theirs have this host (DNS rebinding)."""
+        """Whether no page of another site can have this host (DNS rebinding)."""
         last = tuple(f".{name}" for name in _PRIVATE_NAMES)
         return self.is_address or "." not in self.host or self.host.endswith(last)
 
@@ -72,7 +72,7 @@ def parse_host(text: str, scheme: str) -> Origin | None:
 
 
 def _origin(scheme: str, netloc: str) -> Origin | None:
-    """Return an origin in its one spelling.
+    """Return a normalised origin.
 
     Lower case, no default port, no last dot, IPv6 in its short form, other alphabets as DNS has
     them. Anything that no browser would send is None.
@@ -95,7 +95,7 @@ def _origin(scheme: str, netloc: str) -> Origin | None:
 
 
 class RequestSource(NamedTuple):
-    """What a request says about where it comes from and goes to."""
+    """What the headers of a request say about its origin and its host."""
 
     hosts: Sequence[str]
     origins: Sequence[str]
@@ -107,7 +107,7 @@ class RequestSource(NamedTuple):
 
     @classmethod
     def of(cls, scope: Scope) -> Self:
-        """Return what an ASGI scope says."""
+        """Return what the headers of an ASGI scope say."""
         headers = Headers(scope=scope)
         scheme: str = scope["scheme"]
         # Who adds this header is a proxy or a program, but no other site's page: so this question
@@ -147,7 +147,7 @@ class Origins:
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
-        """Return what the settings say."""
+        """Return the origins by the settings."""
         names = ("localhost", "127.0.0.1", "::1") if settings.local else ()
         return cls(
             public=parse_origin(settings.public_url),
@@ -158,7 +158,7 @@ class Origins:
         )
 
     def refuses_host(self, source: RequestSource) -> bool:
-        """Return whether a request is to another name than ours, or says so malformed.
+        """Return whether a request's host is not ours, or malformed.
 
         Where pages are open to this machine only, another site's page can reach them under a name
         of its own (DNS rebinding). A proxy may send what it likes as `Host`: then `Origin` or

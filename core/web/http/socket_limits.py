@@ -1,4 +1,4 @@
-"""How much the pages' websockets may send: by connection, and by whose they are."""
+"""Limits on the pages' websockets: by connection, and by login or address."""
 
 import asyncio
 import logging
@@ -13,9 +13,9 @@ from core.web.app.server import MESSAGE_BYTES
 from core.web.http.rate_limits import Bucket, Buckets
 from core.web.http.requests import requester
 
-MOST_SOCKETS: Final = 2_000
+MAX_SOCKETS: Final = 2_000
 """Of one process."""
-_OPENING: Final = 5.0  # messages that opening one counts as: it begins a session
+_OPENING_COST: Final = 5.0  # in messages: opening one begins a Streamlit session
 _POLICY: Final = 1008
 _TOO_BIG: Final = 1009
 
@@ -23,23 +23,23 @@ _log = logging.getLogger(__name__)
 
 
 class Bounds(NamedTuple):
-    """What websockets may do.
+    """Limits on websockets.
 
     Attributes:
         sockets: how many at once, of one login or one address.
         message: bytes of a message.
-        at_once: messages of one websocket at once.
-        a_second: and then each second.
-        all_at_once: messages of all of them together at once.
-        all_a_second: and then each second.
+        burst: messages of one websocket at once.
+        rate: messages of one websocket a second, then.
+        total_burst: messages of all websockets of a login or address at once.
+        total_rate: their messages a second, then.
     """
 
     sockets: int
     message: int
-    at_once: float
-    a_second: float
-    all_at_once: float
-    all_a_second: float
+    burst: float
+    rate: float
+    total_burst: float
+    total_rate: float
 
 
 GUESTS: Final = Bounds(200, 65_536, 30, 3, 600, 60)
@@ -49,20 +49,20 @@ USERS: Final = Bounds(200, MESSAGE_BYTES, 100, 20, 1_000, 100)
 
 
 class SocketLimits:
-    """Closes a websocket that sends more than pages do; others go on.
+    """Closes websockets that send more than pages do.
 
-    It stands behind what finds out who is logged in.
+    It runs after the identity middleware.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
         self._open: Counter[str] = Counter()
         self._sent = {
-            bounds: Buckets(bounds.all_at_once, bounds.all_a_second) for bounds in (GUESTS, USERS)
+            bounds: Buckets(bounds.total_burst, bounds.total_rate) for bounds in (GUESTS, USERS)
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a websocket on, within its bounds."""
+        """Pass a websocket on, within its limits."""
         if scope["type"] != "websocket":
             await self._app(scope, receive, send)
             return
@@ -70,8 +70,8 @@ class SocketLimits:
         sent = self._sent[bounds][owner]
         if (
             self._open[owner] >= bounds.sockets
-            or self._open.total() >= MOST_SOCKETS
-            or not sent.take(_OPENING)
+            or self._open.total() >= MAX_SOCKETS
+            or not sent.take(_OPENING_COST)
         ):
             _log.warning("a websocket was refused: %s has too many", owner)
             await send({"type": "websocket.close", "code": _POLICY, "reason": "too many"})
@@ -86,7 +86,7 @@ class SocketLimits:
 
 
 def _owner(connection: HTTPConnection) -> tuple[str, Bounds]:
-    """Return whose websocket it is: a login's or an address's (IPv6: its /64's)."""
+    """Return what a websocket counts for: a login or an address (IPv6: its /64), and its limits."""
     session = connection.state.session
     if session is not None:
         return f"login {session.id}", USERS
@@ -103,13 +103,13 @@ def _owner(connection: HTTPConnection) -> tuple[str, Bounds]:
 def _bounded(
     receive: Receive, send: Send, bounds: Bounds, of_owner: Bucket
 ) -> tuple[Receive, Send]:
-    """Return both ends of a websocket, which is closed where it goes beyond its bounds."""
-    own = Bucket(bounds.at_once, bounds.a_second)
+    """Return a `receive` and a `send` that close the websocket when it exceeds its limits."""
+    own = Bucket(bounds.burst, bounds.rate)
     closed = False
 
-    async def hear() -> Message:
+    async def limited_receive() -> Message:
         nonlocal closed
-        await asyncio.sleep(0)  # messages that lie ready would keep all others waiting
+        await asyncio.sleep(0)  # else ready messages would keep all other tasks waiting
         message = await receive()
         if message["type"] != "websocket.receive":
             return message
@@ -121,8 +121,8 @@ def _bounded(
         await send({"type": "websocket.close", "code": code, "reason": "too much"})
         return {"type": "websocket.disconnect", "code": code, "reason": "too much"}
 
-    async def say(message: Message) -> None:
+    async def limited_send(message: Message) -> None:
         if not closed:
             await send(message)
 
-    return hear, say
+    return limited_receive, limited_send

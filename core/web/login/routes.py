@@ -28,20 +28,20 @@ from core.web.identity.session_cache import SessionCache
 from core.web.pages import LOGIN, page_paths
 from core.web.resources import WebStudio
 
-CONCURRENT_LOGINS: Final = 8  # logins in one process
+CONCURRENT_LOGINS: Final = 8  # of one process
 
 _BODY_BYTES: Final = 16_384
 _CROSS_SITE: Final = N_("Please log in on Fivefold's own page.")
 _ELSEWHERE: Final = N_("Please open Fivefold at {address} and log in there.")
 _REASONS: Final = {Forbidden: "cross-site", BodyTooLarge: "too long", InvalidInput: "malformed"}
-"""What the log is told of a request that is no login."""
+"""What the login log says of a malformed request."""
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class _Typed:
-    """What the login form sends."""
+class _Form:
+    """The fields of the login form."""
 
     user_id: str = ""
     passphrase: str = ""
@@ -51,12 +51,12 @@ class _Typed:
     next: str = "/"
 
 
-def own_page(wanted: str) -> str:
+def own_page(address: str) -> str:
     """Return the page of ours that an address names, with its query; `/` for anything else."""
-    if any(character < "!" or character == "\\" for character in wanted):
+    if any(character < "!" or character == "\\" for character in address):
         return "/"  # browsers drop blanks and control characters and read \ as /
     try:
-        parts = urlsplit(wanted)
+        parts = urlsplit(address)
     except ValueError:
         return "/"
     if parts.scheme or parts.netloc or parts.path not in page_paths() - {LOGIN}:
@@ -72,28 +72,28 @@ def login_routes(
 
     The first takes JSON with `user_id` and, as needed, `passphrase`, `register` (whether to make
     the account), `invite`, `next` (the page to go to); or `ticket`, what an identity provider
-    said. It answers with `next`; where it refuses, the problem details have `ask` (whether a
+    returned. It answers with `next`; where it refuses, the problem details have `ask` (whether a
     passphrase is needed) and `wait` (seconds until it may be tried again).
 
     Args:
         open_studio: returns the shared studio; may raise `DatabaseUnavailable`.
         identity: writes the cookie.
-        sessions: learns at once of those that end here.
+        sessions: forgets at once the sessions that end here.
     """
-    turns = asyncio.Semaphore(CONCURRENT_LOGINS)  # so that others still find a thread
+    slots = asyncio.Semaphore(CONCURRENT_LOGINS)  # so that other routes still find a thread
 
     async def login(request: Request) -> Response:
         who = requester(request)
         try:
             _check_origin(request)
-            typed = await _read(request)
+            form = await _read(request)
         except tuple(_REASONS) as error:
             await run_in_threadpool(_note, open_studio, _REASONS[type(error)], who)
             raise
-        async with turns:
-            entered = await run_in_threadpool(_enter, open_studio, identity, typed, who)
+        async with slots:
+            entered = await run_in_threadpool(_enter, open_studio, identity, form, who)
         await _end(request, open_studio, sessions)  # the cookie is another one now
-        response = JSONResponse({"next": own_page(typed.next)})
+        response = JSONResponse({"next": own_page(form.next)})
         identity.remember(request, response, entered.secret)
         return response
 
@@ -113,10 +113,10 @@ def login_routes(
 async def _end(
     request: Request, open_studio: Callable[[], WebStudio], sessions: SessionCache
 ) -> None:
-    """End the session that a request came with, in all tabs.
+    """End the session of a request, in all tabs.
 
     Raises:
-        DatabaseError, DatabaseUnavailable: it goes on.
+        DatabaseError, DatabaseUnavailable: the session was not ended.
     """
     if current_user_id(request) is not None:
         session_id = request.state.session.id
@@ -127,43 +127,48 @@ async def _end(
 def _check_origin(request: Request) -> None:
     if not same_origin(request):
         address = request.state.address
-        said = _(_ELSEWHERE).format(address=address) if address else _(_CROSS_SITE)
-        raise Forbidden(said)
+        raise Forbidden(_(_ELSEWHERE).format(address=address) if address else _(_CROSS_SITE))
 
 
-async def _read(request: Request) -> _Typed:
-    """Return what the form sent."""
+async def _read(request: Request) -> _Form:
+    """Return the fields of the form.
+
+    Raises:
+        BodyTooLarge, InvalidInput: the body is no login.
+    """
     too_long = _("That is too long for a user id and a passphrase.")
     body = await read_body(request, _BODY_BYTES, too_long)
     try:
-        form = json.loads(body)
-        typed = _Typed(**{name: form[name] for name in _Typed.__dataclass_fields__ if name in form})
-        types = {name: type(value) for name, value in vars(_Typed()).items()}
-        if any(type(value) is not types[name] for name, value in vars(typed).items()):
-            raise TypeError(typed)  # noqa: TRY301
-        for each in (typed.invite, typed.ticket, typed.next):
-            each.encode()  # half a character is none
-        if not form.keys() & {"user_id", "ticket", "invite"}:
+        fields = json.loads(body)
+        form = _Form(
+            **{name: fields[name] for name in _Form.__dataclass_fields__ if name in fields}
+        )
+        types = {name: type(value) for name, value in vars(_Form()).items()}
+        if any(type(value) is not types[name] for name, value in vars(form).items()):
+            raise TypeError(form)  # noqa: TRY301
+        for each in (form.invite, form.ticket, form.next):
+            each.encode()  # half a character (UTF-16) cannot be
+        if not fields.keys() & {"user_id", "ticket", "invite"}:
             raise KeyError("user_id")  # noqa: TRY301
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise InvalidInput(_("Please type a user id.")) from None
-    return typed
+    return form
 
 
 def _enter(
-    open_studio: Callable[[], WebStudio], identity: Identity, typed: _Typed, who: Requester
+    open_studio: Callable[[], WebStudio], identity: Identity, form: _Form, who: Requester
 ) -> Entered:
     studio = open_studio()
     accounts = Accounts(studio.store, studio.settings)
-    if typed.ticket:
-        claims = identity.read_ticket(typed.ticket)
+    if form.ticket:
+        claims = identity.read_ticket(form.ticket)
         if claims is None or studio.settings.login != "oidc":
             accounts.note_refusal("", "ticket ended", who, "oidc")
             raise LoginRefused("ticket ended", _("This login has ended. Please log in again."))
-        return accounts.recognise(claims, studio.settings.oidc_claim, typed.invite, who)
-    if typed.register:
-        return accounts.register(typed.user_id, typed.passphrase, typed.invite, who)
-    return accounts.log_in(typed.user_id, typed.passphrase, who)
+        return accounts.recognise(claims, studio.settings.oidc_claim, form.invite, who)
+    if form.register:
+        return accounts.register(form.user_id, form.passphrase, form.invite, who)
+    return accounts.log_in(form.user_id, form.passphrase, who)
 
 
 def _note(open_studio: Callable[[], WebStudio], reason: str, who: Requester) -> None:
