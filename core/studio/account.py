@@ -1,4 +1,4 @@
-"""Accounts: what users can do about their own, admins about invitations, and the operator.
+"""Accounts: settings and login sessions of users, invitations, and deletion.
 
 Passphrases and logging in are in `core.accounts.rules`.
 """
@@ -13,7 +13,7 @@ from core.studio.studio import Studio
 
 
 def ensure_account(store: Store, user_id: str, address: str | None = None) -> None:
-    """Create an account if there is none, at the word of whoever runs the installation.
+    """Create an account if there is none, on behalf of the operator.
 
     Args:
         store: the database.

@@ -39,9 +39,9 @@ def place_order(studio: Studio, order: Order) -> Job:
 
 
 def cancel(store: Store, user_id: str, job_id: str, item_id: str | None = None) -> int:
-    """Cancel a job of the user's, or one item; return how many items are concerned.
+    """Cancel a job of the user's, or one item; return how many items are affected.
 
-    What has not begun is cancelled at once; what is in progress, by its worker.
+    Items that have not begun are cancelled at once, others by their worker.
     """
     return _changed(store, store.job_actions.cancel(job_id, user_id, item_id))
 
@@ -71,12 +71,12 @@ def send_again(store: Store, user_id: str, job_id: str, item_id: str | None = No
 
 
 def recover(store: Store, user_id: str, job_id: str, item_id: str | None = None) -> int:
-    """Have kept replies of paid calls read again; nothing is paid. Return of how many items."""
+    """Read the kept replies of paid calls again, which costs nothing; return for how many items."""
     return _changed(store, store.job_actions.recover(job_id, user_id, item_id))
 
 
 def make_next(store: Store, user_id: str, job_id: str, item_id: str | None = None) -> int:
-    """Put waiting items, of a job or one item, before all others of the user; return how many."""
+    """Move waiting items to the front of the user's queue; return how many."""
     return _changed(store, store.job_actions.put_first(job_id, user_id, item_id))
 
 
