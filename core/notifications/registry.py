@@ -18,16 +18,6 @@ from core.notifications.recipients import find_mailbox, find_user, find_webhook
 from core.settings import Settings
 from core.store import Store
 
-DESKTOP: Final = "desktop"
-
-
-def _always(_settings: Settings) -> bool:
-    return True
-
-
-def _ready(_notify: Notify, _user: User | None) -> bool:
-    return True
-
 
 @dataclass(frozen=True, kw_only=True)
 class ChannelType:
@@ -40,11 +30,11 @@ class ChannelType:
     #: Returns the channel, ready to send; nothing is connected yet.
     open: Callable[[Settings, ContentStore], Channel]
     #: Whether users can choose it under these settings.
-    is_offered: Callable[[Settings], bool] = _always
+    is_offered: Callable[[Settings], bool] = lambda _settings: True
     #: Why it is not offered, for users; empty: that is said in general words.
     not_offered: str = ""
     #: Whether the preferences of a user (None: there is no such account) name where it leads.
-    is_ready: Callable[[Notify, User | None], bool] = _ready
+    is_ready: Callable[[Notify, User | None], bool] = lambda _notify, _user: True
     #: What a user has to do where it is not ready.
     not_ready: str = ""
     #: Returns who a row goes to, and the link of a message that announces no job.
@@ -69,12 +59,8 @@ def channel_names() -> list[str]:
 
 
 def channel_type(name: str) -> ChannelType:
-    """Return a channel by its name, which a newer version may have stored."""
-
-    def not_here(_settings: Settings, _content: ContentStore) -> Channel:
-        raise KeyError(name)
-
-    return _channels.get(name) or ChannelType(name=name, title=name, open=not_here)
+    """Return a channel by its name; a plain one for a name that a newer version stored."""
+    return _channels.get(name) or ChannelType(name=name, title=name, open=_open_app)
 
 
 def channel_title(name: str) -> str:
@@ -113,6 +99,10 @@ def open_channels(settings: Settings, content: ContentStore) -> list[Channel]:
     return [_channels[name].open(settings, content) for name in offered(settings)]
 
 
+def _open_app(_settings: Settings, _content: ContentStore) -> Channel:
+    return App()
+
+
 def _open_email(settings: Settings, content: ContentStore) -> Channel:
     from core.notifications.channels.email import Email, Server  # noqa: PLC0415  # loads yagmail
 
@@ -137,7 +127,7 @@ def _has_desktop(settings: Settings) -> bool:
     return settings.local and session_bus()
 
 
-register(ChannelType(name=APP, title=N_("App"), open=lambda _settings, _content: App()))
+register(ChannelType(name=APP, title=N_("App"), open=_open_app))
 register(
     ChannelType(
         name=EMAIL,
@@ -155,7 +145,7 @@ register(
 )
 register(
     ChannelType(
-        name=DESKTOP,
+        name="desktop",
         title=N_("Desktop"),
         open=_open_desktop,
         is_offered=_has_desktop,
