@@ -155,7 +155,7 @@ class Sender:
         """Send claimed rows as one message and store what came of it; return how many were sent."""
         outbox, moment, notices = self._store.outbox, self._clock(), claimed
         try:
-            notices, found = self._to_tell(claimed)
+            notices, found = self._to_send(claimed)
             if not notices:
                 return 0
             youngest = max(notices, key=lambda notice: notice.created_at)
@@ -196,7 +196,7 @@ class Sender:
         user = self._store.users.get(notice.user_id)
         return (user and user.language) or notice.language or ENGLISH
 
-    def _to_tell(
+    def _to_send(
         self, claimed: Sequence[Notice]
     ) -> tuple[list[Notice], list[tuple[Job, list[Asset]]]]:
         """Return those of claimed rows that can be sent now, and their jobs."""
