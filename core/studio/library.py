@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from core.i18n import gettext as _
 from core.models import Asset, AssetState
 from core.store import Store
-from core.store.jobs.library import PAGE, Change, parse_ids
+from core.store.jobs.library import PAGE, Change, Facets, parse_ids
 from core.store.jobs.library_filter import Filter
 from core.studio.errors import JobNotFound, OwnerOnly
 
@@ -45,6 +45,28 @@ def search(store: Store, wanted: Filter, after: str = "", limit: int = PAGE, *, 
     if not after:
         total = len(page.assets) if page.next is None else store.library.total(wanted)
     return Found(page.assets, page.next, total)
+
+
+def facets(store: Store, owner: str, *, binned: bool, own: bool) -> Facets:
+    """Return what a user's items can be filtered by, with numbers.
+
+    Args:
+        store: the database.
+        owner: whose items.
+        binned: of those in the bin instead of all others; only for the owner.
+        own: whether the owner asks; nobody else sees collections.
+    """
+    return store.library.facets(owner, binned=binned and own, collections=own)
+
+
+def items_by_id(store: Store, owner: str, ids: Sequence[str], *, own: bool) -> list[Asset]:
+    """Return those of a user's finished items that exist; only owners get those in the bin.
+
+    Raises:
+        InvalidInput: these are not ids, or too many.
+    """
+    items = store.library.by_ids(owner, parse_ids(ids))
+    return items if own else [item for item in items if item.binned_at is None]
 
 
 def has_binned(store: Store, owner: str) -> bool:

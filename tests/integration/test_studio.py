@@ -249,6 +249,13 @@ def test_others_see_neither_bin_nor_collections_and_change_nothing(
     with pytest.raises(JobNotFound):
         library.edit_items(store, "eve", library.Edit(job=job.id, bin=True))
     assert library.search(store, Filter(owner="ana"), own=True).total == 1
+    library.edit_items(store, "ana", library.Edit(ids=ids, change=Change(collect="Best"), bin=True))
+    assert library.items_by_id(store, "ana", ids, own=False) == []
+    assert [item.id for item in library.items_by_id(store, "ana", ids, own=True)] == ids
+    seen = library.facets(store, "ana", binned=True, own=False)
+    assert (seen.kinds.total(), seen.collections.total()) == (0, 0)
+    seen = library.facets(store, "ana", binned=True, own=True)
+    assert (seen.kinds.total(), seen.collections.total()) == (1, 1)
 
 
 def test_a_whole_job_goes_to_the_bin_when_it_has_ended(studio: Studio, job: Job) -> None:

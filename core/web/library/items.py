@@ -39,10 +39,10 @@ def facets_of(studio: Studio, owner: str, view: View, *, binned: bool = False) -
     Args:
         studio: the connections.
         owner: whose items.
-        view: who views them; only owners see collections.
+        view: who views them; only owners see the bin and collections.
         binned: of those in the bin instead of all others.
     """
-    facets = studio.store.library.facets(owner, binned=binned, collections=view.owns)
+    facets = library.facets(studio.store, owner, binned=binned, own=view.owns)
     days = {"first": facets.first, "last": facets.last}
     return {
         "counts": {str(kind): facets.kinds[kind] for kind in Kind} | {"bin": facets.binned},

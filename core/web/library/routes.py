@@ -18,8 +18,14 @@ from starlette.routing import Route
 from core.i18n import N_
 from core.i18n import gettext as _
 from core.models import InvalidInput, Via
-from core.store.jobs.library import Change, parse_ids
-from core.studio.library import Edit, delete_collection, edit_items, rename_collection
+from core.store.jobs.library import Change
+from core.studio.library import (
+    Edit,
+    delete_collection,
+    edit_items,
+    items_by_id,
+    rename_collection,
+)
 from core.web.http.errors import Forbidden, LoginRequired, NotFound
 from core.web.http.requests import logged_in, read_body, requester, same_origin
 from core.web.http.security_headers import NO_STORE
@@ -131,7 +137,7 @@ def _search(request: Request, studio: WebStudio) -> Json:
 
 def _facets(request: Request, studio: WebStudio) -> Json:
     access, view = _viewer(request, studio)
-    binned = request.query_params.get("bin") == "1" and view.owns
+    binned = request.query_params.get("bin") == "1"
     return facets_of(studio, access.owner, view, binned=binned)
 
 
@@ -158,10 +164,8 @@ def _archive(request: Request, studio: WebStudio, body: bytes) -> Response:
     except ValueError:
         raise InvalidInput(_("That is too much at a time.")) from None
     access, view = _viewer(request, studio, form.get("user", [""])[0])
-    ids = parse_ids([each for each in ",".join(form.get("ids", [])).split(",") if each])
-    items = studio.store.library.by_ids(access.owner, ids)
-    if not view.owns:
-        items = [item for item in items if item.binned_at is None]
+    ids = [each for each in ",".join(form.get("ids", [])).split(",") if each]
+    items = items_by_id(studio.store, access.owner, ids, own=view.owns)
     if not items:
         raise NotFound(_("Nothing of that is there any more."))
     return bundled(studio, items, access, view, requester(request).address)
