@@ -1,1 +1,1 @@
-"""Where files live, saving them whole, checking that they decode, previews and posters."""
+"""Files of items: stores, inspection, previews, posters and display copies."""

@@ -1,1 +1,1 @@
-"""The generators behind one contract. Knows no database and no Streamlit."""
+"""Providers of images and clips behind one interface; each module or package here adds its own."""

@@ -7,7 +7,6 @@ An image that no volunteer took up in 20 minutes is dropped, and a file's addres
 """
 
 import asyncio
-import math
 import random
 import time
 from collections.abc import Mapping, Sequence
@@ -33,10 +32,16 @@ from core.providers.base import (
 from core.providers.errors import (
     GenerationFailed,
     InvalidCredentials,
-    PromptRejected,
     ProviderError,
     ProviderUnavailable,
     RequestRejected,
+)
+from core.providers.horde.replies import (
+    check_censorship,
+    is_done,
+    outcome_of,
+    progress_of,
+    waiting_text,
 )
 from core.providers.horde.request import LARGE, OPTIONS, SMALL, request_body
 from core.providers.http.call_errors import provider_errors
@@ -174,7 +179,7 @@ class Horde(Provider):
                 pause = max(pause, min(error.retry_after or 0.0, 60.0))
             else:
                 unanswered = 0
-                if task.fact("done") is True or _one_of(task) or task.media:
+                if is_done(task):
                     break
                 if task.fact("faulted") is True:
                     raise GenerationFailed(
@@ -183,10 +188,10 @@ class Horde(Provider):
                 impossible = impossible + 1 if task.fact("is_possible") is False else 0
                 if impossible == IMPOSSIBLE:
                     await self._give_up(submission)
-                share = max(share, _share(time.monotonic() - begun, _number(task, "wait_time")))
-                await report(share, waiting=_waiting(task))
+                share = max(share, progress_of(task, time.monotonic() - begun))
+                await report(share, waiting=waiting_text(task))
             await asyncio.sleep(pause * random.uniform(1.0, 1.2))
-        outcome = await self._ended(remote_id)
+        outcome = outcome_of(await self._get("status", remote_id))
         await report(1.0)
         return outcome
 
@@ -196,7 +201,7 @@ class Horde(Provider):
 
         async def fetch() -> None:  # each response has a fresh address
             task = await self._get("status", remote_id)
-            self._check_censorship(task)
+            check_censorship(task)
             if not task.media:
                 raise self._vendor.unreadable_response()
             await self._fetcher.save(task.media, destination, Kind.IMAGE)
@@ -231,7 +236,7 @@ class Horde(Provider):
                 f"{self.title} does not know the key in AI_HORDE_API_KEY. Please look it over."
             ) from None
         name = user.text("username")
-        return f"The key is accepted: {name}, {_number(user, 'kudos'):,.0f} kudos."
+        return f"The key is accepted: {name}, {number(user.fact('kudos')) or 0:,.0f} kudos."
 
     async def close(self) -> None:
         """Close the connections."""
@@ -309,75 +314,3 @@ class Horde(Provider):
                 "Please choose another model or ratio, or fewer steps."
             )
         )
-
-    async def _ended(self, remote_id: str) -> Outcome:
-        """Return the outcome of an image that is done.
-
-        Raises:
-            GenerationFailed: there is none.
-            PromptRejected: it is blackened.
-        """
-        task = await self._get("status", remote_id)
-        generations = task.fact("generations")
-        if generations is None and not task.media and task.fact("done") is True:
-            raise GenerationFailed(
-                N_("It was stopped before a volunteer had made it."), retryable=True
-            )
-        self._check_censorship(task)
-        generation = _generation(task)
-        facts: dict[str, Any] = {
-            name: value
-            for name in ("model", "seed")
-            if isinstance(value := generation.get(name), str | int) and value != ""
-        }
-        kudos, shared = number(task.fact("kudos")), task.fact("shared")
-        facts |= {} if kudos is None else {"kudos": kudos}
-        facts |= {"shared": shared} if isinstance(shared, bool) else {}
-        worker = generation.get("worker_name")
-        facts |= {"worker": worker} if isinstance(worker, str) and worker else {}
-        return Outcome(cost=0.0, details=facts)
-
-    def _check_censorship(self, task: Reply) -> None:
-        generation = _generation(task)
-        notes = generation.get("gen_metadata")
-        notes = notes if isinstance(notes, list) else []
-        censored = any(
-            isinstance(each, dict) and each.get("type") == "censorship" for each in notes
-        )
-        if generation.get("censored") is True or censored:
-            raise PromptRejected(
-                N_(
-                    "The volunteer's filter blackened this image. "
-                    "Please put the prompt in other words."
-                )
-            )
-
-
-def _generation(task: Reply) -> Mapping[str, Any]:
-    """Return the image of a task; empty: none that can be read."""
-    generations = task.fact("generations")
-    found = generations[0] if isinstance(generations, list) and generations else generations
-    return found if isinstance(found, dict) else {}
-
-
-def _one_of(task: Reply) -> bool:
-    """Whether a task that has one image says that it has one finished, in other words."""
-    done, finished = task.fact("done"), number(task.fact("finished"))
-    return str(done).lower() in {"1", "true", "yes"} or (done is None and finished == 1)
-
-
-def _number(said: Reply, name: str) -> float:
-    return number(said.fact(name)) or 0.0
-
-
-def _share(elapsed: float, left: float) -> float:
-    return min(elapsed / max(elapsed + left, 0.001), 0.95)
-
-
-def _waiting(task: Reply) -> str:
-    if _number(task, "processing"):
-        return ""
-    place = max(1, round(_number(task, "queue_position")))
-    minutes = max(1, math.ceil(_number(task, "wait_time") / 60))
-    said = N_("place {place} in the queue, about {minutes} min")
-    return said.format(place=f"{place:,}", minutes=f"{minutes:,}")

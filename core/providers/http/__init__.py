@@ -1,1 +1,1 @@
-"""HTTP for providers: the client, downloads, and the addresses that they may lead to."""
+"""HTTP for providers: clients, errors of calls, polling, downloads and permitted addresses."""

@@ -1,1 +1,1 @@
-"""Reading vendors' responses: media, facts and the vendor's own words, in whatever form."""
+"""Reading vendors' responses: media, fields and errors, in whatever form."""

@@ -14,7 +14,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
-from math import log, sqrt
 from types import ModuleType
 from typing import Any, Final, Literal, Required, get_args, get_origin, get_type_hints
 
@@ -22,6 +21,7 @@ from core.i18n import N_
 from core.models import PROMPT_MAX_CHARACTERS, Cost, Kind, Task
 from core.providers.base import AUTO, Capability, Option
 from core.providers.errors import RequestRejected
+from core.providers.runway.shapes import ratio_words, shapes_of
 
 ENDPOINTS: Final = {
     "text_to_image": (Kind.IMAGE, Task.CREATE),
@@ -56,15 +56,7 @@ _NOT_OFFERED: Final = frozenset(
 _TEXTS: Final = frozenset({"negative_prompt"})
 _SECONDS: Final = (5, 10)  # where a model documents none: what nearly all take
 _USUAL_SECONDS: Final = 5
-_AREA: Final = 1280 * 720
 _UPSCALED: Final = {"image_upscale": 25_300_000}  # pixels: documented at the endpoint only
-_SQUARE: Final = (1024, 1024)
-_ASPECTS: Final = ("16:9", "9:16", "1:1", "4:3", "3:4", "3:2", "2:3", "21:9", "9:21", "5:4", "4:5")
-_ODD_ASPECTS: Final = ("2:1", "1:2", "20:9", "9:20", "4:1", "1:4", "8:1", "1:8")
-_TOLERANCE: Final = 0.03  # the vendors themselves call 1152x896 5:4 and 1536x672 21:9
-_FEWEST_PIXELS: Final = 100  # a literal with smaller numbers is an aspect ratio, such as "16:9"
-
-_Size = tuple[int, int]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +103,7 @@ class Model:
     def _ratio(self, params: Mapping[str, Any]) -> str:
         wanted = [f"{params['width']}:{params['height']}", str(params.get("ratio"))]
         if params.get("ratio") == AUTO and "size" not in params:
-            wanted = [f"{AUTO}_{params.get('resolution')}", *_words(self.ratios)]
+            wanted = [f"{AUTO}_{params.get('resolution')}", *ratio_words(self.ratios)]
         for each in wanted:
             if each in self.ratios:
                 return each
@@ -171,7 +163,7 @@ def _models(endpoint: str, params: type, docs: Mapping[str, str]) -> Iterator[Mo
     if required - _HANDLED - takes or needed - hints.keys():
         return
     ratios = [each for each in _literals(hints.get("ratio")) if isinstance(each, str)]
-    shapes, shape_options = _shapes(ratios, kind, task)
+    shapes, shape_options = shapes_of(ratios, kind, task)
     prompt = docs.get("prompt_text", "")
     longest = re.search(r"up to ([\d,]+) characters", prompt)
     length = docs.get("duration", "")
@@ -232,89 +224,6 @@ def _option(name: str, hint: object, doc: str, *, required: bool) -> Option | No
         choices = tuple(unlike.values())
         return Option(**fields, choices=choices, default=choices[0] if required else None)
     return Option(**fields) if name in _TEXTS and not required else None
-
-
-def _shapes(
-    literals: Sequence[str], kind: Kind, task: Task
-) -> tuple[dict[str, _Size], list[Option]]:
-    """Return aspect ratios with their pixels, and options for what these leave open."""
-    words = _words(literals)
-    auto = _SQUARE if kind == Kind.IMAGE else _size(16 / 9)
-    options = _resolution_option(words) if task == Task.ANIMATE or kind == Kind.IMAGE else []
-    # A clip of an image follows its image where it can, and a clip of a text has none to follow.
-    if (task == Task.ANIMATE and words) or not literals:
-        return {AUTO: auto}, options
-    shapes, sizes = _ratios_and_sizes([each for each in literals if each not in words], kind)
-    if words and kind == Kind.IMAGE:
-        shapes[AUTO] = auto
-    if set(sizes) - set(shapes.values()):
-        choices = [f"{width}x{height}" for width, height in sizes]
-        options.insert(0, Option(name="size", title=N_("Exact size"), choices=choices))
-    return shapes, options
-
-
-def _resolution_option(words: Sequence[str]) -> list[Option]:
-    """Return an option for the resolutions of an automatic ratio, where there are several."""
-    tiers = [word.removeprefix(f"{AUTO}_") for word in words if word.startswith(f"{AUTO}_")]
-    if len(tiers) <= 1:
-        return []
-    return [
-        Option(
-            name="resolution",
-            title=N_("Resolution"),
-            choices=tiers,
-            default="720p" if "720p" in tiers else tiers[0],
-            help=N_("Applies where the ratio is chosen automatically."),
-        )
-    ]
-
-
-def _ratios_and_sizes(
-    literals: Sequence[str], kind: Kind
-) -> tuple[dict[str, _Size], Sequence[_Size]]:
-    """Return aspect ratios with their pixels, the usual ones first, and all sizes in pixels.
-
-    Args:
-        literals: aspect ratios such as `16:9`, or sizes such as `1280:720`.
-        kind: what the model makes.
-    """
-    by_aspect: dict[str, list[_Size]] = defaultdict(list)
-    sizes: list[_Size] = []
-    for literal in literals:
-        width, height = map(int, literal.split(":"))
-        if max(width, height) < _FEWEST_PIXELS:
-            by_aspect[literal].append(_size(width / height))
-        else:
-            sizes.append((width, height))
-            by_aspect[_aspect(width, height)].append((width, height))
-    preferred = (*(("1:1",) if kind == Kind.IMAGE else ()), *_ASPECTS, *_ODD_ASPECTS)
-    shapes = {
-        aspect: min(by_aspect[aspect], key=lambda size: abs(log(size[0] * size[1] / _AREA)))
-        for aspect in (*preferred, *by_aspect)
-        if aspect in by_aspect and aspect
-    }
-    return shapes, sizes
-
-
-def _words(ratios: Sequence[str]) -> list[str]:
-    """Return those ratios that are no numbers: `auto`, `auto_720p`, `adaptive`."""
-    return [each for each in ratios if re.fullmatch(r"\d+:\d+", each) is None]
-
-
-def _aspect(width: int, height: int) -> str:
-    """Return the simple aspect ratio that pixels have, about; empty where they have none."""
-
-    def distance(aspect: str) -> float:
-        across, down = map(int, aspect.split(":"))
-        return abs(log(width * down / (height * across)))
-
-    nearest = min(_ASPECTS + _ODD_ASPECTS, key=distance)
-    return nearest if distance(nearest) <= _TOLERANCE else ""
-
-
-def _size(shape: float) -> _Size:
-    """Return even pixels of a shape (width by height) with the area of 1280x720."""
-    return 2 * round(sqrt(_AREA * shape) / 2), 2 * round(sqrt(_AREA / shape) / 2)
 
 
 def _seconds(hint: object, doc: str) -> Sequence[int]:

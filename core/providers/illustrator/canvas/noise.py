@@ -1,4 +1,4 @@
-"""Fractal noise, the raw material of every ridge, cloud, wave and leaf."""
+"""Fractal noise, from which ridges, clouds and waves are made."""
 
 from __future__ import annotations
 

@@ -163,7 +163,7 @@ def add_land(
         shore: for each column the distance at which the land sinks into the water; distances are
             then relative to the foot of the picture, which is 1.
     """
-    kind, ground, near, far, amplitude, base, scale, haze, depth, mist, _ = strip
+    kind, ground, near, far, amplitude, base, scale, *_ = strip
     island = shore is not None or kind == "cliffs"
     rng, rows, columns = stage.rng, stage.height, stage.width
     tile = _height(kind, int(rng.integers(2)))
@@ -196,17 +196,13 @@ def add_land(
 
     if island:
         _add_surf(stage, height, at, colour, solid)
-    air = haze * (1 + 0.4 * (1 - haze) * far_part)
-    if mist:
-        below = np.clip((y - edge[-1][None]) / np.float32(stage.unit * 0.16), 0, 1)
-        air = 1 - (1 - air) * (1 - mist * smoothstep(0.15, 1.0, below))
-    colour += (stage.light.haze - colour) * air[..., None].astype(np.float32)
+    _add_haze(stage, strip, colour, far_part, y - edge[-1][None])
     # The fine rows are averaged, which softens every crest.
     half = (columns, len(at) // 2)
     alpha = cv2.resize(solid, half, interpolation=cv2.INTER_AREA)
     colour = cv2.resize(colour * solid[..., None], half, interpolation=cv2.INTER_AREA)
     colour = colour / np.maximum(alpha, 1e-3)[..., None]
-    layer = stage.add(colour, alpha, depth=depth, top=top)
+    layer = stage.add(colour, alpha, depth=strip.depth, top=top)
     if island:
         visible &= height > 0.04
     return Land(layer, screen, visible, distance, focal)
@@ -231,6 +227,15 @@ def _add_surf(stage: Stage, height: Array, at: Array, colour: Array, solid: Arra
     foam = 0.6 * (1 - smoothstep(0.006, 0.016, level))[..., None]
     colour += (stage.light.surface(np.full(3, 0.95, np.float32), 0.6) - colour) * foam
     solid *= smoothstep(0.0, 0.006, level)
+
+
+def _add_haze(stage: Stage, strip: Strip, colour: Array, far_part: Array, below: Array) -> None:
+    """Fade `colour` by distance, 0..1 of the strip, and by mist, in rows `below` its skyline."""
+    air = strip.haze * (1 + 0.4 * (1 - strip.haze) * far_part)
+    if strip.mist:
+        foot = np.clip(below / np.float32(stage.unit * 0.16), 0, 1)
+        air = 1 - (1 - air) * (1 - strip.mist * smoothstep(0.15, 1.0, foot))
+    colour += (stage.light.haze - colour) * air[..., None].astype(np.float32)
 
 
 def _resolve(stage: Stage, screen: Array, edge: Array) -> tuple[int, Array, Array]:
