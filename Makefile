@@ -2,7 +2,8 @@
 .DEFAULT_GOAL := help
 VENV   := .venv
 PYTHON := $(VENV)/bin/python
-WORKERS ?= 2
+# One more than two cores: tests of the browser and of killed processes wait half of their time.
+WORKERS ?= 3
 # The longest first, so that no worker is left alone with them at the end.
 TESTS ?= tests/crash tests/browser tests/contract tests/integration tests/unit
 PARALLEL := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
@@ -18,10 +19,10 @@ run: $(VENV)/.installed  ## Install what is needed and start Fivefold
 check: lint  ## Check style, types and who imports whom, and run the unit tests (a minute)
 	$(PYTHON) -m pytest $(PARALLEL) tests/unit
 
-test: lint  ## Prove that it works: everything, in a real browser too (ten minutes; WORKERS=2 at once)
+test: lint  ## Prove that it works: everything, in a real browser too (ten minutes; WORKERS=3 at once)
 	$(PYTHON) -m pytest $(PARALLEL) $(TESTS)
 
-prove: lint  ## The same with many more examples, kills and faults (hours; TESTS=what, WORKERS=2)
+prove: lint  ## The same with many more examples, kills and faults (hours; TESTS=what, WORKERS=3)
 	$(PYTHON) -m pytest $(PARALLEL) --hypothesis-profile=deep --timeout 7200 $(TESTS)
 
 crash: ROUNDS ?= 100
