@@ -63,7 +63,7 @@ def test_an_address_fills_the_form_and_the_form_names_the_same_address() -> None
     filled = form()
     assert filled.fill(address) == []
     assert filled.address() == address
-    order = filled.order("ana", "the sea")
+    order = Order.of(filled.selection, user_id="ana", prompt="the sea")
     assert (order.images, order.videos, order.seconds, order.seed) == (7, 20, 4, 0)
     assert order.choices[Kind.IMAGE].model == "square"
     assert order.choices[Kind.VIDEO].options == {"audio": "no"}
@@ -106,7 +106,7 @@ def test_changing_the_model_keeps_what_fits_and_brings_back_what_did_not() -> No
     assert "seconds" not in filled.fields  # there is one length only
     filled.values |= {"image_model": "fake/square"}
     assert not {"seed", "image.quality"} & set(filled.fields)
-    assert filled.order("ana", "x").seed is None
+    assert filled.selection.seed is None
     filled.values |= {"image_model": "fake/wide", "video_model": "fake/long"}
     assert (filled.value("ratio"), filled.value("image.quality")) == ("21:9", "high")
 

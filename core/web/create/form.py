@@ -7,10 +7,10 @@ from hashlib import sha256
 from typing import Any, Final
 
 from core.i18n import gettext as _
-from core.models import MAX_ITEMS, MIN_ITEMS, Asset, Kind, Notify, Task
+from core.models import MAX_ITEMS, MIN_ITEMS, Asset, Kind, Task
 from core.providers.base import Option
 from core.studio.offers import Offer
-from core.studio.order import Choice, Order, Selection
+from core.studio.order import Choice, Selection
 from core.studio.styles import STYLES
 from core.web.create.fields import LARGEST_SEED, MODELS, NUMBERS, TITLES, Field, option_field
 
@@ -156,25 +156,6 @@ class Form:
                 )
                 for kind, offer in self.chosen.items()
             },
-        )
-
-    def order(
-        self,
-        user_id: str,
-        prompt: str,
-        *,
-        accepted: frozenset[str] = frozenset(),
-        notify: Notify | None = None,
-        variations: Mapping[Kind, Sequence[str]] | None = None,
-    ) -> Order:
-        """Return the order for the selection; see `Order` for the arguments."""
-        return Order.of(
-            self.selection,
-            user_id=user_id,
-            prompt=prompt,
-            accepted=accepted,
-            notify=notify,
-            variations=variations or {},
         )
 
     def _fill_one(self, name: str, texts: Mapping[str, str]) -> list[str]:

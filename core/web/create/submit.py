@@ -8,6 +8,7 @@ from core.i18n import N_
 from core.i18n import gettext as _
 from core.models import InvalidInput, Job, User
 from core.studio.jobs import place_order
+from core.studio.order import Order
 from core.web import tab_session
 from core.web.create import variations, widgets
 from core.web.create.form import Form
@@ -50,16 +51,15 @@ def submit(state: PageState, form: Form, extras: widgets.Extras, user: User) -> 
         raise InvalidInput(_(OTHERWISE))
     if extras.trouble:
         raise InvalidInput(extras.trouble)
-    job = place_order(
-        studio(),
-        form.order(
-            user.id,
-            prompt,
-            accepted=extras.accepted,
-            notify=extras.notify,
-            variations=extras.variations,
-        ),
+    order = Order.of(
+        form.selection,
+        user_id=user.id,
+        prompt=prompt,
+        accepted=extras.accepted,
+        notify=extras.notify,
+        variations=extras.variations,
     )
+    job = place_order(studio(), order)
     state.put("")
     variations.forget()
     if not user.stay:
