@@ -10,23 +10,7 @@ from core.i18n import N_
 from core.i18n import gettext as _
 from core.models import PROMPT_MAX_CHARACTERS, Cost, InvalidInput, Kind, Task
 from core.providers.errors import ProviderError
-from core.providers.options import Option
-
-__all__ = [
-    "AUTO",
-    "QUEUES",
-    "Capability",
-    "Deadlines",
-    "Limits",
-    "Option",
-    "Outcome",
-    "Provider",
-    "Queue",
-    "Report",
-    "Request",
-    "Submission",
-    "what_is_made",
-]
+from core.providers.options import Option as Option  # noqa: PLC0414  # plug-ins take it from here
 
 Queue = Literal["io", "gpu"]
 QUEUES: Final = get_args(Queue)
