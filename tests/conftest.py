@@ -13,6 +13,7 @@ from argon2 import PasswordHasher
 from pydantic import SecretStr
 from pymongo import MongoClient
 
+from core.accounts import passphrases
 from core.media.folder import FolderStore
 from core.models import Asset, Job, Worker, now
 from core.settings import Settings
@@ -26,15 +27,8 @@ from tests.kept_secret import pytest_runtest_makereport  # noqa: F401  # a hook
 from tests.profiles import register_profiles
 
 register_profiles()
-
-
-@pytest.fixture(scope="session", autouse=True)
-def cheap_passphrases() -> Iterator[None]:
-    """Hash passphrases with Argon2's least parameters; the real ones take 0.2 s of a processor."""
-    with pytest.MonkeyPatch.context() as patch:
-        hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-        patch.setattr("core.accounts.passphrases._HASHER", hasher)
-        yield
+# Argon2's real parameters take 0.2 s of a processor. Set before test modules hash at their import.
+passphrases._HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)  # type: ignore[misc]  # noqa: SLF001
 
 
 @pytest.fixture(autouse=True)
