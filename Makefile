@@ -19,7 +19,7 @@ run: $(VENV)/.installed  ## Install what is needed and start Fivefold
 check: lint  ## Check style, types and who imports whom, and run the unit tests (a minute)
 	$(PYTHON) -m pytest $(PARALLEL) tests/unit
 
-test: lint  ## Prove that it works: everything, in a real browser too (ten minutes; WORKERS=3 at once)
+test: lint  ## Prove that it works: everything, in a real browser too (a quarter of an hour; WORKERS=3 at once)
 	$(PYTHON) -m pytest $(PARALLEL) $(TESTS)
 
 prove: lint  ## The same with many more examples, kills and faults (hours; TESTS=what, WORKERS=3)
