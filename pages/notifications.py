@@ -26,17 +26,15 @@ def carry_out(user: User, asked: str) -> None:
 
 
 def live(user: User) -> None:
-    """Draw the rows; as a fragment, this runs again while something is due."""
+    """Draw the rows, which keep themselves up to date; as a fragment, for each button's click."""
     if message := st.session_state.pop("told", None):
         st.toast(message, duration="long")
     with tab_session.handle_database_errors():
         store = studio().store
         shown = notices.overview(store, user, tab_session.view(user))
+        shown["zone"] = tab_session.zone_name(user)
         if store.notices.unread(user.id):
             mark_read(store, user.id)  # the page shows all of them
-        if st.session_state.get("notices_pace") != shown["pace"]:
-            st.session_state["notices_pace"] = shown["pace"]
-            st.rerun()  # the page decides how often the fragment runs
         components.notifications(shown, lambda asked: carry_out(user, asked))
 
 
@@ -47,7 +45,7 @@ def main() -> None:
     st.title(_("Notifications"), anchor=False)
     rows, settings = st.columns([5, 3], gap="large")
     with rows:
-        st.fragment(live, run_every=st.session_state.get("notices_pace"))(user)
+        st.fragment(live)(user)
     with settings:
         preferences.draw_settings(user)
 

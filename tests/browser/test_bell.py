@@ -117,7 +117,7 @@ def wait_for_lingering(page: Page, state: str) -> None:
 
 def look(page: Page) -> None:
     """Let a page ask what there is to tell, as when it comes to the front, and hear the answer."""
-    with page.expect_response(re.compile(r"/bell(\?|$)"), timeout=TOLD_MS) as heard:
+    with page.expect_response(re.compile(r"(?<!/events)/bell(\?|$)"), timeout=TOLD_MS) as heard:
         page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     heard.value.finished()
 
@@ -177,6 +177,7 @@ def test_old_news_is_a_number_only_here_after_a_reload_and_in_another_tab(
 def test_a_flood_is_one_toast_and_the_number_stays_short(
     page: Page, product: Product, store: Store
 ) -> None:
+    page.route("**/events/bell?*", lambda route: route.abort())  # it asks instead
     pages.log_in(page, product.url, "flood")
     look(page)
     page.route("**/bell?*", lambda route: route.abort())  # till all are there
@@ -392,6 +393,7 @@ def test_while_fivefold_does_not_answer_the_list_says_so(
     page: Page, product: Product, store: Store
 ) -> None:
     put(store, "patient", days=1)
+    page.route("**/events/bell?*", lambda route: route.abort())  # nothing is pushed
     pages.log_in(page, product.url, "patient")
     expect(bell(page, 1)).to_be_visible()
     page.route("**/bell?*", lambda route: route.abort())
@@ -400,6 +402,7 @@ def test_while_fivefold_does_not_answer_the_list_says_so(
     expect(trouble).to_be_visible(timeout=TOLD_MS)
     expect(panel(page).get_by_role("listitem")).to_have_count(1)
     page.unroute("**/bell?*")
+    page.unroute("**/events/bell?*")
     expect(trouble).to_be_hidden(timeout=2 * TOLD_MS)
 
 

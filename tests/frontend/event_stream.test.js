@@ -159,6 +159,21 @@ test("a tab that nobody looks at gives its stream up after a while, and asks les
   assert.equal(open().length, 1);
 });
 
+test("a listener may give up its stream sooner in a hidden tab, and poll less often", async () => {
+  const listener = { update: () => {}, goesOn: () => true, trouble: () => {}, gone: () => {} };
+  const times = { pollMs: 5_000, hiddenPollMs: 30_000, hiddenMs: 2_000 };
+  new EventStream({ isConnected: true }, listener, times).follow("/events", "/live");
+  sources[0].send("beat");
+  await setHidden(true);
+  await pass(2_000);
+  assert.equal(open().length, 0);
+  assert.equal(questions, 1);
+  await pass(29_000);
+  assert.equal(questions, 1);
+  await pass(1_000);
+  assert.equal(questions, 2);
+});
+
 test("a tab that is looked at again at once keeps its stream", async () => {
   following();
   sources[0].send("beat");

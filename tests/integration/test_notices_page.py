@@ -135,15 +135,6 @@ def test_the_plan_of_a_job_in_the_making_is_changed(store: Store) -> None:
         act(store, "cancel", job.id, "job", user_id="ben")
 
 
-def test_a_page_looks_again_only_while_there_is_something_to_wait_for(store: Store) -> None:
-    ana = User(id="ana", created_at=now())
-    assert notices.overview(store, ana, view())["pace"] is None
-    ended_job(store, Notify(channels=("app",), when=When.AT, at=now() + timedelta(days=1)))
-    assert notices.overview(store, ana, view())["pace"] == 30
-    stored_job(store)
-    assert notices.overview(store, ana, view())["pace"] == 2
-
-
 def test_the_pages_buttons_do_what_they_say(store: Store) -> None:
     job = ended_job(store, Notify(channels=("app",), when=When.AT, at=now() + timedelta(days=1)))
     app = opened("notifications")

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -39,14 +38,12 @@ _RESCHEDULE: Final = ("reschedule", N_("Another time"))
 _TITLE_CHARACTERS: Final = 200
 _TOO_LATE: Final = N_("It was just sent, or is being sent.")
 _SHOWN: Final = 40
-_SOON_SECONDS: Final = 60.0
-_BUSY_SECONDS: Final = 2.0
 
 
 def overview(store: Store, user: User, view: View) -> Json:
     """Return what is due, what failed and what was sent, to be drawn.
 
-    `pace` in it says after how many seconds it is worth looking again; None: never.
+    `now` in it is the time at which that held.
 
     Args:
         store: the database.
@@ -84,12 +81,9 @@ def overview(store: Store, user: User, view: View) -> Json:
             "rows": [row(notice, prompts, view) for notice in sent],
         },
     ]
-    soon = view.today + timedelta(seconds=_SOON_SECONDS)
-    busy = making or any(notice.due_at < soon for notice in due)
     return {
         "now": view.today.isoformat(),
         "sections": [each for each in sections if each["rows"] or each["empty"]],
-        "pace": _BUSY_SECONDS if busy else _SOON_SECONDS / 2 if due else None,
     }
 
 

@@ -1,19 +1,20 @@
 // @ts-check
 /** @import { Notice } from "../types" */
-/** Polls for notices, and shows them: as a number, a list, toasts and on the desktop. */
+/** Shows notices: as a number, a list, toasts and on the desktop. */
 import { inLanguage, openPath, visit } from "../kit/address.js";
 import { JOB_ENDED } from "../kit/component.js";
 import { el, setText } from "../kit/dom.js";
+import { EventStream } from "../kit/event_stream.js";
 import { _, N_ } from "../kit/i18n.js";
 import { icon } from "../kit/icons.js";
-import { ANSWER_MS, LOGGED_OUT, post } from "../kit/request.js";
+import { ANSWER_MS, post } from "../kit/request.js";
 import { recall, remember } from "../kit/storage.js";
 import { desktopPermission, Panel } from "./bell_panel.js";
-import { SEVERAL, Toasts } from "./toasts.js";
+import { ALL_NOTICES, SEVERAL, Toasts } from "./toasts.js";
 
-const SHOWN_MS = 5_000; // between two looks while the tab is on the screen
-const HIDDEN_MS = 30_000;
-const LONGEST_MS = 120_000; // while Fivefold does not answer
+/** The bell is on every page, and browsers open six connections for all tabs of a host together. */
+const TIMES = { pollMs: 5_000, hiddenPollMs: 30_000, hiddenMs: 2_000 };
+const LOCKED_MS = 10_000; // until all tabs see what one has stored
 const REMEMBERED = 100; // notices that this browser has shown
 const NO_ANSWER = N_("Fivefold does not answer at the moment.");
 
@@ -25,11 +26,6 @@ export class Bell {
     this.lastRead = null;
     /** @type {Set<string> | null} */
     this.known = null; // ids of what need not be shown any more; null before the first answer
-    this.turn = 0; // of the latest request; what an earlier one answers is out of date
-    this.asking = 0;
-    this.failures = 0;
-    /** @type {ReturnType<typeof setTimeout> | null} */
-    this.timer = null;
     this.badge = el("span", { className: "badge", "aria-hidden": "true", hidden: true });
     const label = { title: _("Notifications"), "aria-label": _("Notifications"), "aria-haspopup": "dialog" };
     this.button = el("button", { type: "button", className: "ring", ...label }, icon("bell"), this.badge);
@@ -45,8 +41,16 @@ export class Bell {
       if (newState === "open") this.toasts.keep([]);
     });
     this.node = el("div", { className: "bell" }, this.button, this.panel.node, this.toasts.node);
+    const listener = {
+      update: (/** @type {string} */ _name, /** @type {any} */ found) => this.receive(found, true),
+      goesOn: () => true,
+      trouble: (/** @type {string} */ sentence) => this.panel.setTrouble(sentence),
+      gone: () => {},
+      beat: () => this.lookIfMoved(),
+    };
+    this.stream = new EventStream(this.node, listener, TIMES);
     document.addEventListener("visibilitychange", () => {
-      if (onScreen()) this.look();
+      if (onScreen()) this.stream.look();
     });
   }
 
@@ -54,9 +58,15 @@ export class Bell {
   update(user) {
     this.user = user;
     this.toasts.show();
+    this.stream.follow(inLanguage("/events/bell"), inLanguage("/bell"));
+    this.lookIfMoved();
+  }
+
+  /** Another page reads what it shows. */
+  lookIfMoved() {
     const moved = this.place !== location.href;
     this.place = location.href;
-    if (moved || (!this.timer && !this.asking)) this.look();
+    if (moved && this.known) this.stream.look();
   }
 
   /** @param {string} href */
@@ -65,61 +75,31 @@ export class Bell {
     visit(href);
   }
 
-  look() {
-    if (!this.asking) this.ask("/bell");
-  }
-
   /** @param {string} [job_id] what is read; without it, everything */
-  read(job_id) {
-    this.ask("/bell/read", post({ job_id }));
-  }
-
-  /**
-   * @param {string} path
-   * @param {RequestInit} options
-   */
-  async ask(path, options = {}) {
-    clearTimeout(this.timer ?? undefined);
-    this.timer = null;
-    this.turn += 1;
-    const turn = this.turn;
-    this.asking += 1;
-    let found;
-    let trouble = "";
+  async read(job_id) {
     try {
-      const answer = await fetch(inLanguage(path), { ...options, signal: AbortSignal.timeout(ANSWER_MS) });
-      found = answer.status === LOGGED_OUT ? null : await answer.json();
-      if (!found || (answer.ok && found.user !== this.user)) {
-        location.reload(); // logged out, or somebody else has logged in: in another tab, or from elsewhere
-        return;
-      }
-      if (!answer.ok) trouble = found.detail;
+      const answer = await fetch(inLanguage("/bell/read"), {
+        ...post({ job_id }),
+        signal: AbortSignal.timeout(ANSWER_MS),
+      });
+      const found = await answer.json();
+      if (answer.ok) this.receive(found, false);
+      else this.panel.setTrouble(found.detail);
     } catch {
-      trouble = _(NO_ANSWER);
+      this.panel.setTrouble(_(NO_ANSWER));
     }
-    this.asking -= 1;
-    if (turn !== this.turn) return;
-    this.failures = trouble ? this.failures + 1 : 0;
-    this.panel.setTrouble(trouble);
-    if (!trouble) this.receive(found, path === "/bell");
-    if (turn === this.turn && this.node.isConnected) this.lookLater();
-  }
-
-  lookLater() {
-    const pause = (onScreen() ? SHOWN_MS : HIDDEN_MS) * 2 ** this.failures;
-    const look = () => {
-      this.timer = null;
-      if (this.node.isConnected) this.look();
-    };
-    this.timer = setTimeout(look, Math.min(pause, LONGEST_MS));
   }
 
   /**
-   * Show an answer; what the page of its own job shows anyway is read, where that `mayRead`.
-   * @param {{ unread: number, notices: Notice[] }} found
+   * Show notices; what the open page shows anyway is marked as read, where that `mayRead`.
+   * @param {{ user: string, unread: number, notices: Notice[] }} found
    * @param {boolean} mayRead
    */
-  receive({ unread, notices }, mayRead) {
+  receive({ user, unread, notices }, mayRead) {
+    if (user !== this.user) {
+      location.reload(); // somebody else has logged in, in another tab
+      return;
+    }
     const job = onScreen() ? openJob() : null;
     const page = job && `/job?${new URLSearchParams({ id: job })}`;
     const seen = notices.filter((each) => each.unread && !each.failed && each.href === page);
@@ -130,6 +110,7 @@ export class Bell {
     this.known ??= new Set();
     for (const each of notices) this.known.add(each.id);
     if (mayRead && job && (seen.length || (unread && job !== this.lastRead))) this.read(job);
+    else if (mayRead && unread && onScreen() && openPath() === ALL_NOTICES) this.read();
     this.lastRead = job;
   }
 
@@ -147,26 +128,38 @@ export class Bell {
   }
 
   /** @param {Notice[]} unread */
-  announce(unread) {
+  async announce(unread) {
     const { known } = this;
     if (!known) return;
     const news = unread.filter((each) => !known.has(each.id));
     if (news.length) window.dispatchEvent(new Event(JOB_ENDED));
-    if (desktopPermission() === "granted")
-      for (const each of news) if (this.claim("desktop", each)) this.showOnDesktop(each);
-    if (onScreen()) this.toasts.announce(news.filter((each) => this.claim("toast", each)));
+    if (desktopPermission() === "granted") {
+      for (const each of await this.claimed("desktop", news)) this.showOnDesktop(each);
+    }
+    if (onScreen()) this.toasts.announce(await this.claimed("toast", news));
   }
 
   /**
-   * Whether a notice was not shown yet in this browser; at one instant two windows may both do it.
+   * Those of some notices that this tab is to show.
+   * @param {"desktop" | "toast"} how
+   * @param {Notice[]} notices
+   */
+  async claimed(how, notices) {
+    const mine = await Promise.all(notices.map((each) => this.claim(how, each)));
+    return notices.filter((_each, index) => mine[index]);
+  }
+
+  /**
+   * Whether a notice was not shown yet in this browser. All tabs are told at one instant, before one
+   * sees what another has stored: a lock decides. Without HTTPS there is none, and two may show it.
    * @param {"desktop" | "toast"} how
    * @param {Notice} notice
    */
-  claim(how, { id }) {
+  async claim(how, { id }) {
     const key = `fivefold-${how}-${this.user}`;
-    const shown = recall("localStorage", key).split(" "); // no storage: it is shown in every tab
-    if (shown.includes(id)) return false;
-    remember("localStorage", key, [...shown, id].slice(-REMEMBERED).join(" "));
+    const shown = () => recall("localStorage", key).split(" "); // no storage: it is shown in every tab
+    if (shown().includes(id) || !(await locked(`${key}-${id}`))) return false;
+    remember("localStorage", key, [...shown(), id].slice(-REMEMBERED).join(" "));
     return true;
   }
 
@@ -183,6 +176,22 @@ export class Bell {
       // phones have the class, but only service workers may use it
     }
   }
+}
+
+/**
+ * Take a lock for a while; returns whether no other tab has it.
+ * @param {string} name
+ * @returns {Promise<boolean>}
+ */
+function locked(name) {
+  if (!navigator.locks) return Promise.resolve(true);
+  return new Promise((resolve) => {
+    const hold = (/** @type {Lock | null} */ lock) => {
+      resolve(lock !== null);
+      return lock && new Promise((release) => setTimeout(release, LOCKED_MS));
+    };
+    navigator.locks.request(name, { ifAvailable: true }, hold).catch(() => resolve(true));
+  });
 }
 
 function onScreen() {

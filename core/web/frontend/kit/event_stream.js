@@ -6,9 +6,12 @@ import { ANSWER_MS, LOGGED_OUT } from "./request.js";
 
 const FIRST_MS = 5_000; // until a new stream sends its first event
 const BEAT_MS = 12_000; // between two events
-const POLL_MS = 2_000; // between two polls
-const HIDDEN_POLL_MS = 5_000; // the same in a hidden tab
-const HIDDEN_MS = 20_000; // a hidden tab keeps its stream for so long
+/** Times in milliseconds that differ between listeners. */
+const TIMES = {
+  pollMs: 2_000, // between two polls
+  hiddenPollMs: 5_000, // the same in a hidden tab
+  hiddenMs: 20_000, // a hidden tab keeps its stream for so long
+};
 const REOPEN_MS = 30_000; // until a stream that never worked is tried again
 const NOTHING = 404;
 
@@ -20,15 +23,18 @@ const NOTHING = 404;
  * @property {() => boolean} goesOn whether more updates are expected
  * @property {(sentence: string) => void} trouble what is wrong; empty: nothing
  * @property {() => void} gone there is no such thing any more
+ * @property {() => void} [beat] every few seconds, while the stream works
  */
 
 export class EventStream {
   /**
    * @param {HTMLElement} node where it is shown; what was taken off the page is not kept up to date
    * @param {Listener} listener
+   * @param {Partial<typeof TIMES>} times
    */
-  constructor(node, listener) {
+  constructor(node, listener, times = {}) {
     this.node = node;
+    this.times = { ...TIMES, ...times };
     this.listener = listener;
     this.eventsPath = "";
     this.pollPath = "";
@@ -119,6 +125,7 @@ export class EventStream {
       this.listener.trouble(_("The database does not answer at the moment. What you see may be out of date."));
     else if (name === "snapshot" || name === "patch") this.pass(name, data);
     else if (name === "ended") this.stop();
+    else this.listener.beat?.();
   }
 
   /**
@@ -157,7 +164,7 @@ export class EventStream {
       this.open();
       return;
     }
-    this.timer = setTimeout(() => this.poll(), document.hidden ? HIDDEN_POLL_MS : POLL_MS);
+    this.timer = setTimeout(() => this.poll(), document.hidden ? this.times.hiddenPollMs : this.times.pollMs);
   }
 
   /** Ask once; returns whether there was a response. */
@@ -198,7 +205,7 @@ export class EventStream {
         if (!this.source) return;
         this.close();
         this.poll();
-      }, HIDDEN_MS);
+      }, this.times.hiddenMs);
     } else if (!this.going) {
       this.look(); // what was done in another tab
     } else if (!this.source) {

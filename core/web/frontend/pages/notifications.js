@@ -1,9 +1,10 @@
 // @ts-check
 /** @import { Language, SetTrigger } from "../kit/component.js" */
 /** What is due, what failed and what was sent: sections of rows with what can be done about each. */
-import { visit } from "../kit/address.js";
+import { inLanguage, visit } from "../kit/address.js";
 import { component } from "../kit/component.js";
 import { el, find, keepFocus, link, reconcile, showText } from "../kit/dom.js";
+import { EventStream } from "../kit/event_stream.js";
 import { _ } from "../kit/i18n.js";
 import { icon } from "../kit/icons.js";
 
@@ -27,7 +28,8 @@ const LABEL_CHARACTERS = 160;
  * @property {[name: string, text: string][]} acts
  */
 /** @typedef {{ id: string, title: string, empty: string, rows: Row[] }} Section */
-/** @typedef {Language & { sections: Section[] }} Data */
+/** @typedef {{ now: string, sections: Section[] }} Shown */
+/** @typedef {Language & Shown & { zone: string }} Data */
 /** @typedef {(name: string, row: Row, local?: string) => void} Send */
 
 export default component(["pages/notifications.css"], (root) => new Notifications(root));
@@ -35,8 +37,19 @@ export default component(["pages/notifications.css"], (root) => new Notification
 class Notifications {
   /** @param {ShadowRoot} parent */
   constructor(parent) {
-    this.root = el("div", { className: "ff notices" });
-    parent.append(this.root);
+    this.now = ""; // of what is shown
+    /** @type {SetTrigger} */
+    this.setTrigger = () => {};
+    this.trouble = el("p", { className: "trouble", role: "status", hidden: true });
+    this.sections = el("div");
+    const root = el("div", { className: "ff notices" }, this.trouble, this.sections);
+    parent.append(root);
+    this.stream = new EventStream(root, {
+      update: (_name, found) => this.show(found),
+      goesOn: () => true,
+      trouble: (sentence) => showText(this.trouble, sentence),
+      gone: () => {},
+    });
   }
 
   /**
@@ -44,10 +57,20 @@ class Notifications {
    * @param {SetTrigger} setTrigger
    */
   update(data, setTrigger) {
+    this.setTrigger = setTrigger;
+    this.show(data);
+    const query = new URLSearchParams({ zone: data.zone });
+    this.stream.follow(inLanguage(`/events/notices?${query}`), inLanguage(`/events/notices/live?${query}`));
+  }
+
+  /** @param {Shown} shown */
+  show(shown) {
+    if (shown.now < this.now) return; // an older answer that came late
+    this.now = shown.now;
     /** @type {Send} */
     const send = (name, row, local = "") =>
-      setTrigger("act", JSON.stringify({ name, id: row.id, on: row.on, local, at: Date.now() }));
-    reconcile(this.root, data.sections, makeSection, (node, section) => {
+      this.setTrigger("act", JSON.stringify({ name, id: row.id, on: row.on, local, at: Date.now() }));
+    reconcile(this.sections, shown.sections, makeSection, (node, section) => {
       showText(find(node, ".empty"), section.rows.length ? "" : section.empty);
       reconcile(find(node, ".rows"), section.rows, makeRow, (line, row) =>
         keepFocus(
