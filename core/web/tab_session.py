@@ -1,4 +1,4 @@
-"""One browser tab's session: whose it is, where it is, and where it wants to go."""
+"""The Streamlit session of one browser tab: its user, its address, and page changes."""
 
 import logging
 from collections.abc import Iterator
@@ -25,8 +25,8 @@ from core.web.text.dates import zone_of
 from core.web.text.viewer import View
 
 _PAGES: Final = Path(__file__).parents[2] / "pages"
-_WANTED: Final = "wanted_page"
-_VISIT: Final = "visit"
+_REQUESTED: Final = "requested_page"
+_VIEW: Final = "logged_view"
 _ACCOUNT: Final = "account"
 LOOPBACK: Final = "127.0.0.1"  # Streamlit gives no address for it
 
@@ -34,7 +34,7 @@ _log = logging.getLogger(__name__)
 
 
 def all_pages() -> dict[str, Page]:
-    """Return every page by its path. All are always registered, so that links into them work."""
+    """Return all pages by path. All are always registered, so that links to them work."""
     return {
         page.path: st.Page(_PAGES / page.file, title=_(page.title), default=page.path == "/")
         for page in pages.PAGES
@@ -42,7 +42,7 @@ def all_pages() -> dict[str, Page]:
 
 
 def user_id() -> str | None:
-    """Return who is logged in, as the cookie proved when this tab connected."""
+    """Return the id of the user, whom the cookie authenticated when this tab connected."""
     found = st.user.get("user_id")
     return found if isinstance(found, str) else None
 
@@ -54,7 +54,7 @@ def session_id() -> str | None:
 
 
 def requester() -> Requester:
-    """Return who has this tab open, as far as the network tells."""
+    """Return the client's address and user agent."""
     address, agent = st.context.ip_address, st.context.headers.get("User-Agent")
     return Requester(
         address=address if isinstance(address, str) else LOOPBACK,
@@ -63,7 +63,7 @@ def requester() -> Requester:
 
 
 def require_user() -> str:
-    """Return who is logged in; a page that calls this runs only for somebody."""
+    """Return the id of the user; the page stops where nobody is logged in."""
     found = user_id()
     if found is None:
         st.stop()
@@ -71,7 +71,7 @@ def require_user() -> str:
 
 
 def account(user_id: str) -> User:
-    """Return the account of who is logged in; as last seen, while the database does not answer."""
+    """Return the account of the user; the last known while the database does not answer."""
     try:
         found = studio().store.users.get(user_id)
     except DatabaseError:
@@ -113,25 +113,25 @@ def address(path: str) -> str:
 
 def request_page(path: str, **query: str) -> None:
     """Ask for another page, from a click's callback; `switch_to_requested_page` then goes there."""
-    st.session_state[_WANTED] = (path, query)
+    st.session_state[_REQUESTED] = (path, query)
 
 
 def request_address(href: str) -> None:
-    """Ask for the page of ours that an address with its query names."""
+    """Request the page that an address with its query names."""
     parts = urlsplit(href)
     request_page(parts.path, **dict(parse_qsl(parts.query)))
 
 
 def switch_to_requested_page() -> None:
-    """Go where a click asked to go; called where a run begins, of a page or of a fragment."""
-    wanted = st.session_state.pop(_WANTED, None)
-    if wanted is not None:
-        path, query = wanted
+    """Switch to the page that a click requested; called where a page or a fragment begins."""
+    requested = st.session_state.pop(_REQUESTED, None)
+    if requested is not None:
+        path, query = requested
         st.switch_page(all_pages()[path], query_params=query)
 
 
 def log_page_view(user: str, action: str | None, job_id: str | None = None) -> None:
-    """Log that a page with one's own content was opened; see `log_view`.
+    """Log that a user opened a page with their own content; see `log_view`.
 
     Args:
         user: who opened it.
@@ -139,24 +139,24 @@ def log_page_view(user: str, action: str | None, job_id: str | None = None) -> N
         job_id: the job that it shows.
     """
     if action is None:
-        st.session_state[_VISIT] = None
+        st.session_state[_VIEW] = None
         return
     log_view(Access(user, user).entry(action, job_id, address=requester().address))
 
 
 def log_view(entry: ViewEntry) -> None:
-    """Log that a page was opened: once a visit, however often it is drawn again."""
-    visit = (entry.action, entry.owner, entry.job_id, entry.share)
-    if st.session_state.get(_VISIT) != visit:
-        st.session_state[_VISIT] = visit
+    """Log that a page was opened: once, however often it is drawn again."""
+    view = (entry.action, entry.owner, entry.job_id, entry.share)
+    if st.session_state.get(_VIEW) != view:
+        st.session_state[_VIEW] = view
         studio().store.view_log.note(entry)
 
 
 def report_script_error(error: Exception) -> bool:
-    """Tell the user in a sentence that a page could not be drawn, and the log everything.
+    """Draw a sentence in place of a page that failed, and log the error; for `on_script_error`.
 
     Returns:
-        True: Streamlit has nothing to add.
+        True: Streamlit draws no traceback.
     """
     if isinstance(error, DatabaseError | DatabaseUnavailable):
         _log.warning("a page was not drawn: %s", error)
@@ -181,7 +181,7 @@ def report_script_error(error: Exception) -> bool:
 
 @contextmanager
 def handle_database_errors() -> Iterator[None]:
-    """Draw what the block draws, or an apology where the database fails under it."""
+    """Draw an error page where the database fails in the block."""
     try:
         yield
     except (DatabaseError, DatabaseUnavailable) as error:
@@ -189,7 +189,7 @@ def handle_database_errors() -> Iterator[None]:
 
 
 def unreachable_page() -> None:
-    """Draw a page that says that the database does not answer."""
+    """Draw an error page: the database does not answer."""
     message_page(
         _("We cannot reach your work right now"),
         database_unavailable_text(
@@ -199,19 +199,19 @@ def unreachable_page() -> None:
     )
 
 
-def message_page(title: str, text: str, way_out: str = "", to: str | None = None) -> None:
-    """Draw a page that has only something to say.
+def message_page(title: str, text: str, button: str = "", to: str | None = None) -> None:
+    """Draw a page with only a message.
 
     Args:
         title: what happened.
         text: what it means and what to do.
-        way_out: what the button below it says; empty: there is none.
-        to: where that leads; None: it draws the page again.
+        button: the label of the button below; empty: no button.
+        to: the page that it leads to; None: it draws this page again.
     """
     with st.container(key="message", horizontal_alignment="center"):
         st.header(title, anchor=False, width="content")
         st.text(text, width="content")
-        if way_out and to is None:
-            st.button(way_out, type="primary")
-        elif way_out:
-            st.button(way_out, type="primary", on_click=request_page, args=(to,))
+        if button and to is None:
+            st.button(button, type="primary")
+        elif button:
+            st.button(button, type="primary", on_click=request_page, args=(to,))

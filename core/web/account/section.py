@@ -1,7 +1,7 @@
-"""What the sections of the page “Account” share: how they are drawn and how forms are submitted.
+"""The sections of the page “Account”: drawing them, and submitting their forms.
 
-A button acts in its callback, before the page is drawn: what was typed is taken out of Streamlit's
-state there, and everything below shows what holds afterwards.
+A button acts in its callback, before the page is drawn: the fields are read from Streamlit's state
+there, and the page then shows the new state.
 """
 
 from collections.abc import Callable, Iterator
@@ -27,7 +27,7 @@ _TURN: Final = "account_turn"
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a button, to be shown once in its section."""
+    """The outcome of an action, shown once in its section."""
 
     section: str
     text: str
@@ -36,7 +36,7 @@ class Outcome:
 
 @contextmanager
 def section(name: str, title: str) -> Iterator[None]:
-    """Draw what the block draws under a title, after what its last button came to."""
+    """Draw the block under a title, after the outcome of its last action."""
     with st.container(key=f"account-{name}"):
         st.subheader(title, anchor=False)
         said = st.session_state.get(OUTCOME)
@@ -50,7 +50,7 @@ def section(name: str, title: str) -> Iterator[None]:
 
 
 def submit(section: str, do: Callable[[], str]) -> None:
-    """Do what a button asks for; what there is to say waits for the section to be drawn."""
+    """Carry out an action; its outcome is shown when the section is drawn."""
     try:
         said = Outcome(section, do())
     except (InvalidInput, LoginRefused) as error:
@@ -66,10 +66,10 @@ def field_key(field: str) -> str:
 
 
 def take(*fields: str) -> list[str]:
-    """Return what was typed into some fields, and have new ones drawn instead.
+    """Return the values of some fields, and replace them by new, empty ones.
 
-    To empty them is not enough: Streamlit keeps what a field has sent until the next run, but
-    forgets a field that is not there any more.
+    Clearing them is not enough: Streamlit keeps the value of a field until the next run, but
+    forgets a field that no longer exists.
     """
     typed = [str(st.session_state.get(field_key(field), "")) for field in fields]
     st.session_state[_TURN] = st.session_state.get(_TURN, 0) + 1
@@ -84,7 +84,7 @@ def secret_input(label: str, field: str, autocomplete: str) -> None:
 
 @contextmanager
 def row(key: str, title: str, facts: str) -> Iterator[None]:
-    """Draw something in a list, and to its right what the block draws."""
+    """Draw a list item, and the block to its right."""
     with st.container(key=f"account-row-{key[:16]}", horizontal=True, vertical_alignment="center"):
         st.text(f"{title}\n{facts}", width="stretch")
         yield

@@ -1,4 +1,4 @@
-"""Everything of one user in a zip."""
+"""The export of all data of a user, as a zip."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
@@ -27,10 +27,10 @@ _ALL_DAYS: Final = 36_500  # that anything may have been logged in
 
 
 def data_export_routes(open_studio: Callable[[], WebStudio]) -> list[Route]:
-    """Return `GET /account/archive.zip`: whoever is logged in gets all that is theirs.
+    """Return `GET /account/archive.zip`: all data of the user who is logged in.
 
-    A zip that could not be written to its end is broken off in the middle of the answer and has no
-    directory, so that neither browsers nor programs take it for whole.
+    Where a zip cannot be completed, the response is aborted; it then has no central directory, so
+    that neither browsers nor programs take it for complete.
 
     Args:
         open_studio: returns the shared studio; may raise `DatabaseUnavailable`.
@@ -59,7 +59,7 @@ def _archive(request: Request, studio: WebStudio) -> Response:
 
 
 def _entries(studio: WebStudio, user: User) -> Iterator[tuple[str, Source]]:
-    """Return all that is a user's, with its name in the archive."""
+    """Return all data of a user, with names in the archive."""
     activity = studio.store.activity
     logged = Scope.of(user, _ALL_DAYS, ZoneInfo("UTC"), now())
     ever = replace(logged, since=EPOCH)
@@ -117,7 +117,7 @@ def _files(
 
 
 def _described(studio: WebStudio, job: Job) -> dict[str, Any]:
-    """Return a job with its items as they are stored, but for what only workers need."""
+    """Return a job with its items as stored, without the fields of workers."""
     items = studio.store.assets.of_job(job.id, binned=True)
     hidden = {"lease", "call"}
     return job.to_document() | {
@@ -126,7 +126,7 @@ def _described(studio: WebStudio, job: Job) -> dict[str, Any]:
 
 
 def _look(entry: ViewEntry, user: User) -> dict[str, Any]:
-    """Return a look; where somebody else was then is not the owner's to know."""
+    """Return a view; of others without their address."""
     return entry.model_dump(exclude=set() if entry.user_id == user.id else {"address"})
 
 

@@ -1,4 +1,4 @@
-"""The media route: originals, display copies, previews and posters, to those who may see them.
+"""The media routes: originals, display copies, previews and posters.
 
 Streamlit keeps `/media/` for itself, hence `/content/`. An owner's preview or poster never changes
 and stays in the browser's cache. An original is asked for every time (and answered with 304 where
@@ -95,12 +95,12 @@ def content_routes(open_studio: Callable[[], WebStudio]) -> list[Route]:
 
 
 def file_name(prompt: str, asset: Asset, extension: str) -> str:
-    """Return what a download is called, such as `a-red-fox-image-2.png`."""
+    """Return the file name of a download, such as `a-red-fox-image-2.png`."""
     return f"{slug(prompt)}-{asset.kind}-{asset.slot}{extension}"
 
 
 def slug(prompt: str) -> str:
-    """Return a prompt's first words as part of a file's name, such as `a-red-fox`."""
+    """Return a prompt's first words as part of a file name, such as `a-red-fox`."""
     text = unicodedata.normalize("NFC", prompt[: 4 * _NAME_CHARACTERS]).lower()
     kept = "".join(each if each == "_" or _is_written(each) else "-" for each in text)
     words = re.sub(r"-+", "-", kept).strip("-_")
@@ -116,7 +116,7 @@ def _is_written(character: str) -> bool:
 
 
 def _original(request: Request, studio: WebStudio, *, shown: bool) -> Response:
-    """Return an item's file, as it came or as browsers display it."""
+    """Return an item's file: the original, or the copy that browsers display."""
     asset, access = _asset(request, studio)
     place = _locate(studio, asset, asset.displayed if shown else asset.path)
     download = request.query_params.get("download") == "1"
@@ -232,7 +232,11 @@ def _redirect(  # noqa: PLR0913  # what an address is signed for, and for how lo
 
 
 def _find(request: Request, studio: WebStudio) -> tuple[Asset, Access]:
-    """Return the item that is asked for, with the right by which it is seen."""
+    """Return the item of a request, with the permission to view it.
+
+    Raises:
+        LoginRequired, NotFound: the client may not view it.
+    """
     user_id, share_key = current_user_id(request), request.query_params.get("share", "")
     if user_id is None and not share_key:
         raise LoginRequired
@@ -264,13 +268,13 @@ def _tags(header: str) -> set[str]:
 
 
 def _from_start(request: Request) -> bool:
-    """Whether the first byte is asked for; players fetch the rest in further requests."""
+    """Whether the first byte is requested; players fetch the rest in further requests."""
     wanted = re.match(r"\s*bytes\s*=\s*(\d*)-", request.headers.get("range", ""), re.IGNORECASE)
     return wanted is None or (wanted[1].strip("0") == "" and wanted[1] != "")
 
 
 def _note(request: Request, studio: WebStudio, asset: Asset, access: Access, action: str) -> None:
-    """Log a look; a question about a file (HEAD) is none."""
+    """Log a view; a HEAD request is none."""
     if request.method == "GET":
         address = requester(request).address
         studio.store.view_log.note(access.entry(action, asset.job_id, asset.id, address))

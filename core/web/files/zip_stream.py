@@ -1,4 +1,4 @@
-"""A zip that is written while it is sent."""
+"""Zip files that are written while they are sent."""
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,8 +12,8 @@ from core.i18n import gettext as _
 from core.store import DatabaseError
 
 Source = bytes | Path | Iterable[bytes]
-"""What a file in a zip has in it."""
-BLOCK: Final = 256 * 1024  # bytes that are sent at a time
+"""The content of a file in a zip."""
+BLOCK: Final = 256 * 1024  # bytes of a chunk
 ZIP: Final = "application/zip"
 _MISSING: Final = N_("These files were not there any more when this archive was made:")
 
@@ -21,12 +21,11 @@ _log = logging.getLogger(__name__)
 
 
 def stream_zip(entries: Iterable[tuple[str, Source]]) -> Iterator[bytes]:
-    """Write a zip while it is read; images and clips are packed already, so nothing is.
+    """Return the chunks of a zip, uncompressed: images and clips are compressed already.
 
     Args:
-        entries: names and what they stand for. The next one is asked for when the last is written,
-            so a file has to be there only so long. The names are the caller's care: each one once,
-            and relative.
+        entries: unique relative names with their content. The next one is requested when the last
+            is written; a file has to exist only until then.
     """
     block = bytearray()
     for chunk in _chunks(entries):
@@ -49,14 +48,14 @@ def _chunks(entries: Iterable[tuple[str, Source]]) -> Iterator[bytes]:
 
 
 def log_failure(blocks: Iterator[bytes]) -> Iterator[bytes]:
-    """Hand a zip on, and tell the log in a sentence why it breaks off, where it does."""
+    """Pass chunks on, and log in a sentence why a download was aborted."""
     try:
         yield from blocks
     except (DatabaseError, OSError) as error:
-        _log.warning("an archive was broken off: %s", error)
+        _log.warning("an archive was aborted: %s", error)
         raise
 
 
 def missing_text(names: Sequence[str]) -> bytes:
-    """Return what a zip says of files that were to be in it and are not there any more."""
+    """Return the text that names files which have been deleted meanwhile."""
     return "\n".join([_(_MISSING), "", *names, ""]).encode()

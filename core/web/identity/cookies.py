@@ -22,7 +22,7 @@ _TICKET_SECONDS: Final = 60
 
 
 class Identity:
-    """Signs what browsers carry for us, and knows it again.
+    """Signs and verifies cookies, share keys and tickets.
 
     Args:
         key: the secret that signs.
@@ -39,7 +39,7 @@ class Identity:
         self._secure = secure
 
     def remember(self, request: Request, response: Response, secret: str) -> None:
-        """Log a user in: put the cookie with a session's secret on a response."""
+        """Set the session cookie on a response."""
         response.set_cookie(
             COOKIE,
             self._signer.sign(secret).decode(),
@@ -49,20 +49,20 @@ class Identity:
             samesite="lax",
             secure=self._is_secure(request),
         )
-        _forget_proof(request, response)
+        _delete_streamlit_cookies(request, response)
 
     def forget(self, request: Request, response: Response) -> None:
-        """Log out: take the cookie away."""
+        """Delete the session cookie."""
         secure = self._is_secure(request)
         for path in {"/", _path(request)}:  # earlier versions knew no other
             response.delete_cookie(COOKIE, path, httponly=True, samesite="lax", secure=secure)
-        _forget_proof(request, response)
+        _delete_streamlit_cookies(request, response)
 
     def _is_secure(self, request: Request) -> bool:
-        """Return whether the page that sent a request came over HTTPS.
+        """Return whether the page that sent a request was loaded over HTTPS.
 
-        Its `Origin` says it, where the proxy that speaks TLS tells us nothing; and a page that
-        this machine opens without TLS could not keep a cookie for HTTPS only.
+        `Origin` says so where the TLS proxy sends no forwarding header; and a page that is opened
+        without TLS on this machine could not keep a `Secure` cookie.
         """
         scheme, mark, _ = request.headers.get("origin", "").partition("://")
         if mark and request.state.same_origin:
@@ -70,7 +70,7 @@ class Identity:
         return self._secure or request.url.scheme == "https"
 
     def read(self, cookies: str) -> str | None:
-        """Return the secret in a `Cookie` header, or None: absent, forged or expired."""
+        """Return the session's secret in a `Cookie` header; None: absent, forged or expired."""
         value = cookie_parser(cookies).get(COOKIE, "")
         try:
             secret = self._signer.unsign(value, max_age=self._lifetime).decode()
@@ -80,13 +80,13 @@ class Identity:
         return secret
 
     def share_key(self, share_id: str) -> str:
-        """Return what stands for a share in its link."""
+        """Return the key of a share, for its link."""
         key = self._shares.sign(share_id).decode()
         redact.issue(key.removeprefix(share_id))
         return key
 
     def read_share(self, key: str) -> str | None:
-        """Return the id of the share that a link is about, or None: it is not ours."""
+        """Return the id of the share of a key; None: the key is forged."""
         try:
             share_id = self._shares.unsign(key.encode(errors="replace")).decode()
         except (BadSignature, UnicodeError):
@@ -95,13 +95,13 @@ class Identity:
         return share_id
 
     def ticket(self, claims: Mapping[str, Any]) -> str:
-        """Return what an identity provider said, to be handed in within a minute."""
+        """Return the claims of an identity provider as a signed ticket, valid for a minute."""
         ticket = str(self._tickets.dumps(dict(claims)))
         redact.issue(ticket)
         return ticket
 
     def read_ticket(self, ticket: str) -> dict[str, Any] | None:
-        """Return the claims in a ticket, or None: it is forged or too old."""
+        """Return the claims in a ticket; None: it is forged or expired."""
         try:
             claims = self._tickets.loads(ticket, max_age=_TICKET_SECONDS)
         except BadData:
@@ -109,7 +109,7 @@ class Identity:
         return claims if isinstance(claims, dict) else None
 
     def derived_key(self, purpose: str) -> str:
-        """Return a key for something else, from which this one cannot be told."""
+        """Return a key for another purpose, from which this one cannot be derived."""
         key = hmac.new(self._key.encode(), purpose.encode(), "sha256").hexdigest()
         redact.add(key)
         return key
@@ -120,18 +120,18 @@ def _path(request: Request) -> str:
     return found
 
 
-def _forget_proof(request: Request, response: Response) -> None:
-    """Take away what `st.login` left: it has served, and would log in again by itself."""
+def _delete_streamlit_cookies(request: Request, response: Response) -> None:
+    """Delete the cookies of `st.login`, which would log in again without being asked."""
     for name in request.cookies:
         if name.startswith(STREAMLIT_COOKIES):
             response.delete_cookie(name, httponly=True, samesite="lax")
 
 
 def open_identity(settings: Settings) -> Identity:
-    """Return the identity that the settings describe, making the key at the first start.
+    """Return the identity by the settings; the key is generated at the first start.
 
     Raises:
-        OSError: the key cannot be kept in the data folder.
+        OSError: the key cannot be stored in the data folder.
     """
     key = settings.session_secret.get_secret_value() or _kept_key(settings.data_dir)
     secure = settings.public_url.startswith("https://")

@@ -1,6 +1,6 @@
-"""Who may look at what, and by which right: decided here, for pages and media alike.
+"""Permissions to view jobs and items, for pages and media alike.
 
-What somebody may not see looks exactly like what never was: there is one answer for both.
+What a user may not see is indistinguishable from what does not exist.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ _ID_CHARACTERS: Final = 100
 
 @dataclass(frozen=True)
 class Access:
-    """A right to look at somebody's work.
+    """A permission to view the work of a user.
 
     Attributes:
         user_id: who has it; None: whoever has the link, without a login.

@@ -23,7 +23,7 @@ from core.web.http.security_headers import NO_STORE
 from core.web.resources import WebStudio
 
 ALL_NOTICES: Final = "/notifications"
-"""The page of what was sent and what was not."""
+"""The page of all notices."""
 
 _BODY_BYTES: Final = 1_024
 
@@ -31,8 +31,8 @@ _BODY_BYTES: Final = 1_024
 def bell_routes(open_studio: Callable[[], WebStudio]) -> list[Route]:
     """Return `GET /bell` and `POST /bell/read`.
 
-    Both answer with `user`, `unread` and at most ten `notices`, the newest first. The second
-    first stores that they were read: those of the `job_id` in its JSON body, all without a body.
+    Both respond with `user`, `unread` and at most ten `notices`, the newest first. The second
+    first marks them as read: those of the `job_id` in its JSON body, all without a body.
 
     Args:
         open_studio: returns the shared studio; may raise `DatabaseUnavailable`.
@@ -101,5 +101,5 @@ def _shown(notice: Notice) -> dict[str, Any]:
 
 
 def _time(notice: Notice) -> datetime:
-    """Return when a message was sent, or given up."""
+    """Return when a notice was sent, or given up."""
     return notice.sent_at or notice.due_at

@@ -1,8 +1,8 @@
-"""The pages that links in mails lead to: to confirm an address, and to end the mail.
+"""The pages of links in e-mails: to confirm an address, and to unsubscribe.
 
-They need no login and no script, for mail is read anywhere. A link's token is all the right that
-they ask for, so it goes into no log and to no other site. Scanners of mail follow every link
-with GET and HEAD: only POST changes anything.
+They need no login and no script, since mail is read anywhere. The token of a link is the only
+credential, so it is not logged and not sent to other sites. Mail scanners follow every link with
+GET and HEAD: only POST changes anything.
 """
 
 from collections.abc import Callable
@@ -28,8 +28,8 @@ _TO_NOTIFICATIONS: Final = ("../../notifications", N_("Open “Notifications”"
 def email_link_routes(open_studio: Callable[[], WebStudio]) -> list[Route]:
     """Return `/mail/confirm/{token}` and `/mail/unsubscribe/{token}`, each for GET and POST.
 
-    Whoever posts to the second needs no cookie and no page of ours, for mail programs do it by
-    themselves (RFC 8058, section 3.2); what they post is of no interest and is not read.
+    A POST to the second needs no cookie and no origin, since mail programs send it (RFC 8058,
+    section 3.2); its body is not read.
 
     Args:
         open_studio: returns the shared studio; may raise `DatabaseUnavailable`.

@@ -1,4 +1,4 @@
-"""What the page “Notifications” shows, as plain JSON, and what its buttons do."""
+"""The page “Notifications” as JSON, and the actions of its buttons."""
 
 import json
 from collections.abc import Mapping
@@ -41,9 +41,9 @@ _SHOWN: Final = 40
 
 
 def overview(store: Store, user: User, view: View) -> Json:
-    """Return what is due, what failed and what was sent, to be drawn.
+    """Return the notices that are due, failed or sent, by section.
 
-    `now` in it is the time at which that held.
+    `now` is the time at which they were read.
 
     Args:
         store: the database.
@@ -53,9 +53,9 @@ def overview(store: Store, user: User, view: View) -> Json:
     due = store.notices.of_user(user.id, [NoticeStatus.DUE], _SHOWN)
     failed = store.notices.of_user(user.id, [NoticeStatus.FAILED], _SHOWN)
     sent = store.notices.of_user(user.id, [NoticeStatus.SENT], _SHOWN)
-    # Who does not sit at the terminal has nothing from what is printed there.
+    # What is printed in the terminal is of no use to users in a browser.
     due, sent = ([each for each in rows if each.channel != TERMINAL] for rows in (due, sent))
-    making = store.jobs.processing(user.id)
+    in_progress = store.jobs.processing(user.id)
     job_ids = {notice.job_id for notice in (*due, *failed, *sent) if notice.job_id}
     prompts = store.jobs.prompts(list(job_ids))
     sections = [
@@ -64,7 +64,7 @@ def overview(store: Store, user: User, view: View) -> Json:
             "title": _("On its way"),
             "empty": _("Nothing is on its way. What you create is announced here first."),
             "rows": [
-                *(planned(job, user, view) for job in making),
+                *(planned(job, user, view) for job in in_progress),
                 *(row(notice, prompts, view) for notice in due),
             ],
         },
@@ -88,7 +88,7 @@ def overview(store: Store, user: User, view: View) -> Json:
 
 
 def row(notice: Notice, prompts: Mapping[str, str], view: View) -> Json:
-    """Return one row of the outbox.
+    """Return a notice as a row.
 
     Args:
         notice: the row.
@@ -118,7 +118,7 @@ def row(notice: Notice, prompts: Mapping[str, str], view: View) -> Json:
 
 
 def planned(job: Job, user: User, view: View) -> Json:
-    """Return how a job that is still being made will be announced."""
+    """Return the planned notice of a job in progress, as a row."""
     wish = job.notify
     acts = [_RESCHEDULE, *([("cancel", N_("Do not tell me"))] if wish.channels else [])]
     to = wish.email or user.email if EMAIL in wish.channels else None
@@ -138,7 +138,7 @@ def planned(job: Job, user: User, view: View) -> Json:
 
 
 def address_text(address: EmailAddress | None) -> str:
-    """Return where the confirmation of an address stands, in a sentence."""
+    """Return the state of an address's confirmation, in a sentence."""
     if address is None:
         return ""
     if address.unsubscribed_at is not None:
@@ -151,21 +151,21 @@ def address_text(address: EmailAddress | None) -> str:
 
 
 def webhook_place(webhook: Webhook) -> str:
-    """Return where a webhook leads, without what is secret in its address."""
+    """Return the host of a webhook, without the secrets in its address."""
     return urlsplit(webhook.url).hostname or ""
 
 
 def carry_out(store: Store, user: User, asked: str, zone: str) -> str:
-    """Do what a button asks for, and return what to tell; nothing where all went well.
+    """Carry out a button's action; return a message for the user, empty where it succeeded.
 
     Args:
         store: the database.
-        user: who asks; another's notices and jobs are left alone.
+        user: the requester; notices and jobs of others are not changed.
         asked: JSON: `name` of the button, `id` and `on` of its row, `local`: a date and time.
-        zone: whose clock that is read on.
+        zone: the name of the zone of `local`.
 
     Raises:
-        InvalidInput: there is no such button, or no such time.
+        InvalidInput: there is no such action, or no such time.
     """
     try:
         parsed = json.loads(asked)

@@ -51,15 +51,15 @@ MINUTES: Final = timedelta(minutes=5)
 
 
 def draw_wish(user: User, key: str, *, whens: Sequence[When] = tuple(When)) -> Notify:
-    """Draw the choice of when and how to be told, and return it.
+    """Draw the choice of when and by which channels to be notified, and return it.
 
     Args:
-        user: whose settings it begins with.
-        key: tells it from the same choice elsewhere.
-        whens: what can be chosen.
+        user: whose preferences are the default.
+        key: the prefix of the widgets' keys.
+        whens: the options.
 
     Raises:
-        InvalidInput: what is chosen cannot be.
+        InvalidInput: the choice is not possible.
     """
     usual = user.notify
     zone = zone_name(user)
@@ -105,7 +105,7 @@ def draw_wish(user: User, key: str, *, whens: Sequence[When] = tuple(When)) -> N
 
 
 def draw_settings(user: User) -> None:
-    """Draw how a user is told unless something else is chosen for a job, and store changes."""
+    """Draw a user's default notification preferences, and store changes."""
     with st.container(key="telling"):
         st.subheader(_("How you are told"), anchor=False)
         for draw in (_draw_defaults, _draw_email, _draw_webhook, _draw_test):
