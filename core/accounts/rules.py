@@ -6,9 +6,9 @@ Nothing here knows of pages or HTTP. Every attempt is logged, whatever its resul
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from core.accounts.attempts import Attempts
 from core.accounts.claims import is_same, nonce_of, user_id_from
 from core.accounts.login import Entered, LoginRefused, Requester, login_entry, shortened
+from core.accounts.login_limits import Attempts
 from core.accounts.passphrases import check_passphrase, hash_passphrase, matches
 from core.i18n import N_
 from core.i18n import gettext as _

@@ -29,7 +29,7 @@ from core.providers.errors import (
 )
 from core.providers.registry import Catalogue
 from core.store import DatabaseError, LeaseLost, Store
-from core.store.work.leases import Unreadable
+from core.store.work.item_leases import Unreadable
 from core.system.backoff import Backoff
 
 BACKOFF: Final = Backoff(first=5.0, longest=300.0, jitter=0.25)  # between attempts at an item

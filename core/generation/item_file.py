@@ -12,10 +12,10 @@ from typing import Any, Final
 from core import telemetry
 from core.generation.call_state import CallState
 from core.i18n import N_
-from core.media.bounded import bounded
+from core.media.bounded_process import bounded
+from core.media.display_copies import COPY_SECONDS, make_copy
 from core.media.formats import DISPLAY
 from core.media.inspection import BrokenMedia, Inspection, inspect_bounded
-from core.media.playable import COPY_SECONDS, make_copy
 from core.media.storage import PREVIEWS, ContentStore, Draft, StorageUnavailable
 from core.models import Kept
 from core.providers.base import Provider, Submission

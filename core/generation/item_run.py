@@ -19,7 +19,7 @@ from core.generation.kept_replies import ReplyKeeper
 from core.generation.priority_pool import without_queueing
 from core.generation.provider_fields import provider_fields
 from core.i18n import N_
-from core.media.bounded import bounded
+from core.media.bounded_process import bounded
 from core.media.previews import preview_of
 from core.media.storage import ContentStore
 from core.models import Asset, AssetState, Job, Kept

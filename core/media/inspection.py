@@ -17,8 +17,8 @@ from PIL import Image
 
 from core.i18n import N_
 from core.media import clips, stills
-from core.media.bounded import OutOfBounds, bounded
-from core.media.displayed import Turner, has_alpha, turns
+from core.media.bounded_process import OutOfBounds, bounded
+from core.media.display_frames import Turner, has_alpha, turns
 from core.media.formats import STILL_EXTENSIONS
 from core.media.previews import POSTER_PIXELS, Sample, preview_bytes
 from core.models import Kind
@@ -62,7 +62,7 @@ class Inspection:
         preview: a small WebP file, animated where the image is.
         poster: a larger one of a clip; None for an image.
         displayable: whether it is PNG, JPEG or MP4 and all browsers display it; else a display copy
-            is made (`core.media.playable`).
+            is made (`core.media.display_copies`).
         bytes: the file's size.
         sha256: of the file's content, in hex.
     """

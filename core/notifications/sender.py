@@ -14,7 +14,7 @@ from core.notifications.message import Message, write_message
 from core.notifications.recipients import LOOK_AGAIN_SECONDS, NotConfirmed
 from core.notifications.registry import channel_type
 from core.store import DatabaseError, Store
-from core.store.documents.lease import NOW, Moment
+from core.store.documents.lease_fields import NOW, Moment
 from core.system.backoff import Backoff
 
 JOB_GOES_ON_SECONDS: Final = 5.0

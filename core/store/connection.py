@@ -40,8 +40,8 @@ from core.store.mongod_files import EmbeddedUnavailable
 from core.store.spending.budgets import BudgetStore
 from core.store.work.change_stream import ChangeStream
 from core.store.work.eta import EtaStore
+from core.store.work.item_leases import LeaseStore
 from core.store.work.kept_replies import KeptReplyStore
-from core.store.work.leases import LeaseStore
 from core.store.work.notices import NoticeStore
 from core.store.work.outbox import Outbox
 from core.store.work.queue import QueueStore

@@ -16,7 +16,7 @@ from core.i18n import N_, ask_language, negotiated
 from core.i18n import gettext as _
 from core.models import User, ViewEntry, now
 from core.store import DatabaseError, DatabaseUnavailable
-from core.web import pages
+from core.web import page_list
 from core.web.forged_widgets import is_forged
 from core.web.http.errors import database_unavailable_text
 from core.web.identity.permissions import Access
@@ -37,7 +37,7 @@ def all_pages() -> dict[str, Page]:
     """Return all pages by path. All are always registered, so that links to them work."""
     return {
         page.path: st.Page(_PAGES / page.file, title=_(page.title), default=page.path == "/")
-        for page in pages.PAGES
+        for page in page_list.PAGES
     }
 
 

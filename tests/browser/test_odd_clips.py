@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
+from core.media.display_copies import make_copy
 from core.media.inspection import Inspection, inspect
-from core.media.playable import make_copy
 from core.models import Kind
 from tests import odd_media
 from tests.unit.test_odd_clips import COPIED, PLAYED

@@ -36,7 +36,7 @@ from core.providers.horde.provider import Horde
 from core.providers.openai.provider import OpenAI, Server
 from core.providers.openai.variations import vary
 from core.providers.runway.provider import Runway
-from core.setting_parts import TokenPrice
+from core.settings.sections import TokenPrice
 from tests.contract.fakes import Reports
 from tests.product import free_port
 from tests.servers.wire import clip, cut, picture, serving

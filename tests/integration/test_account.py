@@ -11,7 +11,7 @@ from pymongo.errors import AutoReconnect
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import TextInput
 
-from core.accounts.attempts import OF_ACCOUNT
+from core.accounts.login_limits import OF_ACCOUNT
 from core.accounts.passphrases import hash_passphrase, matches
 from core.models import LoginSession, Subject, User
 from core.store import Store

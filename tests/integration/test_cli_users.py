@@ -12,8 +12,8 @@ from typing import Final
 
 import pytest
 
-from core.accounts.attempts import OF_ACCOUNT
 from core.accounts.login import LoginRefused, Requester
+from core.accounts.login_limits import OF_ACCOUNT
 from core.accounts.passphrases import hash_passphrase, matches
 from core.accounts.rules import Accounts
 from core.cli import main as cli

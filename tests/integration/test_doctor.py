@@ -20,12 +20,12 @@ from core.cli import doctor_web
 from core.cli.doctor import Finding, _budgets, _encoder, examine
 from core.cli.doctor_web import check_links
 from core.media import inspection
-from core.media.bounded import OutOfBounds
+from core.media.bounded_process import OutOfBounds
 from core.media.inspection import BrokenMedia
 from core.media.storage import open_content
 from core.providers.registry import open_catalogue
-from core.setting_parts import OpenAIServer
 from core.settings import Settings, load_settings
+from core.settings.sections import OpenAIServer
 from core.store import DatabaseUnavailable, Store
 from core.web.app.health import health_routes
 from core.web.resources import WebStudio

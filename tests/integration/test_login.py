@@ -16,8 +16,8 @@ from pymongo.collection import Collection
 from pymongo.errors import AutoReconnect
 from starlette.testclient import TestClient
 
-from core.accounts.attempts import OF_ACCOUNT, OF_ADDRESS
 from core.accounts.login import LoginRefused, Requester
+from core.accounts.login_limits import OF_ACCOUNT, OF_ADDRESS
 from core.accounts.passphrases import hash_passphrase
 from core.accounts.rules import WRONG, Accounts
 from core.media.folder import FolderStore
@@ -731,7 +731,7 @@ def test_an_invitation_ends_by_itself(store: Store) -> None:
 def test_new_accounts_from_one_address_are_slowed(
     browser: OpenBrowser, store: Store, monkeypatch: pytest.MonkeyPatch, *, register: bool
 ) -> None:
-    monkeypatch.setattr("core.accounts.attempts.OF_NEW_ACCOUNTS", Limit(free=1, most=2))
+    monkeypatch.setattr("core.accounts.login_limits.OF_NEW_ACCOUNTS", Limit(free=1, most=2))
     statuses = [tried(browser(), f"u{number}", register=register)[0] for number in range(3)]
     assert statuses == [200, 200, 429]
     assert len(store.users.all()) == 2

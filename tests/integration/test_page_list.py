@@ -12,10 +12,10 @@ from starlette.testclient import TestClient
 from streamlit.testing.v1 import AppTest
 
 from core.store import Store
-from core.web import pages
+from core.web import page_list
 from core.web.app.asgi import Front
 from core.web.login.routes import own_page
-from core.web.pages import PageEntry
+from core.web.page_list import PageEntry
 from core.web.resources import WebStudio
 from tests.integration.test_web_pages import ROOT, shown
 from tests.web import HOST
@@ -29,7 +29,7 @@ def added(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     file = tmp_path / "about.py"
     file.write_text(f"import streamlit as st\n\nst.text({TEXT!r})\n", encoding="utf-8")
     entry = PageEntry("/about", str(file), "About · Fivefold", menu="About")
-    monkeypatch.setattr(pages, "PAGES", (*pages.PAGES, entry))
+    monkeypatch.setattr(page_list, "PAGES", (*page_list.PAGES, entry))
     return file
 
 

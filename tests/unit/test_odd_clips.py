@@ -8,8 +8,8 @@ import av
 import numpy as np
 import pytest
 
+from core.media.display_copies import make_copy
 from core.media.inspection import BrokenMedia, inspect
-from core.media.playable import make_copy
 from core.models import Kind
 from core.providers.illustrator.enlarge import enlarge_clip
 from tests import odd_media

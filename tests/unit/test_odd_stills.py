@@ -20,10 +20,10 @@ import psutil
 import pytest
 from PIL import Image, ImageCms
 
-from core.media import bounded as bounded_module
-from core.media.bounded import OutOfBounds, bounded
+from core.media import bounded_process as bounded_module
+from core.media.bounded_process import OutOfBounds, bounded
+from core.media.display_copies import make_copy
 from core.media.inspection import BrokenMedia, inspect, inspect_bounded
-from core.media.playable import make_copy
 from core.media.previews import preview_of
 from core.models import Kind
 from core.providers.illustrator.provider import _picture
@@ -404,7 +404,7 @@ def _killed(*_args: object, **_sizes: object) -> None:
 
 def test_no_process_is_left_when_the_worker_is_killed() -> None:
     code = (
-        "import asyncio, time; from core.media.bounded import bounded; "
+        "import asyncio, time; from core.media.bounded_process import bounded; "
         "asyncio.run(bounded(time.sleep, 600, seconds=600))"
     )
     with subprocess.Popen([sys.executable, "-c", code]) as worker:

@@ -10,7 +10,7 @@ from core.store import DatabaseUnavailable
 from core.web.app.asgi import Front
 from core.web.identity.cookies import Identity
 from core.web.login.routes import own_page
-from core.web.pages import page_paths
+from core.web.page_list import page_paths
 from tests.web import HOST, browser_of, served
 
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from core.media import clips
-from core.media.displayed import Turner
+from core.media.display_frames import Turner
 from core.media.encoding import encode_clip
 from core.media.stills import on_background
 

@@ -22,7 +22,7 @@ from typing import Any, Final
 from pebble import ProcessExpired, ProcessPool
 
 from core.i18n import N_
-from core.media.bounded import end_with_parent
+from core.media.bounded_process import end_with_parent
 from core.models import Kind, Task
 from core.providers.base import (
     AUTO,

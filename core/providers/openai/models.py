@@ -15,7 +15,7 @@ from core.providers.base import AUTO, Capability, Option
 from core.providers.errors import RequestRejected
 from core.providers.openai.dialects import Dialect
 from core.providers.responses.reader import number
-from core.setting_parts import TokenPrice
+from core.settings.sections import TokenPrice
 
 PARTIAL_IMAGES: Final = 2
 _STANDARD: Final = {"1:1": (1024, 1024), "3:2": (1536, 1024), "2:3": (1024, 1536)}

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from core.providers.openai.models import PARTIAL_IMAGES
-from core.setting_parts import TokenPrice
+from core.settings.sections import TokenPrice
 
 REJECTED: Final = frozenset({"moderation_blocked", "content_policy_violation"})
 """Error codes that mean that a prompt is rejected."""

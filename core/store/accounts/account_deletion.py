@@ -15,7 +15,7 @@ from core.models import OPEN_STATES, JobStatus, NoticeStatus, Notify, now
 from core.store.accounts.email_addresses import EmailAddressStore
 from core.store.accounts.login_sessions import LoginSessionStore
 from core.store.accounts.login_throttle import LoginThrottle
-from core.store.documents.lease import NOW, from_now
+from core.store.documents.lease_fields import NOW, from_now
 from core.store.jobs.job_actions import JobActionStore
 from core.store.spending.budgets import BudgetStore
 

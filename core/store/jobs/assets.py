@@ -1,4 +1,4 @@
-"""Assets as pages show them. The workers' side: `work/queue.py` and `work/leases.py`."""
+"""Assets as pages show them. The workers' side: `work/queue.py` and `work/item_leases.py`."""
 
 import math
 from collections.abc import Mapping, Sequence

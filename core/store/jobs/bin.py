@@ -29,7 +29,7 @@ from core.models import (
     now,
 )
 from core.store.accounts.account_deletion import QUIET_SECONDS
-from core.store.documents.lease import NOW, from_now
+from core.store.documents.lease_fields import NOW, from_now
 from core.store.documents.reading import read, read_each
 from core.store.documents.transaction import in_transaction
 from core.store.jobs.settlement import SettlementStore

@@ -16,7 +16,7 @@ from core.models import (
     now,
 )
 from core.store.documents.expressions import number_at
-from core.store.documents.lease import NOW
+from core.store.documents.lease_fields import NOW
 from core.store.documents.transaction import STORE_SECONDS, in_transaction
 from core.store.jobs.settlement import SettlementStore
 from core.store.spending.budgets import BudgetStore

@@ -27,7 +27,7 @@ from core.models import (
     now,
     recipient_of,
 )
-from core.store.documents.lease import free, held
+from core.store.documents.lease_fields import free, held
 from core.store.documents.placeholders import ended, is_over
 from core.store.documents.reading import look, mends, read, read_each
 from core.store.documents.transaction import in_transaction

@@ -9,7 +9,7 @@ from pymongo.database import Database
 
 from core.i18n import language
 from core.models import APP, DUE_NOW, EMAIL, Notice, NoticeKind, NoticeStatus, new_id, now
-from core.store.documents.lease import NOW, free
+from core.store.documents.lease_fields import NOW, free
 from core.store.documents.reading import read, read_each
 from core.store.work.outbox import DUE, GROUP
 

@@ -15,7 +15,7 @@ from pymongo.database import Database
 from core.i18n import N_
 from core.models import Notice, NoticeStatus, new_id
 from core.store.documents.expressions import number_at
-from core.store.documents.lease import NOW, Moment, free, from_now, grant, held, renewed
+from core.store.documents.lease_fields import NOW, Moment, free, from_now, grant, held, renewed
 from core.store.documents.reading import read
 from core.store.documents.storable import short
 

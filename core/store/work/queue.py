@@ -19,7 +19,7 @@ from ulid import ULID
 
 from core.models import ACTIVE_STATES, ENDED_STATES, AssetState, now
 from core.store.documents.expressions import array_at
-from core.store.documents.lease import NOW, expired, free, from_now, grant, held, renewed
+from core.store.documents.lease_fields import NOW, expired, free, from_now, grant, held, renewed
 
 Document = dict[str, Any]
 Lane = tuple[str, str]

@@ -15,10 +15,10 @@ from pymongo.errors import DocumentTooLarge, WriteError
 from pymongo.write_concern import WriteConcern
 
 from core.models import DUE_NOW, Asset, AssetError, AssetState, Kept, now
-from core.store.documents.lease import NOW, from_now
+from core.store.documents.lease_fields import NOW, from_now
 from core.store.documents.storable import checked, error_document, facts, short
 from core.store.documents.storable import remote_id as stored_id
-from core.store.work.leases import LeaseLost
+from core.store.work.item_leases import LeaseLost
 from core.store.work.queue import QUEUED
 
 Document = dict[str, Any]

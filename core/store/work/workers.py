@@ -7,7 +7,7 @@ from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
 from core.models import Worker
-from core.store.documents.lease import NOW, free, from_now, held
+from core.store.documents.lease_fields import NOW, free, from_now, held
 from core.store.documents.reading import read_each
 
 Document = dict[str, Any]

@@ -20,7 +20,7 @@ from core.web.frontend import assets
 from core.web.http.requests import same_origin
 from core.web.http.security_headers import NO_STORE
 from core.web.identity.cookies import COOKIE
-from core.web.pages import page_paths
+from core.web.page_list import page_paths
 
 _CONNECTION_CHECK: Final = "pages/connection_check.js"
 

@@ -9,7 +9,7 @@ from core.web import tab_session
 from core.web.frontend.components import FAVICON, STREAMLIT_STYLE, header
 from core.web.login.options import draw_login
 from core.web.login.routes import own_page
-from core.web.pages import LOGIN, public_paths
+from core.web.page_list import LOGIN, public_paths
 from core.web.tab_session import all_pages
 
 

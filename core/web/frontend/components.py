@@ -14,7 +14,7 @@ import streamlit as st
 
 from core import i18n
 from core.web.frontend import assets
-from core.web.pages import menu
+from core.web.page_list import menu
 
 _FOLDER: Final = Path(__file__).parent
 

@@ -1,6 +1,6 @@
 /** What the server sends to components, as JSON. */
 
-/** A button: `core.web.jobs.actions`. */
+/** A button: `core.web.jobs.action_buttons`. */
 export interface Action {
   name: string;
   /** The item it is about; null: the whole job. */

@@ -15,7 +15,7 @@ from core.i18n import gettext as _
 from core.web.http.errors import error_response
 from core.web.http.origins import Origins, RequestSource
 from core.web.http.security_headers import NO_STORE
-from core.web.pages import page_paths
+from core.web.page_list import page_paths
 
 SOCKET: Final = "/_stcore/stream"
 """The one websocket that there is: Streamlit's."""

@@ -7,7 +7,7 @@ from core.i18n import gettext as _
 from core.models import ENDED_STATES, OPEN_STATES, Asset, AssetState
 from core.models.job_summary import why
 from core.store.work.eta import Eta
-from core.web.jobs.actions import item_actions, kept_links
+from core.web.jobs.action_buttons import item_actions, kept_links
 from core.web.text.viewer import View
 
 Json = dict[str, Any]

@@ -32,7 +32,7 @@ from core.models.job_summary import (
 from core.notifications.registry import channel_title
 from core.store.work.eta import Eta
 from core.studio.styles import STYLES
-from core.web.jobs.actions import job_actions
+from core.web.jobs.action_buttons import job_actions
 from core.web.jobs.item_view import tile
 from core.web.text.dates import span_text
 from core.web.text.money import amounts_text, job_cost_text

@@ -25,7 +25,7 @@ from core.web.http.requests import read_body, requester, same_origin
 from core.web.identity.cookies import Identity
 from core.web.identity.middleware import current_user_id
 from core.web.identity.session_cache import SessionCache
-from core.web.pages import LOGIN, page_paths
+from core.web.page_list import LOGIN, page_paths
 from core.web.resources import WebStudio
 
 CONCURRENT_LOGINS: Final = 8  # of one process

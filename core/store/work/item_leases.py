@@ -8,7 +8,7 @@ from pymongo.database import Database
 
 from core.models import Asset, new_id
 from core.store.documents.expressions import number_at
-from core.store.documents.lease import grant, held, renewed
+from core.store.documents.lease_fields import grant, held, renewed
 from core.store.documents.placeholders import ended
 from core.store.documents.reading import look, mends, read
 from core.store.work.queue import ACTIVE, QUEUED

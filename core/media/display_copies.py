@@ -19,7 +19,7 @@ from av.video.stream import VideoStream
 from PIL import Image
 
 from core.media import clips, stills
-from core.media.displayed import Turner, has_alpha
+from core.media.display_frames import Turner, has_alpha
 from core.media.inspection import is_animation
 from core.models import Kind
 

@@ -26,7 +26,7 @@ CONCURRENT_PREVIEWS: Final = 1  # separate, so that they do not wait behind a lo
 _T = TypeVar("_T")
 
 _context: Final = get_context("forkserver")
-_context.set_forkserver_preload(["core.media.inspection", "core.media.playable"])
+_context.set_forkserver_preload(["core.media.inspection", "core.media.display_copies"])
 _slots: WeakKeyDictionary[
     asyncio.AbstractEventLoop, tuple[asyncio.Semaphore, asyncio.Semaphore]
 ] = WeakKeyDictionary()

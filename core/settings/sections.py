@@ -11,7 +11,7 @@ from pydantic import (
 )
 from pydantic_settings import NoDecode
 
-from core.setting_values import (
+from core.settings.parsing import (
     ApiKey,
     WebAddress,
     listed,

@@ -23,16 +23,7 @@ from pydantic_settings import (
 )
 
 from core.redaction import redact
-from core.setting_parts import (
-    Amount,
-    DialectName,
-    LimitSetting,
-    Names,
-    OpenAIServer,
-    TokenPrice,
-    Unit,
-)
-from core.setting_values import (
+from core.settings.parsing import (
     ApiKey,
     EnvFile,
     Environment,
@@ -47,6 +38,15 @@ from core.setting_values import (
     misspelt,
     unbracketed,
     unreadable_lines,
+)
+from core.settings.sections import (
+    Amount,
+    DialectName,
+    LimitSetting,
+    Names,
+    OpenAIServer,
+    TokenPrice,
+    Unit,
 )
 
 LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
