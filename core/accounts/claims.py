@@ -7,12 +7,7 @@ from typing import Any, Final
 
 from core.accounts.login import LoginRefused
 from core.i18n import gettext as _
-from core.models import (
-    USER_ID_MAX_CHARACTERS,
-    InvalidInput,
-    now,
-    parse_user_id,
-)
+from core.models import USER_ID_MAX_CHARACTERS, InvalidInput, now, parse_user_id
 
 PROOF_MINUTES: Final = 10  # that an identity provider's word is good for
 

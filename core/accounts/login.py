@@ -3,13 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from core.models import (
-    InvalidInput,
-    LoginEntry,
-    LoginSession,
-    now,
-    parse_user_id,
-)
+from core import models
 
 _LOGGED_CHARACTERS: Final = 200  # of what was typed, and of the browser's name
 
@@ -39,7 +33,7 @@ class Entered:
 
     user_id: str
     secret: str
-    session: LoginSession
+    session: models.LoginSession
 
 
 class LoginRefused(Exception):
@@ -61,19 +55,19 @@ class LoginRefused(Exception):
 
 def login_entry(
     typed: str, reason: str, requester: Requester, method: str, session: str | None = None
-) -> LoginEntry:
+) -> models.LoginEntry:
     """Return the log entry of an attempt; without a reason it was accepted."""
     try:
-        user_id = parse_user_id(typed)
-    except InvalidInput:
+        user_id = models.parse_user_id(typed)
+    except models.InvalidInput:
         user_id = shortened(typed)
-    return LoginEntry(
+    return models.LoginEntry(
         user_id=user_id,
         outcome="refused" if reason else "accepted",
         reason=reason,
         address=requester.address,
         agent=shortened(requester.agent),
-        time=now(),
+        time=models.now(),
         method=method,
         session=session,
     )

@@ -12,13 +12,7 @@ from core.accounts.login_limits import Attempts
 from core.accounts.passphrases import check_passphrase, hash_passphrase, matches
 from core.i18n import N_
 from core.i18n import gettext as _
-from core.models import (
-    InvalidInput,
-    Invitation,
-    Method,
-    Subject,
-    parse_user_id,
-)
+from core.models import InvalidInput, Invitation, Method, Subject, parse_user_id
 from core.settings import Settings
 from core.store import Store
 

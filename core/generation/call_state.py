@@ -7,11 +7,7 @@ from core.generation.kept_replies import ReplyKeeper
 from core.media.storage import Draft
 from core.models import Asset, AssetState, Kept
 from core.providers.base import Submission
-from core.providers.errors import (
-    OutcomeUnknown,
-    PromptRejected,
-    ProviderError,
-)
+from core.providers.errors import OutcomeUnknown, PromptRejected, ProviderError
 
 
 class CallState:

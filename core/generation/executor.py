@@ -21,12 +21,7 @@ from core.i18n import N_
 from core.media.storage import ContentStore
 from core.models import ACTIVE_STATES, Asset, AssetError, AssetState, now
 from core.providers.base import Submission
-from core.providers.errors import (
-    OutcomeUnknown,
-    ProviderError,
-    ProviderUnavailable,
-    RateLimited,
-)
+from core.providers.errors import OutcomeUnknown, ProviderError, ProviderUnavailable, RateLimited
 from core.providers.registry import Catalogue
 from core.store import DatabaseError, LeaseLost, Store
 from core.store.work.item_leases import Unreadable

@@ -19,10 +19,7 @@ from core.media.inspection import BrokenMedia, Inspection, inspect_bounded
 from core.media.storage import PREVIEWS, ContentStore, Draft, StorageUnavailable
 from core.models import Kept
 from core.providers.base import Provider, Submission
-from core.providers.errors import (
-    ProviderError,
-    ProviderUnavailable,
-)
+from core.providers.errors import ProviderError, ProviderUnavailable
 from core.store import DatabaseError, LeaseLost, Store
 from core.system.disks import is_full
 

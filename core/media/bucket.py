@@ -16,15 +16,8 @@ from typing import Final
 import s3fs
 from botocore.exceptions import BotoCoreError, ConnectionError, HTTPClientError  # noqa: A004
 
+from core.media import storage
 from core.media.formats import media_type
-from core.media.storage import (
-    ContentStore,
-    Draft,
-    OpenDraft,
-    RemoteFile,
-    StorageUnavailable,
-    own_name,
-)
 
 CONNECT_SECONDS: Final = 5
 READ_SECONDS: Final = 15
@@ -35,7 +28,7 @@ SLOWEST_UPLOAD: Final = 256 * 1024  # bytes a second; extends the time for a fil
 _SDK_ERRORS: Final = (OSError, BotoCoreError, ValueError)  # ValueError: an endpoint that is no URL
 
 
-class BucketStore(ContentStore):
+class BucketStore(storage.ContentStore):
     """The part of a bucket that generated files are saved in. It connects at its first use.
 
     Args:
@@ -74,7 +67,7 @@ class BucketStore(ContentStore):
                 self._files.rm_file(probe, timeout=REQUEST_SECONDS)
         return f"{self.place} (objects are written, read and deleted)"
 
-    def locate(self, user_id: str, stored_path: str) -> RemoteFile:
+    def locate(self, user_id: str, stored_path: str) -> storage.RemoteFile:
         """Return how a browser fetches a stored file.
 
         Whether the object exists is not checked: that would be one more request for each view, and
@@ -83,10 +76,10 @@ class BucketStore(ContentStore):
         Raises:
             FileNotFoundError: the path names no file.
         """
-        name = own_name(stored_path)
+        name = storage.own_name(stored_path)
         if PurePosixPath(name).name in ("", ".."):
             raise FileNotFoundError(stored_path)
-        return RemoteFile(
+        return storage.RemoteFile(
             PurePosixPath(name).name, partial(self._sign, f"{self.place}/{user_id}/{name}")
         )
 
@@ -101,13 +94,13 @@ class BucketStore(ContentStore):
         name = self.locate(user_id, stored_path).name
         with tempfile.TemporaryDirectory(prefix="fivefold-") as folder:
             copy = Path(folder) / name
-            path = f"{self.place}/{user_id}/{own_name(stored_path)}"
+            path = f"{self.place}/{user_id}/{storage.own_name(stored_path)}"
             try:
                 self._files.get_file(path, str(copy), timeout=REQUEST_SECONDS)
             except FileNotFoundError:
                 raise
             except _SDK_ERRORS as error:
-                raise StorageUnavailable(_sentence(self._bucket, error)) from error
+                raise storage.StorageUnavailable(_sentence(self._bucket, error)) from error
             yield copy
 
     def remove(self, user_id: str, stored_path: str) -> None:
@@ -118,24 +111,24 @@ class BucketStore(ContentStore):
         """
         with suppress(FileNotFoundError):
             self.locate(user_id, stored_path)  # the path of no file names no object
-            path = f"{self.place}/{user_id}/{own_name(stored_path)}"
+            path = f"{self.place}/{user_id}/{storage.own_name(stored_path)}"
             with _storage_errors(self._bucket):
                 self._files.rm_file(path, timeout=REQUEST_SECONDS)
 
     def forget(self, user_id: str) -> None:
         """Do nothing: an object store has no folders."""
 
-    def drafts(self) -> list[OpenDraft]:
+    def drafts(self) -> list[storage.OpenDraft]:
         """Return none: they are temporary files, which the system removes itself."""
         return []
 
     @contextmanager
-    def draft(self, user_id: str, stem: str) -> Iterator[Draft]:
+    def draft(self, user_id: str, stem: str) -> Iterator[storage.Draft]:
         """Provide a local file; committing it uploads it."""
         # A cancelled provider that still writes there must not hide the error that ended the block.
         with tempfile.TemporaryDirectory(prefix="fivefold-", ignore_cleanup_errors=True) as folder:
             part = Path(folder) / f"{stem}.part"
-            yield Draft(part, partial(self._upload, part, user_id))
+            yield storage.Draft(part, partial(self._upload, part, user_id))
 
     def _upload(self, part: Path, user_id: str, name: str) -> str:
         """Store a draft as an object, which appears once it is complete."""
@@ -163,7 +156,7 @@ def _storage_errors(bucket: str) -> Iterator[None]:
     try:
         yield
     except _SDK_ERRORS as error:
-        raise StorageUnavailable(_sentence(bucket, error)) from error
+        raise storage.StorageUnavailable(_sentence(bucket, error)) from error
 
 
 def _sentence(bucket: str, error: Exception) -> str:

@@ -9,14 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from core.media.storage import (
-    ContentStore,
-    Draft,
-    InvalidContentUrl,
-    OpenDraft,
-    StorageUnavailable,
-    own_name,
-)
+from core.media import storage
 from core.models import parse_user_id
 from core.system.disks import DiskFull, FolderUnusable, check_folder, full_disk_message
 from core.system.filesystem import flush, move
@@ -25,7 +18,7 @@ DRAFTS: Final = ".drafts"  # no user_id starts with a dot
 _ASSET_ID: Final = re.compile(r"[0-9a-z]{26}-(image|video)-\d+")
 
 
-class FolderStore(ContentStore):
+class FolderStore(storage.ContentStore):
     """The folder that generated files are saved in.
 
     Args:
@@ -47,9 +40,9 @@ class FolderStore(ContentStore):
             trouble = "Files cannot be saved in CONTENT_URL"
             return check_folder("CONTENT_URL", self.root, trouble=trouble)
         except DiskFull as error:
-            raise StorageUnavailable(str(error)) from None
+            raise storage.StorageUnavailable(str(error)) from None
         except FolderUnusable as error:
-            raise InvalidContentUrl(str(error)) from None
+            raise storage.InvalidContentUrl(str(error)) from None
 
     def full(self) -> str:
         """Return the sentence that the disk is full."""
@@ -61,7 +54,7 @@ class FolderStore(ContentStore):
         Raises:
             FileNotFoundError: there is no such file.
         """
-        place = self.root / user_id / own_name(stored_path)
+        place = self.root / user_id / storage.own_name(stored_path)
         if not place.is_file():
             raise FileNotFoundError(stored_path)
         return place
@@ -95,19 +88,19 @@ class FolderStore(ContentStore):
         if folder.exists():
             shutil.rmtree(folder)
 
-    def drafts(self) -> list[OpenDraft]:
+    def drafts(self) -> list[storage.OpenDraft]:
         """Return the drafts in the folder, complete or not."""
         found = [(_ASSET_ID.match(path.name), path) for path in (self.root / DRAFTS).glob("*.part")]
-        return [OpenDraft(named[0], path) for named, path in found if named]
+        return [storage.OpenDraft(named[0], path) for named, path in found if named]
 
     @contextmanager
-    def draft(self, user_id: str, stem: str) -> Iterator[Draft]:
+    def draft(self, user_id: str, stem: str) -> Iterator[storage.Draft]:
         """Provide a draft on the same disk as its final place, with a unique name."""
         folder = self.root / DRAFTS
         folder.mkdir(parents=True, exist_ok=True)
         part = folder / f"{stem}.{secrets.token_hex(4)}.part"
         try:
-            yield Draft(part, partial(self._move, part, self.root / user_id))
+            yield storage.Draft(part, partial(self._move, part, self.root / user_id))
         finally:
             part.unlink(missing_ok=True)
 

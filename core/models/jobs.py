@@ -6,17 +6,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, Field
 
 from core.i18n import N_
-from core.models.base import (
-    STORED,
-    VITAL,
-    Amount,
-    Count,
-    Document,
-    Fraction,
-    Language,
-    Lease,
-    Moment,
-)
+from core.models import base
 from core.models.notices import Notify
 
 MIN_ITEMS: Final = 5
@@ -95,14 +85,14 @@ def _are_params(params: dict[str, Any]) -> dict[str, Any]:
 _MOST_PIXELS: Final = 2**31
 
 
-class Requested(Document):
+class Requested(base.Document):
     """How many items a job asks for."""
 
-    images: Count
-    videos: Count
+    images: base.Count
+    videos: base.Count
 
 
-class Options(Document):
+class Options(base.Document):
     """What the user chose for the whole job."""
 
     #: The aspect ratio, such as `16:9`.
@@ -115,7 +105,7 @@ class Options(Document):
     style: str | None = None
 
 
-class Job(Document):
+class Job(base.Document):
     """One prompt and what came of it. Field names are the assignment's."""
 
     id: str = Field(alias="_id")
@@ -125,29 +115,29 @@ class Job(Document):
     video_paths: tuple[str, ...] = ()
     #: Paths of the finished images, likewise.
     image_paths: tuple[str, ...] = ()
-    status: Annotated[JobStatus, STORED] = JobStatus.PROCESSING
+    status: Annotated[JobStatus, base.STORED] = JobStatus.PROCESSING
     #: When the last item was saved; None while the job is processing.
-    generated_at: Moment | None = None
-    created_at: Moment
-    updated_at: Moment
+    generated_at: base.Moment | None = None
+    created_at: base.Moment
+    updated_at: base.Moment
     #: How many items the order asked for.
     requested: Requested
     options: Options
     #: Where and when its owner is notified.
     notify: Notify = Notify()
     #: What its items have cost, by unit.
-    cost: dict[str, Amount] = {}
+    cost: dict[str, base.Amount] = {}
     #: What they may have cost besides, by unit, as no provider said; 0: nobody knows how much.
-    uncertain_cost: dict[str, Amount] = {}
+    uncertain_cost: dict[str, base.Amount] = {}
     #: When the whole job was put into the bin.
-    binned_at: Moment | None = None
+    binned_at: base.Moment | None = None
     #: The language that the order was placed in.
-    language: Language | None = None
+    language: base.Language | None = None
     #: Fields that could not be read; their values are placeholders. Never stored.
     unreadable: tuple[str, ...] = Field(default=(), exclude=True)
 
 
-class AssetError(Document):
+class AssetError(base.Document):
     """Why an item failed: a code for programs, a sentence for the user."""
 
     code: str
@@ -159,17 +149,17 @@ Length = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 """Of a clip, in seconds."""
 
 
-class Cost(Document):
+class Cost(base.Document):
     """What an item costs, in `unit`; None: not known."""
 
     #: What the provider, or experience, says in advance.
-    estimated: Amount | None = None
+    estimated: base.Amount | None = None
     #: What the provider said afterwards.
-    actual: Amount | None = None
+    actual: base.Amount | None = None
     #: What the item cost before it was retried.
-    earlier: Amount = 0.0
+    earlier: base.Amount = 0.0
     #: What it may have cost then besides, as nobody said what came of it.
-    risked: Amount = 0.0
+    risked: base.Amount = 0.0
     #: `USD`, a provider's own unit such as `credits`, or empty for what is free.
     unit: str = "USD"
 
@@ -179,7 +169,7 @@ class Cost(Document):
         return self.earlier + (self.actual or 0.0)
 
 
-class Kept(Document):
+class Kept(base.Document):
     """A response to a paid call, or a file from it, that did not become the item's file."""
 
     #: The raw response, or a file in no format that is supported.
@@ -195,7 +185,7 @@ class Kept(Document):
     call: str | None = None
 
 
-class Asset(Document):
+class Asset(base.Document):
     """One item of a job, the unit of work. Its id is also the stem of its file name."""
 
     id: str = Field(alias="_id")
@@ -203,29 +193,29 @@ class Asset(Document):
     user_id: str
     kind: Kind
     #: Its number among the items of its kind, from 1.
-    slot: Count
+    slot: base.Count
     #: The name of the provider.
     provider: str
     model: str
     #: What the provider is asked for: size, length, seed and options.
     params: Annotated[dict[str, Any], AfterValidator(_are_params)]
     #: Its own prompt; None: the job's.
-    prompt: Annotated[str | None, VITAL] = None
+    prompt: Annotated[str | None, base.VITAL] = None
     #: What is done to make it.
-    task: Annotated[Task, VITAL] = Task.CREATE
+    task: Annotated[Task, base.VITAL] = Task.CREATE
     #: The id of the item that this is done to.
-    source: Annotated[str | None, VITAL] = None
-    state: Annotated[AssetState, STORED] = AssetState.QUEUED
+    source: Annotated[str | None, base.VITAL] = None
+    state: Annotated[AssetState, base.STORED] = AssetState.QUEUED
     #: How far the provider is, from 0 to 1.
-    progress: Fraction = 0.0
+    progress: base.Fraction = 0.0
     #: What it waits for at its provider, in words.
     waiting: str = ""
     #: How many previews of it have arrived so far.
-    partial: Count = 0
+    partial: base.Count = 0
     #: The id of its task at the provider, by which it is resumed.
-    remote_id: Annotated[str | None, VITAL] = None
+    remote_id: Annotated[str | None, base.VITAL] = None
     #: The file as it came from the provider.
-    path: Annotated[str | None, VITAL] = None
+    path: Annotated[str | None, base.VITAL] = None
     #: The copy that browsers display (PNG, JPEG or MP4); None: the file itself.
     display_path: str | None = None
     #: Why there is no such copy, though one is needed.
@@ -235,21 +225,21 @@ class Asset(Document):
     #: A still of a clip, larger than the preview; of an image, the preview.
     poster: str | None = None
     #: In pixels, of what is displayed; so is the height.
-    width: Count | None = None
-    height: Count | None = None
+    width: base.Count | None = None
+    height: base.Count | None = None
     #: The length of a clip, of what is displayed.
     seconds: Length | None = None
     #: The size of the file as it came.
-    bytes: Count | None = None
+    bytes: base.Count | None = None
     sha256: str | None = None
     #: How often it was started.
-    attempts: Count = 0
+    attempts: base.Count = 0
     #: How often it was put off since, through no fault of its own.
-    waits: Count = 0
+    waits: base.Count = 0
     #: The lease under which its provider was last called; it identifies a late response.
-    call: Annotated[str | None, VITAL] = None
+    call: Annotated[str | None, base.VITAL] = None
     #: When its provider was called, by the database's clock.
-    called_at: tuple[Moment, ...] = ()
+    called_at: tuple[base.Moment, ...] = ()
     #: What the provider said of it.
     details: dict[str, Any] = {}
     #: Why it failed, or why it is tried again.
@@ -262,13 +252,13 @@ class Asset(Document):
     #: Whether that is read again instead of calling the provider.
     reread: bool = False
     #: Which worker holds it; None: nobody does.
-    lease: Lease | None = None
+    lease: base.Lease | None = None
     #: Whether its owner wants it cancelled.
     cancel_requested: bool = False
     #: When it may be started next; also its place in its owner's queue.
-    next_attempt_at: Moment
+    next_attempt_at: base.Moment
     #: When it was queued, submitted, started, saved or failed, by `queued_at` and so on.
-    timings: dict[str, Moment] = {}
+    timings: dict[str, base.Moment] = {}
     #: Whether its owner marked it as a favourite.
     favourite: bool = False
     #: Its owner's stars; 0: none.
@@ -278,7 +268,7 @@ class Asset(Document):
     #: Its owner's note.
     note: str = ""
     #: When it was put into the bin.
-    binned_at: Moment | None = None
+    binned_at: base.Moment | None = None
     #: The words of its prompt, for the search.
     words: str = ""
     #: Fields that could not be read; their values are placeholders. Never stored.
@@ -290,7 +280,7 @@ class Asset(Document):
         return self.display_path or self.path
 
 
-class Receipt(Document):
+class Receipt(base.Document):
     """What is kept of an item that was removed, for budgets, limits and statistics."""
 
     id: str = Field(alias="_id")
@@ -301,13 +291,13 @@ class Receipt(Document):
     model: str
     state: str | None = None
     cost: Cost = Cost()
-    timings: dict[str, Moment] = {}
-    called_at: tuple[Moment, ...] = ()
+    timings: dict[str, base.Moment] = {}
+    called_at: tuple[base.Moment, ...] = ()
     charged: bool = False
-    removed_at: Moment
+    removed_at: base.Moment
 
 
-class Worker(Document):
+class Worker(base.Document):
     """A worker process as it announces itself. Its id is the `owner` of its leases."""
 
     id: str = Field(alias="_id")
@@ -316,9 +306,9 @@ class Worker(Document):
     #: The broker it listens to, without credentials; empty: it looks in the database.
     broker: str
     #: The queues that it serves, each with the number of items at once.
-    queues: dict[str, Count]
+    queues: dict[str, base.Count]
     #: What providers say of their accounts, by provider.
     accounts: dict[str, str] = {}
-    started_at: Moment
+    started_at: base.Moment
     #: When it last announced itself, by the database's clock.
-    seen_at: Moment
+    seen_at: base.Moment

@@ -9,16 +9,7 @@ from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, valida
 from pydantic import Field
 
 from core.i18n import gettext as _
-from core.models.base import (
-    STORED,
-    VITAL,
-    Count,
-    Document,
-    InvalidInput,
-    Language,
-    Lease,
-    Moment,
-)
+from core.models import base
 from core.models.times import Clock, Zone, next_daily, parse_clock, parse_moment, parse_zone
 
 # Names of a network of one's own; this list is what the library offers to change.
@@ -41,7 +32,7 @@ class When(StrEnum):
     DAILY = "daily"
 
 
-class Notify(Document):
+class Notify(base.Document):
     """Where and when a user is notified of a job."""
 
     #: Names of channels; the terminal is notified besides.
@@ -49,7 +40,7 @@ class Notify(Document):
     #: As soon as the job has ended, at a time, or in a daily digest.
     when: When = When.READY
     #: That time.
-    at: Moment | None = None
+    at: base.Moment | None = None
     #: The digest's time of day, on a clock in `timezone`.
     daily: Clock | None = None
     #: The time zone of the user's times.
@@ -81,7 +72,7 @@ class Notify(Document):
         """
         zone = parse_zone(timezone)
         if at is not None and daily is not None:
-            raise InvalidInput(_("Please choose one: a time, or the daily digest."))
+            raise base.InvalidInput(_("Please choose one: a time, or the daily digest."))
         when = When.AT if at is not None else When.DAILY if daily is not None else When.READY
         return cls(
             channels=tuple(dict.fromkeys(channels)),
@@ -110,7 +101,7 @@ def parse_address(text: str) -> str:
     try:
         found = validate_email(text.strip(), check_deliverability=False, globally_deliverable=False)
     except EmailNotValidError as error:
-        raise InvalidInput(
+        raise base.InvalidInput(
             _("“{typed}” is no e-mail address: {reason}").format(
                 typed=text.strip()[:80], reason=error
             )
@@ -135,34 +126,34 @@ class NoticeStatus(StrEnum):
     CANCELLED = "cancelled"
 
 
-class Notice(Document):
+class Notice(base.Document):
     """One row of the outbox: a message to one recipient over one channel."""
 
     id: str = Field(alias="_id")
     #: What it is about.
-    kind: Annotated[NoticeKind, VITAL] = NoticeKind.JOB
+    kind: Annotated[NoticeKind, base.VITAL] = NoticeKind.JOB
     #: The job that it announces.
-    job_id: Annotated[str | None, VITAL] = None
+    job_id: Annotated[str | None, base.VITAL] = None
     user_id: str
     #: The name of its channel.
     channel: str
     #: An e-mail address; over other channels the user_id.
     recipient: str
-    status: Annotated[NoticeStatus, STORED] = NoticeStatus.DUE
+    status: Annotated[NoticeStatus, base.STORED] = NoticeStatus.DUE
     #: Whether it goes into one message with whatever else is due for its recipient.
     digest: bool = False
     #: When it is to be sent, or tried again; once it was sent, when that was.
-    due_at: Moment
-    created_at: Moment
-    sent_at: Moment | None = None
+    due_at: base.Moment
+    created_at: base.Moment
+    sent_at: base.Moment | None = None
     #: When the user saw it in the app.
-    read_at: Moment | None = None
+    read_at: base.Moment | None = None
     #: The language of its recipient, unless another was chosen since.
-    language: Language | None = None
+    language: base.Language | None = None
     #: When it was first tried.
-    tried_since: Moment | None = None
+    tried_since: base.Moment | None = None
     #: How often it was tried in vain.
-    attempts: Count = 0
+    attempts: base.Count = 0
     #: Why it was not sent.
     error: str | None = None
     #: The title of the message, once it was sent.
@@ -170,7 +161,7 @@ class Notice(Document):
     #: The sentence below the title.
     text: str = ""
     #: Which notifier sends it; None: nobody does.
-    lease: Lease | None = None
+    lease: base.Lease | None = None
 
 
 class WebhookFormat(StrEnum):
@@ -181,7 +172,7 @@ class WebhookFormat(StrEnum):
     DISCORD = "discord"
 
 
-class Webhook(Document):
+class Webhook(base.Document):
     """Where a user's webhook is."""
 
     #: Its address; for Slack and Discord it is a secret.
@@ -189,27 +180,27 @@ class Webhook(Document):
     #: Signs the messages, in the form of Standard Webhooks (`whsec_` and Base64).
     secret: str
     #: What its receiver understands.
-    format: Annotated[WebhookFormat, VITAL] = WebhookFormat.FIVEFOLD
+    format: Annotated[WebhookFormat, base.VITAL] = WebhookFormat.FIVEFOLD
 
 
-class EmailAddress(Document):
+class EmailAddress(base.Document):
     """An e-mail address of a user; mail goes there only while it is confirmed."""
 
     id: str = Field(alias="_id")
     user_id: str
     address: str
     #: When its owner confirmed it.
-    confirmed_at: Moment | None = None
+    confirmed_at: base.Moment | None = None
     #: When its owner unsubscribed; a later confirmation takes that back.
-    unsubscribed_at: Annotated[Moment | None, VITAL] = None
+    unsubscribed_at: Annotated[base.Moment | None, base.VITAL] = None
     #: The secret of the confirmation link, until it is used.
     confirm_token: str | None = None
     #: When that link ends.
-    confirm_until: Moment | None = None
+    confirm_until: base.Moment | None = None
     #: The secret of the link in every mail.
     unsubscribe_token: str
     #: When its owner was asked to confirm it.
-    asked_at: tuple[Moment, ...] = ()
+    asked_at: tuple[base.Moment, ...] = ()
     #: The same for every spelling that leads to one mailbox.
     mailbox: str = ""
 

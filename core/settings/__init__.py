@@ -23,22 +23,7 @@ from pydantic_settings import (
 )
 
 from core.redaction import redact
-from core.settings.parsing import (
-    ApiKey,
-    EnvFile,
-    Environment,
-    MongoAddress,
-    WebAddress,
-    by_unit,
-    choice,
-    expanded,
-    expanded_text,
-    folded,
-    known_broker,
-    misspelt,
-    unbracketed,
-    unreadable_lines,
-)
+from core.settings import parsing
 from core.settings.sections import (
     Amount,
     DialectName,
@@ -70,36 +55,36 @@ class Settings(BaseSettings):
         frozen=True,
     )
 
-    bind_address: Annotated[str, BeforeValidator(unbracketed)] = Field(
+    bind_address: Annotated[str, BeforeValidator(parsing.unbracketed)] = Field(
         "127.0.0.1",
         description="Address the web process listens on; `0.0.0.0` opens it to a network.",
     )
     port: int = Field(8501, ge=1, le=65535, description="Port of the web page.")
-    public_url: Annotated[str, WebAddress] = Field(
+    public_url: Annotated[str, parsing.WebAddress] = Field(
         "",
         description="Address that links in notifications start with; "
         "empty: `http://localhost:PORT`.",
     )
-    data_dir: Annotated[Path, BeforeValidator(expanded)] = Field(
+    data_dir: Annotated[Path, BeforeValidator(parsing.expanded)] = Field(
         Path(".data"), description="Folder of the embedded database and the signing secret."
     )
-    content_url: Annotated[str, BeforeValidator(expanded_text)] = Field(
+    content_url: Annotated[str, BeforeValidator(parsing.expanded_text)] = Field(
         "./generated_content",
         description="Folder that generated files are saved in, or `s3://bucket/prefix`.",
     )
-    mongodb_uri: Annotated[SecretStr, MongoAddress] = Field(
+    mongodb_uri: Annotated[SecretStr, parsing.MongoAddress] = Field(
         SecretStr(""),
         description="A MongoDB replica set to use instead of the embedded one.",
     )
     mongodb_database: str = Field(
         "fivefold", pattern=r"^[A-Za-z0-9_-]{1,38}$", description="Name of the database."
     )
-    broker_url: Annotated[SecretStr, AfterValidator(known_broker)] = Field(
+    broker_url: Annotated[SecretStr, AfterValidator(parsing.known_broker)] = Field(
         SecretStr(""),
         description="Redis (`redis://`) or RabbitMQ (`amqp://`) that carries work to workers on "
         "several machines; empty: workers look for it in the database.",
     )
-    worker_queues: Annotated[str, BeforeValidator(folded)] = Field(
+    worker_queues: Annotated[str, BeforeValidator(parsing.folded)] = Field(
         "io",
         pattern=r"^(io|gpu)(,(io|gpu))*$",
         description="What a worker serves: `io` (hosted providers, the illustrator), `gpu` "
@@ -108,17 +93,17 @@ class Settings(BaseSettings):
     worker_concurrency: int = Field(
         200, ge=1, le=10_000, description="Items of each queue that a worker makes at once."
     )
-    login: Annotated[str, choice("user_id", "passphrase", "oidc")] = Field(
+    login: Annotated[str, parsing.choice("user_id", "passphrase", "oidc")] = Field(
         "user_id",
         description="How people prove who they are: `user_id` (typing it is enough, unless its "
         "owner has set a passphrase), `passphrase`, or `oidc` (an OpenID Connect provider).",
     )
-    registration: Annotated[str, choice("open", "closed", "invite")] = Field(
+    registration: Annotated[str, parsing.choice("open", "closed", "invite")] = Field(
         "open",
         description="Who may make an account: anybody (`open`), nobody (`closed`), or whoever has "
         "an `invite` link.",
     )
-    oidc_metadata_url: Annotated[str, WebAddress] = Field(
+    oidc_metadata_url: Annotated[str, parsing.WebAddress] = Field(
         "",
         description="The OpenID Connect provider's metadata, such as "
         "`https://id.example.org/.well-known/openid-configuration`.",
@@ -164,10 +149,10 @@ class Settings(BaseSettings):
         le=64,
         description="Processes that the built-in illustrator draws in; `0`: one a CPU core.",
     )
-    openai_api_key: Annotated[SecretStr, ApiKey] = Field(
+    openai_api_key: Annotated[SecretStr, parsing.ApiKey] = Field(
         SecretStr(""), description="Key for OpenAI; switches it on."
     )
-    openai_base_url: Annotated[str, WebAddress] = Field(
+    openai_base_url: Annotated[str, parsing.WebAddress] = Field(
         "",
         description="Address of a server that speaks OpenAI's language, up to `/v1`, "
         "instead of OpenAI's own; switches it on, with or without a key.",
@@ -203,10 +188,10 @@ class Settings(BaseSettings):
     openai_servers: dict[str, OpenAIServer] = Field(
         {}, description="More servers that speak OpenAI's language, by name, as JSON."
     )
-    runwayml_api_secret: Annotated[SecretStr, ApiKey] = Field(
+    runwayml_api_secret: Annotated[SecretStr, parsing.ApiKey] = Field(
         SecretStr(""), description="Key for RunwayML; switches it on."
     )
-    runwayml_base_url: Annotated[str, WebAddress] = Field(
+    runwayml_base_url: Annotated[str, parsing.WebAddress] = Field(
         "", description="Address to use instead of RunwayML's own."
     )
     diffusers_image_models: Names = Field(
@@ -217,7 +202,7 @@ class Settings(BaseSettings):
     diffusers_video_models: Names = Field(
         (), description="Text-to-video models (names or folders) for the same workers."
     )
-    diffusers_device: Annotated[str, BeforeValidator(folded)] = Field(
+    diffusers_device: Annotated[str, BeforeValidator(parsing.folded)] = Field(
         "",
         pattern=r"^(cuda(:\d+)?|mps|cpu)?$",
         description="What they run on: `cuda`, `mps` or `cpu`; empty: the best there is.",
@@ -229,14 +214,14 @@ class Settings(BaseSettings):
         default=False,
         description="Whether users may choose the AI Horde, where volunteers' computers draw.",
     )
-    ai_horde_api_key: Annotated[SecretStr, ApiKey] = Field(
+    ai_horde_api_key: Annotated[SecretStr, parsing.ApiKey] = Field(
         SecretStr("0000000000"), description="Key for the AI Horde; the default is anonymous."
     )
     ai_horde_models: Names = Field(
         ("stable_diffusion", "AlbedoBase XL (SDXL)"),
         description="Models of the AI Horde to offer; `any` is whichever is free.",
     )
-    ai_horde_base_url: Annotated[str, WebAddress] = Field(
+    ai_horde_base_url: Annotated[str, parsing.WebAddress] = Field(
         "https://aihorde.net", description="Address of the AI Horde."
     )
     limits: dict[str, LimitSetting] = Field(
@@ -244,12 +229,12 @@ class Settings(BaseSettings):
         description="Stricter limits by `provider` or `provider/model`, as JSON with `at_once`, "
         "`per_minute` and `per_day`, over the whole installation.",
     )
-    budgets: Annotated[dict[Unit, Amount], BeforeValidator(by_unit)] = Field(
+    budgets: Annotated[dict[Unit, Amount], BeforeValidator(parsing.by_unit)] = Field(
         {},
         description="What each user may spend in a calendar month (UTC), by unit, as JSON such as "
         '`{"USD": 20, "credits": 2000}`; other units have no bound.',
     )
-    assumed_costs: Annotated[dict[Unit, Amount], BeforeValidator(by_unit)] = Field(
+    assumed_costs: Annotated[dict[Unit, Amount], BeforeValidator(parsing.by_unit)] = Field(
         {},
         description="What an item counts with in a budget while nobody knows what it costs, by "
         '`provider/model`, `provider` or unit, as JSON such as `{"USD": 0.25}`; without it such '
@@ -263,10 +248,10 @@ class Settings(BaseSettings):
     smtp_password: SecretStr = Field(
         SecretStr(""), description="The password; for Gmail an app password."
     )
-    smtp_oauth2_file: Annotated[Path | None, BeforeValidator(expanded)] = Field(
+    smtp_oauth2_file: Annotated[Path | None, BeforeValidator(parsing.expanded)] = Field(
         None, description="File with yagmail's OAuth2 credentials for Gmail, instead of a password."
     )
-    smtp_tls: Annotated[str, choice("ssl", "starttls", "none")] = Field(
+    smtp_tls: Annotated[str, parsing.choice("ssl", "starttls", "none")] = Field(
         "ssl", description="`ssl`: encrypted from the start; `starttls`; or `none`."
     )
     smtp_connections: int = Field(4, ge=1, le=50, description="Connections to it at once.")
@@ -281,10 +266,10 @@ class Settings(BaseSettings):
         le=600,
         description="Seconds after which an item or message of a dead process is taken over.",
     )
-    log_level: Annotated[str, choice("DEBUG", "INFO", "WARNING", "ERROR")] = Field(
+    log_level: Annotated[str, parsing.choice("DEBUG", "INFO", "WARNING", "ERROR")] = Field(
         "INFO", description="`DEBUG`, `INFO`, `WARNING` or `ERROR`."
     )
-    log_format: Annotated[str, choice("text", "json")] = Field(
+    log_format: Annotated[str, parsing.choice("text", "json")] = Field(
         "text", description="`text`, or `json` for one JSON object a line."
     )
 
@@ -299,7 +284,7 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Read the environment and `.env` as people type them."""
         del env_settings, dotenv_settings, file_secret_settings
-        return init_settings, Environment(settings_cls), EnvFile(settings_cls)
+        return init_settings, parsing.Environment(settings_cls), parsing.EnvFile(settings_cls)
 
     @field_validator("trusted_proxies")
     @classmethod
@@ -356,14 +341,14 @@ def _reason(item: Any) -> str:  # noqa: ANN401  # pydantic's
 
 def warnings_about(settings: Settings) -> list[str]:
     """Return a sentence for each variable or line that sets nothing, though it looks so."""
-    sources = (Environment(Settings).env_vars, EnvFile(Settings).env_vars)
+    sources = (parsing.Environment(Settings).env_vars, parsing.EnvFile(Settings).env_vars)
     known = {name.upper(): name in settings.model_fields_set for name in Settings.model_fields}
-    found = misspelt([name for source in sources for name in source], known)
+    found = parsing.misspelt([name for source in sources for name in source], known)
     said = [f"{name.upper()} is no setting; did you mean {meant}?" for name, meant in found.items()]
     file = Path(str(Settings.model_config.get("env_file")))
     return said + [
         f"Line {line} of {file} sets nothing: it has to be of the form NAME=value."
-        for line in unreadable_lines(file)
+        for line in parsing.unreadable_lines(file)
     ]
 
 

@@ -2,20 +2,10 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    SecretStr,
-)
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 from pydantic_settings import NoDecode
 
-from core.settings.parsing import (
-    ApiKey,
-    WebAddress,
-    listed,
-)
+from core.settings.parsing import ApiKey, WebAddress, listed
 
 
 class _Part(BaseModel):

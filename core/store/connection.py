@@ -7,11 +7,7 @@ from typing import Any, Final, Self
 
 from pymongo import MongoClient
 from pymongo.database import Database
-from pymongo.errors import (
-    ConfigurationError,
-    ConnectionFailure,
-    PyMongoError,
-)
+from pymongo.errors import ConfigurationError, ConnectionFailure, PyMongoError
 from pymongo.topology_description import TopologyDescription
 from pymongo.uri_parser import parse_uri
 

@@ -37,9 +37,7 @@ from core.store.mongod_files import (
 )
 from core.store.mongod_log import last_complaint
 from core.system.disks import full_disk
-from core.system.filesystem import (
-    make_executable,
-)
+from core.system.filesystem import make_executable
 
 START_SECONDS: Final = 60.0
 STOP_SECONDS: Final = 20.0

@@ -10,13 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from core.redaction import redact
-from core.system.filesystem import (
-    PRIVATE,
-    flush,
-    make_private,
-    move,
-    read_or_create_secret,
-)
+from core.system import filesystem
 
 USER: Final = "fivefold"
 
@@ -33,7 +27,7 @@ def read_key(data_dir: Path) -> str:
     """
     path = key_path(data_dir)
     try:
-        key = read_or_create_secret(path, lambda: secrets.token_hex(48))
+        key = filesystem.read_or_create_secret(path, lambda: secrets.token_hex(48))
     except OSError as error:
         raise EmbeddedUnavailable(
             f"The key of the embedded MongoDB, {path}, cannot be kept: {error.strerror}."
@@ -48,12 +42,12 @@ def key_file(data_dir: Path, key: str) -> Iterator[Path]:
 
     Where the data folder's disk knows no rights, that is a copy, for the time of the start.
     """
-    if make_private(key_path(data_dir)):
+    if filesystem.make_private(key_path(data_dir)):
         yield key_path(data_dir).resolve()
         return
     with tempfile.TemporaryDirectory(prefix="fivefold-") as folder:
         copy = Path(folder) / "mongod.key"
-        copy.touch(PRIVATE)
+        copy.touch(filesystem.PRIVATE)
         copy.write_text(key)
         yield copy
 
@@ -97,5 +91,5 @@ def write_record(data_dir: Path, record: dict[str, int]) -> None:
     new = _record_path(data_dir).with_suffix(".new")
     with new.open("w") as file:
         json.dump(record, file)
-        flush(file)
-    move(new, _record_path(data_dir))
+        filesystem.flush(file)
+    filesystem.move(new, _record_path(data_dir))

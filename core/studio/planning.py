@@ -5,26 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar
 
+from core import models
 from core.i18n import gettext as _
 from core.i18n import number as formatted
-from core.models import (
-    DUE_NOW,
-    MAX_ITEMS,
-    MIN_ITEMS,
-    Asset,
-    AssetState,
-    Cost,
-    InvalidInput,
-    Job,
-    Kind,
-    Notify,
-    Options,
-    Requested,
-    Task,
-    new_id,
-    now,
-    parse_prompt,
-)
 from core.providers.base import Capability, Provider
 from core.providers.registry import Catalogue
 from core.studio.order import Choice, Order, Selection
@@ -32,7 +15,7 @@ from core.studio.parameters import params_of, upscaled_params
 from core.studio.styles import STYLES, styled
 
 SEEDS: Final = 2**31  # every provider takes that many
-_FREE: Final = Cost(unit="")
+_FREE: Final = models.Cost(unit="")
 
 Selected = TypeVar("Selected", bound=Selection)
 
@@ -41,46 +24,50 @@ Selected = TypeVar("Selected", bound=Selection)
 class Part:
     """The items of one kind in an order; they differ in prompt and seed only."""
 
-    kind: Kind
+    kind: models.Kind
     number: int
     provider: Provider
     capability: Capability
     params: dict[str, Any]
 
     @property
-    def cost(self) -> Cost:
+    def cost(self) -> models.Cost:
         """What one item costs, as far as the provider declares it."""
         return self.capability.estimate(self.params) if self.capability.paid else _FREE
 
 
-def plan(order: Order, catalogue: Catalogue) -> tuple[Job, list[Asset]]:
+def plan(order: Order, catalogue: Catalogue) -> tuple[models.Job, list[models.Asset]]:
     """Check an order and return the job and the assets to store.
 
     Raises:
         InvalidInput: something in the order cannot be done; the text says what.
     """
     order = _applicable(order)
-    prompt = order.prompt if order.task == Task.UPSCALE else parse_prompt(order.prompt)
+    prompt = (
+        order.prompt if order.task == models.Task.UPSCALE else models.parse_prompt(order.prompt)
+    )
     parts = plan_parts(order, catalogue)
     for part in parts:
         _check_consent(part.provider, order.accepted)
     numbers = {part.kind: part.number for part in parts}
-    moment = now()
+    moment = models.now()
     seed = secrets.randbelow(SEEDS) if order.seed is None else order.seed
-    job = Job(
-        id=new_id(),
+    job = models.Job(
+        id=models.new_id(),
         user_id=order.user_id,
         prompt=prompt,
         created_at=moment,
         updated_at=moment,
-        requested=Requested(images=numbers.get(Kind.IMAGE, 0), videos=numbers.get(Kind.VIDEO, 0)),
-        options=Options(
+        requested=models.Requested(
+            images=numbers.get(models.Kind.IMAGE, 0), videos=numbers.get(models.Kind.VIDEO, 0)
+        ),
+        options=models.Options(
             ratio=parts[0].params["ratio"],
             seconds=order.seconds or parts[-1].capability.default_seconds,
             seed=seed,
             style=order.style,
         ),
-        notify=order.notify or Notify(),
+        notify=order.notify or models.Notify(),
     )
     return job, [asset for part in parts for asset in _assets(job, order, part)]
 
@@ -93,12 +80,12 @@ def plan_parts(selection: Selection, catalogue: Catalogue) -> list[Part]:
     """
     selection = _applicable(selection)
     if selection.style is not None and selection.style not in STYLES:
-        raise InvalidInput(
+        raise models.InvalidInput(
             _("There is no style “{name}”; there are {known}.").format(
                 name=selection.style, known=", ".join(STYLES)
             )
         )
-    numbers = {Kind.IMAGE: selection.images, Kind.VIDEO: selection.videos}
+    numbers = {models.Kind.IMAGE: selection.images, models.Kind.VIDEO: selection.videos}
     kinds = kinds_of(selection.task, selection.source)
     for kind in kinds:
         _check_number(selection.task, kind, numbers[kind])
@@ -108,32 +95,36 @@ def plan_parts(selection: Selection, catalogue: Catalogue) -> list[Part]:
         provider, capability = choose_model(
             catalogue, kind, choice.provider, choice.model, selection.task
         )
-        make_params = upscaled_params if selection.task == Task.UPSCALE else params_of
+        make_params = upscaled_params if selection.task == models.Task.UPSCALE else params_of
         params = make_params(selection, capability)
         parts.append(Part(kind, numbers[kind], provider, capability, params))
     return parts
 
 
-def kinds_of(task: Task, source: Asset | None) -> Sequence[Kind]:
+def kinds_of(task: models.Task, source: models.Asset | None) -> Sequence[models.Kind]:
     """Return the kinds that a task generates.
 
     Raises:
         InvalidInput: the task cannot be done to that item.
     """
-    if task == Task.CREATE:
-        return tuple(Kind)
-    kind = None if source is None or source.state != AssetState.DONE else source.kind
-    if task == Task.ANIMATE:
-        if kind != Kind.IMAGE:
-            raise InvalidInput(_("Only a finished image can be animated."))
-        return (Kind.VIDEO,)
+    if task == models.Task.CREATE:
+        return tuple(models.Kind)
+    kind = None if source is None or source.state != models.AssetState.DONE else source.kind
+    if task == models.Task.ANIMATE:
+        if kind != models.Kind.IMAGE:
+            raise models.InvalidInput(_("Only a finished image can be animated."))
+        return (models.Kind.VIDEO,)
     if kind is None:
-        raise InvalidInput(_("Only what is finished can be upscaled."))
+        raise models.InvalidInput(_("Only what is finished can be upscaled."))
     return (kind,)
 
 
 def choose_model(
-    catalogue: Catalogue, kind: Kind, provider: str | None, model: str | None, task: Task
+    catalogue: Catalogue,
+    kind: models.Kind,
+    provider: str | None,
+    model: str | None,
+    task: models.Task,
 ) -> tuple[Provider, Capability]:
     """Return the provider and the model for a kind; None: the preferred one.
 
@@ -143,41 +134,41 @@ def choose_model(
     try:
         return catalogue.choose(kind, provider, model, task)
     except LookupError as error:
-        raise InvalidInput(str(error)) from None
+        raise models.InvalidInput(str(error)) from None
 
 
 def _applicable(selection: Selected) -> Selected:
     """Return a selection without what does not apply to its task."""
-    if selection.task != Task.UPSCALE:
+    if selection.task != models.Task.UPSCALE:
         return selection
     return replace(selection, images=1, videos=1, seconds=None, style=None)
 
 
-def _check_number(task: Task, kind: Kind, number: int) -> None:
-    least = MIN_ITEMS if task == Task.CREATE else 1
-    if not least <= number <= MAX_ITEMS:
+def _check_number(task: models.Task, kind: models.Kind, number: int) -> None:
+    least = models.MIN_ITEMS if task == models.Task.CREATE else 1
+    if not least <= number <= models.MAX_ITEMS:
         text = (
             _("The number of videos goes from {least} to {most}.")
-            if kind == Kind.VIDEO
+            if kind == models.Kind.VIDEO
             else _("The number of images goes from {least} to {most}.")
         )
-        raise InvalidInput(text.format(least=least, most=MAX_ITEMS))
+        raise models.InvalidInput(text.format(least=least, most=models.MAX_ITEMS))
 
 
 def _check_consent(provider: Provider, accepted: frozenset[str]) -> None:
     if provider.consent and provider.name not in accepted:
-        raise InvalidInput(
+        raise models.InvalidInput(
             _("{provider} can be used only if you accept this: {terms}").format(
                 provider=_(provider.title), terms=_(provider.consent)
             )
         )
 
 
-def _assets(job: Job, order: Order, part: Part) -> list[Asset]:
-    prompts = [job.prompt] if order.task == Task.UPSCALE else _prompts(order, part)
+def _assets(job: models.Job, order: Order, part: Part) -> list[models.Asset]:
+    prompts = [job.prompt] if order.task == models.Task.UPSCALE else _prompts(order, part)
     seed = job.options.seed
     return [
-        Asset(
+        models.Asset(
             id=f"{job.id}-{part.kind}-{slot}",
             job_id=job.id,
             user_id=order.user_id,
@@ -191,7 +182,7 @@ def _assets(job: Job, order: Order, part: Part) -> list[Asset]:
             task=order.task,
             source=None if order.source is None else order.source.id,
             cost=part.cost,
-            next_attempt_at=DUE_NOW,
+            next_attempt_at=models.DUE_NOW,
             timings={"queued_at": job.created_at},
         )
         for slot, text in enumerate(prompts, 1)
@@ -203,7 +194,7 @@ def _prompts(order: Order, part: Part) -> list[str]:
     given = list(order.variations.get(part.kind, ()))[: part.number]
     texts = [text if text.strip() else order.prompt for text in given]
     texts += [order.prompt] * (part.number - len(texts))
-    prompts = [styled(parse_prompt(text), order.style) for text in texts]
+    prompts = [styled(models.parse_prompt(text), order.style) for text in texts]
     for prompt in prompts:
         _check_length(prompt, part, has_style=order.style is not None)
     return prompts
@@ -224,7 +215,7 @@ def _check_length(prompt: str, part: Part, *, has_style: bool) -> None:
             "has {length}."
         )
     )
-    raise InvalidInput(
+    raise models.InvalidInput(
         text.format(
             provider=_(part.provider.title),
             most=formatted(most),

@@ -7,24 +7,9 @@ from typing import Final
 
 from core.i18n import N_
 from core.models import Kind
-from core.providers.base import (
-    Capability,
-    Deadlines,
-    Option,
-    Outcome,
-    Provider,
-    Report,
-    Request,
-    Submission,
-)
+from core.providers import base
+from core.providers.diffusion import pipelines
 from core.providers.diffusion.batch_runner import BatchRunner
-from core.providers.diffusion.pipelines import (
-    FPS,
-    Item,
-    best_device,
-    libraries,
-    on_disk,
-)
 from core.providers.errors import GenerationFailed
 
 WAITING: Final = N_("waiting for its turn on this machine's GPU")
@@ -45,7 +30,7 @@ VIDEO_RATIOS: Final = {  # near Wan's 832 × 480, in multiples of 16
     "3:4": (480, 640),
 }
 _OPTIONS: Final = (
-    Option(
+    base.Option(
         name="steps",
         title=N_("Steps"),
         type="integer",
@@ -53,7 +38,7 @@ _OPTIONS: Final = (
         maximum=150,
         help=N_("More take longer and show more detail. Fast models want 1 to 8."),
     ),
-    Option(
+    base.Option(
         name="guidance",
         title=N_("Guidance"),
         type="number",
@@ -61,14 +46,14 @@ _OPTIONS: Final = (
         maximum=30,
         help=N_("How closely to follow the prompt. Fast models want 0 or 1."),
     ),
-    Option(
+    base.Option(
         name="negative_prompt",
         title=N_("Negative prompt"),
         maximum=2000,
         help=N_("What should not be seen."),
     ),
 )
-_SIZE: Final = Option(
+_SIZE: Final = base.Option(
     name="size",
     title=N_("Size"),
     choices=("512x512", "768x512", "512x768", "768x768"),
@@ -76,7 +61,7 @@ _SIZE: Final = Option(
 )
 
 
-class Diffusion(Provider):
+class Diffusion(base.Provider):
     """Runs models of the Hugging Face Hub, or from folders, on this machine.
 
     Args:
@@ -90,7 +75,7 @@ class Diffusion(Provider):
     title = "Stable Diffusion"
     local = True
     rank = 30
-    deadlines = Deadlines(follow=14_400.0)  # weights may have to be downloaded first
+    deadlines = base.Deadlines(follow=14_400.0)  # weights may have to be downloaded first
 
     def __init__(
         self,
@@ -106,10 +91,10 @@ class Diffusion(Provider):
         self._batch = batch
         self._runner: BatchRunner | None = None
 
-    def capabilities(self) -> Sequence[Capability]:
+    def capabilities(self) -> Sequence[base.Capability]:
         """Return one for each configured model."""
         images = [
-            Capability(
+            base.Capability(
                 kind=Kind.IMAGE,
                 model=model,
                 ratios=IMAGE_RATIOS,
@@ -121,7 +106,7 @@ class Diffusion(Provider):
             for model in self._image_models
         ]
         clips = [
-            Capability(
+            base.Capability(
                 kind=Kind.VIDEO,
                 model=model,
                 ratios=VIDEO_RATIOS,
@@ -137,15 +122,15 @@ class Diffusion(Provider):
         ]
         return (*images, *clips)
 
-    async def submit(self, request: Request) -> Submission:
+    async def submit(self, request: base.Request) -> base.Submission:
         """Queue the item."""
         if self._runner is None:
             self._runner = BatchRunner(self._device, self._batch, self.name)
-        item = Item(request, WAITING)
+        item = pipelines.Item(request, WAITING)
         self._runner.add(item)
-        return Submission(handle=item)
+        return base.Submission(handle=item)
 
-    async def follow(self, submission: Submission, report: Report) -> Outcome:
+    async def follow(self, submission: base.Submission, report: base.Report) -> base.Outcome:
         """Wait for the item.
 
         Raises:
@@ -153,7 +138,7 @@ class Diffusion(Provider):
             PromptRejected: the model's safety checker blacked it out.
             ProviderError: the model cannot be used here; the text says why.
         """
-        item: Item = submission.handle
+        item: pipelines.Item = submission.handle
         result = asyncio.wrap_future(item.made)
         while not result.done():
             await report(item.share, waiting=item.waiting)
@@ -162,15 +147,15 @@ class Diffusion(Provider):
             raise GenerationFailed(N_("The work was stopped."))
         made = result.result()
         await report(1.0)
-        return Outcome(cost=0.0, details=made.details)
+        return base.Outcome(cost=0.0, details=made.details)
 
-    async def fetch(self, submission: Submission, destination: Path) -> None:
+    async def fetch(self, submission: base.Submission, destination: Path) -> None:
         """Write the picture as PNG, or the clip as MP4."""
         await asyncio.to_thread(_write, submission.handle, destination)
 
-    async def cancel(self, submission: Submission) -> None:
+    async def cancel(self, submission: base.Submission) -> None:
         """Stop at the next step, unless other items are made in the same call."""
-        item: Item = submission.handle
+        item: pipelines.Item = submission.handle
         item.made.cancel()
 
     async def check(self) -> str:
@@ -188,20 +173,18 @@ class Diffusion(Provider):
             await asyncio.to_thread(runner.close)
 
     def _health(self) -> str:
-        torch, diffusers = libraries()
-        device = best_device(torch, self._device)
+        torch, diffusers = pipelines.libraries()
+        device = pipelines.best_device(torch, self._device)
         if device.startswith("cuda"):
             device += f" ({torch.cuda.get_device_name(device)})"
         models = [*self._image_models, *self._video_models]
-        weights = [
-            f"{model}: {'on disk' if on_disk(model) else 'to be downloaded when first used'}"
-            for model in models
-        ]
+        state = {True: "on disk", False: "to be downloaded when first used"}
+        weights = [f"{model}: {state[pipelines.on_disk(model)]}" for model in models]
         versions = f"PyTorch {torch.__version__}, diffusers {diffusers.__version__}"
         return f"Runs on {device} with {versions}. {'; '.join(weights)}."
 
 
-def _write(item: Item, destination: Path) -> None:
+def _write(item: pipelines.Item, destination: Path) -> None:
     # Imported here: the web process imports this module, but makes nothing.
     import numpy as np  # noqa: PLC0415
 
@@ -212,4 +195,4 @@ def _write(item: Item, destination: Path) -> None:
         destination.write_bytes(encode_png(frames[0]))
     else:
         pixels = (np.asarray(frame.convert("RGB")) for frame in frames)
-        encode_clip(pixels, destination, *frames[0].size, FPS)
+        encode_clip(pixels, destination, *frames[0].size, pipelines.FPS)

@@ -20,29 +20,8 @@ import httpx2
 
 from core.i18n import N_
 from core.models import Kind
-from core.providers.base import (
-    Capability,
-    Limits,
-    Outcome,
-    Provider,
-    Report,
-    Request,
-    Submission,
-)
-from core.providers.errors import (
-    GenerationFailed,
-    InvalidCredentials,
-    ProviderError,
-    ProviderUnavailable,
-    RequestRejected,
-)
-from core.providers.horde.replies import (
-    check_censorship,
-    is_done,
-    outcome_of,
-    progress_of,
-    waiting_text,
-)
+from core.providers import base, errors
+from core.providers.horde import replies
 from core.providers.horde.request import LARGE, OPTIONS, SMALL, request_body
 from core.providers.http.call_errors import provider_errors
 from core.providers.http.client import http_client, read_body
@@ -59,7 +38,7 @@ IMPOSSIBLE: Final = 3  # polls in a row: volunteers come and go at any moment
 
 # Five items that are polled every four seconds make 75 requests a minute, and each item three more
 # beside its polls: together fewer than the 90 that one address may send.
-_LIMITS: Final = Limits(at_once=5, per_minute=4)
+_LIMITS: Final = base.Limits(at_once=5, per_minute=4)
 
 # `rc` of the Horde's responses: README_return_codes.md of its source.
 _REJECTED: Final = frozenset(
@@ -70,7 +49,7 @@ _GONE_STATUSES: Final = frozenset({404, 410})
 STATUS_EVERY: Final = 8  # polls of `check` without `done`; then `status`, which is limited
 
 
-class Horde(Provider):
+class Horde(base.Provider):
     """Images from volunteers' computers. Nothing is charged, so all calls may be retried.
 
     Args:
@@ -111,7 +90,7 @@ class Horde(Provider):
             uncharged=frozenset({HTTPStatus.TOO_MANY_REQUESTS, *range(500, 600)}),
             rejection_codes=_REJECTED,
         )
-        self._setup_error: ProviderError | None = None
+        self._setup_error: errors.ProviderError | None = None
         try:
             self._vendor.checked_key(api_key)
             self._client = http_client(self._base_url)
@@ -131,10 +110,10 @@ class Horde(Provider):
             )
         )
 
-    def capabilities(self) -> Sequence[Capability]:
+    def capabilities(self) -> Sequence[base.Capability]:
         """Return one for each model."""
         return [
-            Capability(
+            base.Capability(
                 kind=Kind.IMAGE,
                 model=model,
                 ratios=LARGE if "XL" in model else SMALL,
@@ -146,18 +125,18 @@ class Horde(Provider):
             for model in self._models
         ]
 
-    async def submit(self, request: Request) -> Submission:
+    async def submit(self, request: base.Request) -> base.Submission:
         """Queue one image at the Horde."""
         answer, raw = await self._call("POST", "generate/async", request_body(request))
         if answer.id:
             warnings = answer.fact("warnings")
             details = {} if warnings is None else {"warnings": warnings}
-            return Submission(answer.id, details=details, reply=raw)
+            return base.Submission(answer.id, details=details, reply=raw)
         if answer.refused:
             raise self._vendor.error_from_message(answer.code, answer.message)
         raise self._vendor.unreadable_response()
 
-    async def follow(self, submission: Submission, report: Report) -> Outcome:
+    async def follow(self, submission: base.Submission, report: base.Report) -> base.Outcome:
         """Wait until a volunteer has made the image.
 
         Raises:
@@ -172,55 +151,55 @@ class Horde(Provider):
             pause, polls = self._poll_seconds, polls + 1
             try:
                 task = await self._poll(remote_id, polls)
-            except ProviderError as error:
+            except errors.ProviderError as error:
                 unanswered += 1
                 if unanswered == MAX_UNANSWERED:
                     raise self._after_polls(error) from None
                 pause = max(pause, min(error.retry_after or 0.0, 60.0))
             else:
                 unanswered = 0
-                if is_done(task):
+                if replies.is_done(task):
                     break
                 if task.fact("faulted") is True:
-                    raise GenerationFailed(
+                    raise errors.GenerationFailed(
                         N_("No volunteer could make this image."), retryable=True
                     )
                 impossible = impossible + 1 if task.fact("is_possible") is False else 0
                 if impossible == IMPOSSIBLE:
                     await self._give_up(submission)
-                share = max(share, progress_of(task, time.monotonic() - begun))
-                await report(share, waiting=waiting_text(task))
+                share = max(share, replies.progress_of(task, time.monotonic() - begun))
+                await report(share, waiting=replies.waiting_text(task))
             await asyncio.sleep(pause * random.uniform(1.0, 1.2))
-        outcome = outcome_of(await self._get("status", remote_id))
+        outcome = replies.outcome_of(await self._get("status", remote_id))
         await report(1.0)
         return outcome
 
-    async def fetch(self, submission: Submission, destination: Path) -> None:
+    async def fetch(self, submission: base.Submission, destination: Path) -> None:
         """Write the image's file as it came: the Horde's are WebP."""
         remote_id = str(submission.remote_id)
 
         async def fetch() -> None:  # each response has a fresh address
             task = await self._get("status", remote_id)
-            check_censorship(task)
+            replies.check_censorship(task)
             if not task.media:
                 raise self._vendor.unreadable_response()
             await self._fetcher.save(task.media, destination, Kind.IMAGE)
 
         await fetch_with_retries(fetch, self._vendor, self._poll_seconds)
 
-    async def reread(self, reply: bytes, request: Request) -> Submission:
+    async def reread(self, reply: bytes, request: base.Request) -> base.Submission:
         """Return the submission of the image whose id is in a kept reply."""
         answer = read_reply(reply, request.kind)
         if not answer.id:
             raise self._vendor.unreadable_response()
-        return Submission(answer.id, reply=reply)
+        return base.Submission(answer.id, reply=reply)
 
-    async def cancel(self, submission: Submission) -> None:
+    async def cancel(self, submission: base.Submission) -> None:
         """Remove the image from the Horde's queue."""
         path = f"generate/status/{quote(str(submission.remote_id), safe='')}"
         try:
             await self._call("DELETE", path)
-        except ProviderError as error:
+        except errors.ProviderError as error:
             if error.details.get("status") not in _GONE_STATUSES:
                 raise
 
@@ -229,10 +208,10 @@ class Horde(Provider):
         await self._call("GET", "status/heartbeat")
         try:
             user, _raw = await self._call("GET", "find_user")
-        except ProviderError as error:  # it responds 404, and quotes the key
+        except errors.ProviderError as error:  # it responds 404, and quotes the key
             if error.details.get("status") not in _GONE_STATUSES:
                 raise
-            raise InvalidCredentials(
+            raise errors.InvalidCredentials(
                 f"{self.title} does not know the key in AI_HORDE_API_KEY. Please look it over."
             ) from None
         name = user.text("username")
@@ -270,20 +249,20 @@ class Horde(Provider):
         """Raise the error of a response that means something else at other vendors."""
         if answer.status_code in _GONE_STATUSES and answer.request.method != "POST":
             sentence = N_("{provider} does not know this image (any more).")
-            raise ProviderUnavailable(
+            raise errors.ProviderUnavailable(
                 sentence.format(provider=self.title), details={"status": answer.status_code}
             )
         code, message = code_and_message(body_of(answer))
         said = self._vendor.cleaned(message)
         if code in _LATER:
             sentence = N_("{provider} makes nothing at the moment: {said}")
-            raise ProviderUnavailable(
+            raise errors.ProviderUnavailable(
                 sentence.format(provider=self.title, said=said), retry_after=_LATER[code]
             )
         forbidden = answer.status_code == HTTPStatus.FORBIDDEN  # never the key's fault here
         if forbidden and code not in _REJECTED:
             sentence = N_("{provider} does not allow this: {said}")
-            raise RequestRejected(sentence.format(provider=self.title, said=said or "403"))
+            raise errors.RequestRejected(sentence.format(provider=self.title, said=said or "403"))
 
     async def _get(self, at: str, remote_id: str) -> Reply:
         return (await self._call("GET", f"generate/{at}/{quote(remote_id, safe='')}"))[0]
@@ -297,18 +276,18 @@ class Horde(Provider):
             return await self._get("status", remote_id)
         return task
 
-    def _after_polls(self, error: ProviderError) -> ProviderError:
+    def _after_polls(self, error: errors.ProviderError) -> errors.ProviderError:
         """Return the error of an image whose polls failed repeatedly."""
         if error.details.get("status") in _GONE_STATUSES:
             sentence = N_("{provider} has forgotten this image.")  # making it anew is free
-            return GenerationFailed(sentence.format(provider=self.title), retryable=True)
+            return errors.GenerationFailed(sentence.format(provider=self.title), retryable=True)
         return resumable(error, self._vendor)
 
-    async def _give_up(self, submission: Submission) -> None:
+    async def _give_up(self, submission: base.Submission) -> None:
         """Remove an image that no volunteer can make from the queue, and raise the error."""
-        with suppress(ProviderError):
+        with suppress(errors.ProviderError):
             await self.cancel(submission)
-        raise RequestRejected(
+        raise errors.RequestRejected(
             N_(
                 "None of the volunteers who are there can make this image. "
                 "Please choose another model or ratio, or fewer steps."

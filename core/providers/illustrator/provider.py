@@ -24,16 +24,7 @@ from pebble import ProcessExpired, ProcessPool
 from core.i18n import N_
 from core.media.bounded_process import end_with_parent
 from core.models import Kind, Task
-from core.providers.base import (
-    AUTO,
-    Capability,
-    Limits,
-    Outcome,
-    Provider,
-    Report,
-    Request,
-    Submission,
-)
+from core.providers import base
 from core.providers.errors import GenerationFailed, ProviderUnavailable
 
 DRAWING_TIMEOUT: Final = 600.0  # seconds; a drawing that takes longer hangs
@@ -69,7 +60,7 @@ class _Drawing:
     cell: int
 
 
-class Illustrator(Provider):
+class Illustrator(base.Provider):
     """Draws what the prompt mentions, without key or network. Not an AI model.
 
     Args:
@@ -84,27 +75,27 @@ class Illustrator(Provider):
 
     def __init__(self, processes: int = 0) -> None:
         self._processes = processes or os.cpu_count() or 1
-        self.limits = Limits(at_once=self._processes)
+        self.limits = base.Limits(at_once=self._processes)
         self._pool: ProcessPool | None = None
         self._progress = RawArray("d", _CELLS)
         self._free_cells = list(range(_CELLS))
 
-    def capabilities(self) -> Sequence[Capability]:
+    def capabilities(self) -> Sequence[base.Capability]:
         """Return one model that draws images and clips, animates images, and upscales both."""
         each: dict[str, Any] = {"model": "illustrator-1", "limit": self._processes, "paid": False}
         drawn = {**each, "seed": "job"}
         clip = {"ratios": VIDEO_RATIOS, "seconds": range(3, 11), "default_seconds": 5, **drawn}
         larger = {"task": Task.UPSCALE, "seed": "none", **each}
-        image, film = {AUTO: (2048, 2048)}, {AUTO: (2560, 1440)}
+        image, film = {base.AUTO: (2048, 2048)}, {base.AUTO: (2560, 1440)}
         return (
-            Capability(kind=Kind.IMAGE, ratios=IMAGE_RATIOS, **drawn),
-            Capability(kind=Kind.VIDEO, **clip),
-            Capability(kind=Kind.VIDEO, task=Task.ANIMATE, **clip),
-            Capability(kind=Kind.IMAGE, ratios=image, max_pixels=_LARGEST_IMAGE, **larger),
-            Capability(kind=Kind.VIDEO, ratios=film, max_pixels=_LARGEST_CLIP, **larger),
+            base.Capability(kind=Kind.IMAGE, ratios=IMAGE_RATIOS, **drawn),
+            base.Capability(kind=Kind.VIDEO, **clip),
+            base.Capability(kind=Kind.VIDEO, task=Task.ANIMATE, **clip),
+            base.Capability(kind=Kind.IMAGE, ratios=image, max_pixels=_LARGEST_IMAGE, **larger),
+            base.Capability(kind=Kind.VIDEO, ratios=film, max_pixels=_LARGEST_CLIP, **larger),
         )
 
-    async def submit(self, request: Request) -> Submission:
+    async def submit(self, request: base.Request) -> base.Submission:
         """Schedule the drawing in the pool, with the content of its source."""
         path = request.source
         source = None if path is None else await asyncio.to_thread(path.read_bytes)
@@ -129,9 +120,9 @@ class Illustrator(Provider):
             raise ProviderUnavailable(_RESTARTING) from None
         future.add_done_callback(lambda _: self._free_cells.append(cell))
         result = asyncio.wrap_future(future)
-        return Submission(handle=_Drawing(result, future.running, time.monotonic(), cell))
+        return base.Submission(handle=_Drawing(result, future.running, time.monotonic(), cell))
 
-    async def follow(self, submission: Submission, report: Report) -> Outcome:
+    async def follow(self, submission: base.Submission, report: base.Report) -> base.Outcome:
         """Wait for the drawing.
 
         Raises:
@@ -162,14 +153,14 @@ class Illustrator(Provider):
             ) from None
         except BrokenProcessPool:
             raise ProviderUnavailable(_RESTARTING) from None
-        return Outcome(cost=0.0)
+        return base.Outcome(cost=0.0)
 
-    async def fetch(self, submission: Submission, destination: Path) -> None:
+    async def fetch(self, submission: base.Submission, destination: Path) -> None:
         """Write the drawing's file."""
         drawing: _Drawing = submission.handle
         await asyncio.to_thread(destination.write_bytes, drawing.result.result())
 
-    async def cancel(self, submission: Submission) -> None:
+    async def cancel(self, submission: base.Submission) -> None:
         """Stop the drawing and its process; the pool starts another."""
         drawing: _Drawing = submission.handle
         drawing.result.cancel()
@@ -198,7 +189,7 @@ def _prepare_process(progress: Any) -> None:  # noqa: ANN401  # ctypes arrays ha
     threading.Thread(target=end_with_parent, daemon=True).start()
 
 
-def _draw(request: Request, source: bytes | None, cell: int) -> bytes:
+def _draw(request: base.Request, source: bytes | None, cell: int) -> bytes:
     """Draw one item and return its file's content: a PNG or an MP4."""
     # Imported here: the pages' process knows this module, but never draws.
     from core.media.encoding import encode_clip, encode_png  # noqa: PLC0415
@@ -233,7 +224,7 @@ def _draw(request: Request, source: bytes | None, cell: int) -> bytes:
         return path.read_bytes()
 
 
-def _upscale(request: Request, source: bytes, on_progress: Callable[[float], None]) -> bytes:
+def _upscale(request: base.Request, source: bytes, on_progress: Callable[[float], None]) -> bytes:
     """Return an item's content upscaled to the requested size."""
     from PIL import Image  # noqa: PLC0415  # as above
 

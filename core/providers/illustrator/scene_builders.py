@@ -9,14 +9,7 @@ import numpy as np
 from core.providers.illustrator import place, subjects
 from core.providers.illustrator.canvas.noise import smoothstep
 from core.providers.illustrator.canvas.palette import COLOURS, hex_colour, mix
-from core.providers.illustrator.scenery import city, flora, weather, woods
-from core.providers.illustrator.scenery.sky import (
-    add_aurora,
-    add_cumulus,
-    add_high_clouds,
-    add_nebula,
-    add_sky,
-)
+from core.providers.illustrator.scenery import city, flora, sky, weather, woods
 from core.providers.illustrator.scenery.terrain import Strip, add_land
 from core.providers.illustrator.scenery.water import add_shine, add_water
 
@@ -75,18 +68,18 @@ def _water(stage: Stage, code: str, *, rough: float, clear: float) -> None:
 def _backdrop(stage: Stage) -> None:
     """Add the sky, with clouds by weather and view."""
     scene, rng = stage.scene, stage.rng
-    add_sky(stage)
+    sky.add_sky(stage)
     fair = scene.weather == "clear" and scene.time != "night"
     if "aurora" in scene.moods:
-        add_aurora(stage)
+        sky.add_aurora(stage)
     elif scene.weather in ("storm", "rain", "cloudy", "snow"):
-        add_high_clouds(stage, 0.85 if scene.weather == "storm" else 0.7, streaks=False)
+        sky.add_high_clouds(stage, 0.85 if scene.weather == "storm" else 0.7, streaks=False)
     elif scene.weather == "clouds" or (fair and stage.view in (1, 3)):
-        add_high_clouds(stage, 0.25, streaks=True)
-        add_cumulus(stage, 6, rng.uniform(0.55, 0.8))
+        sky.add_high_clouds(stage, 0.25, streaks=True)
+        sky.add_cumulus(stage, 6, rng.uniform(0.55, 0.8))
     else:
         cover = 0.16 if scene.time == "night" else rng.uniform(0.28, 0.5)
-        add_high_clouds(stage, cover, streaks=stage.view != 2)
+        sky.add_high_clouds(stage, cover, streaks=stage.view != 2)
     if scene.weather == "storm":
         weather.add_lightning(stage)
     if "balloon" in scene.subjects:
@@ -231,7 +224,7 @@ def _city(stage: Stage) -> None:
 
 def _space(stage: Stage) -> None:
     rng, unit, rising = stage.rng, stage.unit, stage.view == 2
-    add_nebula(stage)
+    sky.add_nebula(stage)
     world = unit * (0.46 if rising else 0.24 * stage.big)
     y = stage.height * (0.98 if rising else rng.uniform(0.34, 0.48))
     globe = subjects.planet(stage, world, ringed=not rising)

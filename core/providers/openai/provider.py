@@ -23,11 +23,7 @@ from core.providers.base import (
     Request,
     Submission,
 )
-from core.providers.errors import (
-    OutcomeUnknown,
-    ProviderError,
-    ProviderUnavailable,
-)
+from core.providers.errors import OutcomeUnknown, ProviderError, ProviderUnavailable
 from core.providers.http.call_errors import provider_errors
 from core.providers.http.client import Call
 from core.providers.http.download import fetch_with_retries

@@ -11,18 +11,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from core.i18n import N_
-from core.providers.errors import (
-    REPLY_MAX_BYTES,
-    BalanceSpent,
-    GenerationFailed,
-    InvalidCredentials,
-    OutcomeUnknown,
-    PromptRejected,
-    ProviderError,
-    ProviderUnavailable,
-    RateLimited,
-    RequestRejected,
-)
+from core.providers import errors
 from core.providers.responses.loose_json import read_json
 from core.providers.responses.vendor_message import (
     code_and_message,
@@ -61,7 +50,7 @@ class Vendor:
 
     def error_from_response(
         self, status: int, headers: Mapping[str, str], body: object, *, creating: bool
-    ) -> ProviderError:
+    ) -> errors.ProviderError:
         """Return the error of a response that is no success.
 
         Args:
@@ -89,9 +78,9 @@ class Vendor:
             message,
             status=status,
         )
-        return RequestRejected(text, details={"status": status})
+        return errors.RequestRejected(text, details={"status": status})
 
-    def error_from_message(self, code: str, message: str) -> ProviderError:
+    def error_from_message(self, code: str, message: str) -> errors.ProviderError:
         """Return the error that a vendor reports within a reply, an event or a task.
 
         Args:
@@ -108,11 +97,11 @@ class Vendor:
             N_("{provider} could not make this, and did not say why."),
             cleaned,
         )
-        return GenerationFailed(text, details={"code": self.cleaned(code)} if code else {})
+        return errors.GenerationFailed(text, details={"code": self.cleaned(code)} if code else {})
 
-    def prompt_rejected(self, message: str) -> PromptRejected:
+    def prompt_rejected(self, message: str) -> errors.PromptRejected:
         """Return the error of a rejected prompt; `message` is the vendor's, cleaned."""
-        return PromptRejected(
+        return errors.PromptRejected(
             self._text(
                 N_("{provider} does not accept this prompt: {said}"),
                 N_("{provider} does not accept this prompt."),
@@ -122,7 +111,7 @@ class Vendor:
 
     def no_response(
         self, error: BaseException | None, *, creating: bool, sent: bool = True
-    ) -> ProviderError:
+    ) -> errors.ProviderError:
         """Return the error of a call that was broken off without a response.
 
         Args:
@@ -131,25 +120,27 @@ class Vendor:
             sent: whether its first byte was sent.
         """
         if creating and sent:
-            return OutcomeUnknown()
+            return errors.OutcomeUnknown()
         for cause in () if error is None else _cause_chain(error):
             if isinstance(cause, UnicodeError) or type(cause).__name__ == "LocalProtocolError":
                 return self.not_sent(cause)
         sentence = (
             N_("{provider} cannot be reached.") if error is None else _unreachable_sentence(error)
         )
-        return ProviderUnavailable(sentence.format(provider=self.title))
+        return errors.ProviderUnavailable(sentence.format(provider=self.title))
 
-    def not_sent(self, error: BaseException) -> ProviderError:
+    def not_sent(self, error: BaseException) -> errors.ProviderError:
         """Return the error of a call that failed before anything was sent, at no cost."""
-        if isinstance(error, ProviderError):
+        if isinstance(error, errors.ProviderError):
             return error
         if isinstance(error, UnicodeError) or type(error).__name__ == "LocalProtocolError":
             sentence = N_("The key in {setting} holds a character that no key has.")
-            return InvalidCredentials(sentence.format(setting=self.key_setting))
+            return errors.InvalidCredentials(sentence.format(setting=self.key_setting))
         sentence = N_("Nothing was sent to {provider}, so nothing was charged: {reason}")
         reason = self.cleaned(str(error)) or type(error).__name__
-        return ProviderError(sentence.format(provider=self.title, reason=reason), code="not_sent")
+        return errors.ProviderError(
+            sentence.format(provider=self.title, reason=reason), code="not_sent"
+        )
 
     def checked_key(self, key: str) -> str:
         """Return a key that can be sent: never one that an HTTP library would quote in its errors.
@@ -161,7 +152,7 @@ class Vendor:
             return key
         raise self.not_sent(UnicodeError())
 
-    def unreadable_response(self, message: str = "") -> ProviderUnavailable:
+    def unreadable_response(self, message: str = "") -> errors.ProviderUnavailable:
         """Return the error of a reading call whose response holds nothing that is known.
 
         Args:
@@ -172,16 +163,18 @@ class Vendor:
             N_("{provider} gave an answer that cannot be read."),
             self.cleaned(message),
         )
-        return ProviderUnavailable(text)
+        return errors.ProviderUnavailable(text)
 
-    def no_file(self, message: str) -> ProviderUnavailable:
+    def no_file(self, message: str) -> errors.ProviderUnavailable:
         """Return the error of a task that seems to have ended, with a message instead of a file."""
         sentence = N_("{provider} has no file of this task, and says: {said}")
-        return ProviderUnavailable(sentence.format(provider=self.title, said=self.cleaned(message)))
+        return errors.ProviderUnavailable(
+            sentence.format(provider=self.title, said=self.cleaned(message))
+        )
 
     def error_from_sdk(
         self, error: Exception, *, creating: bool, sent: bool = True
-    ) -> ProviderError:
+    ) -> errors.ProviderError:
         """Return what an error of an SDK by Stainless (OpenAI's, Runway's) means."""
         response = getattr(error, "response", None)
         if response is None:
@@ -208,14 +201,14 @@ class Vendor:
             return None
         for secret in filter(None, self.secrets):
             reply = reply.replace(secret.encode(), "…".encode())
-        return reply[:REPLY_MAX_BYTES]
+        return reply[: errors.REPLY_MAX_BYTES]
 
     def _text(self, with_message: str, without: str, message: str, **fields: object) -> str:
         """Return the sentence that fits, filled in."""
         sentence = with_message if message else without
         return sentence.format(provider=self.title, said=message, **fields)
 
-    def _key_rejected(self, status: int, message: str) -> InvalidCredentials:
+    def _key_rejected(self, status: int, message: str) -> errors.InvalidCredentials:
         sentences = (
             (
                 N_("{provider} does not accept the key in {setting}: {said}"),
@@ -230,10 +223,10 @@ class Vendor:
             )
         )
         text = self._text(*sentences, message, setting=self.key_setting)
-        return InvalidCredentials(text, details={"status": int(status)})
+        return errors.InvalidCredentials(text, details={"status": int(status)})
 
-    def _balance_spent(self, message: str) -> BalanceSpent:
-        return BalanceSpent(
+    def _balance_spent(self, message: str) -> errors.BalanceSpent:
+        return errors.BalanceSpent(
             self._text(
                 N_("The account at {provider} has no money left: {said}"),
                 N_(
@@ -245,12 +238,12 @@ class Vendor:
 
     def _unavailable(
         self, status: int, headers: Mapping[str, str], message: str, *, creating: bool
-    ) -> ProviderError | None:
+    ) -> errors.ProviderError | None:
         """Return the error of a busy or broken server; None where the request is to blame."""
         wait, details = retry_after(headers), {"status": status}
         if status == HTTPStatus.TOO_MANY_REQUESTS:
             text = self._text(N_("{provider} is busy: {said}"), N_("{provider} is busy."), message)
-            return RateLimited(text, retry_after=wait, details=details)
+            return errors.RateLimited(text, retry_after=wait, details=details)
         if status in (self.uncharged if creating else _RETRYABLE_READS | self.uncharged):
             text = self._text(
                 N_("{provider} is out of order at the moment ({status}): {said}"),
@@ -258,7 +251,7 @@ class Vendor:
                 message,
                 status=status,
             )
-            return ProviderUnavailable(text, retry_after=wait, details=details)
+            return errors.ProviderUnavailable(text, retry_after=wait, details=details)
         if creating and (status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _OPEN_OUTCOMES):
             text = self._text(
                 N_(
@@ -272,7 +265,7 @@ class Vendor:
                 message,
                 status=status,
             )
-            return OutcomeUnknown(text, details=details)
+            return errors.OutcomeUnknown(text, details=details)
         return None
 
     def _is_balance_spent(self, status: int, code: str, message: str) -> bool:

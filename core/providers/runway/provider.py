@@ -18,24 +18,7 @@ import runwayml
 
 from core.i18n import N_
 from core.models import Kind
-from core.providers.base import (
-    Capability,
-    Deadlines,
-    Outcome,
-    Provider,
-    Report,
-    Request,
-    Submission,
-)
-from core.providers.errors import (
-    BalanceSpent,
-    GenerationFailed,
-    OutcomeUnknown,
-    PromptRejected,
-    ProviderError,
-    ProviderUnavailable,
-    RequestRejected,
-)
+from core.providers import base, errors
 from core.providers.http.call_errors import provider_errors
 from core.providers.http.client import Call, ReplyTooLarge, httpx_client, read_body
 from core.providers.http.download import Fetcher, fetch_with_retries
@@ -58,7 +41,7 @@ _TEMPORARY: Final = frozenset(
 )
 
 
-class Runway(Provider):
+class Runway(base.Provider):
     """RunwayML, with the models that its SDK knows.
 
     Args:
@@ -71,7 +54,7 @@ class Runway(Provider):
     name = "runwayml"
     title = "RunwayML"
     rank = 20
-    deadlines = Deadlines(submit=120.0, follow=7200.0)
+    deadlines = base.Deadlines(submit=120.0, follow=7200.0)
 
     def __init__(
         self,
@@ -96,7 +79,7 @@ class Runway(Provider):
         }
         self._offered = tuple(each.capability for each in models())
         self._balance: int | None = None
-        self._setup_error: ProviderError | None = None
+        self._setup_error: errors.ProviderError | None = None
         address = (base_url or "").strip() or None
         try:
             self._client = runwayml.AsyncRunwayML(
@@ -110,21 +93,21 @@ class Runway(Provider):
         except Exception as error:  # noqa: BLE001  # one setting's mistake takes no other down
             self._setup_error = self._vendor.not_sent(error)
 
-    def capabilities(self) -> Sequence[Capability]:
+    def capabilities(self) -> Sequence[base.Capability]:
         """Return what the SDK's models can do, within the account's limits if known."""
         return self._offered
 
-    async def submit(self, request: Request) -> Submission:
+    async def submit(self, request: base.Request) -> base.Submission:
         """Start a task, after uploading its source, which is free."""
         model = self._models.get((request.kind, request.task, request.model))
         if model is None:
             sentence = N_("{provider} has no model “{model}” for this.")
-            raise RequestRejected(sentence.format(provider=self.title, model=request.model))
+            raise errors.RequestRejected(sentence.format(provider=self.title, model=request.model))
         if self._setup_error is not None:
             raise self._setup_error
         arguments = model.arguments(request.params)
         if self._balance is not None and self._balance <= 0:
-            raise BalanceSpent(
+            raise errors.BalanceSpent(
                 N_(
                     "The account at {provider} has no credits left. "
                     "Please top it up, then try again."
@@ -144,11 +127,11 @@ class Runway(Provider):
                 details["request_id"] = request_id
             return self._submission(raw, request.kind, details)
 
-    async def follow(self, submission: Submission, report: Report) -> Outcome:
+    async def follow(self, submission: base.Submission, report: base.Report) -> base.Outcome:
         """Poll a task until it has ended."""
         if submission.remote_id is None:
             await report(1.0)
-            return Outcome()
+            return base.Outcome()
         kind = _kind(submission) or Kind.VIDEO
         ended = await poll(
             lambda: self._task(submission, kind),
@@ -157,24 +140,24 @@ class Runway(Provider):
             failed=self._ended,
             poll_seconds=self._poll_seconds,
         )
-        return Outcome(cost=_credits(ended, "cost"))
+        return base.Outcome(cost=_credits(ended, "cost"))
 
-    async def fetch(self, submission: Submission, destination: Path) -> None:
+    async def fetch(self, submission: base.Submission, destination: Path) -> None:
         """Write a task's file, byte for byte as it came."""
         await fetch_with_retries(
             lambda: self._download(submission, destination), self._vendor, self._poll_seconds
         )
 
-    async def reread(self, reply: bytes, request: Request) -> Submission:
+    async def reread(self, reply: bytes, request: base.Request) -> base.Submission:
         """Return the task, or the media, that a kept reply holds."""
         return self._submission(reply, request.kind, {})
 
-    async def cancel(self, submission: Submission) -> None:
+    async def cancel(self, submission: base.Submission) -> None:
         """Delete a task. A running one stops, but is charged all the same."""
         try:
             async with provider_errors(self._vendor):
                 await self._retrying.tasks.delete(str(submission.remote_id))
-        except ProviderError as error:
+        except errors.ProviderError as error:
             if error.details.get("status") != HTTPStatus.NOT_FOUND:
                 raise
 
@@ -197,7 +180,7 @@ class Runway(Provider):
         """The client for calls that cost nothing."""
         return self._client.with_options(max_retries=MAX_RETRIES)
 
-    def _submission(self, raw: bytes, kind: Kind, details: Mapping[str, Any]) -> Submission:
+    def _submission(self, raw: bytes, kind: Kind, details: Mapping[str, Any]) -> base.Submission:
         """Return the task, or the media, in the response of a creating call.
 
         Raises:
@@ -206,12 +189,12 @@ class Runway(Provider):
         reply = read_reply(raw, kind)
         if reply.id:
             estimated = _credits(reply, "estimatedCost")
-            return Submission(reply.id, kind, details, estimated, reply=raw)
+            return base.Submission(reply.id, kind, details, estimated, reply=raw)
         if reply.media:
-            return Submission(handle=reply.media, details=details, reply=raw)
+            return base.Submission(handle=reply.media, details=details, reply=raw)
         if reply.refused:
             raise self._vendor.error_from_message(reply.code, reply.message)
-        raise OutcomeUnknown(
+        raise errors.OutcomeUnknown(
             N_(
                 "{provider} took this request, but what it answered cannot be read; "
                 "it may have been charged."
@@ -229,14 +212,14 @@ class Runway(Provider):
         except OSError as error:
             raise self._vendor.no_response(error, creating=False) from error
 
-    async def _task(self, submission: Submission, kind: Kind) -> Reply:
+    async def _task(self, submission: base.Submission, kind: Kind) -> Reply:
         """Return a task; the caller retries."""
         raw = await self._raw_task(submission)
         reply = await asyncio.to_thread(read_reply, raw, kind)
         # A task that waits for its turn is THROTTLED; a PENDING one begins at once.
         return replace(reply, state=State.RUNNING) if reply.word == "PENDING" else reply
 
-    async def _raw_task(self, submission: Submission) -> bytes:
+    async def _raw_task(self, submission: base.Submission) -> bytes:
         asked = self._client.tasks.with_streaming_response
         async with (
             provider_errors(self._vendor),
@@ -244,12 +227,12 @@ class Runway(Provider):
         ):
             return await read_body(response.http_response.aiter_bytes())
 
-    def _ended(self, task: Reply) -> ProviderError:
+    def _ended(self, task: Reply) -> errors.ProviderError:
         """Return the error of a task that has ended without a file."""
         cost = _credits(task, "cost")
         if task.state == State.CANCELLED:
             sentence = N_("This task was cancelled at {provider}.").format(provider=self.title)
-            return GenerationFailed(sentence, code="cancelled_at_provider", cost=cost)
+            return errors.GenerationFailed(sentence, code="cancelled_at_provider", cost=cost)
         code = task.text("failureCode") or task.code
         said = self._vendor.cleaned(task.text("failure") or task.message)
         fields: dict[str, Any] = {"cost": cost, "details": {"failure_code": code, "failure": said}}
@@ -258,25 +241,27 @@ class Runway(Provider):
                 "{provider} does not make this, for reasons of safety. "
                 "Please put the prompt in other words."
             )
-            return PromptRejected(sentence.format(provider=self.title), **fields)
+            return errors.PromptRejected(sentence.format(provider=self.title), **fields)
         if code == "ASSET.INVALID":
             sentence = N_("{provider} cannot use this file: {said}")
-            return RequestRejected(sentence.format(provider=self.title, said=said), **fields)
+            return errors.RequestRejected(sentence.format(provider=self.title, said=said), **fields)
         if code.startswith("INTERNAL.BAD_OUTPUT"):
             sentence = N_("What {provider} made came out too badly to be handed over.")
-            return GenerationFailed(sentence.format(provider=self.title), **fields)
+            return errors.GenerationFailed(sentence.format(provider=self.title), **fields)
         if code in _TEMPORARY:
             sentence = N_("{provider} failed for reasons of its own.").format(provider=self.title)
             free = cost == 0
-            return GenerationFailed(sentence, retryable=free, retry_after=RETRY_SECONDS, **fields)
+            return errors.GenerationFailed(
+                sentence, retryable=free, retry_after=RETRY_SECONDS, **fields
+            )
         sentence = (
             N_("{provider} could not make this: {said}")
             if said
             else N_("{provider} could not make this, and did not say why.")
         )
-        return GenerationFailed(sentence.format(provider=self.title, said=said), **fields)
+        return errors.GenerationFailed(sentence.format(provider=self.title, said=said), **fields)
 
-    async def _download(self, submission: Submission, destination: Path) -> None:
+    async def _download(self, submission: base.Submission, destination: Path) -> None:
         """Write a task's file from its address, which expires."""
         kind = _kind(submission)
         if submission.remote_id is None:
@@ -290,11 +275,11 @@ class Runway(Provider):
         found = {each: read_reply(raw, each).media for each in kinds}
         if not any(found.values()):
             sentence = N_("{provider} has no file of this task yet.")
-            raise ProviderUnavailable(sentence.format(provider=self.title))
+            raise errors.ProviderUnavailable(sentence.format(provider=self.title))
         for each in kinds:
             try:
                 await self._fetcher.save(found[each], destination, each)
-            except ProviderError:
+            except errors.ProviderError:
                 if each == kinds[-1]:
                     raise
             else:
@@ -320,7 +305,7 @@ class Runway(Provider):
         return len(limits)
 
 
-def _limited(capability: Capability, limit: object) -> Capability:
+def _limited(capability: base.Capability, limit: object) -> base.Capability:
     """Return a capability within the account's limits."""
     if not isinstance(limit, dict):
         return replace(capability, limit=1, per_day=None)
@@ -338,7 +323,7 @@ def _credits(task: Reply, name: str) -> float | None:
     return number((task.mapping(name) or {}).get("credits"))
 
 
-def _kind(submission: Submission) -> Kind | None:
+def _kind(submission: base.Submission) -> Kind | None:
     """Return the kind that a task makes; None: only its id is known."""
     return submission.handle if isinstance(submission.handle, Kind) else None
 

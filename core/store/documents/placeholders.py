@@ -8,21 +8,9 @@ from typing import Any, Final
 
 from ulid import ULID
 
+from core import models
 from core.i18n import N_
 from core.i18n import gettext as _
-from core.models import (
-    DUE_NOW,
-    ENDED_STATES,
-    EPOCH,
-    Asset,
-    AssetError,
-    AssetState,
-    Job,
-    JobStatus,
-    Kind,
-    User,
-    now,
-)
 from core.store.documents.reading import look, use_placeholders
 
 Stored = dict[str, Any]
@@ -39,7 +27,7 @@ CHARGED: Final = N_(
 JOB: Final = N_("This job cannot be read. An admin can repair it.")
 
 _SLOT: Final = re.compile(r"\d{1,4}", re.ASCII)
-_ENDED: Final = {str(state) for state in ENDED_STATES}
+_ENDED: Final = {str(state) for state in models.ENDED_STATES}
 
 
 def _job(stored: Stored, _lost: set[str]) -> Stored:
@@ -47,7 +35,7 @@ def _job(stored: Stored, _lost: set[str]) -> Stored:
     return {
         "user_id": stored.get("user_id", ""),
         "prompt": stored.get("prompt", _(JOB)),
-        "status": stored.get("status", str(JobStatus.FAILED)),
+        "status": stored.get("status", str(models.JobStatus.FAILED)),
         "created_at": stored.get("created_at", begun),
         "updated_at": stored.get("updated_at", begun),
         "requested": stored.get("requested", {"images": 0, "videos": 0}),
@@ -59,31 +47,31 @@ def _asset(stored: Stored, _lost: set[str]) -> Stored:
     """Return what an item is shown with; a finished one with its file where that is known."""
     job_id, _dash, name = str(stored["_id"]).partition("-")
     kind, _dash, slot = name.partition("-")
-    kinds = [str(each) for each in Kind]
+    kinds = [str(each) for each in models.Kind]
     state = stored.get("state")
-    shows = state == str(AssetState.DONE) and isinstance(stored.get("path"), str)
+    shows = state == str(models.AssetState.DONE) and isinstance(stored.get("path"), str)
     values = {
         "job_id": stored.get("job_id", job_id),
         "user_id": stored.get("user_id", ""),
-        "kind": stored.get("kind", kind if kind in kinds else str(Kind.IMAGE)),
+        "kind": stored.get("kind", kind if kind in kinds else str(models.Kind.IMAGE)),
         "slot": stored.get("slot", int(slot) if _SLOT.fullmatch(slot) else 0),
         "provider": stored.get("provider", ""),
         "model": stored.get("model", ""),
         "params": stored.get("params", {}),
         "state": state,
-        "next_attempt_at": stored.get("next_attempt_at", DUE_NOW),
+        "next_attempt_at": stored.get("next_attempt_at", models.DUE_NOW),
     }
     if not shows:
-        error = AssetError(code=UNREADABLE, message=CHARGED if was_sent(stored) else ITEM)
-        ended = state in _ENDED and state != str(AssetState.DONE)
-        values |= {"state": state if ended else str(AssetState.FAILED)}
+        error = models.AssetError(code=UNREADABLE, message=CHARGED if was_sent(stored) else ITEM)
+        ended = state in _ENDED and state != str(models.AssetState.DONE)
+        values |= {"state": state if ended else str(models.AssetState.FAILED)}
         values |= {"error": error.to_document(), "lease": None, "cancel_requested": False}
     return values
 
 
 def _user(_stored: Stored, lost: set[str]) -> Stored | None:
     """Only a time gets a placeholder: whether an account is protected, nobody may guess."""
-    return {"created_at": now()} if lost == {"created_at"} else None
+    return {"created_at": models.now()} if lost == {"created_at"} else None
 
 
 def was_sent(stored: Stored) -> bool:
@@ -106,20 +94,20 @@ def ended(document: Stored) -> Stored:
     What it may have cost, where its provider was called, stays counted: it ends as if its provider
     had taken it (`spending/costs.py`).
     """
-    read = look(Asset, document).value
+    read = look(models.Asset, document).value
     sent = was_sent(document)
-    cost = Asset.model_fields["cost"].default if read is None else read.cost
+    cost = models.Asset.model_fields["cost"].default if read is None else read.cost
     timings = {} if read is None else dict(read.timings)
     if sent:
-        timings.setdefault("started_at", now())
-    error = AssetError(code=UNREADABLE, message=CHARGED if sent else ITEM)
+        timings.setdefault("started_at", models.now())
+    error = models.AssetError(code=UNREADABLE, message=CHARGED if sent else ITEM)
     return {
-        "state": str(AssetState.FAILED),
+        "state": str(models.AssetState.FAILED),
         "error": error.to_document(),
         "lease": None,
         "cancel_requested": False,
         "cost": cost.to_document(),
-        "timings": timings | {"failed_at": now()},
+        "timings": timings | {"failed_at": models.now()},
     }
 
 
@@ -128,9 +116,9 @@ def _moment(job_id: str) -> Any:  # noqa: ANN401  # a datetime
     try:
         return ULID.from_str(job_id.upper()).datetime
     except ValueError:
-        return EPOCH
+        return models.EPOCH
 
 
-use_placeholders(Job, _job)
-use_placeholders(Asset, _asset)
-use_placeholders(User, _user)
+use_placeholders(models.Job, _job)
+use_placeholders(models.Asset, _asset)
+use_placeholders(models.User, _user)

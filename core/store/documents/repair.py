@@ -17,42 +17,25 @@ from pymongo.client_session import ClientSession
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
-from core.models import (
-    Asset,
-    Document,
-    EmailAddress,
-    InvalidInput,
-    Invitation,
-    Job,
-    JobStatus,
-    LoginEntry,
-    LoginSession,
-    Notice,
-    Receipt,
-    Share,
-    User,
-    ViewEntry,
-    Worker,
-    now,
-)
+from core import models
 from core.store.documents.reading import Fault, Reading, look, mends
 from core.store.documents.transaction import in_transaction
 
 Stored = dict[str, Any]
 
-MODELS: Final[dict[str, type[Document]]] = {
-    "users": User,
-    "jobs": Job,
-    "assets": Asset,
-    "receipts": Receipt,
-    "outbox": Notice,
-    "addresses": EmailAddress,
-    "sessions": LoginSession,
-    "invites": Invitation,
-    "shares": Share,
-    "workers": Worker,
-    "login_log": LoginEntry,
-    "view_log": ViewEntry,
+MODELS: Final[dict[str, type[models.Document]]] = {
+    "users": models.User,
+    "jobs": models.Job,
+    "assets": models.Asset,
+    "receipts": models.Receipt,
+    "outbox": models.Notice,
+    "addresses": models.EmailAddress,
+    "sessions": models.LoginSession,
+    "invites": models.Invitation,
+    "shares": models.Share,
+    "workers": models.Worker,
+    "login_log": models.LoginEntry,
+    "view_log": models.ViewEntry,
 }
 """What is read with a model; counters and leases have none."""
 MENDED: Final = "mended"
@@ -153,7 +136,7 @@ class RepairStore:
         """
         kept = self._quarantine.find_one({"_id": kept_id})
         if kept is None:
-            raise InvalidInput(f"There is nothing called {kept_id!r} in the quarantine.")
+            raise models.InvalidInput(f"There is nothing called {kept_id!r} in the quarantine.")
         packed = kept.get("packed")
         document: Any = kept.get("document")
         if packed is not None:
@@ -172,7 +155,7 @@ class RepairStore:
         try:
             in_transaction(self._database, write, _SECONDS)
         except DuplicateKeyError:
-            raise InvalidInput(
+            raise models.InvalidInput(
                 f"{kept_id!r} has something that only one document may have, and another one of "
                 f"{kept['collection']} has it by now."
             ) from None
@@ -180,12 +163,12 @@ class RepairStore:
     def _keep(self, damage: Damage, document: Stored, session: ClientSession) -> None:
         owner = document["_id"] if damage.collection == "users" else document.get("user_id")
         kept: Stored = {
-            "_id": f"{damage.collection}/{damage.id}/{now():%Y%m%dT%H%M%S%f}",
+            "_id": f"{damage.collection}/{damage.id}/{models.now():%Y%m%dT%H%M%S%f}",
             "collection": damage.collection,
             "remedy": damage.remedy,
             "faults": [f"{each.field}: {each.reason}" for each in damage.faults],
             "user_id": owner if isinstance(owner, str) else None,
-            "at": now(),
+            "at": models.now(),
         }
         raw = self._database[damage.collection].with_options(codec_options=_RAW)
         stored = raw.find_one({"_id": damage.id}, session=session)
@@ -201,5 +184,5 @@ def _damage(collection: str, document: Stored, reading: Reading[Any]) -> Damage:
     vital = {each.field for each in reading.vital}
     fields = mends(reading, document) if not vital or collection == "users" else {}
     if collection == "jobs" and vital == {"status"}:  # its items decide; it is settled after this
-        fields = mends(reading, document) | {"status": str(JobStatus.PROCESSING)}
+        fields = mends(reading, document) | {"status": str(models.JobStatus.PROCESSING)}
     return Damage(collection, document["_id"], reading.faults, fields)

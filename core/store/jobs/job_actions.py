@@ -9,12 +9,7 @@ from pymongo import ASCENDING, timeout
 from pymongo.client_session import ClientSession
 from pymongo.database import Database
 
-from core.models import (
-    DUE_NOW,
-    OPEN_STATES,
-    AssetState,
-    now,
-)
+from core.models import DUE_NOW, OPEN_STATES, AssetState, now
 from core.store.documents.expressions import number_at
 from core.store.documents.lease_fields import NOW
 from core.store.documents.transaction import STORE_SECONDS, in_transaction

@@ -8,12 +8,7 @@ from pymongo.client_session import ClientSession
 from pymongo.database import Database
 
 from core.i18n import gettext as _
-from core.models import (
-    Asset,
-    InvalidInput,
-    Job,
-    JobStatus,
-)
+from core.models import Asset, InvalidInput, Job, JobStatus
 from core.store.documents.reading import read, read_each
 from core.store.spending.budgets import BudgetStore
 
