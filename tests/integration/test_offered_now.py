@@ -14,8 +14,8 @@ from core.models import Cost, Kind, Task
 from core.providers.base import Capability
 from core.providers.registry import Catalogue
 from core.store import Store
-from core.web.app.server import MESSAGE_BYTES
 from core.web.create.submit import NOT_OFFERED, OTHERWISE
+from core.web.http.socket_limits import MESSAGE_BYTES
 from core.web.resources import WebStudio, studio
 from tests.catalogue import illustrator_only
 from tests.contract.fakes import FakeProvider

@@ -19,8 +19,9 @@ from websockets.frames import Frame, Opcode
 from websockets.sync.client import connect
 
 from core.web.app import server
-from core.web.app.server import FRAMES, MESSAGE_BYTES, BoundedHTTP, BoundedSocket
+from core.web.app.server import FRAMES, BoundedHTTP, BoundedSocket
 from core.web.http.rate_limits import MAX_BUCKETS, Bucket, Buckets
+from core.web.http.socket_limits import MESSAGE_BYTES
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 heard: list[int] = []

@@ -17,6 +17,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from core.web.http.rate_limits import Bucket
+from core.web.http.socket_limits import MESSAGE_BYTES
 
 HEADER_SECONDS: Final = 10.0
 """How long the request line and headers may take, from connecting or from their first byte."""
@@ -27,8 +28,6 @@ MAX_UNFINISHED: Final = 500
 """Connections with an incomplete request; beyond that the oldest of them is closed."""
 MAX_CONNECTIONS: Final = 4_000
 """Of one process; beyond that new ones get 503. Fewer where the system allows fewer."""
-MESSAGE_BYTES: Final = 524_288
-"""Of a websocket; the largest that pages send is an address with a long prompt in it."""
 FRAMES: Final = 200.0
 """Of a websocket at once, pings too; then `FRAMES_A_SECOND`."""
 FRAMES_A_SECOND: Final = 50.0

@@ -9,12 +9,13 @@ from typing import Final, NamedTuple
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from core.web.app.server import MESSAGE_BYTES
 from core.web.http.rate_limits import Bucket, Buckets
 from core.web.http.requests import requester
 
 MAX_SOCKETS: Final = 2_000
 """Of one process."""
+MESSAGE_BYTES: Final = 524_288
+"""The largest message; the largest that pages send is an address with a long prompt in it."""
 _OPENING_COST: Final = 5.0  # in messages: opening one begins a Streamlit session
 _POLICY: Final = 1008
 _TOO_BIG: Final = 1009
