@@ -1,4 +1,4 @@
-"""The web process: Streamlit's pages, our routes beside them, and who is asking in front.
+"""The ASGI app of the web process: Streamlit's pages with our routes and middleware.
 
 Run it with `python -m core web`, or `streamlit run streamlit_app.py`.
 """
@@ -9,7 +9,7 @@ import streamlit as st
 
 from core.redaction import guard_output
 from core.settings import load_settings
-from core.web.app.asgi import Front
+from core.web.app.asgi import AppParts
 from core.web.http.origins import Origins
 from core.web.identity.cookies import open_identity
 from core.web.login.oidc import streamlit_secrets
@@ -19,13 +19,13 @@ from core.web.tab_session import report_script_error
 guard_output()  # where `streamlit run` began, not `python -m core`
 settings = load_settings()
 identity = open_identity(settings)
-front = Front(studio, identity, Origins.of(settings), oidc=settings.login == "oidc")
+parts = AppParts(studio, identity, Origins.of(settings), oidc=settings.login == "oidc")
 
 app = st.App(
     Path(__file__).parent / "core" / "web" / "app" / "script.py",
-    routes=front.routes,
-    middleware=front.middleware,
-    exception_handlers=front.exception_handlers,
+    routes=parts.routes,
+    middleware=parts.middleware,
+    exception_handlers=parts.exception_handlers,
     on_script_error=report_script_error,
     secrets=streamlit_secrets(settings, identity),
 )

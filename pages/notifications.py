@@ -22,12 +22,12 @@ def carry_out(user: User, asked: str) -> None:
     except DatabaseError:
         message = database_unavailable_text()
     if message:
-        st.session_state["told"] = message
+        st.session_state["toast"] = message
 
 
 def live(user: User) -> None:
     """Draw the rows, which keep themselves up to date; as a fragment, for each button's click."""
-    if message := st.session_state.pop("told", None):
+    if message := st.session_state.pop("toast", None):
         st.toast(message, duration="long")
     with tab_session.handle_database_errors():
         store = studio().store

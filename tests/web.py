@@ -11,7 +11,7 @@ from core.media.storage import ContentStore
 from core.models import Asset, Kind
 from core.settings import Settings
 from core.store import Store
-from core.web.app.asgi import Front
+from core.web.app.asgi import AppParts
 from core.web.identity.cookies import Identity
 from core.web.resources import WebStudio
 from tests.catalogue import illustrator_only
@@ -51,15 +51,15 @@ def studio_of(settings: Settings, store: Store, content: ContentStore) -> WebStu
 
 def app_of(studio: WebStudio) -> Starlette:
     """All that the web process serves beside Streamlit's pages."""
-    return served(Front(lambda: studio, studio.identity))
+    return served(AppParts(lambda: studio, studio.identity))
 
 
-def served(front: Front) -> Starlette:
+def served(parts: AppParts) -> Starlette:
     """The same as `streamlit_app` serves it, without Streamlit's own routes."""
     return Starlette(
-        routes=front.routes,
-        middleware=front.middleware,
-        exception_handlers=front.exception_handlers,
+        routes=parts.routes,
+        middleware=parts.middleware,
+        exception_handlers=parts.exception_handlers,
     )
 
 

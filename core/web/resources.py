@@ -10,7 +10,7 @@ from core.store.accounts.login_sessions import LoginSessionStore
 from core.studio.studio import Studio, open_studio
 from core.web.identity.cookies import Identity, open_identity
 from core.web.text.dates import zone_of
-from core.web.text.viewer import View
+from core.web.text.view_context import ViewContext
 
 
 @dataclass(frozen=True)
@@ -29,13 +29,13 @@ class WebStudio(Studio):
         """Return the address of a path of ours, including the path of `PUBLIC_URL`."""
         return self.settings.prefix + path
 
-    def view(self, zone: str) -> View:
+    def view(self, zone: str) -> ViewContext:
         """Return the view of owners on their own work at this moment.
 
         Args:
             zone: the name of their time zone.
         """
-        return View(
+        return ViewContext(
             zone=zone_of(zone),
             today=now(),
             title_of=self.title,

@@ -22,7 +22,7 @@ from core.web.http.errors import database_unavailable_text
 from core.web.identity.permissions import Access
 from core.web.resources import studio
 from core.web.text.dates import zone_of
-from core.web.text.viewer import View
+from core.web.text.view_context import ViewContext
 
 _PAGES: Final = Path(__file__).parents[2] / "pages"
 _REQUESTED: Final = "requested_page"
@@ -100,7 +100,7 @@ def zone_name(user: User) -> str:
     return user.zone or str(zone_of(st.context.timezone))
 
 
-def view(user: User) -> View:
+def view(user: User) -> ViewContext:
     """Return who looks, and when."""
     return studio().view(zone_name(user))
 

@@ -285,7 +285,7 @@ def test_all_other_sessions_are_ended_at_once(store: Store) -> None:
 
 def test_how_one_is_told_is_chosen_here_too(store: Store) -> None:
     app = opened(account(store))
-    app.selectbox(key="told-zone").set_value("Asia/Tokyo").run()
+    app.selectbox(key="preferences-zone").set_value("Asia/Tokyo").run()
     pressed(app, "Save")
     assert user(store).zone == "Asia/Tokyo"
     assert [each.value for each in app.toast] == ["Saved."]

@@ -10,7 +10,7 @@ from core.media.folder import FolderStore
 from core.models import Notice, NoticeKind, now
 from core.settings import Settings
 from core.store import DatabaseUnavailable, Store
-from core.web.app.asgi import Front
+from core.web.app.asgi import AppParts
 from core.web.identity.cookies import Identity
 from core.web.resources import WebStudio
 from tests.conftest import stored_job
@@ -244,8 +244,8 @@ def test_a_database_that_is_down_gives_a_sentence() -> None:
         raise DatabaseUnavailable("mongodb.internal:27017 does not answer")
 
     identity = Identity("key", days=30, secure=False)
-    front = Front(down, identity)
-    client = browser_of(served(front))
+    parts = AppParts(down, identity)
+    client = browser_of(served(parts))
     client.cookies.set("fivefold_session", identity._signer.sign("secret").decode())  # noqa: SLF001
     for answer in (client.get("/bell"), client.post("/bell/read")):
         assert answer.status_code == 503

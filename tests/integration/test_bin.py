@@ -31,7 +31,7 @@ from core.models import (
 from core.store import DatabaseError, Store
 from core.store.jobs.library_filter import Filter
 from core.web.identity.cookies import Identity
-from core.web.text.viewer import View
+from core.web.text.view_context import ViewContext
 from tests.conftest import MOMENT, claim, stored_job
 from tests.integration.test_notifications import Recorder, sender
 from tests.integration.test_removal import broken_at
@@ -143,7 +143,7 @@ def test_what_is_not_in_the_bin_is_not_removed(browser: OpenBrowser, made: list[
 
 
 def test_what_waits_to_be_removed_is_gone_today() -> None:
-    view = View(zone=MOMENT.tzinfo, today=MOMENT)  # type: ignore[arg-type]  # it has one
+    view = ViewContext(zone=MOMENT.tzinfo, today=MOMENT)  # type: ignore[arg-type]  # it has one
     assert view.gone_on(MOMENT - timedelta(days=31)) == "gone on 23 Nov 2026"
 
 

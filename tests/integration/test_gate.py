@@ -13,7 +13,7 @@ from websockets.sync.client import ClientConnection
 from core.media.storage import open_content
 from core.settings import Settings
 from core.store import Store
-from core.web.app.asgi import Front
+from core.web.app.asgi import AppParts
 from core.web.frontend import assets
 from core.web.http.origins import Origins
 from core.web.identity.cookies import Identity
@@ -184,10 +184,10 @@ def test_every_route_that_changes_something_is_for_our_own_pages_only(
 ) -> None:
     """Links in mails work by their token; nothing else answers another site."""
     studio = studio_of(settings, store, open_content(settings.content_url))
-    front = Front(lambda: studio, Identity("key", days=1, secure=False), Origins())
+    parts = AppParts(lambda: studio, Identity("key", days=1, secure=False), Origins())
     changing = [
         route.path
-        for route in front.routes
+        for route in parts.routes
         if isinstance(route, Route) and route.methods and not route.methods <= {"GET", "HEAD"}
     ]
     assert "/library/items" in changing
@@ -228,15 +228,15 @@ def closing_code(connection: ClientConnection, messages: list[bytes]) -> int | N
 
 def test_an_id_of_any_length_and_kind_makes_nothing_stay(settings: Settings, store: Store) -> None:
     studio = studio_of(settings, store, open_content(settings.content_url))
-    front = Front(lambda: studio, studio.identity)
-    app = served(front)
+    parts = AppParts(lambda: studio, studio.identity)
+    app = served(parts)
     with browser_of(app) as client:
         log_in(client, "ana")
         for number in range(50):
             for job_id in (f"{number}", f"{number:0>1900}"):
                 answer = client.post(f"/jobs/{job_id}/acts", json={"name": "cancel"})
                 assert answer.status_code in (200, 404)
-        assert not front.hub._changes.jobs  # noqa: SLF001
+        assert not parts.hub._changes.jobs  # noqa: SLF001
 
 
 def test_under_a_path_everything_works_whether_the_proxy_cuts_it_or_not(

@@ -19,7 +19,7 @@ from core.settings import Settings
 from core.store import Store
 from core.studio.jobs import place_order
 from core.studio.order import Order
-from core.web.activity.rows import job_row, login_row, view_row, visit_row
+from core.web.activity.rows import job_row, login_row, others_view_row, view_row
 from core.web.resources import studio
 from tests.conftest import stored_job
 from tests.integration.test_notifications import Mailbox, Recorder, end, rows, sender
@@ -250,7 +250,7 @@ def test_no_two_columns_of_a_table_have_one_name(monkeypatch: pytest.MonkeyPatch
             *(
                 login_row(login, None),
                 view_row(look, ana, {}),
-                visit_row(visit, {}),
+                others_view_row(visit, {}),
                 job_row(job, ana),
             )
         ]

@@ -23,7 +23,7 @@ from core.settings import Settings
 from core.store import DatabaseUnavailable, Store
 from core.studio.order import Order
 from core.studio.planning import plan
-from core.web.app.asgi import Front
+from core.web.app.asgi import AppParts
 from core.web.identity.cookies import Identity
 from core.web.live import feeds, hub
 from core.web.live.feeds import JobFeed
@@ -391,8 +391,8 @@ def test_a_database_that_does_not_answer_is_said(studio: WebStudio) -> None:
             raise DatabaseUnavailable("The database does not answer.")
         return studio
 
-    front = Front(open_studio, studio.identity)
-    with Server(served(front)) as server:
+    parts = AppParts(open_studio, studio.identity)
+    with Server(served(parts)) as server:
         browser = server.browser("ana")
         with opened(browser, f"/jobs/{job.id}/events") as stream:
             assert stream.next()[0] == "snapshot"

@@ -10,7 +10,7 @@ from core.media.folder import FolderStore
 from core.models import EmailAddress, NoticeKind, now
 from core.settings import Settings
 from core.store import DatabaseUnavailable, Store
-from core.web.app.asgi import Front
+from core.web.app.asgi import AppParts
 from core.web.identity.cookies import Identity
 from tests.web import HOST, app_of, served, studio_of
 
@@ -208,8 +208,8 @@ def test_a_database_that_is_down_gives_a_page_and_no_token_in_the_log(
     def down() -> NoReturn:
         raise DatabaseUnavailable("mongodb.internal:27017 does not answer")
 
-    front = Front(down, Identity("key", days=30, secure=False))
-    client = TestClient(served(front), HOST, headers={"Accept": "text/html,*/*;q=0.8"})
+    parts = AppParts(down, Identity("key", days=30, secure=False))
+    client = TestClient(served(parts), HOST, headers={"Accept": "text/html,*/*;q=0.8"})
     with caplog.at_level(logging.DEBUG, logger="core"):
         for path in ("/mail/confirm/secret-token", "/mail/unsubscribe/secret-token"):
             for method in ("GET", "POST"):

@@ -59,8 +59,8 @@ def test_a_job_is_ordered_in_the_form_and_announced_by_the_new_channel(
     store: Store, settings: Settings, content: FolderStore
 ) -> None:
     app = opened("create")
-    assert "Carrier pigeon" in app.pills(key="wish-channels").options
-    app.pills(key="wish-channels").set_value(["pigeon"]).run()
+    assert "Carrier pigeon" in app.pills(key="notify-channels").options
+    app.pills(key="notify-channels").set_value(["pigeon"]).run()
     send(app, "a fox")
     [job] = store.jobs.of_user("ana")
     assert job.notify.channels == ("pigeon",)
@@ -79,14 +79,14 @@ def test_it_can_be_preferred_tested_and_fail(
 ) -> None:
     store.users.ensure("ana")
     app = opened("notifications")
-    app.pills(key="told-channels").set_value(["app", "pigeon"]).run()
-    app.button(key="told-save").click().run()
+    app.pills(key="preferences-channels").set_value(["app", "pigeon"]).run()
+    app.button(key="preferences-save").click().run()
     ana = store.users.get("ana")
     assert ana is not None
     assert ana.notify.channels == ("app", "pigeon")
 
-    app.selectbox(key="told-test-channel").set_value("pigeon").run()
-    app.button(key="told-test-send").click().run()
+    app.selectbox(key="preferences-test-channel").set_value("pigeon").run()
+    app.button(key="preferences-test-send").click().run()
     monkeypatch.setattr(Pigeon, "eaten", True)
     assert sender(store, Pigeon()).send_due(Pigeon()) == 0
     [row] = [row for section in sections(store).values() for row in section]

@@ -26,7 +26,7 @@ from core.studio.preferences import send_test
 from core.web.inbox import notices
 from core.web.resources import WebStudio
 from core.web.text.dates import zone_of
-from core.web.text.viewer import View
+from core.web.text.view_context import ViewContext
 from tests.conftest import stored_job
 from tests.integration.test_notifications import ended_job, rows
 from tests.integration.test_web_pages import opened, send, shown
@@ -41,8 +41,8 @@ def every_channel(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(WebStudio, "channels", lambda _: channel_names())
 
 
-def view(moment: datetime | None = None) -> View:
-    return View(zone=zone_of(BERLIN), today=moment or now())
+def view(moment: datetime | None = None) -> ViewContext:
+    return ViewContext(zone=zone_of(BERLIN), today=moment or now())
 
 
 def sections(store: Store, user_id: str = "ana") -> dict[str, list[dict[str, Any]]]:
@@ -159,9 +159,9 @@ def test_the_pages_buttons_do_what_they_say(store: Store) -> None:
 def test_defaults_are_kept_and_the_next_order_begins_with_them(store: Store) -> None:
     store.users.ensure("ana")
     app = opened("notifications")
-    app.selectbox(key="told-zone").set_value("Asia/Tokyo").run()
-    app.selectbox(key="told-choice").set_value(When.DAILY).run()
-    app.time_input(key="told-daily").set_value(time(7, 30)).run()
+    app.selectbox(key="preferences-zone").set_value("Asia/Tokyo").run()
+    app.selectbox(key="preferences-choice").set_value(When.DAILY).run()
+    app.time_input(key="preferences-daily").set_value(time(7, 30)).run()
     press(app, "Save")
     user = store.users.get("ana")
     assert user is not None
@@ -180,7 +180,7 @@ def test_defaults_are_kept_and_the_next_order_begins_with_them(store: Store) -> 
 def test_an_address_is_asked_for_and_mail_waits_for_the_answer(store: Store) -> None:
     store.users.ensure("ana")
     app = opened("notifications")
-    app.text_input(key="told-email").set_value("Ana@Example.org").run()
+    app.text_input(key="preferences-email").set_value("Ana@Example.org").run()
     press(app, "Save the address")
     user = store.users.get("ana")
     assert user is not None
@@ -189,10 +189,10 @@ def test_an_address_is_asked_for_and_mail_waits_for_the_answer(store: Store) -> 
     [question] = store.notices.of_user("ana", [NoticeStatus.DUE])
     assert (question.kind, question.recipient) == (NoticeKind.CONFIRM, "Ana@example.org")
     assert any("follow the link" in each.value for each in app.caption)
-    app.text_input(key="told-email").set_value("nobody").run()
+    app.text_input(key="preferences-email").set_value("nobody").run()
     press(app, "Save the address")
     assert any("is no e-mail address" in each.value for each in app.error)
-    app.text_input(key="told-email").set_value("").run()
+    app.text_input(key="preferences-email").set_value("").run()
     press(app, "Save the address")
     user = store.users.get("ana")
     assert user is not None
@@ -203,7 +203,9 @@ def test_an_address_is_asked_for_and_mail_waits_for_the_answer(store: Store) -> 
 def test_a_webhook_is_kept_and_removed_without_showing_its_address(store: Store) -> None:
     store.users.ensure("ana")
     app = opened("notifications")
-    app.text_input(key="told-webhook").set_value("https://hooks.slack.com/services/T/SECRET").run()
+    app.text_input(key="preferences-webhook").set_value(
+        "https://hooks.slack.com/services/T/SECRET"
+    ).run()
     press(app, "Save the webhook")
     user = store.users.get("ana")
     assert user is not None
@@ -216,7 +218,7 @@ def test_a_webhook_is_kept_and_removed_without_showing_its_address(store: Store)
     again = store.users.get("ana")
     assert again is not None
     assert again.webhook is None
-    app.text_input(key="told-webhook").set_value("ftp://x").run()
+    app.text_input(key="preferences-webhook").set_value("ftp://x").run()
     press(app, "Save the webhook")
     assert app.error
 
@@ -227,7 +229,7 @@ def test_a_test_goes_where_it_is_asked_to_or_says_what_is_missing(store: Store) 
     press(app, "Send")
     [row] = store.notices.of_user("ana", [NoticeStatus.DUE])
     assert (row.kind, row.channel) == (NoticeKind.TEST, "app")
-    app.selectbox(key="told-test-channel").set_value("email").run()
+    app.selectbox(key="preferences-test-channel").set_value("email").run()
     press(app, "Send")
     assert any("e-mail address" in each.value for each in app.error)
 
@@ -244,8 +246,8 @@ def test_tests_are_bounded(store: Store) -> None:
 
 def test_an_order_says_when_and_how(store: Store) -> None:
     app = opened("create")
-    app.selectbox(key="wish-choice").set_value(When.AT).run()
-    app.datetime_input(key="wish-at").set_value(datetime(2027, 1, 2, 9, 0)).run()
+    app.selectbox(key="notify-choice").set_value(When.AT).run()
+    app.datetime_input(key="notify-at").set_value(datetime(2027, 1, 2, 9, 0)).run()
     send(app, "a fox")
     [job] = store.jobs.of_user("ana")
     assert (job.notify.when, job.notify.channels) == (When.AT, ("app",))
@@ -254,7 +256,7 @@ def test_an_order_says_when_and_how(store: Store) -> None:
 
 def test_an_order_for_mail_without_an_address_is_refused_and_loses_nothing(store: Store) -> None:
     app = opened("create")
-    app.pills(key="wish-channels").set_value(["email"]).run()
+    app.pills(key="notify-channels").set_value(["email"]).run()
     app = send(app, "a fox")
     assert any("e-mail address" in each.value for each in app.error)
     assert shown(app)["create_prompt"]["token"] == ""  # the box keeps what it has

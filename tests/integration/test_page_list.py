@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 
 from core.store import Store
 from core.web import page_list
-from core.web.app.asgi import Front
+from core.web.app.asgi import AppParts
 from core.web.login.routes import own_page
 from core.web.page_list import PageEntry
 from core.web.resources import WebStudio
@@ -74,8 +74,8 @@ def test_a_page_is_let_through_to_streamlit(page_studio: WebStudio, path: str, s
     def streamlit(_request: Request) -> PlainTextResponse:
         return PlainTextResponse("Streamlit's page")
 
-    front = Front(lambda: page_studio, page_studio.identity)
-    routes = [*front.routes, Route("/{path:path}", streamlit)]
-    app = Starlette(routes=routes, middleware=front.middleware)
+    parts = AppParts(lambda: page_studio, page_studio.identity)
+    routes = [*parts.routes, Route("/{path:path}", streamlit)]
+    app = Starlette(routes=routes, middleware=parts.middleware)
     with TestClient(app, HOST) as browser:
         assert browser.get(path).status_code == status

@@ -61,7 +61,7 @@ from core.web.inbox import notices
 from core.web.library.items import facets_of, page_of
 from core.web.live.feeds import JobFeed, Viewer, read_feed
 from core.web.resources import WebStudio
-from core.web.text.viewer import View
+from core.web.text.view_context import ViewContext
 from tests.conftest import claim, stored_job
 from tests.contract.fakes import FakeProvider
 from tests.integration.bench import NewBench, run, until
@@ -404,7 +404,7 @@ def readings(store: Store, studio: WebStudio, job_ids: list[str]) -> dict[str, C
     return found
 
 
-def pages_of(studio: WebStudio, wanted: Filter, view: View) -> list[str]:
+def pages_of(studio: WebStudio, wanted: Filter, view: ViewContext) -> list[str]:
     """Return the ids of all items of a library, page by page."""
     ids: list[str] = []
     after: str | None = ""

@@ -19,7 +19,7 @@ from core.media.storage import StorageUnavailable
 from core.models import InvalidInput
 from core.store import DatabaseUnavailable
 from core.studio.errors import JobNotFound, OwnerOnly
-from core.web.app.asgi import Front
+from core.web.app.asgi import AppParts
 from core.web.http.errors import (
     EXCEPTION_HANDLERS,
     PROBLEM_JSON,
@@ -197,16 +197,16 @@ def test_nothing_else_in_the_web_makes_an_error_by_hand() -> None:
 # In front of the routes
 
 
-def front() -> Front:
+def parts() -> AppParts:
     def down() -> NoReturn:
         raise DatabaseUnavailable("It does not answer.")
 
-    return Front(down, Identity("key", days=30, secure=False))
+    return AppParts(down, Identity("key", days=30, secure=False))
 
 
 @pytest.mark.parametrize("path", ["/create", "/gallery/more", "/a/b/c", f"/{'x' * 3_000}"])
 def test_an_unknown_address_is_a_page_for_people(path: str) -> None:
-    client = browser_of(served(front()))
+    client = browser_of(served(parts()))
     page = client.get(path, headers=PEOPLE)
     assert page.status_code == 404
     assert "<h1>There is nothing here</h1>" in page.text
@@ -217,13 +217,13 @@ def test_an_unknown_address_is_a_page_for_people(path: str) -> None:
 
 
 def test_a_method_that_an_address_does_not_have_is_the_same_page() -> None:
-    client = browser_of(served(front()))
+    client = browser_of(served(parts()))
     page = client.get("/auth/logout", headers=PEOPLE)
     assert page.status_code == 405
     assert "<h1>There is nothing here</h1>" in page.text
 
 
 def test_health_says_what_is_down_in_its_own_words() -> None:
-    answer = browser_of(served(front())).get("/health", headers=PEOPLE)
+    answer = browser_of(served(parts())).get("/health", headers=PEOPLE)
     assert answer.status_code == 503
     assert answer.json()["database"] == "does not answer"

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from core.store import DatabaseUnavailable
-from core.web.app.asgi import Front
+from core.web.app.asgi import AppParts
 from core.web.identity.cookies import Identity
 from core.web.login.routes import own_page
 from core.web.page_list import page_paths
@@ -59,8 +59,8 @@ def database_down() -> NoReturn:
 
 @pytest.fixture
 def client() -> TestClient:
-    front = Front(database_down, Identity("key", days=30, secure=False))
-    return browser_of(served(front))
+    parts = AppParts(database_down, Identity("key", days=30, secure=False))
+    return browser_of(served(parts))
 
 
 def test_a_database_that_is_down_gives_a_sentence_and_no_login(client: TestClient) -> None:

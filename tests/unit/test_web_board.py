@@ -26,12 +26,12 @@ from core.web.activity.rows import job_row
 from core.web.jobs import item_view, snapshot
 from core.web.text.dates import moment_text, span_text, zone_of
 from core.web.text.money import job_cost_text
-from core.web.text.viewer import View
+from core.web.text.view_context import ViewContext
 from tests.catalogue import illustrator_only
 from tests.conftest import MOMENT
 
 BERLIN = ZoneInfo("Europe/Berlin")
-VIEW = View(zone=BERLIN, today=MOMENT, title_of=str.upper)
+VIEW = ViewContext(zone=BERLIN, today=MOMENT, title_of=str.upper)
 PROMPT = "A <b>fox</b> & **stars** שלום 🦊\nsecond line"
 
 
@@ -345,7 +345,7 @@ def test_only_a_finished_item_has_addresses() -> None:
 
 def test_a_guest_gets_addresses_with_the_key_and_nothing_to_do() -> None:
     job, assets = planned()
-    guest = View(zone=BERLIN, today=MOMENT, animates=True, via=Via.SHARE, share_key="a.b c")
+    guest = ViewContext(zone=BERLIN, today=MOMENT, animates=True, via=Via.SHARE, share_key="a.b c")
     half = assets[1].model_copy(update={"state": AssetState.RUNNING, "partial": 2})
     found = snapshot.snapshot(job, [finished(assets[0]), half, *assets[2:]], guest)
     assert found["job"]["acts"] == []
@@ -452,7 +452,7 @@ def test_a_card_shows_what_is_there_so_far() -> None:
     assert (card["summary"], card["percent"]) == ("5 videos and 5 images", None)
 
 
-def drawn(asset: Asset, eta: Eta, view: View = VIEW, **changes: object) -> dict[str, Any]:
+def drawn(asset: Asset, eta: Eta, view: ViewContext = VIEW, **changes: object) -> dict[str, Any]:
     return item_view.tile(asset.model_copy(update=changes), PROMPT, view, eta)
 
 

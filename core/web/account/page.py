@@ -23,14 +23,14 @@ _LANGUAGE: Final = "account-language-choice"
 
 def draw(user: User) -> None:
     """Draw all that a user can see and change of their account."""
-    if told := st.session_state.pop("told", None):  # by `draw_settings`
+    if told := st.session_state.pop("toast", None):  # by `draw_settings`
         st.toast(told, duration="long")
     _draw_who(user)
     if studio().settings.login != "oidc":
         draw_passphrase(user)
     draw_login_sessions(user)
     _draw_language(user)
-    with st.container(key="account-telling"):
+    with st.container(key="account-preferences"):
         draw_settings(user)
     if user.admin:
         draw_invitations(user)

@@ -16,7 +16,7 @@ from core.store.jobs.activity_scope import ActionKind, Scope
 
 # The first is the theme's own. All have a contrast of 3 to 1 with both of its backgrounds, which
 # WCAG 2.2 (1.4.11) asks of graphics.
-DEED_COLOURS: Final[dict[str, str]] = {
+ACTION_COLOURS: Final[dict[str, str]] = {
     ActionKind.VIEWS: "#1f8278",
     ActionKind.PLAYS: "#b5761f",
     ActionKind.DOWNLOADS: "#7d6bb8",

@@ -17,7 +17,7 @@ from core.store import DatabaseError
 from core.store.jobs.activity_scope import PERIODS, ActionKind, Scope
 from core.studio.account import log_out
 from core.web import tab_session
-from core.web.activity.charts import DEED_COLOURS, STATUS_COLOURS
+from core.web.activity.charts import ACTION_COLOURS, STATUS_COLOURS
 from core.web.activity.csv_routes import activity_view_entry
 from core.web.activity.rows import (
     GUEST,
@@ -26,8 +26,8 @@ from core.web.activity.rows import (
     job_row,
     login_row,
     may_open,
+    others_view_row,
     view_row,
-    visit_row,
 )
 from core.web.activity.tables import draw_chart, draw_download, draw_table
 from core.web.resources import studio
@@ -177,13 +177,13 @@ def _draw_views(user: User, scope: Scope) -> None:
     seen += [each.job_id for each in others if each.job_id]
     prompts = _prompts_seen(user, set(seen))
     if entries:
-        draw_chart(activity.views_over_time(scope), scope, DEED_COLOURS, _("What was looked at"))
+        draw_chart(activity.views_over_time(scope), scope, ACTION_COLOURS, _("What was looked at"))
         st.subheader(_("Latest"), anchor=False)
         draw_table([view_row(each, user, prompts) for each in entries], scope, named="Who")
     draw_download("views", scope, user)
     st.subheader(_("Who else looked"), anchor=False)
     if others:
-        draw_table([visit_row(each, prompts) for each in others], scope)
+        draw_table([others_view_row(each, prompts) for each in others], scope)
     else:
         st.text(_("Nobody else. Admins, and whoever has a link that you shared, would be here."))
     if most:

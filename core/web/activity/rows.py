@@ -120,7 +120,7 @@ def view_row(entry: ViewEntry, viewer: User, prompts: Mapping[str, str]) -> Row:
     }
 
 
-def visit_row(visit: ViewsByOther, prompts: Mapping[str, str]) -> Row:
+def others_view_row(visit: ViewsByOther, prompts: Mapping[str, str]) -> Row:
     """Return what is shown of somebody else's looks; `prompts`: by the ids of jobs."""
     job_id = visit.job_id or ""
     return {

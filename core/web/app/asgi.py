@@ -1,4 +1,4 @@
-"""Everything that the web process serves beside Streamlit's pages, and what stands in front."""
+"""The parts of the web process's ASGI app: our routes, middleware and exception handlers."""
 
 from collections.abc import Callable
 
@@ -32,15 +32,14 @@ from core.web.login.routes import login_routes
 from core.web.resources import WebStudio
 
 
-class Front:
-    """Our routes, middleware and exception handlers, on one identity; and the hub.
+class AppParts:
+    """What is added to Streamlit's app (`st.App`), and the hub that pushes to open pages.
 
     Args:
         open_studio: returns the shared studio; may raise `DatabaseUnavailable`.
         identity: signs the cookies.
-        origins: the origins that pages have; another site's that leads here all the same (DNS
-            rebinding) is refused.
-        oidc: whether people log in with an identity provider.
+        origins: the allowed origins of pages; requests from others are refused (DNS rebinding).
+        oidc: whether users log in with an identity provider.
     """
 
     def __init__(

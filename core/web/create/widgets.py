@@ -15,7 +15,7 @@ from core.studio.styles import STYLES
 from core.web.create import variations
 from core.web.create.fields import LARGEST_SEED, MODELS, NUMBERS, Field
 from core.web.create.form import Form
-from core.web.inbox.preferences import draw_wish
+from core.web.inbox.preferences import draw_notify
 from core.web.resources import studio
 
 _NOUNS: Final = {Kind.IMAGE: N_("Images"), Kind.VIDEO: N_("Videos")}
@@ -58,7 +58,7 @@ def draw(form: Form, user: User) -> Extras:
     _draw_styles(form)
     notify, trouble = Notify(), ""
     try:
-        notify = draw_wish(user, "wish")
+        notify = draw_notify(user, "notify")
     except InvalidInput as error:
         trouble = str(error)
     _draw_more(form)

@@ -25,7 +25,7 @@ from core.notifications.registry import channel_title
 from core.store import Store
 from core.studio.notices import change_notice, change_planned_notice
 from core.web.jobs.snapshot import channels_text, notify_text
-from core.web.text.viewer import View
+from core.web.text.view_context import ViewContext
 
 Json = dict[str, Any]
 
@@ -40,7 +40,7 @@ _TOO_LATE: Final = N_("It was just sent, or is being sent.")
 _SHOWN: Final = 40
 
 
-def overview(store: Store, user: User, view: View) -> Json:
+def overview(store: Store, user: User, view: ViewContext) -> Json:
     """Return the notices that are due, failed or sent, by section.
 
     `now` is the time at which they were read.
@@ -87,7 +87,7 @@ def overview(store: Store, user: User, view: View) -> Json:
     }
 
 
-def row(notice: Notice, prompts: Mapping[str, str], view: View) -> Json:
+def row(notice: Notice, prompts: Mapping[str, str], view: ViewContext) -> Json:
     """Return a notice as a row.
 
     Args:
@@ -117,20 +117,20 @@ def row(notice: Notice, prompts: Mapping[str, str], view: View) -> Json:
     }
 
 
-def planned(job: Job, user: User, view: View) -> Json:
+def planned(job: Job, user: User, view: ViewContext) -> Json:
     """Return the planned notice of a job in progress, as a row."""
-    wish = job.notify
-    acts = [_RESCHEDULE, *([("cancel", N_("Do not tell me"))] if wish.channels else [])]
-    to = wish.email or user.email if EMAIL in wish.channels else None
+    notify = job.notify
+    acts = [_RESCHEDULE, *([("cancel", N_("Do not tell me"))] if notify.channels else [])]
+    to = notify.email or user.email if EMAIL in notify.channels else None
     return {
         "id": job.id,
         "on": "job",
         "state": "planned",
-        "channel": channels_text(wish),
+        "channel": channels_text(notify),
         "to": to or "",
         "title": shortened(job.prompt, _TITLE_CHARACTERS),
         "href": f"/job?id={job.id}",
-        "label": notify_text(wish, view),
+        "label": notify_text(notify, view),
         "error": "",
         "local": "",
         "acts": [(name, _(label)) for name, label in acts],
@@ -184,7 +184,7 @@ def carry_out(store: Store, user: User, asked: str, zone: str) -> str:
     return "" if change_notice(store, user, key, name, due_at) else _(_TOO_LATE)
 
 
-def _label(notice: Notice, view: View, *, sending: bool) -> str:
+def _label(notice: Notice, view: ViewContext, *, sending: bool) -> str:
     if notice.status == NoticeStatus.SENT and notice.sent_at is not None:
         return _("Sent {moment}").format(moment=view.moment(notice.sent_at))
     if notice.status == NoticeStatus.FAILED:
@@ -203,6 +203,6 @@ def _label(notice: Notice, view: View, *, sending: bool) -> str:
     return label.format(moment=view.moment(notice.due_at))
 
 
-def _local(notice: Notice, view: View) -> str:
+def _local(notice: Notice, view: ViewContext) -> str:
     """Return when a row is due, as a browser's field for a date and time takes it."""
     return max(notice.due_at, view.today).astimezone(view.zone).strftime("%Y-%m-%dT%H:%M")

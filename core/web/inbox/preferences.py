@@ -50,7 +50,7 @@ MORNING: Final = time(9)
 MINUTES: Final = timedelta(minutes=5)
 
 
-def draw_wish(user: User, key: str, *, whens: Sequence[When] = tuple(When)) -> Notify:
+def draw_notify(user: User, key: str, *, whens: Sequence[When] = tuple(When)) -> Notify:
     """Draw the choice of when and by which channels to be notified, and return it.
 
     Args:
@@ -98,15 +98,15 @@ def draw_wish(user: User, key: str, *, whens: Sequence[When] = tuple(When)) -> N
             width="content",
             wrap=True,
         )
-    wish = Notify.read(channels, at=at, daily=daily, timezone=zone)
-    if wish.at is not None and wish.at < now():
+    notify = Notify.read(channels, at=at, daily=daily, timezone=zone)
+    if notify.at is not None and notify.at < now():
         st.caption(_(PASSED))
-    return wish
+    return notify
 
 
 def draw_settings(user: User) -> None:
     """Draw a user's default notification preferences, and store changes."""
-    with st.container(key="telling"):
+    with st.container(key="preferences"):
         st.subheader(_("How you are told"), anchor=False)
         for draw in (_draw_defaults, _draw_email, _draw_webhook, _draw_test):
             try:
@@ -125,12 +125,14 @@ def _draw_defaults(user: User) -> None:
         zones,
         zones.index(user.zone) if user.zone in zones else 0,
         format_func=lambda name: name or as_browser,
-        key="told-zone",
+        key="preferences-zone",
     )
     zone = named or None
-    wish = draw_wish(user.model_copy(update={"zone": zone}), "told", whens=(When.READY, When.DAILY))
-    if st.button(_("Save"), key="told-save", type="primary"):
-        choose_defaults(studio(), user, wish, zone)
+    notify = draw_notify(
+        user.model_copy(update={"zone": zone}), "preferences", whens=(When.READY, When.DAILY)
+    )
+    if st.button(_("Save"), key="preferences-save", type="primary"):
+        choose_defaults(studio(), user, notify, zone)
         _done(_("Saved."))
 
 
@@ -138,12 +140,14 @@ def _draw_email(user: User) -> None:
     if EMAIL not in studio().channels():
         st.caption(_("Mail is not set up here: whoever runs Fivefold can set SMTP_HOST."))
         return
-    typed = st.text_input(_("E-mail address"), user.email or "", key="told-email", max_chars=254)
+    typed = st.text_input(
+        _("E-mail address"), user.email or "", key="preferences-email", max_chars=254
+    )
     found = studio().store.email_addresses.get(user.id, user.email) if user.email else None
     if said := address_text(found):
         st.caption(said)
-    with st.container(key="told-email-acts", horizontal=True):
-        if st.button(_("Save the address"), key="told-email-save"):
+    with st.container(key="preferences-email-acts", horizontal=True):
+        if st.button(_("Save the address"), key="preferences-email-save"):
             _done(choose_email(studio().store, user, typed))
         if found is not None and not found.takes_mail and st.button(_("Send the link again")):
             _done(choose_email(studio().store, user, found.address))
@@ -158,38 +162,40 @@ def _draw_webhook(user: User) -> None:
             if user.webhook.format == WebhookFormat.FIVEFOLD:
                 st.caption(_("It is signed as Standard Webhooks (standardwebhooks.com) say, with:"))
                 st.code(user.webhook.secret, language=None)
-            if st.button(_("Remove the webhook"), key="told-webhook-remove"):
+            if st.button(_("Remove the webhook"), key="preferences-webhook-remove"):
                 remove_webhook(studio().store, user)
                 _done(_("Removed."))
             return
-        url = st.text_input(_("Address"), key="told-webhook", type="password", max_chars=2000)
+        url = st.text_input(
+            _("Address"), key="preferences-webhook", type="password", max_chars=2000
+        )
         chosen = st.selectbox(
             _("Its receiver understands"),
             ["", *WebhookFormat],
             format_func=lambda each: _(FORMATS[each]) if each else _("What its address suggests"),
-            key="told-webhook-format",
+            key="preferences-webhook-format",
         )
-        if st.button(_("Save the webhook"), key="told-webhook-save"):
+        if st.button(_("Save the webhook"), key="preferences-webhook-save"):
             choose_webhook(studio().store, user, url, chosen or None)
             _done(_("Saved."))
 
 
 def _draw_test(user: User) -> None:
-    with st.container(key="told-test", horizontal=True, vertical_alignment="bottom"):
+    with st.container(key="preferences-test", horizontal=True, vertical_alignment="bottom"):
         names = studio().channels()
         channel = st.selectbox(
             _("Send me a test by"),
             names,
             format_func=channel_title,
-            key="told-test-channel",
+            key="preferences-test-channel",
         )
-        if st.button(_("Send"), key="told-test-send"):
+        if st.button(_("Send"), key="preferences-test-send"):
             send_test(studio().store, user, channel)
             _done(_("On its way; see the list."))
 
 
 def _done(message: str) -> None:
     """Draw everything anew, with a message."""
-    st.session_state["told"] = message
-    st.session_state.pop("told-channels", None)  # begins anew with what is stored
+    st.session_state["toast"] = message
+    st.session_state.pop("preferences-channels", None)  # begins anew with what is stored
     st.rerun()

@@ -10,7 +10,7 @@ from core.models.job_summary import counted
 from core.store.work.eta import Eta
 from core.studio.jobs import cost_of_sending_again
 from core.web.text.money import amounts_text
-from core.web.text.viewer import View
+from core.web.text.view_context import ViewContext
 
 Json = dict[str, Any]
 
@@ -54,7 +54,7 @@ def item_actions(asset: Asset, name: str, eta: Eta) -> list[Json]:
     return [*actions, _button("retry", asset.id, _("Try again"), label)]
 
 
-def kept_links(asset: Asset, name: str, view: View) -> list[Json]:
+def kept_links(asset: Asset, name: str, view: ViewContext) -> list[Json]:
     """Return links to what is kept of an item's paid call, for its owner and admins.
 
     Args:

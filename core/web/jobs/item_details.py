@@ -9,7 +9,7 @@ from core.i18n import gettext as _
 from core.models import Asset, Cost
 from core.web.text.dates import span_text
 from core.web.text.money import amount_text
-from core.web.text.viewer import View
+from core.web.text.view_context import ViewContext
 
 _TIMES: Final = {
     "submitted_at": N_("Sent"),
@@ -30,7 +30,7 @@ _NAMES: Final = {
 """Names that several providers use; other names are shown as the provider spells them."""
 
 
-def item_details(asset: Asset, prompt: str, view: View) -> list[tuple[str, str]]:
+def item_details(asset: Asset, prompt: str, view: ViewContext) -> list[tuple[str, str]]:
     """Return the details as labels and texts; guests see nothing about the account."""
     times = asset.timings
     account = [

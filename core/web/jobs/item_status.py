@@ -8,7 +8,7 @@ from core.models import ENDED_STATES, OPEN_STATES, Asset, AssetState
 from core.models.job_summary import why
 from core.store.work.eta import Eta
 from core.web.jobs.action_buttons import item_actions, kept_links
-from core.web.text.viewer import View
+from core.web.text.view_context import ViewContext
 
 Json = dict[str, Any]
 
@@ -25,7 +25,7 @@ _NOT_SAVED: Final = frozenset({"broken_file", "disk_full", "not_saved"})
 _DECIDE: Final = N_("Only you can decide to send it again.")
 
 
-def unfinished(asset: Asset, name: str, view: View, eta: Eta) -> Json:
+def unfinished(asset: Asset, name: str, view: ViewContext, eta: Eta) -> Json:
     """Return the part of a tile that an item has which is not done.
 
     Args:
@@ -85,7 +85,7 @@ def _waiting(asset: Asset, eta: Eta) -> str:
     return _("Waiting · place {place}").format(place=place)
 
 
-def _message(asset: Asset, view: View) -> str:
+def _message(asset: Asset, view: ViewContext) -> str:
     if view.is_guest:
         return ""  # a provider's message may be about the account
     if asset.state in ENDED_STATES:

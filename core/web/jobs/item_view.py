@@ -8,7 +8,7 @@ from core.models import Asset, AssetState, Kind
 from core.store.work.eta import Eta
 from core.web.jobs.item_details import item_details
 from core.web.jobs.item_status import unfinished
-from core.web.text.viewer import View
+from core.web.text.view_context import ViewContext
 
 Json = dict[str, Any]
 
@@ -18,7 +18,7 @@ _SIDE: Final = 512  # of an item of unknown size
 _NO_ETA: Final = Eta()
 
 
-def tile(asset: Asset, prompt: str, view: View, eta: Eta = _NO_ETA) -> Json:
+def tile(asset: Asset, prompt: str, view: ViewContext, eta: Eta = _NO_ETA) -> Json:
     """Return one item as a tile.
 
     Args:
@@ -44,7 +44,7 @@ def tile(asset: Asset, prompt: str, view: View, eta: Eta = _NO_ETA) -> Json:
     return shown | unfinished(asset, name, view, eta)
 
 
-def _done(asset: Asset, name: str, prompt: str, view: View) -> Json:
+def _done(asset: Asset, name: str, prompt: str, view: ViewContext) -> Json:
     shown: Json = {
         "state": "done",
         "label": "",
@@ -78,7 +78,7 @@ def _done(asset: Asset, name: str, prompt: str, view: View) -> Json:
     return shown
 
 
-def _marks(asset: Asset, view: View) -> Json:
+def _marks(asset: Asset, view: ViewContext) -> Json:
     """Return the owner's marks; notes and collections are for the owner only."""
     marks: Json = {
         "favourite": asset.favourite,
@@ -90,7 +90,7 @@ def _marks(asset: Asset, view: View) -> Json:
     return marks
 
 
-def _links(asset: Asset, view: View) -> Json:
+def _links(asset: Asset, view: ViewContext) -> Json:
     """Return links to Create that start from the item."""
     links = {"remix": f"/?remix={asset.id}", "like": f"/?like={asset.id}"}
     if view.animates and asset.kind == Kind.IMAGE:

@@ -36,7 +36,7 @@ from core.web.jobs.action_buttons import job_actions
 from core.web.jobs.item_view import tile
 from core.web.text.dates import span_text
 from core.web.text.money import amounts_text, job_cost_text
-from core.web.text.viewer import View
+from core.web.text.view_context import ViewContext
 
 Json = dict[str, Any]
 
@@ -54,13 +54,13 @@ _HOUR: Final = 3600
 class DrawTile(Protocol):
     """A function like `core.web.jobs.item_view.tile`, which may cache."""
 
-    def __call__(self, asset: Asset, prompt: str, view: View, eta: Eta, /) -> Json:
+    def __call__(self, asset: Asset, prompt: str, view: ViewContext, eta: Eta, /) -> Json:
         """Return one item as a tile."""
         ...
 
 
 def snapshot(
-    job: Job, assets: Sequence[Asset], view: View, eta: Eta = _NO_ETA, draw: DrawTile = tile
+    job: Job, assets: Sequence[Asset], view: ViewContext, eta: Eta = _NO_ETA, draw: DrawTile = tile
 ) -> Json:
     """Return everything that a job's page shows.
 
@@ -114,7 +114,7 @@ def _kinds_and_ids(shown: Json) -> list[tuple[str, list[str]]]:
     return [(each["kind"], [item["id"] for item in each["items"]]) for each in shown["sections"]]
 
 
-def card(job: Job, assets: Sequence[Asset], view: View) -> Json:
+def card(job: Job, assets: Sequence[Asset], view: ViewContext) -> Json:
     """Return a job as a card of the list of recent jobs."""
     made = [each for each in assets if each.state == AssetState.DONE]
     active = job.status == JobStatus.PROCESSING
@@ -137,7 +137,7 @@ def admin_note(owner: str) -> str:
     return note.format(owner=owner)
 
 
-def share_note(share: Share, view: View) -> str:
+def share_note(share: Share, view: ViewContext) -> str:
     """Return the note for guests: whose job it is, and until when it is shared."""
     note = _("Fivefold · {owner} shares this with you until {ends}.")
     return note.format(owner=share.user_id, ends=view.moment(share.expires_at))
@@ -157,7 +157,7 @@ def ended_toast(job: Job) -> str:
     return _("Your content could not be made.")
 
 
-def _heading(job: Job, assets: Sequence[Asset], view: View, eta: Eta) -> Json:
+def _heading(job: Job, assets: Sequence[Asset], view: ViewContext, eta: Eta) -> Json:
     active = job.status == JobStatus.PROCESSING
     done = sum(each.state == AssetState.DONE for each in assets)
     return {
@@ -196,7 +196,7 @@ def _ready(done: int, number: int) -> str:
     return _("{done} of {number} ready").format(done=done, number=number)
 
 
-def _going_on(assets: Sequence[Asset], view: View) -> str:
+def _going_on(assets: Sequence[Asset], view: ViewContext) -> str:
     left = [each for each in assets if each.state in OPEN_STATES]
     if left and all(each.cancel_requested for each in left):
         return _("What is left is being cancelled.")
@@ -204,7 +204,7 @@ def _going_on(assets: Sequence[Asset], view: View) -> str:
     return " ".join([going_on, *identical_text(assets)])
 
 
-def _ending(job: Job, assets: Sequence[Asset], view: View) -> str:
+def _ending(job: Job, assets: Sequence[Asset], view: ViewContext) -> str:
     if not assets:  # all of them are in the bin
         return _("There is nothing here, or not any more.")
     if not view.owns:  # only owners are asked for a decision
@@ -229,7 +229,7 @@ def _percent(assets: Sequence[Asset]) -> int:
     return int(100 * sum(shares) / max(len(shares), 1))
 
 
-def _facts(job: Job, assets: Sequence[Asset], view: View) -> list[tuple[str, str]]:
+def _facts(job: Job, assets: Sequence[Asset], view: ViewContext) -> list[tuple[str, str]]:
     """Return the details of a job as labels and texts."""
     models = dict.fromkeys(f"{view.title_of(each.provider)} ({each.model})" for each in assets)
     facts = [(_("Made by"), ", ".join(models))]
@@ -264,18 +264,18 @@ def _facts(job: Job, assets: Sequence[Asset], view: View) -> list[tuple[str, str
     return facts
 
 
-def notify_text(wish: Notify, view: View) -> str:
+def notify_text(notify: Notify, view: ViewContext) -> str:
     """Return when the user is notified of a job, in words."""
-    if wish.when == When.AT and wish.at is not None:
+    if notify.when == When.AT and notify.at is not None:
         text = _("When it is ready, not before {time}")
-        return text.format(time=view.moment(wish.at))
-    if wish.when == When.DAILY:
+        return text.format(time=view.moment(notify.at))
+    if notify.when == When.DAILY:
         text = _("In the daily digest at {time} ({zone})")
-        return text.format(time=wish.daily, zone=wish.timezone)
+        return text.format(time=notify.daily, zone=notify.timezone)
     return _("As soon as it is ready")
 
 
-def channels_text(wish: Notify) -> str:
+def channels_text(notify: Notify) -> str:
     """Return by which channels the user is notified of a job, in words."""
-    channels = wish.channels or (TERMINAL,)
+    channels = notify.channels or (TERMINAL,)
     return ", ".join(map(channel_title, channels))

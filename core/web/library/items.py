@@ -9,12 +9,14 @@ from core.store.jobs.library_filter import Filter
 from core.studio import library
 from core.studio.studio import Studio
 from core.web.jobs.item_view import tile
-from core.web.text.viewer import View
+from core.web.text.view_context import ViewContext
 
 Json = dict[str, Any]
 
 
-def page_of(studio: Studio, wanted: Filter, view: View, after: str = "", limit: int = PAGE) -> Json:
+def page_of(
+    studio: Studio, wanted: Filter, view: ViewContext, after: str = "", limit: int = PAGE
+) -> Json:
     """Return a page of the library: `items`, the token of the `next`, and first the `total`.
 
     Args:
@@ -33,7 +35,7 @@ def page_of(studio: Studio, wanted: Filter, view: View, after: str = "", limit: 
     return page if found.total is None else page | {"total": found.total}
 
 
-def facets_of(studio: Studio, owner: str, view: View, *, binned: bool = False) -> Json:
+def facets_of(studio: Studio, owner: str, view: ViewContext, *, binned: bool = False) -> Json:
     """Return what a user's items can be filtered by, with numbers, the most frequent first.
 
     Args:
@@ -62,7 +64,7 @@ def facets_of(studio: Studio, owner: str, view: View, *, binned: bool = False) -
     }
 
 
-def tiles_of(studio: Studio, items: Sequence[Asset], view: View) -> list[Json]:
+def tiles_of(studio: Studio, items: Sequence[Asset], view: ViewContext) -> list[Json]:
     """Return finished items as tiles."""
     prompts = studio.store.jobs.prompts(list({item.job_id for item in items}))
     return [tile(item, prompts.get(item.job_id, ""), view) for item in items]

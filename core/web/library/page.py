@@ -10,7 +10,7 @@ from core.web.identity.permissions import Access
 from core.web.jobs.snapshot import admin_note
 from core.web.library.items import page_of
 from core.web.library.query import read_filter
-from core.web.text.viewer import View
+from core.web.text.view_context import ViewContext
 
 Json = dict[str, Any]
 
@@ -18,7 +18,7 @@ FIRST_ITEMS: Final = 40  # more than a large screen holds
 _NO_FILTERS: Final = frozenset({"user", "sort"})  # they filter nothing
 
 
-def opening(studio: Studio, right: Access, query: Mapping[str, str], view: View) -> Json:
+def opening(studio: Studio, right: Access, query: Mapping[str, str], view: ViewContext) -> Json:
     """Return the first screen of the gallery.
 
     Args:

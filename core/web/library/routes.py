@@ -34,7 +34,7 @@ from core.web.library.items import facets_of, page_of, tiles_of
 from core.web.library.query import read_filter, read_limit
 from core.web.library.zip_download import bundled
 from core.web.resources import WebStudio
-from core.web.text.viewer import View
+from core.web.text.view_context import ViewContext
 
 Json = dict[str, Any]
 
@@ -171,7 +171,7 @@ def _archive(request: Request, studio: WebStudio, body: bytes) -> Response:
     return bundled(studio, items, access, view, requester(request).address)
 
 
-def _viewer(request: Request, studio: WebStudio, owner: str = "") -> tuple[Access, View]:
+def _viewer(request: Request, studio: WebStudio, owner: str = "") -> tuple[Access, ViewContext]:
     """Return the right to view a library, and who views it.
 
     Args:
@@ -194,7 +194,7 @@ def _viewer(request: Request, studio: WebStudio, owner: str = "") -> tuple[Acces
     return access, replace(view, via=access.via)
 
 
-def _owner(request: Request, studio: WebStudio) -> tuple[str, View]:
+def _owner(request: Request, studio: WebStudio) -> tuple[str, ViewContext]:
     """Return the owner of a library who changes it.
 
     Raises:

@@ -16,7 +16,7 @@ from core.web.http.security_headers import NO_STORE
 from core.web.identity.permissions import Access
 from core.web.resources import WebStudio
 from core.web.text.csv_tables import csv_lines
-from core.web.text.viewer import View
+from core.web.text.view_context import ViewContext
 
 Json = dict[str, Any]
 
@@ -31,7 +31,7 @@ _OWNERS: Final = ("collections", "note")
 
 
 def bundled(
-    studio: WebStudio, assets: Sequence[Asset], access: Access, view: View, address: str
+    studio: WebStudio, assets: Sequence[Asset], access: Access, view: ViewContext, address: str
 ) -> Response:
     """Return finished items as a zip that is streamed.
 

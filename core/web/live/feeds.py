@@ -12,7 +12,7 @@ from core.web.identity import permissions
 from core.web.identity.permissions import Access
 from core.web.jobs import item_view, snapshot
 from core.web.resources import WebStudio
-from core.web.text.viewer import View
+from core.web.text.view_context import ViewContext
 
 Json = dict[str, Any]
 
@@ -54,7 +54,7 @@ class Reading:
         if job_ids:
             self.jobs = studio.store.jobs.by_ids(list(job_ids))
             self.assets = studio.store.assets.of_jobs(list(self.jobs))
-        self._views: dict[str, View] = {}
+        self._views: dict[str, ViewContext] = {}
         self._etas: dict[str, Eta] = {}
         self._rights: dict[tuple[str | None, str, str], Access | None] = {}
 
@@ -79,7 +79,7 @@ class Reading:
             )
         return self._rights[key]
 
-    def view(self, viewer: Viewer) -> View:
+    def view(self, viewer: Viewer) -> ViewContext:
         """Return what words for the viewer depend on."""
         if viewer.zone not in self._views:
             self._views[viewer.zone] = self.studio.view(viewer.zone)
@@ -183,7 +183,7 @@ class JobFeed(Feed):
         """Return whether the job is in progress."""
         return bool(shown["job"]["active"])
 
-    def _tile(self, asset: Asset, prompt: str, view: View, eta: Eta) -> Json:
+    def _tile(self, asset: Asset, prompt: str, view: ViewContext, eta: Eta) -> Json:
         """Return a tile; an unchanged item keeps its tile."""
         of = (
             view.via,

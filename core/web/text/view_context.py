@@ -11,7 +11,7 @@ from core.web.text.dates import day_text, moment_text
 
 
 @dataclass(frozen=True, kw_only=True)
-class View:
+class ViewContext:
     """Who views something, when, and by which right: what the words for it depend on."""
 
     #: The time zone of the times.
