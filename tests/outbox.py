@@ -5,18 +5,7 @@ from typing import Any
 
 from pymongo.database import Database
 
-from core.models import (
-    DUE_NOW,
-    Asset,
-    AssetState,
-    Job,
-    JobStatus,
-    Kind,
-    Notice,
-    Options,
-    Requested,
-    now,
-)
+from core import models
 
 USER = "ana"
 ADDRESS = "ana@example.org"
@@ -32,24 +21,24 @@ def fill(
         number: how many.
         previews: stored paths of small pictures that each job's images have.
     """
-    moment = now()
+    moment = models.now()
     jobs, assets, rows = [], [], []
     for turn in range(number):
-        job = Job(
+        job = models.Job(
             id=f"job{turn:05}",
             user_id=USER,
             prompt=f"A lighthouse in a storm, at dusk, number {turn}",
-            status=JobStatus.COMPLETED,
+            status=models.JobStatus.COMPLETED,
             created_at=moment,
             updated_at=moment,
-            requested=Requested(images=5, videos=5),
-            options=Options(ratio="1:1", seed=1),
+            requested=models.Requested(images=5, videos=5),
+            options=models.Options(ratio="1:1", seed=1),
         )
         jobs.append(job.to_document())
         assets += [
             _image(job, slot, preview).to_document() for slot, preview in enumerate(previews)
         ]
-        row = Notice(
+        row = models.Notice(
             id=f"{job.id}-email",
             job_id=job.id,
             user_id=USER,
@@ -66,19 +55,19 @@ def fill(
     return [row["_id"] for row in rows]
 
 
-def _image(job: Job, slot: int, preview: str) -> Asset:
-    return Asset(
+def _image(job: models.Job, slot: int, preview: str) -> models.Asset:
+    return models.Asset(
         id=f"{job.id}-image-{slot}",
         job_id=job.id,
         user_id=USER,
-        kind=Kind.IMAGE,
+        kind=models.Kind.IMAGE,
         slot=slot,
         provider="fake",
         model="fake-1",
         params={"width": 1024, "height": 1024},
-        state=AssetState.DONE,
+        state=models.AssetState.DONE,
         preview=preview,
         width=1024,
         height=1024,
-        next_attempt_at=DUE_NOW,
+        next_attempt_at=models.DUE_NOW,
     )

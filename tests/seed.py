@@ -22,23 +22,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from core import models
 from core.media.encoding import encode_clip, encode_png
 from core.media.folder import FolderStore
 from core.media.previews import POSTER_PIXELS, save_preview
 from core.media.storage import PREVIEWS, ContentStore, open_content, own_name
-from core.models import (
-    DUE_NOW,
-    Asset,
-    AssetState,
-    Cost,
-    Job,
-    JobStatus,
-    Kind,
-    Options,
-    Requested,
-    new_id,
-    now,
-)
 from core.settings import load_settings
 from core.store import Store, open_store
 
@@ -49,8 +37,8 @@ IMAGE_GRAIN, CLIP_GRAIN = 0.1, 0.03  # of what is large
 FPS: Final = 12
 SIZES: Final = {"3:2": (768, 512), "1:1": (512, 512), "2:3": (512, 768), "16:9": (832, 468)}
 MAKERS: Final = {
-    Kind.IMAGE: (("illustrator", "scenes"), ("openai", "gpt-image-2.6-flare")),
-    Kind.VIDEO: (("illustrator", "scenes"), ("runway", "gen4.5")),
+    models.Kind.IMAGE: (("illustrator", "scenes"), ("openai", "gpt-image-2.6-flare")),
+    models.Kind.VIDEO: (("illustrator", "scenes"), ("runway", "gen4.5")),
 }
 COLLECTIONS: Final = ("Favourite places", "For the calendar", "Küste & Meer")
 _WHO: Final = ("a red fox", "two foxes", "a lighthouse", "an old tram", "ein Leuchtturm", "a whale")
@@ -82,7 +70,7 @@ def fill(  # noqa: PLR0913  # what a library is
     images: int,
     clips: int,
     large: bool = False,
-) -> list[Asset]:
+) -> list[models.Asset]:
     """Give a user finished items, and return them, the oldest first.
 
     Args:
@@ -96,27 +84,29 @@ def fill(  # noqa: PLR0913  # what a library is
     store.users.ensure(user_id)
     jobs = max(1, -(-(images + clips) // ITEMS_A_JOB))
     chance = random.Random(7)  # the same library every time
-    started = now() - jobs * _JOB
-    rows: list[tuple[Job, list[Asset]]] = []
+    started = models.now() - jobs * _JOB
+    rows: list[tuple[models.Job, list[models.Asset]]] = []
     for number in range(jobs):
         counts = {
             kind: total * (number + 1) // jobs - total * number // jobs
-            for kind, total in ((Kind.IMAGE, images), (Kind.VIDEO, clips))
+            for kind, total in ((models.Kind.IMAGE, images), (models.Kind.VIDEO, clips))
         }
         began = started + number * _JOB
         prompt = " ".join(map(chance.choice, (_WHO, _WHERE, _HOW)))
-        job = Job(
-            id=new_id(),
+        job = models.Job(
+            id=models.new_id(),
             user_id=user_id,
             prompt=f"{prompt}, no. {number + 1}",
-            status=JobStatus.COMPLETED,
+            status=models.JobStatus.COMPLETED,
             generated_at=began + _JOB,
             created_at=began,
             updated_at=began + _JOB,
-            requested=Requested(images=counts[Kind.IMAGE], videos=counts[Kind.VIDEO]),
-            options=Options(ratio="3:2", seconds=5, seed=number),
+            requested=models.Requested(
+                images=counts[models.Kind.IMAGE], videos=counts[models.Kind.VIDEO]
+            ),
+            options=models.Options(ratio="3:2", seconds=5, seed=number),
         )
-        kinds = [kind for kind in Kind for _ in range(counts[kind])]
+        kinds = [kind for kind in models.Kind for _ in range(counts[kind])]
         slots = [kinds[:place].count(kind) + 1 for place, kind in enumerate(kinds)]
         assets = []
         for kind, slot in zip(kinds, slots, strict=True):
@@ -134,13 +124,15 @@ def fill(  # noqa: PLR0913  # what a library is
     return sorted(made, key=lambda each: each.timings["saved_at"])
 
 
-def _asset(job: Job, kind: Kind, slot: int, drawn: _Drawn, chance: random.Random) -> Asset:
+def _asset(
+    job: models.Job, kind: models.Kind, slot: int, drawn: _Drawn, chance: random.Random
+) -> models.Asset:
     """Return an item of a job."""
     provider, model = chance.choice(MAKERS[kind])
     asset_id = f"{job.id}-{kind}-{slot}"
     folder = f"generated_content/{job.user_id}"
-    saved_at = job.created_at + (2 * slot + (kind == Kind.VIDEO)) * _PAUSE
-    return Asset(
+    saved_at = job.created_at + (2 * slot + (kind == models.Kind.VIDEO)) * _PAUSE
+    return models.Asset(
         id=asset_id,
         job_id=job.id,
         user_id=job.user_id,
@@ -152,10 +144,10 @@ def _asset(job: Job, kind: Kind, slot: int, drawn: _Drawn, chance: random.Random
             "ratio": drawn.ratio,
             "width": drawn.width,
             "height": drawn.height,
-            **({"seconds": 5, "fps": 24} if kind == Kind.VIDEO else {}),
+            **({"seconds": 5, "fps": 24} if kind == models.Kind.VIDEO else {}),
             "seed": job.options.seed + slot,
         },
-        state=AssetState.DONE,
+        state=models.AssetState.DONE,
         progress=1.0,
         path=f"{folder}/{asset_id}{drawn.original.suffix}",
         preview=f"{folder}/{PREVIEWS}/{asset_id}.webp",
@@ -166,8 +158,10 @@ def _asset(job: Job, kind: Kind, slot: int, drawn: _Drawn, chance: random.Random
         bytes=drawn.original.stat().st_size,
         sha256="0" * 64,
         attempts=1,
-        cost=Cost(actual=0.04, unit="USD") if provider != "illustrator" else Cost(actual=0.0),
-        next_attempt_at=DUE_NOW,
+        cost=models.Cost(actual=0.04, unit="USD")
+        if provider != "illustrator"
+        else models.Cost(actual=0.0),
+        next_attempt_at=models.DUE_NOW,
         timings={
             "queued_at": job.created_at,
             "submitted_at": saved_at - timedelta(seconds=20),
@@ -195,12 +189,13 @@ def _save(content: ContentStore, user_id: str, name: str, source: Path) -> None:
         draft.commit(name)
 
 
-def _store(store: Store, rows: list[tuple[Job, list[Asset]]]) -> None:
+def _store(store: Store, rows: list[tuple[models.Job, list[models.Asset]]]) -> None:
     database = store._database  # noqa: SLF001  # nothing of the product stores what is made already
     documents: dict[str, list[dict[str, Any]]] = {"jobs": [], "assets": []}
     for job, assets in rows:
         paths = {
-            f"{kind}_paths": [each.path for each in assets if each.kind == kind] for kind in Kind
+            f"{kind}_paths": [each.path for each in assets if each.kind == kind]
+            for kind in models.Kind
         }
         spent = sum(each.cost.spent for each in assets)
         cost = {"USD": round(spent, 6)} if spent else {}
@@ -212,7 +207,7 @@ def _store(store: Store, rows: list[tuple[Job, list[Asset]]]) -> None:
 
 
 @cache
-def _drawn(kind: Kind, large: bool) -> list[_Drawn]:  # noqa: FBT001  # a cache's key
+def _drawn(kind: models.Kind, large: bool) -> list[_Drawn]:  # noqa: FBT001  # a cache's key
     """Draw the files that stand for all; the same for the whole process."""
     folder = Path(mkdtemp(prefix="fivefold-seed-"))
     found = []
@@ -220,7 +215,7 @@ def _drawn(kind: Kind, large: bool) -> list[_Drawn]:  # noqa: FBT001  # a cache'
         width, height = (side * (LARGER if large else 2) // 2 for side in size)
         stem = folder / f"{number}"
         still = Image.fromarray(_scene(number, width, height, 0.0, IMAGE_GRAIN * large))
-        if kind == Kind.IMAGE:
+        if kind == models.Kind.IMAGE:
             original = stem.with_suffix(".png")
             original.write_bytes(encode_png(still))
         else:
@@ -230,7 +225,7 @@ def _drawn(kind: Kind, large: bool) -> list[_Drawn]:  # noqa: FBT001  # a cache'
         preview, poster = stem.with_suffix(".webp"), folder / f"{number}-poster.webp"
         save_preview(still, preview)
         save_preview(still, poster, POSTER_PIXELS)
-        seconds = 2.0 if kind == Kind.VIDEO else None
+        seconds = 2.0 if kind == models.Kind.VIDEO else None
         found.append(_Drawn(ratio, width, height, seconds, original, preview, poster))
     return found
 

@@ -13,16 +13,7 @@ from starlette.requests import Request as Asked
 from starlette.responses import Response
 
 from core.models import Kind
-from core.providers.errors import (
-    BalanceSpent,
-    GenerationFailed,
-    InvalidCredentials,
-    OutcomeUnknown,
-    PromptRejected,
-    ProviderError,
-    ProviderUnavailable,
-    RequestRejected,
-)
+from core.providers import errors
 from core.providers.responses.loose_json import read_documents
 from core.providers.responses.reader import read_reply
 from core.providers.responses.vendor_message import code_and_message
@@ -99,54 +90,59 @@ def test_an_address_is_found_whatever_its_field_is_called(
 
 
 RAW = json.dumps({"error": {"code": "OutputImageSensitiveContentDetected", "message": "too bold"}})
-ANSWERS: list[tuple[int, Any, type[ProviderError], str]] = [
+ANSWERS: list[tuple[int, Any, type[errors.ProviderError], str]] = [
     # MiniMax
-    (200, {"base_resp": {"status_code": 1026, "status_msg": "no such input"}}, GenerationFailed,
-     "no such input"),
+    (200, {"base_resp": {"status_code": 1026, "status_msg": "no such input"}},
+     errors.GenerationFailed, "no such input"),
     (200, {"task_id": "", "base_resp": {"status_code": 1008, "status_msg": "insufficient balance"}},
-     BalanceSpent, "insufficient balance"),
+     errors.BalanceSpent, "insufficient balance"),
     # DashScope, KIE, Kling, Cloudflare
     (200, {"output": {"results": [{"code": "InternalError", "message": "timed out"}]}},
-     GenerationFailed, "timed out"),
-    (200, {"code": 402, "msg": "Credits insufficient", "data": None}, BalanceSpent, "Credits"),
+     errors.GenerationFailed, "timed out"),
+    (200, {"code": 402, "msg": "Credits insufficient", "data": None},
+     errors.BalanceSpent, "Credits"),
     (200, {"code": 1102, "message": "Account balance not enough", "request_id": "r"},
-     BalanceSpent, "not enough"),
+     errors.BalanceSpent, "not enough"),
     (200, {"success": False, "errors": [{"message": "AiError: no", "code": 3030}]},
-     GenerationFailed, "AiError: no"),
+     errors.GenerationFailed, "AiError: no"),
     # Gemini and Vertex, behind gateways
-    (200, {"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}}, OutcomeUnknown, "PROHIBITED"),
-    (200, {"predictions": [{"raiFilteredReason": "code 58061214"}]}, OutcomeUnknown, "58061214"),
+    (200, {"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}},
+     errors.OutcomeUnknown, "PROHIBITED"),
+    (200, {"predictions": [{"raiFilteredReason": "code 58061214"}]},
+     errors.OutcomeUnknown, "58061214"),
     # a chat model, and a page
-    (200, {"choices": [{"message": {"content": "I cannot draw that."}}]}, OutcomeUnknown,
+    (200, {"choices": [{"message": {"content": "I cannot draw that."}}]}, errors.OutcomeUnknown,
      "cannot draw that"),
     (200, "<html><head><title>x</title></head><body>Down for repairs</body></html>",
-     OutcomeUnknown, "Down for repairs"),
+     errors.OutcomeUnknown, "Down for repairs"),
     # OpenRouter
     (400, {"error": {"message": "Provider returned error", "code": 400, "metadata": {"raw": RAW}}},
-     PromptRejected, "too bold"),
+     errors.PromptRejected, "too bold"),
     (403, {"error": {"code": 403, "message": "Your input was flagged", "metadata":
-     {"reasons": ["violence"]}}}, PromptRejected, "Your input was flagged: violence"),
+     {"reasons": ["violence"]}}}, errors.PromptRejected, "Your input was flagged: violence"),
     # Azure
     (400, {"error": {"code": "content_filter", "message": "filtered", "innererror":
-     {"code": "ResponsibleAIPolicyViolation"}}}, PromptRejected, "filtered"),
-    (400, {"error": {"code": "contentFilter", "message": "Your task failed"}}, PromptRejected,
-     "Your task failed"),
+     {"code": "ResponsibleAIPolicyViolation"}}}, errors.PromptRejected, "filtered"),
+    (400, {"error": {"code": "contentFilter", "message": "Your task failed"}},
+     errors.PromptRejected, "Your task failed"),
     # Stability, New API, SiliconFlow, xAI
     (403, {"id": "x", "name": "content_moderation", "errors": ["flagged by our moderation system"]},
-     PromptRejected, "flagged"),
-    (403, {"error": {"message": "用户额度不足", "code": "insufficient_user_quota"}}, BalanceSpent,
-     "用户额度不足"),
-    (403, {"code": 30001, "message": "Sorry, your account balance is insufficient"}, BalanceSpent,
-     "Sorry"),
-    (403, {"error": "Your newly created team doesn't have any credits yet."}, BalanceSpent, "team"),
-    (403, {"error": {"message": "Your organization must be verified"}}, InvalidCredentials,
+     errors.PromptRejected, "flagged"),
+    (403, {"error": {"message": "用户额度不足", "code": "insufficient_user_quota"}},
+     errors.BalanceSpent, "用户额度不足"),
+    (403, {"code": 30001, "message": "Sorry, your account balance is insufficient"},
+     errors.BalanceSpent, "Sorry"),
+    (403, {"error": "Your newly created team doesn't have any credits yet."},
+     errors.BalanceSpent, "team"),
+    (403, {"error": {"message": "Your organization must be verified"}}, errors.InvalidCredentials,
      "must be verified"),
     # Runway's way to name the fields
     (400, {"error": "Validation of body failed", "issues": [{"code": "too_big", "path":
-     ["promptText"], "message": "Too long"}]}, RequestRejected,
+     ["promptText"], "message": "Too long"}]}, errors.RequestRejected,
      "Validation of body failed: promptText: Too long"),
-    (303, {}, OutcomeUnknown, "303"),
-    (400, b'{"error": {"message": "half \\ud83d a smile"}}', RequestRejected, "half ? a smile"),
+    (303, {}, errors.OutcomeUnknown, "303"),
+    (400, b'{"error": {"message": "half \\ud83d a smile"}}',
+     errors.RequestRejected, "half ? a smile"),
 ]  # fmt: skip
 
 
@@ -158,7 +154,7 @@ def test_the_reason_is_shown_wherever_it_stands(  # noqa: PLR0913, PLR0917  # a 
     request_: Any,
     status: int,
     body: Any,
-    expected: type[ProviderError],
+    expected: type[errors.ProviderError],
     said: str,
 ) -> None:
     raw = (
@@ -174,27 +170,30 @@ def test_the_reason_is_shown_wherever_it_stands(  # noqa: PLR0913, PLR0917  # a 
     assert world.charges == 1
 
 
-TASKS: list[tuple[dict[str, Any], type[ProviderError], str]] = [
+TASKS: list[tuple[dict[str, Any], type[errors.ProviderError], str]] = [
     # Kling, and others that say of each call that it went well
     ({"code": 0, "message": "SUCCEED", "data": {"task_id": "t", "task_status": "failed",
-      "task_status_msg": "risk control"}}, GenerationFailed, "risk control"),
+      "task_status_msg": "risk control"}}, errors.GenerationFailed, "risk control"),
     ({"code": 0, "message": "请求成功", "data": {"id": "t", "status": "failed", "error": "lost"}},
-     GenerationFailed, "lost"),
+     errors.GenerationFailed, "lost"),
     ({"success": True, "message": "Request successful", "data": {"status": "failed",
-      "fail_reason": "lost"}}, GenerationFailed, "lost"),
+      "fail_reason": "lost"}}, errors.GenerationFailed, "lost"),
     ({"code": 200, "msg": "success", "data": {"state": "fail", "failMsg": "Internal Error"}},
-     GenerationFailed, "Internal Error"),
+     errors.GenerationFailed, "Internal Error"),
     # Google's long-running operations
     ({"name": "op", "done": True, "error": {"code": 3, "message": "not submitted"}},
-     GenerationFailed, "not submitted"),
+     errors.GenerationFailed, "not submitted"),
     ({"name": "op", "done": True, "response": {"generateVideoResponse":
-      {"raiMediaFilteredReasons": ["an issue with the audio"]}}}, ProviderUnavailable, "the audio"),
+      {"raiMediaFilteredReasons": ["an issue with the audio"]}}},
+     errors.ProviderUnavailable, "the audio"),
     # Novita, Vertex
     ({"task": {"status": "TASK_STATUS_FAILED", "reason": "out of memory"}, "videos": []},
-     GenerationFailed, "out of memory"),
-    ({"state": "JOB_STATE_FAILED", "error": {"message": "boom"}}, GenerationFailed, "boom"),
-    ({"id": "t", "status": {"state": "failed", "message": "boom"}}, GenerationFailed, "boom"),
-    ({"code": "task_not_exist", "message": "task not exist"}, ProviderUnavailable, "not exist"),
+     errors.GenerationFailed, "out of memory"),
+    ({"state": "JOB_STATE_FAILED", "error": {"message": "boom"}}, errors.GenerationFailed, "boom"),
+    ({"id": "t", "status": {"state": "failed", "message": "boom"}},
+     errors.GenerationFailed, "boom"),
+    ({"code": "task_not_exist", "message": "task not exist"},
+     errors.ProviderUnavailable, "not exist"),
 ]  # fmt: skip
 
 
@@ -203,7 +202,7 @@ def test_a_task_that_failed_says_why(
     world: Scripted,  # noqa: F811
     tmp_path: Path,
     said: dict[str, Any],
-    expected: type[ProviderError],
+    expected: type[errors.ProviderError],
     why: str,
 ) -> None:
     world.create, world.others["/v1/videos/t"] = {"id": "t"}, said
@@ -218,7 +217,7 @@ def test_a_task_that_failed_at_once_is_not_asked_after(
 ) -> None:
     world.create = {"id": "t", "status": "failed", "error": {"message": "CUDA out of memory"}}
     error = failure(provider_of(world), VIDEO, tmp_path / "x")
-    assert (type(error), dict(world.seen)) == (GenerationFailed, {"/v1/videos": 1})
+    assert (type(error), dict(world.seen)) == (errors.GenerationFailed, {"/v1/videos": 1})
     assert "CUDA out of memory" in error.message
 
 
@@ -302,12 +301,20 @@ def test_an_image_is_found_in_events_that_are_a_little_different(
 @pytest.mark.parametrize(
     ("stream", "expected", "said"),
     [
-        ("event: error\ndata: upstream timed out\n\n", GenerationFailed, "upstream timed out"),
-        ('event: error\ndata: "upstream timed out"\n\n', GenerationFailed, "upstream timed out"),
+        (
+            "event: error\ndata: upstream timed out\n\n",
+            errors.GenerationFailed,
+            "upstream timed out",
+        ),
+        (
+            'event: error\ndata: "upstream timed out"\n\n',
+            errors.GenerationFailed,
+            "upstream timed out",
+        ),
         (
             event({"type": "image_generation.partial_failed", "error": json.loads(RAW)["error"]})
             + event({"type": "image_generation.completed", "usage": {"generated_images": 0}}),
-            PromptRejected,
+            errors.PromptRejected,
             "too bold",
         ),
     ],
@@ -316,7 +323,7 @@ def test_an_error_in_a_stream_is_shown_however_it_is_told(
     world: Scripted,  # noqa: F811
     tmp_path: Path,
     stream: str,
-    expected: type[ProviderError],
+    expected: type[errors.ProviderError],
     said: str,
 ) -> None:
     world.create = stream

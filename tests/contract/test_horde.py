@@ -9,14 +9,8 @@ import pytest
 
 from core.media.inspection import Inspection, inspect
 from core.models import InvalidInput, Kind
+from core.providers import errors
 from core.providers.base import Submission
-from core.providers.errors import (
-    GenerationFailed,
-    InvalidCredentials,
-    PromptRejected,
-    ProviderUnavailable,
-    RequestRejected,
-)
 from core.providers.horde.provider import ANONYMOUS, IMPOSSIBLE, Horde
 from core.providers.horde.request import ANY
 from core.providers.http.polling import MAX_UNANSWERED
@@ -88,9 +82,9 @@ def test_a_cancelled_image_is_not_made(world: HordeWorld) -> None:
             await provider.cancel(submission)
             await provider.cancel(submission)
             await provider.cancel(Submission("never-there"))
-            with pytest.raises(GenerationFailed, match="stopped"):
+            with pytest.raises(errors.GenerationFailed, match="stopped"):
                 await provider.follow(submission, Reports())
-            with pytest.raises(GenerationFailed, match="forgotten"):
+            with pytest.raises(errors.GenerationFailed, match="forgotten"):
                 await provider.follow(Submission("never-there"), Reports())
 
     asyncio.run(run())
@@ -112,7 +106,7 @@ def test_an_image_is_left_for_later_after_so_many_polls_without_an_answer(
 
         monkeypatch.setattr(provider, "_call", counted)
         try:
-            with pytest.raises(ProviderUnavailable):
+            with pytest.raises(errors.ProviderUnavailable):
                 await provider.follow(Submission("x"), Reports())
         finally:
             await provider.close()
@@ -124,9 +118,9 @@ def test_an_image_is_left_for_later_after_so_many_polls_without_an_answer(
 @pytest.mark.parametrize(
     ("code", "expected", "retryable"),
     [
-        ("faulted", GenerationFailed, True),
-        ("censored", PromptRejected, False),
-        ("impossible", RequestRejected, False),
+        ("faulted", errors.GenerationFailed, True),
+        ("censored", errors.PromptRejected, False),
+        ("impossible", errors.RequestRejected, False),
     ],
 )
 def test_an_image_that_cannot_be_made_says_why(
@@ -148,10 +142,10 @@ def test_a_request_is_impossible_only_if_it_stays_so_and_then_leaves_the_queue(
         async with world.provider() as provider:
             submission = await provider.submit(horde_image())
             reports = Reports()
-            with pytest.raises(RequestRejected):
+            with pytest.raises(errors.RequestRejected):
                 await provider.follow(submission, reports)
             assert len(reports.shares) == IMPOSSIBLE - 1
-            with pytest.raises(GenerationFailed, match="stopped"):
+            with pytest.raises(errors.GenerationFailed, match="stopped"):
                 await provider.follow(submission, reports)
 
     asyncio.run(run())
@@ -174,7 +168,7 @@ def test_nothing_but_pages_instead_of_an_image_leaves_it_for_later(
 ) -> None:
     world.books.faults.append(Fault(what="garbage", code="always"))
     error = world.error(horde_image(), tmp_path / "x")
-    assert isinstance(error, ProviderUnavailable)
+    assert isinstance(error, errors.ProviderUnavailable)
     assert "text/html" in error.message
 
 
@@ -185,7 +179,7 @@ def test_its_health_costs_nothing(world: HordeWorld) -> None:
 
     assert asyncio.run(said(KEY)) == "The key is accepted: ana#1, 1,234 kudos."
     assert "Anonymous#0" in asyncio.run(said(ANONYMOUS))
-    with pytest.raises(InvalidCredentials) as caught:
+    with pytest.raises(errors.InvalidCredentials) as caught:
         asyncio.run(said("wrong-key-0815"))
     assert "wrong-key" not in f"{caught.value!r} {caught.value.__cause__!r}"
     assert not world.books.charges

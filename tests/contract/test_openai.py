@@ -12,15 +12,8 @@ from PIL import Image
 from core.media.encoding import encode_png
 from core.media.inspection import BrokenMedia, Inspection, inspect
 from core.models import Kind, Task
+from core.providers import errors
 from core.providers.base import Capability, Provider
-from core.providers.errors import (
-    GenerationFailed,
-    InvalidCredentials,
-    OutcomeUnknown,
-    PromptRejected,
-    ProviderError,
-    ProviderUnavailable,
-)
 from core.providers.openai.provider import OpenAI
 from core.providers.openai.variations import vary
 from tests.contract.fakes import Reports
@@ -115,7 +108,7 @@ def test_a_cancelled_clip_is_not_known_there(world: OpenAIWorld) -> None:
         async with world.provider() as provider:
             clip = await provider.submit(openai_clip())
             await provider.cancel(clip)
-            with pytest.raises(ProviderUnavailable, match="does not know this task"):
+            with pytest.raises(errors.ProviderUnavailable, match="does not know this task"):
                 await provider.follow(clip, Reports())
 
     asyncio.run(run())
@@ -131,16 +124,17 @@ def test_an_image_is_animated(world: OpenAIWorld, tmp_path: Path) -> None:
 def test_a_call_that_costs_nothing_is_sent_again(world: OpenAIWorld, tmp_path: Path) -> None:
     world.books.faults.append(Fault(what="cut_after"))
     error = world.error(openai_image(), tmp_path / "x", paid=False)
-    assert isinstance(error, ProviderUnavailable)
+    assert isinstance(error, errors.ProviderUnavailable)
 
 
 def test_a_stream_that_breaks_off_is_unknown(world: OpenAIWorld, tmp_path: Path) -> None:
     world.books.faults.append(Fault(what="truncate"))
-    assert isinstance(world.error(openai_image(), tmp_path / "x"), OutcomeUnknown)
+    assert isinstance(world.error(openai_image(), tmp_path / "x"), errors.OutcomeUnknown)
 
 
 @pytest.mark.parametrize(
-    ("code", "expected"), [("moderation_blocked", PromptRejected), ("oops", GenerationFailed)]
+    ("code", "expected"),
+    [("moderation_blocked", errors.PromptRejected), ("oops", errors.GenerationFailed)],
 )
 def test_a_stream_that_ends_with_an_error(
     world: OpenAIWorld, tmp_path: Path, code: str, expected: type[Exception]
@@ -150,7 +144,8 @@ def test_a_stream_that_ends_with_an_error(
 
 
 @pytest.mark.parametrize(
-    ("code", "expected"), [("moderation_blocked", PromptRejected), ("oops", GenerationFailed)]
+    ("code", "expected"),
+    [("moderation_blocked", errors.PromptRejected), ("oops", errors.GenerationFailed)],
 )
 def test_a_clip_that_fails_says_why(
     world: OpenAIWorld, tmp_path: Path, code: str, expected: type[Exception]
@@ -164,9 +159,9 @@ def test_a_broken_image_is_found_out(plain: OpenAIWorld, tmp_path: Path, what: A
     plain.books.faults.append(Fault(what=what))
     try:
         plain.make(openai_image(), tmp_path / "x")
-    except ProviderUnavailable:
+    except errors.ProviderUnavailable:
         return  # a page, by its bytes
-    except OutcomeUnknown:
+    except errors.OutcomeUnknown:
         return  # no image at all
     with pytest.raises(BrokenMedia):
         looked_over(tmp_path / "x", Kind.IMAGE)
@@ -174,7 +169,7 @@ def test_a_broken_image_is_found_out(plain: OpenAIWorld, tmp_path: Path, what: A
 
 def test_a_prompt_is_screened_before_anything_is_paid(world: OpenAIWorld, tmp_path: Path) -> None:
     error = world.error(openai_image("something forbidden"), tmp_path / "x", moderated=True)
-    assert isinstance(error, PromptRejected)
+    assert isinstance(error, errors.PromptRejected)
     assert "violence" in error.message
     assert not world.books.charges
     world.make(openai_image("something nice"), tmp_path / "x", moderated=True)
@@ -186,9 +181,9 @@ def test_its_health_costs_nothing_and_names_what_is_missing(world: OpenAIWorld) 
             return await provider.check()
 
     assert SUNBURST in asyncio.run(said())
-    with pytest.raises(ProviderError, match="does not list gone-1"):
+    with pytest.raises(errors.ProviderError, match="does not list gone-1"):
         asyncio.run(said(image_models=["gone-1"]))
-    with pytest.raises(InvalidCredentials):
+    with pytest.raises(errors.InvalidCredentials):
         asyncio.run(said(api_key="wrong"))
     assert not world.books.charges
 
@@ -200,7 +195,7 @@ def test_prompts_are_varied_by_a_chat_model(world: OpenAIWorld) -> None:
         )
 
     assert asyncio.run(run(KEY)) == ["a fox, from above", "a fox, close up", "a fox, at night"]
-    with pytest.raises(InvalidCredentials):
+    with pytest.raises(errors.InvalidCredentials):
         asyncio.run(run("wrong"))
 
 

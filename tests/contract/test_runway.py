@@ -12,17 +12,8 @@ from PIL import Image
 from core.media.encoding import encode_png
 from core.media.inspection import Inspection, inspect
 from core.models import Asset, AssetState, Kind, Task
+from core.providers import errors
 from core.providers.base import Capability, Provider, Request, Submission
-from core.providers.errors import (
-    BalanceSpent,
-    GenerationFailed,
-    InvalidCredentials,
-    OutcomeUnknown,
-    PromptRejected,
-    ProviderError,
-    ProviderUnavailable,
-    RequestRejected,
-)
 from core.providers.http.polling import MAX_UNANSWERED
 from core.providers.runway.provider import UNLIMITED
 from core.settings import Settings
@@ -183,10 +174,10 @@ def test_upscaling_is_paid_for_once_whatever_happens(
 ) -> None:
     request, charges = larger(sources[kind], kind), world.books.charges
     world.books.faults.append(Fault(what="refuse", status=503))
-    assert isinstance(world.error(request, tmp_path / "x"), ProviderUnavailable)
+    assert isinstance(world.error(request, tmp_path / "x"), errors.ProviderUnavailable)
     assert not charges
     world.books.faults.append(Fault(what="cut_after"))
-    assert isinstance(world.error(request, tmp_path / "x"), OutcomeUnknown)
+    assert isinstance(world.error(request, tmp_path / "x"), errors.OutcomeUnknown)
     assert charges.total() == 1
 
     async def run() -> None:
@@ -208,7 +199,7 @@ def test_a_file_that_it_cannot_use_is_said(
 ) -> None:
     world.books.faults.append(Fault(what="fail", code="ASSET.INVALID", message="Too small."))
     error = world.error(larger(sources[Kind.IMAGE], Kind.IMAGE), tmp_path / "x")
-    assert isinstance(error, RequestRejected)
+    assert isinstance(error, errors.RequestRejected)
     assert error.message == "RunwayML cannot use this file: Too small."
 
 
@@ -229,13 +220,13 @@ def test_waiting_for_ones_turn_is_told(busy: RunwayWorld, tmp_path: Path) -> Non
 
 
 def test_an_item_is_cancelled_and_a_cancelled_one_is_told_apart(slow: RunwayWorld) -> None:
-    async def run() -> GenerationFailed:
+    async def run() -> errors.GenerationFailed:
         async with slow.provider() as provider:
             submission = await provider.submit(runway_image())
             await provider.cancel(submission)
             await provider.cancel(submission)
             await provider.cancel(Submission("task-of-nobody"))
-            with pytest.raises(GenerationFailed, match="was cancelled") as caught:
+            with pytest.raises(errors.GenerationFailed, match="was cancelled") as caught:
                 await provider.follow(submission, Reports())
             return caught.value
 
@@ -249,9 +240,9 @@ def test_a_finished_file_that_was_deleted_there_is_gone(world: RunwayWorld, tmp_
             submission = await provider.submit(runway_image())
             await provider.follow(submission, Reports())
             await provider.cancel(submission)
-            with pytest.raises(ProviderUnavailable, match="does not know this task"):
+            with pytest.raises(errors.ProviderUnavailable, match="does not know this task"):
                 await provider.fetch(submission, tmp_path / "x")
-            with pytest.raises(ProviderUnavailable, match="does not know this task"):
+            with pytest.raises(errors.ProviderUnavailable, match="does not know this task"):
                 await provider.follow(Submission("task-of-nobody"), Reports())
 
     asyncio.run(run())
@@ -261,25 +252,25 @@ def test_an_unfinished_task_has_no_file(slow: RunwayWorld, tmp_path: Path) -> No
     async def run() -> None:
         async with slow.provider() as provider:
             submission = await provider.submit(runway_image())
-            with pytest.raises(ProviderUnavailable, match="no file"):
+            with pytest.raises(errors.ProviderUnavailable, match="no file"):
                 await provider.fetch(submission, tmp_path / "x")
 
     asyncio.run(run())
 
 
-FAILED: list[tuple[str, bool, type[ProviderError], bool]] = [
-    ("SAFETY.INPUT.TEXT", True, PromptRejected, False),
-    ("SAFETY.OUTPUT.VIDEO", True, PromptRejected, False),
-    ("INPUT_PREPROCESSING.SAFETY.TEXT", False, PromptRejected, False),
-    ("ASSET.INVALID", False, RequestRejected, False),
-    ("INTERNAL.BAD_OUTPUT.CODE01", True, GenerationFailed, False),
-    ("INTERNAL.BAD_OUTPUT.CODE01", False, GenerationFailed, False),
-    ("INTERNAL", False, GenerationFailed, True),
-    ("INTERNAL", True, GenerationFailed, False),
-    ("INPUT_PREPROCESSING.INTERNAL", False, GenerationFailed, True),
-    ("THIRD_PARTY.UNAVAILABLE", False, GenerationFailed, True),
-    ("SOMETHING.NEW", False, GenerationFailed, False),
-    ("", False, GenerationFailed, False),
+FAILED: list[tuple[str, bool, type[errors.ProviderError], bool]] = [
+    ("SAFETY.INPUT.TEXT", True, errors.PromptRejected, False),
+    ("SAFETY.OUTPUT.VIDEO", True, errors.PromptRejected, False),
+    ("INPUT_PREPROCESSING.SAFETY.TEXT", False, errors.PromptRejected, False),
+    ("ASSET.INVALID", False, errors.RequestRejected, False),
+    ("INTERNAL.BAD_OUTPUT.CODE01", True, errors.GenerationFailed, False),
+    ("INTERNAL.BAD_OUTPUT.CODE01", False, errors.GenerationFailed, False),
+    ("INTERNAL", False, errors.GenerationFailed, True),
+    ("INTERNAL", True, errors.GenerationFailed, False),
+    ("INPUT_PREPROCESSING.INTERNAL", False, errors.GenerationFailed, True),
+    ("THIRD_PARTY.UNAVAILABLE", False, errors.GenerationFailed, True),
+    ("SOMETHING.NEW", False, errors.GenerationFailed, False),
+    ("", False, errors.GenerationFailed, False),
 ]
 
 
@@ -307,20 +298,20 @@ def test_a_wrong_key_is_told_where_a_file_is_sent_first(
     world: RunwayWorld, tmp_path: Path, source: Path
 ) -> None:
     world.books.key = "another"
-    assert isinstance(world.error(runway_clip(source), tmp_path / "x"), InvalidCredentials)
+    assert isinstance(world.error(runway_clip(source), tmp_path / "x"), errors.InvalidCredentials)
 
 
 def test_a_spent_balance_is_told_and_then_known_before_a_call(
     world: RunwayWorld, tmp_path: Path
 ) -> None:
     world.account.credits = 0
-    assert isinstance(world.error(runway_image(), tmp_path / "x"), BalanceSpent)
+    assert isinstance(world.error(runway_image(), tmp_path / "x"), errors.BalanceSpent)
     assert len(world.books.asked) == 1
 
     async def run() -> None:
         async with world.provider() as provider:
             await provider.refresh()
-            with pytest.raises(BalanceSpent, match="no credits left"):
+            with pytest.raises(errors.BalanceSpent, match="no credits left"):
                 await provider.submit(runway_image())
             world.account.credits = PRICE
             await provider.refresh()
@@ -336,7 +327,7 @@ def test_a_task_is_left_for_later_where_nobody_answers(slow: RunwayWorld) -> Non
         async with slow.provider() as first:
             submission = await first.submit(runway_image())
         async with slow.provider(base_url=f"http://127.0.0.1:{free_port()}") as provider:
-            with pytest.raises(ProviderUnavailable):
+            with pytest.raises(errors.ProviderUnavailable):
                 await provider.follow(submission, Reports())
 
     asyncio.run(run())
@@ -357,12 +348,12 @@ def test_too_many_polls_without_an_answer_leave_a_task_for_later(
     world: RunwayWorld, tmp_path: Path
 ) -> None:
     world.account.upset.extend([(200, "[]"), (200, "{}")] * MAX_UNANSWERED)
-    assert isinstance(world.error(runway_image(), tmp_path / "x"), ProviderUnavailable)
+    assert isinstance(world.error(runway_image(), tmp_path / "x"), errors.ProviderUnavailable)
 
 
 def test_an_answer_without_a_task_is_unknown(world: RunwayWorld, tmp_path: Path) -> None:
     world.books.faults.append(Fault(what="refuse", status=200))  # with nothing but an error
-    assert isinstance(world.error(runway_image(), tmp_path / "x"), OutcomeUnknown)
+    assert isinstance(world.error(runway_image(), tmp_path / "x"), errors.OutcomeUnknown)
 
 
 def test_an_expired_address_is_asked_for_anew(world: RunwayWorld, tmp_path: Path) -> None:
@@ -405,7 +396,7 @@ def test_the_accounts_limits_and_balance_are_taken_over(world: RunwayWorld) -> N
             assert 7 < capability(provider, "gen4.5").limit < 2**31
             assert 7 < (capability(provider, "gen4.5").per_day or 0) < 2**31
         async with world.provider(api_key="wrong") as provider:
-            with pytest.raises(InvalidCredentials):
+            with pytest.raises(errors.InvalidCredentials):
                 await provider.check()
 
     asyncio.run(run())
@@ -468,7 +459,7 @@ def test_what_it_cannot_make_is_refused_before_any_call(world: RunwayWorld, tmp_
         runway_clip(model="gen4_turbo"),
     )
     for request in requests:
-        assert isinstance(world.error(request, tmp_path / "x"), RequestRejected)
+        assert isinstance(world.error(request, tmp_path / "x"), errors.RequestRejected)
     assert not world.books.asked
 
 

@@ -14,14 +14,8 @@ import pytest
 
 from core.media.inspection import BrokenMedia, inspect
 from core.models import Kind
+from core.providers import errors
 from core.providers.base import Provider, Request, Submission
-from core.providers.errors import (
-    GenerationFailed,
-    OutcomeUnknown,
-    ProviderError,
-    ProviderUnavailable,
-    RateLimited,
-)
 from core.providers.registry import Catalogue, open_catalogue
 from core.settings import Settings
 from tests.contract.fakes import Reports
@@ -106,12 +100,12 @@ def test_a_task_tells_how_far_it_is(vendor: StudioProcess, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("fault", "error", "charges"),
     [
-        ({"what": "rate_limit", "retry_after": 3}, RateLimited, 0),
-        ({"what": "refuse", "status": 503}, ProviderUnavailable, 0),
-        ({"what": "refuse", "status": 500}, ProviderUnavailable, 0),
-        ({"what": "drop"}, OutcomeUnknown, 1),
-        ({"what": "stall", "seconds": 2}, OutcomeUnknown, 1),
-        ({"what": "fail"}, GenerationFailed, 1),
+        ({"what": "rate_limit", "retry_after": 3}, errors.RateLimited, 0),
+        ({"what": "refuse", "status": 503}, errors.ProviderUnavailable, 0),
+        ({"what": "refuse", "status": 500}, errors.ProviderUnavailable, 0),
+        ({"what": "drop"}, errors.OutcomeUnknown, 1),
+        ({"what": "stall", "seconds": 2}, errors.OutcomeUnknown, 1),
+        ({"what": "fail"}, errors.GenerationFailed, 1),
     ],
 )
 @pytest.mark.parametrize("provider", [Studio, Instant])
@@ -119,7 +113,7 @@ def test_a_fault_is_the_right_error_and_charged_only_where_the_vendor_took_it(
     vendor: StudioProcess,
     provider: type[StandIn],
     fault: dict[str, Any],
-    error: type[ProviderError],
+    error: type[errors.ProviderError],
     charges: int,
 ) -> None:
     asset_id = f"{provider.name}-{sorted(fault.items())}"
@@ -132,7 +126,7 @@ def test_a_fault_is_the_right_error_and_charged_only_where_the_vendor_took_it(
             Path(os.devnull),
         )
     assert vendor.ledger().get(asset_id, {"charges": 0})["charges"] == charges
-    if isinstance(raised.value, RateLimited):
+    if isinstance(raised.value, errors.RateLimited):
         assert raised.value.retry_after == 3
 
 
@@ -155,7 +149,7 @@ def test_a_file_that_is_missing_at_first_can_be_fetched_again(
         submission = await provider.submit(a_request(provider, Kind.IMAGE, "missing"))
         resumed = Submission(submission.remote_id)
         await provider.follow(resumed, Reports())
-        with pytest.raises(ProviderUnavailable):
+        with pytest.raises(errors.ProviderUnavailable):
             await provider.fetch(resumed, tmp_path / "x")
         await provider.fetch(resumed, tmp_path / "x")
         await provider.close()
@@ -172,7 +166,7 @@ def test_a_cancelled_task_ends_cancelled(vendor: StudioProcess) -> None:
         provider = Studio(vendor.url, poll_seconds=0.02)
         submission = await provider.submit(a_request(provider, Kind.VIDEO, "cancelled"))
         await provider.cancel(submission)
-        with pytest.raises(GenerationFailed):
+        with pytest.raises(errors.GenerationFailed):
             await provider.follow(submission, Reports())
         await provider.cancel(submission)
         await provider.close()
@@ -185,7 +179,7 @@ def test_a_cancelled_task_ends_cancelled(vendor: StudioProcess) -> None:
 
 def test_a_vendor_that_is_not_there_costs_nothing(tmp_path: Path) -> None:
     provider = Studio(f"http://127.0.0.1:{free_port()}")
-    with pytest.raises(ProviderUnavailable):
+    with pytest.raises(errors.ProviderUnavailable):
         make(provider, Kind.IMAGE, "nobody", tmp_path / "x")
 
 

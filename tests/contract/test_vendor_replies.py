@@ -21,17 +21,8 @@ from starlette.responses import JSONResponse, RedirectResponse, Response, Stream
 from starlette.routing import Route
 
 from core.models import Kind
+from core.providers import errors
 from core.providers.base import Outcome, Provider, Request, Submission
-from core.providers.errors import (
-    BalanceSpent,
-    GenerationFailed,
-    InvalidCredentials,
-    OutcomeUnknown,
-    PromptRejected,
-    ProviderError,
-    ProviderUnavailable,
-    RequestRejected,
-)
 from core.providers.horde.provider import Horde
 from core.providers.openai.provider import OpenAI, Server
 from core.providers.openai.variations import vary
@@ -139,8 +130,8 @@ def make(provider: Provider, request: Request, path: Path) -> Outcome:
     return asyncio.run(run())
 
 
-def failure(provider: Provider, request: Request, path: Path) -> ProviderError:
-    with pytest.raises(ProviderError) as caught:
+def failure(provider: Provider, request: Request, path: Path) -> errors.ProviderError:
+    with pytest.raises(errors.ProviderError) as caught:
         make(provider, request, path)
     assert KEY not in f"{caught.value!r} {caught.value.details} {caught.value.reply!r}"
     return caught.value
@@ -251,28 +242,32 @@ def test_the_key_opens_the_own_origin_and_a_redirect_leaves_it_behind(
     assert world.charges == 3
 
 
-REFUSALS: list[tuple[Any, type[ProviderError], str]] = [
+REFUSALS: list[tuple[Any, type[errors.ProviderError], str]] = [
     (
         {"error": {"message": "Your credit is used up", "code": "insufficient_quota"}},
-        BalanceSpent,
+        errors.BalanceSpent,
         "Your credit is used up",
     ),
     (
         {"created": 1, "data": [], "message": "The queue is full, come back at noon"},
-        GenerationFailed,
+        errors.GenerationFailed,
         "The queue is full, come back at noon",
     ),
-    ({"error": "model flux is not loaded"}, GenerationFailed, "model flux is not loaded"),
-    ({"error": {"code": "moderation_blocked", "message": "No."}}, PromptRejected, "No."),
-    ({"data": None, "detail": [{"loc": ["size"], "msg": "odd"}]}, GenerationFailed, "size: odd"),
-    ({"success": False, "errors": [{"message": "No GPU"}]}, GenerationFailed, "No GPU"),
-    ({"data": {"error": {"error": {"message": "deep"}}}}, GenerationFailed, "deep"),
+    ({"error": "model flux is not loaded"}, errors.GenerationFailed, "model flux is not loaded"),
+    ({"error": {"code": "moderation_blocked", "message": "No."}}, errors.PromptRejected, "No."),
+    (
+        {"data": None, "detail": [{"loc": ["size"], "msg": "odd"}]},
+        errors.GenerationFailed,
+        "size: odd",
+    ),
+    ({"success": False, "errors": [{"message": "No GPU"}]}, errors.GenerationFailed, "No GPU"),
+    ({"data": {"error": {"error": {"message": "deep"}}}}, errors.GenerationFailed, "deep"),
 ]
 
 
 @pytest.mark.parametrize(("said", "expected", "words"), REFUSALS)
 def test_an_error_that_says_200_is_one_and_not_charged(
-    world: Scripted, tmp_path: Path, said: Any, expected: type[ProviderError], words: str
+    world: Scripted, tmp_path: Path, said: Any, expected: type[errors.ProviderError], words: str
 ) -> None:
     world.create = said
     error = failure(provider_of(world), IMAGE, tmp_path / "x")
@@ -281,48 +276,48 @@ def test_an_error_that_says_200_is_one_and_not_charged(
     assert error.reply is not None  # should it have been charged all the same
 
 
-STATUSES: list[tuple[int, Any, type[ProviderError], str]] = [
+STATUSES: list[tuple[int, Any, type[errors.ProviderError], str]] = [
     (
         403,
         {"error": {"message": "Your organization must be verified"}},
-        InvalidCredentials,
+        errors.InvalidCredentials,
         "verified",
     ),
     (
         403,
         {"message": "Country, region, or territory not supported"},
-        InvalidCredentials,
+        errors.InvalidCredentials,
         "Country",
     ),
-    (401, {"error": "The key has run out."}, InvalidCredentials, "has run out"),
+    (401, {"error": "The key has run out."}, errors.InvalidCredentials, "has run out"),
     (
         422,
         {"detail": [{"loc": ["body", "size"], "msg": "Too wide"}]},
-        RequestRejected,
+        errors.RequestRejected,
         "body.size: Too wide",
     ),
-    (422, {"errors": {"prompt": ["Too long."]}}, RequestRejected, "prompt: Too long."),
-    (400, {"detail": "Unknown sampler"}, RequestRejected, "Unknown sampler"),
+    (422, {"errors": {"prompt": ["Too long."]}}, errors.RequestRejected, "prompt: Too long."),
+    (400, {"detail": "Unknown sampler"}, errors.RequestRejected, "Unknown sampler"),
     (
         400,
         b"<html><style>p{}</style><h1>Bad</h1><p>No&nbsp;such model",
-        RequestRejected,
+        errors.RequestRejected,
         "Bad No such model",
     ),
     (
         500,
         {"error": "server_error", "message": "CUDA out of memory"},
-        OutcomeUnknown,
+        errors.OutcomeUnknown,
         "CUDA out of",
     ),
-    (429, {"error": {"message": "Slow down"}}, ProviderError, "Slow down"),
+    (429, {"error": {"message": "Slow down"}}, errors.ProviderError, "Slow down"),
     (
         503,
         {"title": "Loading", "detail": "The model is loading"},
-        ProviderUnavailable,
+        errors.ProviderUnavailable,
         "is loading",
     ),
-    (302, b"", RequestRejected, "302"),
+    (302, b"", errors.RequestRejected, "302"),
 ]
 
 
@@ -332,7 +327,7 @@ def test_the_vendors_words_are_joined_with_ours_for_every_status(  # noqa: PLR09
     tmp_path: Path,
     status: int,
     body: Any,
-    expected: type[ProviderError],
+    expected: type[errors.ProviderError],
     words: str,
 ) -> None:
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -348,7 +343,7 @@ def test_nothing_at_all_is_open_and_its_reply_is_kept_and_can_be_read_again(
 ) -> None:
     world.create = {"surprise": f"{KEY} and nothing else"}
     error = failure(provider_of(world), IMAGE, tmp_path / "x")
-    assert isinstance(error, OutcomeUnknown)
+    assert isinstance(error, errors.OutcomeUnknown)
     assert error.reply is not None
     assert b"surprise" in error.reply
 
@@ -362,7 +357,7 @@ def test_nothing_at_all_is_open_and_its_reply_is_kept_and_can_be_read_again(
             assert (tmp_path / "x").read_bytes() == PNG
         task = await provider.reread(b'{"id": 7}', VIDEO)
         assert task.remote_id == "7"
-        with pytest.raises(OutcomeUnknown):
+        with pytest.raises(errors.OutcomeUnknown):
             await provider.reread(b"{}", IMAGE)
         await provider.close()
 
@@ -464,28 +459,28 @@ def test_a_cut_after_the_image_loses_nothing_and_characters_may_be_cut(
 STREAMED_ERRORS = [
     (
         event(type="error", code="moderation_blocked", message="Not this."),
-        PromptRejected,
+        errors.PromptRejected,
         "Not this.",
     ),
     (
         'data: {"error":"quota exceeded for today"}\n\n',
-        GenerationFailed,
+        errors.GenerationFailed,
         "quota exceeded for today",
     ),
-    ('data: {"error":{"message":"m","code":"insufficient_quota"}}\n\n', BalanceSpent, "m"),
+    ('data: {"error":{"message":"m","code":"insufficient_quota"}}\n\n', errors.BalanceSpent, "m"),
     (
         event(type="image_generation.failed", error={"message": "No luck"}),
-        GenerationFailed,
+        errors.GenerationFailed,
         "No luck",
     ),
-    (event(**HALF, b64_json=ENCODED), OutcomeUnknown, "nothing in it"),
-    ("", OutcomeUnknown, "nothing in it"),
+    (event(**HALF, b64_json=ENCODED), errors.OutcomeUnknown, "nothing in it"),
+    ("", errors.OutcomeUnknown, "nothing in it"),
 ]
 
 
 @pytest.mark.parametrize(("stream", "expected", "words"), STREAMED_ERRORS)
 def test_a_stream_that_ends_without_an_image_says_what_it_said(
-    world: Scripted, tmp_path: Path, stream: str, expected: type[ProviderError], words: str
+    world: Scripted, tmp_path: Path, stream: str, expected: type[errors.ProviderError], words: str
 ) -> None:
     world.create = stream
     error = failure(provider_of(world), STREAMED, tmp_path / "x")
@@ -597,14 +592,18 @@ def test_a_redirect_of_the_content_leaves_the_key_behind(world: Scripted, tmp_pa
     assert world.charges == 1
 
 
-FAILURES: list[tuple[dict[str, Any], type[ProviderError], str]] = [
-    ({"error": "CUDA out of memory"}, GenerationFailed, "CUDA out of memory"),
-    ({"detail": "No such model"}, GenerationFailed, "No such model"),
-    ({"error": {"message": "m", "code": "moderation_blocked"}}, PromptRejected, "m"),
-    ({"error": {"detail": [{"msg": "too long"}]}}, GenerationFailed, "too long"),
-    ({"fail_reason": "upstream said no"}, GenerationFailed, "upstream said no"),
-    ({"base_resp": {"status_code": 1027, "status_msg": "too bold"}}, GenerationFailed, "too bold"),
-    ({"error": None}, GenerationFailed, "did not say why"),
+FAILURES: list[tuple[dict[str, Any], type[errors.ProviderError], str]] = [
+    ({"error": "CUDA out of memory"}, errors.GenerationFailed, "CUDA out of memory"),
+    ({"detail": "No such model"}, errors.GenerationFailed, "No such model"),
+    ({"error": {"message": "m", "code": "moderation_blocked"}}, errors.PromptRejected, "m"),
+    ({"error": {"detail": [{"msg": "too long"}]}}, errors.GenerationFailed, "too long"),
+    ({"fail_reason": "upstream said no"}, errors.GenerationFailed, "upstream said no"),
+    (
+        {"base_resp": {"status_code": 1027, "status_msg": "too bold"}},
+        errors.GenerationFailed,
+        "too bold",
+    ),
+    ({"error": None}, errors.GenerationFailed, "did not say why"),
 ]
 
 
@@ -615,7 +614,7 @@ def test_a_clip_that_failed_says_why_in_the_vendors_words(  # noqa: PLR0913, PLR
     tmp_path: Path,
     status: str,
     said: dict[str, Any],
-    expected: type[ProviderError],
+    expected: type[errors.ProviderError],
     words: str,
 ) -> None:
     task(world, {"id": 1, "status": status} | said)
@@ -631,7 +630,7 @@ def test_a_task_that_cannot_be_asked_after_is_left_resumable_and_not_hammered(
 ) -> None:
     task(world, Response(b'{"error":"Who is that?"}', status))
     error = failure(provider_of(world), VIDEO, tmp_path / "x")
-    assert type(error) is ProviderUnavailable
+    assert type(error) is errors.ProviderUnavailable
     assert not error.ended
     assert world.charges == 1
     assert world.seen[PATH] < 30
@@ -673,7 +672,7 @@ def test_an_id_is_text(world: Scripted, said: Any, remote_id: str | None) -> Non
 
     world.create = said
     if remote_id is None:
-        with pytest.raises(OutcomeUnknown):
+        with pytest.raises(errors.OutcomeUnknown):
             asyncio.run(run())
     else:
         assert asyncio.run(run()).remote_id == remote_id
@@ -798,7 +797,7 @@ def test_what_cannot_go_together_is_refused_before_anything_is_sent(
 ) -> None:
     request = asked_for(Kind.IMAGE, SUNBURST, background="transparent", format="jpeg")
     error = failure(provider_of(world), request, tmp_path / "x")
-    assert isinstance(error, RequestRejected)
+    assert isinstance(error, errors.RequestRejected)
     assert world.charges == 0
 
 
@@ -833,9 +832,9 @@ def test_a_key_that_cannot_be_sent_costs_nothing_and_stands_in_no_log(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     provider = provider_of(world, api_key=odd)
-    with pytest.raises(ProviderError) as caught:
+    with pytest.raises(errors.ProviderError) as caught:
         make(provider, request_, tmp_path / "x")
-    assert isinstance(caught.value, InvalidCredentials)
+    assert isinstance(caught.value, errors.InvalidCredentials)
     assert world.charges == 0
     shown = f"{caught.value!r} {caught.value.__cause__!r} {caplog.text}"
     assert "x-secret" not in shown
@@ -876,9 +875,9 @@ def test_what_fails_before_anything_is_sent_costs_nothing_and_says_why(
         monkeypatch.setenv("ALL_PROXY", proxy)
     server = Server(api_key=KEY, base_url=base_url, image_models=["sd-3.5"], dialect="openai")
     error = failure(OpenAI(server, poll_seconds=0.001), request_, tmp_path / "x")
-    assert not isinstance(error, OutcomeUnknown)
+    assert not isinstance(error, errors.OutcomeUnknown)
     assert "charged" not in error.message or "nothing was charged" in error.message
-    assert type(error) in {ProviderUnavailable, ProviderError}
+    assert type(error) in {errors.ProviderUnavailable, errors.ProviderError}
 
 
 # Hostile replies
@@ -921,7 +920,7 @@ def test_a_hostile_reply_is_bounded_while_it_is_read(
     before = psutil.Process().memory_info().rss
     most = 0
 
-    async def run() -> ProviderError:
+    async def run() -> errors.ProviderError:
         nonlocal most
         provider = provider_of(world)
         request = STREAMED if "line" in what else IMAGE
@@ -931,13 +930,13 @@ def test_a_hostile_reply_is_bounded_while_it_is_read(
             await asyncio.wait([making], timeout=0.02)
         await provider.close()
         error = making.exception()
-        assert isinstance(error, ProviderError)
+        assert isinstance(error, errors.ProviderError)
         return error
 
     async def follow_all(provider: Provider, request: Request, path: Path) -> None:
         await follow_and_fetch(provider, await provider.submit(request), path)
 
     error = asyncio.run(run())
-    assert isinstance(error, OutcomeUnknown)
+    assert isinstance(error, errors.OutcomeUnknown)
     assert error.reply is None or len(error.reply) <= 64 * 2**20
     assert most - before < 300 * 2**20

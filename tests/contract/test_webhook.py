@@ -20,17 +20,7 @@ import trustme
 from standardwebhooks import Webhook as Verifier
 from standardwebhooks import WebhookVerificationError
 
-from core import __version__
-from core.models import (
-    Asset,
-    AssetState,
-    InvalidInput,
-    JobStatus,
-    Kind,
-    NoticeKind,
-    Webhook,
-    WebhookFormat,
-)
+from core import __version__, models
 from core.notifications.channels import ChannelDown, DeliveryFailed, Recipient
 from core.notifications.channels import webhook as module
 from core.notifications.channels.webhook import WebhookSender, parse_webhook
@@ -59,8 +49,8 @@ def receiver(running: Receiver) -> Receiver:
     return running
 
 
-def asset(kind: Kind, slot: int) -> Asset:
-    return Asset(
+def asset(kind: models.Kind, slot: int) -> models.Asset:
+    return models.Asset(
         id=f"{kind}-{slot}",
         job_id="01j",
         user_id="ana",
@@ -69,7 +59,7 @@ def asset(kind: Kind, slot: int) -> Asset:
         provider="illustrator",
         model="m",
         params={},
-        state=AssetState.DONE,
+        state=models.AssetState.DONE,
         next_attempt_at=MOMENT,
         created_at=MOMENT,
         updated_at=MOMENT,
@@ -80,15 +70,19 @@ def told(prompt: str = "the sea", number: int = 1) -> JobReport:
     return JobReport(
         job_id=f"job-{number}",
         prompt=prompt,
-        status=JobStatus.COMPLETED,
+        status=models.JobStatus.COMPLETED,
         title="Your content is ready",
         text="1 video and 2 images are ready.",
         link=f"http://localhost:8501/job?id=job-{number}",
-        assets=(asset(Kind.VIDEO, 1), asset(Kind.IMAGE, 1), asset(Kind.IMAGE, 2)),
+        assets=(
+            asset(models.Kind.VIDEO, 1),
+            asset(models.Kind.IMAGE, 1),
+            asset(models.Kind.IMAGE, 2),
+        ),
     )
 
 
-def a_message(*jobs: JobReport, kind: NoticeKind = NoticeKind.JOB) -> Message:
+def a_message(*jobs: JobReport, kind: models.NoticeKind = models.NoticeKind.JOB) -> Message:
     jobs = jobs or (told(),)
     [first, *rest] = jobs
     return Message(
@@ -100,11 +94,11 @@ def a_message(*jobs: JobReport, kind: NoticeKind = NoticeKind.JOB) -> Message:
         text="; ".join(each.text for each in jobs),
         link="http://localhost:8501/" if rest else first.link,
         created_at=MOMENT,
-        jobs=() if kind == NoticeKind.TEST else jobs,
+        jobs=() if kind == models.NoticeKind.TEST else jobs,
     )
 
 
-def to(url: str, form: WebhookFormat = WebhookFormat.FIVEFOLD) -> Recipient:
+def to(url: str, form: models.WebhookFormat = models.WebhookFormat.FIVEFOLD) -> Recipient:
     return Recipient(user_id="ana", address="ana", webhook=parse_webhook(url, form))
 
 
@@ -190,7 +184,7 @@ def test_a_post_says_what_became_of_a_job(receiver: Receiver) -> None:
     ("message", "kind", "jobs"),
     [
         (a_message(told(), told(number=2)), "jobs.ended", 2),
-        (a_message(kind=NoticeKind.TEST), "test", 0),
+        (a_message(kind=models.NoticeKind.TEST), "test", 0),
     ],
 )
 def test_digests_and_tests_say_that_they_are(
@@ -205,7 +199,9 @@ def test_digests_and_tests_say_that_they_are(
 
 def test_slack_is_sent_text_that_pings_nobody(receiver: Receiver) -> None:
     message = a_message(told("<!channel> & <@U1|bob> *now*"))
-    WebhookSender(private=True).send(to(f"{receiver.url}/slack", WebhookFormat.SLACK), message)
+    WebhookSender(private=True).send(
+        to(f"{receiver.url}/slack", models.WebhookFormat.SLACK), message
+    )
     (got,) = receiver.got
     assert got.json() == {
         "text": "Your content is ready: “&lt;!channel&gt; &amp; &lt;@U1|bob&gt; *now*”\n"
@@ -217,7 +213,9 @@ def test_slack_is_sent_text_that_pings_nobody(receiver: Receiver) -> None:
 
 def test_discord_is_sent_text_that_stays_text(receiver: Receiver) -> None:
     message = a_message(told(r"**@everyone** [x](https://x.example) <@1> \o/ `c` ||s||"))
-    WebhookSender(private=True).send(to(f"{receiver.url}/discord", WebhookFormat.DISCORD), message)
+    WebhookSender(private=True).send(
+        to(f"{receiver.url}/discord", models.WebhookFormat.DISCORD), message
+    )
     (got,) = receiver.got
     assert got.json() == {
         "content": "Your content is ready\\: “\\*\\*\\@everyone\\*\\* "
@@ -228,17 +226,17 @@ def test_discord_is_sent_text_that_stays_text(receiver: Receiver) -> None:
     }
 
 
-@pytest.mark.parametrize("form", [WebhookFormat.SLACK, WebhookFormat.DISCORD])
+@pytest.mark.parametrize("form", [models.WebhookFormat.SLACK, models.WebhookFormat.DISCORD])
 @pytest.mark.parametrize("prompt", ["_" * 4000, "&" * 4000, "🦊" * 4000, "a fox"])
 def test_a_long_digest_is_cut_between_its_jobs(
-    receiver: Receiver, form: WebhookFormat, prompt: str
+    receiver: Receiver, form: models.WebhookFormat, prompt: str
 ) -> None:
     many = [told(prompt, number) for number in range(1, 101)]
     WebhookSender(private=True).send(to(f"{receiver.url}/{form}", form), a_message(*many))
     (got,) = receiver.got
-    text = got.json()["text" if form == WebhookFormat.SLACK else "content"]
+    text = got.json()["text" if form == models.WebhookFormat.SLACK else "content"]
     assert isinstance(text, str)
-    assert len(text) <= (4000 if form == WebhookFormat.SLACK else 2000)
+    assert len(text) <= (4000 if form == models.WebhookFormat.SLACK else 2000)
     first, *jobs, rest, last = text.split("\n")
     assert first == "100 of your requests have ended"
     assert rest == f"… and {100 - len(jobs)} more"
@@ -251,13 +249,18 @@ def test_a_long_digest_is_cut_between_its_jobs(
 
 def test_overlong_words_still_fit_into_discord(receiver: Receiver) -> None:
     message = replace(a_message(), title="*" * 5000, text="*" * 5000)
-    WebhookSender(private=True).send(to(f"{receiver.url}/discord", WebhookFormat.DISCORD), message)
+    WebhookSender(private=True).send(
+        to(f"{receiver.url}/discord", models.WebhookFormat.DISCORD), message
+    )
     assert len(receiver.got) == 1
 
 
 def test_what_slack_and_discord_do_not_take_is_a_permanent_failure(receiver: Receiver) -> None:
     """So the receivers above do refuse what these would refuse."""
-    for path, form in (("slack", WebhookFormat.FIVEFOLD), ("discord", WebhookFormat.SLACK)):
+    for path, form in (
+        ("slack", models.WebhookFormat.FIVEFOLD),
+        ("discord", models.WebhookFormat.SLACK),
+    ):
         with pytest.raises(DeliveryFailed, match="refused it: 400 Bad Request") as caught:
             WebhookSender(private=True).send(to(f"{receiver.url}/{path}", form), a_message())
         assert caught.value.permanent
@@ -590,21 +593,21 @@ def test_plain_http_where_tls_is_spoken_is_tried_again(receiver: Receiver) -> No
 @pytest.mark.parametrize(
     ("url", "form"),
     [
-        ("https://hooks.slack.com/services/T0/B0/x", WebhookFormat.SLACK),
-        ("https://discord.com/api/webhooks/1/x", WebhookFormat.DISCORD),
-        ("https://canary.discord.com/api/webhooks/1/x", WebhookFormat.DISCORD),
-        ("https://DiscordApp.com/api/webhooks/1/x", WebhookFormat.DISCORD),
-        ("https://notdiscord.com/api", WebhookFormat.FIVEFOLD),
-        ("https://hooks.slack.com.example.org/", WebhookFormat.FIVEFOLD),
-        ("http://[::1]:9000/hook?a=b", WebhookFormat.FIVEFOLD),
-        ("https://bücher.example/ä", WebhookFormat.FIVEFOLD),
+        ("https://hooks.slack.com/services/T0/B0/x", models.WebhookFormat.SLACK),
+        ("https://discord.com/api/webhooks/1/x", models.WebhookFormat.DISCORD),
+        ("https://canary.discord.com/api/webhooks/1/x", models.WebhookFormat.DISCORD),
+        ("https://DiscordApp.com/api/webhooks/1/x", models.WebhookFormat.DISCORD),
+        ("https://notdiscord.com/api", models.WebhookFormat.FIVEFOLD),
+        ("https://hooks.slack.com.example.org/", models.WebhookFormat.FIVEFOLD),
+        ("http://[::1]:9000/hook?a=b", models.WebhookFormat.FIVEFOLD),
+        ("https://bücher.example/ä", models.WebhookFormat.FIVEFOLD),
     ],
 )
-def test_the_format_is_guessed_from_the_host(url: str, form: WebhookFormat) -> None:
+def test_the_format_is_guessed_from_the_host(url: str, form: models.WebhookFormat) -> None:
     webhook = parse_webhook(f" {url}\n")
     assert webhook.url == url
     assert webhook.format == form
-    assert parse_webhook(url, "slack").format == WebhookFormat.SLACK
+    assert parse_webhook(url, "slack").format == models.WebhookFormat.SLACK
 
 
 def test_a_secret_is_made_where_none_is_given() -> None:
@@ -645,7 +648,7 @@ def test_a_secret_is_made_where_none_is_given() -> None:
     ],
 )
 def test_what_cannot_be_is_said_in_a_sentence(typed: dict[str, str], says: str) -> None:
-    with pytest.raises(InvalidInput, match=says) as caught:
+    with pytest.raises(models.InvalidInput, match=says) as caught:
         parse_webhook(**typed)
     assert "pass@" not in str(caught.value)
 
@@ -653,7 +656,7 @@ def test_what_cannot_be_is_said_in_a_sentence(typed: dict[str, str], says: str) 
 def test_the_longest_address_is_taken() -> None:
     url = f"https://x.example/{'a' * 1982}"
     assert len(url) == 2000
-    assert isinstance(parse_webhook(url), Webhook)
+    assert isinstance(parse_webhook(url), models.Webhook)
 
 
 def test_its_check_says_where_webhooks_may_lead() -> None:

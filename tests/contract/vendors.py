@@ -13,17 +13,8 @@ from typing import Any, Final
 import httpx2
 
 from core.models import Kind, Task
+from core.providers import errors
 from core.providers.base import Request
-from core.providers.errors import (
-    BalanceSpent,
-    InvalidCredentials,
-    OutcomeUnknown,
-    PromptRejected,
-    ProviderError,
-    ProviderUnavailable,
-    RateLimited,
-    RequestRejected,
-)
 from core.providers.horde.provider import Horde
 from core.providers.openai.provider import OpenAI, Server
 from core.providers.runway.provider import Runway
@@ -164,44 +155,56 @@ def horde_image(prompt: str = "a fox", model: str = "stable_diffusion", **params
     return request_of(Kind.IMAGE, model, sizes | params, prompt=prompt)
 
 
-Refusals = list[tuple[dict[str, Any], type[ProviderError], bool]]
+Refusals = list[tuple[dict[str, Any], type[errors.ProviderError], bool]]
 """What a vendor answers to a creating call, what that means, and whether it is sent again."""
 
 OPENAI_REFUSES: Final[Refusals] = [
-    ({"status": 429}, RateLimited, True),
-    ({"status": 503}, ProviderUnavailable, True),
-    ({"status": 500}, OutcomeUnknown, False),
-    ({"status": 502}, OutcomeUnknown, False),
-    ({"status": 400, "code": "invalid_size", "message": f"No; {KEY}"}, RequestRejected, False),
-    ({"status": 404, "code": "model_not_found"}, RequestRejected, False),
-    ({"status": 403}, InvalidCredentials, False),
-    ({"status": 400, "code": "moderation_blocked"}, PromptRejected, False),
-    ({"status": 400, "code": "content_policy_violation"}, PromptRejected, False),
-    ({"status": 429, "code": "insufficient_quota"}, BalanceSpent, False),
-    ({"status": 400, "code": "billing_hard_limit_reached"}, BalanceSpent, False),
+    ({"status": 429}, errors.RateLimited, True),
+    ({"status": 503}, errors.ProviderUnavailable, True),
+    ({"status": 500}, errors.OutcomeUnknown, False),
+    ({"status": 502}, errors.OutcomeUnknown, False),
+    (
+        {"status": 400, "code": "invalid_size", "message": f"No; {KEY}"},
+        errors.RequestRejected,
+        False,
+    ),
+    ({"status": 404, "code": "model_not_found"}, errors.RequestRejected, False),
+    ({"status": 403}, errors.InvalidCredentials, False),
+    ({"status": 400, "code": "moderation_blocked"}, errors.PromptRejected, False),
+    ({"status": 400, "code": "content_policy_violation"}, errors.PromptRejected, False),
+    ({"status": 429, "code": "insufficient_quota"}, errors.BalanceSpent, False),
+    ({"status": 400, "code": "billing_hard_limit_reached"}, errors.BalanceSpent, False),
 ]
 RUNWAY_REFUSES: Final[Refusals] = [
-    ({"status": 429}, RateLimited, True),
-    ({"status": 502}, ProviderUnavailable, True),
-    ({"status": 503}, ProviderUnavailable, True),
-    ({"status": 504}, ProviderUnavailable, True),
-    ({"status": 500}, OutcomeUnknown, False),
-    ({"status": 400, "message": f"No such ratio; {KEY}"}, RequestRejected, False),
-    ({"status": 404}, RequestRejected, False),
-    ({"status": 403}, InvalidCredentials, False),
+    ({"status": 429}, errors.RateLimited, True),
+    ({"status": 502}, errors.ProviderUnavailable, True),
+    ({"status": 503}, errors.ProviderUnavailable, True),
+    ({"status": 504}, errors.ProviderUnavailable, True),
+    ({"status": 500}, errors.OutcomeUnknown, False),
+    ({"status": 400, "message": f"No such ratio; {KEY}"}, errors.RequestRejected, False),
+    ({"status": 404}, errors.RequestRejected, False),
+    ({"status": 403}, errors.InvalidCredentials, False),
 ]
 HORDE_REFUSES: Final[Refusals] = [
-    ({"status": 429, "code": "TooManyPrompts"}, RateLimited, True),
-    ({"status": 500}, ProviderUnavailable, True),
-    ({"status": 503}, ProviderUnavailable, True),
-    ({"status": 524}, ProviderUnavailable, True),  # a proxy's own
-    ({"status": 400, "code": "MaintenanceMode"}, ProviderUnavailable, True),
-    ({"status": 400, "code": "NoValidWorkers"}, ProviderUnavailable, True),
-    ({"status": 403, "code": "TimeoutIP"}, ProviderUnavailable, True),
-    ({"status": 400, "code": "CorruptPrompt"}, PromptRejected, False),
-    ({"status": 400, "code": "InvalidSize", "message": f"No; {KEY}"}, RequestRejected, False),
-    ({"status": 403, "code": "KudosUpfront", "message": f"No; {KEY}"}, RequestRejected, False),
-    ({"status": 404, "code": "WorkerNotFound"}, RequestRejected, False),
+    ({"status": 429, "code": "TooManyPrompts"}, errors.RateLimited, True),
+    ({"status": 500}, errors.ProviderUnavailable, True),
+    ({"status": 503}, errors.ProviderUnavailable, True),
+    ({"status": 524}, errors.ProviderUnavailable, True),  # a proxy's own
+    ({"status": 400, "code": "MaintenanceMode"}, errors.ProviderUnavailable, True),
+    ({"status": 400, "code": "NoValidWorkers"}, errors.ProviderUnavailable, True),
+    ({"status": 403, "code": "TimeoutIP"}, errors.ProviderUnavailable, True),
+    ({"status": 400, "code": "CorruptPrompt"}, errors.PromptRejected, False),
+    (
+        {"status": 400, "code": "InvalidSize", "message": f"No; {KEY}"},
+        errors.RequestRejected,
+        False,
+    ),
+    (
+        {"status": 403, "code": "KudosUpfront", "message": f"No; {KEY}"},
+        errors.RequestRejected,
+        False,
+    ),
+    ({"status": 404, "code": "WorkerNotFound"}, errors.RequestRejected, False),
 ]
 
 
@@ -219,9 +222,9 @@ class Vendor:
     resumable: bool = True
 
     @property
-    def unanswered(self) -> type[ProviderError]:
+    def unanswered(self) -> type[errors.ProviderError]:
         """What a creating call without an answer is: it may be sent again where it is free."""
-        return OutcomeUnknown if self.paid else ProviderUnavailable
+        return errors.OutcomeUnknown if self.paid else errors.ProviderUnavailable
 
     @property
     def nowhere(self) -> str:

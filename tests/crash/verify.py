@@ -10,19 +10,10 @@ from typing import Any, Final
 
 from PIL import Image
 
+from core import models
 from core.generation.item_run import MAX_ATTEMPTS
 from core.media.folder import FolderStore
 from core.media.inspection import BrokenMedia, inspect
-from core.models import (
-    ENDED_STATES,
-    TERMINAL,
-    Asset,
-    AssetState,
-    Job,
-    JobStatus,
-    Kind,
-    Notice,
-)
 from tests.servers.provider import Sketch
 
 NOTHING: Final[dict[str, Any]] = {
@@ -48,18 +39,18 @@ class Outcome:
         states: the states that each asset went through, by its id.
     """
 
-    jobs: Sequence[tuple[Job, Sequence[Asset]]]
-    notices: Sequence[Notice] | None
+    jobs: Sequence[tuple[models.Job, Sequence[models.Asset]]]
+    notices: Sequence[models.Notice] | None
     ledger: Mapping[str, Mapping[str, Any]]
     content: FolderStore
     resent: Counter[str] = field(default_factory=Counter)
     states: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
-    def assets(self) -> Iterator[Asset]:
+    def assets(self) -> Iterator[models.Asset]:
         for _, assets in self.jobs:
             yield from assets
 
-    def account(self, asset: Asset) -> Mapping[str, Any]:
+    def account(self, asset: models.Asset) -> Mapping[str, Any]:
         return self.ledger.get(asset.id, NOTHING)
 
 
@@ -70,77 +61,79 @@ def violations(outcome: Outcome) -> list[str]:
         found += _job(outcome, job, assets)
         for asset in assets:
             found += [*_ending(outcome, asset), *_money(outcome, asset), *_reply(outcome, asset)]
-            if asset.state == AssetState.DONE:
+            if asset.state == models.AssetState.DONE:
                 found += _files(outcome, asset)
     return found
 
 
-def _job(outcome: Outcome, job: Job, assets: Sequence[Asset]) -> Iterator[str]:
+def _job(outcome: Outcome, job: models.Job, assets: Sequence[models.Asset]) -> Iterator[str]:
     states = {asset.state for asset in assets}
-    if job.status == JobStatus.PROCESSING:
+    if job.status == models.JobStatus.PROCESSING:
         yield f"{job.id}: has not ended; its items are {Counter(each.state for each in assets)}"
         return
-    if not states <= set(ENDED_STATES):
+    if not states <= set(models.ENDED_STATES):
         yield f"{job.id}: is {job.status}, but items are {states}"
-    if (job.status == JobStatus.COMPLETED) != (states == {AssetState.DONE}):
+    if (job.status == models.JobStatus.COMPLETED) != (states == {models.AssetState.DONE}):
         yield f"{job.id}: is {job.status}, but its items are {states}"
-    for kind, paths in ((Kind.IMAGE, job.image_paths), (Kind.VIDEO, job.video_paths)):
+    for kind, paths in ((models.Kind.IMAGE, job.image_paths), (models.Kind.VIDEO, job.video_paths)):
         saved = [asset.path for asset in assets if asset.kind == kind and asset.path]
         if list(paths) != saved:
             yield f"{job.id}: names the {kind}s {paths} instead of {saved}"
-    if AssetState.DONE in states and job.generated_at is None:
+    if models.AssetState.DONE in states and job.generated_at is None:
         yield f"{job.id}: has files, but no time at which the last one was saved"
     if outcome.notices is not None:
         yield from _told(job, [notice for notice in outcome.notices if notice.job_id == job.id])
 
 
-def _told(job: Job, rows: Sequence[Notice]) -> Iterator[str]:
-    if Counter(row.channel for row in rows) != Counter({TERMINAL, *job.notify.channels}):
+def _told(job: models.Job, rows: Sequence[models.Notice]) -> Iterator[str]:
+    if Counter(row.channel for row in rows) != Counter({models.TERMINAL, *job.notify.channels}):
         yield f"{job.id}: has the notices {[(row.channel, row.recipient) for row in rows]}"
     for row in rows:
         if row.status != "sent":
             yield f"{job.id}: its notice over {row.channel} is {row.status} ({row.error})"
 
 
-def _ending(outcome: Outcome, asset: Asset) -> Iterator[str]:
+def _ending(outcome: Outcome, asset: models.Asset) -> Iterator[str]:
     met = outcome.account(asset)["faults"]
-    if asset.lease is not None and asset.state in ENDED_STATES:
+    if asset.lease is not None and asset.state in models.ENDED_STATES:
         yield f"{asset.id}: has ended, but is still held by {asset.lease.owner}"
-    if asset.state == AssetState.FAILED:
+    if asset.state == models.AssetState.FAILED:
         if asset.error is None or asset.error.code == "internal_error":
             yield f"{asset.id}: failed by our own mistake: {asset.error}"
         elif not met and asset.attempts < MAX_ATTEMPTS:
             yield f"{asset.id}: failed without a fault of the vendor: {asset.error}"
-    if asset.state == AssetState.DONE and any(each.call == asset.call for each in asset.kept):
+    if asset.state == models.AssetState.DONE and any(
+        each.call == asset.call for each in asset.kept
+    ):
         yield f"{asset.id}: is done, and its reply is still kept"
     states = outcome.states.get(asset.id, [])
-    if str(AssetState.DONE) in states[:-1]:
+    if str(models.AssetState.DONE) in states[:-1]:
         yield f"{asset.id}: was done and went on: {' '.join(states)}"
 
 
-def _money(outcome: Outcome, asset: Asset) -> Iterator[str]:
+def _money(outcome: Outcome, asset: models.Asset) -> Iterator[str]:
     account = outcome.account(asset)
     charges, met = account["charges"], account["faults"]
     allowed = 0 if asset.provider == Sketch.name else 1 + outcome.resent[asset.id]
     if charges > allowed:
         yield f"{asset.id}: was charged {charges} times, {allowed} allowed"
-    if asset.state == AssetState.DONE and asset.provider != Sketch.name and charges == 0:
+    if asset.state == models.AssetState.DONE and asset.provider != Sketch.name and charges == 0:
         yield f"{asset.id}: is done, but was never charged"
-    if asset.state == AssetState.UNKNOWN and asset.remote_id is not None:
+    if asset.state == models.AssetState.UNKNOWN and asset.remote_id is not None:
         yield f"{asset.id}: is unknown, though its task is {asset.remote_id}"
-    if asset.state == AssetState.UNKNOWN and asset.provider == Sketch.name:
+    if asset.state == models.AssetState.UNKNOWN and asset.provider == Sketch.name:
         yield f"{asset.id}: is unknown, though it is free of charge"
     for task in account["tasks"]:
         taken = task["status"] == "SUCCEEDED" and task["followed"] and task["downloads"]
         ended = task["cancelled"] or (task["status"] == "FAILED" and task["followed"])
-        never_heard_of = asset.state == AssetState.UNKNOWN or outcome.resent[asset.id]
+        never_heard_of = asset.state == models.AssetState.UNKNOWN or outcome.resent[asset.id]
         if not (taken or ended or never_heard_of):
             yield f"{asset.id} ({asset.state}): nobody followed {task}"
-        if taken and asset.state == AssetState.FAILED and not SPOILT & set(met):
+        if taken and asset.state == models.AssetState.FAILED and not SPOILT & set(met):
             yield f"{asset.id}: failed, though its file was fetched: {asset.error}"
 
 
-def _reply(outcome: Outcome, asset: Asset) -> Iterator[str]:
+def _reply(outcome: Outcome, asset: models.Asset) -> Iterator[str]:
     """Yield where what a reply carried, however oddly, came to nothing.
 
     A reply may be lost with the worker that it was sent to; then another had to take the item up.
@@ -148,13 +141,13 @@ def _reply(outcome: Outcome, asset: Asset) -> Iterator[str]:
     account = outcome.account(asset)
     if not account["answered"] or SPOILT & set(account["faults"]):
         return
-    if asset.state == AssetState.UNKNOWN and asset.attempts == 1:
+    if asset.state == models.AssetState.UNKNOWN and asset.attempts == 1:
         yield f"{asset.id}: is unknown, though it was answered: {asset.error}"
-    if asset.state == AssetState.FAILED and not account["tasks"]:
+    if asset.state == models.AssetState.FAILED and not account["tasks"]:
         yield f"{asset.id}: failed, though the answer had its file: {asset.error}"
 
 
-def _files(outcome: Outcome, asset: Asset) -> Iterator[str]:
+def _files(outcome: Outcome, asset: models.Asset) -> Iterator[str]:
     try:
         place = outcome.content.locate(asset.user_id, asset.path or "")
         found = inspect(place, asset.kind, width=64, height=64, seconds=asset.seconds)
@@ -189,7 +182,7 @@ def strays(outcome: Outcome) -> list[Path]:
 
     They break no promise, but nobody needs them.
     """
-    not_done = {asset.id for asset in outcome.assets() if asset.state != AssetState.DONE}
+    not_done = {asset.id for asset in outcome.assets() if asset.state != models.AssetState.DONE}
     return [path for path in _nameless(outcome) if _item(path) in not_done]
 
 

@@ -12,22 +12,11 @@ from unittest.mock import patch
 import pytest
 from pymongo.errors import AutoReconnect
 
+from core import models
 from core.generation.leader_lease import LeaderLease
 from core.generation.sweeper import Sweeper, empty_bin, remove_accounts
 from core.media.folder import FolderStore
 from core.media.storage import StorageUnavailable
-from core.models import (
-    EPOCH,
-    TOMBSTONE,
-    Asset,
-    AssetError,
-    AssetState,
-    InvalidInput,
-    Job,
-    JobStatus,
-    Notify,
-    now,
-)
 from core.store import DatabaseError, Store
 from core.store.jobs.library_filter import Filter
 from core.web.identity.cookies import Identity
@@ -43,18 +32,18 @@ ALL, BIN = Filter(owner="ana"), Filter(owner="ana", binned=True)
 
 
 @pytest.fixture
-def made(store: Store, content: FolderStore) -> list[Asset]:
+def made(store: Store, content: FolderStore) -> list[models.Asset]:
     """A job of Ana's with its items: four images and two clips."""
     return fill(store, content, "ana", images=4, clips=2)
 
 
-def job_of(store: Store, asset: Asset) -> Job:
+def job_of(store: Store, asset: models.Asset) -> models.Job:
     job = store.jobs.get(asset.job_id)
     assert job is not None
     return job
 
 
-def ids(assets: list[Asset]) -> list[str]:
+def ids(assets: list[models.Asset]) -> list[str]:
     return [asset.id for asset in assets]
 
 
@@ -62,22 +51,22 @@ def listed(store: Store, wanted: Filter) -> list[str]:
     return ids(store.library.find(wanted).assets)
 
 
-def put(store: Store, asset: Asset, **fields: Any) -> None:
+def put(store: Store, asset: models.Asset, **fields: Any) -> None:
     store._database["assets"].update_one({"_id": asset.id}, {"$set": fields})  # noqa: SLF001
 
 
-def files(content: FolderStore, asset: Asset) -> int:
+def files(content: FolderStore, asset: models.Asset) -> int:
     return len([each for each in content.root.rglob(f"{asset.id}*") if each.is_file()])
 
 
-def gone(store: Store, content: FolderStore, asset: Asset) -> bool:
+def gone(store: Store, content: FolderStore, asset: models.Asset) -> bool:
     return store.assets.get(asset.id) is None and files(content, asset) == 0
 
 
 # In and out
 
 
-def test_what_is_in_the_bin_is_nowhere_else(store: Store, made: list[Asset]) -> None:
+def test_what_is_in_the_bin_is_nowhere_else(store: Store, made: list[models.Asset]) -> None:
     store.bin.put("ana", [made[0].id, made[1].id])
     assert set(listed(store, ALL)) == set(ids(made[2:]))
     assert set(listed(store, BIN)) == set(ids(made[:2]))
@@ -89,7 +78,9 @@ def test_what_is_in_the_bin_is_nowhere_else(store: Store, made: list[Asset]) -> 
     assert (len(listed(store, ALL)), listed(store, BIN)) == (6, [])
 
 
-def test_the_last_that_was_deleted_is_the_first_in_the_bin(store: Store, made: list[Asset]) -> None:
+def test_the_last_that_was_deleted_is_the_first_in_the_bin(
+    store: Store, made: list[models.Asset]
+) -> None:
     for number, asset in enumerate(made[:3]):
         put(store, asset, binned_at=MOMENT + timedelta(minutes=number))
     assert listed(store, BIN) == ids(made[:3])[::-1]
@@ -98,7 +89,7 @@ def test_the_last_that_was_deleted_is_the_first_in_the_bin(store: Store, made: l
     assert ids(store.library.find(BIN, first.next, 2).assets) == [made[0].id]
 
 
-def test_deleted_twice_is_not_kept_longer(store: Store, made: list[Asset]) -> None:
+def test_deleted_twice_is_not_kept_longer(store: Store, made: list[models.Asset]) -> None:
     put(store, made[0], binned_at=MOMENT)
     store.bin.put("ana", [made[0].id])
     [asset] = store.library.by_ids("ana", [made[0].id])
@@ -106,10 +97,10 @@ def test_deleted_twice_is_not_kept_longer(store: Store, made: list[Asset]) -> No
 
 
 def test_only_its_owner_sees_what_is_in_the_bin(
-    browser: OpenBrowser, store: Store, made: list[Asset]
+    browser: OpenBrowser, store: Store, made: list[models.Asset]
 ) -> None:
     made_admin(store)
-    share = store.shares.make(made[0].job_id, "ana", now() + timedelta(days=1))
+    share = store.shares.make(made[0].job_id, "ana", models.now() + timedelta(days=1))
     key = f"?share={IDENTITY.share_key(share.id)}"
     ana, guest, admin = browser("ana"), browser(), browser("root", ADMINS)
     parts = [f"/content/{made[0].id}{part}" for part in ("", "/preview", "/poster")]
@@ -123,11 +114,11 @@ def test_only_its_owner_sees_what_is_in_the_bin(
     assert {ana.get(each).status_code for each in parts} == {404}
 
 
-def test_the_tile_says_when_it_is_gone(browser: OpenBrowser, made: list[Asset]) -> None:
+def test_the_tile_says_when_it_is_gone(browser: OpenBrowser, made: list[models.Asset]) -> None:
     ana = browser("ana")
     told = changed(ana, ids=[made[0].id], bin=True)
     [tile] = told["items"]
-    gone_on = now() + timedelta(days=30)
+    gone_on = models.now() + timedelta(days=30)
     assert tile["binned"] == f"gone on {gone_on.day} {gone_on:%b %Y}"
     assert "remix" not in tile
     [tile] = changed(ana, ids=[made[0].id], bin=False)["items"]
@@ -137,7 +128,9 @@ def test_the_tile_says_when_it_is_gone(browser: OpenBrowser, made: list[Asset]) 
     assert ana.get("/library/items?bin=1").json()["total"] == 0
 
 
-def test_what_is_not_in_the_bin_is_not_removed(browser: OpenBrowser, made: list[Asset]) -> None:
+def test_what_is_not_in_the_bin_is_not_removed(
+    browser: OpenBrowser, made: list[models.Asset]
+) -> None:
     [tile] = changed(browser("ana"), ids=[made[0].id], remove=True)["items"]
     assert tile["binned"] == ""
 
@@ -151,14 +144,14 @@ def test_what_waits_to_be_removed_is_gone_today() -> None:
 
 
 def test_a_whole_job_is_deleted_and_comes_back_with_any_of_its_items(
-    browser: OpenBrowser, store: Store, made: list[Asset]
+    browser: OpenBrowser, store: Store, made: list[models.Asset]
 ) -> None:
     ana, root = browser("ana"), browser("root")
     made_admin(store, "admin")
     failed = made[5]
     put(store, failed, state="failed")
     store.settlement.settle(failed.job_id)
-    share = store.shares.make(failed.job_id, "ana", now() + timedelta(days=1))
+    share = store.shares.make(failed.job_id, "ana", models.now() + timedelta(days=1))
     told = changed(ana, job=made[0].job_id, bin=True)
     assert len(told["items"]) == 5
     assert all(tile["binned"] for tile in told["items"])
@@ -197,10 +190,10 @@ def test_a_job_without_a_single_item_made_can_be_deleted_too(
 
 
 def test_what_has_lain_there_long_is_removed_with_its_files(
-    store: Store, content: FolderStore, made: list[Asset]
+    store: Store, content: FolderStore, made: list[models.Asset]
 ) -> None:
-    put(store, made[0], binned_at=now() - timedelta(days=30, minutes=1))
-    put(store, made[1], binned_at=now() - timedelta(days=29, hours=23))
+    put(store, made[0], binned_at=models.now() - timedelta(days=30, minutes=1))
+    put(store, made[1], binned_at=models.now() - timedelta(days=29, hours=23))
     assert files(content, made[0]) == 3
     empty_bin(store, content, 30)
     assert gone(store, content, made[0])
@@ -210,14 +203,14 @@ def test_what_has_lain_there_long_is_removed_with_its_files(
 
 
 def test_a_job_stays_true_when_items_of_it_are_removed(
-    store: Store, content: FolderStore, made: list[Asset]
+    store: Store, content: FolderStore, made: list[models.Asset]
 ) -> None:
     for asset in made:
         put(store, asset, cost={"estimated": None, "actual": 0.25, "earlier": 0.5, "unit": "USD"})
     put(store, made[5], state="failed", path=None)
     store.settlement.settle(made[0].job_id)
     before = job_of(store, made[0])
-    assert (before.status, before.cost) == (JobStatus.FAILED, {"USD": 4.5})
+    assert (before.status, before.cost) == (models.JobStatus.FAILED, {"USD": 4.5})
     store.bin.put("ana", ids(made[1:5]))
     store.bin.remove("ana", ids(made[1:5]))
     empty_bin(store, content, 30)
@@ -229,27 +222,27 @@ def test_a_job_stays_true_when_items_of_it_are_removed(
     empty_bin(store, content, 0)
     job = job_of(store, made[0])
     assert (job.image_paths, job.video_paths) == ((), ())
-    assert (job.status, job.cost) == (JobStatus.FAILED, {"USD": 4.5})
+    assert (job.status, job.cost) == (models.JobStatus.FAILED, {"USD": 4.5})
     assert job.generated_at == before.generated_at
     assert store.settlement.unsettled() == []
     assert store.job_actions.retry(job.id, "ana") == 1
 
 
 def test_the_job_goes_with_its_last_item_and_what_is_about_it(
-    store: Store, content: FolderStore, made: list[Asset]
+    store: Store, content: FolderStore, made: list[models.Asset]
 ) -> None:
     job_id, other = made[0].job_id, stored_job(store)[0]
     outbox = store._database["outbox"]  # noqa: SLF001
     for each in (job_id, other.id):
-        store.shares.make(each, "ana", now() + timedelta(days=1))
+        store.shares.make(each, "ana", models.now() + timedelta(days=1))
         row = {"job_id": each, "channel": "app", "recipient": "ana", "user_id": "ana"}
-        outbox.insert_one(row | {"_id": f"{each}-app", "status": "sent", "due_at": now()})
+        outbox.insert_one(row | {"_id": f"{each}-app", "status": "sent", "due_at": models.now()})
     for asset in made:
         store.bin.put("ana", [asset.id])
         assert store.jobs.get(job_id) is not None
         empty_bin(store, content, 0)
         if asset is not made[-1]:
-            assert job_of(store, asset).status == JobStatus.COMPLETED
+            assert job_of(store, asset).status == models.JobStatus.COMPLETED
     assert store.jobs.get(job_id) is None
     assert store.shares.of_job(job_id, "ana") == []
     assert [each["job_id"] for each in outbox.find()] == [other.id]
@@ -257,7 +250,7 @@ def test_the_job_goes_with_its_last_item_and_what_is_about_it(
 
 
 def test_removing_a_deleted_job_removes_what_was_not_made_of_it(
-    store: Store, content: FolderStore, made: list[Asset]
+    store: Store, content: FolderStore, made: list[models.Asset]
 ) -> None:
     put(store, made[5], state="failed")
     store.settlement.settle(made[0].job_id)
@@ -274,12 +267,18 @@ def test_removing_a_deleted_job_removes_what_was_not_made_of_it(
 
 
 def test_what_may_still_be_uploaded_is_left_alone_for_a_while(
-    store: Store, content: FolderStore, made: list[Asset]
+    store: Store, content: FolderStore, made: list[models.Asset]
 ) -> None:
-    put(store, made[0], state="cancelled", binned_at=TOMBSTONE, **{"timings.failed_at": now()})
+    put(
+        store,
+        made[0],
+        state="cancelled",
+        binned_at=models.TOMBSTONE,
+        **{"timings.failed_at": models.now()},
+    )
     empty_bin(store, content, 30)
     assert store.assets.get(made[0].id) is not None
-    put(store, made[0], **{"timings.failed_at": now() - timedelta(hours=1)})
+    put(store, made[0], **{"timings.failed_at": models.now() - timedelta(hours=1)})
     empty_bin(store, content, 30)
     assert gone(store, content, made[0])
 
@@ -295,10 +294,15 @@ def test_what_an_answer_came_for_after_all_is_not_removed_under_its_worker(
     claimed = claim(store, image.id)
     assert claimed is not None
     store.transitions.submitting(claimed)
-    store.transitions.unknown(claimed, AssetError(code="x", message="No answer."))
+    store.transitions.unknown(claimed, models.AssetError(code="x", message="No answer."))
     store.settlement.settle(job.id)
     store.bin.put_job("ana", job.id)
-    put(store, image, binned_at=TOMBSTONE, **{"timings.failed_at": now() - timedelta(hours=1)})
+    put(
+        store,
+        image,
+        binned_at=models.TOMBSTONE,
+        **{"timings.failed_at": models.now() - timedelta(hours=1)},
+    )
     assert store.transitions.answered_late(claimed, "remote-1")
     empty_bin(store, content, 30)
     assert store.assets.get(image.id) is not None
@@ -307,7 +311,9 @@ def test_what_an_answer_came_for_after_all_is_not_removed_under_its_worker(
     assert gone(store, content, image)
 
 
-def test_nobody_is_told_of_nothing(browser: OpenBrowser, store: Store, made: list[Asset]) -> None:
+def test_nobody_is_told_of_nothing(
+    browser: OpenBrowser, store: Store, made: list[models.Asset]
+) -> None:
     job = job_of(store, made[0])
     store.bin.put("ana", ids(made))
     told = browser("ana").get(f"/jobs/{job.id}/live").json()["job"]["sentence"]
@@ -315,10 +321,10 @@ def test_nobody_is_told_of_nothing(browser: OpenBrowser, store: Store, made: lis
 
 
 def test_a_message_tells_what_was_made_and_shows_nothing_of_the_bin(
-    store: Store, made: list[Asset]
+    store: Store, made: list[models.Asset]
 ) -> None:
     job, app = job_of(store, made[0]), Recorder()
-    store.settlement.announce(job.id, "ana", Notify(channels=("app",)))
+    store.settlement.announce(job.id, "ana", models.Notify(channels=("app",)))
     store.bin.put_job("ana", job.id)
     assert sender(store, app).send_due(app) == 1
     [(_, message)] = app.taken
@@ -331,7 +337,7 @@ def test_a_message_tells_what_was_made_and_shows_nothing_of_the_bin(
 
 
 def test_an_image_is_kept_while_a_clip_is_made_of_it(
-    store: Store, content: FolderStore, made: list[Asset]
+    store: Store, content: FolderStore, made: list[models.Asset]
 ) -> None:
     _, [clip, *_] = stored_job(store)
     put(store, clip, source=made[0].id)
@@ -347,7 +353,7 @@ def test_an_image_is_kept_while_a_clip_is_made_of_it(
 
 
 def test_what_is_taken_out_in_time_keeps_its_files(
-    store: Store, content: FolderStore, made: list[Asset]
+    store: Store, content: FolderStore, made: list[models.Asset]
 ) -> None:
     """Between the look and the removal nobody gets it back: it is either restored or removed."""
     store.bin.put("ana", ids(made))
@@ -378,14 +384,14 @@ def test_emptying_broken_off_at_any_step_comes_to_the_same_end(
         job = job_of(store, made[0])
         assert all(gone(store, content, asset) for asset in made[:2])
         assert {*job.image_paths, *job.video_paths} == {asset.path for asset in made[2:]}
-        assert (job.cost, job.status) == (cost, JobStatus.COMPLETED)
+        assert (job.cost, job.status) == (cost, models.JobStatus.COMPLETED)
         receipts = store._database["receipts"].find({"job_id": job.id})  # noqa: SLF001
         assert {each["_id"] for each in receipts} == set(ids(made[:2]))
         step += 1
 
 
 def test_files_that_cannot_be_removed_hold_up_no_others(
-    store: Store, content: FolderStore, made: list[Asset]
+    store: Store, content: FolderStore, made: list[models.Asset]
 ) -> None:
     store.bin.put("ana", ids(made[:3]))
     real = content.remove
@@ -405,7 +411,7 @@ def test_files_that_cannot_be_removed_hold_up_no_others(
 
 
 def test_a_store_that_does_not_answer_is_left_alone(
-    store: Store, content: FolderStore, made: list[Asset]
+    store: Store, content: FolderStore, made: list[models.Asset]
 ) -> None:
     store.bin.put("ana", ids(made))
     tried = []
@@ -421,9 +427,9 @@ def test_a_store_that_does_not_answer_is_left_alone(
 
 
 def test_the_leading_worker_empties_the_bin(
-    store: Store, content: FolderStore, made: list[Asset]
+    store: Store, content: FolderStore, made: list[models.Asset]
 ) -> None:
-    put(store, made[0], binned_at=now() - timedelta(days=8))
+    put(store, made[0], binned_at=models.now() - timedelta(days=8))
 
     async def sweep() -> None:
         leader_lease = LeaderLease(store, "test:1", 15)
@@ -443,7 +449,7 @@ def test_the_leading_worker_empties_the_bin(
 
 
 def test_a_database_that_breaks_off_is_tried_again(
-    store: Store, content: FolderStore, made: list[Asset]
+    store: Store, content: FolderStore, made: list[models.Asset]
 ) -> None:
     store.bin.put("ana", ids(made[:1]))
     with (
@@ -479,15 +485,15 @@ def test_limits_and_statistics_count_what_was_removed(store: Store, content: Fol
 
 
 def test_an_account_in_removal_takes_its_bin_along(
-    store: Store, content: FolderStore, made: list[Asset]
+    store: Store, content: FolderStore, made: list[models.Asset]
 ) -> None:
     store.bin.put("ana", ids(made[:3]))
     store.bin.remove("ana", ids(made[:1]))
     empty_bin(store, content, 30)
     database = store._database  # noqa: SLF001
-    database["jobs"].update_many({}, {"$set": {"updated_at": EPOCH}})
+    database["jobs"].update_many({}, {"$set": {"updated_at": models.EPOCH}})
     store.account_deletion.request("ana")
-    database["users"].update_one({"_id": "ana"}, {"$set": {"deleting_at": EPOCH}})
+    database["users"].update_one({"_id": "ana"}, {"$set": {"deleting_at": models.EPOCH}})
     remove_accounts(store, content)
     assert store.users.get("ana") is None
     assert not (content.root / "ana").exists()
@@ -496,7 +502,7 @@ def test_an_account_in_removal_takes_its_bin_along(
 
 
 def test_the_archive_has_what_is_in_the_bin_and_says_so(
-    browser: OpenBrowser, store: Store, made: list[Asset]
+    browser: OpenBrowser, store: Store, made: list[models.Asset]
 ) -> None:
     store.bin.put("ana", ids(made[:2]))
     store.bin.remove("ana", ids(made[:1]))
@@ -514,18 +520,20 @@ def test_the_archive_has_what_is_in_the_bin_and_says_so(
     assert binned[made[2].id] is None
 
 
-def test_settling_never_takes_an_empty_job_for_cancelled(store: Store, made: list[Asset]) -> None:
+def test_settling_never_takes_an_empty_job_for_cancelled(
+    store: Store, made: list[models.Asset]
+) -> None:
     store._database["assets"].delete_many({})  # noqa: SLF001  # an account's removal, halfway
-    assert store.settlement.settle(made[0].job_id) == JobStatus.COMPLETED
-    assert made[0].state == AssetState.DONE
+    assert store.settlement.settle(made[0].job_id) == models.JobStatus.COMPLETED
+    assert made[0].state == models.AssetState.DONE
 
 
 def test_a_retry_beside_a_deletion_leaves_nothing_half_deleted(
-    store: Store, made: list[Asset]
+    store: Store, made: list[models.Asset]
 ) -> None:
     put(store, made[5], state="failed")
     store.settlement.settle(made[0].job_id)
     assert store.job_actions.retry(made[0].job_id, "ana") == 1
-    with pytest.raises(InvalidInput, match="still being made"):
+    with pytest.raises(models.InvalidInput, match="still being made"):
         store.bin.put_job("ana", made[0].job_id)
     assert listed(store, BIN) == []

@@ -15,20 +15,9 @@ import pytest
 from pymongo import MongoClient
 from pymongo.database import Database
 
+from core import models
 from core.generation.sweeper import remove_accounts
 from core.media.folder import FolderStore
-from core.models import (
-    OPEN_STATES,
-    Asset,
-    AssetError,
-    AssetState,
-    Cost,
-    InvalidInput,
-    Job,
-    JobStatus,
-    Kind,
-    now,
-)
 from core.providers.base import Outcome
 from core.providers.errors import GenerationFailed, RateLimited, RequestRejected
 from core.settings import InvalidSetting, Settings, load_settings
@@ -43,7 +32,7 @@ Raw = Database[dict[str, Any]]
 Open = Callable[..., Store]
 
 ITEMS: Final = 10
-ERROR: Final = AssetError(code="x", message="It failed.")
+ERROR: Final = models.AssetError(code="x", message="It failed.")
 
 
 @pytest.fixture
@@ -78,19 +67,21 @@ def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def planned(
     each: float | None = None, user: str = "ana", unit: str = "USD", **order: Any
-) -> tuple[Job, list[Asset]]:
+) -> tuple[models.Job, list[models.Asset]]:
     job, assets = plan(Order(user_id=user, prompt="x", **order), catalogue_of(FakeProvider()))
-    cost = {"cost": Cost(estimated=each, unit=unit)}
+    cost = {"cost": models.Cost(estimated=each, unit=unit)}
     return job, [asset.model_copy(update=cost) for asset in assets]
 
 
-def ordered(store: Store, each: float | None = None, **order: Any) -> tuple[Job, list[Asset]]:
+def ordered(
+    store: Store, each: float | None = None, **order: Any
+) -> tuple[models.Job, list[models.Asset]]:
     job, assets = planned(each, **order)
     store.jobs.create(job, assets)
     return job, assets
 
 
-def made(store: Store, asset: Asset, **learnt: Any) -> None:
+def made(store: Store, asset: models.Asset, **learnt: Any) -> None:
     """Make an item as a worker does; `actual` is what its provider says that it cost."""
     fields = {f"cost.{name}": value for name, value in learnt.items()}
     claimed = claim(store, asset.id)
@@ -102,7 +93,7 @@ def made(store: Store, asset: Asset, **learnt: Any) -> None:
     store.settlement.settle(asset.job_id)
 
 
-def failed(store: Store, asset: Asset, *, taken: bool = True, **learnt: Any) -> None:
+def failed(store: Store, asset: models.Asset, *, taken: bool = True, **learnt: Any) -> None:
     fields = {f"cost.{name}": value for name, value in learnt.items()}
     claimed = claim(store, asset.id)
     assert claimed is not None
@@ -113,7 +104,7 @@ def failed(store: Store, asset: Asset, *, taken: bool = True, **learnt: Any) -> 
     store.settlement.settle(asset.job_id)
 
 
-def unknown(store: Store, asset: Asset) -> None:
+def unknown(store: Store, asset: models.Asset) -> None:
     claimed = claim(store, asset.id)
     assert claimed is not None
     store.transitions.submitting(claimed)
@@ -131,7 +122,7 @@ def _orders(settings: Settings, number: int, each: float | None) -> None:
     """Order from a process of its own, from several threads."""
 
     def one(_: int) -> None:
-        with suppress(InvalidInput):
+        with suppress(models.InvalidInput):
             ordered(store, each)
 
     with open_store(settings) as store, ThreadPoolExecutor(number) as pool:
@@ -169,7 +160,7 @@ def test_fifty_orders_at_once_cost_no_more_than_the_budget(
 def test_fifty_orders_of_unknown_cost_one_after_the_other_are_one(with_budget: Open) -> None:
     store = with_budget({"USD": 1.0})
     for _ in range(50):
-        with suppress(InvalidInput):
+        with suppress(models.InvalidInput):
             _, assets = ordered(store)
             for asset in assets:
                 made(store, asset)  # and nobody ever says what it cost
@@ -179,7 +170,7 @@ def test_fifty_orders_of_unknown_cost_one_after_the_other_are_one(with_budget: O
 def test_fifty_orders_one_after_the_other_cost_what_is_billed_at_most(with_budget: Open) -> None:
     store, charged = with_budget({"USD": 5.0}), 0.0
     for _ in range(50):
-        with suppress(InvalidInput):
+        with suppress(models.InvalidInput):
             _, assets = ordered(store)
             for asset in assets:
                 made(store, asset, actual=0.15)
@@ -195,14 +186,14 @@ def test_an_order_of_unknown_cost_holds_what_is_left_until_it_is_known(with_budg
     assert store.budgets.balances("ana")["USD"].held == pytest.approx(9.0)
     for each in (None, 0.01):  # of known cost, too: what is left may be needed
         with pytest.raises(
-            InvalidInput, match=r"10 USD a month, 9 USD is left, but .* on hold.*yet"
+            models.InvalidInput, match=r"10 USD a month, 9 USD is left, but .* on hold.*yet"
         ):
             ordered(store, each)
     ordered(store, 0.0)  # what costs nothing takes nothing
     ordered(store, unit="credits")
     ordered(store, user="eve")
     made(store, assets[0], actual=0.2)
-    with pytest.raises(InvalidInput, match="on hold"):
+    with pytest.raises(models.InvalidInput, match="on hold"):
         ordered(store, 0.01)  # the clips are not known yet
     made(store, assets[5], actual=0.3)
     assert store.budgets.left("ana") == pytest.approx({"USD": 9.0 - 2.5})
@@ -219,7 +210,7 @@ def test_an_order_of_unknown_cost_needs_something_left(
     if left:
         ordered(store, images=number, videos=number)
         return
-    with pytest.raises(InvalidInput, match="is spent"):
+    with pytest.raises(models.InvalidInput, match="is spent"):
         ordered(store, images=number, videos=number)
 
 
@@ -229,8 +220,8 @@ def test_an_order_whose_known_part_takes_all_leaves_nothing_for_the_unknown(
     store = with_budget({"USD": 1.0})
     job, assets = planned(0.2)
     for asset in assets[5:]:
-        assets[assets.index(asset)] = asset.model_copy(update={"cost": Cost()})
-    with pytest.raises(InvalidInput, match=r"1 USD is left.*more than 1 USD"):
+        assets[assets.index(asset)] = asset.model_copy(update={"cost": models.Cost()})
+    with pytest.raises(models.InvalidInput, match=r"1 USD is left.*more than 1 USD"):
         store.jobs.create(job, assets)
     assert store.jobs.get(job.id) is None
 
@@ -238,14 +229,16 @@ def test_an_order_whose_known_part_takes_all_leaves_nothing_for_the_unknown(
 def test_each_unit_is_held_alone(with_budget: Open) -> None:
     store = with_budget({"USD": 1.0, "credits": 100.0})
     job, assets = planned()
-    assets[5:] = [each.model_copy(update={"cost": Cost(unit="credits")}) for each in assets[5:]]
+    assets[5:] = [
+        each.model_copy(update={"cost": models.Cost(unit="credits")}) for each in assets[5:]
+    ]
     store.jobs.create(job, assets)
     assert store.budgets.left("ana") == {"USD": 0.0, "credits": 0.0}
     for asset in assets[:5]:
         made(store, asset, actual=0.01)
     assert store.budgets.left("ana") == {"USD": 0.95, "credits": 0.0}
     ordered(store, 0.01)
-    with pytest.raises(InvalidInput, match="100 credits is left, but it is on hold"):
+    with pytest.raises(models.InvalidInput, match="100 credits is left, but it is on hold"):
         ordered(store, 1.0, unit="credits")
 
 
@@ -261,7 +254,7 @@ def test_each_unit_is_held_alone(with_budget: Open) -> None:
     ],
 )
 def test_what_may_have_cost_something_holds_where_nobody_says_how_much(
-    with_budget: Open, raw: Raw, end: Callable[[Store, Asset], None]
+    with_budget: Open, raw: Raw, end: Callable[[Store, models.Asset], None]
 ) -> None:
     store = with_budget({"USD": 1.0})
     job, assets = ordered(store)
@@ -270,16 +263,16 @@ def test_what_may_have_cost_something_holds_where_nobody_says_how_much(
     assert store.job_actions.retry(job.id, "ana", assets[0].id) == 1
     end(store, assets[0])
     assert store.budgets.left("ana") == {"USD": 0.0}
-    with pytest.raises(InvalidInput, match="has not said what some of your items cost"):
+    with pytest.raises(models.InvalidInput, match="has not said what some of your items cost"):
         ordered(store)
     for again in (store.job_actions.retry, store.job_actions.resend):
-        with suppress(InvalidInput):
+        with suppress(models.InvalidInput):
             assert again(job.id, "ana", assets[0].id) == 0
-    assert store.assets.of_job(job.id)[0].state not in OPEN_STATES
+    assert store.assets.of_job(job.id)[0].state not in models.OPEN_STATES
     # The admin says what such an item counts as; or the month is over.
     known = with_budget({"USD": 1.0}, {"fake/tiny": 0.4})
     assert known.budgets.left("ana") == {"USD": 0.6}
-    last_month = {"$set": {"timings.queued_at": now().replace(day=1) - timedelta(days=1)}}
+    last_month = {"$set": {"timings.queued_at": models.now().replace(day=1) - timedelta(days=1)}}
     raw["assets"].update_many({}, last_month)
     assert store.budgets.left("ana") == {"USD": 1.0}
 
@@ -327,7 +320,7 @@ def test_an_item_that_failed_counts_as_its_providers_answers_say(
     (provider.fail_follow if in_follow else provider.fail_submit).append(error)
     run(bench.make())
     store.job_actions.cancel(bench.job.id, "ana")
-    assert bench.asset().state in {AssetState.FAILED, AssetState.CANCELLED}
+    assert bench.asset().state in {models.AssetState.FAILED, models.AssetState.CANCELLED}
     assert store.budgets.spent("ana") == {"USD": pytest.approx(spent)}
 
 
@@ -347,7 +340,7 @@ def test_what_is_stopped_while_a_provider_works_on_it_counts(
     store.job_actions.cancel(bench.job.id, "ana")
     if resumable:  # it is taken up where it was, and stopped there
         run(bench.make())
-    assert bench.asset().state == AssetState.CANCELLED
+    assert bench.asset().state == models.AssetState.CANCELLED
     assert store.budgets.spent("ana") == {"USD": pytest.approx(0.2)}
 
 
@@ -362,9 +355,9 @@ def test_what_was_billed_more_than_expected_stops_the_next(with_budget: Open) ->
         lambda: ordered(store, 0.01),
         lambda: ordered(store),
         lambda: store.job_actions.retry(job.id, "ana"),
-        lambda: store.budgets.book("ana", "openai", "chat", Kind.IMAGE, 0.01),
+        lambda: store.budgets.book("ana", "openai", "chat", models.Kind.IMAGE, 0.01),
     ):
-        with pytest.raises(InvalidInput, match=r"0 USD is left|is spent"):
+        with pytest.raises(models.InvalidInput, match=r"0 USD is left|is spent"):
             order()
     assert items(store) == ITEMS
 
@@ -377,10 +370,10 @@ def test_sending_again_what_nobody_knows_the_cost_of_is_refused(
     job, assets = ordered(store)
     (failed if again == "retry" else unknown)(store, assets[0])
     for _ in range(50):
-        with pytest.raises(InvalidInput, match="on hold"):
+        with pytest.raises(models.InvalidInput, match="on hold"):
             getattr(store.job_actions, again)(job.id, "ana")
     store.job_actions.cancel(job.id, "ana")  # is never refused
-    assert store.jobs.get(job.id).status != JobStatus.PROCESSING  # type: ignore[union-attr]
+    assert store.jobs.get(job.id).status != models.JobStatus.PROCESSING  # type: ignore[union-attr]
 
 
 def test_sending_again_counts_each_time_what_the_like_did_cost(with_budget: Open) -> None:
@@ -389,7 +382,7 @@ def test_sending_again_counts_each_time_what_the_like_did_cost(with_budget: Open
     unknown(store, assets[0])
     for asset in assets[1:]:
         made(store, asset, actual=1.0)
-    with pytest.raises(InvalidInput, match=r"0 USD is left.* cost 1 USD"):
+    with pytest.raises(models.InvalidInput, match=r"0 USD is left.* cost 1 USD"):
         store.job_actions.resend(job.id, "ana")
     richer = with_budget({"USD": 12.0})
     assert richer.job_actions.resend(job.id, "ana") == 1
@@ -398,7 +391,7 @@ def test_sending_again_counts_each_time_what_the_like_did_cost(with_budget: Open
     assert richer.job_actions.resend(job.id, "ana") == 1
     unknown(richer, assets[0])
     assert richer.budgets.spent("ana") == {"USD": 12.0}
-    with pytest.raises(InvalidInput, match="0 USD is left"):
+    with pytest.raises(models.InvalidInput, match="0 USD is left"):
         richer.job_actions.resend(job.id, "ana")
 
 
@@ -444,7 +437,7 @@ class Life:
 
     def work(self, job_id: str) -> None:
         for asset in self.store.assets.of_job(job_id):
-            if asset.state == AssetState.QUEUED:
+            if asset.state == models.AssetState.QUEUED:
                 end = self.chance.choice([made, failed])
                 says: dict[str, Any] = {}
                 if self.chance.random() < 0.3:
@@ -479,7 +472,7 @@ def test_whatever_is_done_no_more_is_charged_than_the_budget(
     store = with_budget({"USD": budget}, {"USD": Life.EACH})
     life = Life(store, content, random.Random(seed))
     for _ in range(80):
-        with suppress(InvalidInput):
+        with suppress(models.InvalidInput):
             life.go_on()
     assert 0 < life.calls * Life.EACH <= budget + 1e-9
     assert store.budgets.balances("ana")["USD"].amount >= life.calls * Life.EACH - 1e-9
@@ -495,7 +488,7 @@ def test_whatever_is_done_nothing_is_sent_after_an_order_that_nobody_knows_the_c
     life.chance.random = lambda: 0.5  # type: ignore[method-assign]  # it never says anything
     ordered(store)
     for _ in range(40):
-        with suppress(InvalidInput):
+        with suppress(models.InvalidInput):
             life.go_on()
     assert 0 < life.calls <= ITEMS
 
@@ -514,10 +507,10 @@ def test_an_account_that_is_made_anew_goes_on_with_its_budget(
                 made(store, asset, actual=0.1)
             for asset in of_bin:
                 store.bin.forget(asset)
-            store.budgets.book("ana", "openai", "chat", Kind.IMAGE, 0.5)
+            store.budgets.book("ana", "openai", "chat", models.Kind.IMAGE, 0.5)
             assert store.jobs.get(deleted.id) is None
         assert store.budgets.spent("ana") == {"USD": 2.5}
-        with pytest.raises(InvalidInput, match=r"0.5 USD is left"):
+        with pytest.raises(models.InvalidInput, match=r"0.5 USD is left"):
             ordered(store, 0.1)
         store.account_deletion.request("ana")
         remove_accounts(store, content)
@@ -546,7 +539,7 @@ def test_what_a_removed_account_held_stays_held(with_budget: Open, content: Fold
     store.account_deletion.request("ana")
     remove_accounts(store, content)
     store.users.create("ana")
-    with pytest.raises(InvalidInput, match="has not said"):
+    with pytest.raises(models.InvalidInput, match="has not said"):
         ordered(store)
     assert with_budget({"USD": 3.0}, {"USD": 0.25}).budgets.left("ana") == {"USD": 2.75}
 
@@ -585,7 +578,7 @@ def test_what_was_kept_before_the_month_does_not_count_and_is_not_kept_again(
     store.users.create("ana")
     _, assets = ordered(store, 0.2)
     made(store, assets[0], actual=0.2)
-    last_month = now().replace(day=1) - timedelta(days=1)
+    last_month = models.now().replace(day=1) - timedelta(days=1)
     raw["assets"].update_many({}, {"$set": {"timings.queued_at": last_month}})
     store.account_deletion.request("ana")
     remove_accounts(store, content)
@@ -595,7 +588,7 @@ def test_what_was_kept_before_the_month_does_not_count_and_is_not_kept_again(
 def test_an_order_that_was_planned_last_month_counts_in_this_one(with_budget: Open) -> None:
     store = with_budget({"USD": 3.0})
     job, assets = planned(0.2)
-    long_ago = {"timings": {"queued_at": now().replace(day=1) - timedelta(days=1)}}
+    long_ago = {"timings": {"queued_at": models.now().replace(day=1) - timedelta(days=1)}}
     store.jobs.create(job, [asset.model_copy(update=long_ago) for asset in assets])
     assert store.budgets.spent("ana") == {"USD": 2.0}
 
@@ -616,23 +609,24 @@ def test_receipts_of_an_earlier_version_still_count(with_budget: Open, raw: Raw)
     raw["spending"].replace_one({"_id": "ana"}, {"turn": 3})
     store.ensure_schema()
     assert store.budgets.spent("ana") == {"USD": 0.7 + 9 * 0.2}
-    with pytest.raises(InvalidInput, match=r"0.5 USD is left"):
+    with pytest.raises(models.InvalidInput, match=r"0.5 USD is left"):
         ordered(store, 0.1)
 
 
 def test_a_chat_models_calls_count(with_budget: Open) -> None:
     store = with_budget({"USD": 0.5})
     for _ in range(10):
-        assert store.budgets.book("ana", "openai", "chat", Kind.IMAGE, 0.05)
-    with pytest.raises(InvalidInput, match=r"0 USD is left.*cost 0.05 USD"):
-        store.budgets.book("ana", "openai", "chat", Kind.IMAGE, 0.05)
+        assert store.budgets.book("ana", "openai", "chat", models.Kind.IMAGE, 0.05)
+    with pytest.raises(models.InvalidInput, match=r"0 USD is left.*cost 0.05 USD"):
+        store.budgets.book("ana", "openai", "chat", models.Kind.IMAGE, 0.05)
     booked = with_budget({"USD": 0.51}, {"openai/chat": 0.01, "USD": 9.0}).budgets
-    booking = booked.book("ana", "openai", "chat", Kind.IMAGE, 0.05)
+    booking = booked.book("ana", "openai", "chat", models.Kind.IMAGE, 0.05)
     assert booked.left("ana") == {"USD": 0.0}
     booked.unbook(booking)
     assert booked.left("ana") == {"USD": 0.01}
     assert (
-        with_budget({"credits": 1.0}).budgets.book("ana", "openai", "chat", Kind.IMAGE, 1.0) is None
+        with_budget({"credits": 1.0}).budgets.book("ana", "openai", "chat", models.Kind.IMAGE, 1.0)
+        is None
     )
 
 
@@ -645,10 +639,10 @@ def test_an_items_late_bill_replaces_what_was_expected(
     assert store.budgets.left("ana") == {"USD": 0.0}
     provider.outcome = Outcome(cost=1.5)
     run(bench.make())
-    assert bench.asset().state == AssetState.DONE
+    assert bench.asset().state == models.AssetState.DONE
     balance = store.budgets.balances("ana")["USD"]
     assert (balance.amount, balance.unpriced) == (7.5, 5)  # the other images are like it
-    assert {each.kind for each in store.assets.of_job(bench.job.id)[5:]} == {Kind.VIDEO}
+    assert {each.kind for each in store.assets.of_job(bench.job.id)[5:]} == {models.Kind.VIDEO}
 
 
 @pytest.mark.parametrize(

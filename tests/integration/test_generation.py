@@ -8,13 +8,7 @@ import pytest
 
 from core.generation.item_run import MAX_ATTEMPTS
 from core.models import AssetState, JobStatus
-from core.providers.errors import (
-    OutcomeUnknown,
-    PromptRejected,
-    ProviderError,
-    ProviderUnavailable,
-    RateLimited,
-)
+from core.providers import errors
 from core.system.backoff import Backoff
 from tests.contract.fakes import FakeProvider
 from tests.integration.bench import Bench, NewBench, run, until
@@ -70,17 +64,17 @@ def test_a_paid_call_whose_outcome_is_not_known_is_not_made_again(new_bench: New
     run(bench.make())
     assert bench.asset().state == AssetState.UNKNOWN
     assert bench.provider.submitted == []
-    bench.provider.fail_submit = [OutcomeUnknown()]
+    bench.provider.fail_submit = [errors.OutcomeUnknown()]
     run(bench.make(bench.assets[1].id))
     assert bench.asset(bench.assets[1].id).state == AssetState.UNKNOWN
 
 
 @pytest.mark.parametrize(
     ("error", "code"),
-    [(PromptRejected(), "prompt_rejected"), (ProviderError("No."), "provider_error")],
+    [(errors.PromptRejected(), "prompt_rejected"), (errors.ProviderError("No."), "provider_error")],
 )
 def test_a_refusal_ends_the_item_with_its_sentence(
-    bench: Bench, error: ProviderError, code: str
+    bench: Bench, error: errors.ProviderError, code: str
 ) -> None:
     bench.provider.fail_submit = [error]
     run(bench.make())
@@ -91,7 +85,7 @@ def test_a_refusal_ends_the_item_with_its_sentence(
 
 
 def test_a_busy_provider_is_asked_again_when_it_said(bench: Bench) -> None:
-    bench.provider.fail_submit = [RateLimited(retry_after=600)]
+    bench.provider.fail_submit = [errors.RateLimited(retry_after=600)]
     run(bench.make())
     asset = bench.asset()
     assert asset.state == AssetState.QUEUED
@@ -105,7 +99,7 @@ def test_trouble_after_a_paid_call_never_pays_again(
     new_bench: NewBench, *, resumable: bool
 ) -> None:
     bench = new_bench(FakeProvider(paid=True, resumable=resumable))
-    bench.provider.fail_follow = [RateLimited(retry_after=1e-9)]
+    bench.provider.fail_follow = [errors.RateLimited(retry_after=1e-9)]
 
     async def main() -> None:
         await bench.make()
@@ -146,7 +140,7 @@ def test_an_unreachable_provider_is_given_up_after_a_bound(
 
     async def main() -> None:
         for _ in range(MAX_ATTEMPTS):
-            bench.provider.fail_submit = [ProviderUnavailable()]
+            bench.provider.fail_submit = [errors.ProviderUnavailable()]
             await bench.make()
 
     run(main())
@@ -157,7 +151,7 @@ def test_an_unreachable_provider_is_given_up_after_a_bound(
 def test_waiting_for_ones_turn_is_no_failure(bench: Bench) -> None:
     async def main() -> None:
         for _ in range(2 * MAX_ATTEMPTS):
-            bench.provider.fail_submit = [RateLimited(retry_after=1e-9)]
+            bench.provider.fail_submit = [errors.RateLimited(retry_after=1e-9)]
             await bench.make()
         await bench.make()
 

@@ -24,17 +24,8 @@ from core.media.folder import FolderStore
 from core.media.inspection import inspect
 from core.media.storage import ContentStore, open_content
 from core.models import Asset, AssetState, Cost, JobStatus, Kind, Task
+from core.providers import errors
 from core.providers.base import Capability, Limits, Outcome, Report, Request, Submission
-from core.providers.errors import (
-    BalanceSpent,
-    GenerationFailed,
-    InvalidCredentials,
-    PromptRejected,
-    ProviderError,
-    ProviderUnavailable,
-    RateLimited,
-    RequestRejected,
-)
 from core.providers.openai.provider import OpenAI, Server
 from core.providers.registry import Catalogue
 from core.settings import Settings
@@ -254,7 +245,10 @@ def test_the_limit_of_one_model_holds_up_no_other(
 @pytest.mark.usefixtures("quick")
 def test_each_try_counts_as_a_call(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     limited(bench, "model", Limits(per_minute=4))
-    bench.provider.fail_submit = [ProviderUnavailable(), RateLimited(retry_after=1e-9)]
+    bench.provider.fail_submit = [
+        errors.ProviderUnavailable(),
+        errors.RateLimited(retry_after=1e-9),
+    ]
 
     async def main() -> None:
         async with bench.worker():
@@ -323,7 +317,7 @@ def test_a_failure_says_what_it_cost_and_a_retry_adds_to_that(
     vendors: NewVendors, step: str
 ) -> None:
     bench = vendors(Vendor())
-    failure = GenerationFailed("No.", cost=0.1, details={"reason": "dark"})
+    failure = errors.GenerationFailed("No.", cost=0.1, details={"reason": "dark"})
     getattr(bench.provider, step).append(failure)
     bench.provider.outcome = Outcome(cost=0.25)
     run(bench.make())
@@ -373,7 +367,7 @@ def test_what_was_paid_for_and_lost_still_says_what_is_known(
     monkeypatch.setattr("core.generation.item_file.SAVE_AGAIN", (1, 0.0))
     bench = vendors(Vendor(resumable=False))
     bench.provider.outcome = Outcome(cost=0.25)
-    bench.provider.fail_fetch = [ProviderUnavailable("Not there.", details={"status": 404})]
+    bench.provider.fail_fetch = [errors.ProviderUnavailable("Not there.", details={"status": 404})]
     run(bench.make())
     asset = bench.asset()
     assert (asset.state, asset.cost.actual) == (AssetState.FAILED, 0.25)
@@ -388,7 +382,7 @@ def test_what_was_paid_for_and_lost_still_says_what_is_known(
 @pytest.mark.usefixtures("quick")
 def test_a_task_that_ended_free_of_charge_is_asked_for_anew(vendors: NewVendors) -> None:
     bench = vendors(Vendor())
-    bench.provider.fail_follow = [GenerationFailed("Its machine died.", retryable=True)]
+    bench.provider.fail_follow = [errors.GenerationFailed("Its machine died.", retryable=True)]
     run(bench.make())
     asset = bench.asset()
     assert (asset.state, asset.remote_id, asset.attempts) == (AssetState.QUEUED, None, 1)
@@ -402,7 +396,7 @@ def test_a_task_that_ended_free_of_charge_is_asked_for_anew(vendors: NewVendors)
 @pytest.mark.usefixtures("quick")
 def test_a_task_that_always_ends_badly_is_given_up(vendors: NewVendors) -> None:
     bench = vendors(Vendor())
-    bench.provider.fail_follow = [GenerationFailed(retryable=True) for _ in range(9)]
+    bench.provider.fail_follow = [errors.GenerationFailed(retryable=True) for _ in range(9)]
 
     async def main() -> None:
         for _ in range(MAX_ATTEMPTS + 2):
@@ -413,14 +407,20 @@ def test_a_task_that_always_ends_badly_is_given_up(vendors: NewVendors) -> None:
     assert len(bench.provider.submitted) == MAX_ATTEMPTS
 
 
-FINAL = [PromptRejected, RequestRejected, BalanceSpent, InvalidCredentials, GenerationFailed]
+FINAL = [
+    errors.PromptRejected,
+    errors.RequestRejected,
+    errors.BalanceSpent,
+    errors.InvalidCredentials,
+    errors.GenerationFailed,
+]
 
 
 @pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("error", FINAL)
 @pytest.mark.parametrize("step", ["fail_submit", "fail_follow"])
 def test_what_asking_again_does_not_help_ends_at_once(
-    vendors: NewVendors, step: str, error: type[ProviderError]
+    vendors: NewVendors, step: str, error: type[errors.ProviderError]
 ) -> None:
     bench = vendors(Vendor())
     getattr(bench.provider, step).append(error())
@@ -440,7 +440,7 @@ def test_what_asking_again_does_not_help_ends_at_once(
     assert (asset.remote_id is not None) is still_there
 
 
-@pytest.mark.parametrize("error", [RateLimited, ProviderUnavailable])
+@pytest.mark.parametrize("error", [errors.RateLimited, errors.ProviderUnavailable])
 @pytest.mark.parametrize(
     ("asked", "least", "most"),
     [
@@ -450,7 +450,7 @@ def test_what_asking_again_does_not_help_ends_at_once(
     ],
 )
 def test_a_pause_is_as_long_as_the_provider_says_where_that_makes_sense(
-    bench: Bench, error: type[ProviderError], asked: float | None, least: float, most: float
+    bench: Bench, error: type[errors.ProviderError], asked: float | None, least: float, most: float
 ) -> None:
     bench.provider.fail_submit = [error(retry_after=asked)]
     run(bench.make())
@@ -466,7 +466,7 @@ def test_waiting_for_ones_turn_has_an_end(
 ) -> None:
     monkeypatch.setattr("core.generation.executor.MAX_WAITS", 3)
     bench = vendors(Vendor())
-    bench.provider.fail_submit = [RateLimited(retry_after=1e-9) for _ in range(20)]
+    bench.provider.fail_submit = [errors.RateLimited(retry_after=1e-9) for _ in range(20)]
 
     async def main() -> None:
         for _ in range(3 + MAX_ATTEMPTS + 2):
@@ -486,8 +486,12 @@ def test_a_paid_file_that_is_only_at_its_address_is_asked_for_there_and_nowhere_
 ) -> None:
     monkeypatch.setattr("core.generation.item_file.SAVE_AGAIN", (3, 0.0))
     bench = vendors(Vendor(resumable=False))
-    errors: list[Exception] = [TimeoutError(), ProviderUnavailable("Gone."), ConnectionError()]
-    bench.provider.fail_fetch = errors[:failures]
+    failing: list[Exception] = [
+        TimeoutError(),
+        errors.ProviderUnavailable("Gone."),
+        ConnectionError(),
+    ]
+    bench.provider.fail_fetch = failing[:failures]
 
     async def main() -> None:
         await bench.make()
@@ -539,7 +543,7 @@ def test_an_item_that_is_put_back_waits_for_nothing_at_its_provider(vendors: New
         await until(lambda: bench.asset().waiting == "third in line")
 
     bench.provider.script = script
-    bench.provider.fail_follow = [ProviderUnavailable()]
+    bench.provider.fail_follow = [errors.ProviderUnavailable()]
     run(bench.make())
     assert (bench.asset().state, bench.asset().waiting) == (AssetState.QUEUED, "")
 

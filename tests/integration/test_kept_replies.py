@@ -15,17 +15,8 @@ from core.media.encoding import encode_png
 from core.media.inspection import Inspection
 from core.media.storage import Draft
 from core.models import EPOCH, Asset, AssetState, Kept, Via, now
+from core.providers import errors
 from core.providers.base import Outcome, Submission
-from core.providers.errors import (
-    GenerationFailed,
-    InvalidCredentials,
-    OutcomeUnknown,
-    PromptRejected,
-    ProviderError,
-    ProviderUnavailable,
-    RateLimited,
-    RequestRejected,
-)
 from core.system.backoff import Backoff
 from core.web.identity.cookies import Identity
 from tests.conftest import claim
@@ -120,13 +111,21 @@ def test_an_unexpected_exception_before_a_paid_call_is_a_plain_failure(
 @pytest.mark.parametrize(
     "error",
     [
-        *(GenerationFailed("No image."), ProviderError("No."), RequestRejected("404")),
-        *(InvalidCredentials("401"), ProviderUnavailable("Gone."), RateLimited("Busy.")),
+        *(
+            errors.GenerationFailed("No image."),
+            errors.ProviderError("No."),
+            errors.RequestRejected("404"),
+        ),
+        *(
+            errors.InvalidCredentials("401"),
+            errors.ProviderUnavailable("Gone."),
+            errors.RateLimited("Busy."),
+        ),
     ],
 )
 @pytest.mark.parametrize("step", ["fail_follow", "fail_fetch"])
 def test_no_failure_after_a_paid_call_is_retried_with_one_click(
-    paid: Bench, step: str, error: ProviderError
+    paid: Bench, step: str, error: errors.ProviderError
 ) -> None:
     paid.provider.reply = None
     getattr(paid.provider, step).append(error)
@@ -139,9 +138,17 @@ def test_no_failure_after_a_paid_call_is_retried_with_one_click(
 
 
 @pytest.mark.parametrize(
-    "error", [PromptRejected(), RequestRejected(), InvalidCredentials(), GenerationFailed("No.")]
+    "error",
+    [
+        errors.PromptRejected(),
+        errors.RequestRejected(),
+        errors.InvalidCredentials(),
+        errors.GenerationFailed("No."),
+    ],
 )
-def test_what_a_paid_call_was_refused_with_is_free(paid: Bench, error: ProviderError) -> None:
+def test_what_a_paid_call_was_refused_with_is_free(
+    paid: Bench, error: errors.ProviderError
+) -> None:
     paid.provider.fail_submit = [error]
     run(paid.make())
     assert (paid.asset().state, paid.asset().charged) == (AssetState.FAILED, False)
@@ -153,7 +160,7 @@ def test_a_task_that_its_vendor_calls_failed_is_charged_unless_that_says_otherwi
     new_bench: NewBench, cost: float | None, *, charged: bool
 ) -> None:
     bench = new_bench(FakeProvider(paid=True, resumable=True))
-    bench.provider.fail_follow = [GenerationFailed("No.", cost=cost)]
+    bench.provider.fail_follow = [errors.GenerationFailed("No.", cost=cost)]
     run(bench.make())
     asset = bench.asset()
     assert (asset.state, asset.charged, asset.remote_id) == (AssetState.FAILED, charged, None)
@@ -162,7 +169,13 @@ def test_a_task_that_its_vendor_calls_failed_is_charged_unless_that_says_otherwi
 
 @pytest.mark.parametrize("step", ["fail_follow", "fail_fetch"])
 @pytest.mark.parametrize(
-    "error", [OutcomeUnknown(), ValueError("odd"), ProviderError("No."), InvalidCredentials()]
+    "error",
+    [
+        errors.OutcomeUnknown(),
+        ValueError("odd"),
+        errors.ProviderError("No."),
+        errors.InvalidCredentials(),
+    ],
 )
 def test_a_known_task_is_asked_for_again_and_never_made_anew(
     new_bench: NewBench, step: str, error: Exception
@@ -202,7 +215,7 @@ def test_a_task_is_made_anew_only_where_the_user_says_so_of_this_very_item(
     new_bench: NewBench,
 ) -> None:
     bench = new_bench(FakeProvider(paid=True, resumable=True))
-    bench.provider.fail_follow = [ProviderError("No.")]
+    bench.provider.fail_follow = [errors.ProviderError("No.")]
     run(bench.make())
     assert bench.store.job_actions.resend(bench.job.id, "ana", bench.first) == 1
     assert (bench.asset().remote_id, bench.asset().kept) == (None, ())
@@ -221,7 +234,7 @@ def test_a_cost_that_is_no_number_is_not_stored(paid: Bench, cost: object) -> No
 
 
 def test_a_reply_that_says_nothing_known_is_kept(paid: Bench) -> None:
-    paid.provider.fail_submit = [OutcomeUnknown("Nothing in it.", reply=REPLY)]
+    paid.provider.fail_submit = [errors.OutcomeUnknown("Nothing in it.", reply=REPLY)]
     run(paid.make())
     asset = paid.asset()
     assert asset.error is not None
@@ -385,9 +398,13 @@ def test_a_reply_that_comes_after_the_lease_was_lost_is_made_the_item(paid: Benc
 def test_a_reply_that_is_still_not_understood_stays_kept_as_often_as_it_is_read(
     paid: Bench,
 ) -> None:
-    paid.provider.fail_submit = [OutcomeUnknown("Nothing in it.", reply=REPLY)]
+    paid.provider.fail_submit = [errors.OutcomeUnknown("Nothing in it.", reply=REPLY)]
     run(paid.make())
-    for error in (ProviderError("Still nothing."), ValueError("odd"), GenerationFailed("No.")):
+    for error in (
+        errors.ProviderError("Still nothing."),
+        ValueError("odd"),
+        errors.GenerationFailed("No."),
+    ):
         paid.provider.fail_reread = [error]
         asset = recovered(paid)
         assert (asset.state, asset.charged) == (AssetState.UNKNOWN, True)
@@ -400,7 +417,10 @@ def test_a_reply_that_is_still_not_understood_stays_kept_as_often_as_it_is_read(
 def test_a_kept_reply_whose_file_cannot_be_fetched_yet_is_tried_again_for_nothing(
     paid: Bench,
 ) -> None:
-    paid.provider.fail_fetch = [ProviderUnavailable("Gone."), ProviderUnavailable("Gone.")]
+    paid.provider.fail_fetch = [
+        errors.ProviderUnavailable("Gone."),
+        errors.ProviderUnavailable("Gone."),
+    ]
     for state in (AssetState.QUEUED, AssetState.QUEUED, AssetState.DONE):
         run(paid.make())
         assert paid.asset().state == state
@@ -410,7 +430,7 @@ def test_a_kept_reply_whose_file_cannot_be_fetched_yet_is_tried_again_for_nothin
 def test_a_reply_that_holds_a_task_is_followed_by_its_id(
     paid: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    paid.provider.fail_submit = [OutcomeUnknown("Nothing in it.", reply=REPLY)]
+    paid.provider.fail_submit = [errors.OutcomeUnknown("Nothing in it.", reply=REPLY)]
     run(paid.make())
 
     async def reread(_reply: bytes, request: object) -> Submission:
@@ -425,7 +445,7 @@ def test_a_reply_that_holds_a_task_is_followed_by_its_id(
 
 
 def test_what_is_sent_again_by_its_user_keeps_the_earlier_reply(paid: Bench) -> None:
-    paid.provider.fail_submit = [OutcomeUnknown("Nothing in it.", reply=REPLY)]
+    paid.provider.fail_submit = [errors.OutcomeUnknown("Nothing in it.", reply=REPLY)]
     run(paid.make())
     assert paid.store.job_actions.resend(paid.job.id, "ana", paid.first) == 1
     run(paid.make())
@@ -437,7 +457,7 @@ def test_what_is_sent_again_by_its_user_keeps_the_earlier_reply(paid: Bench) -> 
 
 
 def test_a_cancelled_reading_asks_before_it_pays(paid: Bench) -> None:
-    paid.provider.fail_submit = [OutcomeUnknown("Nothing in it.", reply=REPLY)]
+    paid.provider.fail_submit = [errors.OutcomeUnknown("Nothing in it.", reply=REPLY)]
     run(paid.make())
     paid.store.job_actions.recover(paid.job.id, "ana", paid.first)
     paid.store.job_actions.cancel(paid.job.id, "ana", paid.first)
@@ -501,7 +521,7 @@ def test_owner_and_admins_download_what_is_kept_which_is_logged_and_nobody_else_
 def test_the_button_reads_the_kept_reply_again_for_its_owner_only(
     paid: Bench, browser: OpenBrowser
 ) -> None:
-    paid.provider.fail_submit = [OutcomeUnknown("Nothing in it.", reply=REPLY)]
+    paid.provider.fail_submit = [errors.OutcomeUnknown("Nothing in it.", reply=REPLY)]
     run(paid.make())
     made_admin(paid.store)
     asked = {"name": "recover", "on": paid.first}

@@ -6,15 +6,7 @@ from typing import Any, Final
 from hypothesis import HealthCheck, Phase, given
 from hypothesis import strategies as st
 
-from core.models import (
-    ACTIVE_STATES,
-    ENDED_STATES,
-    OPEN_STATES,
-    Asset,
-    AssetError,
-    AssetState,
-    JobStatus,
-)
+from core import models
 from core.store import LeaseLost, Store
 from core.studio.order import Order
 from core.studio.planning import plan
@@ -23,7 +15,7 @@ from tests.profiles import examples
 
 ITEMS: Final = 3
 KEPT: Final = {"kept": [{"what": "reply", "path": "a/.replies/b", "bytes": 9}]}
-ERROR: Final = AssetError(code="x", message="$It went wrong.")
+ERROR: Final = models.AssetError(code="x", message="$It went wrong.")
 
 # What happens, as often as it takes for long lives: (what, to which item or worker, how).
 EVENTS: Final = (
@@ -50,7 +42,7 @@ lives = st.lists(
 class Item:
     """What the model knows of an item."""
 
-    state: AssetState = AssetState.QUEUED
+    state: models.AssetState = models.AssetState.QUEUED
     token: str | None = None  # who may write: a ticket or a worker's lease
     expired: bool = False
     remote: bool = False
@@ -62,7 +54,7 @@ class Item:
     calls: int = 0
     allowed: int = 1  # calls that the user's words allow
 
-    def end(self, state: AssetState) -> None:
+    def end(self, state: models.AssetState) -> None:
         self.state, self.token, self.to_cancel, self.reread = state, None, False, False
 
 
@@ -71,7 +63,7 @@ class Holder:
     """An executor that holds a lease, or thinks so, and what it does next."""
 
     index: int
-    asset: Asset
+    asset: models.Asset
     next_step: str = "begin"
 
 
@@ -99,8 +91,8 @@ class LifeCycle:
         item, ticket = self.model[index], f"ticket-{len(self.tickets)}"
         self.store.queue.hand_out([self.ids[index]], ticket, 600)
         self.tickets.append((index, ticket))
-        free = item.state == AssetState.QUEUED and (item.token is None or item.expired)
-        if free or (item.state in ACTIVE_STATES and item.expired):
+        free = item.state == models.AssetState.QUEUED and (item.token is None or item.expired)
+        if free or (item.state in models.ACTIVE_STATES and item.expired):
             item.token, item.expired = ticket, False
 
     def a_worker_takes_an_item(self, which: int, _: int) -> None:
@@ -120,14 +112,14 @@ class LifeCycle:
     def settle(self, _: int, __: int) -> None:
         states = {item.state for item in self.model}
         status = self.store.settlement.settle(self.job.id)
-        if not states <= set(ENDED_STATES):
-            assert status == JobStatus.PROCESSING
-        elif states == {AssetState.DONE}:
-            assert status == JobStatus.COMPLETED
-        elif states <= {AssetState.DONE, AssetState.CANCELLED}:
-            assert status == JobStatus.CANCELLED
+        if not states <= set(models.ENDED_STATES):
+            assert status == models.JobStatus.PROCESSING
+        elif states == {models.AssetState.DONE}:
+            assert status == models.JobStatus.COMPLETED
+        elif states <= {models.AssetState.DONE, models.AssetState.CANCELLED}:
+            assert status == models.JobStatus.CANCELLED
         else:
-            assert status == JobStatus.FAILED
+            assert status == models.JobStatus.FAILED
 
     # ── The workers ──────────────────────────────────────────────────────────────────────────
 
@@ -138,7 +130,7 @@ class LifeCycle:
     def claim(self, index: int, ticket: str) -> None:
         item = self.model[index]
         claimed = self.store.leases.claim(self.ids[index], ticket, "worker", 600)
-        valid = item.token == ticket and not item.expired and item.state in OPEN_STATES
+        valid = item.token == ticket and not item.expired and item.state in models.OPEN_STATES
         assert (claimed is not None) == valid
         if claimed is not None:
             assert claimed.lease is not None
@@ -174,17 +166,17 @@ class LifeCycle:
         item = self.model[holder.index]
         transitions = self.store.transitions
         found = holder.asset
-        begun = found.state != AssetState.QUEUED or found.reread
+        begun = found.state != models.AssetState.QUEUED or found.reread
         in_doubt = begun and found.remote_id is None
         if ending == "hand_back":
             # A call that may be out is never handed back; the executor lets its lease run out.
             if not (in_doubt and holder.next_step == "begin") and self._writes(
                 holder, transitions.hand_back, holder.asset, counted=False
             ):
-                item.state, item.token = AssetState.QUEUED, None
+                item.state, item.token = models.AssetState.QUEUED, None
         elif ending == "cancel":
             if item.to_cancel and self._writes(holder, transitions.cancelled, holder.asset, None):
-                item.end(AssetState.CANCELLED)
+                item.end(models.AssetState.CANCELLED)
                 item.remote = False
         else:
             keep = ending == "fail_resumable" and item.remote
@@ -193,7 +185,7 @@ class LifeCycle:
             if self._writes(
                 holder, transitions.failed, holder.asset, ERROR, remote_id=task, fields=known
             ):
-                item.end(AssetState.FAILED)
+                item.end(models.AssetState.FAILED)
                 item.remote, item.charged = keep, ending == "fail_charged"
         if holder in self.holders:
             self.holders.remove(holder)
@@ -217,25 +209,25 @@ class LifeCycle:
         transitions = self.store.transitions
         if asset.cancel_requested:
             if self._writes(holder, transitions.cancelled, asset, None):
-                item.end(AssetState.CANCELLED)
+                item.end(models.AssetState.CANCELLED)
                 item.remote = False
                 self.holders.remove(holder)
         elif asset.remote_id is not None:
             if self._writes(holder, transitions.resumed, asset):
-                item.state, holder.next_step = AssetState.RUNNING, "save"
+                item.state, holder.next_step = models.AssetState.RUNNING, "save"
         elif asset.reread:  # what was kept is read again, and nothing is called
             if self._writes(holder, transitions.running, asset, None):
-                item.state, item.reread, holder.next_step = AssetState.RUNNING, False, "save"
-        elif asset.state != AssetState.QUEUED:
+                item.state, item.reread, holder.next_step = models.AssetState.RUNNING, False, "save"
+        elif asset.state != models.AssetState.QUEUED:
             if self._writes(holder, transitions.unknown, asset, ERROR, KEPT):
                 item.kept, item.charged = True, True
                 if item.remote:  # the answer came late, but it came
-                    item.state, item.token = AssetState.QUEUED, None
+                    item.state, item.token = models.AssetState.QUEUED, None
                 else:
-                    item.end(AssetState.UNKNOWN)
+                    item.end(models.AssetState.UNKNOWN)
                 self.holders.remove(holder)
         elif self._writes(holder, transitions.submitting, asset):
-            item.state, holder.next_step = AssetState.SUBMITTING, "call"
+            item.state, holder.next_step = models.AssetState.SUBMITTING, "call"
             item.call = item.token
 
     def _call(self, holder: Holder) -> None:
@@ -249,9 +241,13 @@ class LifeCycle:
         assert holder.asset.lease is not None
         remote_id = f"remote-{holder.asset.lease.token}"
         if self._writes(holder, self.store.transitions.running, holder.asset, remote_id):
-            item.state, item.remote, holder.next_step = AssetState.RUNNING, True, "save"
+            item.state, item.remote, holder.next_step = models.AssetState.RUNNING, True, "save"
         else:
-            waits = (AssetState.QUEUED, AssetState.SUBMITTING, AssetState.UNKNOWN)
+            waits = (
+                models.AssetState.QUEUED,
+                models.AssetState.SUBMITTING,
+                models.AssetState.UNKNOWN,
+            )
             awaited = (
                 item.call == holder.asset.lease.token and not item.remote and item.state in waits
             )
@@ -259,16 +255,16 @@ class LifeCycle:
                 assert self.store.transitions.answered_late(holder.asset, remote_id) == awaited
             if awaited:
                 item.remote, item.charged, item.reread = True, False, False
-                if item.state == AssetState.UNKNOWN:
-                    item.state = AssetState.QUEUED
+                if item.state == models.AssetState.UNKNOWN:
+                    item.state = models.AssetState.QUEUED
 
     def _save(self, holder: Holder) -> None:
         if self._writes(holder, self.store.transitions.saving, holder.asset):
-            self.model[holder.index].state, holder.next_step = AssetState.SAVING, "finish"
+            self.model[holder.index].state, holder.next_step = models.AssetState.SAVING, "finish"
 
     def _finish(self, holder: Holder) -> None:
         if self._writes(holder, self.store.transitions.done, holder.asset, {"path": "a/b.png"}):
-            self.model[holder.index].end(AssetState.DONE)
+            self.model[holder.index].end(models.AssetState.DONE)
             self.holders.remove(holder)
 
     # ── The user ─────────────────────────────────────────────────────────────────────────────
@@ -279,16 +275,16 @@ class LifeCycle:
     def cancel(self, index: int) -> None:
         item = self.model[index]
         affected = self.store.job_actions.cancel(self.job.id, "ana", self.ids[index])
-        assert affected == (item.state in OPEN_STATES)
-        if item.state == AssetState.QUEUED and not item.remote:
+        assert affected == (item.state in models.OPEN_STATES)
+        if item.state == models.AssetState.QUEUED and not item.remote:
             item.charged |= item.reread
-            item.end(AssetState.CANCELLED)
-        elif item.state in OPEN_STATES:
+            item.end(models.AssetState.CANCELLED)
+        elif item.state in models.OPEN_STATES:
             item.to_cancel = True
 
     def retry(self, index: int) -> None:
         item = self.model[index]
-        ended = item.state in (AssetState.FAILED, AssetState.CANCELLED)
+        ended = item.state in (models.AssetState.FAILED, models.AssetState.CANCELLED)
         free = ended and (item.remote or not item.charged)
         assert self.store.job_actions.retry(self.job.id, "ana", self.ids[index]) == free
         if free:
@@ -297,8 +293,8 @@ class LifeCycle:
 
     def resend(self, index: int) -> None:
         item = self.model[index]
-        ended = item.state in (AssetState.FAILED, AssetState.CANCELLED)
-        paid = item.state == AssetState.UNKNOWN or (ended and (item.charged or item.remote))
+        ended = item.state in (models.AssetState.FAILED, models.AssetState.CANCELLED)
+        paid = item.state == models.AssetState.UNKNOWN or (ended and (item.charged or item.remote))
         assert self.store.job_actions.resend(self.job.id, "ana", self.ids[index]) == paid
         if paid:
             item.allowed += 1
@@ -307,16 +303,16 @@ class LifeCycle:
 
     def recover(self, index: int) -> None:
         item = self.model[index]
-        ended = item.state in ENDED_STATES and item.state != AssetState.DONE
+        ended = item.state in models.ENDED_STATES and item.state != models.AssetState.DONE
         recovers = ended and item.kept
         assert self.store.job_actions.recover(self.job.id, "ana", self.ids[index]) == recovers
         if recovers:
-            item.state, item.token, item.to_cancel = AssetState.QUEUED, None, False
+            item.state, item.token, item.to_cancel = models.AssetState.QUEUED, None, False
             item.reread = True
 
     @staticmethod
     def _anew(item: Item) -> None:
-        item.state, item.token, item.to_cancel = AssetState.QUEUED, None, False
+        item.state, item.token, item.to_cancel = models.AssetState.QUEUED, None, False
         item.charged = item.reread = False
         item.call = item.call if item.remote else None
 
@@ -337,8 +333,8 @@ class LifeCycle:
     def a_job_is_called_completed_only_when_all_is_there(self) -> None:
         job = self.store.jobs.get(self.job.id)
         assert job is not None
-        if job.status == JobStatus.COMPLETED:
-            assert all(item.state == AssetState.DONE for item in self.model)
+        if job.status == models.JobStatus.COMPLETED:
+            assert all(item.state == models.AssetState.DONE for item in self.model)
 
 
 @examples(

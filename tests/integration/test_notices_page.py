@@ -9,16 +9,7 @@ from pymongo.errors import AutoReconnect
 from streamlit.proto.WidgetStates_pb2 import WidgetState
 from streamlit.testing.v1 import AppTest
 
-from core.models import (
-    InvalidInput,
-    NoticeKind,
-    NoticeStatus,
-    Notify,
-    User,
-    WebhookFormat,
-    When,
-    now,
-)
+from core import models
 from core.notifications.registry import channel_names
 from core.store import Store
 from core.store.work.notices import NoticeStore
@@ -42,11 +33,11 @@ def every_channel(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def view(moment: datetime | None = None) -> ViewContext:
-    return ViewContext(zone=zone_of(BERLIN), today=moment or now())
+    return ViewContext(zone=zone_of(BERLIN), today=moment or models.now())
 
 
 def sections(store: Store, user_id: str = "ana") -> dict[str, list[dict[str, Any]]]:
-    user = User(id=user_id, created_at=now())
+    user = models.User(id=user_id, created_at=models.now())
     found = notices.overview(store, user, view())["sections"]
     return {section["id"]: section["rows"] for section in found}
 
@@ -54,7 +45,7 @@ def sections(store: Store, user_id: str = "ana") -> dict[str, list[dict[str, Any
 def act(
     store: Store, name: str, key: str, on: str = "notice", user_id: str = "ana", **more: str
 ) -> str:
-    user = User(id=user_id, created_at=now())
+    user = models.User(id=user_id, created_at=models.now())
     asked = json.dumps({"name": name, "id": key, "on": on, **more})
     return notices.carry_out(store, user, asked, BERLIN)
 
@@ -65,8 +56,10 @@ def press(app: AppTest, label: str) -> AppTest:
 
 
 def test_what_is_due_failed_and_sent_is_shown_with_what_can_be_done(store: Store) -> None:
-    at = now() + timedelta(days=2)
-    due = ended_job(store, Notify(channels=("email", "app"), email="a@x.org", when=When.AT, at=at))
+    at = models.now() + timedelta(days=2)
+    due = ended_job(
+        store, models.Notify(channels=("email", "app"), email="a@x.org", when=models.When.AT, at=at)
+    )
     making, _ = stored_job(store)
     stored_job(store, "ben")
     [claimed] = store.outbox.claim("email", "test", 60, at)
@@ -90,53 +83,60 @@ def test_what_is_due_failed_and_sent_is_shown_with_what_can_be_done(store: Store
 
 
 def test_a_row_is_sent_now_moved_or_cancelled_by_its_user_only(store: Store) -> None:
-    wish = Notify(channels=("app",), when=When.AT, at=now() + timedelta(days=2))
+    wish = models.Notify(
+        channels=("app",), when=models.When.AT, at=models.now() + timedelta(days=2)
+    )
     job = ended_job(store, wish)
     key = f"{job.id}-app"
     assert "being sent" in act(store, "cancel", key, user_id="ben")
     assert act(store, "reschedule", key, local="2027-01-02T09:00") == ""
     assert rows(store, job)["app"].due_at == datetime(2027, 1, 2, 8, 0, tzinfo=UTC)
-    before = now()
+    before = models.now()
     assert act(store, "send_now", key) == ""
-    assert before <= rows(store, job)["app"].due_at <= now()  # perhaps all in one millisecond
+    assert (
+        before <= rows(store, job)["app"].due_at <= models.now()
+    )  # perhaps all in one millisecond
     assert act(store, "cancel", key) == ""
-    assert rows(store, job)["app"].status == NoticeStatus.CANCELLED
+    assert rows(store, job)["app"].status == models.NoticeStatus.CANCELLED
     assert "being sent" in act(store, "send_now", key)
     for forged in ("[]", "{", '{"name": "cancel"}', '{"name": "cancel", "on": "x", "id": "y"}'):
-        with pytest.raises(InvalidInput, match="no such button"):
-            notices.carry_out(store, User(id="ana", created_at=now()), forged, BERLIN)
-    with pytest.raises(InvalidInput, match="no such button"):
+        with pytest.raises(models.InvalidInput, match="no such button"):
+            notices.carry_out(store, models.User(id="ana", created_at=models.now()), forged, BERLIN)
+    with pytest.raises(models.InvalidInput, match="no such button"):
         act(store, "cancel", "\ud800")
-    with pytest.raises(InvalidInput, match="no such button"):
+    with pytest.raises(models.InvalidInput, match="no such button"):
         act(store, "send_now", job.id, "job")
-    with pytest.raises(InvalidInput, match="no date and time"):
+    with pytest.raises(models.InvalidInput, match="no date and time"):
         act(store, "reschedule", key, local="9999-12-31T23:59")
-    with pytest.raises(InvalidInput, match="no date and time"):
+    with pytest.raises(models.InvalidInput, match="no date and time"):
         act(store, "reschedule", key, local="soon")
-    with pytest.raises(InvalidInput, match="no such button"):
+    with pytest.raises(models.InvalidInput, match="no such button"):
         act(store, "explode", key)
 
 
 def test_the_plan_of_a_job_in_the_making_is_changed(store: Store) -> None:
     job, _ = stored_job(store)
 
-    def wish() -> Notify:
+    def wish() -> models.Notify:
         found = store.jobs.get(job.id)
         assert found is not None
         return found.notify
 
     assert act(store, "reschedule", job.id, "job", local="2027-01-02T09:00") == ""
-    assert (wish().when, wish().at) == (When.AT, datetime(2027, 1, 2, 8, 0, tzinfo=UTC))
+    assert (wish().when, wish().at) == (models.When.AT, datetime(2027, 1, 2, 8, 0, tzinfo=UTC))
     assert act(store, "cancel", job.id, "job") == ""
     assert wish().channels == ()
     assert act(store, "reschedule", job.id, "job", local="2027-01-02T09:00") == ""
     assert wish().channels == ("app",)
-    with pytest.raises(InvalidInput, match="no such job"):
+    with pytest.raises(models.InvalidInput, match="no such job"):
         act(store, "cancel", job.id, "job", user_id="ben")
 
 
 def test_the_pages_buttons_do_what_they_say(store: Store) -> None:
-    job = ended_job(store, Notify(channels=("app",), when=When.AT, at=now() + timedelta(days=1)))
+    job = ended_job(
+        store,
+        models.Notify(channels=("app",), when=models.When.AT, at=models.now() + timedelta(days=1)),
+    )
     app = opened("notifications")
     [proto] = [
         each.proto
@@ -153,25 +153,25 @@ def test_the_pages_buttons_do_what_they_say(store: Store) -> None:
     )
     app._run(states)  # noqa: SLF001
     assert not app.exception
-    assert rows(store, job)["app"].status == NoticeStatus.CANCELLED
+    assert rows(store, job)["app"].status == models.NoticeStatus.CANCELLED
 
 
 def test_defaults_are_kept_and_the_next_order_begins_with_them(store: Store) -> None:
     store.users.ensure("ana")
     app = opened("notifications")
     app.selectbox(key="preferences-zone").set_value("Asia/Tokyo").run()
-    app.selectbox(key="preferences-choice").set_value(When.DAILY).run()
+    app.selectbox(key="preferences-choice").set_value(models.When.DAILY).run()
     app.time_input(key="preferences-daily").set_value(time(7, 30)).run()
     press(app, "Save")
     user = store.users.get("ana")
     assert user is not None
     assert user.zone == "Asia/Tokyo"
-    assert (user.notify.when, user.notify.daily) == (When.DAILY, "07:30")
+    assert (user.notify.when, user.notify.daily) == (models.When.DAILY, "07:30")
     assert user.notify.timezone == "Asia/Tokyo"
     send(opened("create"), "a fox")
     [job] = store.jobs.of_user("ana")
     assert (job.notify.when, job.notify.daily, job.notify.timezone) == (
-        When.DAILY,
+        models.When.DAILY,
         "07:30",
         "Asia/Tokyo",
     )
@@ -186,8 +186,8 @@ def test_an_address_is_asked_for_and_mail_waits_for_the_answer(store: Store) -> 
     assert user is not None
     assert user.email == "Ana@example.org"
     assert "email" in user.notify.channels, "who gives an address wants mail"
-    [question] = store.notices.of_user("ana", [NoticeStatus.DUE])
-    assert (question.kind, question.recipient) == (NoticeKind.CONFIRM, "Ana@example.org")
+    [question] = store.notices.of_user("ana", [models.NoticeStatus.DUE])
+    assert (question.kind, question.recipient) == (models.NoticeKind.CONFIRM, "Ana@example.org")
     assert any("follow the link" in each.value for each in app.caption)
     app.text_input(key="preferences-email").set_value("nobody").run()
     press(app, "Save the address")
@@ -197,7 +197,7 @@ def test_an_address_is_asked_for_and_mail_waits_for_the_answer(store: Store) -> 
     user = store.users.get("ana")
     assert user is not None
     assert (user.email, user.notify.channels) == (None, ("app",))
-    assert store.notices.of_user("ana", [NoticeStatus.DUE]) == [], "no mail is sent any more"
+    assert store.notices.of_user("ana", [models.NoticeStatus.DUE]) == [], "no mail is sent any more"
 
 
 def test_a_webhook_is_kept_and_removed_without_showing_its_address(store: Store) -> None:
@@ -210,7 +210,7 @@ def test_a_webhook_is_kept_and_removed_without_showing_its_address(store: Store)
     user = store.users.get("ana")
     assert user is not None
     assert user.webhook is not None
-    assert user.webhook.format == WebhookFormat.SLACK
+    assert user.webhook.format == models.WebhookFormat.SLACK
     app = opened("notifications")
     assert "SECRET" not in str(app.main)
     assert any("hooks.slack.com" in each.value for each in app.text)
@@ -227,30 +227,30 @@ def test_a_test_goes_where_it_is_asked_to_or_says_what_is_missing(store: Store) 
     store.users.ensure("ana")
     app = opened("notifications")
     press(app, "Send")
-    [row] = store.notices.of_user("ana", [NoticeStatus.DUE])
-    assert (row.kind, row.channel) == (NoticeKind.TEST, "app")
+    [row] = store.notices.of_user("ana", [models.NoticeStatus.DUE])
+    assert (row.kind, row.channel) == (models.NoticeKind.TEST, "app")
     app.selectbox(key="preferences-test-channel").set_value("email").run()
     press(app, "Send")
     assert any("e-mail address" in each.value for each in app.error)
 
 
 def test_tests_are_bounded(store: Store) -> None:
-    ana = User(id="ana", created_at=now())
+    ana = models.User(id="ana", created_at=models.now())
     for _ in range(10):
         send_test(store, ana, "app")
         [claimed] = store.outbox.claim("app", "test", 60)
         store.outbox.sent({claimed.id: ("This is a test", "")})
-    with pytest.raises(InvalidInput, match="10 tests within an hour"):
+    with pytest.raises(models.InvalidInput, match="10 tests within an hour"):
         send_test(store, ana, "app")
 
 
 def test_an_order_says_when_and_how(store: Store) -> None:
     app = opened("create")
-    app.selectbox(key="notify-choice").set_value(When.AT).run()
+    app.selectbox(key="notify-choice").set_value(models.When.AT).run()
     app.datetime_input(key="notify-at").set_value(datetime(2027, 1, 2, 9, 0)).run()
     send(app, "a fox")
     [job] = store.jobs.of_user("ana")
-    assert (job.notify.when, job.notify.channels) == (When.AT, ("app",))
+    assert (job.notify.when, job.notify.channels) == (models.When.AT, ("app",))
     assert job.notify.at == datetime(2027, 1, 2, 9, 0, tzinfo=UTC)
 
 

@@ -14,23 +14,10 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import AutoReconnect
 
+from core import models
 from core.generation.sweeper import empty_bin, remove_accounts
 from core.media.folder import FolderStore
 from core.media.storage import PREVIEWS, StorageUnavailable
-from core.models import (
-    OPEN_STATES,
-    Asset,
-    AssetState,
-    InvalidInput,
-    Job,
-    JobStatus,
-    Kind,
-    LoginEntry,
-    NoticeKind,
-    Notify,
-    ViewEntry,
-    now,
-)
 from core.settings import Settings
 from core.store import DatabaseError, Store
 from core.store.accounts.login_throttle import Limit
@@ -66,15 +53,17 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("core.store.accounts.account_deletion.SETTLED_SECONDS", -1)
 
 
-def ordered(store: Store, user_id: str, **wish: Any) -> tuple[Job, list[Asset]]:
+def ordered(store: Store, user_id: str, **wish: Any) -> tuple[models.Job, list[models.Asset]]:
     """Store a job of one image and one video."""
-    order = Order(user_id=user_id, prompt="the sea", notify=Notify(**wish))
+    order = Order(user_id=user_id, prompt="the sea", notify=models.Notify(**wish))
     job, assets = plan(order, illustrator_only())
     store.jobs.create(job, [assets[0], assets[5]])
     return job, [assets[0], assets[5]]
 
 
-def saved(store: Store, content: FolderStore, asset: Asset, extension: str, **learnt: Any) -> None:
+def saved(
+    store: Store, content: FolderStore, asset: models.Asset, extension: str, **learnt: Any
+) -> None:
     claimed = claim(store, asset.id)
     assert claimed is not None
     paths = {}
@@ -89,7 +78,7 @@ def saved(store: Store, content: FolderStore, asset: Asset, extension: str, **le
     store.transitions.done(claimed, paths | learnt)
 
 
-def lived(store: Store, content: FolderStore, user_id: str) -> tuple[Job, Job]:
+def lived(store: Store, content: FolderStore, user_id: str) -> tuple[models.Job, models.Job]:
     """Make an account that has used everything there is; return a finished job and an open one."""
     store.users.create(user_id, passphrase_hash=HASHED)
     store.budgets.budgets = {"USD": 100.0}
@@ -108,20 +97,24 @@ def lived(store: Store, content: FolderStore, user_id: str) -> tuple[Job, Job]:
     assert claimed is not None
     store.transitions.partial(claimed, b"half a picture")
     store.transitions.hand_back(claimed, counted=False)
-    store.shares.make(done.id, user_id, now() + timedelta(days=1))
+    store.shares.make(done.id, user_id, models.now() + timedelta(days=1))
     store.login_sessions.begin(user_id, 30)
     store.invitations.make("terminal", user_id)
     for whence in ("", " 198.51.100.7", " removal"):
         store.login_throttle.begin(f"account {user_id}{whence}", OF_ACCOUNT)
-    store.notices.add(user_id, NoticeKind.TEST, "app", user_id)
-    sent = store.notices.add(user_id, NoticeKind.TEST, "desktop", user_id)
+    store.notices.add(user_id, models.NoticeKind.TEST, "app", user_id)
+    sent = store.notices.add(user_id, models.NoticeKind.TEST, "desktop", user_id)
     store.outbox.sent({sent.id: ("Done", "It is done.")})
     store.email_addresses.confirm_locally(user_id, f"{user_id}@example.org")
     store.login_log.add(
-        LoginEntry(user_id=user_id, outcome="accepted", reason="", address="", agent="", time=now())
+        models.LoginEntry(
+            user_id=user_id, outcome="accepted", reason="", address="", agent="", time=models.now()
+        )
     )
     store.view_log.add(
-        ViewEntry(user_id=user_id, job_id=done.id, asset_id=None, action="open_job", time=now())
+        models.ViewEntry(
+            user_id=user_id, job_id=done.id, asset_id=None, action="open_job", time=models.now()
+        )
     )
     return done, waiting
 
@@ -170,7 +163,7 @@ def test_what_is_asked_holds_at_once(store: Store, content: FolderStore, raw: Ra
     assert [row["status"] for row in raw["outbox"].find({"kind": "test"})] == ["sent"]
     assert raw["addresses"].count_documents({}) == 0
     states = {asset.state for asset in store.assets.of_job(waiting.id)}
-    assert states == {AssetState.CANCELLED}
+    assert states == {models.AssetState.CANCELLED}
     assert len(files(content, "ana")) == 6
 
 
@@ -297,7 +290,7 @@ def test_files_that_cannot_be_removed_keep_their_documents_and_nobody_elses(
     assert store.account_deletion.due() == ["ana"]
     assert files(content, "eve") == []
     [left] = files(content, "ana")
-    videos = store.library.find(Filter(owner="ana", kind=Kind.VIDEO)).assets
+    videos = store.library.find(Filter(owner="ana", kind=models.Kind.VIDEO)).assets
     assert [asset.path for asset in videos] == [str(left)]
     remove_accounts(store, content)
     assert_only_logs_are_left(raw, content, accounts=2)
@@ -307,10 +300,10 @@ def test_what_ended_a_moment_ago_waits_for_who_may_still_be_saving(
     store: Store, raw: Raw, content: FolderStore
 ) -> None:
     done, waiting = lived(store, content, "ana")
-    an_hour_ago = {"$set": {"updated_at": now() - timedelta(hours=1)}}
+    an_hour_ago = {"$set": {"updated_at": models.now() - timedelta(hours=1)}}
     raw["jobs"].update_one({"_id": done.id}, an_hour_ago)
     store.account_deletion.request("ana")
-    raw["users"].update_one({}, {"$set": {"deleting_at": now() - timedelta(hours=1)}})
+    raw["users"].update_one({}, {"$set": {"deleting_at": models.now() - timedelta(hours=1)}})
     remove_accounts(store, content)
     assert [job.id for job in store.jobs.of_user("ana")] == [waiting.id]
     assert store.account_deletion.due() == ["ana"]
@@ -326,7 +319,7 @@ def test_an_account_outlasts_every_order_that_has_not_seen_the_mark(
     store.account_deletion.request("ana")
     remove_accounts(store, content)
     assert store.account_deletion.due() == ["ana"]
-    raw["users"].update_one({}, {"$set": {"deleting_at": now() - timedelta(minutes=2)}})
+    raw["users"].update_one({}, {"$set": {"deleting_at": models.now() - timedelta(minutes=2)}})
     remove_accounts(store, content)
     assert store.users.get("ana") is None
 
@@ -376,7 +369,7 @@ def test_a_worker_in_the_middle_of_a_job_stops_it_and_then_nothing_is_left(
     async def main() -> None:
         bench.provider.hold.clear()
         async with bench.worker():
-            await until(lambda: bench.states()[AssetState.RUNNING] == 10)
+            await until(lambda: bench.states()[models.AssetState.RUNNING] == 10)
             bench.store.account_deletion.request("ana")
             await until(lambda: bench.store.users.get("ana") is None)
 
@@ -394,10 +387,10 @@ def test_what_a_killed_worker_had_at_a_provider_is_stopped_there_first(
     monkeypatch.setattr("core.generation.sweeper.SWEEP_SECONDS", 0.1)
     bench = new_bench(FakeProvider(paid=True, resumable=True))
     bench.store.users.ensure("ana")
-    bench.abandoned(AssetState.RUNNING, remote_id="remote-1")
+    bench.abandoned(models.AssetState.RUNNING, remote_id="remote-1")
     bench.store.account_deletion.request("ana")
     remove_accounts(bench.store, bench.content)
-    assert bench.asset().state in OPEN_STATES
+    assert bench.asset().state in models.OPEN_STATES
 
     async def main() -> None:
         async with bench.worker():
@@ -431,7 +424,7 @@ def test_a_file_that_was_saved_while_its_item_was_cancelled_is_found(
         async with bench.worker(worker_concurrency=1):
             await until(committed.is_set)
             bench.store.account_deletion.request("ana")
-            await until(lambda: bench.status != JobStatus.PROCESSING)
+            await until(lambda: bench.status != models.JobStatus.PROCESSING)
             go_on.set()
 
     run(main())
@@ -448,7 +441,7 @@ def test_who_comes_back_after_everything_is_gone_saves_nothing(
     new_bench: NewBench, raw: Raw, held: str
 ) -> None:
     bench = new_bench(FakeProvider(paid=True, resumable=True))
-    reached = AssetState.RUNNING if held == "hold" else AssetState.SAVING
+    reached = models.AssetState.RUNNING if held == "hold" else models.AssetState.SAVING
 
     async def main() -> None:
         hold = getattr(bench.provider, held)
@@ -472,7 +465,7 @@ def test_a_refusal_of_mail_outlives_the_account_and_a_consent_does_not(store: St
     store.email_addresses.confirm_locally("ana", "yes@example.org")
     store.account_deletion.request("ana")
     store.account_deletion.forget("ana")
-    with pytest.raises(InvalidInput, match="does not want to be asked"):
+    with pytest.raises(models.InvalidInput, match="does not want to be asked"):
         store.email_addresses.request_confirmation("eve", "no@example.org")
     assert store.email_addresses.get("ana", "yes@example.org") is None
     again = store.email_addresses.request_confirmation("eve", "yes@example.org")
@@ -482,6 +475,6 @@ def test_a_refusal_of_mail_outlives_the_account_and_a_consent_does_not(store: St
 def test_nothing_new_is_stored_for_an_account_that_ends(store: Store) -> None:
     store.users.create("ana")
     store.account_deletion.request("ana")
-    with pytest.raises(InvalidInput, match="being deleted"):
+    with pytest.raises(models.InvalidInput, match="being deleted"):
         stored_job(store, "ana")
     assert store.jobs.of_user("ana") == []

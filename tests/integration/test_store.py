@@ -11,18 +11,7 @@ from pymongo import MongoClient
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError, WriteError
 
-from core.models import (
-    Asset,
-    AssetError,
-    AssetState,
-    JobStatus,
-    Kind,
-    LoginEntry,
-    Notify,
-    ViewEntry,
-    When,
-    now,
-)
+from core import models
 from core.settings import Settings
 from core.store import DatabaseUnavailable, LeaseLost, Store, open_store
 from core.store.embedded import EmbeddedMongo
@@ -32,7 +21,7 @@ from tests.conftest import announced, claim, stored_job
 LANE = ("illustrator", "illustrator-1")
 
 
-def claimed(store: Store, asset_id: str, lease_seconds: float = 60) -> Asset:
+def claimed(store: Store, asset_id: str, lease_seconds: float = 60) -> models.Asset:
     asset = claim(store, asset_id, lease_seconds)
     assert asset is not None
     return asset
@@ -43,7 +32,7 @@ def finish(store: Store, asset_id: str) -> None:
     store.transitions.submitting(asset)
     store.transitions.running(asset, None)
     store.transitions.saving(asset)
-    extension = "png" if asset.kind == Kind.IMAGE else "mp4"
+    extension = "png" if asset.kind == models.Kind.IMAGE else "mp4"
     path = f"generated_content/ana/{asset.id}.{extension}"
     store.transitions.done(asset, {"path": path, "preview": "p.webp", "bytes": 1})
 
@@ -87,9 +76,9 @@ def test_the_record_has_the_fields_that_the_assignment_names(
 def test_a_job_is_completed_when_its_last_item_is_done_and_not_before(store: Store) -> None:
     job, assets = stored_job(store)
     for asset in assets:
-        assert store.settlement.settle(job.id) == JobStatus.PROCESSING
+        assert store.settlement.settle(job.id) == models.JobStatus.PROCESSING
         finish(store, asset.id)
-    assert store.settlement.settle(job.id) == JobStatus.COMPLETED
+    assert store.settlement.settle(job.id) == models.JobStatus.COMPLETED
     settled = store.jobs.get(job.id)
     assert settled is not None
     assert [path.rsplit("-", 1)[1] for path in settled.image_paths] == [
@@ -108,7 +97,7 @@ def test_paths_are_recorded_as_items_arrive_in_slot_order(store: Store) -> None:
     found = store.jobs.get(job.id)
     assert found is not None
     assert [path.rsplit("-", 1)[1] for path in found.image_paths] == ["1.png", "4.png"]
-    assert (found.status, found.generated_at) == (JobStatus.PROCESSING, None)
+    assert (found.status, found.generated_at) == (models.JobStatus.PROCESSING, None)
 
 
 def test_a_job_with_something_missing_is_failed_not_completed(store: Store) -> None:
@@ -116,15 +105,15 @@ def test_a_job_with_something_missing_is_failed_not_completed(store: Store) -> N
     for asset in assets[1:]:
         finish(store, asset.id)
     store.transitions.failed(
-        claimed(store, assets[0].id), AssetError(code="x", message="It failed.")
+        claimed(store, assets[0].id), models.AssetError(code="x", message="It failed.")
     )
-    assert store.settlement.settle(job.id) == JobStatus.FAILED
+    assert store.settlement.settle(job.id) == models.JobStatus.FAILED
 
 
 def test_settling_at_the_same_time_loses_no_path_and_tells_the_user_once(store: Store) -> None:
     job, assets = stored_job(store)
 
-    def finish_and_settle(asset: Asset) -> None:
+    def finish_and_settle(asset: models.Asset) -> None:
         finish(store, asset.id)
         store.settlement.settle(job.id)
 
@@ -132,7 +121,7 @@ def test_settling_at_the_same_time_loses_no_path_and_tells_the_user_once(store: 
         list(pool.map(finish_and_settle, assets))
     found = store.jobs.get(job.id)
     assert found is not None
-    assert found.status == JobStatus.COMPLETED
+    assert found.status == models.JobStatus.COMPLETED
     assert (len(found.image_paths), len(found.video_paths)) == (5, 5)
     store.settlement.settle(job.id)
     assert {notice.channel for notice in store.notices.of_job(job.id)} == {"terminal", "app"}
@@ -140,8 +129,8 @@ def test_settling_at_the_same_time_loses_no_path_and_tells_the_user_once(store: 
 
 def test_a_notice_is_not_due_before_the_time_the_user_chose(store: Store) -> None:
     job, assets = stored_job(store)
-    later = now() + timedelta(hours=1)
-    wish = Notify(channels=("terminal",), when=When.AT, at=later)
+    later = models.now() + timedelta(hours=1)
+    wish = models.Notify(channels=("terminal",), when=models.When.AT, at=later)
     planned = job.model_copy(update={"id": "later", "notify": wish})
     moved = [
         asset.model_copy(update={"id": f"later-{index}", "job_id": "later"})
@@ -158,7 +147,7 @@ def test_a_notice_is_not_due_before_the_time_the_user_chose(store: Store) -> Non
 def test_of_many_claims_one_wins(store: Store) -> None:
     _, assets = stored_job(store)
 
-    def show(number: int) -> Asset | None:
+    def show(number: int) -> models.Asset | None:
         return store.leases.claim(assets[0].id, "ticket", f"worker:{number}", 60)
 
     store.queue.hand_out([assets[0].id], "ticket", 60)
@@ -200,7 +189,7 @@ def test_a_worker_that_lost_its_lease_can_change_nothing(store: Store) -> None:
     before = claimed(store, assets[0].id, lease_seconds=-1)  # it ran out at once
     store.transitions.submitting(before)
     after = claimed(store, assets[0].id)
-    error = AssetError(code="x", message="Late.")
+    error = models.AssetError(code="x", message="Late.")
     writes: list[Callable[[], None]] = [
         lambda: store.transitions.submitting(before),
         lambda: store.transitions.running(before, "late"),
@@ -247,9 +236,9 @@ def test_a_wrong_clock_on_a_worker_moves_no_lease(
 ) -> None:
     _, assets = stored_job(store)
     store.transitions.submitting(claimed(store, assets[0].id))
-    for hours in (-5, 5):
+    for wrong in (timedelta(hours=-5), timedelta(hours=5)):
         for module in ("work.transitions", "jobs.settlement", "work.notices"):
-            monkeypatch.setattr(f"core.store.{module}.now", lambda: now() + timedelta(hours=hours))  # noqa: B023
+            monkeypatch.setattr(f"core.store.{module}.now", lambda by=wrong: models.now() + by)
         assert store.queue.orphaned(LANE, 10) == []
         assert len(store.queue.due(LANE, "ana", 100)) == 9
         assert claim(store, assets[0].id) is None
@@ -271,7 +260,7 @@ def test_one_worker_leads_until_its_lease_runs_out_or_it_leaves(store: Store) ->
 def test_workers_are_there_while_they_announce_themselves(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store.workers.announce(announced(queues={"io": 5}, seen_at=now() - timedelta(days=1)))
+    store.workers.announce(announced(queues={"io": 5}, seen_at=models.now() - timedelta(days=1)))
     assert [each.queues for each in store.workers.alive()] == [{"io": 5}]
     monkeypatch.setattr("core.store.work.workers.ALIVE_SECONDS", -1)
     assert store.workers.alive() == []
@@ -301,34 +290,34 @@ def test_cancelling_ends_what_has_not_begun_and_marks_what_has(store: Store) -> 
     assert (resumed.remote_id, resumed.cancel_requested) == ("remote-1", True)
     store.transitions.cancelled(resumed, None)
     store.transitions.cancelled(working, None)
-    assert store.settlement.settle(job.id) == JobStatus.CANCELLED
+    assert store.settlement.settle(job.id) == models.JobStatus.CANCELLED
 
 
 def test_retrying_opens_the_job_again_and_tells_no_second_time(store: Store) -> None:
     job, assets = stored_job(store)
     for asset in assets[2:]:
         finish(store, asset.id)
-    error = AssetError(code="x", message="It failed.")
+    error = models.AssetError(code="x", message="It failed.")
     store.transitions.failed(claimed(store, assets[0].id), error)
     store.transitions.unknown(claimed(store, assets[1].id), error)
-    assert store.settlement.settle(job.id) == JobStatus.FAILED
+    assert store.settlement.settle(job.id) == models.JobStatus.FAILED
     assert store.job_actions.retry(job.id, "ben") == 0
     assert store.job_actions.retry(job.id, "ana") == 1
     again = store.jobs.get(job.id)
     assert again is not None
-    assert (again.status, again.generated_at) == (JobStatus.PROCESSING, None)
+    assert (again.status, again.generated_at) == (models.JobStatus.PROCESSING, None)
     finish(store, assets[0].id)
-    assert store.settlement.settle(job.id) == JobStatus.FAILED
+    assert store.settlement.settle(job.id) == models.JobStatus.FAILED
     assert store.job_actions.resend(job.id, "ana", assets[0].id) == 0
     assert store.job_actions.resend(job.id, "ana", assets[1].id) == 1
     finish(store, assets[1].id)
-    assert store.settlement.settle(job.id) == JobStatus.COMPLETED
+    assert store.settlement.settle(job.id) == models.JobStatus.COMPLETED
     assert len(store.notices.of_job(job.id)) == 2, "one in the app, one in the terminal"
 
 
 def test_an_answer_that_comes_late_makes_an_unknown_item_known(store: Store) -> None:
     _, assets = stored_job(store)
-    error = AssetError(code="x", message="Unknown.")
+    error = models.AssetError(code="x", message="Unknown.")
     late = claimed(store, assets[0].id, lease_seconds=-1)
     store.transitions.submitting(late)
     store.transitions.unknown(claimed(store, assets[0].id), error)
@@ -344,9 +333,9 @@ def test_an_answer_between_the_end_of_a_lease_and_the_next_is_kept(store: Store)
     store.transitions.submitting(late)
     successor = claimed(store, assets[0].id)  # has read the item before the answer came
     assert store.transitions.answered_late(late, "remote-1")
-    store.transitions.unknown(successor, AssetError(code="x", message="Unknown."))
+    store.transitions.unknown(successor, models.AssetError(code="x", message="Unknown."))
     resumed = claimed(store, assets[0].id)
-    assert (resumed.state, resumed.remote_id) == (AssetState.QUEUED, "remote-1")
+    assert (resumed.state, resumed.remote_id) == (models.AssetState.QUEUED, "remote-1")
 
 
 def test_an_old_answer_is_not_taken_for_that_of_a_newer_call(store: Store) -> None:
@@ -354,7 +343,7 @@ def test_an_old_answer_is_not_taken_for_that_of_a_newer_call(store: Store) -> No
     old = claimed(store, assets[0].id, lease_seconds=-1)
     store.transitions.submitting(old)
     store.transitions.unknown(
-        claimed(store, assets[0].id), AssetError(code="x", message="Unknown.")
+        claimed(store, assets[0].id), models.AssetError(code="x", message="Unknown.")
     )
     store.job_actions.resend(job.id, "ana")
     assert not store.transitions.answered_late(old, "remote-1")
@@ -385,7 +374,9 @@ def test_a_retry_beside_a_settling_leaves_the_job_open(store: Store) -> None:
     job, assets = stored_job(store)
     for asset in assets[1:]:
         finish(store, asset.id)
-    store.transitions.failed(claimed(store, assets[0].id), AssetError(code="x", message="No."))
+    store.transitions.failed(
+        claimed(store, assets[0].id), models.AssetError(code="x", message="No.")
+    )
     with ThreadPoolExecutor(2) as pool:
         for _ in range(10):
             settling = pool.submit(store.settlement.settle, job.id)
@@ -393,9 +384,9 @@ def test_a_retry_beside_a_settling_leaves_the_job_open(store: Store) -> None:
             settling.result()
             found = store.jobs.get(job.id)
             assert found is not None
-            assert found.status == JobStatus.PROCESSING
+            assert found.status == models.JobStatus.PROCESSING
             store.transitions.failed(
-                claimed(store, assets[0].id), AssetError(code="x", message="No.")
+                claimed(store, assets[0].id), models.AssetError(code="x", message="No.")
             )
     assert store.settlement.unsettled() == [job.id]
 
@@ -423,13 +414,20 @@ def test_an_account_is_made_once_and_remembers_its_last_login(store: Store) -> N
 def test_logs_are_kept_newest_first(store: Store) -> None:
     for reason in ("ok", "reserved"):
         store.login_log.add(
-            LoginEntry(
-                user_id="ana", outcome="x", reason=reason, address="::1", agent="", time=now()
+            models.LoginEntry(
+                user_id="ana",
+                outcome="x",
+                reason=reason,
+                address="::1",
+                agent="",
+                time=models.now(),
             )
         )
     assert {entry.reason for entry in store.login_log.of_user("ana")} == {"ok", "reserved"}
     store.view_log.add(
-        ViewEntry(user_id="ana", job_id=None, asset_id=None, action="open_gallery", time=now())
+        models.ViewEntry(
+            user_id="ana", job_id=None, asset_id=None, action="open_gallery", time=models.now()
+        )
     )
     assert [entry.action for entry in store.view_log.of_user("ana")] == ["open_gallery"]
 
@@ -507,7 +505,7 @@ def test_the_schema_can_be_ensured_again(store: Store, raw: Database[dict[str, A
         ("outbox", {"job_id": "x"}, None),
         ("addresses", {"confirm_token": "x"}, None),
         ("addresses", {"$or": [{"confirm_token": "x"}, {"unsubscribe_token": "x"}]}, None),
-        ("addresses", {"user_id": "ana", "asked_at": {"$gte": now()}}, None),
+        ("addresses", {"user_id": "ana", "asked_at": {"$gte": models.now()}}, None),
         ("login_log", {"user_id": "ana"}, [("time", -1)]),
         ("view_log", {"user_id": "ana"}, [("time", -1)]),
     ],

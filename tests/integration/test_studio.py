@@ -6,19 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from core import models
 from core.media.folder import FolderStore
-from core.models import (
-    Asset,
-    AssetError,
-    AssetState,
-    Cost,
-    InvalidInput,
-    Job,
-    JobStatus,
-    Kind,
-    Notify,
-    Task,
-)
 from core.providers.base import Capability
 from core.providers.registry import Catalogue
 from core.settings import Settings
@@ -46,17 +35,19 @@ class Paid(FakeProvider):
 
     def capabilities(self) -> Sequence[Capability]:
         clip = Capability(
-            kind=Kind.VIDEO,
+            kind=models.Kind.VIDEO,
             model="clip",
             ratios=RATIOS,
             seconds=(4,),
             default_seconds=4,
             paid=True,
-            cost=Cost(),
+            cost=models.Cost(),
         )
-        cost = Cost(estimated=0.1)
-        still = Capability(kind=Kind.IMAGE, model="still", ratios=RATIOS, paid=True, cost=cost)
-        larger = replace(still, task=Task.UPSCALE)
+        cost = models.Cost(estimated=0.1)
+        still = Capability(
+            kind=models.Kind.IMAGE, model="still", ratios=RATIOS, paid=True, cost=cost
+        )
+        larger = replace(still, task=models.Task.UPSCALE)
         return (still, clip, larger)
 
 
@@ -66,19 +57,19 @@ def studio(settings: Settings, store: Store, content: FolderStore) -> Studio:
 
 
 @pytest.fixture
-def job(studio: Studio) -> Job:
+def job(studio: Studio) -> models.Job:
     return place_order(studio, Order(user_id="ana", prompt="the sea"))
 
 
-def items(studio: Studio, job: Job) -> list[Asset]:
+def items(studio: Studio, job: models.Job) -> list[models.Asset]:
     return studio.store.assets.of_job(job.id)
 
 
-def states(studio: Studio, job: Job) -> set[AssetState]:
+def states(studio: Studio, job: models.Job) -> set[models.AssetState]:
     return {item.state for item in items(studio, job)}
 
 
-def done(studio: Studio, job: Job, number: int = 1) -> list[str]:
+def done(studio: Studio, job: models.Job, number: int = 1) -> list[str]:
     """Finish some images of a job, and return their ids."""
     made = items(studio, job)[-number:]
     return [finished(studio.store, studio.content, each, b"file").id for each in made]
@@ -87,10 +78,10 @@ def done(studio: Studio, job: Job, number: int = 1) -> list[str]:
 def test_a_quote_needs_no_prompt_and_stores_nothing(studio: Studio) -> None:
     found = quote(studio, Selection(images=6, videos=5), "ana")
     assert found.costs == {"USD": pytest.approx(0.6)}
-    assert found.unknown == [Kind.VIDEO]
+    assert found.unknown == [models.Kind.VIDEO]
     assert not found.exceeds_budget
     assert studio.store.jobs.of_user("ana") == []
-    with pytest.raises(InvalidInput, match="number of images"):
+    with pytest.raises(models.InvalidInput, match="number of images"):
         quote(studio, Selection(images=1), "ana")
 
 
@@ -105,12 +96,12 @@ def test_a_quote_says_what_the_budget_has_left(settings: Settings, studio: Studi
 
 def test_an_order_becomes_a_job_with_the_users_own_preferences(studio: Studio) -> None:
     studio.store.users.ensure("ana")
-    usual = Notify.read(["app"], daily="07:30", timezone="Asia/Tokyo")
+    usual = models.Notify.read(["app"], daily="07:30", timezone="Asia/Tokyo")
     studio.store.users.set_preferences("ana", notify=usual)
     job = place_order(studio, Order(user_id="ana", prompt="the sea"))
     assert studio.store.jobs.get(job.id, "ana") == job
     assert (job.notify, len(items(studio, job))) == (usual, 10)
-    chosen = Notify.read(["terminal"])
+    chosen = models.Notify.read(["terminal"])
     assert place_order(studio, Order(user_id="ana", prompt="x", notify=chosen)).notify == chosen
 
 
@@ -118,8 +109,8 @@ def test_an_order_becomes_a_job_with_the_users_own_preferences(studio: Studio) -
     ("wrong", "sentence"),
     [
         ({"prompt": " "}, "Please describe"),
-        ({"notify": Notify.read(["webhook"])}, "save a webhook"),
-        ({"notify": Notify.read(["email"])}, "Mail is not set up"),
+        ({"notify": models.Notify.read(["webhook"])}, "save a webhook"),
+        ({"notify": models.Notify.read(["email"])}, "Mail is not set up"),
         ({"style": "gone"}, "There is no style"),
     ],
 )
@@ -127,7 +118,7 @@ def test_what_cannot_be_done_is_not_stored(
     studio: Studio, wrong: dict[str, object], sentence: str
 ) -> None:
     order = replace(Order(user_id="ana", prompt="the sea"), **wrong)  # type: ignore[arg-type]  # any field
-    with pytest.raises(InvalidInput, match=sentence):
+    with pytest.raises(models.InvalidInput, match=sentence):
         place_order(studio, order)
     assert studio.store.jobs.of_user("ana") == []
 
@@ -136,38 +127,44 @@ def test_nothing_is_ordered_where_a_disk_is_full(
     studio: Studio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("core.studio.jobs.full_disks", lambda *_: "The disk is full.")
-    with pytest.raises(InvalidInput, match="disk is full"):
+    with pytest.raises(models.InvalidInput, match="disk is full"):
         place_order(studio, Order(user_id="ana", prompt="the sea"))
 
 
-def test_what_is_upscaled_keeps_its_prompt(studio: Studio, job: Job) -> None:
-    image = next(each for each in items(studio, job) if each.kind == Kind.IMAGE)
+def test_what_is_upscaled_keeps_its_prompt(studio: Studio, job: models.Job) -> None:
+    image = next(each for each in items(studio, job) if each.kind == models.Kind.IMAGE)
     source = studio.store.assets.get(finished(studio.store, studio.content, image, b"file").id)
-    larger = place_order(studio, Order(user_id="ana", prompt="", task=Task.UPSCALE, source=source))
+    larger = place_order(
+        studio, Order(user_id="ana", prompt="", task=models.Task.UPSCALE, source=source)
+    )
     assert (larger.prompt, len(items(studio, larger))) == ("the sea", 1)
     with pytest.raises(JobNotFound):
-        place_order(studio, Order(user_id="eve", prompt="", task=Task.UPSCALE, source=source))
+        place_order(
+            studio, Order(user_id="eve", prompt="", task=models.Task.UPSCALE, source=source)
+        )
 
 
-def test_a_job_is_cancelled_and_retried_by_its_owner_only(studio: Studio, job: Job) -> None:
+def test_a_job_is_cancelled_and_retried_by_its_owner_only(studio: Studio, job: models.Job) -> None:
     store = studio.store
     assert jobs.cancel(store, "eve", job.id) == 0
     first = items(studio, job)[0]
     assert jobs.cancel(store, "ana", job.id, first.id) == 1
     assert jobs.cancel(store, "ana", job.id) == 9
-    assert states(studio, job) == {AssetState.CANCELLED}
+    assert states(studio, job) == {models.AssetState.CANCELLED}
     assert jobs.retry(store, "eve", job.id) == 0
     assert jobs.retry(store, "ana", job.id) == 10
-    assert states(studio, job) == {AssetState.QUEUED}
+    assert states(studio, job) == {models.AssetState.QUEUED}
 
 
 def test_what_may_be_charged_twice_is_sent_again_only_when_asked_for(
-    studio: Studio, job: Job
+    studio: Studio, job: models.Job
 ) -> None:
     store, first = studio.store, items(studio, job)[0]
     claimed = claim(store, first.id)
     assert claimed is not None
-    store.transitions.unknown(claimed, AssetError(code="outcome_unknown", message="No answer."))
+    store.transitions.unknown(
+        claimed, models.AssetError(code="outcome_unknown", message="No answer.")
+    )
     assert jobs.retry(store, "ana", job.id) == 0
     [unknown] = jobs.may_be_charged_again(store, job.id)
     assert unknown.id == first.id
@@ -176,7 +173,7 @@ def test_what_may_be_charged_twice_is_sent_again_only_when_asked_for(
     assert jobs.may_be_charged_again(store, job.id) == []
 
 
-def test_a_job_that_waits_is_made_next(studio: Studio, job: Job) -> None:
+def test_a_job_that_waits_is_made_next(studio: Studio, job: models.Job) -> None:
     later = place_order(studio, Order(user_id="ana", prompt="a fox"))
     assert jobs.make_next(studio.store, "eve", later.id) == 0
     assert jobs.make_next(studio.store, "ana", later.id) == 10
@@ -185,7 +182,7 @@ def test_a_job_that_waits_is_made_next(studio: Studio, job: Job) -> None:
     assert min(ahead.values()) < min(behind.values())
 
 
-def test_a_share_works_until_it_is_withdrawn(studio: Studio, job: Job) -> None:
+def test_a_share_works_until_it_is_withdrawn(studio: Studio, job: models.Job) -> None:
     store = studio.store
     share = sharing.share_job(store, "ana", job.id, 7, "198.51.100.7")
     assert store.shares.get(share.id) == share
@@ -199,19 +196,21 @@ def test_a_share_works_until_it_is_withdrawn(studio: Studio, job: Job) -> None:
 
 
 def test_only_ones_own_jobs_are_shared_for_the_times_that_are_offered(
-    studio: Studio, job: Job
+    studio: Studio, job: models.Job
 ) -> None:
     with pytest.raises(JobNotFound):
         sharing.share_job(studio.store, "eve", job.id, 7, "")
-    with pytest.raises(InvalidInput, match="one of the times"):
+    with pytest.raises(models.InvalidInput, match="one of the times"):
         sharing.share_job(studio.store, "ana", job.id, 365, "")
     for _ in range(sharing.MOST):
         sharing.share_job(studio.store, "ana", job.id, 1, "")
-    with pytest.raises(InvalidInput, match="20 links"):
+    with pytest.raises(models.InvalidInput, match="20 links"):
         sharing.share_job(studio.store, "ana", job.id, 1, "")
 
 
-def test_items_are_marked_searched_binned_restored_and_deleted(studio: Studio, job: Job) -> None:
+def test_items_are_marked_searched_binned_restored_and_deleted(
+    studio: Studio, job: models.Job
+) -> None:
     store, ids = studio.store, done(studio, job, 3)
     first = ids[:1]
 
@@ -238,7 +237,7 @@ def test_items_are_marked_searched_binned_restored_and_deleted(studio: Studio, j
 
 
 def test_others_see_neither_bin_nor_collections_and_change_nothing(
-    studio: Studio, job: Job
+    studio: Studio, job: models.Job
 ) -> None:
     store, ids = studio.store, done(studio, job)
     for wanted in (Filter(owner="ana", binned=True), Filter(owner="ana", collection="Best")):
@@ -258,10 +257,10 @@ def test_others_see_neither_bin_nor_collections_and_change_nothing(
     assert (seen.kinds.total(), seen.collections.total()) == (1, 1)
 
 
-def test_a_whole_job_goes_to_the_bin_when_it_has_ended(studio: Studio, job: Job) -> None:
+def test_a_whole_job_goes_to_the_bin_when_it_has_ended(studio: Studio, job: models.Job) -> None:
     store = studio.store
     done(studio, job)
-    with pytest.raises(InvalidInput, match="still being made"):
+    with pytest.raises(models.InvalidInput, match="still being made"):
         library.edit_items(store, "ana", library.Edit(job=job.id, bin=True))
     jobs.cancel(store, "ana", job.id)
     store.settlement.settle(job.id)
@@ -269,7 +268,9 @@ def test_a_whole_job_goes_to_the_bin_when_it_has_ended(studio: Studio, job: Job)
     assert store.jobs.of_user("ana") == []
 
 
-def test_when_to_notify_can_be_changed_while_a_job_is_in_progress(studio: Studio, job: Job) -> None:
+def test_when_to_notify_can_be_changed_while_a_job_is_in_progress(
+    studio: Studio, job: models.Job
+) -> None:
     store = studio.store
     store.users.ensure("ana")
     user = store.users.get("ana")
@@ -277,7 +278,7 @@ def test_when_to_notify_can_be_changed_while_a_job_is_in_progress(studio: Studio
     notices.change_planned_notice(store, user, job.id, None, "UTC")
     found = store.jobs.get(job.id)
     assert found is not None
-    assert (found.status, found.notify.channels) == (JobStatus.PROCESSING, ())
+    assert (found.status, found.notify.channels) == (models.JobStatus.PROCESSING, ())
     with pytest.raises(JobNotFound):
         notices.change_planned_notice(store, user, "gone", None, "UTC")
 
@@ -287,12 +288,12 @@ def test_preferences_are_checked_before_they_are_stored(studio: Studio) -> None:
     store.users.ensure("ana")
     user = store.users.get("ana")
     assert user is not None
-    with pytest.raises(InvalidInput, match="save a webhook"):
-        preferences.choose_defaults(studio, user, Notify.read(["webhook"]), None)
+    with pytest.raises(models.InvalidInput, match="save a webhook"):
+        preferences.choose_defaults(studio, user, models.Notify.read(["webhook"]), None)
     preferences.choose_webhook(store, user, "https://hooks.example.org/x", None)
     with_webhook = store.users.get("ana")
     assert with_webhook is not None
-    preferences.choose_defaults(studio, with_webhook, Notify.read(["webhook"]), "Asia/Tokyo")
+    preferences.choose_defaults(studio, with_webhook, models.Notify.read(["webhook"]), "Asia/Tokyo")
     preferences.remove_webhook(store, with_webhook)
     stored = store.users.get("ana")
     assert stored is not None
@@ -307,17 +308,17 @@ def test_only_admins_invite_and_only_the_right_name_deletes(studio: Studio) -> N
     store = studio.store
     store.users.ensure("ana")
     store.users.create("root", admin=True)
-    with pytest.raises(InvalidInput, match="Only admins"):
+    with pytest.raises(models.InvalidInput, match="Only admins"):
         account.invite(store, "ana", "", "")
-    with pytest.raises(InvalidInput, match="no account"):
+    with pytest.raises(models.InvalidInput, match="no account"):
         account.invite(store, "root", "nobody", "")
     assert account.invite(store, "root", "ana", "")
     [invitation] = store.invitations.open()
-    with pytest.raises(InvalidInput, match="Only admins"):
+    with pytest.raises(models.InvalidInput, match="Only admins"):
         account.withdraw_invitation(store, "ana", invitation.id)
     account.withdraw_invitation(store, "root", invitation.id)
     assert store.invitations.open() == []
-    with pytest.raises(InvalidInput, match="There is no such language"):
+    with pytest.raises(models.InvalidInput, match="There is no such language"):
         account.choose_language(store, "ana", "tlh")
 
 

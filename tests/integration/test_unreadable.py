@@ -22,36 +22,9 @@ from bson.datetime_ms import DatetimeMS
 from bson.raw_bson import RawBSONDocument
 from pymongo.errors import BulkWriteError
 
+from core import models
 from core.generation import sweeper
 from core.media.folder import FolderStore
-from core.models import (
-    OPEN_STATES,
-    Asset,
-    AssetError,
-    AssetState,
-    Cost,
-    EmailAddress,
-    InvalidInput,
-    Invitation,
-    Job,
-    JobStatus,
-    Kind,
-    Lease,
-    LoginEntry,
-    LoginSession,
-    Notice,
-    Notify,
-    Receipt,
-    Share,
-    Subject,
-    User,
-    Via,
-    ViewEntry,
-    Webhook,
-    Worker,
-    new_id,
-    now,
-)
 from core.settings import Settings
 from core.store import Store
 from core.store.jobs.activity_scope import Scope
@@ -110,27 +83,35 @@ VALUES: Final[dict[str, Any]] = {
 
 
 def job_of(user_id: str, number: int) -> dict[str, Any]:
-    job = Job(
-        id=new_id(),
+    job = models.Job(
+        id=models.new_id(),
         user_id=user_id,
         prompt=f"a lighthouse {number}",
-        status=JobStatus.COMPLETED,
-        generated_at=now(),
-        created_at=now(),
-        updated_at=now() - timedelta(hours=1),
+        status=models.JobStatus.COMPLETED,
+        generated_at=models.now(),
+        created_at=models.now(),
+        updated_at=models.now() - timedelta(hours=1),
         requested={"images": 1, "videos": 1},
         options={"ratio": "1:1", "seconds": 5, "seed": 7, "style": "watercolour"},
-        notify=Notify(channels=("app", "email"), daily="08:00", when="daily", timezone="UTC"),
+        notify=models.Notify(
+            channels=("app", "email"), daily="08:00", when="daily", timezone="UTC"
+        ),
         cost={"USD": 0.5},
         language="de",
     )
     return job.to_document()
 
 
-def asset_of(job: Mapping[str, Any], state: AssetState, number: int) -> dict[str, Any]:
-    active = state in (AssetState.SUBMITTING, AssetState.RUNNING, AssetState.SAVING)
-    lease = Lease(owner="dead:1", token=new_id(), until=now() - timedelta(seconds=5))
-    asset = Asset(
+def asset_of(job: Mapping[str, Any], state: models.AssetState, number: int) -> dict[str, Any]:
+    active = state in (
+        models.AssetState.SUBMITTING,
+        models.AssetState.RUNNING,
+        models.AssetState.SAVING,
+    )
+    lease = models.Lease(
+        owner="dead:1", token=models.new_id(), until=models.now() - timedelta(seconds=5)
+    )
+    asset = models.Asset(
         id=f"{job['_id']}-image-{number}",
         job_id=job["_id"],
         user_id=job["user_id"],
@@ -150,13 +131,13 @@ def asset_of(job: Mapping[str, Any], state: AssetState, number: int) -> dict[str
         attempts=1,
         remote_id="task-1" if active else None,
         call="call-1" if active else None,
-        called_at=(now(),) if active else (),
+        called_at=(models.now(),) if active else (),
         details={"request_id": "r-1"},
-        error=AssetError(code="x", message="The vendor said no."),
-        cost=Cost(estimated=0.1, actual=0.1 if state == AssetState.DONE else None),
+        error=models.AssetError(code="x", message="The vendor said no."),
+        cost=models.Cost(estimated=0.1, actual=0.1 if state == models.AssetState.DONE else None),
         lease=lease if active else None,
-        next_attempt_at=now() - timedelta(seconds=1),
-        timings={"queued_at": now(), "submitted_at": now(), "saved_at": now()},
+        next_attempt_at=models.now() - timedelta(seconds=1),
+        timings={"queued_at": models.now(), "submitted_at": models.now(), "saved_at": models.now()},
         favourite=True,
         rating=3,
         collections=("Sea",),
@@ -168,71 +149,80 @@ def asset_of(job: Mapping[str, Any], state: AssetState, number: int) -> dict[str
 
 def others(user_id: str, number: int) -> dict[str, dict[str, Any]]:
     """A good document of each of the other collections."""
-    entry = {"user_id": user_id, "address": "198.51.100.7", "agent": "Firefox", "time": now()}
+    entry = {
+        "user_id": user_id,
+        "address": "198.51.100.7",
+        "agent": "Firefox",
+        "time": models.now(),
+    }
     return {
-        "users": User(
+        "users": models.User(
             id=f"{user_id}-{number}",
-            created_at=now(),
-            last_login_at=now(),
-            subject=Subject(issuer="https://id.example.org", subject=f"{user_id}-{number}"),
-            notify=Notify(channels=("app",), at=now(), when="at"),
+            created_at=models.now(),
+            last_login_at=models.now(),
+            subject=models.Subject(issuer="https://id.example.org", subject=f"{user_id}-{number}"),
+            notify=models.Notify(channels=("app",), at=models.now(), when="at"),
             zone="Europe/Berlin",
             language="de",
             email="ana@example.org",
-            webhook=Webhook(url="https://hooks.example.org", secret="whsec_eA=="),  # noqa: S106
+            webhook=models.Webhook(url="https://hooks.example.org", secret="whsec_eA=="),  # noqa: S106
         ).to_document(),
-        "sessions": LoginSession(
+        "sessions": models.LoginSession(
             id=f"session-{number}",
             user_id=user_id,
-            created_at=now(),
-            seen_at=now(),
-            expires_at=now() + timedelta(days=1),
+            created_at=models.now(),
+            seen_at=models.now(),
+            expires_at=models.now() + timedelta(days=1),
         ).to_document(),
-        "invites": Invitation(
+        "invites": models.Invitation(
             id=f"invite-{number}",
             made_by="terminal",
-            created_at=now(),
-            expires_at=now() + timedelta(days=1),
+            created_at=models.now(),
+            expires_at=models.now() + timedelta(days=1),
             user_id=user_id,
         ).to_document(),
-        "shares": Share(
+        "shares": models.Share(
             id=f"share-{number}",
             job_id="01",
             user_id=user_id,
-            created_at=now(),
-            expires_at=now() + timedelta(days=1),
+            created_at=models.now(),
+            expires_at=models.now() + timedelta(days=1),
         ).to_document(),
-        "login_log": LoginEntry(outcome="accepted", reason="", **entry).to_document(),
-        "view_log": ViewEntry(
+        "login_log": models.LoginEntry(outcome="accepted", reason="", **entry).to_document(),
+        "view_log": models.ViewEntry(
             user_id="boss",
             owner=user_id,
             job_id="01",
             asset_id="01-image-1",
             action="view",
-            time=now(),
-            via=Via.ADMIN,
+            time=models.now(),
+            via=models.Via.ADMIN,
         ).to_document(),
-        "outbox": Notice(
+        "outbox": models.Notice(
             id=f"notice-{number}",
             job_id=f"job-{number}",
             user_id=user_id,
             channel="app",
             recipient=user_id,
             digest=bool(number % 2),
-            due_at=now() - timedelta(seconds=1),
-            created_at=now(),
+            due_at=models.now() - timedelta(seconds=1),
+            created_at=models.now(),
             language="de",
-            lease=Lease(owner="dead", token="dead", until=now() - timedelta(seconds=1)),  # noqa: S106
+            lease=models.Lease(
+                owner="dead",
+                token="dead",  # noqa: S106
+                until=models.now() - timedelta(seconds=1),
+            ),
         ).to_document(),
-        "addresses": EmailAddress(
+        "addresses": models.EmailAddress(
             id=f"{user_id} {number}@example.org",
             user_id=user_id,
             address=f"{number}@example.org",
             unsubscribe_token=f"unsubscribe-{number}",
-            asked_at=(now(),),
+            asked_at=(models.now(),),
             mailbox=f"{number}@example.org",
         ).to_document(),
-        "receipts": Receipt(
+        "receipts": models.Receipt(
             id=f"receipt-{number}",
             job_id="01",
             user_id=user_id,
@@ -240,20 +230,20 @@ def others(user_id: str, number: int) -> dict[str, dict[str, Any]]:
             provider="fake",
             model="tiny",
             state="done",
-            cost=Cost(actual=0.1),
-            timings={"queued_at": now(), "saved_at": now()},
-            called_at=(now(),),
-            removed_at=now(),
+            cost=models.Cost(actual=0.1),
+            timings={"queued_at": models.now(), "saved_at": models.now()},
+            called_at=(models.now(),),
+            removed_at=models.now(),
         ).to_document(),
-        "workers": Worker(
+        "workers": models.Worker(
             id=f"host:{number}",
             host="host",
             pid=1,
             broker="b",
             queues={"io": 5},
             accounts={"fake": "12 credits"},
-            started_at=now(),
-            seen_at=now(),
+            started_at=models.now(),
+            seen_at=models.now(),
         ).to_document(),
     }
 
@@ -311,16 +301,16 @@ class Poison:
             yield f"{'.'.join(path)} {name}", poisoned(job, path, VALUES[name])
 
     def assets(
-        self, user_id: str, states: Sequence[AssetState]
+        self, user_id: str, states: Sequence[models.AssetState]
     ) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
         """Yield jobs, each with one item that is poisoned; the states take turns."""
-        fields = cases(asset_of(job_of(user_id, 0), AssetState.RUNNING, 0))
+        fields = cases(asset_of(job_of(user_id, 0), models.AssetState.RUNNING, 0))
         for path, name in fields * (len(states) if DEEP else 1):
             self.number += 1
             state = states[self.number % len(states)]
             job = job_of(user_id, self.number)
-            if state != AssetState.DONE:
-                job |= {"status": str(JobStatus.PROCESSING), "generated_at": None}
+            if state != models.AssetState.DONE:
+                job |= {"status": str(models.JobStatus.PROCESSING), "generated_at": None}
             good = asset_of(job, state, self.number)
             there = path if good[path[0]] is not None else path[:1]
             item = poisoned(good, there, VALUES[name])
@@ -340,7 +330,7 @@ def scopes(store: Store) -> list[Scope]:
     ana = store.users.get("ana")
     assert ana is not None
     zone = ZoneInfo("Europe/Berlin")
-    return [Scope.of(user, days, zone, now()) for user in (ana, None) for days in (30, 365)]
+    return [Scope.of(user, days, zone, models.now()) for user in (ana, None) for days in (30, 365)]
 
 
 def readings(store: Store, studio: WebStudio, job_ids: list[str]) -> dict[str, Callable[[], Any]]:
@@ -374,8 +364,8 @@ def readings(store: Store, studio: WebStudio, job_ids: list[str]) -> dict[str, C
         "called": lambda: store.queue.called("fake", None, 60),
         "waiting": store.queue.waiting,
         "workers": store.workers.alive,
-        "unserved": lambda: unserved_queues(store, studio.offers(Kind.IMAGE)),
-        "accounts": lambda: account_notes(store, studio.offers(Kind.IMAGE)),
+        "unserved": lambda: unserved_queues(store, studio.offers(models.Kind.IMAGE)),
+        "accounts": lambda: account_notes(store, studio.offers(models.Kind.IMAGE)),
         "users": store.users.all,
         "user ids": store.users.ids,
         "admins": store.users.admins,
@@ -448,14 +438,14 @@ def test_unreadable_jobs_and_items_take_no_reading_down(
     good = {}
     for user in ("ana", "ben"):
         job = job_of(user, 1)
-        good[user] = job, asset_of(job, AssetState.DONE, 1)
+        good[user] = job, asset_of(job, models.AssetState.DONE, 1)
         poison.insert("jobs", job)
         poison.insert("assets", good[user][1])
     jobs = [job for _name, job in poison.jobs("ana")]
     poison.insert("jobs", *jobs)
     mine = {"user_id": "ana"}
-    poison.insert("assets", *(asset_of(job | mine, AssetState.DONE, 1) for job in jobs))
-    items = list(poison.assets("ana", list(AssetState)))
+    poison.insert("assets", *(asset_of(job | mine, models.AssetState.DONE, 1) for job in jobs))
+    items = list(poison.assets("ana", list(models.AssetState)))
     poison.insert("jobs", *(job for _name, job, _item in items))
     poison.insert("assets", *(item for _name, _job, item in items))
     ids = [job["_id"] for job in jobs] + [job["_id"] for _name, job, _item in items]
@@ -510,10 +500,13 @@ def test_an_id_that_is_none_takes_nothing_down_and_is_set_aside(
     raw = store._database[collection]  # noqa: SLF001  # what is stored, not what is read of it
     job = job_of("ana", 1)
     poison.insert("jobs", job)
-    poison.insert("assets", asset_of(job, AssetState.DONE, 1))
+    poison.insert("assets", asset_of(job, models.AssetState.DONE, 1))
     before = raw.count_documents({})
     for number, odd in enumerate(ODD_IDS.values(), 1):
-        of = {"jobs": job_of("ana", 1), "assets": asset_of(job, AssetState.QUEUED, number + 2)}
+        of = {
+            "jobs": job_of("ana", 1),
+            "assets": asset_of(job, models.AssetState.QUEUED, number + 2),
+        }
         document = of.get(collection) or others("ana", number)[collection]
         poison.insert(collection, document | {"_id": odd})
     assert raw.count_documents({}) == before + len(ODD_IDS)
@@ -540,14 +533,14 @@ def test_a_worker_makes_what_it_can_read_and_ends_the_rest(
     monkeypatch.setattr(sweeper, "LOOK_SECONDS", 0.5)
     bench = new_bench(FakeProvider())
     provider = bench.provider
-    items = list(poison.assets("ana", OPEN_STATES))[:: 1 if DEEP else 41]
+    items = list(poison.assets("ana", models.OPEN_STATES))[:: 1 if DEEP else 41]
     poison.insert("jobs", *(job for _name, job, _item in items))
     poison.insert("assets", *(item for _name, _job, item in items))
     raw = store._database  # noqa: SLF001  # what is stored, not what is read of it
 
     def stuck() -> list[str]:
         """Jobs that have not ended, but for those that nothing at all is left of."""
-        processing = raw["jobs"].find({"status": str(JobStatus.PROCESSING)}, {"_id": True})
+        processing = raw["jobs"].find({"status": str(models.JobStatus.PROCESSING)}, {"_id": True})
         ids = [each["_id"] for each in processing]
         # Another provider's name may be a good one: such an item waits for whoever knows it.
         left = {"error.code": {"$ne": "not_configured"}}
@@ -556,15 +549,15 @@ def test_a_worker_makes_what_it_can_read_and_ends_the_rest(
     async def main() -> None:
         async with bench.worker(worker_concurrency=50):
             with suppress(TimeoutError):
-                await until(lambda: bench.status != JobStatus.PROCESSING)
+                await until(lambda: bench.status != models.JobStatus.PROCESSING)
                 await until(lambda: not stuck())
 
     run(main())
     names = {job["_id"]: name for name, job, _item in items}
     left = [names.get(each, "the good job") for each in stuck()]
     assert not left
-    assert bench.status == JobStatus.COMPLETED
-    assert set(bench.states()) == {AssetState.DONE}
+    assert bench.status == models.JobStatus.COMPLETED
+    assert set(bench.states()) == {models.AssetState.DONE}
     assert set(provider.submitted) >= {asset.id for asset in bench.assets}
 
 
@@ -576,9 +569,12 @@ def test_repair_mends_what_needs_no_guessing_and_sets_the_rest_aside(
 ) -> None:
     raw = store._database  # noqa: SLF001  # what is stored, not what is read of it
     job = job_of("ana", 1)
-    good = asset_of(job, AssetState.DONE, 1)
-    number = asset_of(job, AssetState.DONE, 2) | {"remote_id": 4711}
-    lost = asset_of(job, AssetState.DONE, 3) | {"params": DatetimeMS(2**55), "details": NESTED}
+    good = asset_of(job, models.AssetState.DONE, 1)
+    number = asset_of(job, models.AssetState.DONE, 2) | {"remote_id": 4711}
+    lost = asset_of(job, models.AssetState.DONE, 3) | {
+        "params": DatetimeMS(2**55),
+        "details": NESTED,
+    }
     language = others("ana", 2)["users"] | {"language": "tlh"}
     locked = others("ana", 3)["users"] | {"protected": NESTED}
     poison.insert("jobs", job, job_of("ana", 2) | {"status": "Paused"})
@@ -625,7 +621,7 @@ def test_what_would_be_like_another_once_mended_keeps_nothing_from_being_repaire
     (kept,) = aside
 
     raw.update_one({"_id": good["_id"]}, {"$set": {"unsubscribe_token": 4711}})
-    with pytest.raises(InvalidInput, match="only one document"):
+    with pytest.raises(models.InvalidInput, match="only one document"):
         store.repairs.restore(kept)
     raw.delete_one({"_id": good["_id"]})
     store.repairs.restore(kept)
@@ -634,7 +630,7 @@ def test_what_would_be_like_another_once_mended_keeps_nothing_from_being_repaire
 
 def test_text_that_is_none_comes_back_from_the_quarantine_byte_for_byte(store: Store) -> None:
     job = job_of("ana", 1)
-    broken = bson.encode(asset_of(job, AssetState.DONE, 1) | {"kind": "imagX"})
+    broken = bson.encode(asset_of(job, models.AssetState.DONE, 1) | {"kind": "imagX"})
     broken = broken.replace(b"imagX", b"imag\xff")
     as_it_is: CodecOptions[RawBSONDocument] = CodecOptions(
         document_class=RawBSONDocument, unicode_decode_error_handler="replace"
@@ -676,7 +672,7 @@ def test_a_task_id_is_kept_as_text_or_not_at_all(store: Store, said: Any, kept: 
     store.transitions.running(asset, said)
     found = store.assets.get(asset.id)
     assert found is not None
-    assert (found.state, found.remote_id, found.unreadable) == (AssetState.RUNNING, kept, ())
+    assert (found.state, found.remote_id, found.unreadable) == (models.AssetState.RUNNING, kept, ())
 
 
 def _loop() -> dict[str, Any]:
@@ -711,11 +707,15 @@ def test_odd_details_never_lose_an_item(store: Store, name: str) -> None:
     store.transitions.submitting(asset)
     store.transitions.running(asset, "task-1", said | {"cost.estimated": 0.5})
     store.transitions.saving(asset, said | {"cost.actual": 0.4})
-    error = AssetError(code="odd", message=str(name) + "\ud800\x00" + "x" * 10_000_000)
+    error = models.AssetError(code="odd", message=str(name) + "\ud800\x00" + "x" * 10_000_000)
     store.transitions.failed(asset, error, remote_id="task-1", fields=said)
     found = store.assets.get(asset.id)
     assert found is not None
-    assert (found.state, found.remote_id, found.cost.actual) == (AssetState.FAILED, "task-1", 0.4)
+    assert (found.state, found.remote_id, found.cost.actual) == (
+        models.AssetState.FAILED,
+        "task-1",
+        0.4,
+    )
     assert found.details["fine"] == "yes"
     json.dumps(found.model_dump(mode="json"))
 
@@ -730,19 +730,22 @@ def test_an_odd_cost_is_left_out_and_the_item_goes_on(store: Store, cost: Any) -
     store.transitions.saving(asset, {"cost.actual": cost, "cost.estimated": cost, "no_field": 1})
     found = store.assets.get(asset.id)
     assert found is not None
-    assert (found.state, found.unreadable) == (AssetState.SAVING, ())
+    assert (found.state, found.unreadable) == (models.AssetState.SAVING, ())
     assert sum(store.budgets.spent("ana").values()) < 1e60
 
 
 def test_what_an_unreadable_item_may_have_cost_stays_counted(store: Store, poison: Poison) -> None:
-    job = job_of("ana", 1) | {"status": str(JobStatus.PROCESSING)}
-    sent = asset_of(job, AssetState.RUNNING, 1) | {"params": 5}
-    waiting = asset_of(job, AssetState.QUEUED, 2) | {"params": 5, "timings": {"queued_at": now()}}
+    job = job_of("ana", 1) | {"status": str(models.JobStatus.PROCESSING)}
+    sent = asset_of(job, models.AssetState.RUNNING, 1) | {"params": 5}
+    waiting = asset_of(job, models.AssetState.QUEUED, 2) | {
+        "params": 5,
+        "timings": {"queued_at": models.now()},
+    }
     poison.insert("jobs", job)
     poison.insert("assets", sent, waiting)
-    assert store.settlement.settle(job["_id"]) == JobStatus.FAILED
+    assert store.settlement.settle(job["_id"]) == models.JobStatus.FAILED
     first, second = store.assets.of_job(job["_id"])
-    assert (first.state, second.state) == (AssetState.FAILED, AssetState.FAILED)
+    assert (first.state, second.state) == (models.AssetState.FAILED, models.AssetState.FAILED)
     assert first.error is not None
     assert "may have charged" in first.error.message
     assert second.error is not None

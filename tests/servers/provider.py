@@ -14,14 +14,8 @@ from typing import ClassVar
 import httpx2
 
 from core.models import Cost, Kind
+from core.providers import errors
 from core.providers.base import Capability, Outcome, Provider, Report, Request, Submission
-from core.providers.errors import (
-    GenerationFailed,
-    InvalidCredentials,
-    OutcomeUnknown,
-    ProviderUnavailable,
-    RateLimited,
-)
 from core.providers.registry import ENTRY_POINTS
 from core.providers.responses.reader import State, read_reply
 from core.settings import Settings
@@ -104,9 +98,9 @@ class StandIn(Provider):
         try:
             answer = await self._client.post(path, json=order)
         except _BEFORE_SENDING as error:
-            raise ProviderUnavailable from error
+            raise errors.ProviderUnavailable from error
         except httpx2.TransportError as error:
-            raise OutcomeUnknown if self.paid else ProviderUnavailable from error
+            raise errors.OutcomeUnknown if self.paid else errors.ProviderUnavailable from error
         return _checked(answer)
 
     async def _ask(self, method: str, path: str) -> httpx2.Response:
@@ -114,7 +108,7 @@ class StandIn(Provider):
         try:
             answer = await self._client.request(method, path)
         except httpx2.TransportError as error:
-            raise ProviderUnavailable from error
+            raise errors.ProviderUnavailable from error
         return _checked(answer)
 
 
@@ -129,7 +123,7 @@ class Studio(StandIn):
         created = (await self._create("/tasks", request)).content
         reply = read_reply(created, request.kind)
         if not reply.id:
-            raise OutcomeUnknown(reply=created)
+            raise errors.OutcomeUnknown(reply=created)
         return Submission(reply.id)
 
     async def follow(self, submission: Submission, report: Report) -> Outcome:
@@ -137,7 +131,7 @@ class Studio(StandIn):
         while True:
             try:
                 asked = await self._ask("GET", f"/tasks/{submission.remote_id}")
-            except ProviderUnavailable:
+            except errors.ProviderUnavailable:
                 unanswered += 1
                 if unanswered == PATIENCE:
                     raise
@@ -147,7 +141,7 @@ class Studio(StandIn):
                 if task.state == State.DONE:
                     return Outcome()
                 if task.state in {State.FAILED, State.CANCELLED}:
-                    raise GenerationFailed
+                    raise errors.GenerationFailed
                 await report(task.progress)
             await asyncio.sleep(self._poll_seconds)
 
@@ -158,9 +152,9 @@ class Studio(StandIn):
                 with destination.open("wb") as file:
                     async for part in answer.aiter_bytes():
                         file.write(part)
-        except (httpx2.TransportError, GenerationFailed) as error:
+        except (httpx2.TransportError, errors.GenerationFailed) as error:
             # Its task has ended well, so the file must turn up.
-            raise ProviderUnavailable from error
+            raise errors.ProviderUnavailable from error
 
     async def cancel(self, submission: Submission) -> None:
         await self._ask("DELETE", f"/tasks/{submission.remote_id}")
@@ -238,9 +232,9 @@ def _checked(answer: httpx2.Response) -> httpx2.Response:
     if answer.is_success:
         return answer
     if answer.status_code == HTTPStatus.TOO_MANY_REQUESTS:
-        raise RateLimited(retry_after=float(answer.headers.get("Retry-After", 1)))
+        raise errors.RateLimited(retry_after=float(answer.headers.get("Retry-After", 1)))
     if answer.status_code in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
-        raise InvalidCredentials
+        raise errors.InvalidCredentials
     if answer.is_server_error:
-        raise ProviderUnavailable
-    raise GenerationFailed
+        raise errors.ProviderUnavailable
+    raise errors.GenerationFailed

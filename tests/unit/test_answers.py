@@ -14,16 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.providers.errors import (
-    BalanceSpent,
-    InvalidCredentials,
-    OutcomeUnknown,
-    PromptRejected,
-    ProviderError,
-    ProviderUnavailable,
-    RateLimited,
-    RequestRejected,
-)
+from core.providers import errors
 from core.providers.http.call_errors import provider_errors
 from core.providers.responses.vendor_errors import Vendor
 from core.system.http_headers import retry_after
@@ -45,7 +36,7 @@ def meaning(
     *,
     creating: bool = True,
     vendor: Vendor = ACME,
-) -> ProviderError:
+) -> errors.ProviderError:
     return vendor.error_from_response(status, headers or {}, body, creating=creating)
 
 
@@ -56,41 +47,41 @@ def meaning(
 @pytest.mark.parametrize(
     ("status", "body", "expected"),
     [
-        (401, None, InvalidCredentials),
-        (403, {"error": {"message": "Not yours."}}, InvalidCredentials),
-        (403, {"error": {"code": "blocked"}}, PromptRejected),
-        (400, {"error": "No.", "code": "blocked"}, PromptRejected),
-        (400, {"rc": "blocked", "message": "No."}, PromptRejected),
-        (402, None, BalanceSpent),
-        (429, {"error": {"code": "no_credit"}}, BalanceSpent),
-        (403, {"message": "Your Credit Is Used Up."}, BalanceSpent),
-        (429, "busy", RateLimited),
-        (503, {"message": "Your credit is used up."}, ProviderUnavailable),
-        (503, None, ProviderUnavailable),
-        (400, {"detail": ["odd"]}, RequestRejected),
-        (404, None, RequestRejected),
-        (422, {"error": ["odd"]}, RequestRejected),
-        (301, "elsewhere", RequestRejected),
+        (401, None, errors.InvalidCredentials),
+        (403, {"error": {"message": "Not yours."}}, errors.InvalidCredentials),
+        (403, {"error": {"code": "blocked"}}, errors.PromptRejected),
+        (400, {"error": "No.", "code": "blocked"}, errors.PromptRejected),
+        (400, {"rc": "blocked", "message": "No."}, errors.PromptRejected),
+        (402, None, errors.BalanceSpent),
+        (429, {"error": {"code": "no_credit"}}, errors.BalanceSpent),
+        (403, {"message": "Your Credit Is Used Up."}, errors.BalanceSpent),
+        (429, "busy", errors.RateLimited),
+        (503, {"message": "Your credit is used up."}, errors.ProviderUnavailable),
+        (503, None, errors.ProviderUnavailable),
+        (400, {"detail": ["odd"]}, errors.RequestRejected),
+        (404, None, errors.RequestRejected),
+        (422, {"error": ["odd"]}, errors.RequestRejected),
+        (301, "elsewhere", errors.RequestRejected),
     ],
 )
 def test_an_answer_means_the_same_whoever_asks(
-    status: int, body: object, expected: type[ProviderError], *, creating: bool
+    status: int, body: object, expected: type[errors.ProviderError], *, creating: bool
 ) -> None:
     assert type(meaning(status, body, creating=creating)) is expected
 
 
 @pytest.mark.parametrize("status", [408, 409, 425, 500, 502, 504])
 def test_trouble_is_open_where_it_may_have_been_charged_and_passing_where_not(status: int) -> None:
-    assert type(meaning(status)) is OutcomeUnknown
-    assert type(meaning(status, creating=False)) is ProviderUnavailable
+    assert type(meaning(status)) is errors.OutcomeUnknown
+    assert type(meaning(status, creating=False)) is errors.ProviderUnavailable
     free = Vendor(title="Acme", key_setting="ACME_KEY", uncharged=frozenset({429, status}))
-    assert type(meaning(status, vendor=free)) is ProviderUnavailable
+    assert type(meaning(status, vendor=free)) is errors.ProviderUnavailable
 
 
 @pytest.mark.parametrize("status", [501, 505, 599])
 def test_an_error_that_will_stay_is_not_read_again(status: int) -> None:
-    assert type(meaning(status)) is OutcomeUnknown
-    assert type(meaning(status, creating=False)) is RequestRejected
+    assert type(meaning(status)) is errors.OutcomeUnknown
+    assert type(meaning(status, creating=False)) is errors.RequestRejected
 
 
 @pytest.mark.parametrize(
@@ -110,9 +101,11 @@ def test_the_vendors_own_words_are_handed_on_with_the_status(body: object) -> No
     assert error.details == {"status": 422}
 
 
-@pytest.mark.parametrize(("status", "expected"), [(429, RateLimited), (503, ProviderUnavailable)])
+@pytest.mark.parametrize(
+    ("status", "expected"), [(429, errors.RateLimited), (503, errors.ProviderUnavailable)]
+)
 def test_the_pause_that_is_asked_for_comes_with_the_error(
-    status: int, expected: type[ProviderError]
+    status: int, expected: type[errors.ProviderError]
 ) -> None:
     error = meaning(status, None, {"retry-after": "17"})
     assert isinstance(error, expected)
@@ -240,15 +233,15 @@ def caused(error: Exception, by: Exception) -> Exception:
 def test_why_nobody_can_be_reached_is_said(error: Exception, words: str) -> None:
     for creating in (True, False):
         found = ACME.no_response(error, creating=creating, sent=False)
-        assert type(found) is ProviderUnavailable
+        assert type(found) is errors.ProviderUnavailable
         assert found.message.startswith(f"Acme cannot be reached{words}")
-    assert type(ACME.no_response(error, creating=True, sent=True)) is OutcomeUnknown
+    assert type(ACME.no_response(error, creating=True, sent=True)) is errors.OutcomeUnknown
 
 
 def test_an_error_that_names_itself_as_its_cause_is_looked_at_once() -> None:
     one, other = ValueError(), ValueError()
     one.__cause__, other.__cause__ = other, one
-    assert type(ACME.no_response(one, creating=True, sent=False)) is ProviderUnavailable
+    assert type(ACME.no_response(one, creating=True, sent=False)) is errors.ProviderUnavailable
 
 
 def raised(error: BaseException, *, creating: bool = True, sent: bool = True) -> BaseException:
@@ -258,7 +251,7 @@ def raised(error: BaseException, *, creating: bool = True, sent: bool = True) ->
             call.reply = f"half an answer to {KEY}".encode()
             raise error
 
-    with pytest.raises((ProviderError, ValueError, TimeoutError)) as found:
+    with pytest.raises((errors.ProviderError, ValueError, TimeoutError)) as found:
         asyncio.run(main())
     return found.value
 
@@ -267,34 +260,34 @@ def test_what_goes_wrong_while_asking_becomes_its_meaning() -> None:
     request = httpx2.Request("GET", "http://acme.example")
     answer = httpx2.Response(429, text=f"not json, {KEY}", headers={"retry-after": "3"})
     error = raised(httpx2.HTTPStatusError("no", request=request, response=answer))
-    assert isinstance(error, RateLimited)
+    assert isinstance(error, errors.RateLimited)
     assert error.retry_after == 3
-    assert type(raised(httpx2.ReadError("cut"))) is OutcomeUnknown
-    assert type(raised(httpx2.ReadError("cut"), creating=False)) is ProviderUnavailable
+    assert type(raised(httpx2.ReadError("cut"))) is errors.OutcomeUnknown
+    assert type(raised(httpx2.ReadError("cut"), creating=False)) is errors.ProviderUnavailable
 
 
 @pytest.mark.parametrize("error", [ValueError("ours"), KeyError("x"), UnicodeEncodeError])
 def test_whatever_goes_wrong_after_sending_is_open_and_keeps_what_came(error: Any) -> None:
     made = error if isinstance(error, Exception) else error("ascii", KEY, 0, 1, "odd")
     found = raised(made)
-    assert type(found) is OutcomeUnknown
+    assert type(found) is errors.OutcomeUnknown
     assert found.reply == "half an answer to …".encode()
     assert KEY not in f"{found!r} {found.details} {found.__cause__!r}"
 
 
 def test_whatever_goes_wrong_before_sending_is_free_and_quotes_no_key() -> None:
     odd = raised(UnicodeEncodeError("ascii", f"Bearer {KEY}\xa0", 20, 21, "odd"), sent=False)
-    assert type(odd) is InvalidCredentials
+    assert type(odd) is errors.InvalidCredentials
     assert "ACME_KEY" in odd.message
     other = raised(ValueError(f"no proxy like {KEY}"), sent=False)
-    assert isinstance(other, ProviderError)
+    assert isinstance(other, errors.ProviderError)
     assert other.code == "not_sent"
     for error in (odd, other):
         assert KEY not in f"{error!r} {error.__cause__!r}"
         assert error.__suppress_context__
 
 
-@pytest.mark.parametrize("error", [TimeoutError(), PromptRejected()])
+@pytest.mark.parametrize("error", [TimeoutError(), errors.PromptRejected()])
 def test_what_says_itself_what_it_is_stays_as_it_is(error: Exception) -> None:
     assert raised(error) is error
 

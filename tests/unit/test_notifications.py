@@ -7,21 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.models import (
-    Asset,
-    AssetState,
-    InvalidInput,
-    Job,
-    JobStatus,
-    Kind,
-    Notice,
-    NoticeKind,
-    Notify,
-    Options,
-    Requested,
-    When,
-    parse_address,
-)
+from core import models
 from core.models.times import next_daily, parse_moment, zone_names
 from core.notifications.channels import Recipient
 from core.notifications.channels.terminal import Terminal
@@ -29,30 +15,32 @@ from core.notifications.message import Message, write_message
 from core.notifications.registry import parse_channels
 from tests.conftest import MOMENT
 
-ONE, TWO = AssetState.DONE, AssetState.FAILED
+ONE, TWO = models.AssetState.DONE, models.AssetState.FAILED
 
 
-def ended_job(prompt: str = "the sea", status: JobStatus = JobStatus.COMPLETED) -> Job:
-    return Job(
+def ended_job(
+    prompt: str = "the sea", status: models.JobStatus = models.JobStatus.COMPLETED
+) -> models.Job:
+    return models.Job(
         id="01j",
         user_id="ana",
         prompt=prompt,
         status=status,
         created_at=MOMENT,
         updated_at=MOMENT,
-        requested=Requested(images=5, videos=5),
-        options=Options(ratio="1:1", seed=1),
+        requested=models.Requested(images=5, videos=5),
+        options=models.Options(ratio="1:1", seed=1),
     )
 
 
-def items(*states: AssetState) -> list[Asset]:
+def items(*states: models.AssetState) -> list[models.Asset]:
     """Images in these states."""
     return [
-        Asset(
+        models.Asset(
             id=f"01j-image-{slot}",
             job_id="01j",
             user_id="ana",
-            kind=Kind.IMAGE,
+            kind=models.Kind.IMAGE,
             slot=slot,
             provider="fake",
             model="m",
@@ -64,8 +52,8 @@ def items(*states: AssetState) -> list[Asset]:
     ]
 
 
-def a_notice(kind: NoticeKind = NoticeKind.JOB, number: int = 1) -> Notice:
-    return Notice(
+def a_notice(kind: models.NoticeKind = models.NoticeKind.JOB, number: int = 1) -> models.Notice:
+    return models.Notice(
         id=f"n{number}",
         kind=kind,
         job_id="01j",
@@ -77,12 +65,12 @@ def a_notice(kind: NoticeKind = NoticeKind.JOB, number: int = 1) -> Notice:
     )
 
 
-def message(job: Job, *states: AssetState) -> Message:
+def message(job: models.Job, *states: models.AssetState) -> Message:
     return write_message([a_notice()], [(job, items(*states))], "http://localhost:8501")
 
 
 def test_a_message_carries_the_link_and_what_there_is() -> None:
-    said = message(ended_job(), AssetState.DONE, AssetState.DONE)
+    said = message(ended_job(), models.AssetState.DONE, models.AssetState.DONE)
     assert said.title == "Your content is ready: “the sea”"
     assert said.text == "2 images are ready."
     assert said.link == "http://localhost:8501/job?id=01j"
@@ -93,33 +81,33 @@ def test_a_message_carries_the_link_and_what_there_is() -> None:
     ("status", "states", "title", "text"),
     [
         (
-            JobStatus.FAILED,
-            (AssetState.DONE, AssetState.FAILED),
+            models.JobStatus.FAILED,
+            (models.AssetState.DONE, models.AssetState.FAILED),
             "Your content is ready in part",
             "Some are missing: 1 of 2 images were made. 1 image failed.",
         ),
         (
-            JobStatus.FAILED,
-            (AssetState.FAILED,),
+            models.JobStatus.FAILED,
+            (models.AssetState.FAILED,),
             "Your content could not be made",
             "Nothing is ready. 1 image failed.",
         ),
         (
-            JobStatus.FAILED,
-            (AssetState.DONE, AssetState.UNKNOWN),
+            models.JobStatus.FAILED,
+            (models.AssetState.DONE, models.AssetState.UNKNOWN),
             "Your decision is needed",
             "Some are missing: 1 of 2 images were made. 1 image needs your decision.",
         ),
         (
-            JobStatus.CANCELLED,
-            (AssetState.CANCELLED,),
+            models.JobStatus.CANCELLED,
+            (models.AssetState.CANCELLED,),
             "Your request was cancelled",
             "It was cancelled before anything was ready.",
         ),
     ],
 )
 def test_every_ending_is_announced_in_its_own_words(
-    status: JobStatus, states: tuple[AssetState, ...], title: str, text: str
+    status: models.JobStatus, states: tuple[models.AssetState, ...], title: str, text: str
 ) -> None:
     said = message(ended_job(status=status), *states)
     assert said.title == f"{title}: “the sea”"
@@ -158,25 +146,25 @@ def test_a_prompt_cannot_write_control_characters_to_the_terminal(
     ],
 )
 def test_an_address_has_one_spelling(typed: str, stored: str) -> None:
-    assert parse_address(typed) == stored
+    assert models.parse_address(typed) == stored
 
 
 @pytest.mark.parametrize(
     "typed", ["", "ana", "a b@example.org", "a@b@c", "a@x.org\r\nBcc: b@x.org", "<a@x.org>"]
 )
 def test_what_is_no_address_is_refused(typed: str) -> None:
-    with pytest.raises(InvalidInput, match="is no e-mail address"):
-        parse_address(typed)
+    with pytest.raises(models.InvalidInput, match="is no e-mail address"):
+        models.parse_address(typed)
 
 
 def test_a_wish_is_read_as_it_is_typed() -> None:
-    wish = Notify.read(
+    wish = models.Notify.read(
         ["email", "app", "email"], at="2026-12-01T09:00", timezone="Europe/Berlin", email="A@X.org"
     )
     assert wish.channels == ("email", "app")
-    assert (wish.when, wish.at) == (When.AT, datetime(2026, 12, 1, 8, 0, tzinfo=UTC))
+    assert (wish.when, wish.at) == (models.When.AT, datetime(2026, 12, 1, 8, 0, tzinfo=UTC))
     assert wish.email == "A@x.org"
-    assert Notify.read(["app"], daily="8:05").daily == "08:05"
+    assert models.Notify.read(["app"], daily="8:05").daily == "08:05"
     assert parse_moment("2026-12-01 09:00+03:00", ZoneInfo("Asia/Tokyo")).hour == 6
 
 
@@ -193,12 +181,12 @@ def test_a_wish_is_read_as_it_is_typed() -> None:
     ],
 )
 def test_what_cannot_be_wished_is_said(wrong: dict[str, str], why: str) -> None:
-    with pytest.raises(InvalidInput, match=why):
-        Notify.read(**{"channels": ["app"], **wrong})  # type: ignore[arg-type]  # as typed
+    with pytest.raises(models.InvalidInput, match=why):
+        models.Notify.read(**{"channels": ["app"], **wrong})  # type: ignore[arg-type]  # as typed
 
 
 def test_a_channel_that_there_is_not_is_refused() -> None:
-    with pytest.raises(InvalidInput, match="There is no channel “pigeon”"):
+    with pytest.raises(models.InvalidInput, match="There is no channel “pigeon”"):
         parse_channels(["app", "pigeon"])
     assert parse_channels(["email", "app", "email"]) == ("email", "app")
 
@@ -233,11 +221,11 @@ def test_the_daily_time_is_the_next_one_on_the_users_clock(
 def test_a_job_is_never_announced_before_it_ended_nor_before_the_chosen_time(
     ended: datetime, local: datetime, name: str
 ) -> None:
-    wish = Notify.read(["app"], at=local.isoformat(timespec="minutes"), timezone=name)
+    wish = models.Notify.read(["app"], at=local.isoformat(timespec="minutes"), timezone=name)
     assert wish.at is not None
     due = wish.due_at(ended)
     assert due == max(ended, wish.at)
     shown = wish.at.astimezone(ZoneInfo(name)).replace(tzinfo=None)
     typed = local.replace(second=0, microsecond=0)
     assert shown >= typed, "a time that the clock skips is read as later, never as earlier"
-    assert Notify.read(["app"]).due_at(ended) == ended
+    assert models.Notify.read(["app"]).due_at(ended) == ended

@@ -6,19 +6,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from core.models import (
-    Asset,
-    AssetError,
-    AssetState,
-    Cost,
-    Job,
-    JobStatus,
-    Kept,
-    Kind,
-    User,
-    Via,
-    job_summary,
-)
+from core import models
+from core.models import job_summary
 from core.store.work.eta import Eta
 from core.studio.order import Order
 from core.studio.planning import plan
@@ -35,24 +24,24 @@ VIEW = ViewContext(zone=BERLIN, today=MOMENT, title_of=str.upper)
 PROMPT = "A <b>fox</b> & **stars** שלום 🦊\nsecond line"
 
 
-def planned(**changes: object) -> tuple[Job, list[Asset]]:
+def planned(**changes: object) -> tuple[models.Job, list[models.Asset]]:
     job, assets = plan(Order(user_id="ana", prompt=PROMPT, seed=7), illustrator_only())
     return job.model_copy(update={"created_at": MOMENT} | changes), assets
 
 
-def finished(asset: Asset) -> Asset:
-    facts = {"state": AssetState.DONE, "progress": 1.0, "bytes": 2_500_000}
-    seconds = 5.0 if asset.kind == Kind.VIDEO else None
+def finished(asset: models.Asset) -> models.Asset:
+    facts = {"state": models.AssetState.DONE, "progress": 1.0, "bytes": 2_500_000}
+    seconds = 5.0 if asset.kind == models.Kind.VIDEO else None
     return asset.model_copy(update=facts | {"width": 1280, "height": 720, "seconds": seconds})
 
 
-def shown(job: Job, assets: list[Asset]) -> dict[str, Any]:
+def shown(job: models.Job, assets: list[models.Asset]) -> dict[str, Any]:
     found = snapshot.snapshot(job, assets, VIEW)
     plain: dict[str, Any] = json.loads(json.dumps(found))  # the browser gets nothing but JSON
     return plain
 
 
-def tile(asset: Asset, **changes: object) -> dict[str, Any]:
+def tile(asset: models.Asset, **changes: object) -> dict[str, Any]:
     return item_view.tile(asset.model_copy(update=changes), PROMPT, VIEW)
 
 
@@ -74,18 +63,18 @@ def test_a_new_job_says_that_it_is_being_made() -> None:
 
 def test_each_state_has_its_words() -> None:
     image = planned()[1][0]
-    error = AssetError(code="x", message="The provider said no.")
-    drawing = tile(image, state=AssetState.RUNNING, progress=0.425)
+    error = models.AssetError(code="x", message="The provider said no.")
+    drawing = tile(image, state=models.AssetState.RUNNING, progress=0.425)
     assert (drawing["state"], drawing["label"], drawing["percent"]) == (
         "drawing",
         "Drawing · 42%",
         42,
     )
-    assert tile(image, state=AssetState.SUBMITTING)["state"] == "drawing"
-    assert tile(image, state=AssetState.SAVING)["label"] == "Saving"
-    failed = tile(image, state=AssetState.FAILED, error=error)
+    assert tile(image, state=models.AssetState.SUBMITTING)["state"] == "drawing"
+    assert tile(image, state=models.AssetState.SAVING)["label"] == "Saving"
+    failed = tile(image, state=models.AssetState.FAILED, error=error)
     assert (failed["label"], failed["message"]) == ("Could not be made", "The provider said no.")
-    assert tile(image, state=AssetState.UNKNOWN, error=error)["label"] == "Outcome not known"
+    assert tile(image, state=models.AssetState.UNKNOWN, error=error)["label"] == "Outcome not known"
     assert tile(image, error=error)["label"] == "Trying again shortly"
 
 
@@ -98,11 +87,17 @@ def acts(shown: dict[str, Any]) -> list[tuple[str, str | None, str, bool]]:
 
 
 @pytest.mark.parametrize(
-    "state", [AssetState.QUEUED, AssetState.SUBMITTING, AssetState.RUNNING, AssetState.SAVING]
+    "state",
+    [
+        models.AssetState.QUEUED,
+        models.AssetState.SUBMITTING,
+        models.AssetState.RUNNING,
+        models.AssetState.SAVING,
+    ],
 )
-def test_what_goes_on_can_be_cancelled_once(state: AssetState) -> None:
+def test_what_goes_on_can_be_cancelled_once(state: models.AssetState) -> None:
     image = planned()[1][2]
-    error = AssetError(code="x", message="The provider is busy.")
+    error = models.AssetError(code="x", message="The provider is busy.")
     assert acts(tile(image, state=state)) == [("cancel", image.id, "Cancel Image 3", False)]
     cancelling = tile(image, state=state, progress=0.4, cancel_requested=True, error=error)
     assert (cancelling["label"], cancelling["percent"]) == ("Cancelling …", None)
@@ -111,8 +106,8 @@ def test_what_goes_on_can_be_cancelled_once(state: AssetState) -> None:
 
 def test_what_failed_or_was_cancelled_can_be_tried_again_and_says_why() -> None:
     image = planned()[1][2]
-    note = AssetError(code="x", message="It could not be told to stop.")
-    for state in (AssetState.FAILED, AssetState.CANCELLED):
+    note = models.AssetError(code="x", message="It could not be told to stop.")
+    for state in (models.AssetState.FAILED, models.AssetState.CANCELLED):
         found = tile(image, state=state, error=note)
         assert acts(found) == [("retry", image.id, "Try again: Image 3", False)]
         assert found["message"] == note.message
@@ -122,7 +117,7 @@ def test_what_failed_or_was_cancelled_can_be_tried_again_and_says_why() -> None:
 
 def test_what_may_be_charged_twice_is_explained_and_asked_for() -> None:
     image = planned()[1][2]
-    found = tile(image, state=AssetState.UNKNOWN)
+    found = tile(image, state=models.AssetState.UNKNOWN)
     assert found["message"] == (
         "It was sent, but the answer never came; it may have been charged. "
         "Only you can decide to send it again."
@@ -135,23 +130,25 @@ def test_what_may_be_charged_twice_is_explained_and_asked_for() -> None:
 
 def test_the_stored_sentence_is_shown_also_where_the_outcome_is_unknown() -> None:
     image = planned()[1][2]
-    error = AssetError(code="x", message="OpenAI answered: the queue is full, come back at noon.")
-    found = tile(image, state=AssetState.UNKNOWN, error=error)
+    error = models.AssetError(
+        code="x", message="OpenAI answered: the queue is full, come back at noon."
+    )
+    found = tile(image, state=models.AssetState.UNKNOWN, error=error)
     assert found["message"] == (
         "OpenAI answered: the queue is full, come back at noon. It may have been charged. "
         "Only you can decide to send it again."
     )
 
 
-CHARGED: dict[str, Any] = {"charged": True, "cost": Cost(estimated=0.25)}
+CHARGED: dict[str, Any] = {"charged": True, "cost": models.Cost(estimated=0.25)}
 
 
-@pytest.mark.parametrize("state", [AssetState.FAILED, AssetState.CANCELLED])
+@pytest.mark.parametrize("state", [models.AssetState.FAILED, models.AssetState.CANCELLED])
 def test_what_was_or_may_have_been_charged_says_what_it_costs_again_and_asks(
-    state: AssetState,
+    state: models.AssetState,
 ) -> None:
     image = planned()[1][2]
-    error = AssetError(code="x", message="OpenAI sent something that is no image.")
+    error = models.AssetError(code="x", message="OpenAI sent something that is no image.")
     found = tile(image, state=state, error=error, **CHARGED)
     assert found["label"] != "Could not be made"
     assert found["message"] == f"{error.message} It may have been charged."
@@ -161,8 +158,8 @@ def test_what_was_or_may_have_been_charged_says_what_it_costs_again_and_asks(
 
 def test_a_task_that_may_finish_is_asked_for_again_and_made_anew_only_at_ones_word() -> None:
     image = planned()[1][2]
-    error = AssetError(code="deadline", message="Runway did not finish it in 120 minutes.")
-    found = tile(image, state=AssetState.FAILED, error=error, remote_id="7", **CHARGED)
+    error = models.AssetError(code="deadline", message="Runway did not finish it in 120 minutes.")
+    found = tile(image, state=models.AssetState.FAILED, error=error, remote_id="7", **CHARGED)
     assert (found["label"], found["message"]) == (
         "Not finished",
         f"{error.message} It may have been charged. Asking for it again costs nothing.",
@@ -175,8 +172,8 @@ def test_a_task_that_may_finish_is_asked_for_again_and_made_anew_only_at_ones_wo
 
 def test_what_is_kept_can_be_read_again_and_downloaded_by_owner_and_admin_only() -> None:
     image = planned()[1][2]
-    kept = tuple(Kept(what=what, path="a/b", bytes=3) for what in ("reply", "file"))
-    changed = image.model_copy(update={"state": AssetState.UNKNOWN, "kept": kept})
+    kept = tuple(models.Kept(what=what, path="a/b", bytes=3) for what in ("reply", "file"))
+    changed = image.model_copy(update={"state": models.AssetState.UNKNOWN, "kept": kept})
     found = tile(changed)
     assert [each["name"] for each in found["acts"]] == [
         *("recover", "resend", "kept-reply", "kept-file")
@@ -184,7 +181,7 @@ def test_what_is_kept_can_be_read_again_and_downloaded_by_owner_and_admin_only()
     assert found["acts"][2]["href"] == f"/content/{image.id}/kept?what=reply"
     assert found["message"].startswith("It was sent, but the answer never came; it may have been")
     assert "The file that came is kept." in found["message"]
-    admin, guest = (replace(VIEW, via=via) for via in (Via.ADMIN, Via.SHARE))
+    admin, guest = (replace(VIEW, via=via) for via in (models.Via.ADMIN, models.Via.SHARE))
     seen = [each["name"] for each in item_view.tile(changed, PROMPT, admin)["acts"]]
     assert seen == ["kept-reply", "kept-file"]
     assert item_view.tile(changed, PROMPT, guest)["acts"] == []
@@ -193,20 +190,25 @@ def test_what_is_kept_can_be_read_again_and_downloaded_by_owner_and_admin_only()
 
 def test_a_broken_file_is_not_called_never_made() -> None:
     image = planned()[1][2]
-    error = AssetError(code="broken_file", message="The file that came is empty.")
-    assert tile(image, state=AssetState.FAILED, error=error, charged=True)["label"] == "Not saved"
+    error = models.AssetError(code="broken_file", message="The file that came is empty.")
+    assert (
+        tile(image, state=models.AssetState.FAILED, error=error, charged=True)["label"]
+        == "Not saved"
+    )
 
 
 def test_a_final_failure_says_how_often_it_was_tried() -> None:
     image = planned()[1][2]
-    error = AssetError(code="x", message="OpenAI is busy.", retryable=True)
-    found = tile(image, state=AssetState.FAILED, error=error, attempts=5)
+    error = models.AssetError(code="x", message="OpenAI is busy.", retryable=True)
+    found = tile(image, state=models.AssetState.FAILED, error=error, attempts=5)
     assert found["message"] == "OpenAI is busy. It was tried 5 times."
 
 
 def test_a_job_whose_items_may_have_been_made_is_not_said_to_have_made_nothing() -> None:
-    job, assets = planned(status=JobStatus.FAILED)
-    failed = [each.model_copy(update={"state": AssetState.FAILED} | CHARGED) for each in assets]
+    job, assets = planned(status=models.JobStatus.FAILED)
+    failed = [
+        each.model_copy(update={"state": models.AssetState.FAILED} | CHARGED) for each in assets
+    ]
     assert job_summary.headline(job, failed) == "Your content is not ready"
     assert job_summary.ending(job, failed) == "Nothing is ready. 5 videos and 5 images failed."
     maybe = job.model_copy(update={"uncertain_cost": {"USD": 2.5}})
@@ -233,36 +235,36 @@ def test_what_may_have_been_charged_is_not_called_free(
     text: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    job = planned(status=JobStatus.CANCELLED)[0]
+    job = planned(status=models.JobStatus.CANCELLED)[0]
     job = job.model_copy(update={"cost": cost, "uncertain_cost": uncertain})
     assert job_cost_text(job) == text
     monkeypatch.setattr("core.web.activity.rows.job_address", str)  # it asks the open studio
-    assert job_row(job, User(id=job.user_id, created_at=job.created_at))["Cost"] == text
+    assert job_row(job, models.User(id=job.user_id, created_at=job.created_at))["Cost"] == text
 
 
 @pytest.mark.parametrize(
     ("status", "paths", "text"),
     [
-        (JobStatus.FAILED, ("a.png",), "Completed in part"),
-        (JobStatus.FAILED, (), "Failed"),
-        (JobStatus.CANCELLED, (), "Cancelled"),
-        (JobStatus.COMPLETED, ("a.png",), "Completed"),
-        (JobStatus.PROCESSING, (), "In the making"),
+        (models.JobStatus.FAILED, ("a.png",), "Completed in part"),
+        (models.JobStatus.FAILED, (), "Failed"),
+        (models.JobStatus.CANCELLED, (), "Cancelled"),
+        (models.JobStatus.COMPLETED, ("a.png",), "Completed"),
+        (models.JobStatus.PROCESSING, (), "In the making"),
     ],
 )
 def test_a_job_has_one_outcome_on_every_page(
-    status: JobStatus, paths: tuple[str, ...], text: str, monkeypatch: pytest.MonkeyPatch
+    status: models.JobStatus, paths: tuple[str, ...], text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job, assets = planned(status=status)
     job = job.model_copy(update={"image_paths": paths})
     assert shown(job, assets)["job"]["label"] == text
     assert snapshot.card(job, assets, VIEW)["label"] == text
     monkeypatch.setattr("core.web.activity.rows.job_address", str)  # it asks the open studio
-    assert job_row(job, User(id=job.user_id, created_at=job.created_at))["Status"] == text
+    assert job_row(job, models.User(id=job.user_id, created_at=job.created_at))["Status"] == text
 
 
 def test_identical_files_are_noticed_and_said() -> None:
-    job, assets = planned(status=JobStatus.COMPLETED)
+    job, assets = planned(status=models.JobStatus.COMPLETED)
     same = [
         finished(each).model_copy(
             update={
@@ -277,7 +279,7 @@ def test_identical_files_are_noticed_and_said() -> None:
     sentence = "3 of these images are identical: the server may ignore the seed."
     assert found["job"]["sentence"].endswith(f" {sentence}")
     assert ["Identical images", "1, 3, 4"] in [list(each) for each in found["facts"]]
-    going_on = job.model_copy(update={"status": JobStatus.PROCESSING})
+    going_on = job.model_copy(update={"status": models.JobStatus.PROCESSING})
     assert shown(going_on, [*same[:5], *assets[5:]])["job"]["sentence"].endswith(sentence)
 
 
@@ -293,8 +295,8 @@ def test_a_job_can_be_cancelled_until_all_that_is_left_is_being_cancelled() -> N
 
 
 def test_an_ended_job_offers_what_its_items_need() -> None:
-    job, assets = planned(status=JobStatus.FAILED)
-    states = [AssetState.UNKNOWN, AssetState.FAILED, AssetState.CANCELLED]
+    job, assets = planned(status=models.JobStatus.FAILED)
+    states = [models.AssetState.UNKNOWN, models.AssetState.FAILED, models.AssetState.CANCELLED]
     ended = [
         each.model_copy(update={"state": state})
         for each, state in zip(assets[:3], states, strict=True)
@@ -309,7 +311,7 @@ def test_an_ended_job_offers_what_its_items_need() -> None:
         ("retry", None, "Try the missing ones again", False),
         ("resend", None, "Send again: 1 image", True),
     ]
-    unknown = [each.model_copy(update={"state": AssetState.UNKNOWN}) for each in assets[3:]]
+    unknown = [each.model_copy(update={"state": models.AssetState.UNKNOWN}) for each in assets[3:]]
     found = shown(job, ended[1:] + unknown)["job"]
     assert found["sentence"] == (
         "Nothing is ready. 1 image failed. 1 image was cancelled. "
@@ -317,13 +319,13 @@ def test_an_ended_job_offers_what_its_items_need() -> None:
     )
     assert found["acts"][1]["question"]["title"] == "Send 5 videos and 2 images again?"
     assert "they may be charged twice" in found["acts"][1]["question"]["text"]
-    done = job.model_copy(update={"status": JobStatus.COMPLETED})
+    done = job.model_copy(update={"status": models.JobStatus.COMPLETED})
     assert shown(done, [finished(each) for each in assets])["job"]["acts"] == []
 
 
 def test_a_job_cancelled_before_anything_was_ready_says_so() -> None:
-    job, assets = planned(status=JobStatus.CANCELLED)
-    cancelled = [each.model_copy(update={"state": AssetState.CANCELLED}) for each in assets]
+    job, assets = planned(status=models.JobStatus.CANCELLED)
+    cancelled = [each.model_copy(update={"state": models.AssetState.CANCELLED}) for each in assets]
     found = shown(job, cancelled)["job"]
     assert found["sentence"] == "It was cancelled before anything was ready."
     assert snapshot.ended_toast(job) == "The job was cancelled."
@@ -333,7 +335,7 @@ def test_a_job_cancelled_before_anything_was_ready_says_so() -> None:
 
 def test_only_a_finished_item_has_addresses() -> None:
     _, assets = planned()
-    assert "original" not in tile(assets[0], state=AssetState.SAVING)
+    assert "original" not in tile(assets[0], state=models.AssetState.SAVING)
     video = item_view.tile(finished(assets[5]), PROMPT, VIEW)
     assert video["original"] == f"/content/{assets[5].id}"
     assert video["poster"] == f"/content/{assets[5].id}/poster"
@@ -345,8 +347,10 @@ def test_only_a_finished_item_has_addresses() -> None:
 
 def test_a_guest_gets_addresses_with_the_key_and_nothing_to_do() -> None:
     job, assets = planned()
-    guest = ViewContext(zone=BERLIN, today=MOMENT, animates=True, via=Via.SHARE, share_key="a.b c")
-    half = assets[1].model_copy(update={"state": AssetState.RUNNING, "partial": 2})
+    guest = ViewContext(
+        zone=BERLIN, today=MOMENT, animates=True, via=models.Via.SHARE, share_key="a.b c"
+    )
+    half = assets[1].model_copy(update={"state": models.AssetState.RUNNING, "partial": 2})
     found = snapshot.snapshot(job, [finished(assets[0]), half, *assets[2:]], guest)
     assert found["job"]["acts"] == []
     assert found["job"]["sentence"] != snapshot.GENERATING
@@ -363,36 +367,36 @@ def test_a_guest_gets_addresses_with_the_key_and_nothing_to_do() -> None:
 
 
 def test_a_guest_learns_nothing_of_the_account() -> None:
-    job, assets = planned(status=JobStatus.FAILED, cost={"USD": 0.77})
+    job, assets = planned(status=models.JobStatus.FAILED, cost={"USD": 0.77})
     secrets = {
-        "error": AssetError(code="x", message="The account of ana@example.org is empty."),
+        "error": models.AssetError(code="x", message="The account of ana@example.org is empty."),
         "remote_id": "task-4711",
         "attempts": 3,
-        "cost": Cost(actual=0.77, unit="USD"),
+        "cost": models.Cost(actual=0.77, unit="USD"),
         "details": {"organisation": "org-4711"},
     }
     made = finished(assets[0]).model_copy(update=secrets)
-    failed = assets[1].model_copy(update={"state": AssetState.FAILED} | secrets)
-    unknown = assets[2].model_copy(update={"state": AssetState.UNKNOWN} | secrets)
+    failed = assets[1].model_copy(update={"state": models.AssetState.FAILED} | secrets)
+    unknown = assets[2].model_copy(update={"state": models.AssetState.UNKNOWN} | secrets)
     texts = {
         via: json.dumps(snapshot.snapshot(job, [made, failed, unknown], replace(VIEW, via=via)))
-        for via in Via
+        for via in models.Via
     }
     for secret in ("4711", "0.77", "ana@example.org", "Attempts", "charged"):
-        assert secret not in texts[Via.SHARE]
-        assert secret in texts[Via.OWN]
-        assert secret in texts[Via.ADMIN]
+        assert secret not in texts[models.Via.SHARE]
+        assert secret in texts[models.Via.OWN]
+        assert secret in texts[models.Via.ADMIN]
     decides = {via for via, text in texts.items() if "your decision" in text or "Only you" in text}
-    assert decides == {Via.OWN}
+    assert decides == {models.Via.OWN}
 
 
 def test_only_the_owner_is_told_how_the_owner_is_told() -> None:
     job, assets = planned()
     labels = {
         via: [label for label, _ in snapshot.snapshot(job, assets, replace(VIEW, via=via))["facts"]]
-        for via in Via
+        for via in models.Via
     }
-    assert [via for via in Via if "You are told" in labels[via]] == [Via.OWN]
+    assert [via for via in models.Via if "You are told" in labels[via]] == [models.Via.OWN]
 
 
 def test_the_progress_reaches_a_hundred_only_at_the_end() -> None:
@@ -404,7 +408,7 @@ def test_the_progress_reaches_a_hundred_only_at_the_end() -> None:
 
 def test_a_completed_job_says_what_is_ready_and_how_it_was_made() -> None:
     job, assets = planned(
-        status=JobStatus.COMPLETED, generated_at=MOMENT + timedelta(minutes=1, seconds=5)
+        status=models.JobStatus.COMPLETED, generated_at=MOMENT + timedelta(minutes=1, seconds=5)
     )
     found = shown(job, [finished(each) for each in assets])
     assert found["job"]["sentence"] == "5 videos and 5 images are ready."
@@ -420,19 +424,19 @@ def test_a_completed_job_says_what_is_ready_and_how_it_was_made() -> None:
     ("status", "state", "sentence"),
     [
         (
-            JobStatus.FAILED,
-            AssetState.FAILED,
+            models.JobStatus.FAILED,
+            models.AssetState.FAILED,
             "Some are missing: 5 of 5 videos and 3 of 5 images were made. 2 images failed.",
         ),
         (
-            JobStatus.CANCELLED,
-            AssetState.CANCELLED,
+            models.JobStatus.CANCELLED,
+            models.AssetState.CANCELLED,
             "The rest was cancelled: 5 of 5 videos and 3 of 5 images were made.",
         ),
     ],
 )
 def test_a_job_that_ended_with_something_missing_says_what(
-    status: JobStatus, state: AssetState, sentence: str
+    status: models.JobStatus, state: models.AssetState, sentence: str
 ) -> None:
     job, assets = planned(status=status)
     ended = [each.model_copy(update={"state": state}) for each in assets[:2]]
@@ -447,12 +451,14 @@ def test_a_card_shows_what_is_there_so_far() -> None:
     begun = [finished(each) for each in assets[:6]] + assets[6:]
     card = snapshot.card(job, begun, VIEW)
     assert (card["summary"], card["percent"], len(card["stills"])) == ("6 of 10 ready", 60, 4)
-    done = job.model_copy(update={"status": JobStatus.COMPLETED})
+    done = job.model_copy(update={"status": models.JobStatus.COMPLETED})
     card = snapshot.card(done, [finished(each) for each in assets], VIEW)
     assert (card["summary"], card["percent"]) == ("5 videos and 5 images", None)
 
 
-def drawn(asset: Asset, eta: Eta, view: ViewContext = VIEW, **changes: object) -> dict[str, Any]:
+def drawn(
+    asset: models.Asset, eta: Eta, view: ViewContext = VIEW, **changes: object
+) -> dict[str, Any]:
     return item_view.tile(asset.model_copy(update=changes), PROMPT, view, eta)
 
 
@@ -465,8 +471,8 @@ def test_what_waits_says_at_which_place_and_can_be_made_next() -> None:
     later = Eta(places={image.id: 7}, own={image.id: 4})
     assert drawn(image, later)["label"] == "Waiting · place 7"
     assert acts(drawn(image, later))[0] == ("first", image.id, "Make Image 3 next", False)
-    assert drawn(image, later, replace(VIEW, via=Via.SHARE))["acts"] == []
-    error = AssetError(code="x", message="The provider is busy.")
+    assert drawn(image, later, replace(VIEW, via=models.Via.SHARE))["acts"] == []
+    error = models.AssetError(code="x", message="The provider is busy.")
     assert drawn(image, later, error=error)["label"] == "Trying again shortly"
 
 
@@ -474,11 +480,13 @@ def test_what_is_drawn_says_since_when_and_how_long_it_takes() -> None:
     image = planned()[1][2]
     eta = Eta(expected={image.id: 40.0})
     begun: dict[str, Any] = {"timings": {"submitted_at": MOMENT}}
-    for state in (AssetState.SUBMITTING, AssetState.RUNNING):
+    for state in (models.AssetState.SUBMITTING, models.AssetState.RUNNING):
         found = drawn(image, eta, state=state, **begun)
         assert (found["begun"], found["expected"]) == (MOMENT.isoformat(), 40.0)
-    assert drawn(image, eta, state=AssetState.RUNNING, **begun)["percent"] is None  # none was sent
-    waits = drawn(image, eta, state=AssetState.RUNNING, waiting="the queue is long", **begun)
+    assert (
+        drawn(image, eta, state=models.AssetState.RUNNING, **begun)["percent"] is None
+    )  # none was sent
+    waits = drawn(image, eta, state=models.AssetState.RUNNING, waiting="the queue is long", **begun)
     assert (waits["state"], waits["message"]) == ("waiting", "The queue is long")
     assert "begun" not in waits
 
@@ -487,7 +495,9 @@ def test_a_job_behind_another_of_its_owner_can_be_made_next() -> None:
     job, assets = planned()
     found = snapshot.snapshot(job, assets, VIEW, Eta(behind=True))["job"]
     assert [each["name"] for each in found["acts"]] == ["first", "cancel"]
-    theirs = snapshot.snapshot(job, assets, replace(VIEW, via=Via.ADMIN), Eta(behind=True))["job"]
+    theirs = snapshot.snapshot(job, assets, replace(VIEW, via=models.Via.ADMIN), Eta(behind=True))[
+        "job"
+    ]
     assert theirs["acts"] == []
 
 
@@ -504,7 +514,7 @@ def test_a_job_behind_another_of_its_owner_can_be_made_next() -> None:
 def test_how_long_it_still_takes_is_said_roughly(seconds: float | None, text: str) -> None:
     job, assets = planned()
     assert snapshot.snapshot(job, assets, VIEW, Eta(left=seconds))["job"]["left"] == text
-    ended = job.model_copy(update={"status": JobStatus.COMPLETED})
+    ended = job.model_copy(update={"status": models.JobStatus.COMPLETED})
     assert snapshot.snapshot(ended, assets, VIEW, Eta(left=seconds))["job"]["left"] == ""
 
 
