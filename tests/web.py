@@ -70,9 +70,9 @@ def browser_of(app: Starlette, address: str = "198.51.100.7") -> TestClient:
 
 def log_in(client: TestClient, user_id: str, **more: Any) -> Any:  # JSON
     """Log in as the form does, and return what it is told."""
-    answer = client.post("/auth/login", json={"user_id": user_id} | more)
-    assert answer.status_code == 200, answer.text
-    return answer.json()
+    response = client.post("/auth/login", json={"user_id": user_id} | more)
+    assert response.status_code == 200, response.text
+    return response.json()
 
 
 def made_admin(store: Store, user_id: str = "root") -> None:
@@ -82,7 +82,7 @@ def made_admin(store: Store, user_id: str = "root") -> None:
 
 def changed(client: TestClient, **body: Any) -> dict[str, Any]:
     """Change items of the library as its page does, and return what it is told."""
-    answer = client.post("/library/items", json=body)
-    assert answer.status_code == 200, answer.text
-    told: dict[str, Any] = answer.json()
+    response = client.post("/library/items", json=body)
+    assert response.status_code == 200, response.text
+    told: dict[str, Any] = response.json()
     return told

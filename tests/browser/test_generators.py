@@ -9,22 +9,22 @@ from playwright.sync_api import Browser, Page, expect
 from tests.browser import pages
 from tests.product import Product
 from tests.servers import openai
-from tests.servers.wire import Books, serving
+from tests.servers.wire import VendorRecords, serving
 
 KEY = "key_for-tests-and-nobody-else"
 
 
 @pytest.fixture(scope="module")
-def books() -> Books:
-    return Books(KEY)
+def records() -> VendorRecords:
+    return VendorRecords(KEY)
 
 
 @pytest.fixture(scope="module")
 def keyed(
-    browser: Browser, books: Books, tmp_path_factory: pytest.TempPathFactory
+    browser: Browser, records: VendorRecords, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Product]:
     assert browser.is_connected()
-    with serving(openai.application(books, seconds=1.5)) as url:
+    with serving(openai.application(records, seconds=1.5)) as url:
         running = Product(
             tmp_path_factory.mktemp("keyed"),
             OPENAI_BASE_URL=f"{url}/v1",
@@ -57,7 +57,7 @@ def choose(page: Page, label: str, text: str) -> None:
 
 
 def test_images_by_one_videos_by_another_and_how_each_was_made(
-    page: Page, keyed: Product, books: Books
+    page: Page, keyed: Product, records: VendorRecords
 ) -> None:
     pages.log_in(page, keyed.url, "mixed", pages.SMALL)
     expect(page.get_by_text("What the images and videos cost is not known")).to_be_visible(
@@ -70,7 +70,7 @@ def test_images_by_one_videos_by_another_and_how_each_was_made(
     pages.create(page)
     pages.expect_generating(page)
     pages.wait_for_completed(page)
-    assert books.charges["A fox <b>at</b> dawn"] == 5
+    assert records.charges["A fox <b>at</b> dawn"] == 5
     page.get_by_role("button", name="How Image 1 was made").click()
     made = page.get_by_role("dialog", name="How Image 1 was made")
     expect(made).to_contain_text("gpt-image-2.6-sunburst")
@@ -84,7 +84,7 @@ def test_images_by_one_videos_by_another_and_how_each_was_made(
 
 
 def test_each_item_gets_a_prompt_that_was_suggested_and_changed(
-    page: Page, keyed: Product, books: Books
+    page: Page, keyed: Product, records: VendorRecords
 ) -> None:
     pages.log_in(page, keyed.url, "vary")
     pages.write_prompt(page, "A lighthouse")
@@ -92,11 +92,11 @@ def test_each_item_gets_a_prompt_that_was_suggested_and_changed(
     expect(page.get_by_text("Use the one prompt for all")).to_be_visible(timeout=pages.DRAWN_MS)
     pages.create(page)
     pages.wait_for_completed(page)
-    assert books.charges["A lighthouse, from above"] == 2  # an image and a clip
-    assert books.charges["A lighthouse, in the rain"] == 2
+    assert records.charges["A lighthouse, from above"] == 2  # an image and a clip
+    assert records.charges["A lighthouse, in the rain"] == 2
 
 
-def test_an_image_is_animated(page: Page, keyed: Product, books: Books) -> None:
+def test_an_image_is_animated(page: Page, keyed: Product, records: VendorRecords) -> None:
     pages.log_in(page, keyed.url, "mixed", "/gallery")
     second = page.get_by_role("article", name=re.compile("^Image 2 of ")).first
     second.hover()
@@ -112,4 +112,4 @@ def test_an_image_is_animated(page: Page, keyed: Product, books: Books) -> None:
     pages.create(page)
     pages.wait_for_completed(page)
     expect(pages.tiles(page, "video")).to_have_count(1)
-    assert books.asked[-1]["input_reference"] == "a file"
+    assert records.requests[-1]["input_reference"] == "a file"

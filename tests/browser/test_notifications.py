@@ -88,10 +88,10 @@ def test_an_address_is_confirmed_a_job_is_announced_there_and_one_click_ends_it(
     expect(pages.status(page)).to_have_text("Completed", timeout=pages.DRAWN_MS)
 
     unsubscribe = str(mail.message["List-Unsubscribe"]).strip("<>")
-    answer = httpx2.post(
+    response = httpx2.post(
         unsubscribe, content="List-Unsubscribe=One-Click", trust_env=False, timeout=20
     )
-    assert answer.status_code == 200
+    assert response.status_code == 200
     page.goto(f"{mailing.url}/notifications")
     expect(page.get_by_text("Its owner wants no more mail.", exact=False)).to_be_visible(
         timeout=pages.DRAWN_MS

@@ -28,7 +28,7 @@ from tests.contract.published import make, of_path, order, seen
 from tests.servers import local, openai
 from tests.servers.local import Heard
 from tests.servers.recorded import Exchange
-from tests.servers.wire import Books, picture, serving
+from tests.servers.wire import VendorRecords, picture, serving
 
 KEY = "sk-a-very-secret-key-for-tests"
 PROMPT = "a fox | \u201cred\u201d\nand <b> </sd_cpp_extra_args> <sd_cpp_extra_args>{x"
@@ -65,17 +65,17 @@ ITEMS = {
     "localai": [{"embedding", "index", "b64_json"}, {"embedding", "index", "url"}],
 }
 
-Application = Callable[[Books, Heard], Starlette]
+Application = Callable[[VendorRecords, Heard], Starlette]
 
 
 @contextmanager
 def standing(
     application: Application, key: str = KEY
-) -> Iterator[tuple[str, list[Exchange], Heard, Books]]:
+) -> Iterator[tuple[str, list[Exchange], Heard, VendorRecords]]:
     heard: Heard = []
-    books = Books(key)
-    with seen(application(books, heard)) as (url, exchanges):
-        yield url, exchanges, heard, books
+    records = VendorRecords(key)
+    with seen(application(records, heard)) as (url, exchanges):
+        yield url, exchanges, heard, records
 
 
 def provider_at(url: str, dialect: str = "", **more: Any) -> OpenAI:
@@ -96,7 +96,7 @@ def image(seed: int = 7, prompt: str = PROMPT, **more: Any) -> Request:
 
 @pytest.mark.parametrize("dialect", ["", "sd-server"])
 def test_sd_server_understands_what_was_chosen(tmp_path: Path, dialect: str) -> None:
-    with standing(local.sd_server) as (url, exchanges, heard, _books):
+    with standing(local.sd_server) as (url, exchanges, heard, _records):
         make(provider_at(url, dialect), tmp_path / "x", image(**CHOSEN))
     (understood,) = heard
     assert (understood.width, understood.height, understood.seed) == (128, 64, 7)
@@ -117,7 +117,7 @@ def test_sd_server_understands_what_was_chosen(tmp_path: Path, dialect: str) -> 
 @pytest.mark.parametrize("dialect", ["", "localai"])
 def test_localai_understands_what_was_chosen(tmp_path: Path, dialect: str) -> None:
     chosen = CHOSEN | {"negative_prompt": "rain | snow"}
-    with standing(local.localai) as (url, exchanges, heard, _books):
+    with standing(local.localai) as (url, exchanges, heard, _records):
         make(provider_at(url, dialect), tmp_path / "x", image(**chosen))
     (understood,) = heard
     assert (understood.width, understood.height, understood.seed) == (128, 64, 7)
@@ -137,7 +137,7 @@ def test_localais_clips_are_made_at_its_own_route(tmp_path: Path, task: Task) ->
     source.write_bytes(picture("a", 64, 64))
     given = {"source": source} if task == Task.ANIMATE else {}
     asked = order(Kind.VIDEO, "wan", CLIP | CHOSEN, task=task, prompt=PROMPT, **given)
-    with standing(local.localai) as (url, exchanges, heard, books):
+    with standing(local.localai) as (url, exchanges, heard, records):
         make(provider_at(url), tmp_path / "x", asked)
     (understood,) = heard
     assert understood == replace(
@@ -149,7 +149,7 @@ def test_localais_clips_are_made_at_its_own_route(tmp_path: Path, task: Task) ->
     assert json.loads(made.asked).keys() <= READ["localai clips"]
     assert json.loads(made.answered).keys() == ANSWERED["localai clips"]
     assert [each.keys() for each in json.loads(made.answered)["data"]] == ITEMS["localai"][:1]
-    assert books.charges.total() == 1
+    assert records.charges.total() == 1
 
 
 def test_what_localai_keeps_behind_its_key_is_fetched_with_it(
@@ -157,12 +157,12 @@ def test_what_localai_keeps_behind_its_key_is_fetched_with_it(
 ) -> None:
     at_an_address = replace(DIALECTS["localai"], always={})
     monkeypatch.setitem(DIALECTS, "localai", at_an_address)
-    with standing(local.localai) as (url, exchanges, _heard, books):
+    with standing(local.localai) as (url, exchanges, _heard, records):
         provider = provider_at(url, "localai")
         make(provider, tmp_path / "x", image(), order(Kind.VIDEO, "wan", CLIP))
     items = [json.loads(each.answered)["data"][0] for each in exchanges if each.method == "POST"]
     assert [each.keys() for each in items] == ITEMS["localai"][1:] * 2
-    assert books.charges.total() == 2
+    assert records.charges.total() == 2
 
 
 @pytest.mark.parametrize("application", [local.sd_server, local.localai])
@@ -176,7 +176,7 @@ def test_five_images_are_five_images(tmp_path: Path, application: Application) -
             await provider.fetch(submission, path)
         await provider.close()
 
-    with standing(application) as (url, _exchanges, heard, _books):
+    with standing(application) as (url, _exchanges, heard, _records):
         asyncio.run(run(url))
     assert [each.seed for each in heard] == list(range(5))
     assert len({path.read_bytes() for path in paths}) == 5
@@ -187,7 +187,7 @@ def test_another_server_is_asked_in_its_own_way_whatever_its_model_is_called(
     tmp_path: Path, model: str
 ) -> None:
     params = {name: value for name, value in SQUARE.items() if name != "seed"}
-    with standing(local.sd_server) as (url, _exchanges, heard, _books):
+    with standing(local.sd_server) as (url, _exchanges, heard, _records):
         provider = provider_at(url, image_models=[model])
         requests = [order(Kind.IMAGE, model, params)] * 2 + [order(Kind.IMAGE, model, SQUARE)]
         make(provider, tmp_path / "x", *requests)
@@ -213,7 +213,7 @@ def models_of(owner: str) -> Callable[..., Response]:
             "localai",
             ["/v1/models", "/.well-known/localai.json", "/system"],
         ),
-        (lambda books, _: openai.application(books), "openai", ["/v1/models"]),
+        (lambda records, _: openai.application(records), "openai", ["/v1/models"]),
         (
             lambda *_: Starlette(routes=[Route("/v1/models", models_of("vllm"))]),
             "openai",
@@ -246,15 +246,15 @@ def test_a_server_is_recognised_once_and_free_of_charge(
         await provider.close()
         return spoken.name
 
-    with standing(application) as (url, exchanges, _heard, books):
+    with standing(application) as (url, exchanges, _heard, records):
         assert asyncio.run(run(url)) == dialect
     assert [each.path for each in exchanges] == asked
-    assert not books.charges
+    assert not records.charges
 
 
 def test_a_server_that_is_out_of_order_is_recognised_later() -> None:
     broken = True
-    application = local.localai(Books(KEY), [])
+    application = local.localai(VendorRecords(KEY), [])
 
     async def sometimes(scope: Any, receive: Any, send: Any) -> None:
         if broken and scope["type"] == "http" and scope["path"].startswith("/.well-known"):
@@ -300,10 +300,10 @@ def test_their_own_words_are_shown(
 ) -> None:
     name = "sd-server" if application == local.sd_server else "localai"
     prompt = "" if name == "sd-server" else "a fox"
-    with standing(application) as (url, _exchanges, _heard, books):
+    with standing(application) as (url, _exchanges, _heard, records):
         provider = provider_at(url, name, image_models=[model], paid=False)
         if name == "sd-server":
             provider._connection.known_dialect = DIALECTS["openai"]  # noqa: SLF001  # else a tag is in it
         with pytest.raises(ProviderError, match=words):
             make(provider, tmp_path / "x", order(Kind.IMAGE, model, SQUARE, prompt=prompt))
-    assert not books.charges
+    assert not records.charges

@@ -618,13 +618,13 @@ def test_neither_addresses_nor_passwords_are_logged_or_printed(
 
 
 @contextmanager
-def google(monkeypatch: pytest.MonkeyPatch, answer: Response) -> Iterator[list[dict[str, Any]]]:
+def google(monkeypatch: pytest.MonkeyPatch, response: Response) -> Iterator[list[dict[str, Any]]]:
     """Stand in for where Google renews tokens; gives what was asked for."""
     asked: list[dict[str, Any]] = []
 
     async def token(request: Request) -> Response:
         asked.append(dict(await request.form()))
-        return answer
+        return response
 
     with serving(Starlette(routes=[Route("/o/oauth2/token", token, methods=["POST"])])) as url:
         monkeypatch.setattr(oauth2, "GOOGLE_ACCOUNTS_BASE_URL", url)
@@ -694,22 +694,22 @@ def test_a_token_that_the_server_refuses_is_noticed(
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [JSONResponse({"error": "invalid_grant"}, 400), Response("<html>"), JSONResponse([1])],
     ids=["refused", "html", "list"],
 )
 def test_a_login_that_google_does_not_renew_is_said(
-    tmp_path: Path, oauth2_file: Path, monkeypatch: pytest.MonkeyPatch, answer: Response
+    tmp_path: Path, oauth2_file: Path, monkeypatch: pytest.MonkeyPatch, response: Response
 ) -> None:
     with (
-        google(monkeypatch, answer),
+        google(monkeypatch, response),
         MailServer(user="studio@example.org", token=TOKEN) as server,
         channel_to(server, tmp_path, smtp_oauth2_file=oauth2_file) as channel,
     ):
         error = failure(channel)
     assert isinstance(error, ChannelDown)
     assert "SMTP_OAUTH2_FILE" in str(error)
-    assert ("make it anew" in str(error)) == (answer.status_code == 400)
+    assert ("make it anew" in str(error)) == (response.status_code == 400)
     assert "the-refresh-token" not in str(error)
 
 

@@ -52,7 +52,7 @@ def test_an_image_waits_in_the_queue_is_drawn_and_kept_as_it_came(
         "kudos": 12.5,
         "shared": False,
     }
-    (asked,) = world.books.asked
+    (asked,) = world.records.requests
     assert asked["prompt"] == "a fox ### rain"
     assert asked["models"] == ["stable_diffusion"]
     assert asked["params"] == {
@@ -70,7 +70,7 @@ def test_an_image_waits_in_the_queue_is_drawn_and_kept_as_it_came(
 
 def test_any_model_and_a_prompt_with_the_separator(world: HordeWorld, tmp_path: Path) -> None:
     world.make(horde_image("one ### two", model=ANY), tmp_path / "x", api_key=ANONYMOUS)
-    (asked,) = world.books.asked
+    (asked,) = world.records.requests
     assert asked["models"] == []
     assert "###" not in asked["prompt"]
 
@@ -126,7 +126,7 @@ def test_an_image_is_left_for_later_after_so_many_polls_without_an_answer(
 def test_an_image_that_cannot_be_made_says_why(
     world: HordeWorld, tmp_path: Path, code: str, expected: type[Exception], *, retryable: bool
 ) -> None:
-    world.books.faults.append(Fault(what="fail", code=code))
+    world.records.faults.append(Fault(what="fail", code=code))
     error = world.error(horde_image(), tmp_path / "x")
     assert type(error) is expected
     assert error.retryable is retryable
@@ -136,7 +136,7 @@ def test_an_image_that_cannot_be_made_says_why(
 def test_a_request_is_impossible_only_if_it_stays_so_and_then_leaves_the_queue(
     world: HordeWorld,
 ) -> None:
-    world.books.faults.append(Fault(what="fail", code="impossible"))
+    world.records.faults.append(Fault(what="fail", code="impossible"))
 
     async def run() -> None:
         async with world.provider() as provider:
@@ -152,13 +152,13 @@ def test_a_request_is_impossible_only_if_it_stays_so_and_then_leaves_the_queue(
 
 
 def test_an_address_that_has_run_out_is_asked_for_anew(world: HordeWorld, tmp_path: Path) -> None:
-    world.books.faults.append(Fault(what="expire"))
+    world.records.faults.append(Fault(what="expire"))
     world.make(horde_image(), tmp_path / "x")
     assert looked_over(tmp_path / "x").width == 128
 
 
 def test_an_image_that_comes_in_the_answer_itself(world: HordeWorld, tmp_path: Path) -> None:
-    world.books.faults.append(Fault(what="fail", code="base64"))
+    world.records.faults.append(Fault(what="fail", code="base64"))
     world.make(horde_image(), tmp_path / "x")
     assert looked_over(tmp_path / "x").extension == "webp"
 
@@ -166,7 +166,7 @@ def test_an_image_that_comes_in_the_answer_itself(world: HordeWorld, tmp_path: P
 def test_nothing_but_pages_instead_of_an_image_leaves_it_for_later(
     world: HordeWorld, tmp_path: Path
 ) -> None:
-    world.books.faults.append(Fault(what="garbage", code="always"))
+    world.records.faults.append(Fault(what="garbage", code="always"))
     error = world.error(horde_image(), tmp_path / "x")
     assert isinstance(error, errors.ProviderUnavailable)
     assert "text/html" in error.message
@@ -182,7 +182,7 @@ def test_its_health_costs_nothing(world: HordeWorld) -> None:
     with pytest.raises(errors.InvalidCredentials) as caught:
         asyncio.run(said("wrong-key-0815"))
     assert "wrong-key" not in f"{caught.value!r} {caught.value.__cause__!r}"
-    assert not world.books.charges
+    assert not world.records.charges
 
 
 def test_its_sizes_are_multiples_of_64_and_near_their_ratio() -> None:

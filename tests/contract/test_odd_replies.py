@@ -31,7 +31,7 @@ from tests.profiles import by_profile
 from tests.servers import horde, local, openai, runway
 from tests.servers.odd import Odd
 from tests.servers.recorded import Exchange, Recorded
-from tests.servers.wire import Books, serving
+from tests.servers.wire import VendorRecords, serving
 
 JSON = "application/json"
 KEY = "sk-a-very-secret-key-for-tests"
@@ -73,25 +73,25 @@ def _horde(url: str) -> Provider:
 
 
 @contextmanager
-def standing(what: str) -> Iterator[tuple[Odd, Books, Callable[[], Provider]]]:
-    books = Books(KEY)
+def standing(what: str) -> Iterator[tuple[Odd, VendorRecords, Callable[[], Provider]]]:
+    records = VendorRecords(KEY)
     apps: dict[str, Any] = {
-        "openai-stream": lambda: openai.application(books, answer="stream", seconds=0.0),
-        "openai-b64": lambda: openai.application(books, answer="b64_json", seconds=0.0),
-        "openai-url": lambda: openai.application(books, answer="url", seconds=0.0),
-        "openai-clip": lambda: openai.application(books, seconds=0.0),
-        "runway": lambda: runway.application(books, seconds=0.0),
-        "runway-clip": lambda: runway.application(books, seconds=0.0),
-        "horde": lambda: horde.application(books, seconds=0.0),
-        "localai": lambda: local.localai(books, []),
-        "localai-clip": lambda: local.localai(books, []),
+        "openai-stream": lambda: openai.application(records, answer="stream", seconds=0.0),
+        "openai-b64": lambda: openai.application(records, answer="b64_json", seconds=0.0),
+        "openai-url": lambda: openai.application(records, answer="url", seconds=0.0),
+        "openai-clip": lambda: openai.application(records, seconds=0.0),
+        "runway": lambda: runway.application(records, seconds=0.0),
+        "runway-clip": lambda: runway.application(records, seconds=0.0),
+        "horde": lambda: horde.application(records, seconds=0.0),
+        "localai": lambda: local.localai(records, []),
+        "localai-clip": lambda: local.localai(records, []),
     }
     make = {"openai": _openai, "localai": _localai, "runway": _runway, "horde": _horde}[
         what.partition("-")[0]
     ]
     odd = Odd(apps[what]())
     with serving(odd) as url:
-        yield odd, books, lambda: make(url)
+        yield odd, records, lambda: make(url)
 
 
 REQUESTS = {
@@ -135,7 +135,7 @@ async def made(provider: Provider, asked: Request, path: Path) -> None:
 def test_whatever_is_odd_about_a_reply_its_media_are_saved_and_paid_for_once(
     what: str, tmp_path: Path
 ) -> None:
-    with standing(what) as (odd, books, open_provider), asyncio.Runner() as runner:
+    with standing(what) as (odd, records, open_provider), asyncio.Runner() as runner:
         provider = open_provider()
 
         @settings(
@@ -146,7 +146,7 @@ def test_whatever_is_odd_about_a_reply_its_media_are_saved_and_paid_for_once(
         @given(seed=st.integers(0, 2**32))
         def case(seed: int) -> None:
             odd.seed = seed
-            books.charges.clear()
+            records.charges.clear()
             path = tmp_path / "x"
             runner.run(made(provider, REQUESTS[what], path))
             kind = REQUESTS[what].kind
@@ -155,7 +155,7 @@ def test_whatever_is_odd_about_a_reply_its_media_are_saved_and_paid_for_once(
                     image.load()
             else:
                 inspect(path, kind, width=None, height=None, seconds=None)
-            assert books.charges.total() == 1
+            assert records.charges.total() == 1
 
         case()
         runner.run(provider.close())
@@ -163,7 +163,7 @@ def test_whatever_is_odd_about_a_reply_its_media_are_saved_and_paid_for_once(
 
 def replies(what: str, path: Path) -> tuple[list[Exchange], bytes]:
     """Return a provider's good replies that hold a medium or begin one, and the file it made."""
-    with standing(what) as (odd, _books, open_provider), asyncio.Runner() as runner:
+    with standing(what) as (odd, _records, open_provider), asyncio.Runner() as runner:
         recorded = Recorded(odd.app)
         odd.app = recorded
         provider = open_provider()

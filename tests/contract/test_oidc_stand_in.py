@@ -86,11 +86,11 @@ class RelyingParty:
 
     async def _login(self, request: Request) -> Response:
         try:
-            answer = await self._client().authorize_redirect(request, self.callback_uri)
+            response = await self._client().authorize_redirect(request, self.callback_uri)
         except httpx2.HTTPError as error:
             return _fault(error)
-        assert isinstance(answer, Response)
-        return answer
+        assert isinstance(response, Response)
+        return response
 
     async def _callback(self, request: Request) -> Response:
         client = self._client()
@@ -154,9 +154,9 @@ def test_the_application_is_told_who_was_picked(
     provider: Provider, party: RelyingParty, browser: httpx2.Client, method: str
 ) -> None:
     party.more["token_endpoint_auth_method"] = method
-    answer = pick(browser, BEN)
-    assert answer["asked"] == asdict(BEN)
-    told = answer["told"]
+    response = pick(browser, BEN)
+    assert response["asked"] == asdict(BEN)
+    told = response["told"]
     assert told.items() >= asdict(BEN).items()
     assert (told["iss"], told["aud"]) == (provider.url, "fivefold")
     assert time.time() - 60 < told["iat"] <= time.time() < told["exp"]
@@ -208,16 +208,16 @@ def test_what_is_not_known_of_a_person_is_not_said(
     provider: Provider, browser: httpx2.Client
 ) -> None:
     provider.people = [Person("3001")]
-    answer = pick(browser, provider.people[0])
-    assert answer["asked"] == {"sub": "3001"}
-    assert answer["told"].keys() == {"iss", "sub", "aud", "iat", "exp", "nonce"}
+    response = pick(browser, provider.people[0])
+    assert response["asked"] == {"sub": "3001"}
+    assert response["told"].keys() == {"iss", "sub", "aud", "iat", "exp", "nonce"}
 
 
 def test_nobody_else_can_be_picked(provider: Provider, browser: httpx2.Client) -> None:
     page = browser.get("/login")
-    answer = browser.post(page.url, data={"sub": "4001"})
-    assert answer.status_code == 400
-    assert str(answer.url).startswith(provider.url)
+    response = browser.post(page.url, data={"sub": "4001"})
+    assert response.status_code == 400
+    assert str(response.url).startswith(provider.url)
 
 
 @pytest.mark.parametrize(
@@ -282,9 +282,9 @@ def test_a_fault_is_met_as_often_as_was_said(provider: Provider) -> None:
 
 
 def test_a_person_may_refuse(browser: httpx2.Client) -> None:
-    answer = log_in(browser, refuse="")
-    assert answer["fault"] == "OAuthError"
-    assert "access_denied" in answer["text"]
+    response = log_in(browser, refuse="")
+    assert response["fault"] == "OAuthError"
+    assert "access_denied" in response["text"]
 
 
 def asking(provider: Provider, party: RelyingParty, **other: str) -> httpx2.URL:
@@ -304,9 +304,9 @@ def asking(provider: Provider, party: RelyingParty, **other: str) -> httpx2.URL:
 
 def code_of(provider: Provider, party: RelyingParty) -> str:
     """Log Ana in and return the code that her browser takes to the application."""
-    answer = httpx2.post(asking(provider, party), data={"sub": ANA.sub})
-    assert answer.status_code == 303
-    target = httpx2.URL(answer.headers["location"])
+    response = httpx2.post(asking(provider, party), data={"sub": ANA.sub})
+    assert response.status_code == 303
+    target = httpx2.URL(response.headers["location"])
     assert target.params["state"] == "s 1"
     return target.params["code"]
 
@@ -326,9 +326,9 @@ def redeem(provider: Provider, party: RelyingParty, /, **other: str) -> httpx2.R
 
 def test_a_code_is_good_once(provider: Provider, party: RelyingParty) -> None:
     code = code_of(provider, party)
-    answer = redeem(provider, party, code=code)
-    assert answer.status_code == 200
-    assert answer.headers["cache-control"] == "no-store"
+    response = redeem(provider, party, code=code)
+    assert response.status_code == 200
+    assert response.headers["cache-control"] == "no-store"
     again = redeem(provider, party, code=code)
     assert (again.status_code, again.json()) == (400, {"error": "invalid_grant"})
 
@@ -350,16 +350,16 @@ def test_a_code_is_good_once(provider: Provider, party: RelyingParty) -> None:
 def test_a_code_is_good_for_its_own_login_and_client_only(
     provider: Provider, party: RelyingParty, other: dict[str, str], status: int, error: str
 ) -> None:
-    answer = redeem(provider, party, **{"code": code_of(provider, party)} | other)
-    assert (answer.status_code, answer.json()) == (status, {"error": error})
+    response = redeem(provider, party, **{"code": code_of(provider, party)} | other)
+    assert (response.status_code, response.json()) == (status, {"error": error})
 
 
 def test_a_verifier_is_refused_where_the_login_began_without_one(
     provider: Provider, party: RelyingParty
 ) -> None:
     begun = asking(provider, party).copy_remove_param("code_challenge")
-    answer = httpx2.post(begun, data={"sub": ANA.sub})
-    code = httpx2.URL(answer.headers["location"]).params["code"]
+    response = httpx2.post(begun, data={"sub": ANA.sub})
+    code = httpx2.URL(response.headers["location"]).params["code"]
     assert redeem(provider, party, code=code).json() == {"error": "invalid_grant"}
 
 
@@ -376,8 +376,8 @@ def test_a_verifier_is_refused_where_the_login_began_without_one(
 def test_a_request_that_cannot_be_met_is_sent_back_with_its_state(
     provider: Provider, party: RelyingParty, other: dict[str, str], error: str
 ) -> None:
-    answer = httpx2.get(asking(provider, party, **other))
-    target = httpx2.URL(answer.headers["location"])
+    response = httpx2.get(asking(provider, party, **other))
+    target = httpx2.URL(response.headers["location"])
     assert str(target).startswith(f"{party.callback_uri}?")
     assert dict(target.params) == {"error": error, "state": "s 1"}
 
@@ -388,23 +388,23 @@ def test_a_request_that_cannot_be_met_is_sent_back_with_its_state(
 def test_nobody_is_sent_where_the_application_is_not(
     provider: Provider, party: RelyingParty, other: dict[str, str]
 ) -> None:
-    answer = httpx2.get(asking(provider, party, **other))
-    assert answer.status_code == 400
-    assert "location" not in answer.headers
+    response = httpx2.get(asking(provider, party, **other))
+    assert response.status_code == 400
+    assert "location" not in response.headers
 
 
 def test_a_wrong_access_token_opens_nothing(provider: Provider) -> None:
-    answer = httpx2.get(f"{provider.url}/userinfo", headers={"Authorization": "Bearer wrong"})
-    assert answer.status_code == 401
+    response = httpx2.get(f"{provider.url}/userinfo", headers={"Authorization": "Bearer wrong"})
+    assert response.status_code == 401
 
 
 def test_a_wrong_secret_is_seen_by_the_application(
     party: RelyingParty, browser: httpx2.Client
 ) -> None:
     party.secret += "!"
-    answer = pick(browser, ANA)
-    assert answer["fault"] == "OAuthError"
-    assert "invalid_client" in answer["text"]
+    response = pick(browser, ANA)
+    assert response["fault"] == "OAuthError"
+    assert "invalid_client" in response["text"]
 
 
 def test_its_settings_lead_the_product_to_it(

@@ -55,11 +55,11 @@ def test_an_image_is_streamed_with_previews_and_its_cost(
     assert outcome.cost == pytest.approx((20 * 5 + 1000 * 30) / 1e6)
     assert outcome.details["usage"]["output_tokens"] == 1000
     assert submission.details == {"request_id": "req-1"}
-    (asked,) = world.books.asked
+    (asked,) = world.records.requests
     assert asked["safety_identifier"] == "0123abcd"
     assert (asked["size"], asked["quality"], asked["n"]) == ("256x144", "low", 1)
     assert "seed" not in asked
-    assert world.books.charges["a fox"] == 1
+    assert world.records.charges["a fox"] == 1
 
 
 def test_a_server_that_does_not_stream_is_understood(plain: OpenAIWorld, tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ def test_a_server_that_does_not_stream_is_understood(plain: OpenAIWorld, tmp_pat
     assert looked_over(tmp_path / "x", Kind.IMAGE).width == 256
     assert outcome.details["revised_prompt"] == "a fox, revised"
     assert not reports.previews
-    assert plain.books.charges["a fox"] == 1
+    assert plain.records.charges["a fox"] == 1
 
 
 def test_a_diffusion_model_is_told_seed_steps_and_what_the_server_wants(
@@ -75,7 +75,7 @@ def test_a_diffusion_model_is_told_seed_steps_and_what_the_server_wants(
 ) -> None:
     request = openai_image(model="sd-3.5", seed=7, steps=12, negative_prompt="rain")
     plain.make(request, tmp_path / "x", extra={"sampler": "euler"})
-    (asked,) = plain.books.asked
+    (asked,) = plain.records.requests
     assert asked["seed"] == 7
     assert asked["num_inference_steps"] == 12
     assert asked["negative_prompt"] == "rain"
@@ -86,7 +86,7 @@ def test_a_diffusion_model_is_told_seed_steps_and_what_the_server_wants(
 @pytest.mark.parametrize("model", ["dall-e-2", "dall-e-3"])
 def test_dall_e_is_asked_in_its_own_way(plain: OpenAIWorld, tmp_path: Path, model: str) -> None:
     plain.make(openai_image(model=model), tmp_path / "x", image_models=[model])
-    (asked,) = plain.books.asked
+    (asked,) = plain.records.requests
     assert asked["response_format"] == "b64_json"
     assert asked["user"] == "0123abcd"
     assert not {"output_format", "safety_identifier", "seed", "stream"} & set(asked)
@@ -98,7 +98,7 @@ def test_a_clip_is_followed_and_fetched(world: OpenAIWorld, tmp_path: Path) -> N
     assert (found.width, found.seconds) == (128, 1.0)
     assert reports.shares == sorted(reports.shares)
     assert submission.remote_id == "video_0"
-    (asked,) = world.books.asked
+    (asked,) = world.records.requests
     assert asked["num_inference_steps"] == "4"
     assert asked["seed"] == "7"
 
@@ -118,17 +118,17 @@ def test_an_image_is_animated(world: OpenAIWorld, tmp_path: Path) -> None:
     source = tmp_path / "source.png"
     source.write_bytes(encode_png(Image.new("RGB", (64, 64), "teal")))
     world.make(openai_clip(source=source), tmp_path / "x")
-    assert world.books.asked[0]["input_reference"] == "a file"
+    assert world.records.requests[0]["input_reference"] == "a file"
 
 
 def test_a_call_that_costs_nothing_is_sent_again(world: OpenAIWorld, tmp_path: Path) -> None:
-    world.books.faults.append(Fault(what="cut_after"))
+    world.records.faults.append(Fault(what="cut_after"))
     error = world.error(openai_image(), tmp_path / "x", paid=False)
     assert isinstance(error, errors.ProviderUnavailable)
 
 
 def test_a_stream_that_breaks_off_is_unknown(world: OpenAIWorld, tmp_path: Path) -> None:
-    world.books.faults.append(Fault(what="truncate"))
+    world.records.faults.append(Fault(what="truncate"))
     assert isinstance(world.error(openai_image(), tmp_path / "x"), errors.OutcomeUnknown)
 
 
@@ -139,7 +139,7 @@ def test_a_stream_that_breaks_off_is_unknown(world: OpenAIWorld, tmp_path: Path)
 def test_a_stream_that_ends_with_an_error(
     world: OpenAIWorld, tmp_path: Path, code: str, expected: type[Exception]
 ) -> None:
-    world.books.faults.append(Fault(what="fail", code=code))
+    world.records.faults.append(Fault(what="fail", code=code))
     assert type(world.error(openai_image(), tmp_path / "x")) is expected
 
 
@@ -150,13 +150,13 @@ def test_a_stream_that_ends_with_an_error(
 def test_a_clip_that_fails_says_why(
     world: OpenAIWorld, tmp_path: Path, code: str, expected: type[Exception]
 ) -> None:
-    world.books.faults.append(Fault(what="fail", code=code))
+    world.records.faults.append(Fault(what="fail", code=code))
     assert type(world.error(openai_clip(), tmp_path / "x")) is expected
 
 
 @pytest.mark.parametrize("what", ["garbage", "truncate"])
 def test_a_broken_image_is_found_out(plain: OpenAIWorld, tmp_path: Path, what: Any) -> None:
-    plain.books.faults.append(Fault(what=what))
+    plain.records.faults.append(Fault(what=what))
     try:
         plain.make(openai_image(), tmp_path / "x")
     except errors.ProviderUnavailable:
@@ -171,7 +171,7 @@ def test_a_prompt_is_screened_before_anything_is_paid(world: OpenAIWorld, tmp_pa
     error = world.error(openai_image("something forbidden"), tmp_path / "x", moderated=True)
     assert isinstance(error, errors.PromptRejected)
     assert "violence" in error.message
-    assert not world.books.charges
+    assert not world.records.charges
     world.make(openai_image("something nice"), tmp_path / "x", moderated=True)
 
 
@@ -185,7 +185,7 @@ def test_its_health_costs_nothing_and_names_what_is_missing(world: OpenAIWorld) 
         asyncio.run(said(image_models=["gone-1"]))
     with pytest.raises(errors.InvalidCredentials):
         asyncio.run(said(api_key="wrong"))
-    assert not world.books.charges
+    assert not world.records.charges
 
 
 def test_prompts_are_varied_by_a_chat_model(world: OpenAIWorld) -> None:

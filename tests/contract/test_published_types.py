@@ -31,7 +31,7 @@ from core.providers.runway.provider import Runway
 from tests.contract.fakes import Reports
 from tests.contract.published import fits, make, of_path, order, seen
 from tests.servers import openai, runway
-from tests.servers.wire import Books, Fault, clip, picture
+from tests.servers.wire import Fault, VendorRecords, clip, picture
 
 KEY = "sk-a-very-secret-key-for-tests"
 GPT = "gpt-image-2.6-sunburst"
@@ -79,7 +79,7 @@ def test_what_is_not_published_does_not_fit(published: Any, body: dict[str, Any]
 
 @pytest.mark.parametrize("form", ["stream", "b64_json", "url"])
 def test_an_image_of_openais(tmp_path: Path, form: openai.Answer) -> None:
-    with seen(openai.application(Books(KEY), answer=form, seconds=0.0)) as (url, exchanges):
+    with seen(openai.application(VendorRecords(KEY), answer=form, seconds=0.0)) as (url, exchanges):
         options = SQUARE | {"moderation": "low", "format": "png"}
         make(openai_at(url), tmp_path / "x", order(Kind.IMAGE, GPT, options))
     (made,) = of_path(exchanges, "/v1/images/generations")
@@ -100,10 +100,10 @@ def test_an_image_of_openais(tmp_path: Path, form: openai.Answer) -> None:
 
 @pytest.mark.parametrize("task", [Task.CREATE, Task.ANIMATE])
 def test_a_clip_of_openais(tmp_path: Path, source: Path, task: Task) -> None:
-    books, given = Books(KEY), {"source": source} if task == Task.ANIMATE else {}
-    with seen(openai.application(books, seconds=0.1)) as (url, exchanges):
+    records, given = VendorRecords(KEY), {"source": source} if task == Task.ANIMATE else {}
+    with seen(openai.application(records, seconds=0.1)) as (url, exchanges):
         make(openai_at(url), tmp_path / "x", order(Kind.VIDEO, "sora-2", WIDE, task=task, **given))
-    (asked,) = books.asked
+    (asked,) = records.requests
     fits(of_openai.VideoCreateParams, json.dumps(asked))
     assert ("input_reference" in asked) == (task == Task.ANIMATE)
     looks = [each for each in exchanges if each.path == "/v1/videos/video_0"]
@@ -114,9 +114,9 @@ def test_a_clip_of_openais(tmp_path: Path, source: Path, task: Task) -> None:
 
 
 def test_a_clip_that_fails_and_an_error_of_openais(tmp_path: Path) -> None:
-    books = Books(KEY)
-    books.faults.extend([Fault(what="fail"), Fault(what="refuse", status=400, code="x")])
-    with seen(openai.application(books, seconds=0.0)) as (url, exchanges):
+    records = VendorRecords(KEY)
+    records.faults.extend([Fault(what="fail"), Fault(what="refuse", status=400, code="x")])
+    with seen(openai.application(records, seconds=0.0)) as (url, exchanges):
         for _ in range(2):
             with pytest.raises(ProviderError):
                 make(openai_at(url), tmp_path / "x", order(Kind.VIDEO, "sora-2", WIDE))
@@ -138,7 +138,7 @@ def test_moderation_and_the_list_of_models(prompt: str) -> None:
         finally:
             await provider.close()
 
-    with seen(openai.application(Books(KEY), seconds=0.0)) as (url, exchanges):
+    with seen(openai.application(VendorRecords(KEY), seconds=0.0)) as (url, exchanges):
         asyncio.run(run(url))
     (moderation,) = of_path(exchanges, "/v1/moderations")
     asked = fits(of_openai.ModerationCreateParams, moderation.asked)
@@ -149,7 +149,7 @@ def test_moderation_and_the_list_of_models(prompt: str) -> None:
 
 
 def test_variations_by_a_chat_model() -> None:
-    with seen(openai.application(Books(KEY))) as (url, exchanges):
+    with seen(openai.application(VendorRecords(KEY))) as (url, exchanges):
         key, base_url = KEY, f"{url}/v1"
         asyncio.run(vary("a fox", "image", 5, model="m", api_key=key, base_url=base_url))
     (chat,) = of_path(exchanges, "/v1/chat/completions")
@@ -211,7 +211,7 @@ def test_what_is_asked_of_every_model_of_runways(tmp_path: Path, endpoint: str) 
             await provider.submit(each)
         await provider.close()
 
-    with seen(runway.application(Books(KEY))) as (url, exchanges):
+    with seen(runway.application(VendorRecords(KEY))) as (url, exchanges):
         asyncio.run(run(url))
     sent = of_path(exchanges, f"/v1/{endpoint}")
     assert len(sent) == len(orders)
@@ -222,7 +222,7 @@ def test_what_is_asked_of_every_model_of_runways(tmp_path: Path, endpoint: str) 
 
 
 def test_a_task_of_runways_in_all_its_states(tmp_path: Path) -> None:
-    books, states = Books(KEY), set()
+    records, states = VendorRecords(KEY), set()
     wanted = order(Kind.IMAGE, "gen4_image", {"width": 720, "height": 720, "ratio": "1:1"})
 
     async def cancelled(url: str) -> None:
@@ -234,10 +234,10 @@ def test_a_task_of_runways_in_all_its_states(tmp_path: Path) -> None:
         await provider.refresh()
         await provider.close()
 
-    with seen(runway.application(books, seconds=0.5, throttled=0.2)) as (url, exchanges):
+    with seen(runway.application(records, seconds=0.5, throttled=0.2)) as (url, exchanges):
         make(Runway(KEY, base_url=url, poll_seconds=0.02), tmp_path / "x", wanted)
         asyncio.run(cancelled(url))
-        books.faults.append(Fault(what="fail", code="INTERNAL"))
+        records.faults.append(Fault(what="fail", code="INTERNAL"))
         with pytest.raises(ProviderError):
             make(Runway(KEY, base_url=url, poll_seconds=0.02), tmp_path / "x", wanted)
     for each in exchanges:

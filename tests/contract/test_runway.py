@@ -22,7 +22,7 @@ from core.studio.order import Choice, Order
 from core.studio.planning import plan
 from tests.contract.fakes import Reports, catalogue_of
 from tests.contract.vendors import KEY, RunwayWorld, runway_clip, runway_image, runway_world
-from tests.integration.bench import Bench
+from tests.integration.job_harness import JobHarness
 from tests.product import free_port
 from tests.servers.runway import PRICE
 from tests.servers.wire import Fault, clip
@@ -96,8 +96,8 @@ def test_an_image_is_made(world: RunwayWorld, tmp_path: Path) -> None:
     assert submission.cost == outcome.cost == PRICE
     assert reports.shares[-1] == 1.0
     sent = {"endpoint": "text_to_image", "promptText": "a fox"} | request
-    assert world.books.asked == [sent]
-    assert world.books.charges["a fox"] == 1
+    assert world.records.requests == [sent]
+    assert world.records.charges["a fox"] == 1
 
 
 def test_a_clip_is_made_and_tells_how_it_is_getting_on(world: RunwayWorld, tmp_path: Path) -> None:
@@ -108,8 +108,8 @@ def test_a_clip_is_made_and_tells_how_it_is_getting_on(world: RunwayWorld, tmp_p
     assert reports.shares == sorted(reports.shares)
     assert not reports.waiting
     assert outcome.cost == 2 * PRICE
-    assert world.books.asked[0]["duration"] == 2
-    assert world.books.charges["a fox"] == 1
+    assert world.records.requests[0]["duration"] == 2
+    assert world.records.charges["a fox"] == 1
 
 
 @pytest.mark.parametrize(
@@ -126,11 +126,11 @@ def test_an_image_is_animated(  # noqa: PLR0913, PLR0917  # fixtures, and a case
 ) -> None:
     submission, _, _ = world.make(runway_clip(source, model, **params), tmp_path / "x")
     looked_over(tmp_path / "x", Kind.VIDEO)
-    (asked,) = world.books.asked
+    (asked,) = world.records.requests
     assert asked["endpoint"] == "image_to_video"
     assert asked.get("ratio") == ratio
     assert "runway://" not in str(submission.details)
-    assert world.books.charges["a fox"] == 1
+    assert world.records.charges["a fox"] == 1
 
 
 @pytest.mark.parametrize(
@@ -149,12 +149,12 @@ def test_an_image_is_upscaled(  # noqa: PLR0913, PLR0917  # as above
     submission, outcome, _ = world.make(request, tmp_path / "x")
     found = looked_over(tmp_path / "x", Kind.IMAGE)
     assert (found.width, found.height) == (size, size)
-    (sent,) = world.books.asked
+    (sent,) = world.records.requests
     assert sent.pop("imageUri").startswith("runway://")
     assert sent == {"endpoint": "image_upscale", "model": UPSCALERS[Kind.IMAGE]} | asked
     assert "runway://" not in str(submission.details)
     assert submission.cost == outcome.cost == PRICE
-    assert world.books.charges["image_upscale"] == 1
+    assert world.records.charges["image_upscale"] == 1
 
 
 def test_a_clip_is_upscaled(world: RunwayWorld, tmp_path: Path, sources: dict[Kind, Path]) -> None:
@@ -162,7 +162,7 @@ def test_a_clip_is_upscaled(world: RunwayWorld, tmp_path: Path, sources: dict[Ki
     world.make(request, tmp_path / "x")
     found = looked_over(tmp_path / "x", Kind.VIDEO)
     assert (found.width, found.height, found.seconds) == (1920, 1080, 1.0)
-    (sent,) = world.books.asked
+    (sent,) = world.records.requests
     assert sent.pop("videoUri").startswith("runway://")
     chosen = {"resolution": "1k", "fpsBoost": False}
     assert sent == {"endpoint": "video_upscale", "model": UPSCALERS[Kind.VIDEO]} | chosen
@@ -172,11 +172,11 @@ def test_a_clip_is_upscaled(world: RunwayWorld, tmp_path: Path, sources: dict[Ki
 def test_upscaling_is_paid_for_once_whatever_happens(
     world: RunwayWorld, tmp_path: Path, sources: dict[Kind, Path], kind: Kind
 ) -> None:
-    request, charges = larger(sources[kind], kind), world.books.charges
-    world.books.faults.append(Fault(what="refuse", status=503))
+    request, charges = larger(sources[kind], kind), world.records.charges
+    world.records.faults.append(Fault(what="refuse", status=503))
     assert isinstance(world.error(request, tmp_path / "x"), errors.ProviderUnavailable)
     assert not charges
-    world.books.faults.append(Fault(what="cut_after"))
+    world.records.faults.append(Fault(what="cut_after"))
     assert isinstance(world.error(request, tmp_path / "x"), errors.OutcomeUnknown)
     assert charges.total() == 1
 
@@ -197,7 +197,7 @@ def test_upscaling_is_paid_for_once_whatever_happens(
 def test_a_file_that_it_cannot_use_is_said(
     world: RunwayWorld, tmp_path: Path, sources: dict[Kind, Path]
 ) -> None:
-    world.books.faults.append(Fault(what="fail", code="ASSET.INVALID", message="Too small."))
+    world.records.faults.append(Fault(what="fail", code="ASSET.INVALID", message="Too small."))
     error = world.error(larger(sources[Kind.IMAGE], Kind.IMAGE), tmp_path / "x")
     assert isinstance(error, errors.RequestRejected)
     assert error.message == "RunwayML cannot use this file: Too small."
@@ -284,20 +284,20 @@ def test_a_failed_task_says_what_it_means_and_what_it_cost(  # noqa: PLR0913, PL
     retryable: bool,  # noqa: FBT001  # likewise
 ) -> None:
     fault = Fault(what="fail", code=code, charged=charged, message=f"It is about {KEY}.")
-    world.books.faults.append(fault)
+    world.records.faults.append(fault)
     error = world.error(runway_image(), tmp_path / "x")
     assert type(error) is expected
     assert error.retryable is retryable
     assert error.ended
     assert error.cost == (PRICE if charged else 0)
     assert error.details["failure_code"] == code
-    assert world.books.charges["a fox"] == 1
+    assert world.records.charges["a fox"] == 1
 
 
 def test_a_wrong_key_is_told_where_a_file_is_sent_first(
     world: RunwayWorld, tmp_path: Path, source: Path
 ) -> None:
-    world.books.key = "another"
+    world.records.key = "another"
     assert isinstance(world.error(runway_clip(source), tmp_path / "x"), errors.InvalidCredentials)
 
 
@@ -306,7 +306,7 @@ def test_a_spent_balance_is_told_and_then_known_before_a_call(
 ) -> None:
     world.account.credits = 0
     assert isinstance(world.error(runway_image(), tmp_path / "x"), errors.BalanceSpent)
-    assert len(world.books.asked) == 1
+    assert len(world.records.requests) == 1
 
     async def run() -> None:
         async with world.provider() as provider:
@@ -318,8 +318,8 @@ def test_a_spent_balance_is_told_and_then_known_before_a_call(
             await provider.submit(runway_image())
 
     asyncio.run(run())
-    assert len(world.books.asked) == 2
-    assert world.books.charges["a fox"] == 1
+    assert len(world.records.requests) == 2
+    assert world.records.charges["a fox"] == 1
 
 
 def test_a_task_is_left_for_later_where_nobody_answers(slow: RunwayWorld) -> None:
@@ -341,7 +341,7 @@ def test_polls_without_an_answer_are_made_again(world: RunwayWorld, tmp_path: Pa
     world.account.upset.extend(UPSET)
     world.make(runway_image(), tmp_path / "x")
     assert not world.account.upset
-    assert world.books.charges["a fox"] == 1
+    assert world.records.charges["a fox"] == 1
 
 
 def test_too_many_polls_without_an_answer_leave_a_task_for_later(
@@ -352,15 +352,15 @@ def test_too_many_polls_without_an_answer_leave_a_task_for_later(
 
 
 def test_an_answer_without_a_task_is_unknown(world: RunwayWorld, tmp_path: Path) -> None:
-    world.books.faults.append(Fault(what="refuse", status=200))  # with nothing but an error
+    world.records.faults.append(Fault(what="refuse", status=200))  # with nothing but an error
     assert isinstance(world.error(runway_image(), tmp_path / "x"), errors.OutcomeUnknown)
 
 
 def test_an_expired_address_is_asked_for_anew(world: RunwayWorld, tmp_path: Path) -> None:
-    world.books.faults.append(Fault(what="expire"))
+    world.records.faults.append(Fault(what="expire"))
     world.make(runway_image(), tmp_path / "x")
     looked_over(tmp_path / "x", Kind.IMAGE)
-    assert world.books.charges["a fox"] == 1
+    assert world.records.charges["a fox"] == 1
 
 
 def capability(provider: Provider, model: str) -> Capability:
@@ -400,7 +400,7 @@ def test_the_accounts_limits_and_balance_are_taken_over(world: RunwayWorld) -> N
                 await provider.check()
 
     asyncio.run(run())
-    assert not world.books.charges
+    assert not world.records.charges
 
 
 def test_what_a_user_chooses_is_what_is_asked_for(world: RunwayWorld) -> None:
@@ -432,7 +432,7 @@ def test_what_a_user_chooses_is_what_is_asked_for(world: RunwayWorld) -> None:
             return assets
 
     assets = asyncio.run(run())
-    asked = world.books.asked
+    asked = world.records.requests
     assert asked[0] == {
         "endpoint": "text_to_image",
         "model": "gpt_image_2",
@@ -460,25 +460,25 @@ def test_what_it_cannot_make_is_refused_before_any_call(world: RunwayWorld, tmp_
     )
     for request in requests:
         assert isinstance(world.error(request, tmp_path / "x"), errors.RequestRejected)
-    assert not world.books.asked
+    assert not world.records.requests
 
 
 def test_the_engine_keeps_what_an_item_cost_and_what_it_was_asked_with(
     world: RunwayWorld, settings: Settings, store: Store
 ) -> None:
-    world.books.faults.append(Fault(what="fail", code="INTERNAL"))
+    world.records.faults.append(Fault(what="fail", code="INTERNAL"))
 
     async def run() -> None:
         async with world.provider() as provider:
             obeys: Any = provider
-            bench = Bench(settings, store, obeys)
-            await bench.make()
-            assert bench.asset().state == AssetState.QUEUED  # again, for nothing was charged
-            await bench.make(bench.assets[1].id)
-            done = bench.asset(bench.assets[1].id)
+            harness = JobHarness(settings, store, obeys)
+            await harness.make()
+            assert harness.asset().state == AssetState.QUEUED  # again, for nothing was charged
+            await harness.make(harness.assets[1].id)
+            done = harness.asset(harness.assets[1].id)
             assert done.state == AssetState.DONE
             assert (done.cost.estimated, done.cost.actual, done.cost.unit) == (5, 5, "credits")
             assert done.details["request"]["model"] == "gen4_image"
 
     asyncio.run(run())
-    assert world.books.charges["x"] == 2  # one each
+    assert world.records.charges["x"] == 2  # one each

@@ -200,8 +200,8 @@ def test_a_vendor_with_few_places_throttles_the_others(tmp_path: Path) -> None:
 
 
 def test_an_order_that_is_not_understood_is_not_charged(vendor: StudioProcess) -> None:
-    answer = httpx2.post(f"{vendor.url}/tasks", json={"asset_id": "bad"}, trust_env=False)
-    assert answer.status_code == 400
+    response = httpx2.post(f"{vendor.url}/tasks", json={"asset_id": "bad"}, trust_env=False)
+    assert response.status_code == 400
     assert "bad" not in vendor.ledger()
 
 

@@ -48,7 +48,7 @@ def test_an_item_is_made_and_charged_once(vendor: Vendor, world: World, tmp_path
     inspected(tmp_path / "x", vendor.request().kind)
     assert reports.shares == sorted(reports.shares)
     assert bool(submission.remote_id) == vendor.resumable
-    assert world.books.charges["a fox"] == 1
+    assert world.records.charges["a fox"] == 1
 
 
 @pytest.mark.parametrize(
@@ -75,9 +75,9 @@ def test_a_refusal_says_what_it_means_and_costs_nothing(  # noqa: PLR0913  # a c
     assert error.retryable is retryable
     if expected.__name__ == "RequestRejected":
         assert said["message"].split(";")[0] in error.message
-    assert not world.books.charges
+    assert not world.records.charges
     world.make(vendor.request(), tmp_path / "x")
-    assert world.books.charges["a fox"] == 1
+    assert world.records.charges["a fox"] == 1
 
 
 @pytest.mark.parametrize(("said", "seconds"), [("7", 7.0), (None, None), ("nonsense", None)])
@@ -91,7 +91,7 @@ def test_the_pause_that_is_asked_for_is_handed_on(
 def test_a_wrong_key_is_named_by_its_setting_and_not_quoted(
     vendor: Vendor, world: World, tmp_path: Path
 ) -> None:
-    world.books.key = "another"
+    world.records.key = "another"
     error = world.error(vendor.request(), tmp_path / "x")
     assert isinstance(error, InvalidCredentials)
     assert vendor.key_setting in error.message
@@ -108,7 +108,7 @@ def test_a_call_without_an_answer_is_sent_again_only_where_it_is_free(
     error = world.error(vendor.request(), tmp_path / "x", timeout=0.3)
     assert type(error) is vendor.unanswered
     assert error.retryable is not vendor.paid
-    assert world.books.charges["a fox"] == charges
+    assert world.records.charges["a fox"] == charges
 
 
 def test_a_server_that_is_not_there_costs_nothing(
@@ -130,7 +130,7 @@ def test_an_item_is_resumed_by_its_id_alone(vendor: Vendor, world: World, tmp_pa
 
     asyncio.run(run())
     inspected(tmp_path / "x", vendor.request().kind)
-    assert world.books.charges["a fox"] == 1
+    assert world.records.charges["a fox"] == 1
 
 
 def test_a_cancelled_item_is_not_made_and_may_be_cancelled_again(
@@ -149,7 +149,7 @@ def test_a_cancelled_item_is_not_made_and_may_be_cancelled_again(
                 await provider.follow(submission, Reports())
 
     asyncio.run(run())
-    assert world.books.charges.total() == 1
+    assert world.records.charges.total() == 1
 
 
 @resumable
@@ -169,7 +169,7 @@ def test_a_page_instead_of_the_file_is_no_file_and_the_file_is_not_paid_for_agai
 
     asyncio.run(run())
     inspected(tmp_path / "x", vendor.request().kind)
-    assert world.books.charges["a fox"] == 1
+    assert world.records.charges["a fox"] == 1
 
 
 def test_a_file_that_is_cut_short_is_found_out(
@@ -179,7 +179,7 @@ def test_a_file_that_is_cut_short_is_found_out(
     with pytest.raises((BrokenMedia, ProviderError)):
         world.make(vendor.request(), tmp_path / "x")
         inspected(tmp_path / "x", vendor.request().kind)
-    assert world.books.charges["a fox"] == 1
+    assert world.records.charges["a fox"] == 1
 
 
 def test_its_check_costs_nothing_and_quotes_no_key(vendor: Vendor, world: World) -> None:
@@ -192,4 +192,4 @@ def test_its_check_costs_nothing_and_quotes_no_key(vendor: Vendor, world: World)
         asyncio.run(check(api_key="wrong-key-for-tests"))
     assert "wrong-key" not in f"{caught.value!r} {caught.value.__cause__!r}"
     assert vendor.key_setting in caught.value.message
-    assert not world.books.charges
+    assert not world.records.charges

@@ -21,7 +21,7 @@ from core.providers.runway.provider import Runway
 from tests.contract.world import World
 from tests.product import free_port
 from tests.servers import horde, openai, runway
-from tests.servers.wire import Books, serving
+from tests.servers.wire import VendorRecords, serving
 
 KEY: Final = "sk-a-very-secret-key-for-tests"
 SUNBURST: Final = "gpt-image-2.6-sunburst"
@@ -49,8 +49,8 @@ class OpenAIWorld(World):
 class RunwayWorld(World):
     """RunwayML's stand-in."""
 
-    def __init__(self, url: str, books: Books, account: runway.Account) -> None:
-        super().__init__(url, books)
+    def __init__(self, url: str, records: VendorRecords, account: runway.Account) -> None:
+        super().__init__(url, records)
         self.account = account
 
     @asynccontextmanager
@@ -83,24 +83,24 @@ class HordeWorld(World):
 
 @contextmanager
 def openai_world(answer: openai.Answer = "stream") -> Iterator[OpenAIWorld]:
-    books = Books(KEY)
-    with serving(openai.application(books, answer=answer)) as url:
-        yield OpenAIWorld(url, books)
+    records = VendorRecords(KEY)
+    with serving(openai.application(records, answer=answer)) as url:
+        yield OpenAIWorld(url, records)
 
 
 @contextmanager
 def runway_world(seconds: float = 0.15, throttled: float = 0.0) -> Iterator[RunwayWorld]:
-    books, account = Books(KEY), runway.Account()
-    app = runway.application(books, account=account, seconds=seconds, throttled=throttled)
+    records, account = VendorRecords(KEY), runway.Account()
+    app = runway.application(records, account=account, seconds=seconds, throttled=throttled)
     with serving(app) as url:
-        yield RunwayWorld(url, books, account)
+        yield RunwayWorld(url, records, account)
 
 
 @contextmanager
 def horde_world() -> Iterator[HordeWorld]:
-    books = Books(KEY)
-    with serving(horde.application(books, seconds=0.3)) as url:
-        yield HordeWorld(url, books)
+    records = VendorRecords(KEY)
+    with serving(horde.application(records, seconds=0.3)) as url:
+        yield HordeWorld(url, records)
 
 
 def request_of(  # noqa: PLR0913  # one keyword each

@@ -12,16 +12,16 @@ import pytest
 from core.providers.base import Outcome, Provider, Request, Submission
 from core.providers.errors import ProviderError
 from tests.contract.fakes import Reports
-from tests.servers.wire import Books, Fault
+from tests.servers.wire import Fault, VendorRecords
 
 
 class World(ABC):
-    """A vendor's address and books, and what is asked of it."""
+    """A vendor's address and records, and the requests to it."""
 
-    def __init__(self, url: str, books: Books) -> None:
+    def __init__(self, url: str, records: VendorRecords) -> None:
         self.url = url
-        self.books = books
-        self.key = books.key  # before a test lets the vendor want another one
+        self.records = records
+        self.key = records.key  # before a test lets the vendor want another one
 
     @abstractmethod
     def provider(self, **changed: Any) -> AbstractAsyncContextManager[Provider]:
@@ -29,7 +29,7 @@ class World(ABC):
 
     def fault(self, what: str, **more: Any) -> None:
         """Have the next creating call meet a fault."""
-        self.books.faults.append(Fault.model_validate({"what": what, **more}))
+        self.records.faults.append(Fault.model_validate({"what": what, **more}))
 
     def refuse(self, **said: Any) -> None:
         """Have the next creating call refused."""

@@ -12,7 +12,7 @@ import pytest
 from tests.product import Product
 from tests.servers import openai, runway
 from tests.servers.odd import Odd
-from tests.servers.wire import Books, serving
+from tests.servers.wire import VendorRecords, serving
 
 KEY = "key_for-tests-and-nobody-else"
 ACCOUNT = ("/v1/organization",)  # how much it lets us have in flight is not what is tried here
@@ -20,8 +20,8 @@ ANY_NUMBER: dict[str, tuple[int | None, int | None]] = {"gen4.5": (None, None)}
 
 
 @pytest.fixture
-def books() -> dict[str, Books]:
-    return {"openai": Books(KEY), "runwayml": Books(KEY)}
+def records() -> dict[str, VendorRecords]:
+    return {"openai": VendorRecords(KEY), "runwayml": VendorRecords(KEY)}
 
 
 @pytest.fixture
@@ -31,10 +31,12 @@ def seed() -> int | None:
 
 
 @pytest.fixture
-def product(tmp_path: Path, books: dict[str, Books], seed: int | None) -> Iterator[Product]:
+def product(
+    tmp_path: Path, records: dict[str, VendorRecords], seed: int | None
+) -> Iterator[Product]:
     account = runway.Account(limits=ANY_NUMBER)
-    images = openai.application(books["openai"], seconds=6)
-    clips = runway.application(books["runwayml"], account=account, seconds=6)
+    images = openai.application(records["openai"], seconds=6)
+    clips = runway.application(records["runwayml"], account=account, seconds=6)
     with serving(Odd(images, seed)) as first, serving(Odd(clips, seed, spared=ACCOUNT)) as second:
         running = Product(
             tmp_path,
@@ -57,7 +59,9 @@ def states(product: Product, job_id: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("seed", [None, 11])
-def test_a_killed_worker_pays_for_nothing_twice(product: Product, books: dict[str, Books]) -> None:
+def test_a_killed_worker_pays_for_nothing_twice(
+    product: Product, records: dict[str, VendorRecords]
+) -> None:
     arguments = ("a fox", "--user", "ana", "--seconds", "2", "--json")
     job_id = json.loads(product.command("generate", *arguments).stdout)["_id"]
     for name in ("image-1", "image-5", "video-1", "video-5"):
@@ -68,12 +72,12 @@ def test_a_killed_worker_pays_for_nothing_twice(product: Product, books: dict[st
     # A task is followed by its id; a picture that was on its way cannot be asked for again.
     assert {found[f"video-{slot}"] for slot in range(1, 6)} == {"done"}
     assert {found[f"image-{slot}"] for slot in range(1, 6)} <= {"done", "unknown"}
-    assert books["runwayml"].charges == {"a fox": 5}
-    assert books["openai"].charges == {"a fox": 5}
+    assert records["runwayml"].charges == {"a fox": 5}
+    assert records["openai"].charges == {"a fox": 5}
 
 
 def test_the_doctor_asks_every_generator_and_pays_nothing(
-    product: Product, books: dict[str, Books]
+    product: Product, records: dict[str, VendorRecords]
 ) -> None:
     said = product.command("doctor")
     assert "The key is accepted" in said.stdout
@@ -81,4 +85,4 @@ def test_the_doctor_asks_every_generator_and_pays_nothing(
     assert KEY not in said.stdout + said.stderr
     models = json.loads(product.command("models", "--json").stdout)
     assert {each["provider"] for each in models} == {"openai", "runwayml", "illustrator"}
-    assert not books["openai"].charges + books["runwayml"].charges
+    assert not records["openai"].charges + records["runwayml"].charges

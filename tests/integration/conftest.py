@@ -13,20 +13,20 @@ from core.store import Store
 from core.web.resources import WebStudio, studio
 from tests.brokers import rabbitmq, redis
 from tests.contract.fakes import FakeProvider
-from tests.integration.bench import Bench, NewBench
+from tests.integration.job_harness import JobHarness, NewHarness
 from tests.web import OpenBrowser, app_of, browser_of, log_in, studio_of
 
 __all__ = ["rabbitmq", "redis"]
 
 
 @pytest.fixture
-def new_bench(settings: Settings, store: Store) -> NewBench:
-    return partial(Bench, settings, store)
+def new_harness(settings: Settings, store: Store) -> NewHarness:
+    return partial(JobHarness, settings, store)
 
 
 @pytest.fixture
-def bench(new_bench: NewBench) -> Bench:
-    return new_bench(FakeProvider())
+def harness(new_harness: NewHarness) -> JobHarness:
+    return new_harness(FakeProvider())
 
 
 @pytest.fixture

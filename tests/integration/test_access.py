@@ -63,10 +63,10 @@ def test_whoever_has_the_link_sees_the_job_and_is_logged(
     share, key = shared(store, image)
     guest = browser()
     for address in addresses(image.id, key):
-        answer = guest.get(address)
-        assert (answer.status_code, answer.content) == (200, BYTES)
-        assert answer.headers["cache-control"] == "private, no-store"
-        assert "default-src 'none'" in answer.headers["content-security-policy"]
+        response = guest.get(address)
+        assert (response.status_code, response.content) == (200, BYTES)
+        assert response.headers["cache-control"] == "private, no-store"
+        assert "default-src 'none'" in response.headers["content-security-policy"]
     actions = ["view", "download", "preview", "preview"]
     assert looks(store, "") == [(each, "ana", Via.SHARE, share.id) for each in actions]
     assert store.view_log.of_user("")[0].address == "198.51.100.7"
@@ -134,15 +134,15 @@ def test_whatever_stands_for_an_id_or_a_key_opens_nothing(
     forged = key[: min(kept, len(key) - 3)] + typed
     sign = "&" if "?" in part else "?"
     of_item = f"/content/{image.id}{part}{sign}share={quote(forged, safe='')}"
-    answer = guest.get(of_item)
+    response = guest.get(of_item)
     if forged:
-        assert answer.status_code == 404
-        assert answer.json()["detail"] == "There is no such file."
+        assert response.status_code == 404
+        assert response.json()["detail"] == "There is no such file."
     stands = image.id[:kept] + typed
-    answer = guest.get(f"/content/{quote(stands, safe='')}{part}{sign}share={key}")
+    response = guest.get(f"/content/{quote(stands, safe='')}{part}{sign}share={key}")
     if stands.split("/")[0] != image.id:  # what follows a slash still names the shared item
-        assert answer.status_code == 404
-        assert BYTES not in answer.content
+        assert response.status_code == 404
+        assert BYTES not in response.content
 
 
 def test_how_often_links_were_opened_is_counted_on_an_index(store: Store) -> None:
@@ -188,9 +188,9 @@ def test_an_admin_sees_everything_and_every_look_is_logged(
     made_admin(store)
     admin = browser("root", ADMINS)
     for address in addresses(image.id):
-        answer = admin.get(address)
-        assert (answer.status_code, answer.content) == (200, BYTES)
-        assert answer.headers["cache-control"] == "private, no-store"
+        response = admin.get(address)
+        assert (response.status_code, response.content) == (200, BYTES)
+        assert response.headers["cache-control"] == "private, no-store"
     part = admin.get(addresses(image.id)[0], headers={"Range": "bytes=10-20"})
     assert part.status_code == 206
     actions = ["view", "download", "preview", "preview", "part"]

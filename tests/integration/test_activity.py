@@ -270,11 +270,11 @@ def client(settings: Settings, store: Store, content: FolderStore) -> Iterator[T
 
 
 def rows(client: TestClient, address: str) -> list[dict[str, str]]:
-    answer = client.get(address)
-    assert answer.status_code == 200, answer.text
-    assert answer.headers["content-disposition"].startswith("attachment")
-    assert answer.headers["cache-control"] == "no-store"
-    return list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"), newline="")))
+    response = client.get(address)
+    assert response.status_code == 200, response.text
+    assert response.headers["content-disposition"].startswith("attachment")
+    assert response.headers["cache-control"] == "no-store"
+    return list(csv.DictReader(io.StringIO(response.content.decode("utf-8-sig"), newline="")))
 
 
 def test_ones_own_activity_is_exported_and_nobody_elses(client: TestClient, store: Store) -> None:
@@ -308,9 +308,9 @@ def test_an_admin_exports_everything_and_that_is_logged(client: TestClient, stor
 @pytest.mark.parametrize("query", ["days=31", "days=x", "deeds=All", "zone=Mars/Base"])
 def test_what_cannot_be_asked_for_gets_a_sentence(client: TestClient, query: str) -> None:
     log_in(client, "ana")
-    answer = client.get(f"/activity/views.csv?{query}")
-    assert answer.status_code == 400
-    assert answer.json()["detail"].endswith(".")
+    response = client.get(f"/activity/views.csv?{query}")
+    assert response.status_code == 400
+    assert response.json()["detail"].endswith(".")
 
 
 def test_nobody_gets_a_file_without_a_login(client: TestClient) -> None:
@@ -329,9 +329,9 @@ def test_a_database_that_does_not_answer_gives_a_sentence(
 
     log_in(client, "ana")
     monkeypatch.setattr(ActivityStore, "every_login", refuse)
-    answer = client.get("/activity/logins.csv")
-    assert (answer.status_code, answer.headers["cache-control"]) == (503, "no-store")
-    assert answer.json()["detail"].startswith("The database does not answer")
+    response = client.get("/activity/logins.csv")
+    assert (response.status_code, response.headers["cache-control"]) == (503, "no-store")
+    assert response.json()["detail"].startswith("The database does not answer")
 
 
 # The page

@@ -64,9 +64,9 @@ def made(
     return assets[0], assets[5]
 
 
-def opened(answer: httpx2.Response) -> zipfile.ZipFile:
-    assert answer.status_code == 200, answer.text
-    archive = zipfile.ZipFile(io.BytesIO(answer.content))
+def opened(response: httpx2.Response) -> zipfile.ZipFile:
+    assert response.status_code == 200, response.text
+    archive = zipfile.ZipFile(io.BytesIO(response.content))
     assert archive.testzip() is None
     return archive
 
@@ -159,9 +159,9 @@ def test_only_ones_own_is_in_it(client: TestClient, store: Store, content: Folde
 
 def test_nobody_gets_one_without_a_login(client: TestClient, store: Store) -> None:
     for query in ("", "?user=ana", "?share=x"):
-        answer = client.get(PATH + query, headers={USER_HEADER: "ana"})
-        assert (answer.status_code, answer.json()["detail"]) == (401, "Please log in.")
-        assert answer.headers["cache-control"] == "no-store"
+        response = client.get(PATH + query, headers={USER_HEADER: "ana"})
+        assert (response.status_code, response.json()["detail"]) == (401, "Please log in.")
+        assert response.headers["cache-control"] == "no-store"
     assert actions(store) == []
 
 
@@ -169,8 +169,8 @@ def test_a_download_is_logged_and_a_question_about_it_is_not(
     client: TestClient, store: Store
 ) -> None:
     log_in(client, "ana")
-    answer = client.head(PATH)
-    assert (answer.status_code, answer.content) == (200, b"")
+    response = client.head(PATH)
+    assert (response.status_code, response.content) == (200, b"")
     assert actions(store) == []
     client.get(PATH)
     [entry] = store.view_log.of_user("ana")
@@ -229,12 +229,12 @@ def test_without_a_database_it_is_an_error_in_words(
 
     log_in(client, "ana")
     monkeypatch.setattr(ActivityStore, "every_job", refuse)
-    answer = client.get(PATH)
-    assert (answer.status_code, answer.headers["cache-control"]) == (503, "no-store")
-    assert answer.json()["detail"] == (
+    response = client.get(PATH)
+    assert (response.status_code, response.headers["cache-control"]) == (503, "no-store")
+    assert response.json()["detail"] == (
         "The database does not answer at the moment. Please try again in a minute."
     )
-    assert "content-disposition" not in answer.headers
+    assert "content-disposition" not in response.headers
     assert actions(store) == []
 
 
@@ -243,9 +243,9 @@ def test_a_database_that_never_answered_is_an_error_in_words() -> None:
         raise DatabaseUnavailable("The database does not answer.")
 
     app = Starlette(routes=data_export_routes(refuse), exception_handlers=EXCEPTION_HANDLERS)
-    answer = TestClient(app, HOST).get(PATH)
-    assert answer.status_code == 503
-    assert answer.json()["detail"].startswith("The database does not answer at the moment.")
+    response = TestClient(app, HOST).get(PATH)
+    assert response.status_code == 503
+    assert response.json()["detail"].startswith("The database does not answer at the moment.")
 
 
 @pytest.mark.parametrize(
@@ -280,10 +280,10 @@ def test_one_that_cannot_be_finished_is_broken_off(
         browser.post("/auth/login", json={"user_id": "ana"}, headers=same_site).raise_for_status()
         with (
             pytest.raises(httpx2.RemoteProtocolError),
-            browser.stream("GET", PATH) as answer,
+            browser.stream("GET", PATH) as response,
         ):
-            assert answer.status_code == 200
-            for chunk in answer.iter_bytes():
+            assert response.status_code == 200
+            for chunk in response.iter_bytes():
                 got += chunk
     assert len(got) > BLOCK
     with pytest.raises(zipfile.BadZipFile):

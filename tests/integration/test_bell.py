@@ -31,11 +31,11 @@ def client(studio: WebStudio) -> Iterator[TestClient]:
 
 
 def told(client: TestClient) -> dict[str, Any]:
-    answer = client.get("/bell")
-    assert answer.status_code == 200
-    assert answer.headers["cache-control"] == "no-store"
-    assert answer.headers["content-type"] == "application/json"
-    found: dict[str, Any] = answer.json()
+    response = client.get("/bell")
+    assert response.status_code == 200
+    assert response.headers["cache-control"] == "no-store"
+    assert response.headers["content-type"] == "application/json"
+    found: dict[str, Any] = response.json()
     return found
 
 
@@ -159,11 +159,11 @@ def test_nobody_is_told_what_is_anothers(client: TestClient, store: Store) -> No
 def test_a_jobs_notices_are_read_and_no_others(client: TestClient, store: Store) -> None:
     job_id, other = announced(store), announced(store)
     log_in(client, "ana")
-    answer = client.post("/bell/read", json={"job_id": job_id})
-    assert answer.headers["cache-control"] == "no-store"
-    assert answer.json() == told(client)
-    assert answer.json()["unread"] == 1
-    unread = {each["href"]: each["unread"] for each in answer.json()["notices"]}
+    response = client.post("/bell/read", json={"job_id": job_id})
+    assert response.headers["cache-control"] == "no-store"
+    assert response.json() == told(client)
+    assert response.json()["unread"] == 1
+    unread = {each["href"]: each["unread"] for each in response.json()["notices"]}
     assert unread == {f"/job?id={job_id}": False, f"/job?id={other}": True}
 
 
@@ -183,8 +183,8 @@ def test_nobody_reads_what_is_anothers(client: TestClient, store: Store) -> None
     job_id = announced(store, "ana")
     log_in(client, "eve")
     for body in ({"job_id": job_id}, {}):
-        answer = client.post("/bell/read", json=body)
-        assert answer.json() == {"user": "eve", "unread": 0, "notices": []}
+        response = client.post("/bell/read", json=body)
+        assert response.json() == {"user": "eve", "unread": 0, "notices": []}
     assert store.notices.unread("ana") == 1
 
 
@@ -217,9 +217,9 @@ def test_what_names_no_job_marks_nothing_as_read(
 ) -> None:
     announced(store)
     log_in(client, "ana")
-    answer = client.post("/bell/read", content=body)
-    assert answer.status_code == status
-    assert answer.json()["detail"].endswith(".")
+    response = client.post("/bell/read", content=body)
+    assert response.status_code == status
+    assert response.json()["detail"].endswith(".")
     assert told(client)["unread"] == 1
 
 
@@ -234,9 +234,9 @@ def test_looking_marks_nothing_as_read(client: TestClient, store: Store) -> None
 def test_whatever_a_prompt_says_stays_a_text_in_json(client: TestClient, store: Store) -> None:
     sent(store, title=HOSTILE)
     log_in(client, "ana")
-    answer = client.get("/bell")
-    assert answer.headers["x-content-type-options"] == "nosniff"
-    assert json.loads(answer.content)["notices"][0]["title"] == HOSTILE
+    response = client.get("/bell")
+    assert response.headers["x-content-type-options"] == "nosniff"
+    assert json.loads(response.content)["notices"][0]["title"] == HOSTILE
 
 
 def test_a_database_that_is_down_gives_a_sentence() -> None:
@@ -247,8 +247,8 @@ def test_a_database_that_is_down_gives_a_sentence() -> None:
     parts = AppParts(down, identity)
     client = browser_of(served(parts))
     client.cookies.set("fivefold_session", identity._signer.sign("secret").decode())  # noqa: SLF001
-    for answer in (client.get("/bell"), client.post("/bell/read")):
-        assert answer.status_code == 503
-        assert "try again" in answer.json()["detail"]
-        assert "internal" not in answer.text
-        assert answer.headers["cache-control"] == "no-store"
+    for response in (client.get("/bell"), client.post("/bell/read")):
+        assert response.status_code == 503
+        assert "try again" in response.json()["detail"]
+        assert "internal" not in response.text
+        assert response.headers["cache-control"] == "no-store"

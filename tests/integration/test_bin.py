@@ -168,9 +168,9 @@ def test_a_whole_job_is_deleted_and_comes_back_with_any_of_its_items(
 
 def test_a_job_in_the_making_cannot_be_deleted(browser: OpenBrowser, store: Store) -> None:
     job, _ = stored_job(store)
-    answer = browser("ana").post("/library/items", json={"job": job.id, "bin": True})
-    assert answer.status_code == 400
-    assert "still being made" in answer.json()["detail"]
+    response = browser("ana").post("/library/items", json={"job": job.id, "bin": True})
+    assert response.status_code == 400
+    assert "still being made" in response.json()["detail"]
     assert job_of(store, store.assets.of_job(job.id)[0]).binned_at is None
 
 
@@ -507,8 +507,8 @@ def test_the_archive_has_what_is_in_the_bin_and_says_so(
     store.bin.put("ana", ids(made[:2]))
     store.bin.remove("ana", ids(made[:1]))
     store.bin.forget(made[5])
-    answer = browser("ana").get("/account/archive.zip")
-    archive = zipfile.ZipFile(BytesIO(answer.content))
+    response = browser("ana").get("/account/archive.zip")
+    archive = zipfile.ZipFile(BytesIO(response.content))
     names = [name for name in archive.namelist() if "/" in name]
     assert len(names) == 4
     [removed] = json.loads(archive.read("removed.json"))

@@ -119,15 +119,15 @@ def asset_id(store: Store, content: FolderStore) -> str:
     return asset.id
 
 
-def harmless(answer: Any) -> None:
+def harmless(response: Any) -> None:
     """Nothing of Ana's, no file of ours, no inside of ours; and an answer in good order."""
-    assert answer.status_code < 500, answer.text
-    said = answer.content.lower()
+    assert response.status_code < 500, response.text
+    said = response.content.lower()
     for secret in (b"ana's own image", PRIVATE.encode(), b"root:", b"traceback", b"mongo"):
         assert secret not in said
-    assert answer.headers["x-content-type-options"] == "nosniff"
-    assert "set-cookie" not in answer.headers or "fivefold" in answer.headers["set-cookie"]
-    assert urlsplit(answer.headers.get("location", "")).netloc in ("", urlsplit(HOST).netloc)
+    assert response.headers["x-content-type-options"] == "nosniff"
+    assert "set-cookie" not in response.headers or "fivefold" in response.headers["set-cookie"]
+    assert urlsplit(response.headers.get("location", "")).netloc in ("", urlsplit(HOST).netloc)
 
 
 lenient = examples(fast=50, deep=750)
@@ -154,8 +154,8 @@ def test_whatever_is_posted_gets_a_sentence(
     assert asset_id
     with browser_of(app) as client:
         harmless(answered(client, "POST", path, sent, content=body))
-        answer = client.get("/bell")
-        assert answer.status_code in (200, 401)
+        response = client.get("/bell")
+        assert response.status_code in (200, 401)
 
 
 @lenient
@@ -192,8 +192,8 @@ def test_no_cookie_of_ones_own_making_is_anybody(app: Starlette, value: str) -> 
     forged = other._signer.sign(value).decode("latin-1")  # noqa: SLF001
     with browser_of(app) as client:
         for each in (value, forged, f'"{value}"', f"a; {COOKIE}={value}"):
-            answer = answered(client, "GET", "/bell", {"Cookie": f"{COOKIE}={each}"})
-            assert answer.status_code == 401
+            response = answered(client, "GET", "/bell", {"Cookie": f"{COOKIE}={each}"})
+            assert response.status_code == 401
 
 
 def answered(

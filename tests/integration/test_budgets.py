@@ -26,7 +26,7 @@ from core.studio.order import Order
 from core.studio.planning import plan
 from tests.conftest import claim
 from tests.contract.fakes import FakeProvider, catalogue_of
-from tests.integration.bench import Bench, run
+from tests.integration.job_harness import JobHarness, run
 
 Raw = Database[dict[str, Any]]
 Open = Callable[..., Store]
@@ -316,11 +316,11 @@ def test_an_item_that_failed_counts_as_its_providers_answers_say(
 ) -> None:
     store = with_budget({"USD": 100.0}, {"fake": 0.2})
     provider = FakeProvider(paid=True)
-    bench = Bench(settings, store, provider)
+    harness = JobHarness(settings, store, provider)
     (provider.fail_follow if in_follow else provider.fail_submit).append(error)
-    run(bench.make())
-    store.job_actions.cancel(bench.job.id, "ana")
-    assert bench.asset().state in {models.AssetState.FAILED, models.AssetState.CANCELLED}
+    run(harness.make())
+    store.job_actions.cancel(harness.job.id, "ana")
+    assert harness.asset().state in {models.AssetState.FAILED, models.AssetState.CANCELLED}
     assert store.budgets.spent("ana") == {"USD": pytest.approx(spent)}
 
 
@@ -329,18 +329,18 @@ def test_what_is_stopped_while_a_provider_works_on_it_counts(
     with_budget: Open, settings: Settings, *, resumable: bool
 ) -> None:
     store = with_budget({"USD": 100.0}, {"fake": 0.2})
-    bench = Bench(settings, store, FakeProvider(paid=True, resumable=resumable))
+    harness = JobHarness(settings, store, FakeProvider(paid=True, resumable=resumable))
     remote_id = "remote" if resumable else None
-    claimed = claim(store, bench.first)
+    claimed = claim(store, harness.first)
     assert claimed is not None
     store.transitions.submitting(claimed)
     store.transitions.running(claimed, remote_id)
     store.transitions.failed(claimed, ERROR, remote_id=remote_id)
-    assert store.job_actions.retry(bench.job.id, "ana", bench.first) == 1
-    store.job_actions.cancel(bench.job.id, "ana")
+    assert store.job_actions.retry(harness.job.id, "ana", harness.first) == 1
+    store.job_actions.cancel(harness.job.id, "ana")
     if resumable:  # it is taken up where it was, and stopped there
-        run(bench.make())
-    assert bench.asset().state == models.AssetState.CANCELLED
+        run(harness.make())
+    assert harness.asset().state == models.AssetState.CANCELLED
     assert store.budgets.spent("ana") == {"USD": pytest.approx(0.2)}
 
 
@@ -635,14 +635,14 @@ def test_an_items_late_bill_replaces_what_was_expected(
 ) -> None:
     store = with_budget({"USD": 30.0})
     provider = FakeProvider(paid=True)
-    bench = Bench(settings, store, provider)
+    harness = JobHarness(settings, store, provider)
     assert store.budgets.left("ana") == {"USD": 0.0}
     provider.outcome = Outcome(cost=1.5)
-    run(bench.make())
-    assert bench.asset().state == models.AssetState.DONE
+    run(harness.make())
+    assert harness.asset().state == models.AssetState.DONE
     balance = store.budgets.balances("ana")["USD"]
     assert (balance.amount, balance.unpriced) == (7.5, 5)  # the other images are like it
-    assert {each.kind for each in store.assets.of_job(bench.job.id)[5:]} == {models.Kind.VIDEO}
+    assert {each.kind for each in store.assets.of_job(harness.job.id)[5:]} == {models.Kind.VIDEO}
 
 
 @pytest.mark.parametrize(

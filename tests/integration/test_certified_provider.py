@@ -173,8 +173,8 @@ def test_people_log_in_and_out_and_in_again_with_the_providers_defaults(
 ) -> None:
     fivefold = start()
     person = fivefold.person()
-    answer = person.log_in()
-    assert (answer.status_code, answer.json()) == (200, {"next": "/"})
+    response = person.log_in()
+    assert (response.status_code, response.json()) == (200, {"next": "/"})
     entry = store.login_log.of_user("ana")[0]
     assert (entry.outcome, entry.method) == ("accepted", "oidc")
     kept = {each.name for each in person.browser.cookies.jar if each.value}

@@ -22,7 +22,7 @@ from tests.conftest import claim, stored_job
 from tests.contract.fakes import FakeProvider
 from tests.integration.test_web_pages import ROOT, opened, press, send, shown
 from tests.servers.openai import application
-from tests.servers.wire import Books, serving
+from tests.servers.wire import VendorRecords, serving
 from tests.web import app_of, browser_of, log_in, studio_of
 
 SHAPES = {"1:1": (64, 64), "16:9": (128, 72)}
@@ -218,7 +218,7 @@ def test_what_the_admin_assumes_is_said(
 def test_variations_count_in_the_budget_and_are_not_asked_for_beyond_it(
     unpriced: WebStudio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with serving(application(Books("sk-key"))) as url:
+    with serving(application(VendorRecords("sk-key"))) as url:
         monkeypatch.setenv("OPENAI_API_KEY", "sk-key")
         monkeypatch.setenv("OPENAI_BASE_URL", f"{url}/v1")
         monkeypatch.setenv("OPENAI_CHAT_MODEL", "chat")
@@ -363,13 +363,13 @@ def test_earlier_prompts_are_ones_own_and_each_once(
             stored_job(store, "ana", prompt)
         for number in range(60):
             stored_job(store, "eve", f"secret {number}")
-        answer = client.get("/prompts")
-        assert answer.json() == {"prompts": ["the sea", "a <b>fox</b>"]}
-        assert answer.headers["cache-control"] == "no-store"
+        response = client.get("/prompts")
+        assert response.json() == {"prompts": ["the sea", "a <b>fox</b>"]}
+        assert response.headers["cache-control"] == "no-store"
         deleted, _ = stored_job(store, "ana", "what is to be forgotten")
         store.job_actions.cancel(deleted.id, "ana")
         store.bin.put_job("ana", deleted.id)
-        assert client.get("/prompts").json() == answer.json()
+        assert client.get("/prompts").json() == response.json()
         surprise = client.get("/prompts/surprise?language=de").json()["prompt"]
         assert surprise.startswith("Ein")
         log_in(client, "eve")

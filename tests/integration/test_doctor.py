@@ -250,8 +250,8 @@ def test_health_says_which_installation_it_is_and_when_the_database_is_gone(
         raise DatabaseUnavailable("It does not answer.")
 
     with serving(health_of(store)) as url:
-        answer = httpx2.get(f"{url}/health", trust_env=False)
-    assert answer.json() == {"installation": store.installation()}
+        response = httpx2.get(f"{url}/health", trust_env=False)
+    assert response.json() == {"installation": store.installation()}
     with serving(Starlette(routes=health_routes(gone))) as url:
         assert httpx2.get(f"{url}/health", trust_env=False).status_code == 503
     monkeypatch.setattr(store, "ping", gone)

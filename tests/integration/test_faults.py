@@ -24,7 +24,7 @@ from core.store.embedded import EmbeddedMongo
 from core.system.backoff import Backoff
 from tests.brokers import Broker, start_broker
 from tests.contract.fakes import FakeProvider
-from tests.integration.bench import Bench, NewBench, run, until
+from tests.integration.job_harness import JobHarness, NewHarness, run, until
 from tests.profiles import by_profile
 
 GONE_SECONDS = by_profile(12, 30)  # four or ten leases
@@ -51,15 +51,15 @@ def fragile(mongo: EmbeddedMongo, settings: Settings) -> Iterator[Store]:
 def test_a_database_that_is_gone_or_hangs_for_several_leases_loses_nothing(
     mongo: EmbeddedMongo, fragile: Store, settings: Settings, how: signal.Signals
 ) -> None:
-    bench = Bench(settings, fragile, FakeProvider(paid=True, resumable=True))
+    harness = JobHarness(settings, fragile, FakeProvider(paid=True, resumable=True))
 
     async def main() -> None:
-        bench.provider.hold.clear()
-        async with bench.worker(lease_seconds=3):
-            await until(lambda: bench.states()[AssetState.RUNNING] == 10)
+        harness.provider.hold.clear()
+        async with harness.worker(lease_seconds=3):
+            await until(lambda: harness.states()[AssetState.RUNNING] == 10)
             assert mongo.process is not None
             mongo.process.send_signal(how)
-            bench.provider.hold.set()  # the provider has finished; nobody can store it
+            harness.provider.hold.set()  # the provider has finished; nobody can store it
             await asyncio.sleep(GONE_SECONDS)
             if how == signal.SIGKILL:
                 mongo.process.wait()
@@ -70,36 +70,36 @@ def test_a_database_that_is_gone_or_hangs_for_several_leases_loses_nothing(
 
     def completed() -> bool:
         with suppress(DatabaseError):  # it may still be starting
-            return bench.status == JobStatus.COMPLETED
+            return harness.status == JobStatus.COMPLETED
         return False
 
     run(main())
-    assert len(bench.provider.submitted) == 10
+    assert len(harness.provider.submitted) == 10
 
 
 @pytest.mark.parametrize("name", ["redis", "rabbitmq"])
 def test_a_broker_that_is_gone_for_several_leases_only_costs_time(
-    new_bench: NewBench, tmp_path: Path, name: str
+    new_harness: NewHarness, tmp_path: Path, name: str
 ) -> None:
-    bench = new_bench(FakeProvider(limit=2))
+    harness = new_harness(FakeProvider(limit=2))
     broker: Broker = start_broker(name, tmp_path / name)
 
     async def main() -> None:
-        bench.provider.hold.clear()
-        async with bench.worker(broker_url=SecretStr(broker.url), lease_seconds=3):
-            await until(lambda: bench.states()[AssetState.RUNNING] == 2)
+        harness.provider.hold.clear()
+        async with harness.worker(broker_url=SecretStr(broker.url), lease_seconds=3):
+            await until(lambda: harness.states()[AssetState.RUNNING] == 2)
             broker.kill()
-            bench.provider.hold.set()
+            harness.provider.hold.set()
             await asyncio.sleep(GONE_SECONDS)
-            assert bench.status == JobStatus.PROCESSING
+            assert harness.status == JobStatus.PROCESSING
             await asyncio.to_thread(broker.start)
-            await until(lambda: bench.status == JobStatus.COMPLETED)
+            await until(lambda: harness.status == JobStatus.COMPLETED)
 
     try:
         run(main())
     finally:
         broker.stop()
-    assert len(bench.provider.submitted) == 10
+    assert len(harness.provider.submitted) == 10
 
 
 @pytest.mark.parametrize("name", ["redis", "rabbitmq"])
@@ -115,12 +115,12 @@ def test_the_doctor_says_whether_the_broker_answers(
 
 
 def test_a_worker_whose_clock_is_wrong_keeps_what_it_holds_and_gets_what_is_due(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    harness: JobHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def main() -> None:
-        bench.provider.hold.clear()
-        async with bench.worker(lease_seconds=2, worker_concurrency=5):
-            await until(lambda: bench.states()[AssetState.RUNNING] == 5)
+        harness.provider.hold.clear()
+        async with harness.worker(lease_seconds=2, worker_concurrency=5):
+            await until(lambda: harness.states()[AssetState.RUNNING] == 5)
             modules = (
                 "models",
                 "store.work.transitions",
@@ -129,22 +129,22 @@ def test_a_worker_whose_clock_is_wrong_keeps_what_it_holds_and_gets_what_is_due(
             )
             for module in modules:
                 monkeypatch.setattr(f"core.{module}.now", lambda: now() + timedelta(hours=-5))
-            bench.provider.hold.set()
-            await until(lambda: bench.status == JobStatus.COMPLETED)
+            harness.provider.hold.set()
+            await until(lambda: harness.status == JobStatus.COMPLETED)
 
     run(main())
-    assert len(bench.provider.submitted) == 10
+    assert len(harness.provider.submitted) == 10
 
 
 @pytest.mark.parametrize("paid", [True, False])
 def test_a_provider_that_never_answers_a_request_is_given_up(
-    new_bench: NewBench, *, paid: bool
+    new_harness: NewHarness, *, paid: bool
 ) -> None:
-    bench = new_bench(FakeProvider(paid=paid))
-    bench.provider.deadlines = Deadlines(submit=0.1)
-    bench.provider.hold_submit.clear()
-    run(bench.make())
-    asset = bench.asset()
+    harness = new_harness(FakeProvider(paid=paid))
+    harness.provider.deadlines = Deadlines(submit=0.1)
+    harness.provider.hold_submit.clear()
+    run(harness.make())
+    asset = harness.asset()
     assert asset.error is not None
     if paid:
         assert asset.state == AssetState.UNKNOWN
@@ -154,51 +154,53 @@ def test_a_provider_that_never_answers_a_request_is_given_up(
         assert asset.error.message == "The provider cannot be reached."
 
 
-def test_a_free_provider_that_never_finishes_is_stopped_and_given_up(new_bench: NewBench) -> None:
-    bench = new_bench(FakeProvider(resumable=True))
-    bench.provider.deadlines = Deadlines(follow=0.1)
-    bench.provider.hold.clear()
-    run(bench.make())
-    asset = bench.asset()
+def test_a_free_provider_that_never_finishes_is_stopped_and_given_up(
+    new_harness: NewHarness,
+) -> None:
+    harness = new_harness(FakeProvider(resumable=True))
+    harness.provider.deadlines = Deadlines(follow=0.1)
+    harness.provider.hold.clear()
+    run(harness.make())
+    asset = harness.asset()
     assert asset.state == AssetState.FAILED
     assert asset.error is not None
     assert "did not finish it" in asset.error.message
-    assert len(bench.provider.cancelled) == 1
+    assert len(harness.provider.cancelled) == 1
     assert asset.remote_id is None
 
 
 def test_a_paid_task_that_runs_into_its_deadline_is_asked_for_again_and_never_made_anew(
-    new_bench: NewBench,
+    new_harness: NewHarness,
 ) -> None:
-    bench = new_bench(FakeProvider(paid=True, resumable=True))
-    bench.provider.deadlines = Deadlines(follow=0.1)
-    bench.provider.hold.clear()
-    run(bench.make())
-    asset = bench.asset()
+    harness = new_harness(FakeProvider(paid=True, resumable=True))
+    harness.provider.deadlines = Deadlines(follow=0.1)
+    harness.provider.hold.clear()
+    run(harness.make())
+    asset = harness.asset()
     assert (asset.state, asset.charged) == (AssetState.FAILED, True)
     assert asset.remote_id == f"remote-{asset.id}"
-    assert bench.provider.cancelled == [], "it may yet finish"
-    bench.provider.hold.set()
-    assert bench.store.job_actions.retry(bench.job.id, "ana", bench.first) == 1
-    run(bench.make())
-    assert bench.asset().state == AssetState.DONE
-    assert len(bench.provider.submitted) == 1
+    assert harness.provider.cancelled == [], "it may yet finish"
+    harness.provider.hold.set()
+    assert harness.store.job_actions.retry(harness.job.id, "ana", harness.first) == 1
+    run(harness.make())
+    assert harness.asset().state == AssetState.DONE
+    assert len(harness.provider.submitted) == 1
 
 
 def test_a_file_that_never_comes_is_asked_for_again_and_not_paid_again(
-    new_bench: NewBench, monkeypatch: pytest.MonkeyPatch
+    new_harness: NewHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("core.generation.executor.BACKOFF", Backoff(0.0, 0.0))
-    bench = new_bench(FakeProvider(paid=True, resumable=True))
-    bench.provider.deadlines = Deadlines(fetch=0.1)
-    bench.provider.hold_fetch.clear()
-    run(bench.make())
-    assert bench.asset().state == AssetState.QUEUED
-    bench.provider.hold_fetch.set()
-    bench.provider.deadlines = Deadlines()
-    run(bench.make())
-    assert bench.asset().state == AssetState.DONE
-    assert len(bench.provider.submitted) == 1
+    harness = new_harness(FakeProvider(paid=True, resumable=True))
+    harness.provider.deadlines = Deadlines(fetch=0.1)
+    harness.provider.hold_fetch.clear()
+    run(harness.make())
+    assert harness.asset().state == AssetState.QUEUED
+    harness.provider.hold_fetch.set()
+    harness.provider.deadlines = Deadlines()
+    run(harness.make())
+    assert harness.asset().state == AssetState.DONE
+    assert len(harness.provider.submitted) == 1
 
 
 @pytest.fixture
@@ -223,7 +225,7 @@ def small_disk(settings: Settings) -> Iterator[Path]:
     ],
 )
 def test_what_a_full_disk_does_not_take_is_saved_when_there_is_room(  # noqa: PLR0913  # what is varied
-    new_bench: NewBench,
+    new_harness: NewHarness,
     small_disk: Path,
     monkeypatch: pytest.MonkeyPatch,
     *,
@@ -232,37 +234,37 @@ def test_what_a_full_disk_does_not_take_is_saved_when_there_is_room(  # noqa: PL
     reply: bytes | None,
 ) -> None:
     monkeypatch.setattr("core.generation.executor.BACKOFF", Backoff(0.0, 0.0))
-    bench = new_bench(FakeProvider(paid=paid, resumable=resumable))
-    bench.provider.reply = reply
+    harness = new_harness(FakeProvider(paid=paid, resumable=resumable))
+    harness.provider.reply = reply
     filler = small_disk / "filler"
     with pytest.raises(OSError, match="No space"):
         filler.write_bytes(bytes(1024**2))
     for _ in range(7):  # more often than an item may fail
-        run(bench.make())
-        asset = bench.asset()
+        run(harness.make())
+        asset = harness.asset()
         assert asset.state == AssetState.QUEUED
         assert asset.error is not None
         assert asset.error.message.startswith(f"The disk of CONTENT_URL, {small_disk}, is full (")
         assert " free). Make room there" in asset.error.message
     assert list(small_disk.rglob("*.part")) == []
     filler.unlink()
-    run(bench.make())
-    assert bench.asset().state == AssetState.DONE
+    run(harness.make())
+    assert harness.asset().state == AssetState.DONE
     if paid:
-        assert len(bench.provider.submitted) == 1
+        assert len(harness.provider.submitted) == 1
 
 
 def test_what_is_nowhere_else_waits_for_room_and_is_not_given_up(
-    new_bench: NewBench, small_disk: Path, monkeypatch: pytest.MonkeyPatch
+    new_harness: NewHarness, small_disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither disk nor database take the reply, and there is no task to ask after."""
     monkeypatch.setattr("core.generation.item_file.SAVE_AGAIN", (2, 0.01))
-    bench = new_bench(FakeProvider(paid=True))
+    harness = new_harness(FakeProvider(paid=True))
     filler = small_disk / "filler"
     with pytest.raises(OSError, match="No space"):
         filler.write_bytes(bytes(1024**2))
     tries = 0
-    fetch = bench.provider.fetch
+    fetch = harness.provider.fetch
 
     async def counted(*arguments: Any) -> None:
         nonlocal tries
@@ -271,40 +273,42 @@ def test_what_is_nowhere_else_waits_for_room_and_is_not_given_up(
             filler.unlink()
         await fetch(*arguments)
 
-    monkeypatch.setattr(bench.provider, "fetch", counted)
+    monkeypatch.setattr(harness.provider, "fetch", counted)
 
     def no_room(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(bench.store.kept_replies, "save", no_room)
-    run(bench.make())
-    assert bench.asset().state == AssetState.DONE
+    monkeypatch.setattr(harness.store.kept_replies, "save", no_room)
+    run(harness.make())
+    assert harness.asset().state == AssetState.DONE
     assert tries >= 9
-    assert len(bench.provider.submitted) == 1
+    assert len(harness.provider.submitted) == 1
 
 
 def test_nothing_new_is_begun_on_a_full_disk(
-    new_bench: NewBench, small_disk: Path, caplog: pytest.LogCaptureFixture
+    new_harness: NewHarness, small_disk: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert small_disk.exists()
     caplog.set_level(logging.WARNING)
-    bench = new_bench(FakeProvider(paid=True))
+    harness = new_harness(FakeProvider(paid=True))
 
     async def main() -> None:
-        async with bench.worker():
+        async with harness.worker():
             await until(lambda: "CONTENT_URL" in caplog.text)
 
     run(main())
-    assert bench.states() == {AssetState.QUEUED: 10}
-    assert bench.provider.submitted == []
+    assert harness.states() == {AssetState.QUEUED: 10}
+    assert harness.provider.submitted == []
     assert caplog.text.count(f"The disk of CONTENT_URL, {small_disk}, is full (256 KiB free)") == 1
 
 
-def test_a_folder_that_cannot_be_written_to_is_said(new_bench: NewBench, small_disk: Path) -> None:
+def test_a_folder_that_cannot_be_written_to_is_said(
+    new_harness: NewHarness, small_disk: Path
+) -> None:
     subprocess.run(["/bin/mount", "-o", "remount,ro", str(small_disk)], check=True)
-    bench = new_bench(FakeProvider())
-    run(bench.make())
-    error = bench.asset().error
+    harness = new_harness(FakeProvider())
+    run(harness.make())
+    error = harness.asset().error
     assert error is not None
     assert (
         error.message == "The content folder cannot be written to, so the file could not be saved."

@@ -89,18 +89,18 @@ def test_another_port_of_this_machine_is_another_site(web: Web, store: Store) ->
                 ("/library/items", {"ids": [], "favourite": True}),
                 ("/library/collections", {"name": "a", "to": "b"}),
             ):
-                answer = client.post(path, json=body)
-                assert (path, answer.status_code) == (path, 403)
-                assert answer.json()["detail"]
+                response = client.post(path, json=body)
+                assert (path, response.status_code) == (path, 403)
+                assert response.json()["detail"]
     with web.socket(cookie(secret), origin=f"http://localhost:{web.port}") as opened:
         assert PRIVATE in drawn(opened, f"id={job.id}", "job")
 
 
 def test_a_login_from_another_address_says_the_right_one(web: Web, store: Store) -> None:
     with web.client(Origin="http://192.0.2.7:8501") as client:
-        answer = client.post("/auth/login", json={"user_id": "ana"})
-    assert answer.status_code == 403
-    assert f"http://localhost:{web.port}" in answer.json()["detail"]
+        response = client.post("/auth/login", json={"user_id": "ana"})
+    assert response.status_code == 403
+    assert f"http://localhost:{web.port}" in response.json()["detail"]
     assert store.users.get("ana") is None
 
 
@@ -111,9 +111,9 @@ def test_a_proxy_may_send_what_it_likes_as_host(settings: Settings, store: Store
         for host in ("studio.example.org", "studio.example.org:8443", "backend", "b.example.net"):
             headers = {"Host": host, "Origin": PROXIED, "Sec-Fetch-Site": "same-origin"}
             with web.client(**headers) as client:
-                answer = client.post("/auth/login", json={"user_id": "ana"})
-                assert answer.is_success, host
-                assert "Secure" in answer.headers["set-cookie"]
+                response = client.post("/auth/login", json={"user_id": "ana"})
+                assert response.is_success, host
+                assert "Secure" in response.headers["set-cookie"]
             with web.socket(cookie(secret) | {"Host": host, "Origin": PROXIED}) as opened:
                 assert "header" in drawn(opened)
             wrong = headers | {"Origin": "https://studio.example.org"}
@@ -121,14 +121,14 @@ def test_a_proxy_may_send_what_it_likes_as_host(settings: Settings, store: Store
                 assert client.post("/auth/login", json={"user_id": "ana"}).status_code in (400, 403)
         with web.client() as client:
             for host in ("evil.example.org", f"evil.example.org:{web.port}"):
-                answer = client.get("/", headers={"Host": host})
-                assert answer.status_code == 400
-                assert PROXIED in answer.text
+                response = client.get("/", headers={"Host": host})
+                assert response.status_code == 400
+                assert PROXIED in response.text
         # On the machine itself it is still opened without TLS; such a page keeps no Secure cookie.
         with web.client(Origin=f"http://localhost:{web.port}") as client:
-            answer = client.post("/auth/login", json={"user_id": "ana"})
-            assert answer.is_success
-            assert "Secure" not in answer.headers["set-cookie"]
+            response = client.post("/auth/login", json={"user_id": "ana"})
+            assert response.is_success
+            assert "Secure" not in response.headers["set-cookie"]
 
 
 def test_a_proxy_may_send_no_host_at_all(settings: Settings, store: Store) -> None:
@@ -159,12 +159,12 @@ def test_of_streamlit_only_what_the_pages_need_is_served(web: Web, store: Store)
         with web.client(**headers, **same) as client:
             for path in CLOSED:
                 for method in ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"):
-                    answer = client.request(method, path, content=b"x" * 1000)
-                    assert answer.status_code == 404, (method, path)
+                    response = client.request(method, path, content=b"x" * 1000)
+                    assert response.status_code == 404, (method, path)
             for page in all_pages():
-                answer = client.get(page)
-                assert answer.is_success
-                assert "<title>Streamlit</title>" in answer.text
+                response = client.get(page)
+                assert response.is_success
+                assert "<title>Streamlit</title>" in response.text
                 for method in ("POST", "PUT", "DELETE", "PATCH", "OPTIONS"):
                     assert client.request(method, page).status_code == 404
             assert client.get("/_stcore/health").text == "ok"
@@ -197,8 +197,8 @@ def test_every_route_that_changes_something_is_for_our_own_pages_only(
             if path.startswith("/mail/") or path == "/origin":  # which only says what it is
                 continue
             filled = path.replace("{id}", "a").replace("{asset_id}", "a")
-            answer = client.post(filled, json={}, headers={"Origin": "http://evil.example.org"})
-            assert (path, answer.status_code) == (path, 403)
+            response = client.post(filled, json={}, headers={"Origin": "http://evil.example.org"})
+            assert (path, response.status_code) == (path, 403)
 
 
 def test_what_a_websocket_may_send_is_bounded_and_others_go_on(web: Web, store: Store) -> None:
@@ -234,8 +234,8 @@ def test_an_id_of_any_length_and_kind_makes_nothing_stay(settings: Settings, sto
         log_in(client, "ana")
         for number in range(50):
             for job_id in (f"{number}", f"{number:0>1900}"):
-                answer = client.post(f"/jobs/{job_id}/acts", json={"name": "cancel"})
-                assert answer.status_code in (200, 404)
+                response = client.post(f"/jobs/{job_id}/acts", json={"name": "cancel"})
+                assert response.status_code in (200, 404)
         assert not parts.hub._changes.jobs  # noqa: SLF001
 
 
@@ -248,9 +248,9 @@ def test_under_a_path_everything_works_whether_the_proxy_cuts_it_or_not(
     with serving(settings, {"PUBLIC_URL": f"{public}/studio/"}) as web:
         for prefix in ("/studio", ""):
             with web.client(Origin=public, Host="studio.example.org") as client:
-                answer = client.post(f"{prefix}/auth/login", json={"user_id": "ana"})
-                assert answer.is_success
-                assert "Path=/studio;" in answer.headers["set-cookie"]
+                response = client.post(f"{prefix}/auth/login", json={"user_id": "ana"})
+                assert response.is_success
+                assert "Path=/studio;" in response.headers["set-cookie"]
                 for page in ("/", "/gallery", "/job?id=a"):
                     shown = client.get(prefix + page)
                     assert shown.is_success
@@ -268,8 +268,8 @@ def test_under_a_path_everything_works_whether_the_proxy_cuts_it_or_not(
             for path in ("/studios/gallery", "/studio/studio/gallery", "/studio//gallery"):
                 assert client.get(path).status_code == 404
         with web.client(Origin=f"http://localhost:{web.port}") as client:
-            answer = client.post("/auth/login", json={"user_id": "ana"})
-            assert "Path=/;" in answer.headers["set-cookie"]
+            response = client.post("/auth/login", json={"user_id": "ana"})
+            assert "Path=/;" in response.headers["set-cookie"]
         with web.client(Origin="http://192.0.2.7:8501") as client:  # opened by its address
             told = client.post("/origin").json()
             assert told["ours"] is False

@@ -21,36 +21,36 @@ from core.system.backoff import Backoff
 from core.web.identity.cookies import Identity
 from tests.conftest import claim
 from tests.contract.fakes import FakeProvider
-from tests.integration.bench import Bench, NewBench, run
+from tests.integration.job_harness import JobHarness, NewHarness, run
 from tests.web import ADMINS, OpenBrowser, log_in, made_admin
 
 REPLY = b'{"data": [{"something": "new"}]}'
 
 
 @pytest.fixture
-def paid(new_bench: NewBench, monkeypatch: pytest.MonkeyPatch) -> Bench:
+def paid(new_harness: NewHarness, monkeypatch: pytest.MonkeyPatch) -> JobHarness:
     """A paid provider that makes at once, whose replies can be kept."""
     monkeypatch.setattr("core.generation.item_file.SAVE_AGAIN", (1, 0.0))
     monkeypatch.setattr("core.generation.executor.BACKOFF", Backoff(0.0, 0.0))
-    bench = new_bench(FakeProvider(paid=True))
-    bench.provider.reply = REPLY
-    return bench
+    harness = new_harness(FakeProvider(paid=True))
+    harness.provider.reply = REPLY
+    return harness
 
 
-def recovered(bench: Bench) -> Asset:
+def recovered(harness: JobHarness) -> Asset:
     """Return the first item after its kept reply was read again."""
-    assert bench.store.job_actions.recover(bench.job.id, "ana", bench.first) == 1
-    run(bench.make())
-    return bench.asset()
+    assert harness.store.job_actions.recover(harness.job.id, "ana", harness.first) == 1
+    run(harness.make())
+    return harness.asset()
 
 
-def kept_files(bench: Bench) -> list[Path]:
-    return sorted((bench.content.root / "ana" / ".replies").glob("*"))
+def kept_files(harness: JobHarness) -> list[Path]:
+    return sorted((harness.content.root / "ana" / ".replies").glob("*"))
 
 
-def content_of(bench: Bench, kept: Kept) -> bytes:
-    keeper = ReplyKeeper(bench.store, bench.content)
-    with keeper.opened(bench.asset(), kept) as path:
+def content_of(harness: JobHarness, kept: Kept) -> bytes:
+    keeper = ReplyKeeper(harness.store, harness.content)
+    with keeper.opened(harness.asset(), kept) as path:
         return path.read_bytes()
 
 
@@ -78,7 +78,7 @@ def decoding(
     ],
 )
 def test_an_unexpected_exception_after_a_paid_call_leaves_it_unknown_with_its_reply(
-    paid: Bench, step: str, error: Exception
+    paid: JobHarness, step: str, error: Exception
 ) -> None:
     getattr(paid.provider, step).append(error)
     run(paid.make())
@@ -94,7 +94,7 @@ def test_an_unexpected_exception_after_a_paid_call_leaves_it_unknown_with_its_re
 
 
 def test_an_unexpected_exception_before_a_paid_call_is_a_plain_failure(
-    paid: Bench, monkeypatch: pytest.MonkeyPatch
+    paid: JobHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: object) -> str:
         raise ValueError("odd")
@@ -125,7 +125,7 @@ def test_an_unexpected_exception_before_a_paid_call_is_a_plain_failure(
 )
 @pytest.mark.parametrize("step", ["fail_follow", "fail_fetch"])
 def test_no_failure_after_a_paid_call_is_retried_with_one_click(
-    paid: Bench, step: str, error: errors.ProviderError
+    paid: JobHarness, step: str, error: errors.ProviderError
 ) -> None:
     paid.provider.reply = None
     getattr(paid.provider, step).append(error)
@@ -147,7 +147,7 @@ def test_no_failure_after_a_paid_call_is_retried_with_one_click(
     ],
 )
 def test_what_a_paid_call_was_refused_with_is_free(
-    paid: Bench, error: errors.ProviderError
+    paid: JobHarness, error: errors.ProviderError
 ) -> None:
     paid.provider.fail_submit = [error]
     run(paid.make())
@@ -157,14 +157,16 @@ def test_what_a_paid_call_was_refused_with_is_free(
 
 @pytest.mark.parametrize(("cost", "charged"), [(0.0, False), (2.5, True), (None, True)])
 def test_a_task_that_its_vendor_calls_failed_is_charged_unless_that_says_otherwise(
-    new_bench: NewBench, cost: float | None, *, charged: bool
+    new_harness: NewHarness, cost: float | None, *, charged: bool
 ) -> None:
-    bench = new_bench(FakeProvider(paid=True, resumable=True))
-    bench.provider.fail_follow = [errors.GenerationFailed("No.", cost=cost)]
-    run(bench.make())
-    asset = bench.asset()
+    harness = new_harness(FakeProvider(paid=True, resumable=True))
+    harness.provider.fail_follow = [errors.GenerationFailed("No.", cost=cost)]
+    run(harness.make())
+    asset = harness.asset()
     assert (asset.state, asset.charged, asset.remote_id) == (AssetState.FAILED, charged, None)
-    assert bench.store.job_actions.retry(bench.job.id, "ana", bench.first) == (0 if charged else 1)
+    assert harness.store.job_actions.retry(harness.job.id, "ana", harness.first) == (
+        0 if charged else 1
+    )
 
 
 @pytest.mark.parametrize("step", ["fail_follow", "fail_fetch"])
@@ -178,53 +180,53 @@ def test_a_task_that_its_vendor_calls_failed_is_charged_unless_that_says_otherwi
     ],
 )
 def test_a_known_task_is_asked_for_again_and_never_made_anew(
-    new_bench: NewBench, step: str, error: Exception
+    new_harness: NewHarness, step: str, error: Exception
 ) -> None:
-    bench = new_bench(FakeProvider(paid=True, resumable=True))
-    getattr(bench.provider, step).append(error)
-    run(bench.make())
-    asset = bench.asset()
+    harness = new_harness(FakeProvider(paid=True, resumable=True))
+    getattr(harness.provider, step).append(error)
+    run(harness.make())
+    asset = harness.asset()
     assert (asset.state, asset.charged) == (AssetState.FAILED, True)
     assert asset.remote_id == f"remote-{asset.id}"
-    assert bench.store.job_actions.resend(bench.job.id, "ana") == 0, "asking again is free"
-    assert bench.store.job_actions.retry(bench.job.id, "ana") == 1
-    run(bench.make())
-    assert bench.asset().state == AssetState.DONE
-    assert len(bench.provider.submitted) == 1
+    assert harness.store.job_actions.resend(harness.job.id, "ana") == 0, "asking again is free"
+    assert harness.store.job_actions.retry(harness.job.id, "ana") == 1
+    run(harness.make())
+    assert harness.asset().state == AssetState.DONE
+    assert len(harness.provider.submitted) == 1
 
 
 def test_a_task_that_could_not_be_stored_is_known_all_the_same(
-    new_bench: NewBench, monkeypatch: pytest.MonkeyPatch
+    new_harness: NewHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bench = new_bench(FakeProvider(paid=True, resumable=True))
+    harness = new_harness(FakeProvider(paid=True, resumable=True))
 
     def broken(*_: object) -> None:
         raise TypeError("cannot encode object")
 
-    monkeypatch.setattr(bench.store.transitions, "running", broken)
-    run(bench.make())
-    assert bench.asset().remote_id == f"remote-{bench.first}"
+    monkeypatch.setattr(harness.store.transitions, "running", broken)
+    run(harness.make())
+    assert harness.asset().remote_id == f"remote-{harness.first}"
     monkeypatch.undo()
-    assert bench.store.job_actions.retry(bench.job.id, "ana", bench.first) == 1
-    run(bench.make())
-    assert bench.asset().state == AssetState.DONE
-    assert len(bench.provider.submitted) == 1
+    assert harness.store.job_actions.retry(harness.job.id, "ana", harness.first) == 1
+    run(harness.make())
+    assert harness.asset().state == AssetState.DONE
+    assert len(harness.provider.submitted) == 1
 
 
 def test_a_task_is_made_anew_only_where_the_user_says_so_of_this_very_item(
-    new_bench: NewBench,
+    new_harness: NewHarness,
 ) -> None:
-    bench = new_bench(FakeProvider(paid=True, resumable=True))
-    bench.provider.fail_follow = [errors.ProviderError("No.")]
-    run(bench.make())
-    assert bench.store.job_actions.resend(bench.job.id, "ana", bench.first) == 1
-    assert (bench.asset().remote_id, bench.asset().kept) == (None, ())
-    run(bench.make())
-    assert len(bench.provider.submitted) == 2
+    harness = new_harness(FakeProvider(paid=True, resumable=True))
+    harness.provider.fail_follow = [errors.ProviderError("No.")]
+    run(harness.make())
+    assert harness.store.job_actions.resend(harness.job.id, "ana", harness.first) == 1
+    assert (harness.asset().remote_id, harness.asset().kept) == (None, ())
+    run(harness.make())
+    assert len(harness.provider.submitted) == 2
 
 
 @pytest.mark.parametrize("cost", ["3 credits", float("nan"), True, [1]])
-def test_a_cost_that_is_no_number_is_not_stored(paid: Bench, cost: object) -> None:
+def test_a_cost_that_is_no_number_is_not_stored(paid: JobHarness, cost: object) -> None:
     paid.provider.outcome = Outcome(cost=cost)  # type: ignore[arg-type]  # a vendor's word
     run(paid.make())
     assert (paid.asset().state, paid.asset().cost.actual) == (AssetState.DONE, None)
@@ -233,7 +235,7 @@ def test_a_cost_that_is_no_number_is_not_stored(paid: Bench, cost: object) -> No
 # ── Keeping ──────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_reply_that_says_nothing_known_is_kept(paid: Bench) -> None:
+def test_a_reply_that_says_nothing_known_is_kept(paid: JobHarness) -> None:
     paid.provider.fail_submit = [errors.OutcomeUnknown("Nothing in it.", reply=REPLY)]
     run(paid.make())
     asset = paid.asset()
@@ -244,7 +246,7 @@ def test_a_reply_that_says_nothing_known_is_kept(paid: Bench) -> None:
     assert len(paid.provider.submitted) == 1
 
 
-def test_a_reply_that_ends_with_the_stream_is_kept(paid: Bench) -> None:
+def test_a_reply_that_ends_with_the_stream_is_kept(paid: JobHarness) -> None:
     paid.provider.reply = None
     paid.provider.outcome = Outcome(reply=REPLY)
     paid.provider.fail_fetch = [ValueError("odd")]
@@ -253,11 +255,11 @@ def test_a_reply_that_ends_with_the_stream_is_kept(paid: Bench) -> None:
 
 
 def test_nothing_is_kept_of_what_went_well_or_costs_nothing(
-    paid: Bench, new_bench: NewBench
+    paid: JobHarness, new_harness: NewHarness
 ) -> None:
     run(paid.make())
     assert (paid.asset().state, paid.asset().kept, kept_files(paid)) == (AssetState.DONE, (), [])
-    free = new_bench(FakeProvider())
+    free = new_harness(FakeProvider())
     free.provider.reply = REPLY
     free.provider.fail_follow = [ValueError("odd")]
     run(free.make())
@@ -265,7 +267,7 @@ def test_nothing_is_kept_of_what_went_well_or_costs_nothing(
 
 
 def test_a_file_that_does_not_decode_is_kept_as_it_came_and_saved_once_it_does(
-    paid: Bench, monkeypatch: pytest.MonkeyPatch
+    paid: JobHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     paid.provider.content = b"RIFF\x00\x00\x00\x00WEBP of next year"
     run(paid.make())
@@ -288,32 +290,32 @@ def test_a_file_that_does_not_decode_is_kept_as_it_came_and_saved_once_it_does(
 
 @pytest.mark.parametrize("resumable", [True, False])
 def test_what_the_content_store_does_not_take_is_kept_in_the_database(
-    new_bench: NewBench, monkeypatch: pytest.MonkeyPatch, *, resumable: bool
+    new_harness: NewHarness, monkeypatch: pytest.MonkeyPatch, *, resumable: bool
 ) -> None:
     monkeypatch.setattr("core.generation.item_file.SAVE_AGAIN", (1, 0.0))
-    bench = new_bench(FakeProvider(paid=True, resumable=resumable))
-    bench.provider.reply = None if resumable else REPLY
+    harness = new_harness(FakeProvider(paid=True, resumable=resumable))
+    harness.provider.reply = None if resumable else REPLY
 
     def broken(_: object) -> None:
         raise OSError(5, "Input/output error")
 
     monkeypatch.setattr("core.media.folder.flush", broken)
-    run(bench.make())
-    asset = bench.asset()
+    run(harness.make())
+    asset = harness.asset()
     assert (asset.state, asset.charged) == (AssetState.FAILED, True)
     assert {(each.what, each.place) for each in asset.kept} == {
         ("file", "database"),
         *(() if resumable else [("reply", "database")]),
     }
     monkeypatch.undo()
-    assert recovered(bench).state == AssetState.DONE
-    assert bench.asset().kept == ()
-    assert len(bench.provider.submitted) == 1
+    assert recovered(harness).state == AssetState.DONE
+    assert harness.asset().kept == ()
+    assert len(harness.provider.submitted) == 1
     with pytest.raises(FileNotFoundError):
-        content_of(bench, asset.kept[0])
+        content_of(harness, asset.kept[0])
 
 
-def test_a_storage_that_is_down_for_good_loses_nothing(paid: Bench) -> None:
+def test_a_storage_that_is_down_for_good_loses_nothing(paid: JobHarness) -> None:
     paid.content.root.parent.mkdir(exist_ok=True)
     paid.content.root.write_text("no folder")  # nothing can be written below it
     run(paid.make())
@@ -328,7 +330,7 @@ def test_a_storage_that_is_down_for_good_loses_nothing(paid: Bench) -> None:
 # ── Kills ────────────────────────────────────────────────────────────────────────────────────
 
 
-def killed_while(bench: Bench, method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def killed_while(harness: JobHarness, method: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Have the worker vanish in the middle of a step: nothing that it would write comes."""
 
     class Killed(BaseException):
@@ -338,17 +340,17 @@ def killed_while(bench: Bench, method: str, monkeypatch: pytest.MonkeyPatch) -> 
         raise Killed
 
     for name in {method, "failed", "unknown", "hand_back"}:
-        monkeypatch.setattr(bench.store.transitions, name, die)
-    run(bench.make())
+        monkeypatch.setattr(harness.store.transitions, name, die)
+    run(harness.make())
     monkeypatch.undo()
-    lease = bench.asset().lease
+    lease = harness.asset().lease
     assert lease is not None
-    bench.store.queue.take_back([bench.first], lease.token)  # it runs out
+    harness.store.queue.take_back([harness.first], lease.token)  # it runs out
 
 
 @pytest.mark.parametrize("method", ["running", "saving", "done"])
 def test_a_kill_after_the_reply_was_kept_costs_nothing_and_asks_nobody(
-    paid: Bench, monkeypatch: pytest.MonkeyPatch, method: str
+    paid: JobHarness, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
     killed_while(paid, method, monkeypatch)
     assert paid.asset().state not in {AssetState.DONE, AssetState.UNKNOWN}
@@ -361,7 +363,7 @@ def test_a_kill_after_the_reply_was_kept_costs_nothing_and_asks_nobody(
 
 
 def test_a_kill_between_saving_and_tidying_is_tidied_by_the_sweeper(
-    paid: Bench, monkeypatch: pytest.MonkeyPatch
+    paid: JobHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def die(*_: object) -> None:
         raise OSError("killed")
@@ -375,7 +377,7 @@ def test_a_kill_between_saving_and_tidying_is_tidied_by_the_sweeper(
     assert (paid.asset().kept, kept_files(paid)) == ((), [])
 
 
-def test_a_reply_that_comes_after_the_lease_was_lost_is_made_the_item(paid: Bench) -> None:
+def test_a_reply_that_comes_after_the_lease_was_lost_is_made_the_item(paid: JobHarness) -> None:
     claimed = claim(paid.store, paid.first)
     assert claimed is not None
     assert claimed.lease is not None
@@ -396,7 +398,7 @@ def test_a_reply_that_comes_after_the_lease_was_lost_is_made_the_item(paid: Benc
 
 
 def test_a_reply_that_is_still_not_understood_stays_kept_as_often_as_it_is_read(
-    paid: Bench,
+    paid: JobHarness,
 ) -> None:
     paid.provider.fail_submit = [errors.OutcomeUnknown("Nothing in it.", reply=REPLY)]
     run(paid.make())
@@ -415,7 +417,7 @@ def test_a_reply_that_is_still_not_understood_stays_kept_as_often_as_it_is_read(
 
 
 def test_a_kept_reply_whose_file_cannot_be_fetched_yet_is_tried_again_for_nothing(
-    paid: Bench,
+    paid: JobHarness,
 ) -> None:
     paid.provider.fail_fetch = [
         errors.ProviderUnavailable("Gone."),
@@ -428,7 +430,7 @@ def test_a_kept_reply_whose_file_cannot_be_fetched_yet_is_tried_again_for_nothin
 
 
 def test_a_reply_that_holds_a_task_is_followed_by_its_id(
-    paid: Bench, monkeypatch: pytest.MonkeyPatch
+    paid: JobHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     paid.provider.fail_submit = [errors.OutcomeUnknown("Nothing in it.", reply=REPLY)]
     run(paid.make())
@@ -444,7 +446,7 @@ def test_a_reply_that_holds_a_task_is_followed_by_its_id(
     assert (asset.state, asset.remote_id) == (AssetState.DONE, "7000006")
 
 
-def test_what_is_sent_again_by_its_user_keeps_the_earlier_reply(paid: Bench) -> None:
+def test_what_is_sent_again_by_its_user_keeps_the_earlier_reply(paid: JobHarness) -> None:
     paid.provider.fail_submit = [errors.OutcomeUnknown("Nothing in it.", reply=REPLY)]
     run(paid.make())
     assert paid.store.job_actions.resend(paid.job.id, "ana", paid.first) == 1
@@ -456,7 +458,7 @@ def test_what_is_sent_again_by_its_user_keeps_the_earlier_reply(paid: Bench) -> 
     assert content_of(paid, asset.kept[0]) == REPLY
 
 
-def test_a_cancelled_reading_asks_before_it_pays(paid: Bench) -> None:
+def test_a_cancelled_reading_asks_before_it_pays(paid: JobHarness) -> None:
     paid.provider.fail_submit = [errors.OutcomeUnknown("Nothing in it.", reply=REPLY)]
     run(paid.make())
     paid.store.job_actions.recover(paid.job.id, "ana", paid.first)
@@ -466,7 +468,7 @@ def test_a_cancelled_reading_asks_before_it_pays(paid: Bench) -> None:
     assert recovered(paid).state == AssetState.DONE
 
 
-def test_kept_replies_go_with_their_item(paid: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_kept_replies_go_with_their_item(paid: JobHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     paid.provider.content = b"broken"
     run(paid.make())
     assert len(kept_files(paid)) == 2
@@ -493,7 +495,7 @@ def logged_in(browser: OpenBrowser, who: str) -> TestClient:
 
 
 def test_owner_and_admins_download_what_is_kept_which_is_logged_and_nobody_else_does(
-    paid: Bench, browser: OpenBrowser
+    paid: JobHarness, browser: OpenBrowser
 ) -> None:
     paid.provider.content = b"broken"
     run(paid.make())
@@ -504,12 +506,12 @@ def test_owner_and_admins_download_what_is_kept_which_is_logged_and_nobody_else_
     for who, via in (("ana", Via.OWN), ("root", Via.ADMIN)):
         client = logged_in(browser, who)
         for what, content in (("reply", REPLY), ("file", b"broken")):
-            answer = client.get(f"{address}?what={what}")
-            assert (answer.status_code, answer.content) == (200, content)
-            assert answer.headers["content-type"] == "application/octet-stream"
-            assert answer.headers["content-disposition"].startswith("attachment")
-            assert "no-store" in answer.headers["cache-control"]
-            assert answer.headers["x-content-type-options"] == "nosniff"
+            response = client.get(f"{address}?what={what}")
+            assert (response.status_code, response.content) == (200, content)
+            assert response.headers["content-type"] == "application/octet-stream"
+            assert response.headers["content-disposition"].startswith("attachment")
+            assert "no-store" in response.headers["cache-control"]
+            assert response.headers["x-content-type-options"] == "nosniff"
         looks = paid.store.view_log.of_user(who)
         assert [(each.action, each.via) for each in looks] == [("download", via)] * 2
     assert browser("eve").get(f"{address}?what=reply").status_code == 404
@@ -519,7 +521,7 @@ def test_owner_and_admins_download_what_is_kept_which_is_logged_and_nobody_else_
 
 
 def test_the_button_reads_the_kept_reply_again_for_its_owner_only(
-    paid: Bench, browser: OpenBrowser
+    paid: JobHarness, browser: OpenBrowser
 ) -> None:
     paid.provider.fail_submit = [errors.OutcomeUnknown("Nothing in it.", reply=REPLY)]
     run(paid.make())
@@ -540,7 +542,7 @@ def test_the_button_reads_the_kept_reply_again_for_its_owner_only(
 
 @pytest.mark.parametrize("state", [AssetState.SUBMITTING, AssetState.RUNNING, AssetState.SAVING])
 def test_what_may_be_paid_is_not_put_back_where_its_provider_was_removed(
-    paid: Bench, state: AssetState
+    paid: JobHarness, state: AssetState
 ) -> None:
     paid.abandoned(state)
     provider = paid.catalogue.providers.pop("fake")
@@ -552,11 +554,11 @@ def test_what_may_be_paid_is_not_put_back_where_its_provider_was_removed(
 
 
 def test_a_task_is_followed_also_where_its_model_is_not_offered_any_more(
-    new_bench: NewBench, monkeypatch: pytest.MonkeyPatch
+    new_harness: NewHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bench = new_bench(FakeProvider(paid=True, resumable=True))
-    bench.abandoned(AssetState.RUNNING, f"remote-{bench.first}")
-    monkeypatch.setattr(bench.provider, "capabilities", tuple)
-    run(bench.make())
-    assert bench.asset().state == AssetState.DONE
-    assert bench.provider.submitted == []
+    harness = new_harness(FakeProvider(paid=True, resumable=True))
+    harness.abandoned(AssetState.RUNNING, f"remote-{harness.first}")
+    monkeypatch.setattr(harness.provider, "capabilities", tuple)
+    run(harness.make())
+    assert harness.asset().state == AssetState.DONE
+    assert harness.provider.submitted == []

@@ -128,8 +128,8 @@ def test_an_order_remembers_the_language_that_it_was_placed_in(store: Store) -> 
 
 def test_a_route_answers_in_the_browsers_language(client: TestClient) -> None:
     for wanted, said in ((GERMAN, "Bitte melde dich an."), ("en", "Please log in."), ("", None)):
-        answer = client.get("/bell", headers={"Accept-Language": wanted})
-        assert answer.json()["detail"] == (said or "Please log in.")
+        response = client.get("/bell", headers={"Accept-Language": wanted})
+        assert response.json()["detail"] == (said or "Please log in.")
     assert language() == "en"
 
 
@@ -145,8 +145,8 @@ def test_a_page_of_ours_says_which_language_it_is_shown_in(client: TestClient) -
 def test_why_nobody_was_let_in_is_said_in_german(client: TestClient, store: Store) -> None:
     store.users.create("ana", passphrase_hash=hash_passphrase("correct horse battery"))
     typed = {"user_id": "ana", "passphrase": "wrong horse battery"}
-    answer = client.post("/auth/login?language=de", json=typed)
-    assert answer.json()["detail"] == (
+    response = client.post("/auth/login?language=de", json=typed)
+    assert response.json()["detail"] == (
         "Diese Benutzer-ID und diese Passphrase gehören nicht zusammen."
     )
     assert client.post("/auth/login", json=typed).json()["detail"] == WRONG

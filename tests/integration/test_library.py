@@ -447,9 +447,9 @@ def test_a_collection_is_renamed_joined_and_dissolved(store: Store, made: list[A
 
 
 def items(client: TestClient, query: str = "") -> dict[str, Any]:
-    answer = client.get(f"/library/items{query}")
-    assert answer.status_code == 200, answer.text
-    told: dict[str, Any] = answer.json()
+    response = client.get(f"/library/items{query}")
+    assert response.status_code == 200, response.text
+    told: dict[str, Any] = response.json()
     return told
 
 
@@ -497,9 +497,9 @@ def test_the_filters_of_the_address(ana: TestClient, store: Store, made: list[As
     ],
 )
 def test_what_is_not_understood_is_a_sentence(ana: TestClient, query: str) -> None:
-    answer = ana.get(f"/library/items?{query}")
-    assert answer.status_code == 400
-    assert answer.json()["detail"].endswith(".")
+    response = ana.get(f"/library/items?{query}")
+    assert response.status_code == 400
+    assert response.json()["detail"].endswith(".")
 
 
 def test_facets_in_words(ana: TestClient, store: Store, made: list[Asset]) -> None:
@@ -538,8 +538,8 @@ def test_a_whole_job_is_changed_at_once(ana: TestClient, made: list[Asset]) -> N
     of_job = {each.id for each in made if each.job_id == made[0].job_id}
     told = changed(ana, job=made[0].job_id, favourite=True)
     assert {tile["id"] for tile in told["items"]} == of_job
-    answer = ana.post("/library/items", json={"job": "nothing", "bin": True})
-    assert (answer.status_code, answer.json()["detail"]) == (404, "There is no such job.")
+    response = ana.post("/library/items", json={"job": "nothing", "bin": True})
+    assert (response.status_code, response.json()["detail"]) == (404, "There is no such job.")
 
 
 @pytest.mark.parametrize(
@@ -559,11 +559,11 @@ def test_a_whole_job_is_changed_at_once(ana: TestClient, made: list[Asset]) -> N
 )
 def test_a_body_that_is_no_change_is_a_sentence(ana: TestClient, body: bytes) -> None:
     status = 413 if len(body) > 128 * 1024 else 400
-    answer = ana.post("/library/items", content=body)
-    assert answer.status_code == status
-    assert answer.json()["detail"].endswith(".")
-    answer = ana.post("/library/collections", content=body)
-    assert answer.status_code == status
+    response = ana.post("/library/items", content=body)
+    assert response.status_code == status
+    assert response.json()["detail"].endswith(".")
+    response = ana.post("/library/collections", content=body)
+    assert response.status_code == status
 
 
 def test_nobody_gets_anything_without_a_login(
@@ -577,8 +577,8 @@ def test_nobody_gets_anything_without_a_login(
         guest.post("/library/collections", json={"name": "x", "delete": True}),
         guest.post("/library/archive.zip", data={"ids": made[0].id}),
     ]
-    for answer in asked:
-        assert (answer.status_code, answer.json()["detail"]) == (401, "Please log in.")
+    for response in asked:
+        assert (response.status_code, response.json()["detail"]) == (401, "Please log in.")
     assert store.library.total(ALL) == 20
 
 
@@ -589,8 +589,8 @@ def test_other_sites_change_nothing(ana: TestClient, store: Store, made: list[As
         ("/library/collections", {"name": "x", "delete": True}),
         ("/library/archive.zip", {}),
     ):
-        answer = ana.post(path, json=body, headers=elsewhere)
-        assert answer.status_code == 403
+        response = ana.post(path, json=body, headers=elsewhere)
+        assert response.status_code == 403
     assert store.library.total(ALL) == 20
 
 
@@ -611,15 +611,15 @@ def test_an_admin_looks_which_is_logged_and_changes_nothing(
     assert eve.get("/library/items?user=ana").status_code == 403
     assert eve.get("/library/facets?user=ana").status_code == 403
     for body in ({"ids": ids(made), "bin": True}, {"ids": ids(made), "favourite": True}):
-        answer = admin.post("/library/items?user=ana", json=body)
-        assert (answer.status_code, answer.json()["detail"]) == (
+        response = admin.post("/library/items?user=ana", json=body)
+        assert (response.status_code, response.json()["detail"]) == (
             403,
             "Only its owner can change this.",
         )
         gone = admin.post("/library/items", json=body).json()
         assert gone == {"items": [], "gone": ids(made)}
-    answer = admin.post("/library/collections?user=ana", json={"name": "x", "delete": True})
-    assert answer.status_code == 403
+    response = admin.post("/library/collections?user=ana", json={"name": "x", "delete": True})
+    assert response.status_code == 403
     assert store.library.total(ALL) == 19
 
 
@@ -627,10 +627,10 @@ def test_an_admin_looks_which_is_logged_and_changes_nothing(
 
 
 def zip_of(client: TestClient, **form: str) -> zipfile.ZipFile:
-    answer = client.post("/library/archive.zip", data=form)
-    assert answer.status_code == 200, answer.text
-    assert answer.headers["content-type"] == "application/zip"
-    archive = zipfile.ZipFile(io.BytesIO(answer.content))
+    response = client.post("/library/archive.zip", data=form)
+    assert response.status_code == 200, response.text
+    assert response.headers["content-type"] == "application/zip"
+    archive = zipfile.ZipFile(io.BytesIO(response.content))
     assert archive.testzip() is None
     return archive
 
@@ -744,9 +744,9 @@ def eve(browser: OpenBrowser, made: list[Asset], store: Store) -> TestClient:
 def test_whatever_is_asked_gets_ones_own_or_a_sentence(
     eve: TestClient, query: dict[str, str], path: str
 ) -> None:
-    answer = eve.get(path, params=query)
-    harmless(answer)
-    assert answer.status_code in (200, 400, 403)
+    response = eve.get(path, params=query)
+    harmless(response)
+    assert response.status_code in (200, 400, 403)
 
 
 @lenient

@@ -66,16 +66,16 @@ class Server:
         self.browsers.enter_context(client)
         client.headers["Origin"] = self.url
         if user_id:
-            answer = client.post("/auth/login", json={"user_id": user_id})
-            assert answer.status_code == 200
+            response = client.post("/auth/login", json={"user_id": user_id})
+            assert response.status_code == 200
         return client
 
 
 class Stream:
     """The events of an open stream; signs of life are left out."""
 
-    def __init__(self, answer: httpx2.Response) -> None:
-        self.lines = answer.iter_lines()
+    def __init__(self, response: httpx2.Response) -> None:
+        self.lines = response.iter_lines()
 
     def __iter__(self) -> Iterator[tuple[str, Any]]:
         name = ""
@@ -99,11 +99,11 @@ class Stream:
 
 @contextmanager
 def opened(client: httpx2.Client, path: str) -> Iterator[Stream]:
-    with client.stream("GET", path) as answer:
-        assert answer.status_code == 200, answer.read()
-        assert answer.headers["content-type"].startswith("text/event-stream")
-        assert answer.headers["cache-control"] == "no-store"
-        yield Stream(answer)
+    with client.stream("GET", path) as response:
+        assert response.status_code == 200, response.read()
+        assert response.headers["content-type"].startswith("text/event-stream")
+        assert response.headers["cache-control"] == "no-store"
+        yield Stream(response)
 
 
 @pytest.fixture
@@ -169,9 +169,9 @@ def test_a_job_is_told_whole_and_then_what_changes_until_it_ends(
 def test_the_same_is_answered_once_to_who_asks(server: Server, store: Store) -> None:
     job, _ = stored_job(store)
     browser = server.browser("ana")
-    answer = browser.get(f"/jobs/{job.id}/live")
-    assert answer.headers["cache-control"] == "no-store"
-    assert answer.json()["job"]["prompt"] == "the sea"
+    response = browser.get(f"/jobs/{job.id}/live")
+    assert response.headers["cache-control"] == "no-store"
+    assert response.json()["job"]["prompt"] == "the sea"
     german = browser.get(f"/jobs/{job.id}/live?language=de&zone=Mars/Olympus").json()
     assert german["job"]["id"] == job.id
     cards = browser.get("/events/cards/live?limit=none").json()
@@ -398,8 +398,8 @@ def test_a_database_that_does_not_answer_is_said(studio: WebStudio) -> None:
             assert stream.next()[0] == "snapshot"
             down.set()
             assert stream.until(lambda name, _: name == "trouble") == {}
-            answer = browser.post(f"/jobs/{job.id}/acts", json={"name": "cancel", "on": None})
-            assert (answer.status_code, answer.json()["detail"].split(".")[0]) == (
+            response = browser.post(f"/jobs/{job.id}/acts", json={"name": "cancel", "on": None})
+            assert (response.status_code, response.json()["detail"].split(".")[0]) == (
                 503,
                 "The database does not answer at the moment",
             )
@@ -520,9 +520,9 @@ def test_what_no_button_asks_for_is_refused_in_a_sentence(
     server: Server, store: Store, body: bytes
 ) -> None:
     job, _ = stored_job(store)
-    answer = server.browser("ana").post(f"/jobs/{job.id}/acts", content=body)
-    assert answer.status_code in {400, 413}
-    assert answer.json()["detail"].endswith(".")
+    response = server.browser("ana").post(f"/jobs/{job.id}/acts", content=body)
+    assert response.status_code in {400, 413}
+    assert response.json()["detail"].endswith(".")
     assert {asset.state for asset in store.assets.of_job(job.id)} == {"queued"}
 
 

@@ -54,8 +54,8 @@ def browser(settings: Settings, store: Store, content: FolderStore) -> Iterator[
 
 def tried(client: TestClient, user_id: str, passphrase: str = "", **more: Any) -> tuple[int, Any]:
     body = {"user_id": user_id, "passphrase": passphrase} | more
-    answer = client.post("/auth/login", json=body)
-    return answer.status_code, answer.json()
+    response = client.post("/auth/login", json=body)
+    return response.status_code, response.json()
 
 
 def reasons(store: Store, user_id: str) -> list[str]:
@@ -579,8 +579,8 @@ def test_a_recovery_link_takes_a_new_passphrase_for_its_own_account_and_nothing_
     right = {"register": True, "invite": invite}
     for typed, passphrase in NOT_RECOVERED:
         body = {"user_id": typed, "passphrase": passphrase} | right
-        answer = client.post("/auth/login", content=json.dumps(body).encode())
-        assert answer.status_code == 400, (typed, passphrase)
+        response = client.post("/auth/login", content=json.dumps(body).encode())
+        assert response.status_code == 400, (typed, passphrase)
         assert not is_in(client)
     assert [store.users.passphrase_hash(each) for each in ("boss", "eve")] == [HASHED] * 2
     assert store.users.get("nobody") is None

@@ -52,10 +52,10 @@ def test_a_link_asks_whose_address_it_is_and_changes_nothing(
     client: TestClient, store: Store, asked: EmailAddress
 ) -> None:
     path = f"/mail/confirm/{asked.confirm_token}"
-    answer = client.get(path)
-    assert answer.status_code == 200
-    assert "ana would like to be told at a&amp;b@example.org" in answer.text
-    assert '<form method="post"><button class="button">Yes' in answer.text
+    response = client.get(path)
+    assert response.status_code == 200
+    assert "ana would like to be told at a&amp;b@example.org" in response.text
+    assert '<form method="post"><button class="button">Yes' in response.text
     head = client.head(path)
     assert (head.status_code, head.content) == (200, b"")
     assert stored(store) == asked
@@ -69,10 +69,10 @@ def test_the_button_confirms_and_what_waited_is_due_at_once(
     store.outbox.postpone([claimed], 3600, "It is not confirmed yet.")
     assert store.outbox.claim("email", "test:1", 60) == []
 
-    answer = client.post(f"/mail/confirm/{asked.confirm_token}")
-    assert answer.status_code == 200
-    assert "From now on ana is told at a&amp;b@example.org." in answer.text
-    assert 'href="../../"' in answer.text
+    response = client.post(f"/mail/confirm/{asked.confirm_token}")
+    assert response.status_code == 200
+    assert "From now on ana is told at a&amp;b@example.org." in response.text
+    assert 'href="../../"' in response.text
     assert stored(store).takes_mail
     assert [each.id for each in store.outbox.claim("email", "t", 60)] == [waiting.id]
 
@@ -81,9 +81,9 @@ def test_a_link_confirms_once(client: TestClient, store: Store, asked: EmailAddr
     path = f"/mail/confirm/{asked.confirm_token}"
     client.post(path)
     store.email_addresses.unsubscribe(asked.unsubscribe_token)
-    for answer in (client.post(path), client.get(path)):
-        assert answer.status_code == 404
-        assert "used before" in answer.text
+    for response in (client.post(path), client.get(path)):
+        assert response.status_code == 404
+        assert "used before" in response.text
     assert not stored(store).takes_mail
 
 
@@ -93,10 +93,10 @@ def test_a_link_that_ended_confirms_nothing_and_says_so(
     ended = {"$set": {"confirm_until": now() - timedelta(seconds=1)}}
     store.email_addresses._addresses.update_one({"_id": asked.id}, ended)  # noqa: SLF001  # time passes
     for method in ("GET", "POST"):
-        answer = client.request(method, f"/mail/confirm/{asked.confirm_token}")
-        assert answer.status_code == 410
-        assert "ask for a new one" in answer.text
-        assert 'href="../../notifications"' in answer.text
+        response = client.request(method, f"/mail/confirm/{asked.confirm_token}")
+        assert response.status_code == 410
+        assert "ask for a new one" in response.text
+        assert 'href="../../notifications"' in response.text
     assert stored(store).confirmed_at is None
 
 
@@ -120,11 +120,11 @@ def test_each_link_does_its_own_thing_only(
             f"/mail/unsubscribe/{WRONG}",
             "/mail/confirm/%00%ff%3Cscript%3E",
         ):
-            answer = client.request(method, path)
-            assert answer.status_code == 404
-            assert "leads nowhere" in answer.text
-            assert "example.org" not in answer.text
-            assert "<script" not in answer.text
+            response = client.request(method, path)
+            assert response.status_code == 404
+            assert "leads nowhere" in response.text
+            assert "example.org" not in response.text
+            assert "<script" not in response.text
     assert stored(store) == asked
 
 
@@ -132,10 +132,10 @@ def test_looking_at_the_link_in_a_mail_ends_no_mail(
     client: TestClient, store: Store, confirmed: EmailAddress
 ) -> None:
     path = f"/mail/unsubscribe/{confirmed.unsubscribe_token}"
-    answer = client.get(path)
-    assert answer.status_code == 200
-    assert "no longer write to a&amp;b@example.org about what ana makes" in answer.text
-    assert '<form method="post"><button class="button">Unsubscribe' in answer.text
+    response = client.get(path)
+    assert response.status_code == 200
+    assert "no longer write to a&amp;b@example.org about what ana makes" in response.text
+    assert '<form method="post"><button class="button">Unsubscribe' in response.text
     assert client.head(path).status_code == 200
     assert stored(store) == confirmed
 
@@ -154,10 +154,10 @@ def test_one_click_from_anywhere_ends_the_mail(
     client: TestClient, store: Store, confirmed: EmailAddress, content: str, headers: dict[str, str]
 ) -> None:
     path = f"/mail/unsubscribe/{confirmed.unsubscribe_token}"
-    answer = client.post(path, content=content, headers=headers)
-    assert answer.status_code == 200
-    assert "no longer writes to a&amp;b@example.org" in answer.text
-    assert "set-cookie" not in answer.headers
+    response = client.post(path, content=content, headers=headers)
+    assert response.status_code == 200
+    assert "no longer writes to a&amp;b@example.org" in response.text
+    assert "set-cookie" not in response.headers
     assert not stored(store).takes_mail
 
 
@@ -167,10 +167,10 @@ def test_a_second_click_changes_nothing(
     path = f"/mail/unsubscribe/{confirmed.unsubscribe_token}"
     client.post(path, content=ONE_CLICK)
     for method in ("POST", "GET"):
-        answer = client.request(method, path)
-        assert answer.status_code == 200
-        assert "You will get no more mail" in answer.text
-        assert "<form" not in answer.text
+        response = client.request(method, path)
+        assert response.status_code == 200
+        assert "You will get no more mail" in response.text
+        assert "<form" not in response.text
     assert not stored(store).takes_mail
 
 
@@ -182,10 +182,10 @@ def test_no_page_loads_anything_can_be_framed_or_gives_its_address_away(
         f"/mail/unsubscribe/{asked.unsubscribe_token}",
         f"/mail/confirm/{WRONG}",
     ):
-        answer = client.get(path)
+        response = client.get(path)
         policy = dict(
             part.strip().split(" ", 1)
-            for part in answer.headers["content-security-policy"].split(";")
+            for part in response.headers["content-security-policy"].split(";")
         )
         assert policy == {
             "default-src": "'none'",
@@ -194,12 +194,12 @@ def test_no_page_loads_anything_can_be_framed_or_gives_its_address_away(
             "frame-ancestors": "'none'",
             "base-uri": "'none'",
         }
-        assert answer.headers["referrer-policy"] == "no-referrer"
-        assert answer.headers["cache-control"] == "no-store"
-        assert answer.headers["content-type"] == "text/html; charset=utf-8"
-        assert '<html lang="en">' in answer.text
-        assert "src=" not in answer.text
-        assert "http" not in answer.text.replace("http://www.w3.org/2000/svg", "")
+        assert response.headers["referrer-policy"] == "no-referrer"
+        assert response.headers["cache-control"] == "no-store"
+        assert response.headers["content-type"] == "text/html; charset=utf-8"
+        assert '<html lang="en">' in response.text
+        assert "src=" not in response.text
+        assert "http" not in response.text.replace("http://www.w3.org/2000/svg", "")
 
 
 def test_a_database_that_is_down_gives_a_page_and_no_token_in_the_log(
@@ -213,10 +213,10 @@ def test_a_database_that_is_down_gives_a_page_and_no_token_in_the_log(
     with caplog.at_level(logging.DEBUG, logger="core"):
         for path in ("/mail/confirm/secret-token", "/mail/unsubscribe/secret-token"):
             for method in ("GET", "POST"):
-                answer = client.request(method, path)
-                assert answer.status_code == 503
-                assert "<h1>Please try again in a minute</h1>" in answer.text
-                assert "secret-token" not in answer.text
-                assert "internal" not in answer.text
+                response = client.request(method, path)
+                assert response.status_code == 503
+                assert "<h1>Please try again in a minute</h1>" in response.text
+                assert "secret-token" not in response.text
+                assert "internal" not in response.text
     assert "does not answer" in caplog.text
     assert "secret-token" not in caplog.text

@@ -129,10 +129,10 @@ def test_a_signed_address_gives_the_file_to_anybody_for_a_while(
     content: ContentStore, server: ObjectStore, name: str, media_type: str
 ) -> None:
     address = address_of(content, save(content, name), 'attachment; filename="a b.png"')
-    answer = server.get(address)
-    assert answer.content == BYTES
-    assert answer.headers["content-type"] == media_type
-    assert answer.headers["content-disposition"] == 'attachment; filename="a b.png"'
+    response = server.get(address)
+    assert response.content == BYTES
+    assert response.headers["content-type"] == media_type
+    assert response.headers["content-disposition"] == 'attachment; filename="a b.png"'
     signed = parse_qs(urlsplit(address).query)
     assert signed["X-Amz-Expires"] == ["60"]
     assert signed["X-Amz-Algorithm"] == ["AWS4-HMAC-SHA256"]
@@ -321,10 +321,10 @@ def test_the_owner_is_sent_to_the_file_and_it_is_logged(
 ) -> None:
     log_in(client, "ana")
     for asset, media_type in zip(done, ("image/png", "video/mp4"), strict=True):
-        answer = client.get(f"/content/{asset.id}")
-        assert (answer.status_code, answer.headers["cache-control"]) == (307, "no-store")
-        assert "etag" not in answer.headers
-        file = server.get(answer.headers["location"])
+        response = client.get(f"/content/{asset.id}")
+        assert (response.status_code, response.headers["cache-control"]) == (307, "no-store")
+        assert "etag" not in response.headers
+        file = server.get(response.headers["location"])
         assert file.content == BYTES
         assert file.headers["content-type"] == media_type
         assert file.headers["content-disposition"].startswith("inline")
@@ -335,8 +335,8 @@ def test_a_download_has_a_good_name(
     client: TestClient, server: ObjectStore, store: Store, done: tuple[Asset, Asset]
 ) -> None:
     log_in(client, "ana")
-    answer = client.get(f"/content/{done[0].id}?download=1")
-    assert server.get(answer.headers["location"]).headers["content-disposition"] == (
+    response = client.get(f"/content/{done[0].id}?download=1")
+    assert server.get(response.headers["location"]).headers["content-disposition"] == (
         "attachment; filename*=utf-8''ein-fuchs-gr%C3%BCn-sch%C3%B6n-image-1.png"
     )
     assert actions(store) == [("download", done[0].id)]
@@ -347,13 +347,13 @@ def test_previews_and_posters_are_kept_for_less_than_their_address_is_good(
 ) -> None:
     log_in(client, "ana")
     for which in ("preview", "poster"):
-        answer = client.get(f"/content/{done[1].id}/{which}")
-        assert answer.status_code == 307
-        kept = re.fullmatch(r"private, max-age=(\d+)", answer.headers["cache-control"])
-        signed = parse_qs(urlsplit(answer.headers["location"]).query)
+        response = client.get(f"/content/{done[1].id}/{which}")
+        assert response.status_code == 307
+        kept = re.fullmatch(r"private, max-age=(\d+)", response.headers["cache-control"])
+        signed = parse_qs(urlsplit(response.headers["location"]).query)
         assert kept is not None
         assert 0 < int(kept[1]) < int(signed["X-Amz-Expires"][0])
-        file = server.get(answer.headers["location"])
+        file = server.get(response.headers["location"])
         assert (file.text, file.headers["content-type"]) == (which, "image/webp")
     assert actions(store) == []
 
@@ -363,8 +363,8 @@ def test_a_player_can_seek(
 ) -> None:
     log_in(client, "ana")
     wanted = {"Range": "bytes=1000-1099"}
-    answer = client.get(f"/content/{done[1].id}", headers=wanted)
-    part = server.get(answer.headers["location"], headers=wanted)
+    response = client.get(f"/content/{done[1].id}", headers=wanted)
+    part = server.get(response.headers["location"], headers=wanted)
     assert (part.status_code, part.content) == (206, BYTES[1000:1100])
     assert actions(store) == []
 
@@ -373,9 +373,9 @@ def test_a_question_about_a_file_is_no_look_at_it(
     client: TestClient, server: ObjectStore, store: Store, done: tuple[Asset, Asset]
 ) -> None:
     log_in(client, "ana")
-    answer = client.head(f"/content/{done[0].id}")
-    assert answer.status_code == 307
-    found = server.client.head(answer.headers["location"])
+    response = client.head(f"/content/{done[0].id}")
+    assert response.status_code == 307
+    found = server.client.head(response.headers["location"])
     assert (found.status_code, found.headers["content-length"]) == (200, str(len(BYTES)))
     assert actions(store) == []
 
@@ -387,10 +387,10 @@ def test_nobody_else_gets_an_address(
         if user_id:
             log_in(client, user_id)
         for path in ("", "/preview", "/poster", "?download=1"):
-            answer = client.get(f"/content/{done[0].id}{path}")
-            assert answer.status_code == status
-            assert "location" not in answer.headers
-            assert answer.headers["cache-control"] == "no-store"
+            response = client.get(f"/content/{done[0].id}{path}")
+            assert response.status_code == status
+            assert "location" not in response.headers
+            assert response.headers["cache-control"] == "no-store"
     assert actions(store) == actions(store, "eve") == []
 
 
@@ -402,9 +402,9 @@ def test_what_cannot_be_signed_is_an_error_in_words_and_not_logged(
 
     log_in(client, "ana")
     monkeypatch.setattr("s3fs.S3FileSystem.sign", refuse)
-    answer = client.get(f"/content/{done[0].id}")
-    assert (answer.status_code, answer.headers["cache-control"]) == (503, "no-store")
-    assert answer.json()["detail"].startswith("The files cannot be reached at the moment.")
+    response = client.get(f"/content/{done[0].id}")
+    assert (response.status_code, response.headers["cache-control"]) == (503, "no-store")
+    assert response.json()["detail"].startswith("The files cannot be reached at the moment.")
     assert actions(store) == []
 
 
@@ -475,8 +475,8 @@ def test_an_archive_is_filled_from_the_bucket_and_leaves_nothing_here(
 ) -> None:
     content.remove("ana", f"{done[1].id}.mp4")
     log_in(client, "ana")
-    answer = client.get("/account/archive.zip")
-    archive = zipfile.ZipFile(io.BytesIO(answer.content))
+    response = client.get("/account/archive.zip")
+    archive = zipfile.ZipFile(io.BytesIO(response.content))
     [image] = [name for name in archive.namelist() if "/images/" in name]
     assert archive.read(image) == BYTES
     assert "-video-1.mp4" in archive.read("missing.txt").decode()

@@ -17,7 +17,7 @@ from core.providers.base import Outcome, Report, Submission
 from core.store import Store
 from tests import odd_media
 from tests.contract.fakes import FakeProvider
-from tests.integration.bench import Bench, NewBench, run
+from tests.integration.job_harness import JobHarness, NewHarness, run
 from tests.odd_media import RED, saved
 from tests.web import OpenBrowser, changed
 
@@ -25,26 +25,26 @@ WEBP = saved(Image.new("RGB", (300, 200), RED), "WEBP")
 
 
 @pytest.fixture
-def paid(new_bench: NewBench) -> Bench:
-    return new_bench(FakeProvider(paid=True))
+def paid(new_harness: NewHarness) -> JobHarness:
+    return new_harness(FakeProvider(paid=True))
 
 
-def made(bench: Bench, kind: Kind, content: bytes) -> Asset:
+def made(harness: JobHarness, kind: Kind, content: bytes) -> Asset:
     """Have one item made as a file of this content."""
-    bench.provider.content = content
-    asset_id = next(each.id for each in bench.assets if each.kind == kind)
-    run(bench.make(asset_id))
-    return bench.asset(asset_id)
+    harness.provider.content = content
+    asset_id = next(each.id for each in harness.assets if each.kind == kind)
+    run(harness.make(asset_id))
+    return harness.asset(asset_id)
 
 
-def job_of(bench: Bench) -> Job:
-    job = bench.store.jobs.get(bench.job.id)
+def job_of(harness: JobHarness) -> Job:
+    job = harness.store.jobs.get(harness.job.id)
     assert job is not None
     return job
 
 
 def test_a_file_is_kept_as_it_came_with_a_copy_that_every_browser_shows(
-    paid: Bench, tmp_path: Path
+    paid: JobHarness, tmp_path: Path
 ) -> None:
     webm = odd_media.clip(tmp_path / "a.webm", "libvpx-vp9", sound="libopus").read_bytes()
     for kind, content, endings in (
@@ -64,7 +64,7 @@ def test_a_file_is_kept_as_it_came_with_a_copy_that_every_browser_shows(
 
 
 def test_another_size_or_length_than_was_asked_for_is_kept_where_it_was_paid(
-    paid: Bench, tmp_path: Path
+    paid: JobHarness, tmp_path: Path
 ) -> None:
     image = made(paid, Kind.IMAGE, saved(Image.new("RGB", (70, 50), RED), "PNG"))
     clip = made(paid, Kind.VIDEO, odd_media.clip(tmp_path / "a.mp4").read_bytes())
@@ -73,7 +73,7 @@ def test_another_size_or_length_than_was_asked_for_is_kept_where_it_was_paid(
 
 
 def test_an_item_is_done_though_no_copy_could_be_made(
-    paid: Bench, monkeypatch: pytest.MonkeyPatch
+    paid: JobHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(item_file, "make_copy", _no_copy)
     asset = made(paid, Kind.IMAGE, WEBP)
@@ -87,26 +87,26 @@ def _no_copy(*_: object) -> str:
     raise MemoryError
 
 
-def test_a_hostile_image_costs_one_item_and_says_why(paid: Bench) -> None:
+def test_a_hostile_image_costs_one_item_and_says_why(paid: JobHarness) -> None:
     asset = made(paid, Kind.IMAGE, odd_media.bomb(13_000))
     assert asset.error is not None
     assert asset.error.message.startswith("The file that came has 13000 × 13000 pixels")
     assert "made a mistake" not in asset.error.message
 
 
-def test_a_hostile_preview_does_not_stop_the_item(new_bench: NewBench) -> None:
+def test_a_hostile_preview_does_not_stop_the_item(new_harness: NewHarness) -> None:
     provider = Showing()
-    bench = new_bench(provider)
-    provider.bench = bench
-    run(bench.make())
-    assert bench.asset().state == AssetState.DONE
+    harness = new_harness(provider)
+    provider.harness = harness
+    run(harness.make())
+    assert harness.asset().state == AssetState.DONE
     assert provider.seen == "WEBP"
 
 
 class Showing(FakeProvider):
     """Sends previews that cannot be shown, and then one that can."""
 
-    bench: Bench
+    harness: JobHarness
     seen: str | None = None
 
     async def follow(self, submission: Submission, report: Report) -> Outcome:
@@ -114,7 +114,9 @@ class Showing(FakeProvider):
         async with asyncio.timeout(240):
             while self.seen is None:
                 await report(0.5, preview=saved(Image.new("RGB", (64, 64), RED), "TIFF"))
-                webp = await asyncio.to_thread(self.bench.store.assets.partial, self.bench.first)
+                webp = await asyncio.to_thread(
+                    self.harness.store.assets.partial, self.harness.first
+                )
                 if webp is not None:
                     with Image.open(io.BytesIO(webp)) as image:
                         self.seen = image.format
@@ -123,7 +125,7 @@ class Showing(FakeProvider):
 
 
 @pytest.fixture
-def odd(paid: Bench, tmp_path: Path) -> tuple[Asset, Asset]:
+def odd(paid: JobHarness, tmp_path: Path) -> tuple[Asset, Asset]:
     """Ana's image in WebP and clip in WebM, with their copies."""
     clip = odd_media.clip(tmp_path / "a.webm", "libvpx-vp9").read_bytes()
     return made(paid, Kind.IMAGE, WEBP), made(paid, Kind.VIDEO, clip)
@@ -149,9 +151,9 @@ def test_pages_show_the_copy_and_downloads_give_the_original(
         assert got.headers["content-disposition"].startswith("attachment")
         assert original.suffix in got.headers["content-disposition"]
         assert shown.headers["etag"] != got.headers["etag"]
-        for answer in (shown, got):
-            assert answer.headers["x-content-type-options"] == "nosniff"
-            assert "default-src 'none'" in answer.headers["content-security-policy"]
+        for response in (shown, got):
+            assert response.headers["x-content-type-options"] == "nosniff"
+            assert "default-src 'none'" in response.headers["content-security-policy"]
         again = ana.get(tile["original"], headers={"If-None-Match": shown.headers["etag"]})
         assert again.status_code == 304
         part = ana.get(tile["original"], headers={"Range": "bytes=10-19"})
@@ -208,7 +210,7 @@ def test_what_a_worker_saved_and_told_nobody_goes_too(store: Store, content: Fol
 
 
 def test_what_is_made_of_an_item_is_made_of_what_is_displayed(
-    paid: Bench, odd: tuple[Asset, Asset]
+    paid: JobHarness, odd: tuple[Asset, Asset]
 ) -> None:
     later = paid.assets[1]
     paid.store.assets._assets.update_one(  # noqa: SLF001  # as an order of that kind

@@ -31,11 +31,11 @@ def test_the_providers_own_words_are_shown_and_logged_and_nobody_elses(
     def begin(_: Request) -> Response:
         return RedirectResponse("http://provider/authorize?state=begun-here&client_id=x")
 
-    def answer(_: Request) -> Response:
+    def response(_: Request) -> Response:
         return RedirectResponse("/")
 
     app = Starlette(
-        routes=[Route("/auth/login", begin), Route("/oauth2callback", answer)],
+        routes=[Route("/auth/login", begin), Route("/oauth2callback", response)],
         middleware=[Middleware(ProviderMiddleware, open_studio=lambda: studio)],
     )
     client = TestClient(app, follow_redirects=False)

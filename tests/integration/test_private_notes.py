@@ -51,9 +51,9 @@ def has_private(text: str) -> bool:
 
 
 def read_zip(client: TestClient, image: Asset, user: str = "") -> str:
-    answer = client.post("/library/archive.zip", data={"ids": image.id, "user": user})
-    assert answer.status_code == 200
-    archive = zipfile.ZipFile(io.BytesIO(answer.content))
+    response = client.post("/library/archive.zip", data={"ids": image.id, "user": user})
+    assert response.status_code == 200
+    archive = zipfile.ZipFile(io.BytesIO(response.content))
     return "".join(archive.read(f"manifest.{kind}").decode() for kind in ("json", "csv"))
 
 
@@ -68,9 +68,9 @@ def test_no_route_gives_them_to_anybody_else(
             *(f"/jobs/{job}/live", "/activity/jobs.csv", "/activity/views.csv", "/bell"),
             f"/content/{image.id}",
         ):
-            answer = client.get(f"{path}{'&' if '?' in path else '?'}{query}")
-            assert not has_private(answer.text), (who, path)
-            assert not has_private(str(answer.headers)), (who, path)
+            response = client.get(f"{path}{'&' if '?' in path else '?'}{query}")
+            assert not has_private(response.text), (who, path)
+            assert not has_private(str(response.headers)), (who, path)
     admin = browser("root", ADMINS)
     assert admin.get(f"/jobs/{job}/live").is_success  # there was something to look at
     [tile] = admin.get("/library/items?user=ana").json()["items"]
@@ -89,8 +89,8 @@ def test_nobody_else_finds_or_counts_by_them(
         admin.get("/library/items", params={"user": "ana", "collection": name})
         for name in (NAME, "there is none", "x")
     ]
-    assert {answer.status_code for answer in answers} == {403}
-    assert len({answer.text for answer in answers}) == 1
+    assert {response.status_code for response in answers} == {403}
+    assert len({response.text for response in answers}) == 1
     assert admin.get("/library/items", params={"user": "ana", "q": NOTE}).json()["total"] == 0
     own = browser("ana").get("/library/items", params={"collection": NAME})
     assert own.json()["total"] == 1

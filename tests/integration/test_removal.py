@@ -27,7 +27,7 @@ from core.studio.planning import plan
 from tests.catalogue import illustrator_only
 from tests.conftest import claim, stored_job
 from tests.contract.fakes import FakeProvider
-from tests.integration.bench import NewBench, run, until
+from tests.integration.job_harness import NewHarness, run, until
 
 Raw = Database[dict[str, Any]]
 
@@ -360,54 +360,54 @@ def test_what_a_sweep_asks_has_an_index(
 @pytest.mark.usefixtures("at_once")
 @pytest.mark.parametrize("resumable", [True, False])
 def test_a_worker_in_the_middle_of_a_job_stops_it_and_then_nothing_is_left(
-    new_bench: NewBench, raw: Raw, monkeypatch: pytest.MonkeyPatch, *, resumable: bool
+    new_harness: NewHarness, raw: Raw, monkeypatch: pytest.MonkeyPatch, *, resumable: bool
 ) -> None:
     monkeypatch.setattr("core.generation.sweeper.SWEEP_SECONDS", 0.1)
-    bench = new_bench(FakeProvider(paid=True, resumable=resumable))
-    bench.store.users.ensure("ana")
+    harness = new_harness(FakeProvider(paid=True, resumable=resumable))
+    harness.store.users.ensure("ana")
 
     async def main() -> None:
-        bench.provider.hold.clear()
-        async with bench.worker():
-            await until(lambda: bench.states()[models.AssetState.RUNNING] == 10)
-            bench.store.account_deletion.request("ana")
-            await until(lambda: bench.store.users.get("ana") is None)
+        harness.provider.hold.clear()
+        async with harness.worker():
+            await until(lambda: harness.states()[models.AssetState.RUNNING] == 10)
+            harness.store.account_deletion.request("ana")
+            await until(lambda: harness.store.users.get("ana") is None)
 
     run(main())
-    assert len(bench.provider.submitted) == 10
-    assert len(bench.provider.cancelled) == 10
+    assert len(harness.provider.submitted) == 10
+    assert len(harness.provider.cancelled) == 10
     assert {name for name, found in documents(raw).items() if found} == set()
-    assert files(bench.content) == []
+    assert files(harness.content) == []
 
 
 @pytest.mark.usefixtures("at_once")
 def test_what_a_killed_worker_had_at_a_provider_is_stopped_there_first(
-    new_bench: NewBench, monkeypatch: pytest.MonkeyPatch
+    new_harness: NewHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("core.generation.sweeper.SWEEP_SECONDS", 0.1)
-    bench = new_bench(FakeProvider(paid=True, resumable=True))
-    bench.store.users.ensure("ana")
-    bench.abandoned(models.AssetState.RUNNING, remote_id="remote-1")
-    bench.store.account_deletion.request("ana")
-    remove_accounts(bench.store, bench.content)
-    assert bench.asset().state in models.OPEN_STATES
+    harness = new_harness(FakeProvider(paid=True, resumable=True))
+    harness.store.users.ensure("ana")
+    harness.abandoned(models.AssetState.RUNNING, remote_id="remote-1")
+    harness.store.account_deletion.request("ana")
+    remove_accounts(harness.store, harness.content)
+    assert harness.asset().state in models.OPEN_STATES
 
     async def main() -> None:
-        async with bench.worker():
-            await until(lambda: bench.store.users.get("ana") is None)
+        async with harness.worker():
+            await until(lambda: harness.store.users.get("ana") is None)
 
     run(main())
-    assert [each.remote_id for each in bench.provider.cancelled] == ["remote-1"]
-    assert bench.provider.submitted == []
+    assert [each.remote_id for each in harness.provider.cancelled] == ["remote-1"]
+    assert harness.provider.submitted == []
 
 
 def test_a_file_that_was_saved_while_its_item_was_cancelled_is_found(
-    new_bench: NewBench, monkeypatch: pytest.MonkeyPatch
+    new_harness: NewHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody has stored where it is: neither the worker that stopped nor the one that saved."""
     monkeypatch.setattr("core.store.accounts.account_deletion.QUIET_SECONDS", -1)
-    bench = new_bench(FakeProvider())
-    bench.store.users.ensure("ana")
+    harness = new_harness(FakeProvider())
+    harness.store.users.ensure("ana")
     committed, go_on = threading.Event(), threading.Event()
 
     def slow(self: FolderStore, part: Path, folder: Path, name: str) -> str:
@@ -421,39 +421,39 @@ def test_a_file_that_was_saved_while_its_item_was_cancelled_is_found(
     monkeypatch.setattr(FolderStore, "_move", slow)
 
     async def main() -> None:
-        async with bench.worker(worker_concurrency=1):
+        async with harness.worker(worker_concurrency=1):
             await until(committed.is_set)
-            bench.store.account_deletion.request("ana")
-            await until(lambda: bench.status != models.JobStatus.PROCESSING)
+            harness.store.account_deletion.request("ana")
+            await until(lambda: harness.status != models.JobStatus.PROCESSING)
             go_on.set()
 
     run(main())
-    assert bench.asset().path is None
-    assert len(files(bench.content, "ana")) == 2
-    remove_accounts(bench.store, bench.content)
-    assert files(bench.content, "ana") == []
-    assert bench.store.jobs.of_user("ana") == []
-    assert bench.store.account_deletion.due() == ["ana"]
+    assert harness.asset().path is None
+    assert len(files(harness.content, "ana")) == 2
+    remove_accounts(harness.store, harness.content)
+    assert files(harness.content, "ana") == []
+    assert harness.store.jobs.of_user("ana") == []
+    assert harness.store.account_deletion.due() == ["ana"]
 
 
 @pytest.mark.parametrize("held", ["hold", "hold_fetch"])
 def test_who_comes_back_after_everything_is_gone_saves_nothing(
-    new_bench: NewBench, raw: Raw, held: str
+    new_harness: NewHarness, raw: Raw, held: str
 ) -> None:
-    bench = new_bench(FakeProvider(paid=True, resumable=True))
+    harness = new_harness(FakeProvider(paid=True, resumable=True))
     reached = models.AssetState.RUNNING if held == "hold" else models.AssetState.SAVING
 
     async def main() -> None:
-        hold = getattr(bench.provider, held)
+        hold = getattr(harness.provider, held)
         hold.clear()
-        making = asyncio.create_task(bench.make())
-        await until(lambda: bench.asset().state == reached)
-        bench.store.account_deletion.forget_job(bench.job.id)
+        making = asyncio.create_task(harness.make())
+        await until(lambda: harness.asset().state == reached)
+        harness.store.account_deletion.forget_job(harness.job.id)
         hold.set()
         await asyncio.wait_for(making, 120)
 
     run(main())
-    assert files(bench.content) == []
+    assert files(harness.content) == []
     assert {name for name, found in documents(raw).items() if found} == set()
 
 

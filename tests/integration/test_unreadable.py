@@ -37,7 +37,7 @@ from core.web.resources import WebStudio
 from core.web.text.view_context import ViewContext
 from tests.conftest import claim, stored_job
 from tests.contract.fakes import FakeProvider
-from tests.integration.bench import NewBench, run, until
+from tests.integration.job_harness import NewHarness, run, until
 from tests.profiles import by_profile
 from tests.web import studio_of
 
@@ -527,12 +527,12 @@ def test_an_id_that_is_none_takes_nothing_down_and_is_set_aside(
 
 
 def test_a_worker_makes_what_it_can_read_and_ends_the_rest(
-    store: Store, new_bench: NewBench, poison: Poison, monkeypatch: pytest.MonkeyPatch
+    store: Store, new_harness: NewHarness, poison: Poison, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sweeper, "SWEEP_SECONDS", 0.2)
     monkeypatch.setattr(sweeper, "LOOK_SECONDS", 0.5)
-    bench = new_bench(FakeProvider())
-    provider = bench.provider
+    harness = new_harness(FakeProvider())
+    provider = harness.provider
     items = list(poison.assets("ana", models.OPEN_STATES))[:: 1 if DEEP else 41]
     poison.insert("jobs", *(job for _name, job, _item in items))
     poison.insert("assets", *(item for _name, _job, item in items))
@@ -547,18 +547,18 @@ def test_a_worker_makes_what_it_can_read_and_ends_the_rest(
         return [each for each in ids if raw["assets"].find_one({"job_id": each} | left) is not None]
 
     async def main() -> None:
-        async with bench.worker(worker_concurrency=50):
+        async with harness.worker(worker_concurrency=50):
             with suppress(TimeoutError):
-                await until(lambda: bench.status != models.JobStatus.PROCESSING)
+                await until(lambda: harness.status != models.JobStatus.PROCESSING)
                 await until(lambda: not stuck())
 
     run(main())
     names = {job["_id"]: name for name, job, _item in items}
     left = [names.get(each, "the good job") for each in stuck()]
     assert not left
-    assert bench.status == models.JobStatus.COMPLETED
-    assert set(bench.states()) == {models.AssetState.DONE}
-    assert set(provider.submitted) >= {asset.id for asset in bench.assets}
+    assert harness.status == models.JobStatus.COMPLETED
+    assert set(harness.states()) == {models.AssetState.DONE}
+    assert set(provider.submitted) >= {asset.id for asset in harness.assets}
 
 
 # What repairs.

@@ -59,14 +59,14 @@ def test_all_routes_answer_with_the_good_ones_among_the_others(
     found: set[str] = set()
     after = ""
     while after is not None:
-        answer = client.get("/library/items", params={"after": after})
-        assert answer.status_code == 200, answer.text
-        found |= {each["id"] for each in answer.json()["items"]}
-        after = answer.json()["next"]
+        response = client.get("/library/items", params={"after": after})
+        assert response.status_code == 200, response.text
+        found |= {each["id"] for each in response.json()["items"]}
+        after = response.json()["next"]
     assert ids <= found
     for address in ("/library/facets", "/bell", "/prompts", "/events/cards/live?limit=200"):
-        answer = client.get(address)
-        assert answer.status_code == 200, (address, answer.text)
+        response = client.get(address)
+        assert response.status_code == 200, (address, response.text)
     assert client.get("/events/cards/live").json()["cards"]
     for job in store.jobs.of_user("ana", 5000):
         assert client.get(f"/jobs/{job.id}/live").status_code in (200, 404)
@@ -78,8 +78,8 @@ def test_all_routes_answer_with_the_good_ones_among_the_others(
 def test_an_archive_of_everything_has_the_good_ones(
     browser: OpenBrowser, good: list[Asset]
 ) -> None:
-    answer = browser("ana").get("/account/archive.zip")
-    archive = zipfile.ZipFile(io.BytesIO(answer.content))
+    response = browser("ana").get("/account/archive.zip")
+    archive = zipfile.ZipFile(io.BytesIO(response.content))
     files = [name for name in archive.namelist() if good[0].job_id in name]
     assert len(files) == len(good)
     for name in ("jobs.json", "logins.json", "views.json", "removed.json", "account.json"):
@@ -91,9 +91,9 @@ def test_admins_get_their_csv(browser: OpenBrowser, good: list[Asset], store: St
     client = browser()
     log_in(client, "root", passphrase=ADMINS)
     for which in ("jobs", "views", "logins"):
-        answer = client.get(f"/activity/{which}.csv", params={"everybody": 1, "days": 365})
-        assert answer.status_code == 200
-        rows = list(csv.reader(io.StringIO(answer.text)))
+        response = client.get(f"/activity/{which}.csv", params={"everybody": 1, "days": 365})
+        assert response.status_code == 200
+        rows = list(csv.reader(io.StringIO(response.text)))
         assert len({len(row) for row in rows}) == 1
         if which == "jobs":
             assert good[0].job_id in {row[2] for row in rows}

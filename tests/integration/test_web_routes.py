@@ -36,12 +36,12 @@ def test_the_owner_gets_the_file(
 ) -> None:
     image, video = done
     log_in(client, "ana")
-    answer = client.get(f"/content/{image.id}")
-    assert answer.content == BYTES
-    assert answer.headers["content-type"] == "image/png"
-    assert answer.headers["x-content-type-options"] == "nosniff"
-    assert answer.headers["content-disposition"].startswith("inline")
-    assert answer.headers["cache-control"] == "private, no-cache"
+    response = client.get(f"/content/{image.id}")
+    assert response.content == BYTES
+    assert response.headers["content-type"] == "image/png"
+    assert response.headers["x-content-type-options"] == "nosniff"
+    assert response.headers["content-disposition"].startswith("inline")
+    assert response.headers["cache-control"] == "private, no-cache"
     assert client.get(f"/content/{video.id}").headers["content-type"] == "video/mp4"
     assert actions(store) == [("view", image.id), ("play", video.id)]
 
@@ -53,10 +53,10 @@ def test_nobody_else_gets_anything(
         if user_id:
             log_in(client, user_id)
         for path in ("", "/preview", "/poster", "?download=1"):
-            answer = client.get(f"/content/{done[0].id}{path}")
-            assert answer.status_code == status
-            assert BYTES not in answer.content
-            assert answer.headers["cache-control"] == "no-store"
+            response = client.get(f"/content/{done[0].id}{path}")
+            assert response.status_code == status
+            assert BYTES not in response.content
+            assert response.headers["cache-control"] == "no-store"
     answers = [client.get(f"/content/{asset_id}") for asset_id in (done[0].id, "unknown")]
     assert answers[0].text == answers[1].text
     assert actions(store) == actions(store, "eve") == []
@@ -95,9 +95,9 @@ def test_a_copy_that_is_still_good_is_not_sent_again_but_logged(
     log_in(client, "ana")
     tag = client.get(address).headers["etag"]
     for asked in (tag, f'"other", W/{tag}'):
-        answer = client.get(address, headers={"If-None-Match": asked})
-        assert (answer.status_code, answer.content) == (304, b"")
-        assert answer.headers["etag"] == tag
+        response = client.get(address, headers={"If-None-Match": asked})
+        assert (response.status_code, response.content) == (304, b"")
+        assert response.headers["etag"] == tag
     assert client.get(address, headers={"If-None-Match": '"other"'}).status_code == 200
     assert len(actions(store)) == 4
 
@@ -106,10 +106,10 @@ def test_a_question_about_a_file_is_no_look_at_it(
     client: TestClient, store: Store, done: tuple[Asset, Asset]
 ) -> None:
     log_in(client, "ana")
-    answer = client.head(f"/content/{done[0].id}")
-    assert answer.status_code == 200
-    assert answer.headers["content-length"] == str(len(BYTES))
-    assert answer.content == b""
+    response = client.head(f"/content/{done[0].id}")
+    assert response.status_code == 200
+    assert response.headers["content-length"] == str(len(BYTES))
+    assert response.content == b""
     assert actions(store) == []
 
 
@@ -117,8 +117,8 @@ def test_a_download_has_a_good_name_and_is_logged_as_one(
     client: TestClient, store: Store, done: tuple[Asset, Asset]
 ) -> None:
     log_in(client, "ana")
-    answer = client.get(f"/content/{done[0].id}?download=1")
-    assert answer.headers["content-disposition"] == (
+    response = client.get(f"/content/{done[0].id}?download=1")
+    assert response.headers["content-disposition"] == (
         "attachment; filename*=utf-8''ein-fuchs-gr%C3%BCn-sch%C3%B6n-image-1.png"
     )
     assert actions(store) == [("download", done[0].id)]
@@ -129,7 +129,7 @@ def test_previews_and_posters_are_kept_by_the_browser_and_not_logged(
 ) -> None:
     log_in(client, "ana")
     for which in ("preview", "poster"):
-        answer = client.get(f"/content/{done[1].id}/{which}")
-        assert answer.headers["content-type"] == "image/webp"
-        assert answer.headers["cache-control"] == "private, immutable, max-age=31536000"
+        response = client.get(f"/content/{done[1].id}/{which}")
+        assert response.headers["content-type"] == "image/webp"
+        assert response.headers["cache-control"] == "private, immutable, max-age=31536000"
     assert actions(store) == []

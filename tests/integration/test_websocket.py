@@ -137,20 +137,20 @@ def test_addresses_are_believed_of_a_trusted_proxy_only(port: int, store: Store)
     origin = f"http://127.0.0.1:{port}"
     for name in ("X-Forwarded-For", "Forwarded", "X-Real-IP", "CF-Connecting-IP"):
         headers = {name: "203.0.113.9", "Origin": origin}
-        answer = httpx2.post(
+        response = httpx2.post(
             f"{origin}/auth/login", json={"user_id": "ana"}, headers=headers, trust_env=False
         )
-        assert answer.is_success
+        assert response.is_success
     assert {entry.address for entry in store.login_log.of_user("ana")} == {"127.0.0.1"}
 
 
 def test_a_name_of_another_site_that_leads_here_is_refused(port: int) -> None:
     """DNS rebinding: to a browser such a page would be of the same origin as ours."""
     for host in ("evil.example.org", f"evil.example.org:{port}", "127.0.0.1.evil.example.org"):
-        answer = httpx2.post(
+        response = httpx2.post(
             f"http://127.0.0.1:{port}/auth/login",
             json={"user_id": "ana"},
             headers={"Host": host, "Origin": f"http://{host}"},
             trust_env=False,
         )
-        assert answer.status_code == 400
+        assert response.status_code == 400

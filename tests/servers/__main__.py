@@ -10,7 +10,7 @@ from starlette.types import ASGIApp
 from tests.servers import horde, inbox, oidc, openai, runway
 from tests.servers.mail import MailServer
 from tests.servers.odd import Odd
-from tests.servers.wire import Books, DroppableProtocol
+from tests.servers.wire import DroppableProtocol, VendorRecords
 
 KEY = "key_stand-in"
 CLIENT = "fivefold"
@@ -21,9 +21,9 @@ async def serve(first_port: int, seconds: float, odd: int | None) -> None:
     mails = MailServer(port=first_port + 4)
     people = (oidc.ANA, oidc.BEN)
     applications: dict[int, ASGIApp] = {
-        first_port: Odd(openai.application(Books(KEY), seconds=seconds), odd),
-        first_port + 1: Odd(runway.application(Books(KEY), seconds=seconds), odd),
-        first_port + 2: Odd(horde.application(Books(KEY), seconds=seconds), odd),
+        first_port: Odd(openai.application(VendorRecords(KEY), seconds=seconds), odd),
+        first_port + 1: Odd(runway.application(VendorRecords(KEY), seconds=seconds), odd),
+        first_port + 2: Odd(horde.application(VendorRecords(KEY), seconds=seconds), odd),
         first_port + 3: inbox.application(mails),
         first_port + 5: oidc.application(people, client_id=CLIENT, client_secret=KEY),
     }

@@ -14,8 +14,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from tests.servers.wire import (
-    Books,
     Fault,
+    VendorRecords,
     after_charging,
     before_charging,
     control_routes,
@@ -73,17 +73,17 @@ class Vendor:
     """The stand-in.
 
     Args:
-        books: what it remembers; its key and everybody's are accepted.
+        records: what it remembers; its key and everybody's are accepted.
         seconds: from when an image is asked for until it is there.
     """
 
-    def __init__(self, books: Books, seconds: float) -> None:
-        self.books = books
+    def __init__(self, records: VendorRecords, seconds: float) -> None:
+        self.records = records
         self.seconds = seconds
         self.tasks: dict[str, Task] = {}
 
     async def create(self, request: Request) -> Response:
-        fault = self.books.next_fault()
+        fault = self.records.next_fault()
         if self._user(request) is None:
             return _error(401, "InvalidAPIKey", f"No user matching {request.headers['apikey']}.")
         if early := await before_charging(request, fault, _refusal):
@@ -92,8 +92,8 @@ class Vendor:
         if asked["params"]["width"] % 64 or asked["params"]["height"] % 64:
             return _error(400, "InvalidSize", "Image dimensions have to be multiples of 64.")
         agent = request.headers.get("client-agent")
-        self.books.asked.append(asked | {"agent": agent})
-        self.books.charges[asked["prompt"]] += 1
+        self.records.requests.append(asked | {"agent": agent})
+        self.records.charges[asked["prompt"]] += 1
         task = Task(f"task-{len(self.tasks)}", asked, time.monotonic(), self.seconds, fault)
         self.tasks[task.id] = task
         if late := await after_charging(request, fault):
@@ -141,7 +141,7 @@ class Vendor:
         return JSONResponse({"username": user, "kudos": 1234.0, "concurrency": 30})
 
     def _user(self, request: Request) -> str | None:
-        names = {ANONYMOUS: "Anonymous#0", self.books.key: "ana#1"}
+        names = {ANONYMOUS: "Anonymous#0", self.records.key: "ana#1"}
         return names.get(request.headers.get("apikey", ""))
 
     def _generation(self, request: Request, task: Task) -> dict[str, Any]:
@@ -163,9 +163,9 @@ class Vendor:
         }
 
 
-def application(books: Books, *, seconds: float = 0.3) -> Starlette:
+def application(records: VendorRecords, *, seconds: float = 0.3) -> Starlette:
     """Return the Horde's web application."""
-    vendor = Vendor(books, seconds)
+    vendor = Vendor(records, seconds)
     api = "/api/v2"
     return Starlette(
         routes=[
@@ -175,7 +175,7 @@ def application(books: Books, *, seconds: float = 0.3) -> Starlette:
             Route(f"{api}/status/heartbeat", vendor.heartbeat, methods=["GET"]),
             Route(f"{api}/find_user", vendor.find_user, methods=["GET"]),
             Route("/files/{id}", vendor.file, methods=["GET"]),
-            *control_routes(books),
+            *control_routes(records),
         ]
     )
 

@@ -20,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from tests.servers.wire import Books, clip, control_routes, picture
+from tests.servers.wire import VendorRecords, clip, control_routes, picture
 
 SD_MODEL: Final = "sd-cpp-local"
 SD_SEED: Final = 42
@@ -52,7 +52,7 @@ Heard = list[Understood]
 """What a stand-in understood, request by request."""
 
 
-def sd_server(books: Books, heard: Heard) -> Starlette:
+def sd_server(records: VendorRecords, heard: Heard) -> Starlette:
     """Return stable-diffusion.cpp's server: one model, no key, images only."""
 
     async def generate(request: Request) -> Response:
@@ -63,7 +63,7 @@ def sd_server(books: Books, heard: Heard) -> Starlette:
         except TypeError as error:  # of the JSON library, which the server catches at the top
             return JSONResponse({"error": "server_error", "message": str(error)}, 500)
         heard.append(understood)
-        books.charges[understood.prompt] += 1
+        records.charges[understood.prompt] += 1
         made = await asyncio.to_thread(understood.picture)
         said = {"created": 1, "data": [{"b64_json": b64encode(made).decode()}]}
         return JSONResponse(said | {"output_format": "png"})
@@ -72,7 +72,7 @@ def sd_server(books: Books, heard: Heard) -> Starlette:
         routes=[
             Route("/v1/models", lambda _: JSONResponse(SD_MODELS)),
             Route("/v1/images/generations", generate, methods=["POST"]),
-            *control_routes(books),
+            *control_routes(records),
         ]
     )
 
@@ -116,14 +116,14 @@ class LocalAI:
     """LocalAI: models by their names, a key if there is one, images and clips at once.
 
     Args:
-        books: its key, and what it would have charged.
+        records: its key, and what it would have charged.
         heard: what it understood.
     """
 
     models = ("stablediffusion", "wan")
 
-    def __init__(self, books: Books, heard: Heard) -> None:
-        self.books = books
+    def __init__(self, records: VendorRecords, heard: Heard) -> None:
+        self.records = records
         self.heard = heard
         self.files: dict[str, tuple[bytes, str]] = {}
 
@@ -162,7 +162,7 @@ class LocalAI:
 
     def _understood(self, understood: Understood) -> Understood:
         self.heard.append(understood)
-        self.books.charges[understood.prompt] += 1
+        self.records.charges[understood.prompt] += 1
         return understood
 
     def _answered(
@@ -178,15 +178,15 @@ class LocalAI:
         return {"created": 1, "id": "9d5a1f5e", "data": [item]}
 
 
-def localai(books: Books, heard: Heard, *, describes: bool = True) -> Starlette:
+def localai(records: VendorRecords, heard: Heard, *, describes: bool = True) -> Starlette:
     """Return LocalAI's web application.
 
     Args:
-        books: its key, and what it would have charged.
+        records: its key, and what it would have charged.
         heard: what it understood.
         describes: whether it has `/.well-known/localai.json`, as it has since 4.1.
     """
-    server, keyed = LocalAI(books, heard), _wants_key(books)
+    server, keyed = LocalAI(records, heard), _wants_key(records)
     return Starlette(
         routes=[
             Route("/v1/models", keyed(server.listed)),
@@ -195,7 +195,7 @@ def localai(books: Books, heard: Heard, *, describes: bool = True) -> Starlette:
             Route("/generated-{kind}/{name}", keyed(server.file)),
             Route("/system", keyed(server.system)),
             *([Route("/.well-known/localai.json", server.described)] if describes else []),
-            *control_routes(books),
+            *control_routes(records),
             _ANYTHING,
         ]
     )
@@ -250,14 +250,14 @@ def _own(extra: Mapping[str, Any], name: str, kind: Any, default: Any) -> Any:
     return value if isinstance(value, kind) and not isinstance(value, bool) else default
 
 
-def _wants_key(books: Books) -> Callable[[Callable[[Request], Awaitable[Response]]], Any]:
+def _wants_key(records: VendorRecords) -> Callable[[Callable[[Request], Awaitable[Response]]], Any]:
     def keyed(route: Callable[[Request], Awaitable[Response]]) -> Any:
-        async def answer(request: Request) -> Response:
-            if books.key and request.headers.get("authorization") != f"Bearer {books.key}":
+        async def response(request: Request) -> Response:
+            if records.key and request.headers.get("authorization") != f"Bearer {records.key}":
                 return _said(401, "An authentication key is required")
             return await route(request)
 
-        return answer
+        return response
 
     return keyed
 

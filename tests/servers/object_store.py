@@ -26,8 +26,8 @@ class ObjectStore:
         return name
 
     def keys(self, bucket: str) -> list[str]:
-        answer = self.client.get(f"{self.address}/{bucket}", params={"list-type": "2"})
-        return re.findall("<Key>([^<]*)</Key>", answer.raise_for_status().text)
+        response = self.client.get(f"{self.address}/{bucket}", params={"list-type": "2"})
+        return re.findall("<Key>([^<]*)</Key>", response.raise_for_status().text)
 
     def get(self, address: str, **more: Any) -> httpx2.Response:  # passed on
         return self.client.get(address, **more)

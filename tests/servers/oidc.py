@@ -152,7 +152,7 @@ class Provider:
     ) -> Callable[[Request], Awaitable[Response]]:
         """Return an endpoint before which a client meets the faults that are set for the place."""
 
-        async def answer(request: Request) -> Response:
+        async def response(request: Request) -> Response:
             fault = next((each for each in self.faults if each.at == at), None)
             if fault is None:
                 return await endpoint(request)
@@ -166,7 +166,7 @@ class Provider:
                 await _until_gone(request)
             return await cut(request)
 
-        return answer
+        return response
 
     async def _discovery(self, request: Request) -> Response:
         """Answer as OpenID Connect Discovery 1.0, section 3, says."""
@@ -234,13 +234,13 @@ class Provider:
             return JSONResponse({"error": "invalid_grant"}, 400)
         access_token = secrets.token_urlsafe()
         self._holders[access_token] = grant.person
-        answer = {
+        response = {
             "access_token": access_token,
             "token_type": "Bearer",
             "expires_in": TOKEN_SECONDS,
             "id_token": self._id_token(_issuer(request), grant),
         }
-        return JSONResponse(answer, headers={"Cache-Control": "no-store"})
+        return JSONResponse(response, headers={"Cache-Control": "no-store"})
 
     async def _userinfo(self, request: Request) -> Response:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
@@ -356,10 +356,10 @@ def _objection(asked: Mapping[str, str]) -> dict[str, str]:
     return {}
 
 
-def _back(asked: Mapping[str, str], **answer: str) -> Response:
+def _back(asked: Mapping[str, str], **response: str) -> Response:
     """Send a person back to the client, with its state."""
     state = {"state": asked["state"]} if "state" in asked else {}
-    target = URL(asked["redirect_uri"]).include_query_params(**answer, **state)
+    target = URL(asked["redirect_uri"]).include_query_params(**response, **state)
     return RedirectResponse(target, 303)
 
 

@@ -14,8 +14,8 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from tests.servers.wire import (
-    Books,
     Fault,
+    VendorRecords,
     after_charging,
     before_charging,
     clip,
@@ -75,32 +75,32 @@ class Vendor:
     """The stand-in.
 
     Args:
-        books: what it remembers.
+        records: what it remembers.
         answer: how it answers with images.
         seconds: that a piece of work takes.
     """
 
-    def __init__(self, books: Books, answer: Answer, seconds: float) -> None:
-        self.books = books
+    def __init__(self, records: VendorRecords, answer: Answer, seconds: float) -> None:
+        self.records = records
         self.answer = answer
         self.seconds = seconds
         self.videos: dict[str, Video] = {}
         self.files: dict[str, bytes] = {}
 
     async def images(self, request: Request) -> Response:
-        fault = self.books.next_fault()
-        if early := await _before(self.books, request, fault):
+        fault = self.records.next_fault()
+        if early := await _before(self.records, request, fault):
             return early
         asked = await request.json()
-        self.books.asked.append(asked)
-        self.books.charges[asked["prompt"]] += 1
+        self.records.requests.append(asked)
+        self.records.charges[asked["prompt"]] += 1
         if late := await after_charging(request, fault):
             return late
         size = asked.get("size", "1024x1024").replace("auto", "1024x1024")
         width, height = map(int, size.split("x"))
-        number = self.books.charges[asked["prompt"]]
+        number = self.records.charges[asked["prompt"]]
         made = spoilt(picture(f"{asked['prompt']} #{number}", width, height), fault)
-        head = {"x-request-id": f"req-{len(self.books.asked)}"}
+        head = {"x-request-id": f"req-{len(self.records.requests)}"}
         if asked.get("stream") and self.answer == "stream":
             events = self._events(request, asked, made, fault)
             return StreamingResponse(events, media_type="text/event-stream", headers=head)
@@ -152,16 +152,16 @@ class Vendor:
         )
 
     async def create_video(self, request: Request) -> Response:
-        fault = self.books.next_fault()
-        if early := await _before(self.books, request, fault):
+        fault = self.records.next_fault()
+        if early := await _before(self.records, request, fault):
             return early
         async with request.form() as form:
             asked = {name: value for name, value in form.items() if isinstance(value, str)}
             files = [name for name, value in form.items() if not isinstance(value, str)]
         if not request.headers["content-type"].startswith("multipart/"):
             asked = await request.json()
-        self.books.asked.append(asked | dict.fromkeys(files, "a file"))
-        self.books.charges[asked["prompt"]] += 1
+        self.records.requests.append(asked | dict.fromkeys(files, "a file"))
+        self.records.charges[asked["prompt"]] += 1
         name = f"video_{len(self.videos)}"
         video = Video(name, asked, time.monotonic(), self.seconds, fault)
         self.videos[name] = video
@@ -203,14 +203,14 @@ class Vendor:
         return JSONResponse({"id": "m", "model": "omni-moderation-latest", "results": [result]})
 
     async def models(self, request: Request) -> Response:
-        if refused := _wrong_key(self.books, request):
+        if refused := _wrong_key(self.records, request):
             return refused
         names = ("gpt-image-2.6-sunburst", "gpt-image-2.6-flare", "sd-3.5", "wan-2.2")
         models = [{"id": name, "object": "model", "created": 0, "owned_by": "x"} for name in names]
         return JSONResponse({"object": "list", "data": models})
 
     async def chat(self, request: Request) -> Response:
-        if refused := _wrong_key(self.books, request):
+        if refused := _wrong_key(self.records, request):
             return refused
         asked = await request.json()
         prompt = asked["messages"][-1]["content"]
@@ -229,9 +229,11 @@ class Vendor:
         )
 
 
-def application(books: Books, *, answer: Answer = "stream", seconds: float = 0.05) -> Starlette:
+def application(
+    records: VendorRecords, *, answer: Answer = "stream", seconds: float = 0.05
+) -> Starlette:
     """Return the vendor's web application."""
-    vendor = Vendor(books, answer, seconds)
+    vendor = Vendor(records, answer, seconds)
     return Starlette(
         routes=[
             Route("/v1/images/generations", vendor.images, methods=["POST"]),
@@ -242,22 +244,22 @@ def application(books: Books, *, answer: Answer = "stream", seconds: float = 0.0
             Route("/v1/models", vendor.models, methods=["GET"]),
             Route("/v1/chat/completions", vendor.chat, methods=["POST"]),
             Route("/files/{name}", vendor.file, methods=["GET"]),
-            *control_routes(books),
+            *control_routes(records),
         ]
     )
 
 
-async def _before(books: Books, request: Request, fault: Fault | None) -> Response | None:
+async def _before(records: VendorRecords, request: Request, fault: Fault | None) -> Response | None:
     """Return the response to a call that is not charged."""
-    return _wrong_key(books, request) or await before_charging(request, fault, _refusal)
+    return _wrong_key(records, request) or await before_charging(request, fault, _refusal)
 
 
 def _refusal(fault: Fault, headers: dict[str, str]) -> Response:
     return _error(fault.status, fault.code, fault.message, headers)
 
 
-def _wrong_key(books: Books, request: Request) -> Response | None:
-    if request.headers.get("authorization") == f"Bearer {books.key}":
+def _wrong_key(records: VendorRecords, request: Request) -> Response | None:
+    if request.headers.get("authorization") == f"Bearer {records.key}":
         return None
     sent = request.headers.get("authorization", "").removeprefix("Bearer ")
     return _error(401, "invalid_api_key", f"Incorrect API key provided: {sent}.")

@@ -96,20 +96,20 @@ class StandIn(Provider):
             **{name: request.params.get(name) for name in ("width", "height", "seconds")},
         }
         try:
-            answer = await self._client.post(path, json=order)
+            response = await self._client.post(path, json=order)
         except _BEFORE_SENDING as error:
             raise errors.ProviderUnavailable from error
         except httpx2.TransportError as error:
             raise errors.OutcomeUnknown if self.paid else errors.ProviderUnavailable from error
-        return _checked(answer)
+        return _checked(response)
 
     async def _ask(self, method: str, path: str) -> httpx2.Response:
         """Send a request that is free of charge."""
         try:
-            answer = await self._client.request(method, path)
+            response = await self._client.request(method, path)
         except httpx2.TransportError as error:
             raise errors.ProviderUnavailable from error
-        return _checked(answer)
+        return _checked(response)
 
 
 class Studio(StandIn):
@@ -147,10 +147,12 @@ class Studio(StandIn):
 
     async def fetch(self, submission: Submission, destination: Path) -> None:
         try:
-            async with self._client.stream("GET", f"/tasks/{submission.remote_id}/file") as answer:
-                _checked(answer)
+            async with self._client.stream(
+                "GET", f"/tasks/{submission.remote_id}/file"
+            ) as response:
+                _checked(response)
                 with destination.open("wb") as file:
-                    async for part in answer.aiter_bytes():
+                    async for part in response.aiter_bytes():
                         file.write(part)
         except (httpx2.TransportError, errors.GenerationFailed) as error:
             # Its task has ended well, so the file must turn up.
@@ -227,14 +229,14 @@ def install(folder: Path, *names: str, **others: str) -> Path:
     return folder
 
 
-def _checked(answer: httpx2.Response) -> httpx2.Response:
+def _checked(response: httpx2.Response) -> httpx2.Response:
     """Return an answer of success; raise what any other means."""
-    if answer.is_success:
-        return answer
-    if answer.status_code == HTTPStatus.TOO_MANY_REQUESTS:
-        raise errors.RateLimited(retry_after=float(answer.headers.get("Retry-After", 1)))
-    if answer.status_code in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+    if response.is_success:
+        return response
+    if response.status_code == HTTPStatus.TOO_MANY_REQUESTS:
+        raise errors.RateLimited(retry_after=float(response.headers.get("Retry-After", 1)))
+    if response.status_code in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
         raise errors.InvalidCredentials
-    if answer.is_server_error:
+    if response.is_server_error:
         raise errors.ProviderUnavailable
     raise errors.GenerationFailed

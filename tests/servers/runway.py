@@ -20,8 +20,8 @@ from starlette.routing import Route
 from core.media.encoding import encode_png
 from core.models import Kind
 from tests.servers.wire import (
-    Books,
     Fault,
+    VendorRecords,
     after_charging,
     before_charging,
     clip,
@@ -159,14 +159,16 @@ class Vendor:
     """The stand-in.
 
     Args:
-        books: what it remembers.
+        records: what it remembers.
         account: the customer.
         seconds: that a task takes.
         throttled: seconds that a task waits for its turn before.
     """
 
-    def __init__(self, books: Books, account: Account, seconds: float, throttled: float) -> None:
-        self.books = books
+    def __init__(
+        self, records: VendorRecords, account: Account, seconds: float, throttled: float
+    ) -> None:
+        self.records = records
         self.account = account
         self.seconds = seconds
         self.throttled = throttled
@@ -177,11 +179,11 @@ class Vendor:
 
     async def create(self, request: Request) -> Response:
         endpoint = request.url.path.rpartition("/")[2]
-        fault = self.books.next_fault()
-        if early := await _before(self.books, request, fault):
+        fault = self.records.next_fault()
+        if early := await _before(self.records, request, fault):
             return early
         asked: dict[str, Any] = await request.json()
-        self.books.asked.append({"endpoint": endpoint} | asked)
+        self.records.requests.append({"endpoint": endpoint} | asked)
         kind, given = ENDPOINTS[endpoint]
         source = self.uploads.get(_uri(asked[given])) if given else b""
         unknown = given in UPSCALES and {"promptText", "duration"} & asked.keys()
@@ -191,7 +193,7 @@ class Vendor:
         if self.account.credits < price:
             return _error(400, "You do not have enough credits to run this task.")
         self.account.credits -= price
-        self.books.charges[asked.get("promptText", endpoint)] += 1
+        self.records.charges[asked.get("promptText", endpoint)] += 1
         name = f"task-{len(self.tasks) + 1:06d}"
         begun_at = time.monotonic() + self.throttled
         enlarged = source if given in UPSCALES else b""
@@ -202,7 +204,7 @@ class Vendor:
         return JSONResponse(said, headers={"x-request-id": f"req-{name}"})
 
     async def task(self, request: Request) -> Response:
-        if refused := _refused(self.books, request):
+        if refused := _refused(self.records, request):
             return refused
         found = self.tasks.get(request.path_params["id"])
         if found is None or found.deleted:
@@ -235,14 +237,14 @@ class Vendor:
         return Response(made, media_type="text/html" if garbage else TYPES[suffix])
 
     async def organization(self, request: Request) -> Response:
-        if refused := _refused(self.books, request):
+        if refused := _refused(self.records, request):
             return refused
         if upset := self.account.next_upset():
             return upset
         return JSONResponse(self.account.to_json())
 
     async def begin_upload(self, request: Request) -> Response:
-        if refused := _refused(self.books, request):
+        if refused := _refused(self.records, request):
             return refused
         name = f"upload-{next(self._numbers)}{(await request.json())['filename'][-4:]}"
         return JSONResponse(
@@ -263,17 +265,21 @@ class Vendor:
 
 
 def application(
-    books: Books, *, seconds: float = 0.3, throttled: float = 0.0, account: Account | None = None
+    records: VendorRecords,
+    *,
+    seconds: float = 0.3,
+    throttled: float = 0.0,
+    account: Account | None = None,
 ) -> Starlette:
     """Return the vendor's web application.
 
     Args:
-        books: what it remembers.
+        records: what it remembers.
         seconds: that a task takes.
         throttled: seconds that a task waits for its turn before.
         account: the customer; None: one with enough credits.
     """
-    vendor = Vendor(books, account or Account(), seconds, throttled)
+    vendor = Vendor(records, account or Account(), seconds, throttled)
     return Starlette(
         routes=[
             *(Route(f"/v1/{name}", vendor.create, methods=["POST"]) for name in ENDPOINTS),
@@ -282,25 +288,25 @@ def application(
             Route("/v1/uploads", vendor.begin_upload, methods=["POST"]),
             Route("/storage", vendor.store, methods=["POST"]),
             Route("/files/{name}", vendor.file, methods=["GET"]),
-            *control_routes(books),
+            *control_routes(records),
         ]
     )
 
 
-async def _before(books: Books, request: Request, fault: Fault | None) -> Response | None:
+async def _before(records: VendorRecords, request: Request, fault: Fault | None) -> Response | None:
     """Return the response to a call that is not charged."""
-    return _refused(books, request) or await before_charging(request, fault, _refusal)
+    return _refused(records, request) or await before_charging(request, fault, _refusal)
 
 
 def _refusal(fault: Fault, headers: dict[str, str]) -> Response:
     return _error(fault.status, fault.message, headers)
 
 
-def _refused(books: Books, request: Request) -> Response | None:
+def _refused(records: VendorRecords, request: Request) -> Response | None:
     if request.headers.get("x-runway-version") != VERSION:
         return _error(400, "The version of the API is missing.")
     sent = request.headers.get("authorization", "").removeprefix("Bearer ")
-    return None if sent == books.key else _error(401, f"The key {sent} is not valid.")
+    return None if sent == records.key else _error(401, f"The key {sent} is not valid.")
 
 
 def _error(status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:

@@ -72,14 +72,14 @@ class Counter:
         if fault is not None and fault.what == "fail":
             return JSONResponse({"error": "It could not be made."}, 422)
         made = self._studio.file(order.kind, self._studio.new_mark(), fault.what if fault else None)
-        answer = Response(made, media_type=_media_type(order.kind))
+        response = Response(made, media_type=_media_type(order.kind))
         if self._as_json:
             item = {"b64_json": b64encode(made).decode(), "revised_prompt": "the sea"}
-            answer = JSONResponse({"created": 1, "data": [item], "usage": {"total_tokens": 1}})
-        return await self._answer(request, order, fault, answer)
+            response = JSONResponse({"created": 1, "data": [item], "usage": {"total_tokens": 1}})
+        return await self._answer(request, order, fault, response)
 
     async def _answer(
-        self, request: Request, order: Order, fault: Fault | None, answer: Response
+        self, request: Request, order: Order, fault: Fault | None, response: Response
     ) -> Response:
         if fault is not None and fault.what == "stall":
             await asyncio.sleep(fault.seconds)
@@ -88,7 +88,7 @@ class Counter:
             await asyncio.sleep(0)  # the loop closes it; what is answered then goes nowhere
         elif not await request.is_disconnected():
             self._studio.accounts[order.asset_id].answered += 1
-        return answer
+        return response
 
     async def read_task(self, request: Request) -> Response:
         task = self._studio.tasks.get(request.path_params["id"])

@@ -1,4 +1,4 @@
-"""What a paid vendor does behind its HTTP interface: charge, work, fail on demand, keep books."""
+"""What a paid vendor does behind its HTTP interface: charge, work, fail on demand, keep records."""
 
 import heapq
 import json

@@ -64,11 +64,11 @@ class Receiver:
 
     async def hook(self, request: Request) -> Response:
         await self._keep(request)
-        answer = self.answers.popleft() if self.answers else Answer()
-        if answer.what == "answer":
-            return Response("taken", answer.status, answer.headers)
-        if answer.what != "cut":
-            await _misbehave(request.state.transport, answer.what)
+        response = self.answers.popleft() if self.answers else Answer()
+        if response.what == "answer":
+            return Response("taken", response.status, response.headers)
+        if response.what != "cut":
+            await _misbehave(request.state.transport, response.what)
         return await cut(request)
 
     async def slack(self, request: Request) -> Response:

@@ -1,4 +1,4 @@
-"""What the stand-ins for real vendors share: books, faults on demand, pictures, a server.
+"""What the stand-ins for real vendors share: records, faults on demand, pictures, a server.
 
 Each stand-in speaks one vendor's wire format and is asked by the vendor's own SDK. It counts what
 the vendor would have charged, by prompt.
@@ -62,19 +62,19 @@ class Fault(BaseModel):
     charged: bool = False
 
 
-class Books:
-    """What a vendor remembers of its customers.
+class VendorRecords:
+    """What a vendor records of its customers' requests.
 
     Attributes:
-        charges: how often was charged, by prompt.
-        asked: every creating call that was read, as the vendor understood it.
+        charges: the number of charges, by prompt.
+        requests: every creating call that was read, as the vendor understood it.
         faults: what the next creating calls meet.
         key: the one key that is accepted.
     """
 
     def __init__(self, key: str = "key-for-tests") -> None:
         self.charges: Counter[str] = Counter()
-        self.asked: list[dict[str, Any]] = []
+        self.requests: list[dict[str, Any]] = []
         self.faults: deque[Fault] = deque()
         self.key = key
 
@@ -129,22 +129,22 @@ class DroppableProtocol(H11Protocol):
         self.app_state = {**self.app_state, "transport": transport}
 
 
-def control_routes(books: Books) -> Sequence[BaseRoute]:
-    """Return routes to set faults and to read the books, for a stand-in that runs by itself."""
+def control_routes(records: VendorRecords) -> Sequence[BaseRoute]:
+    """Return routes to set faults and to read the records, for a stand-in that runs by itself."""
 
     async def faults(request: Request) -> Response:
         if request.method == "DELETE":
-            books.faults.clear()
+            records.faults.clear()
         else:
-            books.faults.append(Fault.model_validate_json(await request.body()))
+            records.faults.append(Fault.model_validate_json(await request.body()))
         return Response(status_code=204)
 
     async def read(_: Request) -> Response:
-        return JSONResponse({"charges": books.charges, "asked": books.asked})
+        return JSONResponse({"charges": records.charges, "requests": records.requests})
 
     return [
         Route("/_faults", faults, methods=["POST", "DELETE"]),
-        Route("/_books", read, methods=["GET"]),
+        Route("/_records", read, methods=["GET"]),
     ]
 
 

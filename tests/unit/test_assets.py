@@ -23,13 +23,13 @@ def client() -> TestClient:
 
 @pytest.mark.parametrize("path", [*MODULES, "kit/base.css", "texts/de.json"])
 def test_a_file_is_served_and_kept_for_good(client: TestClient, path: str) -> None:
-    answer = client.get(f"/{assets.address(path)}")
-    assert answer.status_code == 200
-    assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
+    response = client.get(f"/{assets.address(path)}")
+    assert response.status_code == 200
+    assert response.headers["cache-control"] == "public, max-age=31536000, immutable"
     kind = {"js": "text/javascript", "css": "text/css", "json": "application/json"}
-    assert answer.headers["content-type"].startswith(kind[path.rpartition(".")[2]])
+    assert response.headers["content-type"].startswith(kind[path.rpartition(".")[2]])
     if not path.startswith("texts/"):
-        assert answer.content == (FOLDER / path).read_bytes()
+        assert response.content == (FOLDER / path).read_bytes()
 
 
 @pytest.mark.parametrize(
@@ -42,9 +42,9 @@ def test_a_file_is_served_and_kept_for_good(client: TestClient, path: str) -> No
     ],
 )
 def test_nothing_else_is_served_nor_kept(client: TestClient, path: str) -> None:
-    answer = client.get(f"/{path}")
-    assert answer.status_code == 404
-    assert answer.headers["cache-control"] == "no-store"
+    response = client.get(f"/{path}")
+    assert response.status_code == 404
+    assert response.headers["cache-control"] == "no-store"
 
 
 @pytest.mark.parametrize("module", MODULES)

@@ -87,37 +87,37 @@ def raising(error: Exception) -> TestClient:
 
 @pytest.mark.parametrize(("error", "status", "detail"), CASES)
 def test_a_program_gets_problem_details(error: Exception, status: int, detail: str) -> None:
-    answer = raising(error).get(f"/mail/confirm/{PRIVATE}")
-    assert answer.status_code == status
-    assert answer.headers["content-type"] == PROBLEM_JSON
-    assert answer.headers["cache-control"] == "no-store"
-    problem = answer.json()
+    response = raising(error).get(f"/mail/confirm/{PRIVATE}")
+    assert response.status_code == status
+    assert response.headers["content-type"] == PROBLEM_JSON
+    assert response.headers["cache-control"] == "no-store"
+    problem = response.json()
     assert {"type": "about:blank", "status": status, "detail": detail}.items() <= problem.items()
     assert problem["title"]
-    assert "internal" not in answer.text.replace("Internal Server Error", "")
+    assert "internal" not in response.text.replace("Internal Server Error", "")
 
 
 @pytest.mark.parametrize(("error", "status", "detail"), CASES)
 def test_people_get_a_page_with_the_same_sentence(
     error: Exception, status: int, detail: str
 ) -> None:
-    answer = raising(error).get(f"/mail/confirm/{PRIVATE}", headers=PEOPLE)
-    assert answer.status_code == status
-    assert answer.headers["content-type"] == "text/html; charset=utf-8"
-    assert answer.headers["cache-control"] == "no-store"
-    assert "script-src" not in answer.headers["content-security-policy"]
-    assert "default-src 'none'" in answer.headers["content-security-policy"]
-    assert detail.removesuffix(".") in answer.text
-    assert "internal" not in answer.text
-    assert PRIVATE not in answer.text
+    response = raising(error).get(f"/mail/confirm/{PRIVATE}", headers=PEOPLE)
+    assert response.status_code == status
+    assert response.headers["content-type"] == "text/html; charset=utf-8"
+    assert response.headers["cache-control"] == "no-store"
+    assert "script-src" not in response.headers["content-security-policy"]
+    assert "default-src 'none'" in response.headers["content-security-policy"]
+    assert detail.removesuffix(".") in response.text
+    assert "internal" not in response.text
+    assert PRIVATE not in response.text
 
 
 @pytest.mark.parametrize(("language", "sentence"), [("de", "Seite"), ("en", "This page could")])
 def test_even_what_nobody_expected_is_said_in_the_readers_language(
     language: str, sentence: str
 ) -> None:
-    answer = raising(ZeroDivisionError()).get(f"/mail/confirm/x?language={language}")
-    assert sentence in answer.json()["detail"]
+    response = raising(ZeroDivisionError()).get(f"/mail/confirm/x?language={language}")
+    assert sentence in response.json()["detail"]
 
 
 def test_a_refused_login_says_what_the_form_needs_to_know() -> None:
@@ -132,8 +132,8 @@ def test_what_is_unavailable_says_when_to_come_back() -> None:
 
 
 def test_headers_of_the_protocol_stay() -> None:
-    answer = raising(HTTPException(405, headers={"Allow": "POST"})).get("/mail/confirm/x")
-    assert answer.headers["allow"] == "POST"
+    response = raising(HTTPException(405, headers={"Allow": "POST"})).get("/mail/confirm/x")
+    assert response.headers["allow"] == "POST"
 
 
 def test_what_is_unavailable_is_logged_with_its_route_and_no_secret(
@@ -224,6 +224,6 @@ def test_a_method_that_an_address_does_not_have_is_the_same_page() -> None:
 
 
 def test_health_says_what_is_down_in_its_own_words() -> None:
-    answer = browser_of(served(parts())).get("/health", headers=PEOPLE)
-    assert answer.status_code == 503
-    assert answer.json()["database"] == "does not answer"
+    response = browser_of(served(parts())).get("/health", headers=PEOPLE)
+    assert response.status_code == 503
+    assert response.json()["database"] == "does not answer"

@@ -41,7 +41,7 @@ class Files:
         self.keys: list[str | None] = []
         self.to: dict[str, str] = {}
 
-    async def answer(self, request: Request) -> Response:
+    async def response(self, request: Request) -> Response:
         what = request.path_params["what"]
         self.asked[what] += 1
         key = request.headers.get("authorization")
@@ -98,7 +98,7 @@ def files() -> Files:
 
 @pytest.fixture
 def address(files: Files) -> Iterator[str]:
-    routes = [Route("/{what}", files.answer, name="f")]
+    routes = [Route("/{what}", files.response, name="f")]
     with serving(Starlette(routes=routes)) as found:
         yield found
 
@@ -162,7 +162,7 @@ def test_being_refused_while_asking_for_a_file_never_ends_an_item() -> None:
 def test_the_key_goes_to_the_own_origin_and_never_beyond(tmp_path: Path) -> None:
     own, other = Files(), Files()
     with ExitStack() as stack:
-        apps = [Starlette(routes=[Route("/{what}", each.answer)]) for each in (own, other)]
+        apps = [Starlette(routes=[Route("/{what}", each.response)]) for each in (own, other)]
         base, beyond = (stack.enter_context(serving(each)) for each in apps)
         assert fetched(base, f"{base}/good", tmp_path / "x") == PNG
         own.to["redirect"] = f"{beyond}/good"

@@ -64,16 +64,16 @@ def client() -> TestClient:
 
 
 def test_a_database_that_is_down_gives_a_sentence_and_no_login(client: TestClient) -> None:
-    answer = client.post("/auth/login", json={"user_id": "ana"})
-    assert answer.status_code == 503
-    assert "try again" in answer.json()["detail"]
-    assert "set-cookie" not in answer.headers
+    response = client.post("/auth/login", json={"user_id": "ana"})
+    assert response.status_code == 503
+    assert "try again" in response.json()["detail"]
+    assert "set-cookie" not in response.headers
 
 
 def test_a_refusal_is_told_even_when_it_cannot_be_logged(client: TestClient) -> None:
-    answer = client.post("/auth/login", json={"id": "ana"})
-    assert answer.status_code == 400
-    assert "type a user id" in answer.json()["detail"]
+    response = client.post("/auth/login", json={"id": "ana"})
+    assert response.status_code == 400
+    assert "type a user id" in response.json()["detail"]
 
 
 @pytest.mark.parametrize(
@@ -90,9 +90,9 @@ def test_another_sites_page_can_neither_log_in_nor_out(
     client: TestClient, headers: dict[str, str]
 ) -> None:
     for path in ("/auth/login", "/auth/logout"):
-        answer = client.post(path, json={"user_id": "ana"}, headers=headers)
-        assert answer.status_code == 403
-        assert "set-cookie" not in answer.headers
+        response = client.post(path, json={"user_id": "ana"}, headers=headers)
+        assert response.status_code == 403
+        assert "set-cookie" not in response.headers
 
 
 def test_the_browsers_word_counts_behind_a_proxy_that_changes_the_host(client: TestClient) -> None:
@@ -101,10 +101,10 @@ def test_the_browsers_word_counts_behind_a_proxy_that_changes_the_host(client: T
 
 
 def test_logging_out_takes_the_cookie_away(client: TestClient) -> None:
-    answer = client.post("/auth/logout")
-    assert answer.json() == {"next": "/login"}
-    assert 'fivefold_session=""' in answer.headers["set-cookie"]
-    assert "Max-Age=0" in answer.headers["set-cookie"]
+    response = client.post("/auth/logout")
+    assert response.json() == {"next": "/login"}
+    assert 'fivefold_session=""' in response.headers["set-cookie"]
+    assert "Max-Age=0" in response.headers["set-cookie"]
 
 
 def test_what_is_not_a_login_is_refused(client: TestClient) -> None:

@@ -20,7 +20,7 @@ from tests.conftest import claim
 from tests.contract.fakes import FakeProvider, catalogue_of
 
 
-class Bench:
+class JobHarness:
     """A job of ten items, an executor and the provider that it drives."""
 
     def __init__(self, settings: Settings, store: Store, provider: FakeProvider) -> None:
@@ -90,7 +90,7 @@ class Bench:
             self.store.transitions.saving(asset)
 
 
-NewBench = Callable[[FakeProvider], Bench]
+NewHarness = Callable[[FakeProvider], JobHarness]
 
 
 async def until(condition: Callable[[], bool], seconds: float = 240) -> None:
