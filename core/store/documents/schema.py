@@ -22,10 +22,6 @@ _DATE: Final = {"bsonType": "date"}
 _NUMBER: Final = {"bsonType": ["int", "long", "double"]}
 _PATHS: Final = {"bsonType": "array", "items": _TEXT}
 _DONE: Final = {"state": str(AssetState.DONE)}
-_IN_LIBRARY: Final = [
-    (key, ASCENDING) for key in ("user_id", "state", "binned_at", "kind", "timings.saved_at", "_id")
-]
-"""All that a query of the library always names, so that it is counted in the index alone."""
 
 
 def _or_null(rule: Document) -> Document:
@@ -106,95 +102,69 @@ VALIDATORS: Final[dict[str, Document]] = {
     "view_log": _object(["user_id", "action", "time"], {"time": _DATE}),
 }
 
+
+def _index(
+    name: str, keys: str, where: Document | None = None, **options: bool | int
+) -> IndexModel:
+    """Return an index.
+
+    Args:
+        name: the index's name.
+        keys: the fields in their order; those after “-” descending.
+        where: which documents are in it; None: all.
+        options: further options of the server's.
+    """
+    fields = [
+        (key.removeprefix("-"), DESCENDING if key.startswith("-") else ASCENDING)
+        for key in keys.split()
+    ]
+    some = {} if where is None else {"partialFilterExpression": where}
+    return IndexModel(fields, name=name, **some, **options)
+
+
 INDEXES: Final[dict[str, list[IndexModel]]] = {
     "users": [
-        IndexModel(
-            [("subject", ASCENDING)],
-            name="of_subject",
-            unique=True,
-            partialFilterExpression={"subject": {"$type": "object"}},
-        ),
-        IndexModel([("deleting_at", ASCENDING)], name="to_delete", sparse=True),
-        IndexModel([("admin", ASCENDING)], name="admins", partialFilterExpression={"admin": True}),
+        _index("of_subject", "subject", {"subject": {"$type": "object"}}, unique=True),
+        _index("to_delete", "deleting_at", sparse=True),
+        _index("admins", "admin", {"admin": True}),
     ],
     "sessions": [
-        IndexModel([("user_id", ASCENDING), ("seen_at", DESCENDING)], name="of_user"),
-        IndexModel([("nonce", ASCENDING)], name="once", unique=True, sparse=True),
-        IndexModel([("expires_at", ASCENDING)], name="over", expireAfterSeconds=0),
+        _index("of_user", "user_id -seen_at"),
+        _index("once", "nonce", unique=True, sparse=True),
+        _index("over", "expires_at", expireAfterSeconds=0),
     ],
-    "attempts": [IndexModel([("forget_at", ASCENDING)], name="over", expireAfterSeconds=0)],
-    "invites": [
-        IndexModel(
-            [("expires_at", ASCENDING)], name="over", expireAfterSeconds=FORGET_INVITES_SECONDS
-        )
-    ],
+    "attempts": [_index("over", "forget_at", expireAfterSeconds=0)],
+    "invites": [_index("over", "expires_at", expireAfterSeconds=FORGET_INVITES_SECONDS)],
     "shares": [
-        IndexModel([("job_id", ASCENDING), ("created_at", DESCENDING)], name="of_job"),
-        IndexModel([("user_id", ASCENDING)], name="of_user"),
-        IndexModel(
-            [("expires_at", ASCENDING)], name="over", expireAfterSeconds=FORGET_SHARES_SECONDS
-        ),
+        _index("of_job", "job_id -created_at"),
+        _index("of_user", "user_id"),
+        _index("over", "expires_at", expireAfterSeconds=FORGET_SHARES_SECONDS),
     ],
     "jobs": [
-        IndexModel([("user_id", ASCENDING), ("created_at", DESCENDING)], name="of_user"),
-        IndexModel([("created_at", DESCENDING)], name="latest"),
-        IndexModel(
-            [("status", ASCENDING)],
-            name="processing",
-            partialFilterExpression={"status": str(JobStatus.PROCESSING)},
-        ),
+        _index("of_user", "user_id -created_at"),
+        _index("latest", "-created_at"),
+        _index("processing", "status", {"status": str(JobStatus.PROCESSING)}),
     ],
     "assets": [
-        IndexModel(
-            [("job_id", ASCENDING), ("kind", ASCENDING), ("slot", ASCENDING)],
-            name="of_job",
-            unique=True,
+        _index("of_job", "job_id kind slot", unique=True),
+        _index("due", "state provider model user_id next_attempt_at job_id kind slot"),
+        _index("at_provider", "state provider model", {"remote_id": {"$type": "string"}}),
+        _index("in_flight", "state lease.until provider model"),
+        _index("to_cancel", "lease.owner", {"cancel_requested": True}),
+        _index("handed_out", "lease.owner", {"lease.owner": {"$gte": "queue:", "$lt": "queue;"}}),
+        _index("of_user", "user_id state job_id"),
+        # All that a query of the library always names, so that it is counted in the index alone.
+        _index("library", "user_id state binned_at kind timings.saved_at _id", _DONE),
+        _index("stars", "user_id state binned_at kind rating timings.saved_at _id", _DONE),
+        _index(
+            "favourites",
+            "user_id state binned_at kind timings.saved_at _id",
+            _DONE | {"favourite": True},
         ),
-        IndexModel(
-            [
-                (key, ASCENDING)
-                for key in (
-                    *("state", "provider", "model", "user_id"),
-                    *("next_attempt_at", "job_id", "kind", "slot"),
-                )
-            ],
-            name="due",
-        ),
-        IndexModel(
-            [(key, ASCENDING) for key in ("state", "provider", "model")],
-            name="at_provider",
-            partialFilterExpression={"remote_id": {"$type": "string"}},
-        ),
-        IndexModel(
-            [(key, ASCENDING) for key in ("state", "lease.until", "provider", "model")],
-            name="in_flight",
-        ),
-        IndexModel(
-            [("lease.owner", ASCENDING)],
-            name="to_cancel",
-            partialFilterExpression={"cancel_requested": True},
-        ),
-        IndexModel(
-            [("lease.owner", ASCENDING)],
-            name="handed_out",
-            partialFilterExpression={"lease.owner": {"$gte": "queue:", "$lt": "queue;"}},
-        ),
-        IndexModel([(key, ASCENDING) for key in ("user_id", "state", "job_id")], name="of_user"),
-        IndexModel(_IN_LIBRARY, name="library", partialFilterExpression=_DONE),
-        IndexModel(
-            [*_IN_LIBRARY[:-2], ("rating", ASCENDING), *_IN_LIBRARY[-2:]],
-            name="stars",
-            partialFilterExpression=_DONE,
-        ),
-        IndexModel(
-            _IN_LIBRARY,
-            name="favourites",
-            partialFilterExpression=_DONE | {"favourite": True},
-        ),
-        IndexModel(
-            [_IN_LIBRARY[0], ("collections", ASCENDING), *_IN_LIBRARY[1:]],
-            name="collections",
-            partialFilterExpression={"collections": {"$gt": ""}},
+        _index(
+            "collections",
+            "user_id collections state binned_at kind timings.saved_at _id",
+            {"collections": {"$gt": ""}},
         ),
         IndexModel(
             [("user_id", ASCENDING), ("words", TEXT)],
@@ -202,91 +172,53 @@ INDEXES: Final[dict[str, list[IndexModel]]] = {
             default_language="none",  # see `core.store.jobs.search`
             partialFilterExpression=_DONE,
         ),
-        IndexModel(
-            [(key, ASCENDING) for key in ("user_id", "binned_at", "_id")],
-            name="bin",
-            partialFilterExpression={"binned_at": {"$gte": TOMBSTONE}},
-        ),
-        IndexModel(
-            [("binned_at", ASCENDING)],
-            name="to_remove",
-            partialFilterExpression={"binned_at": {"$gte": TOMBSTONE}},
-        ),
-        IndexModel(
-            [("source", ASCENDING), ("state", ASCENDING)],
-            name="made_of",
-            partialFilterExpression={"source": {"$gt": ""}},
-        ),
-        IndexModel(
-            [("state", ASCENDING)],
-            name="kept",
-            partialFilterExpression={"kept.what": {"$gt": ""}},
-        ),
-        IndexModel([(key, ASCENDING) for key in ("provider", "model", "called_at")], name="called"),
-        IndexModel([("user_id", ASCENDING), ("timings.queued_at", DESCENDING)], name="spending"),
-        IndexModel(
-            [
-                *((key, ASCENDING) for key in ("provider", "model", "state", "kind")),
-                ("timings.saved_at", DESCENDING),
-            ],
-            name="costs",
-        ),
+        _index("bin", "user_id binned_at _id", {"binned_at": {"$gte": TOMBSTONE}}),
+        _index("to_remove", "binned_at", {"binned_at": {"$gte": TOMBSTONE}}),
+        _index("made_of", "source state", {"source": {"$gt": ""}}),
+        _index("kept", "state", {"kept.what": {"$gt": ""}}),
+        _index("called", "provider model called_at"),
+        _index("spending", "user_id -timings.queued_at"),
+        _index("costs", "provider model state kind -timings.saved_at"),
     ],
-    "partials": [IndexModel([("at", ASCENDING)], name="old", expireAfterSeconds=3600)],
+    "partials": [_index("old", "at", expireAfterSeconds=3600)],
     "receipts": [
-        IndexModel([("forget_at", ASCENDING)], name="month_over", expireAfterSeconds=0),
-        IndexModel([("job_id", ASCENDING)], name="of_job"),
-        IndexModel([("user_id", ASCENDING), ("timings.queued_at", DESCENDING)], name="of_user"),
-        IndexModel([(key, ASCENDING) for key in ("provider", "model", "called_at")], name="called"),
+        _index("month_over", "forget_at", expireAfterSeconds=0),
+        _index("of_job", "job_id"),
+        _index("of_user", "user_id -timings.queued_at"),
+        _index("called", "provider model called_at"),
     ],
     "installation": [],
-    "quarantine": [IndexModel([("user_id", ASCENDING)], name="of_user")],
+    "quarantine": [_index("of_user", "user_id")],
     "spending": [],
     "outbox": [
-        IndexModel(
-            [("job_id", ASCENDING), ("channel", ASCENDING), ("recipient", ASCENDING)],
-            name="once_a_job",
-            unique=True,
-            partialFilterExpression={"job_id": {"$type": "string"}},
+        _index(
+            "once_a_job", "job_id channel recipient", {"job_id": {"$type": "string"}}, unique=True
         ),
-        IndexModel([("job_id", ASCENDING)], name="of_job"),  # the partial one is not used for that
-        IndexModel([(key, ASCENDING) for key in ("status", "channel", "due_at")], name="to_send"),
-        IndexModel([("lease.token", ASCENDING)], name="held", sparse=True),
-        IndexModel([("lease.owner", ASCENDING)], name="holders", sparse=True),
-        IndexModel([(key, ASCENDING) for key in ("user_id", "status", "due_at")], name="of_user"),
+        _index("of_job", "job_id"),  # the partial one is not used for that
+        _index("to_send", "status channel due_at"),
+        _index("held", "lease.token", sparse=True),
+        _index("holders", "lease.owner", sparse=True),
+        _index("of_user", "user_id status due_at"),
     ],
     "addresses": [
-        IndexModel([("mailbox", ASCENDING)], name="of_mailbox"),
-        IndexModel([("forget_at", ASCENDING)], name="over", expireAfterSeconds=0),
-        IndexModel([("user_id", ASCENDING)], name="of_user"),
-        IndexModel([("confirm_token", ASCENDING)], name="to_confirm", sparse=True),
-        IndexModel([("unsubscribe_token", ASCENDING)], name="to_unsubscribe", unique=True),
+        _index("of_mailbox", "mailbox"),
+        _index("over", "forget_at", expireAfterSeconds=0),
+        _index("of_user", "user_id"),
+        _index("to_confirm", "confirm_token", sparse=True),
+        _index("to_unsubscribe", "unsubscribe_token", unique=True),
     ],
-    "workers": [
-        IndexModel([("seen_at", ASCENDING)], name="gone", expireAfterSeconds=FORGET_WORKERS_SECONDS)
-    ],
+    "workers": [_index("gone", "seen_at", expireAfterSeconds=FORGET_WORKERS_SECONDS)],
     "leader": [],
     "login_log": [
-        IndexModel([("user_id", ASCENDING), ("time", DESCENDING)], name="of_user"),
-        IndexModel(
-            [("outcome", ASCENDING), ("address", ASCENDING), ("time", DESCENDING)],
-            name="of_address",
-        ),
+        _index("of_user", "user_id -time"),
+        _index("of_address", "outcome address -time"),
     ],
     "view_log": [
-        IndexModel([("user_id", ASCENDING), ("time", DESCENDING)], name="of_user"),
-        IndexModel([("owner", ASCENDING), ("time", DESCENDING)], name="of_owner"),
-        IndexModel([("job_id", ASCENDING), ("time", DESCENDING)], name="of_job"),
-        IndexModel(
-            [("owner", ASCENDING), ("via", ASCENDING), ("time", DESCENDING)],
-            name="by_others",
-            partialFilterExpression={"via": {"$in": [str(Via.ADMIN), str(Via.SHARE)]}},
-        ),
-        IndexModel(
-            [("share", ASCENDING), ("action", ASCENDING)],
-            name="of_share",
-            partialFilterExpression={"share": {"$gt": ""}},
-        ),
+        _index("of_user", "user_id -time"),
+        _index("of_owner", "owner -time"),
+        _index("of_job", "job_id -time"),
+        _index("by_others", "owner via -time", {"via": {"$in": [str(Via.ADMIN), str(Via.SHARE)]}}),
+        _index("of_share", "share action", {"share": {"$gt": ""}}),
     ],
 }
 _LEVEL: Final = "moderate"
