@@ -55,223 +55,143 @@ class Settings(BaseSettings):
         frozen=True,
     )
 
-    bind_address: Annotated[str, BeforeValidator(parsing.unbracketed)] = Field(
-        "127.0.0.1",
-        description="Address the web process listens on; `0.0.0.0` opens it to a network.",
-    )
-    port: int = Field(8501, ge=1, le=65535, description="Port of the web page.")
-    public_url: Annotated[str, parsing.WebAddress] = Field(
-        "",
-        description="Address that links in notifications start with; "
-        "empty: `http://localhost:PORT`.",
-    )
-    data_dir: Annotated[Path, BeforeValidator(parsing.expanded)] = Field(
-        Path(".data"), description="Folder of the embedded database and the signing secret."
-    )
-    content_url: Annotated[str, BeforeValidator(parsing.expanded_text)] = Field(
-        "./generated_content",
-        description="Folder that generated files are saved in, or `s3://bucket/prefix`.",
-    )
-    mongodb_uri: Annotated[SecretStr, parsing.MongoAddress] = Field(
-        SecretStr(""),
-        description="A MongoDB replica set to use instead of the embedded one.",
-    )
-    mongodb_database: str = Field(
-        "fivefold", pattern=r"^[A-Za-z0-9_-]{1,38}$", description="Name of the database."
-    )
-    broker_url: Annotated[SecretStr, AfterValidator(parsing.known_broker)] = Field(
-        SecretStr(""),
-        description="Redis (`redis://`) or RabbitMQ (`amqp://`) that carries work to workers on "
-        "several machines; empty: workers look for it in the database.",
-    )
+    bind_address: Annotated[str, BeforeValidator(parsing.unbracketed)] = "127.0.0.1"
+    """Address the web process listens on; `0.0.0.0` opens it to a network."""
+    port: int = Field(8501, ge=1, le=65535)
+    """Port of the web page."""
+    public_url: Annotated[str, parsing.WebAddress] = ""
+    """Address that links in notifications start with; empty: `http://localhost:PORT`."""
+    data_dir: Annotated[Path, BeforeValidator(parsing.expanded)] = Path(".data")
+    """Folder of the embedded database and the signing secret."""
+    content_url: Annotated[str, BeforeValidator(parsing.expanded_text)] = "./generated_content"
+    """Folder that generated files are saved in, or `s3://bucket/prefix`."""
+    mongodb_uri: Annotated[SecretStr, parsing.MongoAddress] = SecretStr("")
+    """A MongoDB replica set to use instead of the embedded one."""
+    mongodb_database: str = Field("fivefold", pattern=r"^[A-Za-z0-9_-]{1,38}$")
+    """Name of the database."""
+    broker_url: Annotated[SecretStr, AfterValidator(parsing.known_broker)] = SecretStr("")
+    """Redis (`redis://`) or RabbitMQ (`amqp://`) that carries work to workers on several
+    machines; empty: workers look for it in the database."""
     worker_queues: Annotated[str, BeforeValidator(parsing.folded)] = Field(
-        "io",
-        pattern=r"^(io|gpu)(,(io|gpu))*$",
-        description="What a worker serves: `io` (hosted providers, the illustrator), `gpu` "
-        "(local models), or `io,gpu`.",
+        "io", pattern=r"^(io|gpu)(,(io|gpu))*$"
     )
-    worker_concurrency: int = Field(
-        200, ge=1, le=10_000, description="Items of each queue that a worker makes at once."
-    )
-    login: Annotated[str, parsing.choice("user_id", "passphrase", "oidc")] = Field(
-        "user_id",
-        description="How people prove who they are: `user_id` (typing it is enough, unless its "
-        "owner has set a passphrase), `passphrase`, or `oidc` (an OpenID Connect provider).",
-    )
-    registration: Annotated[str, parsing.choice("open", "closed", "invite")] = Field(
-        "open",
-        description="Who may make an account: anybody (`open`), nobody (`closed`), or whoever has "
-        "an `invite` link.",
-    )
-    oidc_metadata_url: Annotated[str, parsing.WebAddress] = Field(
-        "",
-        description="The OpenID Connect provider's metadata, such as "
-        "`https://id.example.org/.well-known/openid-configuration`.",
-    )
-    oidc_client_id: str = Field("", description="What the provider calls this Fivefold.")
-    oidc_client_secret: SecretStr = Field(
-        SecretStr(""), description="The secret that goes with it."
-    )
-    oidc_title: str = Field(
-        "your organisation", description="What the login button calls the provider."
-    )
-    oidc_prompt: str = Field(
-        "",
-        pattern=r"^[a-z_ ]*$",
-        description="The `prompt` that the provider is asked for, such as `login` or "
-        "`select_account`; empty: none, since not every provider takes one.",
-    )
-    oidc_claim: str = Field(
-        "preferred_username",
-        description="The claim that a new account's user_id is made from; take one that people "
-        "cannot change themselves.",
-    )
-    trusted_proxies: Names = Field(
-        (),
-        description="Addresses or networks of proxies whose `X-Forwarded-For` and "
-        "`X-Forwarded-Proto` are believed.",
-    )
-    log_days: int = Field(
-        365, ge=1, le=3650, description="Days that logins and views are kept in the logs."
-    )
-    bin_days: int = Field(
-        30, ge=0, le=3650, description="Days that deleted items can be restored from the bin."
-    )
-    session_days: int = Field(30, ge=1, le=365, description="Days that a login lasts.")
-    session_secret: SecretStr = Field(
-        SecretStr(""),
-        description="Key that signs the session cookie; empty: made at first start, "
-        "kept in `DATA_DIR/session.key`.",
-    )
-    drawing_processes: int = Field(
-        0,
-        ge=0,
-        le=64,
-        description="Processes that the built-in illustrator draws in; `0`: one a CPU core.",
-    )
-    openai_api_key: Annotated[SecretStr, parsing.ApiKey] = Field(
-        SecretStr(""), description="Key for OpenAI; switches it on."
-    )
-    openai_base_url: Annotated[str, parsing.WebAddress] = Field(
-        "",
-        description="Address of a server that speaks OpenAI's language, up to `/v1`, "
-        "instead of OpenAI's own; switches it on, with or without a key.",
-    )
-    openai_image_models: Names = Field(
-        ("gpt-image-2.6-sunburst", "gpt-image-2.6-flare"),
-        description="Image models there, the preferred one first.",
-    )
-    openai_video_models: Names = Field(
-        (), description="Video models there; OpenAI itself has none any more."
-    )
-    openai_chat_model: str = Field(
-        "", description="Chat model there that suggests variations of a prompt; empty: none does."
-    )
-    openai_moderation: bool = Field(
-        default=False,
-        description="Whether OpenAI's free moderation looks at each prompt before it is paid for.",
-    )
-    openai_partial_images: int = Field(
-        2,
-        ge=0,
-        le=3,
-        description="Previews of an image in the making; each costs about 100 tokens more.",
-    )
-    openai_dialect: DialectName = Field(
-        "",
-        description="How a server of one's own wants seed, steps and negative prompt: `openai`, "
-        "`sd-server` or `localai`; empty: it is asked, free of charge.",
-    )
-    openai_prices: dict[str, TokenPrice] = Field(
-        {}, description="Prices of models that Fivefold does not know, as JSON."
-    )
-    openai_servers: dict[str, OpenAIServer] = Field(
-        {}, description="More servers that speak OpenAI's language, by name, as JSON."
-    )
-    runwayml_api_secret: Annotated[SecretStr, parsing.ApiKey] = Field(
-        SecretStr(""), description="Key for RunwayML; switches it on."
-    )
-    runwayml_base_url: Annotated[str, parsing.WebAddress] = Field(
-        "", description="Address to use instead of RunwayML's own."
-    )
-    diffusers_image_models: Names = Field(
-        (),
-        description="Stable Diffusion models (names or folders) that workers of the queue `gpu` "
-        "run themselves.",
-    )
-    diffusers_video_models: Names = Field(
-        (), description="Text-to-video models (names or folders) for the same workers."
-    )
+    """What a worker serves: `io` (hosted providers, the illustrator), `gpu` (local models), or
+    `io,gpu`."""
+    worker_concurrency: int = Field(200, ge=1, le=10_000)
+    """Items of each queue that a worker makes at once."""
+    login: Annotated[str, parsing.choice("user_id", "passphrase", "oidc")] = "user_id"
+    """How people prove who they are: `user_id` (typing it is enough, unless its owner has set a
+    passphrase), `passphrase`, or `oidc` (an OpenID Connect provider)."""
+    registration: Annotated[str, parsing.choice("open", "closed", "invite")] = "open"
+    """Who may make an account: anybody (`open`), nobody (`closed`), or whoever has an `invite`
+    link."""
+    oidc_metadata_url: Annotated[str, parsing.WebAddress] = ""
+    """The OpenID Connect provider's metadata, such as
+    `https://id.example.org/.well-known/openid-configuration`."""
+    oidc_client_id: str = ""
+    """What the provider calls this Fivefold."""
+    oidc_client_secret: SecretStr = SecretStr("")
+    """The secret that goes with it."""
+    oidc_title: str = "your organisation"
+    """What the login button calls the provider."""
+    oidc_prompt: str = Field("", pattern=r"^[a-z_ ]*$")
+    """The `prompt` that the provider is asked for, such as `login` or `select_account`; empty:
+    none, since not every provider takes one."""
+    oidc_claim: str = "preferred_username"
+    """The claim that a new account's user_id is made from; take one that people cannot change
+    themselves."""
+    trusted_proxies: Names = ()
+    """Addresses or networks of proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are
+    believed."""
+    log_days: int = Field(365, ge=1, le=3650)
+    """Days that logins and views are kept in the logs."""
+    bin_days: int = Field(30, ge=0, le=3650)
+    """Days that deleted items can be restored from the bin."""
+    session_days: int = Field(30, ge=1, le=365)
+    """Days that a login lasts."""
+    session_secret: SecretStr = SecretStr("")
+    """Key that signs the session cookie; empty: made at first start, kept in
+    `DATA_DIR/session.key`."""
+    drawing_processes: int = Field(0, ge=0, le=64)
+    """Processes that the built-in illustrator draws in; `0`: one a CPU core."""
+    openai_api_key: Annotated[SecretStr, parsing.ApiKey] = SecretStr("")
+    """Key for OpenAI; switches it on."""
+    openai_base_url: Annotated[str, parsing.WebAddress] = ""
+    """Address of a server that speaks OpenAI's language, up to `/v1`, instead of OpenAI's own;
+    switches it on, with or without a key."""
+    openai_image_models: Names = ("gpt-image-2.6-sunburst", "gpt-image-2.6-flare")
+    """Image models there, the preferred one first."""
+    openai_video_models: Names = ()
+    """Video models there; OpenAI itself has none any more."""
+    openai_chat_model: str = ""
+    """Chat model there that suggests variations of a prompt; empty: none does."""
+    openai_moderation: bool = False
+    """Whether OpenAI's free moderation looks at each prompt before it is paid for."""
+    openai_partial_images: int = Field(2, ge=0, le=3)
+    """Previews of an image in the making; each costs about 100 tokens more."""
+    openai_dialect: DialectName = ""
+    """How a server of one's own wants seed, steps and negative prompt: `openai`, `sd-server` or
+    `localai`; empty: it is asked, free of charge."""
+    openai_prices: dict[str, TokenPrice] = {}
+    """Prices of models that Fivefold does not know, as JSON."""
+    openai_servers: dict[str, OpenAIServer] = {}
+    """More servers that speak OpenAI's language, by name, as JSON."""
+    runwayml_api_secret: Annotated[SecretStr, parsing.ApiKey] = SecretStr("")
+    """Key for RunwayML; switches it on."""
+    runwayml_base_url: Annotated[str, parsing.WebAddress] = ""
+    """Address to use instead of RunwayML's own."""
+    diffusers_image_models: Names = ()
+    """Stable Diffusion models (names or folders) that workers of the queue `gpu` run themselves."""
+    diffusers_video_models: Names = ()
+    """Text-to-video models (names or folders) for the same workers."""
     diffusers_device: Annotated[str, BeforeValidator(parsing.folded)] = Field(
-        "",
-        pattern=r"^(cuda(:\d+)?|mps|cpu)?$",
-        description="What they run on: `cuda`, `mps` or `cpu`; empty: the best there is.",
+        "", pattern=r"^(cuda(:\d+)?|mps|cpu)?$"
     )
-    diffusers_batch: int = Field(
-        4, ge=1, le=64, description="Items of one kind that a GPU makes together."
-    )
-    ai_horde: bool = Field(
-        default=False,
-        description="Whether users may choose the AI Horde, where volunteers' computers draw.",
-    )
-    ai_horde_api_key: Annotated[SecretStr, parsing.ApiKey] = Field(
-        SecretStr("0000000000"), description="Key for the AI Horde; the default is anonymous."
-    )
-    ai_horde_models: Names = Field(
-        ("stable_diffusion", "AlbedoBase XL (SDXL)"),
-        description="Models of the AI Horde to offer; `any` is whichever is free.",
-    )
-    ai_horde_base_url: Annotated[str, parsing.WebAddress] = Field(
-        "https://aihorde.net", description="Address of the AI Horde."
-    )
-    limits: dict[str, LimitSetting] = Field(
-        {},
-        description="Stricter limits by `provider` or `provider/model`, as JSON with `at_once`, "
-        "`per_minute` and `per_day`, over the whole installation.",
-    )
-    budgets: Annotated[dict[Unit, Amount], BeforeValidator(parsing.by_unit)] = Field(
-        {},
-        description="What each user may spend in a calendar month (UTC), by unit, as JSON such as "
-        '`{"USD": 20, "credits": 2000}`; other units have no bound.',
-    )
-    assumed_costs: Annotated[dict[Unit, Amount], BeforeValidator(parsing.by_unit)] = Field(
-        {},
-        description="What an item counts with in a budget while nobody knows what it costs, by "
-        '`provider/model`, `provider` or unit, as JSON such as `{"USD": 0.25}`; without it such '
-        "an order holds what is left of the budget.",
-    )
-    smtp_host: str = Field("", description="Mail server; empty: Gmail's, where SMTP_USER is set.")
-    smtp_port: int = Field(
-        0, ge=0, le=65535, description="Its port; `0`: the usual one, 465, 587 or 25 by SMTP_TLS."
-    )
-    smtp_user: str = Field("", description="Who logs in there; empty: nobody does.")
-    smtp_password: SecretStr = Field(
-        SecretStr(""), description="The password; for Gmail an app password."
-    )
-    smtp_oauth2_file: Annotated[Path | None, BeforeValidator(parsing.expanded)] = Field(
-        None, description="File with yagmail's OAuth2 credentials for Gmail, instead of a password."
-    )
-    smtp_tls: Annotated[str, parsing.choice("ssl", "starttls", "none")] = Field(
-        "ssl", description="`ssl`: encrypted from the start; `starttls`; or `none`."
-    )
-    smtp_connections: int = Field(4, ge=1, le=50, description="Connections to it at once.")
-    mail_from: str = Field("", description="Sender of the mail; empty: SMTP_USER.")
-    webhook_private: bool = Field(
-        default=False,
-        description="Whether webhooks may lead to this machine and to private networks.",
-    )
-    lease_seconds: float = Field(
-        15.0,
-        ge=2,
-        le=600,
-        description="Seconds after which an item or message of a dead process is taken over.",
-    )
-    log_level: Annotated[str, parsing.choice("DEBUG", "INFO", "WARNING", "ERROR")] = Field(
-        "INFO", description="`DEBUG`, `INFO`, `WARNING` or `ERROR`."
-    )
-    log_format: Annotated[str, parsing.choice("text", "json")] = Field(
-        "text", description="`text`, or `json` for one JSON object a line."
-    )
+    """What they run on: `cuda`, `mps` or `cpu`; empty: the best there is."""
+    diffusers_batch: int = Field(4, ge=1, le=64)
+    """Items of one kind that a GPU makes together."""
+    ai_horde: bool = False
+    """Whether users may choose the AI Horde, where volunteers' computers draw."""
+    ai_horde_api_key: Annotated[SecretStr, parsing.ApiKey] = SecretStr("0000000000")
+    """Key for the AI Horde; the default is anonymous."""
+    ai_horde_models: Names = ("stable_diffusion", "AlbedoBase XL (SDXL)")
+    """Models of the AI Horde to offer; `any` is whichever is free."""
+    ai_horde_base_url: Annotated[str, parsing.WebAddress] = "https://aihorde.net"
+    """Address of the AI Horde."""
+    limits: dict[str, LimitSetting] = {}
+    """Stricter limits by `provider` or `provider/model`, as JSON with `at_once`, `per_minute`
+    and `per_day`, over the whole installation."""
+    budgets: Annotated[dict[Unit, Amount], BeforeValidator(parsing.by_unit)] = {}
+    """What each user may spend in a calendar month (UTC), by unit, as JSON such as `{"USD": 20,
+    "credits": 2000}`; other units have no bound."""
+    assumed_costs: Annotated[dict[Unit, Amount], BeforeValidator(parsing.by_unit)] = {}
+    """What an item counts with in a budget while nobody knows what it costs, by
+    `provider/model`, `provider` or unit, as JSON such as `{"USD": 0.25}`; without it such an
+    order holds what is left of the budget."""
+    smtp_host: str = ""
+    """Mail server; empty: Gmail's, where SMTP_USER is set."""
+    smtp_port: int = Field(0, ge=0, le=65535)
+    """Its port; `0`: the usual one, 465, 587 or 25 by SMTP_TLS."""
+    smtp_user: str = ""
+    """Who logs in there; empty: nobody does."""
+    smtp_password: SecretStr = SecretStr("")
+    """The password; for Gmail an app password."""
+    smtp_oauth2_file: Annotated[Path | None, BeforeValidator(parsing.expanded)] = None
+    """File with yagmail's OAuth2 credentials for Gmail, instead of a password."""
+    smtp_tls: Annotated[str, parsing.choice("ssl", "starttls", "none")] = "ssl"
+    """`ssl`: encrypted from the start; `starttls`; or `none`."""
+    smtp_connections: int = Field(4, ge=1, le=50)
+    """Connections to it at once."""
+    mail_from: str = ""
+    """Sender of the mail; empty: SMTP_USER."""
+    webhook_private: bool = False
+    """Whether webhooks may lead to this machine and to private networks."""
+    lease_seconds: float = Field(15.0, ge=2, le=600)
+    """Seconds after which an item or message of a dead process is taken over."""
+    log_level: Annotated[str, parsing.choice("DEBUG", "INFO", "WARNING", "ERROR")] = "INFO"
+    """`DEBUG`, `INFO`, `WARNING` or `ERROR`."""
+    log_format: Annotated[str, parsing.choice("text", "json")] = "text"
+    """`text`, or `json` for one JSON object a line."""
 
     @classmethod
     def settings_customise_sources(  # pydantic-settings names them

@@ -22,6 +22,7 @@ from core.providers.base import Outcome
 from core.providers.errors import GenerationFailed, RateLimited, RequestRejected
 from core.settings import InvalidSetting, Settings, load_settings
 from core.store import Store, open_store
+from core.store.spending.balances import next_month
 from core.studio.order import Order
 from core.studio.planning import plan
 from tests.conftest import claim
@@ -522,7 +523,7 @@ def test_an_account_that_is_made_anew_goes_on_with_its_budget(
     told = str(kept)
     assert "ana" not in told
     assert not any(asset.id in told or asset.job_id in told for asset in assets)
-    assert {each["forget_at"] for each in kept} == {store.budgets.renewed_at()}
+    assert {each["forget_at"] for each in kept} == {next_month(now())}
     # Neither the hash that providers are told nor one without this installation's key.
     assert store.users.pseudonym("ana") not in told
     with raw.client.start_session():

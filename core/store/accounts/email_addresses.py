@@ -29,8 +29,7 @@ class EmailAddressStore:
 
     def get(self, user_id: str, address: str) -> EmailAddress | None:
         """Return a user's address, or None where it was never given."""
-        document = self._addresses.find_one({"_id": _id(user_id, address)})
-        return None if document is None else _read(document)
+        return _read(self._addresses.find_one({"_id": _id(user_id, address)}))
 
     def request_confirmation(self, user_id: str, address: str) -> EmailAddress:
         """Make a new link by which an address is confirmed; an earlier one ends.
@@ -84,7 +83,7 @@ class EmailAddressStore:
             {"$set": _YES | {"confirmed_at": now()}},
             return_document=ReturnDocument.AFTER,
         )
-        return None if document is None else _read(document)
+        return _read(document)
 
     def confirm_locally(self, user_id: str, address: str) -> EmailAddress:
         """Store that an address was given on this machine's own command line.
@@ -111,13 +110,12 @@ class EmailAddressStore:
             {"$set": {"unsubscribed_at": now(), "confirm_token": None}},
             return_document=ReturnDocument.AFTER,
         )
-        return None if document is None else _read(document)
+        return _read(document)
 
     def of_link(self, token: str) -> EmailAddress | None:
         """Return the address that a link (to confirm or to unsubscribe) is about."""
         either = [{"confirm_token": token}, {"unsubscribe_token": token}]
-        document = self._addresses.find_one({"$or": either})
-        return None if document is None else _read(document)
+        return _read(self._addresses.find_one({"$or": either}))
 
     def forget(self, user_id: str) -> None:
         """Forget a user's addresses; only refusals, and how often was asked today, are kept.
@@ -151,7 +149,7 @@ class EmailAddressStore:
             upsert=True,
             return_document=ReturnDocument.AFTER,
         )
-        found = None if document is None else _read(document)
+        found = _read(document)
         if found is None:
             raise InvalidInput(
                 _("What is stored of this address cannot be read. An admin can repair it.")
@@ -163,7 +161,7 @@ _NEITHER: Final = {"confirmed_at": None, "confirm_token": None, "confirm_until":
 _YES: Final = {"unsubscribed_at": None, "confirm_token": None, "confirm_until": None}
 
 
-def _read(document: Document) -> EmailAddress | None:
+def _read(document: Document | None) -> EmailAddress | None:
     found = read(EmailAddress, document)
     if found is None:
         return None

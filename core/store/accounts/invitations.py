@@ -48,8 +48,7 @@ class InvitationStore:
     def get(self, secret: str) -> Invitation | None:
         """Return the invitation of a link, or None where it leads nowhere (any more)."""
         query = {"_id": hashed(secret), "used_at": None, "expires_at": {"$gt": now()}}
-        document = self._invites.find_one(query)
-        invite = None if document is None else read(Invitation, document)
+        invite = read(Invitation, self._invites.find_one(query))
         if invite is None:
             return None
         redact.issue(secret)

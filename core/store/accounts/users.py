@@ -24,8 +24,7 @@ class UserStore:
 
     def get(self, user_id: str) -> User | None:
         """Return an account, or None where there is none."""
-        document = self._users.find_one({"_id": user_id})
-        return None if document is None else read(User, document)
+        return read(User, self._users.find_one({"_id": user_id}))
 
     def ensure(self, user_id: str) -> None:
         """Make the account where there is none, without a login."""
@@ -55,8 +54,7 @@ class UserStore:
 
     def by_subject(self, subject: Subject) -> User | None:
         """Return the account of somebody whom the identity provider knows."""
-        document = self._users.find_one({"subject": subject.to_document()})
-        return None if document is None else read(User, document)
+        return read(User, self._users.find_one({"subject": subject.to_document()}))
 
     def bind(self, user_id: str, subject: Subject) -> bool:
         """Give an account to somebody whom the identity provider knows, where it is nobody's."""

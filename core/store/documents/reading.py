@@ -85,8 +85,13 @@ def use_placeholders(model: type[Document], values: Placeholders) -> None:
     _placeholders[model] = values
 
 
-def read(model: type[Model], document: Mapping[str, Any]) -> Model | None:
-    """Return a document as far as it can be read; None: not at all. Logged once."""
+def read(model: type[Model], document: Mapping[str, Any] | None) -> Model | None:
+    """Return a document as far as it can be read; None: there is none, or not at all.
+
+    What cannot be read is logged, once.
+    """
+    if document is None:
+        return None
     reading = look(model, document)
     if reading.faults:
         _log_once(model, document, reading)
@@ -209,6 +214,11 @@ def _without_gaps(stored: Stored) -> Stored:
         name: [each for each in value if each is not _MISSING] if isinstance(value, list) else value
         for name, value in stored.items()
     } | {name: _without_gaps(value) for name, value in stored.items() if isinstance(value, dict)}
+
+
+def text_or_empty(value: object) -> str:
+    """Return a stored text, or an empty one where something else is stored."""
+    return value if isinstance(value, str) else ""
 
 
 def as_text(value: object) -> str | None:

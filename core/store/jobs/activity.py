@@ -121,7 +121,7 @@ class ActivityStore:
         found = self._views.find(matching(scope) | of_kinds(scope)).sort("time", DESCENDING)
         return _read(found, ViewEntry, limit)
 
-    def views_by_others(self, scope: Scope, limit: int = LATEST) -> list[ViewsByOther]:
+    def views_by_others(self, scope: Scope) -> list[ViewsByOther]:
         """Return who else looked at the scope's user's content, the last look first."""
         is_download = {"$in": ["$action", ACTIONS[ActionKind.DOWNLOADS]]}
         found = _counted(
@@ -137,7 +137,7 @@ class ActivityStore:
                     }
                 },
                 {"$sort": {"last": -1}},
-                {"$limit": limit},
+                {"$limit": LATEST},
             ],
         )
         return [
@@ -194,7 +194,7 @@ class ActivityStore:
         name = {"$cond": [in_part, "Completed in part", "$status"]}
         return self._bars(self._jobs, matching(scope, at), scope, at, name)
 
-    def most_viewed_jobs(self, scope: Scope, limit: int = MOST) -> list[JobViews]:
+    def most_viewed_jobs(self, scope: Scope) -> list[JobViews]:
         """Return the jobs that the scope's user looked at most."""
         match = matching(scope) | of_kinds(scope) | {"job_id": {"$gt": ""}}
         found = _counted(
@@ -210,7 +210,7 @@ class ActivityStore:
                     }
                 },
                 {"$sort": {"number": -1, "last": -1}},
-                {"$limit": limit},
+                {"$limit": MOST},
             ],
         )
         return [
@@ -266,7 +266,7 @@ class ActivityStore:
             if isinstance(each["_id"], str)
         ]
 
-    def user_totals(self, scope: Scope, limit: int = LATEST) -> list[UserTotals]:
+    def user_totals(self, scope: Scope) -> list[UserTotals]:
         """Return who did most, of all users."""
         parts = {
             "login_log": ("logins", matching(scope) | {"outcome": "accepted"}, "$time"),
@@ -284,7 +284,7 @@ class ActivityStore:
                 *others,
                 {"$group": {"_id": "$_id", **total, "last": {"$max": "$last"}}},
                 {"$sort": {"views": -1, "jobs": -1, "_id": 1}},
-                {"$limit": limit},
+                {"$limit": LATEST},
             ],
         )
         return [
@@ -293,7 +293,7 @@ class ActivityStore:
             if isinstance(each["_id"], str)
         ]
 
-    def refused_by_address(self, scope: Scope, limit: int = LATEST) -> list[RefusedLogins]:
+    def refused_by_address(self, scope: Scope) -> list[RefusedLogins]:
         """Return the addresses that most failed logins came from."""
         # Counting user_ids in two steps keeps no list of them, which somebody could make too long.
         by_both = {
@@ -314,7 +314,7 @@ class ActivityStore:
                 {"$group": by_both},
                 {"$group": by_address},
                 {"$sort": {"number": -1, "last": -1}},
-                {"$limit": limit},
+                {"$limit": LATEST},
             ],
         )
         return [

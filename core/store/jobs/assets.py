@@ -26,8 +26,7 @@ class AssetStore:
     def get(self, asset_id: str, user_id: str | None = None) -> Asset | None:
         """Return an asset, or None where there is none (or, with `user_id`, none of that user)."""
         query = {"_id": asset_id} | ({} if user_id is None else {"user_id": user_id})
-        document = self._assets.find_one(query)
-        return None if document is None else read(Asset, document)
+        return read(Asset, self._assets.find_one(query))
 
     def of_job(self, job_id: str, *, binned: bool = False) -> list[Asset]:
         """Return a job's assets: images, then videos, each in slot order.

@@ -12,6 +12,7 @@ from pymongo.database import Database
 from core.models import DUE_NOW, OPEN_STATES, AssetState, now
 from core.store.documents.expressions import number_at
 from core.store.documents.lease_fields import NOW
+from core.store.documents.reading import text_or_empty
 from core.store.documents.transaction import STORE_SECONDS, in_transaction
 from core.store.jobs.settlement import SettlementStore
 from core.store.spending.budgets import BudgetStore
@@ -22,6 +23,19 @@ Document = dict[str, Any]
 _A_MOMENT: Final = timedelta(milliseconds=1)
 _UNMADE: Final = (AssetState.FAILED, AssetState.CANCELLED)
 _ID_TYPES: Final = ["string", "int", "long", "double"]  # a number is read as text
+_REQUEUED: Final[Document] = {
+    "state": QUEUED,
+    "progress": 0.0,
+    "waiting": "",
+    "partial": 0,
+    "attempts": 0,
+    "waits": 0,
+    "error": None,
+    "lease": None,
+    "cancel_requested": False,
+    "next_attempt_at": DUE_NOW,
+}
+"""The fields of an item that is put back into the queue to begin again."""
 _RESUMABLE: Final[Document] = {"remote_id": {"$type": _ID_TYPES}}
 
 
@@ -72,11 +86,7 @@ class JobActionStore:
             "timings.submitted_at": {"$cond": [begun, "$timings.submitted_at", "$$REMOVE"]},
         }
         query = _chosen(job_id, user_id, asset_id, OPEN_STATES)
-
-        def write(session: ClientSession) -> int:
-            return self._change(query, changes, session)
-
-        return in_transaction(self._database, write)
+        return self._change_now(query, changes)
 
     def retry(self, job_id: str, user_id: str, asset_id: str | None = None) -> int:
         """Make failed and cancelled items again where that pays for nothing a second time.
@@ -113,26 +123,10 @@ class JobActionStore:
 
         Arguments and result are those of `cancel`.
         """
-        again = {
-            "state": QUEUED,
-            "reread": True,
-            "progress": 0.0,
-            "waiting": "",
-            "partial": 0,
-            "attempts": 0,
-            "waits": 0,
-            "error": None,
-            "lease": None,
-            "cancel_requested": False,
-            "next_attempt_at": DUE_NOW,
-        }
+        again = _REQUEUED | {"reread": True}
         query = _chosen(job_id, user_id, asset_id, (*_UNMADE, AssetState.UNKNOWN))
         query["kept.what"] = {"$gt": ""}
-
-        def write(session: ClientSession) -> int:
-            return self._change(query, again, session)
-
-        return in_transaction(self._database, write)
+        return self._change_now(query, again)
 
     def put_first(self, job_id: str, user_id: str, asset_id: str | None = None) -> int:
         """Have a job's waiting items, or one of them, made before all others of their user.
@@ -169,6 +163,9 @@ class JobActionStore:
 
         return self._budgets.in_turn(user_id, write)
 
+    def _change_now(self, query: Document, changes: Document) -> int:
+        return in_transaction(self._database, lambda session: self._change(query, changes, session))
+
     def _change(self, query: Document, changes: Document, session: ClientSession) -> int:
         """Change items of a job, and settle the job with them."""
         found = self._assets.update_many(query, [{"$set": changes}], session=session)
@@ -179,10 +176,6 @@ class JobActionStore:
             with suppress(KeyError):  # of an item whose job is not known any more
                 self._settlement.settle_within(query["job_id"], session)
         return found.matched_count
-
-
-def _text(found: object) -> str:
-    return found if isinstance(found, str) else ""
 
 
 def _chosen(
@@ -210,25 +203,15 @@ def _anew(uncertain: Document, moment: datetime, *, pays: bool) -> Document:
     resumable = {"$in": [{"$type": "$remote_id"}, _ID_TYPES]}
     taken_up: Document = {"$and": [resumable, not pays]}
     actual = number_at("$cost.actual")
-    return {
-        "state": QUEUED,
-        "progress": 0.0,
-        "attempts": 0,
-        "waits": 0,
+    return _REQUEUED | {
         "call": {"$cond": [taken_up, "$call", None]},
         "remote_id": {"$cond": [taken_up, "$remote_id", None]},
-        "error": None,
-        "lease": None,
-        "cancel_requested": False,
-        "waiting": "",
-        "partial": 0,
         "charged": False,
         "reread": False,
         "details": {"$cond": [taken_up, "$details", {"$literal": {}}]},
         "cost.earlier": {"$add": [number_at("$cost.earlier"), {"$cond": [taken_up, 0.0, actual]}]},
         "cost.risked": {"$add": [number_at("$cost.risked"), {"$cond": [taken_up, 0.0, uncertain]}]},
         "cost.actual": {"$cond": [taken_up, "$cost.actual", None]},
-        "next_attempt_at": DUE_NOW,
         # Its provider has it already, so it costs something, also where it is stopped now.
         "timings": {"queued_at": moment, "started_at": {"$cond": [taken_up, moment, "$$REMOVE"]}},
     }
@@ -236,5 +219,7 @@ def _anew(uncertain: Document, moment: datetime, *, pays: bool) -> Document:
 
 def _lanes(found: Iterable[Document]) -> list[Document]:
     """Return the different providers with their models among items."""
-    lanes = {(_text(each.get("provider")), _text(each.get("model"))) for each in found}
+    lanes = {
+        (text_or_empty(each.get("provider")), text_or_empty(each.get("model"))) for each in found
+    }
     return [{"provider": provider, "model": model} for provider, model in sorted(lanes)]

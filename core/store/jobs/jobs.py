@@ -9,7 +9,7 @@ from pymongo.database import Database
 
 from core.i18n import gettext as _
 from core.models import Asset, InvalidInput, Job, JobStatus
-from core.store.documents.reading import read, read_each
+from core.store.documents.reading import read, read_each, text_or_empty
 from core.store.spending.budgets import BudgetStore
 
 Document = dict[str, Any]
@@ -53,8 +53,7 @@ class JobStore:
     def get(self, job_id: str, user_id: str | None = None) -> Job | None:
         """Return a job, or None where there is none (or, with `user_id`, none of that user)."""
         query = {"_id": job_id} | ({} if user_id is None else {"user_id": user_id})
-        document = self._jobs.find_one(query)
-        return None if document is None else read(Job, document)
+        return read(Job, self._jobs.find_one(query))
 
     def of_user(self, user_id: str, limit: int = 50) -> list[Job]:
         """Return a user's jobs, newest first; those in the bin are left out."""
@@ -76,7 +75,7 @@ class JobStore:
     def prompts(self, job_ids: Sequence[str]) -> dict[str, str]:
         """Return the prompts of the given jobs, by job id."""
         found = self._jobs.find({"_id": {"$in": list(job_ids)}}, {"prompt": True})
-        return {each["_id"]: _text(each.get("prompt")) for each in found}
+        return {each["_id"]: text_or_empty(each.get("prompt")) for each in found}
 
     def history(self, user_id: str, limit: int) -> list[str]:
         """Return the different prompts of a user's latest jobs, the newest first.
@@ -85,9 +84,5 @@ class JobStore:
         """
         found = self._jobs.find({"user_id": user_id, "binned_at": None}, {"prompt": True})
         latest = found.sort("created_at", DESCENDING).limit(_HISTORY_FACTOR * limit)
-        prompts = (_text(each.get("prompt")) for each in latest)
+        prompts = (text_or_empty(each.get("prompt")) for each in latest)
         return list(dict.fromkeys(filter(None, prompts)))[:limit]
-
-
-def _text(found: object) -> str:
-    return found if isinstance(found, str) else ""

@@ -30,8 +30,7 @@ class ShareStore:
 
     def get(self, share_id: str) -> Share | None:
         """Return a share that holds at present, or None."""
-        document = self._shares.find_one({"_id": share_id})
-        share = None if document is None else read(Share, document)
+        share = read(Share, self._shares.find_one({"_id": share_id}))
         return share if share is not None and share.holds(now()) else None
 
     def of_job(self, job_id: str, user_id: str) -> list[Share]:

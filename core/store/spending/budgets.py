@@ -82,10 +82,6 @@ class BudgetStore:
         """Return what a user may still spend this month, by unit; only units with a budget."""
         return {unit: balance.left for unit, balance in self.balances(user_id).items()}
 
-    def renewed_at(self) -> datetime:
-        """Return when the next month begins."""
-        return next_month(self._moment())
-
     def expected(self, assets: Sequence[Asset]) -> list[Asset]:
         """Return items with what they are expected to cost, where their provider does not say.
 

@@ -73,7 +73,7 @@ class NoticeStore:
         found = self._rows.find_one_and_update(
             same, hurried, upsert=True, return_document=ReturnDocument.AFTER
         )
-        return (None if found is None else read(Notice, found)) or notice
+        return read(Notice, found) or notice
 
     def send_now(self, notice_id: str, user_id: str) -> bool:
         """Make a row due at once, also one that failed; return whether it could be."""

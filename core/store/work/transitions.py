@@ -190,7 +190,8 @@ class TransitionStore:
                 the user asks after it again instead of paying for another.
             fields: more fields to store, such as `cost.actual`, `charged` and `kept`.
         """
-        self._end(asset, AssetState.FAILED, error, {"remote_id": stored_id(remote_id)}, fields)
+        ending = _ending(AssetState.FAILED, error) | {"remote_id": stored_id(remote_id)}
+        self._write(asset, ending, fields)
 
     def unknown(
         self, asset: Asset, error: AssetError, fields: Mapping[str, Any] | None = None
@@ -274,16 +275,6 @@ class TransitionStore:
             "next_attempt_at": {"$cond": ["$cancel_requested", DUE_NOW, from_now(pause)]},
         }
         self._update(asset, [{"$set": changes | _said(fields)}])
-
-    def _end(
-        self,
-        asset: Asset,
-        state: AssetState,
-        error: AssetError | None,
-        more: Document,
-        fields: Mapping[str, Any] | None = None,
-    ) -> None:
-        self._write(asset, _ending(state, error) | more, fields)
 
     def _write(
         self, asset: Asset, changes: Document, fields: Mapping[str, Any] | None = None
