@@ -523,7 +523,7 @@ def test_an_account_that_is_made_anew_goes_on_with_its_budget(
     told = str(kept)
     assert "ana" not in told
     assert not any(asset.id in told or asset.job_id in told for asset in assets)
-    assert {each["forget_at"] for each in kept} == {next_month(now())}
+    assert {each["forget_at"] for each in kept} == {next_month(models.now())}
     # Neither the hash that providers are told nor one without this installation's key.
     assert store.users.pseudonym("ana") not in told
     with raw.client.start_session():
