@@ -142,8 +142,8 @@ def stored_job(
 
 def announced(**changes: Any) -> Worker:
     """A worker as it announces itself."""
-    said = {"id": "h:1", "host": "h", "pid": 1, "broker": "", "queues": {"io": 1}}
-    return Worker(**{**said, "started_at": now(), "seen_at": now(), **changes})
+    fields = {"id": "h:1", "host": "h", "pid": 1, "broker": "", "queues": {"io": 1}}
+    return Worker(**{**fields, "started_at": now(), "seen_at": now(), **changes})
 
 
 def claim(store: Store, asset_id: str, seconds: float = 60, owner: str = "test:1") -> Asset | None:

@@ -84,5 +84,5 @@ def changed(client: TestClient, **body: Any) -> dict[str, Any]:
     """Change items of the library as its page does, and return what it is told."""
     response = client.post("/library/items", json=body)
     assert response.status_code == 200, response.text
-    told: dict[str, Any] = response.json()
-    return told
+    document: dict[str, Any] = response.json()
+    return document

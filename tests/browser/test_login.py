@@ -49,8 +49,8 @@ def new_page(context: BrowserContext) -> Page:
 
 def invited(page: Page, guarded: Product, user_id: str, passphrase: str = RIGHT) -> None:
     """Make an account by an invitation from the terminal."""
-    said = guarded.command("user", "invite").stdout
-    [secret] = re.findall(r"invite=(\S+)", said)
+    output = guarded.command("user", "invite").stdout
+    [secret] = re.findall(r"invite=(\S+)", output)
     page.goto(f"{guarded.url}/login?invite={secret}")
     page.get_by_label("User id").fill(user_id)
     page.get_by_label("Passphrase", exact=True).fill(passphrase)

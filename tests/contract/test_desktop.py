@@ -346,5 +346,7 @@ def test_the_library_is_loaded_for_the_first_message_only() -> None:
         "import sys; from core.notifications.channels.desktop import Desktop, session_bus; "
         "session_bus(); Desktop().close(); print('desktop_notifier' in sys.modules)"
     )
-    said = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
-    assert said.stdout == "False\n"
+    result = subprocess.run(
+        [sys.executable, "-c", look], capture_output=True, text=True, check=True
+    )
+    assert result.stdout == "False\n"

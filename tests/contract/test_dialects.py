@@ -104,12 +104,12 @@ def test_sd_server_understands_what_was_chosen(tmp_path: Path, dialect: str) -> 
     assert understood.negative_prompt == CHOSEN["negative_prompt"]
     assert understood.prompt.startswith("a fox | \u201cred\u201d\nand <b>")
     (made,) = of_path(exchanges, "/v1/images/generations")
-    asked = json.loads(made.asked)
-    assert asked.keys() <= READ["sd-server"] | SENT_FOR_OTHERS
-    tag = local._TAG.search(asked["prompt"])  # noqa: SLF001  # as the server finds it
+    sent = json.loads(made.request_body)
+    assert sent.keys() <= READ["sd-server"] | SENT_FOR_OTHERS
+    tag = local._TAG.search(sent["prompt"])  # noqa: SLF001  # as the server finds it
     assert tag is not None
     assert json.loads(tag[1]).keys() <= EXTRA | OLD_EXTRA
-    answered = json.loads(made.answered)
+    answered = json.loads(made.response_body)
     assert answered.keys() == ANSWERED["sd-server"]
     assert [each.keys() for each in answered["data"]] == ITEMS["sd-server"]
 
@@ -125,8 +125,8 @@ def test_localai_understands_what_was_chosen(tmp_path: Path, dialect: str) -> No
     assert understood.negative_prompt.split() == ["rain", "snow"]
     assert understood.prompt == PROMPT.replace("|", " ")
     (made,) = of_path(exchanges, "/v1/images/generations")
-    assert json.loads(made.asked).keys() <= READ["localai"]
-    answered = json.loads(made.answered)
+    assert json.loads(made.request_body).keys() <= READ["localai"]
+    answered = json.loads(made.response_body)
     assert answered.keys() == ANSWERED["localai"]
     assert [each.keys() for each in answered["data"]] == ITEMS["localai"][:1]
 
@@ -136,9 +136,9 @@ def test_localais_clips_are_made_at_its_own_route(tmp_path: Path, task: Task) ->
     source = tmp_path / "source.png"
     source.write_bytes(picture("a", 64, 64))
     given = {"source": source} if task == Task.ANIMATE else {}
-    asked = order(Kind.VIDEO, "wan", CLIP | CHOSEN, task=task, prompt=PROMPT, **given)
+    request = order(Kind.VIDEO, "wan", CLIP | CHOSEN, task=task, prompt=PROMPT, **given)
     with standing(local.localai) as (url, exchanges, heard, records):
-        make(provider_at(url), tmp_path / "x", asked)
+        make(provider_at(url), tmp_path / "x", request)
     (understood,) = heard
     assert understood == replace(
         understood, prompt=PROMPT, width=128, height=64, seed=7, steps=12, guidance=4.5, seconds=2.0
@@ -146,9 +146,9 @@ def test_localais_clips_are_made_at_its_own_route(tmp_path: Path, task: Task) ->
     assert understood.negative_prompt == CHOSEN["negative_prompt"]
     assert understood.source == (source.read_bytes() if given else b"")
     (made,) = of_path(exchanges, "/video")
-    assert json.loads(made.asked).keys() <= READ["localai clips"]
-    assert json.loads(made.answered).keys() == ANSWERED["localai clips"]
-    assert [each.keys() for each in json.loads(made.answered)["data"]] == ITEMS["localai"][:1]
+    assert json.loads(made.request_body).keys() <= READ["localai clips"]
+    assert json.loads(made.response_body).keys() == ANSWERED["localai clips"]
+    assert [each.keys() for each in json.loads(made.response_body)["data"]] == ITEMS["localai"][:1]
     assert records.charges.total() == 1
 
 
@@ -160,7 +160,9 @@ def test_what_localai_keeps_behind_its_key_is_fetched_with_it(
     with standing(local.localai) as (url, exchanges, _heard, records):
         provider = provider_at(url, "localai")
         make(provider, tmp_path / "x", image(), order(Kind.VIDEO, "wan", CLIP))
-    items = [json.loads(each.answered)["data"][0] for each in exchanges if each.method == "POST"]
+    items = [
+        json.loads(each.response_body)["data"][0] for each in exchanges if each.method == "POST"
+    ]
     assert [each.keys() for each in items] == ITEMS["localai"][1:] * 2
     assert records.charges.total() == 2
 
@@ -204,7 +206,7 @@ def models_of(owner: str) -> Callable[..., Response]:
 
 
 @pytest.mark.parametrize(
-    ("application", "dialect", "asked"),
+    ("application", "dialect", "paths"),
     [
         (local.sd_server, "sd-server", ["/v1/models"]),
         (local.localai, "localai", ["/v1/models", "/.well-known/localai.json"]),
@@ -237,7 +239,7 @@ def models_of(owner: str) -> Callable[..., Response]:
     ],
 )
 def test_a_server_is_recognised_once_and_free_of_charge(
-    application: Application, dialect: str, asked: list[str]
+    application: Application, dialect: str, paths: list[str]
 ) -> None:
     async def run(url: str) -> str:
         provider = provider_at(url)
@@ -248,7 +250,7 @@ def test_a_server_is_recognised_once_and_free_of_charge(
 
     with standing(application) as (url, exchanges, _heard, records):
         assert asyncio.run(run(url)) == dialect
-    assert [each.path for each in exchanges] == asked
+    assert [each.path for each in exchanges] == paths
     assert not records.charges
 
 
@@ -284,8 +286,8 @@ def test_the_main_address_has_a_dialect_as_the_others_have(settings: Settings) -
 
     named = open_catalogue(settings.model_copy(update=changed)).providers["openai"]
     assert offered(named) == {"steps", "negative_prompt", "size"}
-    asked = open_catalogue(settings.model_copy(update=changed | {"openai_dialect": ""}))
-    assert "guidance" in offered(asked.providers["openai"])
+    catalogue = open_catalogue(settings.model_copy(update=changed | {"openai_dialect": ""}))
+    assert "guidance" in offered(catalogue.providers["openai"])
 
 
 @pytest.mark.parametrize(

@@ -129,11 +129,11 @@ def test_a_login_name_need_not_be_an_address(
 
 
 @pytest.mark.parametrize(
-    ("tls", "said"), [("ssl", "TLS"), ("starttls", "STARTTLS"), ("none", "no TLS")]
+    ("tls", "security"), [("ssl", "TLS"), ("starttls", "STARTTLS"), ("none", "no TLS")]
 )
 def test_the_check_logs_in_and_says_how(
     tls: Literal["ssl", "starttls", "none"],
-    said: str,
+    security: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -141,7 +141,7 @@ def test_the_check_logs_in_and_says_how(
         trust(monkeypatch, server)
         with channel_to(server, tmp_path) as channel:
             assert channel.check() == (
-                f"mail by 127.0.0.1:{server.port} as studio@example.org, {said}"
+                f"mail by 127.0.0.1:{server.port} as studio@example.org, {security}"
             )
         with (
             channel_to(server, tmp_path, smtp_password=SecretStr("x")) as mistaken,
@@ -620,16 +620,16 @@ def test_neither_addresses_nor_passwords_are_logged_or_printed(
 @contextmanager
 def google(monkeypatch: pytest.MonkeyPatch, response: Response) -> Iterator[list[dict[str, Any]]]:
     """Stand in for where Google renews tokens; gives what was asked for."""
-    asked: list[dict[str, Any]] = []
+    forms: list[dict[str, Any]] = []
 
     async def token(request: Request) -> Response:
-        asked.append(dict(await request.form()))
+        forms.append(dict(await request.form()))
         return response
 
     with serving(Starlette(routes=[Route("/o/oauth2/token", token, methods=["POST"])])) as url:
         monkeypatch.setattr(oauth2, "GOOGLE_ACCOUNTS_BASE_URL", url)
         monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-        yield asked
+        yield forms
 
 
 @pytest.fixture
@@ -653,7 +653,7 @@ def test_oauth2_logs_in_with_a_token_that_is_renewed_for_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with (
-        google(monkeypatch, JSONResponse({"access_token": TOKEN, "expires_in": 3599})) as asked,
+        google(monkeypatch, JSONResponse({"access_token": TOKEN, "expires_in": 3599})) as forms,
         MailServer(tls=tls, user="studio@example.org", token=TOKEN) as server,
     ):
         trust(monkeypatch, server)
@@ -669,7 +669,7 @@ def test_oauth2_logs_in_with_a_token_that_is_renewed_for_it(
                 f"as studio@example.org, {'TLS' if tls == 'ssl' else 'STARTTLS'}"
             )
     assert [mail.sender for mail in server.mails] == ["studio@example.org"] * 2
-    assert asked == 2 * [
+    assert forms == 2 * [
         {
             "client_id": "the-client",
             "client_secret": "the-secret",

@@ -52,10 +52,10 @@ def test_an_image_waits_in_the_queue_is_drawn_and_kept_as_it_came(
         "kudos": 12.5,
         "shared": False,
     }
-    (asked,) = world.records.requests
-    assert asked["prompt"] == "a fox ### rain"
-    assert asked["models"] == ["stable_diffusion"]
-    assert asked["params"] == {
+    (sent,) = world.records.requests
+    assert sent["prompt"] == "a fox ### rain"
+    assert sent["models"] == ["stable_diffusion"]
+    assert sent["params"] == {
         "width": 128,
         "height": 64,
         "steps": 20,
@@ -65,14 +65,14 @@ def test_an_image_waits_in_the_queue_is_drawn_and_kept_as_it_came(
         "sampler_name": "k_euler_a",
         "karras": True,
     }
-    assert asked["agent"].startswith("fivefold:")
+    assert sent["agent"].startswith("fivefold:")
 
 
 def test_any_model_and_a_prompt_with_the_separator(world: HordeWorld, tmp_path: Path) -> None:
     world.make(horde_image("one ### two", model=ANY), tmp_path / "x", api_key=ANONYMOUS)
-    (asked,) = world.records.requests
-    assert asked["models"] == []
-    assert "###" not in asked["prompt"]
+    (sent,) = world.records.requests
+    assert sent["models"] == []
+    assert "###" not in sent["prompt"]
 
 
 def test_a_cancelled_image_is_not_made(world: HordeWorld) -> None:
@@ -93,15 +93,15 @@ def test_a_cancelled_image_is_not_made(world: HordeWorld) -> None:
 def test_an_image_is_left_for_later_after_so_many_polls_without_an_answer(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    asked = 0
+    polls = 0
 
     async def run() -> None:
         provider = Horde(base_url=f"http://127.0.0.1:{free_port()}", poll_seconds=0.001)
         ask = provider._call  # noqa: SLF001  # counted, not replaced
 
         async def counted(*what: Any) -> Any:
-            nonlocal asked
-            asked += 1
+            nonlocal polls
+            polls += 1
             return await ask(*what)
 
         monkeypatch.setattr(provider, "_call", counted)
@@ -112,7 +112,7 @@ def test_an_image_is_left_for_later_after_so_many_polls_without_an_answer(
             await provider.close()
 
     asyncio.run(run())
-    assert asked == MAX_UNANSWERED
+    assert polls == MAX_UNANSWERED
 
 
 @pytest.mark.parametrize(
@@ -173,14 +173,14 @@ def test_nothing_but_pages_instead_of_an_image_leaves_it_for_later(
 
 
 def test_its_health_costs_nothing(world: HordeWorld) -> None:
-    async def said(api_key: str) -> str:
+    async def check(api_key: str) -> str:
         async with world.provider(api_key) as provider:
             return await provider.check()
 
-    assert asyncio.run(said(KEY)) == "The key is accepted: ana#1, 1,234 kudos."
-    assert "Anonymous#0" in asyncio.run(said(ANONYMOUS))
+    assert asyncio.run(check(KEY)) == "The key is accepted: ana#1, 1,234 kudos."
+    assert "Anonymous#0" in asyncio.run(check(ANONYMOUS))
     with pytest.raises(errors.InvalidCredentials) as caught:
-        asyncio.run(said("wrong-key-0815"))
+        asyncio.run(check("wrong-key-0815"))
     assert "wrong-key" not in f"{caught.value!r} {caught.value.__cause__!r}"
     assert not world.records.charges
 

@@ -179,7 +179,7 @@ def holds(reply: Exchange) -> bool:
         return True
     kinds = (Kind.IMAGE, Kind.VIDEO)
     return reply.media_type == JSON and any(
-        read_reply(reply.answered, each).media for each in kinds
+        read_reply(reply.response_body, each).media for each in kinds
     )
 
 
@@ -189,7 +189,7 @@ def test_whatever_is_odd_about_a_reply_its_reader_finds_what_was_paid_for(
 ) -> None:
     kind = REQUESTS[what].kind
     good, file = replies(what, tmp_path / "x")
-    read = [read_reply(each.answered, kind) for each in good]
+    read = [read_reply(each.response_body, kind) for each in good]
     odd = Odd(Starlette())
     with asyncio.Runner() as runner:
         for seed in range(shared(READ_CASES, what)):
@@ -198,10 +198,12 @@ def test_whatever_is_odd_about_a_reply_its_reader_finds_what_was_paid_for(
             plain = read[seed % len(good)]
             if "event-stream" in reply.media_type:
                 picture = Picture(REQUESTS[what].model)
-                runner.run(picture.read(odd.frames(reply.answered)))
+                runner.run(picture.read(odd.frames(reply.response_body)))
                 assert contents(picture.media[:1]) == {file}, (seed, odd.sent)
                 continue
-            found = read_reply(odd.document(reply.answered, creating=reply.method == "POST"), kind)
+            found = read_reply(
+                odd.document(reply.response_body, creating=reply.method == "POST"), kind
+            )
             if plain.media:
                 assert contents(found.media[:1]) == contents(plain.media), (seed, odd.sent)
             else:

@@ -96,10 +96,10 @@ class RelyingParty:
         client = self._client()
         try:
             token = await client.authorize_access_token(request)
-            asked = await client.userinfo(token=token)
+            userinfo = await client.userinfo(token=token)
         except (OAuthError, JoseError, httpx2.HTTPError) as error:
             return _fault(error)
-        return JSONResponse({"told": token["userinfo"], "asked": asked})
+        return JSONResponse({"claims": token["userinfo"], "userinfo": userinfo})
 
 
 def _fault(error: Exception) -> Response:
@@ -120,7 +120,7 @@ def provider(running: tuple[Provider, RelyingParty]) -> Provider:
     provider, party = running
     provider.people = [ANA, BEN]
     provider.redirect_uris = [party.callback_uri]
-    for remembered in (provider.asked, provider.faults, provider.lies):
+    for remembered in (provider.requests, provider.faults, provider.lies):
         remembered.clear()
     return provider
 
@@ -155,12 +155,12 @@ def test_the_application_is_told_who_was_picked(
 ) -> None:
     party.more["token_endpoint_auth_method"] = method
     response = pick(browser, BEN)
-    assert response["asked"] == asdict(BEN)
-    told = response["told"]
-    assert told.items() >= asdict(BEN).items()
-    assert (told["iss"], told["aud"]) == (provider.url, "fivefold")
-    assert time.time() - 60 < told["iat"] <= time.time() < told["exp"]
-    assert told["nonce"] == provider.asked[-1]["nonce"]
+    assert response["userinfo"] == asdict(BEN)
+    claims = response["claims"]
+    assert claims.items() >= asdict(BEN).items()
+    assert (claims["iss"], claims["aud"]) == (provider.url, "fivefold")
+    assert time.time() - 60 < claims["iat"] <= time.time() < claims["exp"]
+    assert claims["nonce"] == provider.requests[-1]["nonce"]
 
 
 def test_the_page_offers_everybody_and_was_asked_for_as_our_settings_have_streamlit_ask(
@@ -172,25 +172,25 @@ def test_the_page_offers_everybody_and_was_asked_for_as_our_settings_have_stream
         assert f'<button name="sub" value="{person.sub}">{person.name}' in page.text
     assert '<input name="username"' in page.text
     assert '<button name="refuse"' in page.text
-    [asked] = provider.asked
-    assert asked["scope"] == "openid email profile"
-    assert "prompt" not in asked
-    assert asked["code_challenge_method"] == "S256"
+    [authorization] = provider.requests
+    assert authorization["scope"] == "openid email profile"
+    assert "prompt" not in authorization
+    assert authorization["code_challenge_method"] == "S256"
 
 
 def test_a_name_is_text_on_the_page(provider: Provider, browser: httpx2.Client) -> None:
     provider.people = [Person('"><script>', name="<script>alert(1)</script>")]
     assert "<script" not in browser.get("/login").text
-    assert pick(browser, provider.people[0])["told"]["name"] == "<script>alert(1)</script>"
+    assert pick(browser, provider.people[0])["claims"]["name"] == "<script>alert(1)</script>"
 
 
 def test_whoever_types_a_name_that_somebody_has_is_somebody_else(
     browser: httpx2.Client,
 ) -> None:
-    told = log_in(browser, username=" ana ")["told"]
-    assert told["preferred_username"] == "ana"
-    assert told["sub"] != ANA.sub
-    assert log_in(browser, username="ana")["told"]["sub"] == told["sub"]
+    claims = log_in(browser, username=" ana ")["claims"]
+    assert claims["preferred_username"] == "ana"
+    assert claims["sub"] != ANA.sub
+    assert log_in(browser, username="ana")["claims"]["sub"] == claims["sub"]
 
 
 def test_two_people_may_differ_in_their_subject_alone(
@@ -198,7 +198,7 @@ def test_two_people_may_differ_in_their_subject_alone(
 ) -> None:
     namesake = replace(ANA, sub="2001", email_verified=False)
     provider.people.append(namesake)
-    first, second = pick(browser, ANA)["told"], pick(browser, namesake)["told"]
+    first, second = pick(browser, ANA)["claims"], pick(browser, namesake)["claims"]
     assert (first["sub"], second["sub"]) == ("1001", "2001")
     assert first["preferred_username"] == second["preferred_username"] == "ana"
     assert (first["email_verified"], second["email_verified"]) == (True, False)
@@ -209,8 +209,8 @@ def test_what_is_not_known_of_a_person_is_not_said(
 ) -> None:
     provider.people = [Person("3001")]
     response = pick(browser, provider.people[0])
-    assert response["asked"] == {"sub": "3001"}
-    assert response["told"].keys() == {"iss", "sub", "aud", "iat", "exp", "nonce"}
+    assert response["userinfo"] == {"sub": "3001"}
+    assert response["claims"].keys() == {"iss", "sub", "aud", "iat", "exp", "nonce"}
 
 
 def test_nobody_else_can_be_picked(provider: Provider, browser: httpx2.Client) -> None:
@@ -239,14 +239,14 @@ def test_a_lie_in_a_token_is_seen_and_the_next_token_is_true(
 ) -> None:
     provider.lies.append(lie)
     assert pick(browser, ANA)["fault"] == fault
-    assert pick(browser, ANA)["told"]["sub"] == ANA.sub
+    assert pick(browser, ANA)["claims"]["sub"] == ANA.sub
 
 
 def test_authlib_takes_an_old_token_so_its_age_is_for_us_to_judge(
     provider: Provider, browser: httpx2.Client
 ) -> None:
     provider.lies.append(Lie({"iat": LONG_AGO}))
-    assert pick(browser, ANA)["told"]["iat"] == LONG_AGO
+    assert pick(browser, ANA)["claims"]["iat"] == LONG_AGO
 
 
 FAULTS: Final = [("status", "HTTPStatusError"), ("cut", "RemoteProtocolError")]
@@ -260,9 +260,9 @@ def test_a_login_does_not_begin_without_the_discovery_document(
         party.more["timeout"] = 0.3
     provider.faults.append(Fault("discovery", what))
     assert browser.get("/login").json()["fault"] == seen
-    assert not provider.asked
+    assert not provider.requests
     party.more.clear()
-    assert pick(browser, ANA)["told"]["sub"] == ANA.sub
+    assert pick(browser, ANA)["claims"]["sub"] == ANA.sub
 
 
 @pytest.mark.parametrize("at", ["token", "jwks", "userinfo"])
@@ -272,7 +272,7 @@ def test_a_login_does_not_end_well_when_an_endpoint_fails(
 ) -> None:
     provider.faults.append(Fault(at, what))
     assert pick(browser, ANA)["fault"] == seen
-    assert pick(browser, ANA)["told"]["sub"] == ANA.sub
+    assert pick(browser, ANA)["claims"]["sub"] == ANA.sub
 
 
 def test_a_fault_is_met_as_often_as_was_said(provider: Provider) -> None:

@@ -55,10 +55,10 @@ def test_an_image_is_streamed_with_previews_and_its_cost(
     assert outcome.cost == pytest.approx((20 * 5 + 1000 * 30) / 1e6)
     assert outcome.details["usage"]["output_tokens"] == 1000
     assert submission.details == {"request_id": "req-1"}
-    (asked,) = world.records.requests
-    assert asked["safety_identifier"] == "0123abcd"
-    assert (asked["size"], asked["quality"], asked["n"]) == ("256x144", "low", 1)
-    assert "seed" not in asked
+    (sent,) = world.records.requests
+    assert sent["safety_identifier"] == "0123abcd"
+    assert (sent["size"], sent["quality"], sent["n"]) == ("256x144", "low", 1)
+    assert "seed" not in sent
     assert world.records.charges["a fox"] == 1
 
 
@@ -75,21 +75,21 @@ def test_a_diffusion_model_is_told_seed_steps_and_what_the_server_wants(
 ) -> None:
     request = openai_image(model="sd-3.5", seed=7, steps=12, negative_prompt="rain")
     plain.make(request, tmp_path / "x", extra={"sampler": "euler"})
-    (asked,) = plain.records.requests
-    assert asked["seed"] == 7
-    assert asked["num_inference_steps"] == 12
-    assert asked["negative_prompt"] == "rain"
-    assert asked["sampler"] == "euler"
-    assert "stream" not in asked
+    (sent,) = plain.records.requests
+    assert sent["seed"] == 7
+    assert sent["num_inference_steps"] == 12
+    assert sent["negative_prompt"] == "rain"
+    assert sent["sampler"] == "euler"
+    assert "stream" not in sent
 
 
 @pytest.mark.parametrize("model", ["dall-e-2", "dall-e-3"])
 def test_dall_e_is_asked_in_its_own_way(plain: OpenAIWorld, tmp_path: Path, model: str) -> None:
     plain.make(openai_image(model=model), tmp_path / "x", image_models=[model])
-    (asked,) = plain.records.requests
-    assert asked["response_format"] == "b64_json"
-    assert asked["user"] == "0123abcd"
-    assert not {"output_format", "safety_identifier", "seed", "stream"} & set(asked)
+    (sent,) = plain.records.requests
+    assert sent["response_format"] == "b64_json"
+    assert sent["user"] == "0123abcd"
+    assert not {"output_format", "safety_identifier", "seed", "stream"} & set(sent)
 
 
 def test_a_clip_is_followed_and_fetched(world: OpenAIWorld, tmp_path: Path) -> None:
@@ -98,9 +98,9 @@ def test_a_clip_is_followed_and_fetched(world: OpenAIWorld, tmp_path: Path) -> N
     assert (found.width, found.seconds) == (128, 1.0)
     assert reports.shares == sorted(reports.shares)
     assert submission.remote_id == "video_0"
-    (asked,) = world.records.requests
-    assert asked["num_inference_steps"] == "4"
-    assert asked["seed"] == "7"
+    (sent,) = world.records.requests
+    assert sent["num_inference_steps"] == "4"
+    assert sent["seed"] == "7"
 
 
 def test_a_cancelled_clip_is_not_known_there(world: OpenAIWorld) -> None:
@@ -176,15 +176,15 @@ def test_a_prompt_is_screened_before_anything_is_paid(world: OpenAIWorld, tmp_pa
 
 
 def test_its_health_costs_nothing_and_names_what_is_missing(world: OpenAIWorld) -> None:
-    async def said(**changed: Any) -> str:
+    async def check(**changed: Any) -> str:
         async with world.provider(**changed) as provider:
             return await provider.check()
 
-    assert SUNBURST in asyncio.run(said())
+    assert SUNBURST in asyncio.run(check())
     with pytest.raises(errors.ProviderError, match="does not list gone-1"):
-        asyncio.run(said(image_models=["gone-1"]))
+        asyncio.run(check(image_models=["gone-1"]))
     with pytest.raises(errors.InvalidCredentials):
-        asyncio.run(said(api_key="wrong"))
+        asyncio.run(check(api_key="wrong"))
     assert not world.records.charges
 
 

@@ -40,8 +40,8 @@ WIDE = {"width": 1280, "height": 720, "ratio": "16:9", "seconds": 4}
 
 
 def openai_at(url: str, **more: Any) -> OpenAI:
-    asked: dict[str, Any] = {"image_models": [GPT], "video_models": ["sora-2"], **more}
-    server = Server(api_key=KEY, base_url=f"{url}/v1", dialect="openai", **asked)
+    options: dict[str, Any] = {"image_models": [GPT], "video_models": ["sora-2"], **more}
+    server = Server(api_key=KEY, base_url=f"{url}/v1", dialect="openai", **options)
     return OpenAI(server, poll_seconds=0.02)
 
 
@@ -83,16 +83,18 @@ def test_an_image_of_openais(tmp_path: Path, form: openai.Answer) -> None:
         options = SQUARE | {"moderation": "low", "format": "png"}
         make(openai_at(url), tmp_path / "x", order(Kind.IMAGE, GPT, options))
     (made,) = of_path(exchanges, "/v1/images/generations")
-    asked = fits(of_openai.ImageGenerateParams, made.asked)
-    assert asked["model"] in get_args(of_openai.ImageModel)
-    assert asked["size"] == "1024x1024"
+    sent = fits(of_openai.ImageGenerateParams, made.request_body)
+    assert sent["model"] in get_args(of_openai.ImageModel)
+    assert sent["size"] == "1024x1024"
     if form != "stream":
-        fits(of_openai.ImagesResponse, made.answered)
+        fits(of_openai.ImagesResponse, made.response_body)
         return
-    frames = [each.partition("\ndata: ") for each in made.answered.decode().strip().split("\n\n")]
+    frames = [
+        each.partition("\ndata: ") for each in made.response_body.decode().strip().split("\n\n")
+    ]
     events = [fits(of_openai.ImageGenStreamEvent, data) for _head, _found, data in frames]
     assert [event["type"] for event in events] == [
-        *["image_generation.partial_image"] * asked["partial_images"],
+        *["image_generation.partial_image"] * sent["partial_images"],
         "image_generation.completed",
     ]
     assert [head for head, _found, _data in frames] == [f"event: {each['type']}" for each in events]
@@ -103,14 +105,14 @@ def test_a_clip_of_openais(tmp_path: Path, source: Path, task: Task) -> None:
     records, given = VendorRecords(KEY), {"source": source} if task == Task.ANIMATE else {}
     with seen(openai.application(records, seconds=0.1)) as (url, exchanges):
         make(openai_at(url), tmp_path / "x", order(Kind.VIDEO, "sora-2", WIDE, task=task, **given))
-    (asked,) = records.requests
-    fits(of_openai.VideoCreateParams, json.dumps(asked))
-    assert ("input_reference" in asked) == (task == Task.ANIMATE)
+    (sent,) = records.requests
+    fits(of_openai.VideoCreateParams, json.dumps(sent))
+    assert ("input_reference" in sent) == (task == Task.ANIMATE)
     looks = [each for each in exchanges if each.path == "/v1/videos/video_0"]
-    states = [fits(of_openai.Video, each.answered)["status"] for each in looks]
+    states = [fits(of_openai.Video, each.response_body)["status"] for each in looks]
     assert states[-1] == "completed"
     (created,) = of_path(exchanges, "/v1/videos")
-    assert fits(of_openai.Video, created.answered)["status"] == "queued"
+    assert fits(of_openai.Video, created.response_body)["status"] == "queued"
 
 
 def test_a_clip_that_fails_and_an_error_of_openais(tmp_path: Path) -> None:
@@ -121,8 +123,8 @@ def test_a_clip_that_fails_and_an_error_of_openais(tmp_path: Path) -> None:
             with pytest.raises(ProviderError):
                 make(openai_at(url), tmp_path / "x", order(Kind.VIDEO, "sora-2", WIDE))
     failed = of_path(exchanges, "/v1/videos/video_0", "GET")[-1]
-    assert fits(of_openai.Video, failed.answered)["error"]
-    error = json.loads(of_path(exchanges, "/v1/videos")[-1].answered)["error"]
+    assert fits(of_openai.Video, failed.response_body)["error"]
+    error = json.loads(of_path(exchanges, "/v1/videos")[-1].response_body)["error"]
     fits(ErrorObject, json.dumps(error))
 
 
@@ -141,11 +143,11 @@ def test_moderation_and_the_list_of_models(prompt: str) -> None:
     with seen(openai.application(VendorRecords(KEY), seconds=0.0)) as (url, exchanges):
         asyncio.run(run(url))
     (moderation,) = of_path(exchanges, "/v1/moderations")
-    asked = fits(of_openai.ModerationCreateParams, moderation.asked)
-    assert asked["model"] in get_args(of_openai.ModerationModel)
-    fits(of_openai.ModerationCreateResponse, moderation.answered)
+    sent = fits(of_openai.ModerationCreateParams, moderation.request_body)
+    assert sent["model"] in get_args(of_openai.ModerationModel)
+    fits(of_openai.ModerationCreateResponse, moderation.response_body)
     (listed,) = of_path(exchanges, "/v1/models", "GET")
-    assert fits(AsyncPage[of_openai.Model], listed.answered)["object"] == "list"
+    assert fits(AsyncPage[of_openai.Model], listed.response_body)["object"] == "list"
 
 
 def test_variations_by_a_chat_model() -> None:
@@ -153,8 +155,8 @@ def test_variations_by_a_chat_model() -> None:
         key, base_url = KEY, f"{url}/v1"
         asyncio.run(vary("a fox", "image", 5, model="m", api_key=key, base_url=base_url))
     (chat,) = of_path(exchanges, "/v1/chat/completions")
-    fits(CompletionCreateParams, chat.asked)
-    fits(ChatCompletion, chat.answered)
+    fits(CompletionCreateParams, chat.request_body)
+    fits(ChatCompletion, chat.response_body)
 
 
 EXAMPLES = {"text": "rain", "integer": 1, "number": 1.0, "flag": True}
@@ -217,8 +219,8 @@ def test_what_is_asked_of_every_model_of_runways(tmp_path: Path, endpoint: str) 
     assert len(sent) == len(orders)
     asked, answered = ENDPOINTS[endpoint]
     for each in sent:
-        fits(asked, each.asked)
-        fits(answered, each.answered)
+        fits(asked, each.request_body)
+        fits(answered, each.response_body)
 
 
 def test_a_task_of_runways_in_all_its_states(tmp_path: Path) -> None:
@@ -242,7 +244,7 @@ def test_a_task_of_runways_in_all_its_states(tmp_path: Path) -> None:
             make(Runway(KEY, base_url=url, poll_seconds=0.02), tmp_path / "x", wanted)
     for each in exchanges:
         if each.path.startswith("/v1/tasks/") and each.method == "GET":
-            states.add(fits(of_runway.TaskRetrieveResponse, each.answered)["status"])
+            states.add(fits(of_runway.TaskRetrieveResponse, each.response_body)["status"])
     assert states >= {"THROTTLED", "RUNNING", "SUCCEEDED", "CANCELLED", "FAILED"}
     (account,) = of_path(exchanges, "/v1/organization", "GET")
-    fits(of_runway.OrganizationRetrieveResponse, account.answered)
+    fits(of_runway.OrganizationRetrieveResponse, account.response_body)

@@ -126,15 +126,15 @@ def test_an_image_is_animated(  # noqa: PLR0913, PLR0917  # fixtures, and a case
 ) -> None:
     submission, _, _ = world.make(runway_clip(source, model, **params), tmp_path / "x")
     looked_over(tmp_path / "x", Kind.VIDEO)
-    (asked,) = world.records.requests
-    assert asked["endpoint"] == "image_to_video"
-    assert asked.get("ratio") == ratio
+    (request,) = world.records.requests
+    assert request["endpoint"] == "image_to_video"
+    assert request.get("ratio") == ratio
     assert "runway://" not in str(submission.details)
     assert world.records.charges["a fox"] == 1
 
 
 @pytest.mark.parametrize(
-    ("params", "size", "asked"),
+    ("params", "size", "expected"),
     [({}, 128, {}), ({"scale_factor": 4, "sharpen": 0}, 256, {"scaleFactor": 4, "sharpen": 0})],
 )
 def test_an_image_is_upscaled(  # noqa: PLR0913, PLR0917  # as above
@@ -143,7 +143,7 @@ def test_an_image_is_upscaled(  # noqa: PLR0913, PLR0917  # as above
     sources: dict[Kind, Path],
     params: dict[str, Any],
     size: int,
-    asked: dict[str, Any],
+    expected: dict[str, Any],
 ) -> None:
     request = larger(sources[Kind.IMAGE], Kind.IMAGE, **params)
     submission, outcome, _ = world.make(request, tmp_path / "x")
@@ -151,7 +151,7 @@ def test_an_image_is_upscaled(  # noqa: PLR0913, PLR0917  # as above
     assert (found.width, found.height) == (size, size)
     (sent,) = world.records.requests
     assert sent.pop("imageUri").startswith("runway://")
-    assert sent == {"endpoint": "image_upscale", "model": UPSCALERS[Kind.IMAGE]} | asked
+    assert sent == {"endpoint": "image_upscale", "model": UPSCALERS[Kind.IMAGE]} | expected
     assert "runway://" not in str(submission.details)
     assert submission.cost == outcome.cost == PRICE
     assert world.records.charges["image_upscale"] == 1
@@ -209,7 +209,7 @@ def test_an_image_is_kept_byte_for_byte_as_it_came(world: RunwayWorld, tmp_path:
     with Image.open(tmp_path / "x") as found:
         assert found.format == "WEBP"
     world.make(runway_image(), tmp_path / "y")
-    address = world.asked("GET", "/v1/tasks/task-000002").json()["output"][0]
+    address = world.call("GET", "/v1/tasks/task-000002").json()["output"][0]
     made = httpx2.get(address, trust_env=False).content
     assert (tmp_path / "y").read_bytes() == made
 
@@ -432,15 +432,15 @@ def test_what_a_user_chooses_is_what_is_asked_for(world: RunwayWorld) -> None:
             return assets
 
     assets = asyncio.run(run())
-    asked = world.records.requests
-    assert asked[0] == {
+    requests = world.records.requests
+    assert requests[0] == {
         "endpoint": "text_to_image",
         "model": "gpt_image_2",
         "promptText": "a fox",
         "quality": "low",
         "ratio": "1920:1088",
     }
-    assert asked[1] == {
+    assert requests[1] == {
         "endpoint": "text_to_video",
         "model": "veo3.1",
         "promptText": "a fox",

@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 import pytest
 from starlette.applications import Starlette
-from starlette.requests import Request as Asked
+from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
@@ -38,7 +38,7 @@ MP4 = clip("a fox", 64, 64, 1.0)
 ENCODED = base64.b64encode(PNG).decode()
 ENCODED_CLIP = base64.b64encode(MP4).decode()
 SUNBURST = "gpt-image-2.6-sunburst"
-Handler = Callable[[Asked], Response]
+Handler = Callable[[HttpRequest], Response]
 
 
 class Scripted:
@@ -46,41 +46,41 @@ class Scripted:
 
     def __init__(self) -> None:
         self.charges = 0
-        self.asked: list[dict[str, Any]] = []
+        self.requests: list[dict[str, Any]] = []
         self.seen: Counter[str] = Counter()
         self.keys: dict[str, list[str | None]] = {}
         self.create: Any = {}
         self.others: dict[str, Any] = {}
         self.url = ""
 
-    async def answer(self, asked: Asked) -> Response:
-        path = asked.url.path
+    async def answer(self, request: HttpRequest) -> Response:
+        path = request.url.path
         self.seen[path] += 1
-        self.keys.setdefault(path, []).append(asked.headers.get("authorization"))
-        if asked.method == "POST" and not path.endswith("chat/completions"):
+        self.keys.setdefault(path, []).append(request.headers.get("authorization"))
+        if request.method == "POST" and not path.endswith("chat/completions"):
             self.charges += 1
-            if asked.headers["content-type"].startswith("application/json"):
-                self.asked.append(await asked.json())
+            if request.headers["content-type"].startswith("application/json"):
+                self.requests.append(await request.json())
             else:
-                async with asked.form() as form:
-                    self.asked.append(dict(form))
-            return self._made(self.create, asked)
+                async with request.form() as form:
+                    self.requests.append(dict(form))
+            return self._made(self.create, request)
         if path.endswith("chat/completions"):
-            self.asked.append(await asked.json())
-        return self._made(self.others.get(path, Response(status_code=404)), asked)
+            self.requests.append(await request.json())
+        return self._made(self.others.get(path, Response(status_code=404)), request)
 
-    def _made(self, said: Any, asked: Asked) -> Response:
-        if isinstance(said, list):
-            said = said.pop(0) if len(said) > 1 else said[0]
-        if callable(said) and not isinstance(said, Response):
-            said = said(asked)
-        if isinstance(said, Response):
-            return said
-        if isinstance(said, bytes):
-            return Response(said, media_type="application/json")
-        if isinstance(said, str):
-            return Response(said, media_type="text/event-stream")
-        return JSONResponse(said)
+    def _made(self, vendor_reply: Any, request: HttpRequest) -> Response:
+        if isinstance(vendor_reply, list):
+            vendor_reply = vendor_reply.pop(0) if len(vendor_reply) > 1 else vendor_reply[0]
+        if callable(vendor_reply) and not isinstance(vendor_reply, Response):
+            vendor_reply = vendor_reply(request)
+        if isinstance(vendor_reply, Response):
+            return vendor_reply
+        if isinstance(vendor_reply, bytes):
+            return Response(vendor_reply, media_type="application/json")
+        if isinstance(vendor_reply, str):
+            return Response(vendor_reply, media_type="text/event-stream")
+        return JSONResponse(vendor_reply)
 
 
 @pytest.fixture
@@ -220,8 +220,8 @@ def test_an_address_is_fetched_where_the_text_beside_it_is_empty(
 def test_the_key_opens_the_own_origin_and_a_redirect_leaves_it_behind(
     world: Scripted, tmp_path: Path
 ) -> None:
-    def locked(asked: Asked) -> Response:
-        return Response(PNG if "authorization" in asked.headers else b"", 200)
+    def locked(request: HttpRequest) -> Response:
+        return Response(PNG if "authorization" in request.headers else b"", 200)
 
     elsewhere = Scripted()
     elsewhere.others["/x"] = Response(PNG)
@@ -265,11 +265,15 @@ REFUSALS: list[tuple[Any, type[errors.ProviderError], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("said", "expected", "words"), REFUSALS)
+@pytest.mark.parametrize(("vendor_reply", "expected", "words"), REFUSALS)
 def test_an_error_that_says_200_is_one_and_not_charged(
-    world: Scripted, tmp_path: Path, said: Any, expected: type[errors.ProviderError], words: str
+    world: Scripted,
+    tmp_path: Path,
+    vendor_reply: Any,
+    expected: type[errors.ProviderError],
+    words: str,
 ) -> None:
-    world.create = said
+    world.create = vendor_reply
     error = failure(provider_of(world), IMAGE, tmp_path / "x")
     assert type(error) is expected
     assert words in error.message
@@ -446,12 +450,12 @@ def test_a_cut_after_the_image_loses_nothing_and_characters_may_be_cut(
 ) -> None:
     whole = DONE.replace('"type"', '"note": "füchse 🦊", "type"').encode()
 
-    async def parts(asked: Asked) -> AsyncIterator[bytes]:
+    async def parts(request: HttpRequest) -> AsyncIterator[bytes]:
         for start in range(0, len(whole), pieces):
             yield whole[start : start + pieces]
-        await cut(asked)
+        await cut(request)
 
-    world.create = lambda asked: StreamingResponse(parts(asked), media_type="text/event-stream")
+    world.create = lambda request: StreamingResponse(parts(request), media_type="text/event-stream")
     make(provider_of(world), STREAMED, tmp_path / "x")
     assert (tmp_path / "x").read_bytes() == PNG
 
@@ -607,17 +611,17 @@ FAILURES: list[tuple[dict[str, Any], type[errors.ProviderError], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("said", "expected", "words"), FAILURES)
+@pytest.mark.parametrize(("vendor_reply", "expected", "words"), FAILURES)
 @pytest.mark.parametrize("status", ["failed", "FAILURE", "error", "cancelled"])
 def test_a_clip_that_failed_says_why_in_the_vendors_words(  # noqa: PLR0913, PLR0917  # a table
     world: Scripted,
     tmp_path: Path,
     status: str,
-    said: dict[str, Any],
+    vendor_reply: dict[str, Any],
     expected: type[errors.ProviderError],
     words: str,
 ) -> None:
-    task(world, {"id": 1, "status": status} | said)
+    task(world, {"id": 1, "status": status} | vendor_reply)
     error = failure(provider_of(world), VIDEO, tmp_path / "x")
     assert type(error) is expected
     assert error.ended
@@ -637,17 +641,17 @@ def test_a_task_that_cannot_be_asked_after_is_left_resumable_and_not_hammered(
 
 
 def test_a_clip_may_come_at_once(world: Scripted, tmp_path: Path) -> None:
-    for said in (
+    for vendor_reply in (
         {"id": "r-1", "data": [{"b64_json": ENCODED_CLIP}]},
         {"data": [{"url": "/f.mp4"}]},
     ):
-        world.create, world.others["/f.mp4"] = said, MADE
+        world.create, world.others["/f.mp4"] = vendor_reply, MADE
         make(provider_of(world), VIDEO, tmp_path / "x")
         assert (tmp_path / "x").read_bytes() == MP4
 
 
 @pytest.mark.parametrize(
-    ("said", "remote_id"),
+    ("vendor_reply", "remote_id"),
     [
         ({"id": 7}, "7"),
         ({"id": 7.0}, "7"),
@@ -662,7 +666,7 @@ def test_a_clip_may_come_at_once(world: Scripted, tmp_path: Path) -> None:
         ({"id": "x" * 5000}, None),
     ],
 )
-def test_an_id_is_text(world: Scripted, said: Any, remote_id: str | None) -> None:
+def test_an_id_is_text(world: Scripted, vendor_reply: Any, remote_id: str | None) -> None:
     async def run() -> Submission:
         provider = provider_of(world)
         try:
@@ -670,7 +674,7 @@ def test_an_id_is_text(world: Scripted, said: Any, remote_id: str | None) -> Non
         finally:
             await provider.close()
 
-    world.create = said
+    world.create = vendor_reply
     if remote_id is None:
         with pytest.raises(errors.OutcomeUnknown):
             asyncio.run(run())
@@ -731,12 +735,12 @@ CHATS = {
 def test_prompts_are_read_however_the_chat_model_writes_them(
     world: Scripted, what: str, first: int | None
 ) -> None:
-    said = {"choices": [{"message": {"content": CHATS[what], "reasoning_content": "hm"}}]}
+    vendor_reply = {"choices": [{"message": {"content": CHATS[what], "reasoning_content": "hm"}}]}
     format_error = {"error": "'response_format.type' must be 'json_schema' or 'text'"}
 
-    def chat(_: Asked) -> Response:
-        refused = first is not None and "response_format" in world.asked[-1]
-        return JSONResponse(format_error, first or 200) if refused else JSONResponse(said)
+    def chat(_: HttpRequest) -> Response:
+        refused = first is not None and "response_format" in world.requests[-1]
+        return JSONResponse(format_error, first or 200) if refused else JSONResponse(vendor_reply)
 
     world.others["/v1/chat/completions"] = chat
     base_url = f"{world.url}/v1"
@@ -765,13 +769,13 @@ def test_sd_servers_get_their_options_within_the_prompt_and_are_recognised(
         await provider.close()
 
     asyncio.run(run())
-    (asked,) = world.asked
-    prompt, _, rest = asked["prompt"].partition("<sd_cpp_extra_args>")
+    (sent,) = world.requests
+    prompt, _, rest = sent["prompt"].partition("<sd_cpp_extra_args>")
     assert prompt.strip() == "a fox"
     arguments = json.loads(rest.removesuffix("</sd_cpp_extra_args>"))
     assert (arguments["seed"], arguments["steps"]) == (7, 12)
     assert arguments["sample_params"]["sample_steps"] == 12
-    assert "seed" not in asked
+    assert "seed" not in sent
     del tmp_path
 
 
@@ -787,9 +791,9 @@ def test_localai_gets_steps_and_what_is_unwanted_in_its_own_way(world: Scripted)
         await provider.close()
 
     asyncio.run(run())
-    (asked,) = world.asked
-    assert asked["prompt"] == "a fox|rain snow"
-    assert (asked["seed"], asked["step"]) == (7, 12)
+    (sent,) = world.requests
+    assert sent["prompt"] == "a fox|rain snow"
+    assert (sent["seed"], sent["step"]) == (7, 12)
 
 
 def test_what_cannot_go_together_is_refused_before_anything_is_sent(

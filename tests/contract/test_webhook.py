@@ -66,7 +66,7 @@ def asset(kind: models.Kind, slot: int) -> models.Asset:
     )
 
 
-def told(prompt: str = "the sea", number: int = 1) -> JobReport:
+def job_report(prompt: str = "the sea", number: int = 1) -> JobReport:
     return JobReport(
         job_id=f"job-{number}",
         prompt=prompt,
@@ -83,7 +83,7 @@ def told(prompt: str = "the sea", number: int = 1) -> JobReport:
 
 
 def a_message(*jobs: JobReport, kind: models.NoticeKind = models.NoticeKind.JOB) -> Message:
-    jobs = jobs or (told(),)
+    jobs = jobs or (job_report(),)
     [first, *rest] = jobs
     return Message(
         id="01k9-message",
@@ -153,7 +153,7 @@ def test_a_post_is_signed_so_that_standard_webhooks_verify_it(receiver: Receiver
 
 def test_a_post_says_what_became_of_a_job(receiver: Receiver) -> None:
     prompt = "a <b>fox</b>\nand “friends” 🦊"
-    WebhookSender(private=True).send(to(f"{receiver.url}/hook"), a_message(told(prompt)))
+    WebhookSender(private=True).send(to(f"{receiver.url}/hook"), a_message(job_report(prompt)))
     (got,) = receiver.got
     assert got.headers["content-type"] == "application/json"
     assert got.headers["user-agent"] == f"Fivefold/{__version__}"
@@ -183,7 +183,7 @@ def test_a_post_says_what_became_of_a_job(receiver: Receiver) -> None:
 @pytest.mark.parametrize(
     ("message", "kind", "jobs"),
     [
-        (a_message(told(), told(number=2)), "jobs.ended", 2),
+        (a_message(job_report(), job_report(number=2)), "jobs.ended", 2),
         (a_message(kind=models.NoticeKind.TEST), "test", 0),
     ],
 )
@@ -198,7 +198,7 @@ def test_digests_and_tests_say_that_they_are(
 
 
 def test_slack_is_sent_text_that_pings_nobody(receiver: Receiver) -> None:
-    message = a_message(told("<!channel> & <@U1|bob> *now*"))
+    message = a_message(job_report("<!channel> & <@U1|bob> *now*"))
     WebhookSender(private=True).send(
         to(f"{receiver.url}/slack", models.WebhookFormat.SLACK), message
     )
@@ -212,7 +212,7 @@ def test_slack_is_sent_text_that_pings_nobody(receiver: Receiver) -> None:
 
 
 def test_discord_is_sent_text_that_stays_text(receiver: Receiver) -> None:
-    message = a_message(told(r"**@everyone** [x](https://x.example) <@1> \o/ `c` ||s||"))
+    message = a_message(job_report(r"**@everyone** [x](https://x.example) <@1> \o/ `c` ||s||"))
     WebhookSender(private=True).send(
         to(f"{receiver.url}/discord", models.WebhookFormat.DISCORD), message
     )
@@ -231,7 +231,7 @@ def test_discord_is_sent_text_that_stays_text(receiver: Receiver) -> None:
 def test_a_long_digest_is_cut_between_its_jobs(
     receiver: Receiver, form: models.WebhookFormat, prompt: str
 ) -> None:
-    many = [told(prompt, number) for number in range(1, 101)]
+    many = [job_report(prompt, number) for number in range(1, 101)]
     WebhookSender(private=True).send(to(f"{receiver.url}/{form}", form), a_message(*many))
     (got,) = receiver.got
     text = got.json()["text" if form == models.WebhookFormat.SLACK else "content"]

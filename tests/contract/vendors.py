@@ -62,7 +62,7 @@ class RunwayWorld(World):
         finally:
             await opened.close()
 
-    def asked(self, method: str, path: str) -> httpx2.Response:
+    def call(self, method: str, path: str) -> httpx2.Response:
         """Ask as somebody else with the same key does."""
         headers = {"Authorization": f"Bearer {KEY}", "X-Runway-Version": runway.VERSION}
         return httpx2.request(method, f"{self.url}{path}", headers=headers, trust_env=False)

@@ -31,9 +31,9 @@ class World(ABC):
         """Have the next creating call meet a fault."""
         self.records.faults.append(Fault.model_validate({"what": what, **more}))
 
-    def refuse(self, **said: Any) -> None:
+    def refuse(self, **details: Any) -> None:
         """Have the next creating call refused."""
-        self.fault("refuse", **said)
+        self.fault("refuse", **details)
 
     def make(
         self, request: Request, path: Path, **changed: Any

@@ -79,10 +79,10 @@ def test_a_killed_worker_pays_for_nothing_twice(
 def test_the_doctor_asks_every_generator_and_pays_nothing(
     product: Product, records: dict[str, VendorRecords]
 ) -> None:
-    said = product.command("doctor")
-    assert "The key is accepted" in said.stdout
-    assert "credits left" in said.stdout
-    assert KEY not in said.stdout + said.stderr
+    result = product.command("doctor")
+    assert "The key is accepted" in result.stdout
+    assert "credits left" in result.stdout
+    assert KEY not in result.stdout + result.stderr
     models = json.loads(product.command("models", "--json").stdout)
     assert {each["provider"] for each in models} == {"openai", "runwayml", "illustrator"}
     assert not records["openai"].charges + records["runwayml"].charges

@@ -106,7 +106,7 @@ def titles(app: AppTest) -> list[str]:
     return [each.value for each in app.subheader]
 
 
-def said(app: AppTest) -> list[str]:
+def messages(app: AppTest) -> list[str]:
     return [each.value for each in (*app.success, *app.error)]
 
 
@@ -179,7 +179,7 @@ def test_setting_a_passphrase_ends_all_other_sessions_and_leaves_no_trace_of_it(
     assert UNPROTECTED in text(app)
     fill(app, new=PHRASE, again=PHRASE)
     pressed(app, "Set a passphrase")
-    assert said(app) == [
+    assert messages(app) == [
         "Your new passphrase holds from now on. You were logged out everywhere else."
     ]
     assert user(store).protected
@@ -189,7 +189,7 @@ def test_setting_a_passphrase_ends_all_other_sessions_and_leaves_no_trace_of_it(
     assert emptied(app, "present", "new", "again")
     assert PHRASE not in caplog.text
     app.run()
-    assert said(app) == [], "it is said once"
+    assert messages(app) == [], "it is said once"
 
 
 @pytest.mark.parametrize(
@@ -218,12 +218,12 @@ def test_a_passphrase_is_changed_by_who_knows_the_present_one_only(store: Store)
     app = opened(account(store, PHRASE))
     fill(app, present="not the right one", new=OTHER, again=OTHER)
     pressed(app, "Change the passphrase")
-    assert said(app) == ["Your present passphrase is another one."]
+    assert messages(app) == ["Your present passphrase is another one."]
     assert matches(store.users.passphrase_hash("ana"), PHRASE)
     assert emptied(app, "present", "new", "again")
     fill(app, present=PHRASE, new=OTHER, again=OTHER)
     pressed(app, "Change the passphrase")
-    assert "holds from now on" in said(app)[0]
+    assert "holds from now on" in messages(app)[0]
     assert matches(store.users.passphrase_hash("ana"), OTHER)
 
 
@@ -233,7 +233,7 @@ def test_guessing_the_present_passphrase_is_stopped(store: Store) -> None:
         pass
     fill(app, present=PHRASE, new=OTHER, again=OTHER)
     pressed(app, "Change the passphrase")
-    [refused] = said(app)
+    [refused] = messages(app)
     assert "tried too often" in refused
     assert matches(store.users.passphrase_hash("ana"), PHRASE)
 
@@ -270,7 +270,7 @@ def test_sessions_are_listed_and_ended_one_by_one(store: Store) -> None:
     assert "since today" in rows[0]
     [button] = [each for each in app.button if each.label == "Log out"]
     button.click().run()
-    assert said(app) == ["Logged out there. A page that is open there closes within seconds."]
+    assert messages(app) == ["Logged out there. A page that is open there closes within seconds."]
     assert going_on(store, session, elsewhere, stranger) == [True, False, True]
     assert "Log out everywhere else" not in labels(app)
 
@@ -279,7 +279,7 @@ def test_all_other_sessions_are_ended_at_once(store: Store) -> None:
     session, *others = account(store), begun(store), begun(store)
     stranger = begun(store, "eve")
     app = pressed(opened(session), "Log out everywhere else")
-    assert "Logged out everywhere else." in said(app)[0]
+    assert "Logged out everywhere else." in messages(app)[0]
     assert going_on(store, session, *others, stranger) == [True, False, False, True]
 
 
@@ -318,7 +318,7 @@ def test_an_invitation_to_choose_a_passphrase_is_for_an_account_that_there_is(
     store.users.create("ben")
     app = fill(opened(account(store, admin=True)), **{"for": "bem"})
     pressed(app, "Make a link")
-    assert "There is no account “bem”" in said(app)[0]
+    assert "There is no account “bem”" in messages(app)[0]
     assert store.invitations.open() == []
     fill(app, **{"for": " Ben "})
     pressed(app, "Make a link")
@@ -354,11 +354,11 @@ def test_an_account_goes_when_its_owner_types_who_they_are(store: Store) -> None
     job, _ = stored_job(store)
     app = fill(opened(session), confirmed="ben", proof=PHRASE)
     pressed(app, "Delete everything")
-    assert said(app) == ["Nothing was deleted: please type your user id, ana."]
+    assert messages(app) == ["Nothing was deleted: please type your user id, ana."]
     assert emptied(app, "confirmed", "proof")
     fill(app, confirmed="ana", proof=OTHER)
     pressed(app, "Delete everything")
-    assert said(app) == ["Your present passphrase is another one."]
+    assert messages(app) == ["Your present passphrase is another one."]
     assert user(store).deleting_at is None
     assert going_on(store, session) == [True]
     fill(app, confirmed=" Ana ", proof=PHRASE)
@@ -384,7 +384,7 @@ def test_guessing_a_passphrase_to_delete_an_account_is_stopped(store: Store) -> 
     while not store.login_throttle.begin("account ana", OF_ACCOUNT):
         pass
     pressed(fill(app, confirmed="ana", proof=PHRASE), "Delete everything")
-    assert "tried too often" in said(app)[0]
+    assert "tried too often" in messages(app)[0]
     assert user(store).deleting_at is None
 
 
@@ -409,7 +409,7 @@ def test_a_section_that_the_database_does_not_answer_for_says_so_and_the_others_
     session = account(store, admin=admin)
     monkeypatch.setattr(keeper, method, _gone)
     app = opened(session)
-    assert said(app) == [DATABASE_UNAVAILABLE]
+    assert messages(app) == [DATABASE_UNAVAILABLE]
     assert "Delete my account" in titles(app)
 
 
@@ -420,7 +420,7 @@ def test_what_could_not_be_done_is_said_where_it_was_asked_for(
     app = opened(session)
     monkeypatch.setattr(LoginSessionStore, "revoke_all", _gone)
     pressed(app, "Log out everywhere else")
-    assert said(app) == [DATABASE_UNAVAILABLE]
+    assert messages(app) == [DATABASE_UNAVAILABLE]
     assert going_on(store, elsewhere) == [True]
 
 

@@ -377,9 +377,9 @@ def test_a_login_that_was_not_me_has_ended_and_i_am_told_what_to_do(store: Store
     store.login_log.flush()
     app = disown(opened("activity", "ana"), 1)
     assert not app.exception
-    [told] = app.warning
-    assert told.value.startswith("That login has ended.")
-    assert "set a passphrase on the page Account" in told.value
+    [warning] = app.warning
+    assert warning.value.startswith("That login has ended.")
+    assert "set a passphrase on the page Account" in warning.value
     assert set(store.login_sessions.active([kept.id, stolen.id])) == {kept.id}
     again = disown(app, 1)
     assert again.warning[0].value.startswith("That login had ended already.")

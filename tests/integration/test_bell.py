@@ -30,7 +30,7 @@ def client(studio: WebStudio) -> Iterator[TestClient]:
         yield opened
 
 
-def told(client: TestClient) -> dict[str, Any]:
+def bell(client: TestClient) -> dict[str, Any]:
     response = client.get("/bell")
     assert response.status_code == 200
     assert response.headers["cache-control"] == "no-store"
@@ -76,7 +76,7 @@ def test_the_bell_tells_what_was_sent_to_the_app_the_newest_first(
     before = now()
     job_id, test = announced(store), sent(store)
     log_in(client, "ana")
-    shown = told(client)
+    shown = bell(client)
     assert (shown["user"], shown["unread"]) == ("ana", 2)
     first, second = shown["notices"]
     assert first | {"time": ""} == {
@@ -102,7 +102,7 @@ def test_what_was_sent_ahead_of_its_time_is_the_newest(client: TestClient, store
     [claimed] = store.outbox.claim("app", "test:1", 60)
     store.outbox.sent({claimed.id: ("This is a test", "")})
     log_in(client, "ana")
-    assert [each["id"] for each in told(client)["notices"]] == [early.id, usual.id]
+    assert [each["id"] for each in bell(client)["notices"]] == [early.id, usual.id]
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_what_could_not_be_sent_elsewhere_is_told_in_words(
 ) -> None:
     failed(store, channel, "Nobody is there.")
     log_in(client, "ana")
-    [notice] = told(client)["notices"]
+    [notice] = bell(client)["notices"]
     assert words in notice["title"]
     assert "could not be" in notice["title"]
     assert (notice["text"], notice["href"]) == ("Nobody is there.", "/notifications")
@@ -133,13 +133,13 @@ def test_what_is_due_or_was_mailed_is_not_told(client: TestClient, store: Store)
     store.outbox.failed([waiting], "Not now.", 60)
     store.notices.add("ana", NoticeKind.TEST, "app", "ana")
     log_in(client, "ana")
-    assert told(client) == {"user": "ana", "unread": 0, "notices": []}
+    assert bell(client) == {"user": "ana", "unread": 0, "notices": []}
 
 
 def test_ten_are_shown_and_all_are_counted(client: TestClient, store: Store) -> None:
     notices = [sent(store, title=f"Test {number}") for number in range(12)]
     log_in(client, "ana")
-    shown = told(client)
+    shown = bell(client)
     assert shown["unread"] == 12
     assert {each["id"] for each in shown["notices"]} <= {each.id for each in notices}
     assert len(shown["notices"]) == 10
@@ -153,7 +153,7 @@ def test_nobody_is_told_what_is_anothers(client: TestClient, store: Store) -> No
     assert client.get("/bell").status_code == 401
     assert client.post("/bell/read").status_code == 401
     log_in(client, "eve")
-    assert told(client) == {"user": "eve", "unread": 0, "notices": []}
+    assert bell(client) == {"user": "eve", "unread": 0, "notices": []}
 
 
 def test_a_jobs_notices_are_read_and_no_others(client: TestClient, store: Store) -> None:
@@ -161,7 +161,7 @@ def test_a_jobs_notices_are_read_and_no_others(client: TestClient, store: Store)
     log_in(client, "ana")
     response = client.post("/bell/read", json={"job_id": job_id})
     assert response.headers["cache-control"] == "no-store"
-    assert response.json() == told(client)
+    assert response.json() == bell(client)
     assert response.json()["unread"] == 1
     unread = {each["href"]: each["unread"] for each in response.json()["notices"]}
     assert unread == {f"/job?id={job_id}": False, f"/job?id={other}": True}
@@ -197,7 +197,7 @@ def test_another_sites_page_marks_nothing_as_read(
     sent(store)
     log_in(client, "ana")
     assert client.post("/bell/read", headers=headers).status_code == 403
-    assert told(client)["unread"] == 1
+    assert bell(client)["unread"] == 1
 
 
 @pytest.mark.parametrize(
@@ -220,7 +220,7 @@ def test_what_names_no_job_marks_nothing_as_read(
     response = client.post("/bell/read", content=body)
     assert response.status_code == status
     assert response.json()["detail"].endswith(".")
-    assert told(client)["unread"] == 1
+    assert bell(client)["unread"] == 1
 
 
 def test_looking_marks_nothing_as_read(client: TestClient, store: Store) -> None:
@@ -228,7 +228,7 @@ def test_looking_marks_nothing_as_read(client: TestClient, store: Store) -> None
     log_in(client, "ana")
     assert client.get("/bell/read").status_code == 405
     assert client.head("/bell").content == b""
-    assert [told(client)["unread"] for _ in range(2)] == [1, 1]
+    assert [bell(client)["unread"] for _ in range(2)] == [1, 1]
 
 
 def test_whatever_a_prompt_says_stays_a_text_in_json(client: TestClient, store: Store) -> None:

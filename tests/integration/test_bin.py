@@ -116,15 +116,15 @@ def test_only_its_owner_sees_what_is_in_the_bin(
 
 def test_the_tile_says_when_it_is_gone(browser: OpenBrowser, made: list[models.Asset]) -> None:
     ana = browser("ana")
-    told = changed(ana, ids=[made[0].id], bin=True)
-    [tile] = told["items"]
+    body = changed(ana, ids=[made[0].id], bin=True)
+    [tile] = body["items"]
     gone_on = models.now() + timedelta(days=30)
     assert tile["binned"] == f"gone on {gone_on.day} {gone_on:%b %Y}"
     assert "remix" not in tile
     [tile] = changed(ana, ids=[made[0].id], bin=False)["items"]
     assert tile["binned"] == ""
-    told = changed(ana, ids=[made[0].id], bin=True, remove=True)
-    assert told == {"items": [], "gone": [made[0].id]}
+    body = changed(ana, ids=[made[0].id], bin=True, remove=True)
+    assert body == {"items": [], "gone": [made[0].id]}
     assert ana.get("/library/items?bin=1").json()["total"] == 0
 
 
@@ -152,9 +152,9 @@ def test_a_whole_job_is_deleted_and_comes_back_with_any_of_its_items(
     put(store, failed, state="failed")
     store.settlement.settle(failed.job_id)
     share = store.shares.make(failed.job_id, "ana", models.now() + timedelta(days=1))
-    told = changed(ana, job=made[0].job_id, bin=True)
-    assert len(told["items"]) == 5
-    assert all(tile["binned"] for tile in told["items"])
+    body = changed(ana, job=made[0].job_id, bin=True)
+    assert len(body["items"]) == 5
+    assert all(tile["binned"] for tile in body["items"])
     assert store.jobs.of_user("ana") == []
     assert set(listed(store, BIN)) == set(ids(made[:5]))
     key = f"?share={IDENTITY.share_key(share.id)}"
@@ -316,8 +316,8 @@ def test_nobody_is_told_of_nothing(
 ) -> None:
     job = job_of(store, made[0])
     store.bin.put("ana", ids(made))
-    told = browser("ana").get(f"/jobs/{job.id}/live").json()["job"]["sentence"]
-    assert told == "There is nothing here, or not any more."
+    body = browser("ana").get(f"/jobs/{job.id}/live").json()["job"]["sentence"]
+    assert body == "There is nothing here, or not any more."
 
 
 def test_a_message_tells_what_was_made_and_shows_nothing_of_the_bin(

@@ -122,9 +122,9 @@ def asset_id(store: Store, content: FolderStore) -> str:
 def harmless(response: Any) -> None:
     """Nothing of Ana's, no file of ours, no inside of ours; and an answer in good order."""
     assert response.status_code < 500, response.text
-    said = response.content.lower()
+    lowered = response.content.lower()
     for secret in (b"ana's own image", PRIVATE.encode(), b"root:", b"traceback", b"mongo"):
-        assert secret not in said
+        assert secret not in lowered
     assert response.headers["x-content-type-options"] == "nosniff"
     assert "set-cookie" not in response.headers or "fivefold" in response.headers["set-cookie"]
     assert urlsplit(response.headers.get("location", "")).netloc in ("", urlsplit(HOST).netloc)

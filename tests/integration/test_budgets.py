@@ -520,12 +520,12 @@ def test_an_account_that_is_made_anew_goes_on_with_its_budget(
     assert store.budgets.spent("eve") == {}
     kept = list(raw["receipts"].find())
     assert len(kept) == 2 * ITEMS + 1
-    told = str(kept)
-    assert "ana" not in told
-    assert not any(asset.id in told or asset.job_id in told for asset in assets)
+    text = str(kept)
+    assert "ana" not in text
+    assert not any(asset.id in text or asset.job_id in text for asset in assets)
     assert {each["forget_at"] for each in kept} == {next_month(models.now())}
     # Neither the hash that providers are told nor one without this installation's key.
-    assert store.users.pseudonym("ana") not in told
+    assert store.users.pseudonym("ana") not in text
     with raw.client.start_session():
         [index] = [each for each in raw["receipts"].list_indexes() if each["name"] == "month_over"]
     assert (index["key"], index["expireAfterSeconds"]) == ({"forget_at": 1}, 0)

@@ -67,9 +67,9 @@ class Person:
     def refusal(self, page: httpx2.Response) -> str:
         """What the login page says at the address that a login led back to."""
         assert page.url.host == "localhost", page.text
-        said = self._draw(page.url.query.decode()).login["refusal"]
-        assert isinstance(said, str)
-        return said
+        message = self._draw(page.url.query.decode()).login["refusal"]
+        assert isinstance(message, str)
+        return message
 
     def _draw(self, query: str = "", pressed: str = "") -> "Drawn":
         cookies = "; ".join(
@@ -110,16 +110,16 @@ class Drawn:
         socket.send(asked.SerializeToString())
         finished = False
         while not finished or (pressed and not self.redirect):
-            said = ForwardMsg()
-            said.ParseFromString(socket.recv(60, decode=False))
-            kind = said.WhichOneof("type")
-            component = said.delta.new_element.bidi_component
+            message = ForwardMsg()
+            message.ParseFromString(socket.recv(60, decode=False))
+            kind = message.WhichOneof("type")
+            component = message.delta.new_element.bidi_component
             if component.component_name == "fivefold_login":
                 self.login, self._widget = json.loads(component.json), component.id
             elif kind == "navigation":
-                self._page = said.navigation.page_script_hash
+                self._page = message.navigation.page_script_hash
             elif kind == "auth_redirect":
-                self.redirect = said.auth_redirect.url
+                self.redirect = message.auth_redirect.url
             finished = finished or kind == "script_finished"
 
 
@@ -189,8 +189,8 @@ def test_people_log_in_and_out_and_in_again_with_the_providers_defaults(
 
     stranger = fivefold.person()
     refused = cancel(stranger.browser, stranger.to_provider())
-    said = stranger.refusal(refused)
-    assert "access_denied: End-User aborted interaction" in said
+    message = stranger.refusal(refused)
+    assert "access_denied: End-User aborted interaction" in message
     assert "refused a login: access_denied: End-User aborted" in log.read_text()
     assert store.login_log.of_user("")[0].method == "oidc"
     assert stranger.log_in("ben").status_code == 200
@@ -221,8 +221,8 @@ def test_a_wrong_secret_is_said_on_the_page_and_in_the_log(
 ) -> None:
     fivefold = start(environment={"OIDC_CLIENT_SECRET": "another"})
     person = fivefold.person()
-    said = person.refusal(sign_in(person.browser, person.to_provider()))
-    assert said.endswith("said: “invalid_client: client authentication failed”")
+    message = person.refusal(sign_in(person.browser, person.to_provider()))
+    assert message.endswith("said: “invalid_client: client authentication failed”")
     assert "refused a login: invalid_client: client authentication failed" in log.read_text()
     assert "Traceback" not in log.read_text()
     assert store.login_log.of_user("")[0].reason == "provider refused"
@@ -247,8 +247,8 @@ def test_metadata_of_another_issuer_prove_nobody(start: Start, store: Store, log
         real = httpx2.get(fivefold.provider.environment["OIDC_METADATA_URL"], trust_env=False)
         metadata |= real.json() | {"issuer": "https://id.example.org"}
         person = fivefold.person()
-        said = person.refusal(sign_in(person.browser, person.to_provider()))
-    assert "could not be verified" in said
+        message = person.refusal(sign_in(person.browser, person.to_provider()))
+    assert "could not be verified" in message
     assert "invalid_claim: Invalid claim: 'iss'" in log.read_text()
     assert "Traceback" not in log.read_text()
     assert store.login_log.of_user("")[0].reason == "provider unproven"

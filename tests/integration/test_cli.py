@@ -38,8 +38,8 @@ class Command:
         with pytest.raises(SystemExit) as ended:
             cli.main()
         printed = self._capsys.readouterr()
-        code, said = ended.value.code, printed.err.strip()
-        return said if code and said.startswith("fivefold: ") else code, printed.out
+        code, output = ended.value.code, printed.err.strip()
+        return output if code and output.startswith("fivefold: ") else code, printed.out
 
 
 @pytest.fixture
@@ -84,8 +84,8 @@ def test_what_may_be_charged_twice_is_sent_again_at_an_explicit_word_only(
     asked = "1 item may have been charged already: see --unknown.\n"
     assert command("retry", job.id) == (0, asked)
     assert state(store, first) == AssetState.UNKNOWN
-    said = "Sending 1 item again; this may be charged twice.\n"
-    assert command("retry", job.id, "--unknown") == (0, said)
+    output = "Sending 1 item again; this may be charged twice.\n"
+    assert command("retry", job.id, "--unknown") == (0, output)
     assert state(store, first) == AssetState.QUEUED
 
 
@@ -112,8 +112,8 @@ def test_recovering_what_is_not_kept_changes_nothing_and_says_so(
     claimed = claim(store, first.id)
     assert claimed is not None
     store.transitions.unknown(claimed, AssetError(code="outcome_unknown", message="No answer."))
-    code, said = command("recover", first.id)
-    assert (code, said) == (1, f"{first.id}  unknown     No answer. It may have been charged.\n")
+    code, output = command("recover", first.id)
+    assert (code, output) == (1, f"{first.id}  unknown     No answer. It may have been charged.\n")
     assert command("recover", "--all") == (0, "Nothing is kept.\n")
     assert command("recover", "never-was")[0] == "fivefold: There is no item 'never-was'."
     assert command("recover")[0] == "fivefold: Please name items, or say --all or --user USER_ID."
@@ -130,9 +130,9 @@ def test_what_is_not_there_is_said_in_a_sentence(
 
 def generated(store: Store, command: Command, *arguments: str) -> Notify:
     """Generate with these arguments and return the wish that was stored."""
-    code, said = command("generate", "a fox", "--user", "Ana", *arguments)
+    code, output = command("generate", "a fox", "--user", "Ana", *arguments)
     assert code == 0, code
-    assert "/job?id=" in said
+    assert "/job?id=" in output
     return store.jobs.of_user("ana")[0].notify
 
 

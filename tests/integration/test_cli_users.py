@@ -53,8 +53,8 @@ class Command:
         with pytest.raises(SystemExit) as ended:
             cli.main()
         printed = self._capsys.readouterr()
-        code, said = ended.value.code, printed.err.strip()
-        return Ran(said if code and said.startswith("fivefold: ") else code, *printed)
+        code, error = ended.value.code, printed.err.strip()
+        return Ran(error if code and error.startswith("fivefold: ") else code, *printed)
 
 
 @pytest.fixture

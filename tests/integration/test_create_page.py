@@ -61,7 +61,7 @@ def box(app: AppTest) -> dict[str, Any]:
     return shown(app)["create_prompt"]
 
 
-def said(app: AppTest) -> list[str]:
+def messages(app: AppTest) -> list[str]:
     """What is said about the address; nobody works in these tests, which is said as well."""
     return [each.value for each in app.warning if "No worker serves" not in each.value]
 
@@ -90,7 +90,7 @@ def test_a_link_fills_the_form_and_the_box() -> None:
     assert app.pills(key="create-create-style").value == "oil"
     assert app.number_input(key="create-create-seed").value == 0
     assert box(app)["address"] == {name: query[name] for name in query if name != "prompt"}
-    assert said(app) == []
+    assert messages(app) == []
 
 
 @pytest.mark.usefixtures("page_studio")
@@ -109,12 +109,12 @@ def test_a_link_fills_the_form_and_the_box() -> None:
 )
 def test_what_a_link_cannot_ask_for_is_said_in_one_sentence(query: dict[str, str]) -> None:
     app = opened("create", **query)
-    assert [each[-1] for each in said(app)] == ["."]
+    assert [each[-1] for each in messages(app)] == ["."]
     assert not app.exception
     assert box(app)["address"] == {}
     assert box(app)["prompt"] == ""
     app.run()
-    assert said(app) == []  # once
+    assert messages(app) == []  # once
 
 
 @pytest.mark.usefixtures("page_studio")
@@ -305,7 +305,7 @@ def test_remix_takes_everything_and_more_like_this_all_but_the_seed(store: Store
 def test_nobody_goes_on_from_somebody_elses_item(store: Store, name: str) -> None:
     _, assets = stored_job(store, "eve", "a secret")
     app = opened("create", **{name: assets[0].id})
-    assert said(app) == ["The item that this link is about is not among yours."]
+    assert messages(app) == ["The item that this link is about is not among yours."]
     assert "secret" not in json.dumps(shown(app))
 
 
@@ -313,7 +313,7 @@ def test_nobody_goes_on_from_somebody_elses_item(store: Store, name: str) -> Non
 def test_a_model_that_is_not_offered_any_more_is_named(store: Store) -> None:
     _, asset = done(store, style="oil")
     app = opened("create", remix=asset.id)
-    [sentence] = said(app)
+    [sentence] = messages(app)
     assert "Images by, Videos by" in sentence
     assert box(app)["address"]["style"] == "oil"
 

@@ -54,10 +54,10 @@ def finding(settings: Settings, name: str, **changed: Any) -> Finding:
 def links(settings: Settings, **changed: Any) -> Finding:
     """What is said of links alone."""
     try:
-        said = check_links(settings.model_copy(update=changed))
+        description = check_links(settings.model_copy(update=changed))
     except LookupError as error:
         return Finding("links", ok=False, text=str(error))
-    return Finding("links", ok=True, text=said)
+    return Finding("links", ok=True, text=description)
 
 
 class Proxy(socketserver.ThreadingTCPServer):
@@ -271,10 +271,10 @@ def priced(**changed: Any) -> Finding:
 
 def test_what_budgets_bind_is_said() -> None:
     assert priced().text == "none: what users spend has no bound (BUDGETS)"
-    told = priced(budgets={"USD": 20})
-    assert told.ok
-    assert told.text.startswith("20 USD a month for each user. Not known beforehand")
-    assert "ours/fox-1" in told.text
+    result = priced(budgets={"USD": 20})
+    assert result.ok
+    assert result.text.startswith("20 USD a month for each user. Not known beforehand")
+    assert "ours/fox-1" in result.text
     assumed = priced(budgets={"USD": 20}, assumed_costs={"ours": 0.2})
     assert assumed.text == "20 USD a month for each user"
 

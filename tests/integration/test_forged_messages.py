@@ -119,7 +119,7 @@ class Drawn:
     """A page as its browser was told: the widgets' ids with what they are, and everything."""
 
     widgets: dict[str, str]
-    said: str
+    content: str
 
 
 class Tab:
@@ -148,21 +148,21 @@ class Tab:
         asked.rerun_script.widget_states.widgets.extend(states)
         self._socket.send(asked.SerializeToString())
         widgets: dict[str, str] = {}
-        said: list[str] = []
+        content: list[str] = []
         while True:
-            told = ForwardMsg()
-            told.ParseFromString(self._socket.recv(60, decode=False))
-            kind = told.WhichOneof("type")
-            if kind == "delta" and told.delta.WhichOneof("type") == "new_element":
-                element = told.delta.new_element
+            message = ForwardMsg()
+            message.ParseFromString(self._socket.recv(60, decode=False))
+            kind = message.WhichOneof("type")
+            if kind == "delta" and message.delta.WhichOneof("type") == "new_element":
+                element = message.delta.new_element
                 name = element.WhichOneof("type") or ""
                 assert name != "exception", str(element)[:2_000]
                 inner = getattr(element, name)
-                said.append(str(inner)[:20_000])
+                content.append(str(inner)[:20_000])
                 if widget := getattr(inner, "id", ""):
                     widgets[widget] = name
             elif kind == "script_finished":
-                return Drawn(widgets, "\n".join(said))
+                return Drawn(widgets, "\n".join(content))
 
     def close(self) -> None:
         """Leave the page."""
@@ -230,7 +230,7 @@ def test_whatever_a_browser_sends_orders_nothing_and_harms_nobody(web: Web, stor
                 states.append(forged(other, widgets[other], chance))
             drawn = tab.run(*states)
             seen.add((name, widgets[picked]))
-            if any(text in drawn.said for text in UNSEEN):
+            if any(text in drawn.content for text in UNSEEN):
                 failures.append((name, widgets[picked], str(states)[:300]))
             if number % 10 == 9:
                 tab.close()  # what one message did to a tab does not hide what the next one does
@@ -243,7 +243,7 @@ def test_whatever_a_browser_sends_orders_nothing_and_harms_nobody(web: Web, stor
     assert store.jobs.of_user("ana", 100) == []
     for user in store.users.all():
         assert user.language is None or user.language in {"en", "de"}
-    assert "prompt" in victim.run().said
+    assert "prompt" in victim.run().content
     victim.close()
     log = web.log.read_text(errors="replace")
     assert "Traceback" not in log, log[-8_000:]

@@ -271,6 +271,6 @@ def test_under_a_path_everything_works_whether_the_proxy_cuts_it_or_not(
             response = client.post("/auth/login", json={"user_id": "ana"})
             assert "Path=/;" in response.headers["set-cookie"]
         with web.client(Origin="http://192.0.2.7:8501") as client:  # opened by its address
-            told = client.post("/origin").json()
-            assert told["ours"] is False
-            assert f"{public}/studio" in told["message"]
+            refusal = client.post("/origin").json()
+            assert refusal["ours"] is False
+            assert f"{public}/studio" in refusal["message"]

@@ -51,7 +51,7 @@ class Vendor(FakeProvider):
 
     def __init__(self, *, paid: bool = True, resumable: bool = True, **more: Any) -> None:
         super().__init__(paid=paid, resumable=resumable, **more)
-        self.told: dict[str, Any] = {}
+        self.provider_fields: dict[str, Any] = {}
         self.script: Script | None = None
         self.followed: list[str | None] = []
         self.fail_fetch: list[Exception] = []
@@ -74,7 +74,7 @@ class Vendor(FakeProvider):
         taken = await super().submit(request)
         if taken.remote_id is not None:
             taken = replace(taken, remote_id=f"{taken.remote_id}-{len(self.submitted)}")
-        return replace(taken, **self.told)
+        return replace(taken, **self.provider_fields)
 
     async def follow(self, submission: Submission, report: Report) -> Outcome:
         self.followed.append(submission.remote_id)
@@ -267,7 +267,7 @@ def test_each_try_counts_as_a_call(harness: JobHarness, monkeypatch: pytest.Monk
 
 def test_what_a_provider_says_is_kept_with_the_item(vendors: NewVendors) -> None:
     harness = vendors(Vendor())
-    harness.provider.told = {"details": {"request_id": "r-1"}, "cost": 0.5}
+    harness.provider.provider_fields = {"details": {"request_id": "r-1"}, "cost": 0.5}
     usage = {"tokens": {"in.put": 3, "$out": 4}}
     harness.provider.outcome = Outcome(cost=0.25, details={"seed": 9, "usage": usage})
 
@@ -343,7 +343,7 @@ def test_what_is_only_fetched_again_is_counted_once(
     vendors: NewVendors, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     harness = vendors(Vendor())
-    harness.provider.told = {"details": {"request_id": "r-1"}}
+    harness.provider.provider_fields = {"details": {"request_id": "r-1"}}
     harness.provider.outcome = Outcome(cost=0.25)
 
     def fail(_: int) -> None:

@@ -31,6 +31,6 @@ def test_whatever_the_address_says_it_is_a_page_or_a_sentence(
     app = opened(page, user, **query)  # fails where a page raised
     assert not app.exception
     drawn = str([each.proto for each in app.get("bidi_component")])
-    said = drawn + " ".join(str(each.value) for each in (*app.text, *app.markdown, *app.error))
-    assert PRIVATE not in said
-    assert "Traceback" not in said
+    text = drawn + " ".join(str(each.value) for each in (*app.text, *app.markdown, *app.error))
+    assert PRIVATE not in text
+    assert "Traceback" not in text

@@ -127,9 +127,9 @@ def test_an_order_remembers_the_language_that_it_was_placed_in(store: Store) -> 
 
 
 def test_a_route_answers_in_the_browsers_language(client: TestClient) -> None:
-    for wanted, said in ((GERMAN, "Bitte melde dich an."), ("en", "Please log in."), ("", None)):
+    for wanted, detail in ((GERMAN, "Bitte melde dich an."), ("en", "Please log in."), ("", None)):
         response = client.get("/bell", headers={"Accept-Language": wanted})
-        assert response.json()["detail"] == (said or "Please log in.")
+        assert response.json()["detail"] == (detail or "Please log in.")
     assert language() == "en"
 
 

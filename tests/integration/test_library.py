@@ -449,8 +449,8 @@ def test_a_collection_is_renamed_joined_and_dissolved(store: Store, made: list[A
 def items(client: TestClient, query: str = "") -> dict[str, Any]:
     response = client.get(f"/library/items{query}")
     assert response.status_code == 200, response.text
-    told: dict[str, Any] = response.json()
-    return told
+    listing: dict[str, Any] = response.json()
+    return listing
 
 
 def test_a_page_of_tiles(ana: TestClient, made: list[Asset]) -> None:
@@ -506,24 +506,24 @@ def test_facets_in_words(ana: TestClient, store: Store, made: list[Asset]) -> No
     for each in made:
         put(store, each, collections=[])
     put(store, made[0], collections=["b", "A"])
-    told = ana.get("/library/facets?zone=Europe/Berlin").json()
-    assert told["counts"] == {"image": 14, "video": 6, "bin": 0}
-    assert told["collections"] == [{"name": "A", "count": 1}, {"name": "b", "count": 1}]
-    assert {each["name"] for each in told["providers"]} == {each.provider for each in made}
-    illustrator = next(each for each in told["providers"] if each["name"] == "illustrator")
+    listing = ana.get("/library/facets?zone=Europe/Berlin").json()
+    assert listing["counts"] == {"image": 14, "video": 6, "bin": 0}
+    assert listing["collections"] == [{"name": "A", "count": 1}, {"name": "b", "count": 1}]
+    assert {each["name"] for each in listing["providers"]} == {each.provider for each in made}
+    illustrator = next(each for each in listing["providers"] if each["name"] == "illustrator")
     assert illustrator["title"] == "Built-in illustrator"
-    assert sum(each["count"] for each in told["models"]) == 20
-    assert sum(each["count"] for each in told["ratios"]) == 20
+    assert sum(each["count"] for each in listing["models"]) == 20
+    assert sum(each["count"] for each in listing["ratios"]) == 20
     last = made[-1].timings["saved_at"].astimezone(BERLIN).date()
-    assert date.fromisoformat(told["days"]["last"]) == last
+    assert date.fromisoformat(listing["days"]["last"]) == last
 
 
 def test_changes_come_back_as_tiles(ana: TestClient, store: Store, made: list[Asset]) -> None:
     some = ids(made[:2])
-    told = changed(ana, ids=[*some, "none-of-mine"], favourite=True, rating=2, collect="c")
-    assert [tile["id"] for tile in told["items"]] == some
-    assert all(tile["favourite"] and tile["rating"] == 2 for tile in told["items"])
-    assert told["gone"] == ["none-of-mine"]
+    listing = changed(ana, ids=[*some, "none-of-mine"], favourite=True, rating=2, collect="c")
+    assert [tile["id"] for tile in listing["items"]] == some
+    assert all(tile["favourite"] and tile["rating"] == 2 for tile in listing["items"])
+    assert listing["gone"] == ["none-of-mine"]
     [tile] = changed(ana, ids=some[:1], note="Ünïcode ✓", uncollect="c")["items"]
     assert tile["note"] == "Ünïcode ✓"
     assert "c" not in tile["collections"]
@@ -536,8 +536,8 @@ def test_changes_come_back_as_tiles(ana: TestClient, store: Store, made: list[As
 
 def test_a_whole_job_is_changed_at_once(ana: TestClient, made: list[Asset]) -> None:
     of_job = {each.id for each in made if each.job_id == made[0].job_id}
-    told = changed(ana, job=made[0].job_id, favourite=True)
-    assert {tile["id"] for tile in told["items"]} == of_job
+    listing = changed(ana, job=made[0].job_id, favourite=True)
+    assert {tile["id"] for tile in listing["items"]} == of_job
     response = ana.post("/library/items", json={"job": "nothing", "bin": True})
     assert (response.status_code, response.json()["detail"]) == (404, "There is no such job.")
 
@@ -600,10 +600,10 @@ def test_an_admin_looks_which_is_logged_and_changes_nothing(
     made_admin(store)
     store.bin.put("ana", [made[0].id])
     admin, eve = browser("root", ADMINS), browser("eve")
-    told = items(admin, "?user=ana&limit=5")
-    assert told["total"] == 19
-    assert not any(tile["owned"] or "remix" in tile for tile in told["items"])
-    items(admin, f"?user=ana&limit=5&after={told['next']}")
+    listing = items(admin, "?user=ana&limit=5")
+    assert listing["total"] == 19
+    assert not any(tile["owned"] or "remix" in tile for tile in listing["items"])
+    items(admin, f"?user=ana&limit=5&after={listing['next']}")
     assert admin.get("/library/facets?user=ana").json()["counts"]["image"] > 0
     looks = [(each.action, each.owner, each.via) for each in store.view_log.of_user("root")]
     assert looks == 2 * [("open_gallery", "ana", Via.ADMIN)]  # a token may be of one's own making

@@ -89,10 +89,10 @@ class Stream:
     def next(self) -> tuple[str, Any]:
         return next(iter(self))
 
-    def until(self, told: Callable[[str, Any], bool]) -> Any:
+    def until(self, matches: Callable[[str, Any], bool]) -> Any:
         """Return the first event's data that is what is waited for."""
         for name, data in self:
-            if told(name, data):
+            if matches(name, data):
                 return data
         raise AssertionError("the stream ended")
 
@@ -134,11 +134,11 @@ def states(snapshot: Any) -> dict[str, str]:
 def changes(asset: Asset, state: str) -> Callable[[str, Any], bool]:
     """Whether an event tells that an item has come to be in a state."""
 
-    def told(name: str, data: Any) -> bool:
+    def matches(name: str, data: Any) -> bool:
         tiles = data.get("tiles", ()) if name == "patch" else ()
         return any((each["id"], each["state"]) == (asset.id, state) for each in tiles)
 
-    return told
+    return matches
 
 
 def test_a_job_is_told_whole_and_then_what_changes_until_it_ends(

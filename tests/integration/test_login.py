@@ -290,8 +290,8 @@ def test_who_sets_a_passphrase_goes_on_by_it_and_who_removes_it_without(
 def test_a_protected_id_asks_for_its_passphrase(browser: OpenBrowser, store: Store) -> None:
     store.users.create("ana", passphrase_hash=HASHED)
     client = browser()
-    status, said = tried(client, "ana")
-    assert (status, said["ask"]) == (401, True)
+    status, reply = tried(client, "ana")
+    assert (status, reply["ask"]) == (401, True)
     assert not is_in(client)
     assert tried(client, "ana", RIGHT + " ")[1]["detail"] == WRONG
     assert tried(client, "Ana", RIGHT)[0] == 200
@@ -338,8 +338,8 @@ def test_where_registration_is_closed_an_unknown_id_looks_like_a_protected_one(
 def test_accounts_are_made_with_a_passphrase(browser: OpenBrowser, store: Store) -> None:
     client = browser(login="passphrase")
     assert tried(client, "ana")[0] == 401
-    status, said = tried(client, "ana", "short", register=True)
-    assert (status, "at least 12" in said["detail"]) == (400, True)
+    status, reply = tried(client, "ana", "short", register=True)
+    assert (status, "at least 12" in reply["detail"]) == (400, True)
     assert tried(client, "ana", RIGHT, register=True) == (200, {"next": "/"})
     assert tried(client, "ana", "another one, long", register=True)[0] == 409
     other = browser(login="passphrase")
@@ -366,8 +366,8 @@ def test_an_account_without_a_passphrase_is_open_to_nobody(
 def test_a_passphrase_that_is_easy_to_guess_is_refused(
     browser: OpenBrowser, store: Store, passphrase: str
 ) -> None:
-    status, said = tried(browser(login="passphrase"), "ana", passphrase, register=True)
-    assert (status, "passphrase" in said["detail"]) == (400, True)
+    status, reply = tried(browser(login="passphrase"), "ana", passphrase, register=True)
+    assert (status, "passphrase" in reply["detail"]) == (400, True)
     assert store.users.get("ana") is None
 
 
@@ -414,10 +414,10 @@ def test_attempts_at_an_account_are_slowed_and_then_locked(
     client = browser(login="passphrase")
     for _ in range(OF_ACCOUNT.free + 1):
         assert tried(client, "ana", "a wrong one")[0] == 401
-    status, said = tried(client, "ana", RIGHT)
+    status, reply = tried(client, "ana", RIGHT)
     assert status == 429
-    assert said["wait"] >= 1
-    assert "try again in" in said["detail"]
+    assert reply["wait"] >= 1
+    assert "try again in" in reply["detail"]
     assert tried(browser(login="passphrase"), "ana", RIGHT)[0] == 429  # from another process
     assert not is_in(client)
     assert reasons(store, "ana")[0] == "too many attempts"
@@ -497,8 +497,8 @@ def test_a_login_that_succeeds_forgets_the_failures_before(
 
 def test_where_accounts_need_an_invitation_it_makes_one(browser: OpenBrowser, store: Store) -> None:
     client = browser(login="passphrase", registration="invite")
-    status, said = tried(client, "ana", RIGHT, register=True)
-    assert (status, "invitation" in said["detail"]) == (403, True)
+    status, reply = tried(client, "ana", RIGHT, register=True)
+    assert (status, "invitation" in reply["detail"]) == (403, True)
     invite = store.invitations.make("terminal")
     assert tried(client, "ana", "short", register=True, invite=invite)[0] == 400
     assert tried(client, "ana", RIGHT, register=True, invite=invite)[0] == 200
@@ -646,8 +646,8 @@ def test_an_admin_without_a_passphrase_is_nobody_who_types_the_id(
     """Earlier versions made such admins, and so does LOGIN=oidc that is another later."""
     store.users.create("boss", admin=True)
     client = browser(registration=registration)
-    status, told = tried(client, "boss")
-    assert (status, "user passphrase boss" in told["detail"]) == (403, True)
+    status, reply = tried(client, "boss")
+    assert (status, "user passphrase boss" in reply["detail"]) == (403, True)
     assert tried(client, "boss", "a wrong one, long")[0] == 401
     assert tried(client, "boss", RIGHT, register=True)[0] in (403, 409)
     assert not is_in(client)
@@ -822,7 +822,7 @@ def test_an_account_belongs_to_the_providers_subject(
 
 
 @pytest.mark.parametrize(
-    ("said", "user_id"),
+    ("reply", "user_id"),
     [
         ("ana@example.org", "ana-example.org"),
         ("EXAMPLE\\ana", "example-ana"),
@@ -833,18 +833,18 @@ def test_an_account_belongs_to_the_providers_subject(
     ],
 )
 def test_whatever_the_provider_says_becomes_a_good_user_id(
-    recognise: Callable[..., str], said: str, user_id: str
+    recognise: Callable[..., str], reply: str, user_id: str
 ) -> None:
-    assert recognise(preferred_username=said) == user_id
+    assert recognise(preferred_username=reply) == user_id
 
 
-@pytest.mark.parametrize("said", ["_ana", "-ana", "*ana", "éana", "<ana"])
+@pytest.mark.parametrize("reply", ["_ana", "-ana", "*ana", "éana", "<ana"])
 def test_a_name_that_only_looks_like_an_account_here_does_not_get_it(
-    recognise: Callable[..., str], store: Store, said: str
+    recognise: Callable[..., str], store: Store, reply: str
 ) -> None:
     store.users.create("ana", admin=True)
     with pytest.raises(LoginRefused, match="somebody else"):
-        recognise(preferred_username=said)
+        recognise(preferred_username=reply)
     assert recognise(preferred_username=" Ana ") == "ana"  # the very name
 
 

@@ -30,14 +30,14 @@ def client(settings: Settings, store: Store, content: FolderStore) -> Iterator[T
 
 
 @pytest.fixture
-def asked(store: Store) -> EmailAddress:
+def unconfirmed(store: Store) -> EmailAddress:
     """Ana's address, whose owner was asked and has not answered."""
     return store.email_addresses.request_confirmation("ana", "a&b@example.org")
 
 
 @pytest.fixture
-def confirmed(store: Store, asked: EmailAddress) -> EmailAddress:
-    found = store.email_addresses.confirm(asked.confirm_token or "")
+def confirmed(store: Store, unconfirmed: EmailAddress) -> EmailAddress:
+    found = store.email_addresses.confirm(unconfirmed.confirm_token or "")
     assert found is not None
     return found
 
@@ -49,27 +49,27 @@ def stored(store: Store) -> EmailAddress:
 
 
 def test_a_link_asks_whose_address_it_is_and_changes_nothing(
-    client: TestClient, store: Store, asked: EmailAddress
+    client: TestClient, store: Store, unconfirmed: EmailAddress
 ) -> None:
-    path = f"/mail/confirm/{asked.confirm_token}"
+    path = f"/mail/confirm/{unconfirmed.confirm_token}"
     response = client.get(path)
     assert response.status_code == 200
     assert "ana would like to be told at a&amp;b@example.org" in response.text
     assert '<form method="post"><button class="button">Yes' in response.text
     head = client.head(path)
     assert (head.status_code, head.content) == (200, b"")
-    assert stored(store) == asked
+    assert stored(store) == unconfirmed
 
 
 def test_the_button_confirms_and_what_waited_is_due_at_once(
-    client: TestClient, store: Store, asked: EmailAddress
+    client: TestClient, store: Store, unconfirmed: EmailAddress
 ) -> None:
-    waiting = store.notices.add("ana", NoticeKind.JOB, "email", asked.address)
+    waiting = store.notices.add("ana", NoticeKind.JOB, "email", unconfirmed.address)
     [claimed] = store.outbox.claim("email", "test:1", 60)
     store.outbox.postpone([claimed], 3600, "It is not confirmed yet.")
     assert store.outbox.claim("email", "test:1", 60) == []
 
-    response = client.post(f"/mail/confirm/{asked.confirm_token}")
+    response = client.post(f"/mail/confirm/{unconfirmed.confirm_token}")
     assert response.status_code == 200
     assert "From now on ana is told at a&amp;b@example.org." in response.text
     assert 'href="../../"' in response.text
@@ -77,10 +77,10 @@ def test_the_button_confirms_and_what_waited_is_due_at_once(
     assert [each.id for each in store.outbox.claim("email", "t", 60)] == [waiting.id]
 
 
-def test_a_link_confirms_once(client: TestClient, store: Store, asked: EmailAddress) -> None:
-    path = f"/mail/confirm/{asked.confirm_token}"
+def test_a_link_confirms_once(client: TestClient, store: Store, unconfirmed: EmailAddress) -> None:
+    path = f"/mail/confirm/{unconfirmed.confirm_token}"
     client.post(path)
-    store.email_addresses.unsubscribe(asked.unsubscribe_token)
+    store.email_addresses.unsubscribe(unconfirmed.unsubscribe_token)
     for response in (client.post(path), client.get(path)):
         assert response.status_code == 404
         assert "used before" in response.text
@@ -88,12 +88,12 @@ def test_a_link_confirms_once(client: TestClient, store: Store, asked: EmailAddr
 
 
 def test_a_link_that_ended_confirms_nothing_and_says_so(
-    client: TestClient, store: Store, asked: EmailAddress
+    client: TestClient, store: Store, unconfirmed: EmailAddress
 ) -> None:
     ended = {"$set": {"confirm_until": now() - timedelta(seconds=1)}}
-    store.email_addresses._addresses.update_one({"_id": asked.id}, ended)  # noqa: SLF001  # time passes
+    store.email_addresses._addresses.update_one({"_id": unconfirmed.id}, ended)  # noqa: SLF001  # time passes
     for method in ("GET", "POST"):
-        response = client.request(method, f"/mail/confirm/{asked.confirm_token}")
+        response = client.request(method, f"/mail/confirm/{unconfirmed.confirm_token}")
         assert response.status_code == 410
         assert "ask for a new one" in response.text
         assert 'href="../../notifications"' in response.text
@@ -101,21 +101,21 @@ def test_a_link_that_ended_confirms_nothing_and_says_so(
 
 
 def test_a_newer_link_takes_the_place_of_an_older(
-    client: TestClient, store: Store, asked: EmailAddress
+    client: TestClient, store: Store, unconfirmed: EmailAddress
 ) -> None:
-    newer = store.email_addresses.request_confirmation("ana", asked.address)
-    assert client.post(f"/mail/confirm/{asked.confirm_token}").status_code == 404
+    newer = store.email_addresses.request_confirmation("ana", unconfirmed.address)
+    assert client.post(f"/mail/confirm/{unconfirmed.confirm_token}").status_code == 404
     assert stored(store).confirmed_at is None
     assert client.post(f"/mail/confirm/{newer.confirm_token}").status_code == 200
 
 
 def test_each_link_does_its_own_thing_only(
-    client: TestClient, store: Store, asked: EmailAddress
+    client: TestClient, store: Store, unconfirmed: EmailAddress
 ) -> None:
     for method in ("GET", "POST"):
         for path in (
-            f"/mail/confirm/{asked.unsubscribe_token}",
-            f"/mail/unsubscribe/{asked.confirm_token}",
+            f"/mail/confirm/{unconfirmed.unsubscribe_token}",
+            f"/mail/unsubscribe/{unconfirmed.confirm_token}",
             f"/mail/confirm/{WRONG}",
             f"/mail/unsubscribe/{WRONG}",
             "/mail/confirm/%00%ff%3Cscript%3E",
@@ -125,7 +125,7 @@ def test_each_link_does_its_own_thing_only(
             assert "leads nowhere" in response.text
             assert "example.org" not in response.text
             assert "<script" not in response.text
-    assert stored(store) == asked
+    assert stored(store) == unconfirmed
 
 
 def test_looking_at_the_link_in_a_mail_ends_no_mail(
@@ -175,11 +175,11 @@ def test_a_second_click_changes_nothing(
 
 
 def test_no_page_loads_anything_can_be_framed_or_gives_its_address_away(
-    client: TestClient, asked: EmailAddress
+    client: TestClient, unconfirmed: EmailAddress
 ) -> None:
     for path in (
-        f"/mail/confirm/{asked.confirm_token}",
-        f"/mail/unsubscribe/{asked.unsubscribe_token}",
+        f"/mail/confirm/{unconfirmed.confirm_token}",
+        f"/mail/unsubscribe/{unconfirmed.unsubscribe_token}",
         f"/mail/confirm/{WRONG}",
     ):
         response = client.get(path)

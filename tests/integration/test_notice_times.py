@@ -75,7 +75,7 @@ def stored(store: Store, user_id: str, story: Story) -> dict[str, datetime]:
 def test_each_is_told_once_and_none_early_however_time_passes(store: Store, story: Story) -> None:
     user_id = f"u{new_id()}"
     due = stored(store, user_id, story)
-    told: dict[str, datetime] = {}
+    notified: dict[str, datetime] = {}
     moment = story.start
     last = max(due.values()) + timedelta(minutes=2)  # longer than a lease
     for step, (minutes, dies) in enumerate([*story.steps, (0, False)]):
@@ -90,10 +90,10 @@ def test_each_is_told_once_and_none_early_however_time_passes(store: Store, stor
         look.send_due(app)
         for recipient, message in app.taken:
             for each in message.jobs if recipient.user_id == user_id else ():
-                assert each.job_id not in told, "once"
+                assert each.job_id not in notified, "once"
                 assert moment >= due[each.job_id], "not early"
-                told[each.job_id] = moment
-    assert told.keys() == due.keys(), "none is lost"
+                notified[each.job_id] = moment
+    assert notified.keys() == due.keys(), "none is lost"
 
 
 def test_a_chosen_time_in_the_past_means_at_once(store: Store) -> None:

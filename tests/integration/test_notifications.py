@@ -126,7 +126,7 @@ def test_a_daily_digest_is_one_message_and_takes_only_what_is_due(store: Store) 
     assert sender(store, app, clock=lambda: due_at - timedelta(seconds=1)).send_due(app) == 0
     assert sender(store, app, clock=lambda: due_at).send_due(app) == 4
     [ana] = [message for recipient, message in app.taken if recipient.user_id == "ana"]
-    assert [told.job_id for told in ana.jobs] == [job.id for job in jobs]
+    assert [report.job_id for report in ana.jobs] == [job.id for job in jobs]
     assert len(app.taken) == 2
     row = rows(store, jobs[0])["app"]
     assert row.title == "Your content could not be made: “the sea”", "each row says its own"
@@ -251,13 +251,13 @@ def test_mail_waits_until_its_address_is_confirmed(store: Store) -> None:
     row = rows(store, job)["email"]
     assert row.status == "due"
     assert "until the address is confirmed" in str(row.error)
-    asked = store.email_addresses.request_confirmation("ana", "ana@example.org")
+    unconfirmed = store.email_addresses.request_confirmation("ana", "ana@example.org")
     store.notices.add("ana", models.NoticeKind.CONFIRM, "email", "ana@example.org")
     assert sender(store, mail).send_due(mail) == 1
     [(recipient, question)] = mail.taken
-    assert question.link == f"{LINKS}/mail/confirm/{asked.confirm_token}"
+    assert question.link == f"{LINKS}/mail/confirm/{unconfirmed.confirm_token}"
     assert "/mail/unsubscribe/" in recipient.unsubscribe, "who was asked can end that, too"
-    assert store.email_addresses.confirm(str(asked.confirm_token)) is not None
+    assert store.email_addresses.confirm(str(unconfirmed.confirm_token)) is not None
     store.notices.retry_now("ana", "ana@example.org")
     assert sender(store, mail).send_due(mail) == 1
     recipient, message = mail.taken[-1]
@@ -284,8 +284,8 @@ def test_who_unsubscribed_gets_nothing_more_until_the_address_is_confirmed_again
     assert "wants no more mail" in str(row.error)
     with pytest.raises(models.InvalidInput, match="wants no more mail"):
         store.email_addresses.confirm_locally("ana", "ana@example.org")
-    asked = store.email_addresses.request_confirmation("ana", "ana@example.org")
-    again = store.email_addresses.confirm(str(asked.confirm_token))
+    unconfirmed = store.email_addresses.request_confirmation("ana", "ana@example.org")
+    again = store.email_addresses.confirm(str(unconfirmed.confirm_token))
     assert again is not None
     assert again.takes_mail
 
@@ -309,16 +309,16 @@ def test_spellings_of_one_mailbox_are_counted_together(store: Store) -> None:
 
 
 def test_who_says_no_to_the_question_is_asked_by_nobody_any_more(store: Store) -> None:
-    asked = store.email_addresses.request_confirmation("ana", "ben@example.org")
-    assert store.email_addresses.unsubscribe(asked.unsubscribe_token) is not None
+    unconfirmed = store.email_addresses.request_confirmation("ana", "ben@example.org")
+    assert store.email_addresses.unsubscribe(unconfirmed.unsubscribe_token) is not None
     with pytest.raises(models.InvalidInput, match="does not want to be asked"):
         store.email_addresses.request_confirmation("eva", "ben@example.org")
 
 
 def test_a_link_to_confirm_works_once(store: Store) -> None:
-    asked = store.email_addresses.request_confirmation("ana", "ana@example.org")
-    assert store.email_addresses.confirm(str(asked.confirm_token)) is not None
-    assert store.email_addresses.confirm(str(asked.confirm_token)) is None
+    unconfirmed = store.email_addresses.request_confirmation("ana", "ana@example.org")
+    assert store.email_addresses.confirm(str(unconfirmed.confirm_token)) is not None
+    assert store.email_addresses.confirm(str(unconfirmed.confirm_token)) is None
     assert store.email_addresses.confirm("") is None
 
 
@@ -405,7 +405,7 @@ def test_what_becomes_of_one_row_of_a_digest_touches_no_other(store: Store) -> N
     app = Recorder()
     assert sender(store, app, clock=lambda: later).send_due(app) == 2
     assert [rows(store, job)["app"].status for job in jobs] == ["sent", "due", "sent"]
-    assert [told.job_id for told in app.taken[0][1].jobs] == [jobs[0].id, jobs[2].id]
+    assert [report.job_id for report in app.taken[0][1].jobs] == [jobs[0].id, jobs[2].id]
 
 
 def test_a_very_large_digest_is_sent_in_parts(
@@ -416,7 +416,7 @@ def test_a_very_large_digest_is_sent_in_parts(
     jobs, app = [ended_job(store, daily) for _ in range(5)], Recorder()
     assert sender(store, app, clock=lambda: models.now() + timedelta(days=2)).send_due(app) == 5
     assert [len(message.jobs) for _, message in app.taken] == [2, 2, 1]
-    assert {told.job_id for _, message in app.taken for told in message.jobs} == {
+    assert {report.job_id for _, message in app.taken for report in message.jobs} == {
         job.id for job in jobs
     }
 

@@ -75,7 +75,7 @@ def forged(app: AppTest, label: str, prompt: str = "the sea", **value: Any) -> A
         for each in app.get("bidi_component")
         if each.proto.component_name == "fivefold_create_prompt"
     ]
-    asked = {"at": time.time(), "name": "create", "prompt": prompt}
+    trigger = {"at": time.time(), "name": "create", "prompt": prompt}
     states = app._tree.get_widget_states()  # noqa: SLF001  # no browser sends this
     kept = [each for each in states.widgets if each.id != widget.proto.id]
     del states.widgets[:]
@@ -84,7 +84,7 @@ def forged(app: AppTest, label: str, prompt: str = "the sea", **value: Any) -> A
     states.widgets.append(
         WidgetState(
             id=f"$$STREAMLIT_INTERNAL_KEY_{box.id}__events",
-            json_trigger_value=json.dumps([{"event": "ask", "value": json.dumps(asked)}]),
+            json_trigger_value=json.dumps([{"event": "ask", "value": json.dumps(trigger)}]),
         )
     )
     return app._run(states)  # noqa: SLF001
@@ -178,7 +178,7 @@ def test_a_link_that_cannot_be_had_orders_nothing_in_the_same_breath(store: Stor
 
 @pytest.mark.usefixtures("page_studio")
 @pytest.mark.parametrize(
-    "said",
+    "event",
     [
         *("", "{", "null", "[]", "7", '"create"', "[" * 5_000, '{"at": 1}', '{"name": "create"}'),
         '{"at": "1", "name": "create", "prompt": "the sea"}',
@@ -195,7 +195,7 @@ def test_a_link_that_cannot_be_had_orders_nothing_in_the_same_breath(store: Stor
         json.dumps({"at": 1, "name": "create", "prompt": "x" * (MESSAGE_BYTES - 1_000)}),
     ],
 )
-def test_whatever_the_box_says_it_is_a_sentence_or_nothing(store: Store, said: str) -> None:
+def test_whatever_the_box_says_it_is_a_sentence_or_nothing(store: Store, event: str) -> None:
     app = opened("create")
     [box] = [
         each.proto
@@ -206,7 +206,7 @@ def test_whatever_the_box_says_it_is_a_sentence_or_nothing(store: Store, said: s
     states.widgets.append(
         WidgetState(
             id=f"$$STREAMLIT_INTERNAL_KEY_{box.id}__events",
-            json_trigger_value=json.dumps([{"event": "ask", "value": said}]),
+            json_trigger_value=json.dumps([{"event": "ask", "value": event}]),
         )
     )
     app._run(states)  # noqa: SLF001

@@ -102,10 +102,10 @@ def test_an_admins_download_has_no_column_of_them(
     browser: OpenBrowser, store: Store, image: Asset
 ) -> None:
     made_admin(store)
-    told = read_zip(browser("root", ADMINS), image, "ana")
-    assert not has_private(told)
-    assert "note" not in told
-    assert "collections" not in told
+    manifest = read_zip(browser("root", ADMINS), image, "ana")
+    assert not has_private(manifest)
+    assert "note" not in manifest
+    assert "collections" not in manifest
     own = read_zip(browser("ana"), image)
     assert NOTE in own
     assert NAME in own

@@ -137,8 +137,8 @@ def test_the_recipe_of_the_documentation_works(tmp_path: Path) -> None:
         assert "No worker serves the queue “gpu”" in product.output
         assert "No worker serves the queue “gpu”" in product.command("doctor").stdout
         chosen = ["--image-provider", "diffusers", "--ratio", "1:1", "--option", "image.steps=1"]
-        told = product.command("generate", "the sea", "--user", "ana", *chosen)
-        assert told.returncode == 0, told.stderr
+        result = product.command("generate", "the sea", "--user", "ana", *chosen)
+        assert result.returncode == 0, result.stderr
         gpu = subprocess.Popen(
             [sys.executable, "-m", "core", "worker", "--queues", "gpu"],
             cwd=ROOT,

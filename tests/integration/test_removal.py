@@ -179,8 +179,8 @@ def test_asking_again_changes_nothing(store: Store, raw: Raw, content: FolderSto
 def test_nobody_is_told_of_what_is_cancelled_by_that(store: Store, content: FolderStore) -> None:
     _, waiting = lived(store, content, "ana")
     store.account_deletion.request("ana")
-    told = {row.channel for row in store.notices.of_job(waiting.id)}
-    assert told <= {"terminal"}
+    used = {row.channel for row in store.notices.of_job(waiting.id)}
+    assert used <= {"terminal"}
 
 
 @pytest.mark.usefixtures("at_once")
@@ -460,8 +460,8 @@ def test_who_comes_back_after_everything_is_gone_saves_nothing(
 def test_a_refusal_of_mail_outlives_the_account_and_a_consent_does_not(store: Store) -> None:
     for user_id in ("ana", "eve"):
         store.users.create(user_id)
-    asked = store.email_addresses.request_confirmation("ana", "no@example.org")
-    store.email_addresses.unsubscribe(asked.unsubscribe_token)
+    unconfirmed = store.email_addresses.request_confirmation("ana", "no@example.org")
+    store.email_addresses.unsubscribe(unconfirmed.unsubscribe_token)
     store.email_addresses.confirm_locally("ana", "yes@example.org")
     store.account_deletion.request("ana")
     store.account_deletion.forget("ana")

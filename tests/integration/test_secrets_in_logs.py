@@ -69,22 +69,22 @@ def test_nothing_that_a_failing_installation_writes_holds_a_secret(
         )
         product.start()
         try:
-            said = fail_all_over(product)
+            output = fail_all_over(product)
         finally:
             product.stop()
-    heard = product.output + said
-    tokens = re.findall(r"(?:invite|key)=([\w.-]{20,})", said)
-    assert len(tokens) == 1, said  # the invitation, printed for whoever made it
+    heard = product.output + output
+    tokens = re.findall(r"(?:invite|key)=([\w.-]{20,})", output)
+    assert len(tokens) == 1, output  # the invitation, printed for whoever made it
     for secret in {*SECRETS.values(), PROXY_PASSWORD}:
         for spelled in spellings(secret):
             assert spelled not in heard
     assert product.output.replace(f"“{PROMPT}”", "", 1).count(PROMPT) == 0  # once: the notice
-    assert PROMPT not in said
+    assert PROMPT not in output
     assert tokens[0] not in product.output
     assert SHARE.rpartition(".")[2] not in product.output
     # It did fail, and at length.
     assert "Connection refused" in product.output
-    assert "✘" in said  # of `doctor`
+    assert "✘" in output  # of `doctor`
 
 
 SHARE = Identity(SECRETS["SESSION_SECRET"], days=1, secure=False).share_key("01jd" + "0" * 22)

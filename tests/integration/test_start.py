@@ -78,10 +78,10 @@ def test_a_privileged_port_is_told_from_a_busy_one() -> None:
 def test_files_that_cannot_be_saved_are_refused_before_anything_starts(tmp_path: Path) -> None:
     file = tmp_path / "a file"
     file.touch()
-    said = refused(Product(tmp_path, CONTENT_URL=str(file)))
-    assert f"CONTENT_URL, {file}: it is a file." in said
-    said = refused(Product(tmp_path, CONTENT_URL="/proc/fivefold"))
-    assert "CONTENT_URL, /proc/fivefold: No such file or directory." in said
+    message = refused(Product(tmp_path, CONTENT_URL=str(file)))
+    assert f"CONTENT_URL, {file}: it is a file." in message
+    message = refused(Product(tmp_path, CONTENT_URL="/proc/fivefold"))
+    assert "CONTENT_URL, /proc/fivefold: No such file or directory." in message
 
 
 @ROOT_ONLY
@@ -270,7 +270,7 @@ def test_an_account_without_a_home_can_run_it(tmp_path: Path) -> None:
 
 @ROOT_ONLY
 @pytest.mark.parametrize(
-    ("changed", "said"),
+    ("changed", "message"),
     [
         ({"DATA_DIR": "~/fivefold"}, "this account has none (HOME is not set)"),
         ({"CONTENT_URL": "~/fivefold"}, "this account has none (HOME is not set)"),
@@ -280,28 +280,30 @@ def test_an_account_without_a_home_can_run_it(tmp_path: Path) -> None:
     ],
 )
 def test_where_an_account_without_a_home_cannot_run_it_that_is_one_sentence(
-    tmp_path: Path, changed: dict[str, str], said: str
+    tmp_path: Path, changed: dict[str, str], message: str
 ) -> None:
     product = Product(tmp_path, **changed)
     product.environment.pop("HOME", None)
     product.prefix = as_in_a_container(tmp_path)
-    assert said in refused(product)
+    assert message in refused(product)
 
 
 def test_what_nobody_expected_is_a_sentence_and_a_file(tmp_path: Path) -> None:
     try:
         raise TypeError("two\nlines")  # noqa: TRY301
     except TypeError as error:
-        said = sentence(error, tmp_path)
-    assert said.startswith("an error that Fivefold did not expect ended this: TypeError: two lines")
+        message = sentence(error, tmp_path)
+    assert message.startswith(
+        "an error that Fivefold did not expect ended this: TypeError: two lines"
+    )
     [kept] = tmp_path.glob("error-*.txt")
-    assert str(kept) in said
+    assert str(kept) in message
     assert "Traceback" in kept.read_text()
     assert kept.stat().st_mode & 0o077 == 0
 
 
 @pytest.mark.parametrize(
-    ("error", "said"),
+    ("error", "message"),
     [
         (PermissionError(13, "Permission denied", "/srv/x"), "/srv/x: Permission denied."),
         (OSError(28, "No space left on device", "/srv/x"), "/srv/x: No space left on device. Make"),
@@ -309,6 +311,6 @@ def test_what_nobody_expected_is_a_sentence_and_a_file(tmp_path: Path) -> None:
         (ConnectionResetError(104, "Connection reset by peer"), "the system: Connection reset"),
     ],
 )
-def test_errors_of_the_system_name_their_path(error: OSError, said: str, tmp_path: Path) -> None:
-    assert sentence(error, tmp_path).startswith(said)
+def test_errors_of_the_system_name_their_path(error: OSError, message: str, tmp_path: Path) -> None:
+    assert sentence(error, tmp_path).startswith(message)
     assert list(tmp_path.iterdir()) == []

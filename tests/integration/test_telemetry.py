@@ -286,6 +286,6 @@ def test_a_collector_that_does_not_answer_delays_no_stop_and_is_told_once(*, lis
         assert (
             time.monotonic() - float(done.stdout) < 9.0
         )  # two, and the end of the interpreter; by default it takes ten
-    told = done.stderr.splitlines()
-    assert len(told) == (0 if listens else 1)
-    assert all(" worker   WARNING Transient error" in line for line in told)
+    lines = done.stderr.splitlines()
+    assert len(lines) == (0 if listens else 1)
+    assert all(" worker   WARNING Transient error" in line for line in lines)

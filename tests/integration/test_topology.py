@@ -19,17 +19,17 @@ def refusal(uri: str) -> str:
 
 def test_members_that_do_not_answer_are_named_with_the_reason() -> None:
     port = free_port()
-    said = refusal(
+    message = refusal(
         f"mongodb://ana:s3cret@no-such-member.invalid,127.0.0.1:{port}/?replicaSet=rs9&{SOON}"
     )
-    assert "It looks for the replica set rs9." in said
-    assert "no-such-member.invalid:27017 (" in said
-    assert "Name or service not known" in said or "name resolution" in said
-    assert f"127.0.0.1:{port} (127.0.0.1:{port}: [Errno 111] Connection refused)" in said
+    assert "It looks for the replica set rs9." in message
+    assert "no-such-member.invalid:27017 (" in message
+    assert "Name or service not known" in message or "name resolution" in message
+    assert f"127.0.0.1:{port} (127.0.0.1:{port}: [Errno 111] Connection refused)" in message
 
 
 def test_a_wrong_name_of_the_set_is_said(mongodb_uri: str) -> None:
     address = mongodb_uri.replace("directConnection=true", "replicaSet=another")
-    said = refusal(f"{address}&{SOON}")
-    assert "belongs to another replica set than another: 127.0.0.1:" in said
-    assert said.endswith(" is of rs0.")
+    message = refusal(f"{address}&{SOON}")
+    assert "belongs to another replica set than another: 127.0.0.1:" in message
+    assert message.endswith(" is of rs0.")

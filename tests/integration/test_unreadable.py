@@ -650,7 +650,7 @@ def test_text_that_is_none_comes_back_from_the_quarantine_byte_for_byte(store: S
 
 
 @pytest.mark.parametrize(
-    ("said", "kept"),
+    ("vendor_fields", "kept"),
     [
         ("task-1", "task-1"),
         (4711, "4711"),
@@ -664,12 +664,14 @@ def test_text_that_is_none_comes_back_from_the_quarantine_byte_for_byte(store: S
         ("x" * 20_000_000, None),
     ],
 )
-def test_a_task_id_is_kept_as_text_or_not_at_all(store: Store, said: Any, kept: str | None) -> None:
+def test_a_task_id_is_kept_as_text_or_not_at_all(
+    store: Store, vendor_fields: Any, kept: str | None
+) -> None:
     _job, assets = stored_job(store)
     asset = claim(store, assets[0].id)
     assert asset is not None
     store.transitions.submitting(asset)
-    store.transitions.running(asset, said)
+    store.transitions.running(asset, vendor_fields)
     found = store.assets.get(asset.id)
     assert found is not None
     assert (found.state, found.remote_id, found.unreadable) == (models.AssetState.RUNNING, kept, ())
@@ -703,12 +705,12 @@ def test_odd_details_never_lose_an_item(store: Store, name: str) -> None:
     _job, assets = stored_job(store)
     asset = claim(store, assets[0].id)
     assert asset is not None
-    said = {"details.fine": "yes", f"details.{name}": ODD[name], "details.$x.y": 1}
+    vendor_fields = {"details.fine": "yes", f"details.{name}": ODD[name], "details.$x.y": 1}
     store.transitions.submitting(asset)
-    store.transitions.running(asset, "task-1", said | {"cost.estimated": 0.5})
-    store.transitions.saving(asset, said | {"cost.actual": 0.4})
+    store.transitions.running(asset, "task-1", vendor_fields | {"cost.estimated": 0.5})
+    store.transitions.saving(asset, vendor_fields | {"cost.actual": 0.4})
     error = models.AssetError(code="odd", message=str(name) + "\ud800\x00" + "x" * 10_000_000)
-    store.transitions.failed(asset, error, remote_id="task-1", fields=said)
+    store.transitions.failed(asset, error, remote_id="task-1", fields=vendor_fields)
     found = store.assets.get(asset.id)
     assert found is not None
     assert (found.state, found.remote_id, found.cost.actual) == (

@@ -171,13 +171,13 @@ def test_changes_of_documents_with_odd_ids_and_owners_end_no_watch(
     store: Store, poison: Poison
 ) -> None:
     heard: list[tuple[str | None, str | None]] = []
-    begun, told, stop = threading.Event(), threading.Event(), threading.Event()
+    begun, published, stop = threading.Event(), threading.Event(), threading.Event()
 
     def changed(job_id: str | None, owner: str | None) -> None:
         heard.append((job_id, owner))
         begun.set()
         if owner == "ben":
-            told.set()
+            published.set()
 
     changes = ChangeStream(store._database)  # noqa: SLF001
     thread = threading.Thread(target=changes.watch, args=(changed, stop), daemon=True)
@@ -187,7 +187,7 @@ def test_changes_of_documents_with_odd_ids_and_owners_end_no_watch(
     poison.insert("jobs", odd | {"_id": 5}, odd | {"_id": {"a": 1}}, odd | {"user_id": ["x"]})
     poison.insert("jobs", {key: each for key, each in job_of("ana", 2).items() if key != "user_id"})
     poison.insert("jobs", job_of("ben", 3))
-    assert told.wait(120)
+    assert published.wait(120)
     stop.set()
     thread.join(120)
     assert ("5", "ana") in heard
@@ -220,10 +220,10 @@ def test_the_command_line_lists_repairs_and_brings_back(
     number = asset_of(job, AssetState.DONE, 1) | {"remote_id": 4711}
     lost = asset_of(job, AssetState.DONE, 2) | {"kind": "hologram"}
     poison.insert("assets", number, lost)
-    said = run.invoke(cli, ["repair"]).output
-    assert f"assets/{number['_id']}  mended  remote_id: " in said
-    assert f"assets/{lost['_id']}  set aside  kind: " in said
-    assert "nothing is changed yet" in said
+    output = run.invoke(cli, ["repair"]).output
+    assert f"assets/{number['_id']}  mended  remote_id: " in output
+    assert f"assets/{lost['_id']}  set aside  kind: " in output
+    assert "nothing is changed yet" in output
     assert store.repairs.count()["assets"] == 2
     assert "2 done" in run.invoke(cli, ["repair", "--apply"]).output
     assert not store.repairs.count()

@@ -52,8 +52,8 @@ def press(app: AppTest, component: str, event: str, value: str) -> AppTest:
 
 def send(app: AppTest, prompt: str, **more: Any) -> AppTest:
     """Write a prompt into the box on Create and send it."""
-    asked = {"at": time.time(), "name": "create", "prompt": prompt} | more
-    return press(app, "create_prompt", "ask", json.dumps(asked))
+    trigger = {"at": time.time(), "name": "create", "prompt": prompt} | more
+    return press(app, "create_prompt", "ask", json.dumps(trigger))
 
 
 @pytest.mark.parametrize("page", ["create", "gallery", "job"])

@@ -94,8 +94,8 @@ def test_a_copy_that_is_still_good_is_not_sent_again_but_logged(
     address = f"/content/{done[0].id}"
     log_in(client, "ana")
     tag = client.get(address).headers["etag"]
-    for asked in (tag, f'"other", W/{tag}'):
-        response = client.get(address, headers={"If-None-Match": asked})
+    for etag in (tag, f'"other", W/{tag}'):
+        response = client.get(address, headers={"If-None-Match": etag})
         assert (response.status_code, response.content) == (304, b"")
         assert response.headers["etag"] == tag
     assert client.get(address, headers={"If-None-Match": '"other"'}).status_code == 200

@@ -51,13 +51,13 @@ def drawn(socket: ClientConnection, query: str = "", page: str = "") -> dict[str
     socket.send(rerun(query, page))
     found: dict[str, Any] = {}
     while True:
-        said = ForwardMsg()
-        said.ParseFromString(socket.recv(30, decode=False))
-        found["all"] = found.get("all", "") + str(said)
-        component = said.delta.new_element.bidi_component
+        message = ForwardMsg()
+        message.ParseFromString(socket.recv(30, decode=False))
+        found["all"] = found.get("all", "") + str(message)
+        component = message.delta.new_element.bidi_component
         if component.component_name:
             found[component.component_name.removeprefix("fivefold_")] = json.loads(component.json)
-        if said.WhichOneof("type") == "script_finished":
+        if message.WhichOneof("type") == "script_finished":
             return found
 
 
@@ -115,8 +115,8 @@ def test_the_id_of_somebodys_tab_gives_nobody_that_tab(port: int, store: Store) 
         assert session_id_of(drawn(socket)["all"]) == tab  # its own browser does get it
 
 
-def session_id_of(said: str) -> str:
-    [found, *_] = [line for line in said.splitlines() if "session_id" in line]
+def session_id_of(message: str) -> str:
+    [found, *_] = [line for line in message.splitlines() if "session_id" in line]
     return found.split('"')[1]
 
 

@@ -77,8 +77,8 @@ class Bus:
             stdout=subprocess.PIPE,
         )
         assert daemon.stdout is not None
-        with daemon.stdout as said:
-            assert said.readline().startswith(self.address.encode())
+        with daemon.stdout as output:
+            assert output.readline().startswith(self.address.encode())
         self._daemon = daemon
 
     def kill(self) -> None:

@@ -35,7 +35,7 @@ class Task:
     """
 
     id: str
-    asked: dict[str, Any]
+    order: dict[str, Any]
     begun_at: float
     seconds: float
     fault: Fault | None
@@ -88,13 +88,13 @@ class Vendor:
             return _error(401, "InvalidAPIKey", f"No user matching {request.headers['apikey']}.")
         if early := await before_charging(request, fault, _refusal):
             return early
-        asked = await request.json()
-        if asked["params"]["width"] % 64 or asked["params"]["height"] % 64:
+        order = await request.json()
+        if order["params"]["width"] % 64 or order["params"]["height"] % 64:
             return _error(400, "InvalidSize", "Image dimensions have to be multiples of 64.")
         agent = request.headers.get("client-agent")
-        self.records.requests.append(asked | {"agent": agent})
-        self.records.charges[asked["prompt"]] += 1
-        task = Task(f"task-{len(self.tasks)}", asked, time.monotonic(), self.seconds, fault)
+        self.records.requests.append(order | {"agent": agent})
+        self.records.charges[order["prompt"]] += 1
+        task = Task(f"task-{len(self.tasks)}", order, time.monotonic(), self.seconds, fault)
         self.tasks[task.id] = task
         if late := await after_charging(request, fault):
             return late
@@ -110,10 +110,10 @@ class Vendor:
             return _unknown()
         if request.method == "DELETE":
             task.cancelled = True
-        said = task.to_json()
-        said["shared"] = request.headers.get("apikey") == ANONYMOUS
-        said["generations"] = [self._generation(request, task)] if said["finished"] else []
-        return JSONResponse(said)
+        body = task.to_json()
+        body["shared"] = request.headers.get("apikey") == ANONYMOUS
+        body["generations"] = [self._generation(request, task)] if body["finished"] else []
+        return JSONResponse(body)
 
     async def file(self, request: Request) -> Response:
         task = self.tasks[request.path_params["id"]]
@@ -152,10 +152,10 @@ class Vendor:
         censored = task.trouble == "censored"
         return {
             "img": image,
-            "seed": task.asked["params"]["seed"],
+            "seed": task.order["params"]["seed"],
             "worker_id": "w-1",
             "worker_name": "A kind volunteer",
-            "model": (task.asked["models"] or ["Deliberate"])[0],
+            "model": (task.order["models"] or ["Deliberate"])[0],
             "state": "censored" if censored else "ok",
             "censored": censored,
             "gen_metadata": [{"type": "censorship", "value": "nsfw"}] if censored else [],
@@ -181,9 +181,9 @@ def application(records: VendorRecords, *, seconds: float = 0.3) -> Starlette:
 
 
 def _webp(task: Task) -> bytes:
-    params = task.asked["params"]
+    params = task.order["params"]
     with Image.open(
-        BytesIO(picture(task.asked["prompt"], params["width"], params["height"]))
+        BytesIO(picture(task.order["prompt"], params["width"], params["height"]))
     ) as image:
         buffer = BytesIO()
         image.save(buffer, "WEBP", quality=90)

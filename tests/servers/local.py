@@ -65,8 +65,8 @@ def sd_server(records: VendorRecords, heard: Heard) -> Starlette:
         heard.append(understood)
         records.charges[understood.prompt] += 1
         made = await asyncio.to_thread(understood.picture)
-        said = {"created": 1, "data": [{"b64_json": b64encode(made).decode()}]}
-        return JSONResponse(said | {"output_format": "png"})
+        body = {"created": 1, "data": [{"b64_json": b64encode(made).decode()}]}
+        return JSONResponse(body | {"output_format": "png"})
 
     return Starlette(
         routes=[
@@ -77,16 +77,16 @@ def sd_server(records: VendorRecords, heard: Heard) -> Starlette:
     )
 
 
-def of_sd_server(asked: Mapping[str, Any]) -> Understood:
+def of_sd_server(params: Mapping[str, Any]) -> Understood:
     """Return what stable-diffusion.cpp's server makes of a request for images.
 
     Raises:
         ValueError: it refuses it; the text is what it says.
         TypeError: a field has another type than it reads.
     """
-    prompt = _typed(asked, "prompt", str, "")
-    assert _typed(asked, "n", int, 1) == 1
-    size = _typed(asked, "size", str, "")
+    prompt = _typed(params, "prompt", str, "")
+    assert _typed(params, "n", int, 1) == 1
+    size = _typed(params, "size", str, "")
     across, found, down = size.partition("x")
     width, height = (int(across), int(down)) if found else (512, 512)
     if not prompt:
@@ -128,22 +128,22 @@ class LocalAI:
         self.files: dict[str, tuple[bytes, str]] = {}
 
     async def image(self, request: Request) -> Response:
-        asked = await request.json()
-        if asked.get("model") not in self.models:
+        params = await request.json()
+        if params.get("model") not in self.models:
             return _said(500, "could not load model")
-        understood = self._understood(of_localai(asked))
+        understood = self._understood(of_localai(params))
         made = await asyncio.to_thread(understood.picture)
         details = {"text_tokens": 0, "image_tokens": 0}
         used = dict.fromkeys(("prompt_tokens", "completion_tokens", "total_tokens"), 0)
-        said = self._answered(request, asked, made, "images")
-        return JSONResponse(said | {"usage": used | {"input_tokens_details": details}})
+        body = self._answered(request, params, made, "images")
+        return JSONResponse(body | {"usage": used | {"input_tokens_details": details}})
 
     async def video(self, request: Request) -> Response:
-        asked = await request.json()
-        understood = self._understood(clip_of_localai(asked))
+        params = await request.json()
+        understood = self._understood(clip_of_localai(params))
         size = understood.width, understood.height
         made = await asyncio.to_thread(clip, understood.prompt, *size, understood.seconds or 1.0)
-        return JSONResponse(self._answered(request, asked, made, "videos"))
+        return JSONResponse(self._answered(request, params, made, "videos"))
 
     async def file(self, request: Request) -> Response:
         made, media_type = self.files[request.path_params["name"]]
@@ -166,10 +166,10 @@ class LocalAI:
         return understood
 
     def _answered(
-        self, request: Request, asked: Mapping[str, Any], made: bytes, kind: str
+        self, request: Request, params: Mapping[str, Any], made: bytes, kind: str
     ) -> dict[str, Any]:
         item: dict[str, Any] = {"embedding": None, "index": 0}
-        if asked.get("response_format") == "b64_json":
+        if params.get("response_format") == "b64_json":
             item["b64_json"] = b64encode(made).decode()
         else:
             name = f"b64{len(self.files)}"
@@ -201,44 +201,44 @@ def localai(records: VendorRecords, heard: Heard, *, describes: bool = True) -> 
     )
 
 
-def of_localai(asked: Mapping[str, Any]) -> Understood:
+def of_localai(params: Mapping[str, Any]) -> Understood:
     """Return what LocalAI makes of a request for images."""
-    size = _typed(asked, "size", str, "")
+    size = _typed(params, "size", str, "")
     width, height = map(int, (size if "x" in size else "512x512").split("x"))
-    prompts = _typed(asked, "prompt", str, "").split("|")
-    quality = _typed(asked, "quality", str, "")
+    prompts = _typed(params, "prompt", str, "").split("|")
+    quality = _typed(params, "quality", str, "")
     steps = int(quality) if quality.isdigit() else LOCALAI_STEPS
-    assert _typed(asked, "n", int, 0) <= 1
+    assert _typed(params, "n", int, 0) <= 1
     return Understood(
         prompt=prompts[0],
         negative_prompt=prompts[1] if len(prompts) > 1 else "",
         width=width,
         height=height,
-        seed=_typed(asked, "seed", int, -1),
-        steps=_typed(asked, "step", int, 0) or steps,
+        seed=_typed(params, "seed", int, -1),
+        steps=_typed(params, "step", int, 0) or steps,
     )
 
 
-def clip_of_localai(asked: Mapping[str, Any]) -> Understood:
+def clip_of_localai(params: Mapping[str, Any]) -> Understood:
     """Return what LocalAI makes of a request for a clip; it reads neither `size` nor `seconds`."""
-    fps = _typed(asked, "fps", int, 0)
-    frames = _typed(asked, "num_frames", int, 0)
+    fps = _typed(params, "fps", int, 0)
+    frames = _typed(params, "num_frames", int, 0)
     return Understood(
-        prompt=_typed(asked, "prompt", str, ""),
-        negative_prompt=_typed(asked, "negative_prompt", str, ""),
-        width=_typed(asked, "width", int, 0) or 512,
-        height=_typed(asked, "height", int, 0) or 512,
-        seed=_typed(asked, "seed", int, 0),
-        steps=_typed(asked, "step", int, 0) or None,
-        guidance=_typed(asked, "cfg_scale", (int, float), 0.0) or None,
+        prompt=_typed(params, "prompt", str, ""),
+        negative_prompt=_typed(params, "negative_prompt", str, ""),
+        width=_typed(params, "width", int, 0) or 512,
+        height=_typed(params, "height", int, 0) or 512,
+        seed=_typed(params, "seed", int, 0),
+        steps=_typed(params, "step", int, 0) or None,
+        guidance=_typed(params, "cfg_scale", (int, float), 0.0) or None,
         seconds=frames / fps if fps else None,
-        source=b64decode(_typed(asked, "start_image", str, "")),
+        source=b64decode(_typed(params, "start_image", str, "")),
     )
 
 
-def _typed(asked: Mapping[str, Any], name: str, kind: Any, default: Any) -> Any:
+def _typed(params: Mapping[str, Any], name: str, kind: Any, default: Any) -> Any:
     """Return a field of a type that the server insists on."""
-    value = asked.get(name, default)
+    value = params.get(name, default)
     if value is not default and (isinstance(value, bool) or not isinstance(value, kind)):
         raise TypeError(f"{name} is {type(value).__name__}")
     return value

@@ -104,7 +104,7 @@ class Provider:
     Attributes:
         url: where it listens; it is also the issuer.
         people: as above; changes show at the next login.
-        asked: every request for a login, as it was read.
+        requests: every request for a login, as it was read.
         faults: what clients will meet.
         lies: what is wrong with the next ID tokens, one each.
     """
@@ -122,7 +122,7 @@ class Provider:
         self.client_id = client_id
         self.client_secret = client_secret
         self.redirect_uris = redirect_uris
-        self.asked: list[dict[str, str]] = []
+        self.requests: list[dict[str, str]] = []
         self.faults: deque[Fault] = deque()
         self.lies: deque[Lie] = deque()
         self._key = _new_key()
@@ -196,26 +196,26 @@ class Provider:
 
     async def _authorize(self, request: Request) -> Response:
         """Show the page; it posts to its own address, which so carries state and nonce along."""
-        asked = dict(request.query_params)
-        if asked.get("client_id") != self.client_id or not self._knows(asked.get("redirect_uri")):
+        query = dict(request.query_params)
+        if query.get("client_id") != self.client_id or not self._knows(query.get("redirect_uri")):
             return _page("<p>Nobody is sent there from here.", 400)
-        objection = _objection(asked)
+        objection = _objection(query)
         if objection:
-            return _back(asked, **objection)
+            return _back(query, **objection)
         if request.method == "GET":
-            self.asked.append(asked)
+            self.requests.append(query)
             return _page(self._choice())
         form = await request.form()
         if "refuse" in form:
-            return _back(asked, error="access_denied", error_description="The person refused.")
+            return _back(query, error="access_denied", error_description="The person refused.")
         person = self._picked(form)
         if person is None:
             return _page(self._choice(), 400)
         code = secrets.token_urlsafe()
         self._grants[code] = _Grant(
-            person, asked["redirect_uri"], asked.get("nonce"), asked.get("code_challenge")
+            person, query["redirect_uri"], query.get("nonce"), query.get("code_challenge")
         )
-        return _back(asked, code=code)
+        return _back(query, code=code)
 
     async def _token(self, request: Request) -> Response:
         form = await request.form()
@@ -336,30 +336,30 @@ def environment_of(provider: Provider) -> dict[str, str]:
     return {name.upper(): value for name, value in settings_of(provider).items()}
 
 
-def _objection(asked: Mapping[str, str]) -> dict[str, str]:
+def _objection(query: Mapping[str, str]) -> dict[str, str]:
     """Return the error that a request for a login is answered with; empty: none.
 
     The codes are those of RFC 6749, section 4.1.2.1, and OpenID Connect Core 1.0, section 3.1.2.6.
     """
-    if asked.get("response_type") != "code":
+    if query.get("response_type") != "code":
         return {"error": "unsupported_response_type"}
-    if "openid" not in asked.get("scope", "").split():
+    if "openid" not in query.get("scope", "").split():
         return {"error": "invalid_scope"}
-    if "code_challenge" in asked and asked.get("code_challenge_method") != "S256":
+    if "code_challenge" in query and query.get("code_challenge_method") != "S256":
         return {"error": "invalid_request"}
-    if "none" in asked.get("prompt", "").split():
+    if "none" in query.get("prompt", "").split():
         return {"error": "login_required"}
-    if not set(asked.get("prompt", "").split()) <= {"login", "consent"}:
+    if not set(query.get("prompt", "").split()) <= {"login", "consent"}:
         # In the words of `oidc-provider` (npm), which takes no others unless it is told to.
         words = "unsupported prompt value requested"
         return {"error": "invalid_request", "error_description": words}
     return {}
 
 
-def _back(asked: Mapping[str, str], **response: str) -> Response:
+def _back(query: Mapping[str, str], **response: str) -> Response:
     """Send a person back to the client, with its state."""
-    state = {"state": asked["state"]} if "state" in asked else {}
-    target = URL(asked["redirect_uri"]).include_query_params(**response, **state)
+    state = {"state": query["state"]} if "state" in query else {}
+    target = URL(query["redirect_uri"]).include_query_params(**response, **state)
     return RedirectResponse(target, 303)
 
 

@@ -45,7 +45,7 @@ class Video:
     """A task; its state follows from the time."""
 
     id: str
-    asked: dict[str, str]
+    params: dict[str, str]
     begun_at: float
     seconds: float
     fault: Fault | None
@@ -62,10 +62,10 @@ class Video:
             "id": self.id,
             "object": "video",
             "created_at": 0,
-            "model": self.asked.get("model", ""),
+            "model": self.params.get("model", ""),
             "progress": round(100 * share),
-            "seconds": self.asked.get("seconds", "1"),
-            "size": self.asked.get("size", "64x64"),
+            "seconds": self.params.get("seconds", "1"),
+            "size": self.params.get("size", "64x64"),
             "status": status,
             "error": error,
         }
@@ -91,21 +91,21 @@ class Vendor:
         fault = self.records.next_fault()
         if early := await _before(self.records, request, fault):
             return early
-        asked = await request.json()
-        self.records.requests.append(asked)
-        self.records.charges[asked["prompt"]] += 1
+        params = await request.json()
+        self.records.requests.append(params)
+        self.records.charges[params["prompt"]] += 1
         if late := await after_charging(request, fault):
             return late
-        size = asked.get("size", "1024x1024").replace("auto", "1024x1024")
+        size = params.get("size", "1024x1024").replace("auto", "1024x1024")
         width, height = map(int, size.split("x"))
-        number = self.records.charges[asked["prompt"]]
-        made = spoilt(picture(f"{asked['prompt']} #{number}", width, height), fault)
+        number = self.records.charges[params["prompt"]]
+        made = spoilt(picture(f"{params['prompt']} #{number}", width, height), fault)
         head = {"x-request-id": f"req-{len(self.records.requests)}"}
-        if asked.get("stream") and self.answer == "stream":
-            events = self._events(request, asked, made, fault)
+        if params.get("stream") and self.answer == "stream":
+            events = self._events(request, params, made, fault)
             return StreamingResponse(events, media_type="text/event-stream", headers=head)
         await asyncio.sleep(self.seconds)
-        image: dict[str, Any] = {"revised_prompt": f"{asked['prompt']}, revised"}
+        image: dict[str, Any] = {"revised_prompt": f"{params['prompt']}, revised"}
         if self.answer == "url":
             name = f"{len(self.files)}.png"
             self.files[name] = made
@@ -116,21 +116,21 @@ class Vendor:
         return JSONResponse(body, headers=head)
 
     async def _events(
-        self, request: Request, asked: dict[str, Any], made: bytes, fault: Fault | None
+        self, request: Request, params: dict[str, Any], made: bytes, fault: Fault | None
     ) -> AsyncIterator[str]:
         shared = {
             "created_at": 0,
             "background": "opaque",
             "output_format": "png",
-            "quality": asked.get("quality", "auto"),
-            "size": asked.get("size", "auto"),
+            "quality": params.get("quality", "auto"),
+            "size": params.get("size", "auto"),
         }
-        total = asked.get("partial_images", 0)
+        total = params.get("partial_images", 0)
         half_done = base64.b64encode(picture("half done", 64, 64)).decode()
         for index in range(total):
             await asyncio.sleep(self.seconds / (total + 1))
-            said = {"type": "image_generation.partial_image", "partial_image_index": index}
-            yield _event(said | shared | {"b64_json": half_done})
+            event = {"type": "image_generation.partial_image", "partial_image_index": index}
+            yield _event(event | shared | {"b64_json": half_done})
             if fault is not None and fault.what == "truncate":
                 await cut(request)
                 return
@@ -156,14 +156,14 @@ class Vendor:
         if early := await _before(self.records, request, fault):
             return early
         async with request.form() as form:
-            asked = {name: value for name, value in form.items() if isinstance(value, str)}
+            params = {name: value for name, value in form.items() if isinstance(value, str)}
             files = [name for name, value in form.items() if not isinstance(value, str)]
         if not request.headers["content-type"].startswith("multipart/"):
-            asked = await request.json()
-        self.records.requests.append(asked | dict.fromkeys(files, "a file"))
-        self.records.charges[asked["prompt"]] += 1
+            params = await request.json()
+        self.records.requests.append(params | dict.fromkeys(files, "a file"))
+        self.records.charges[params["prompt"]] += 1
         name = f"video_{len(self.videos)}"
-        video = Video(name, asked, time.monotonic(), self.seconds, fault)
+        video = Video(name, params, time.monotonic(), self.seconds, fault)
         self.videos[name] = video
         if late := await after_charging(request, fault):
             return late
@@ -185,8 +185,8 @@ class Vendor:
         if found.fault is not None and found.fault.what == "expire":
             found.fault = None
             return _error(503, "unavailable", "Later, please.")
-        width, height = map(int, found.asked["size"].split("x"))
-        made = clip(found.asked["prompt"], width, height, float(found.asked["seconds"]))
+        width, height = map(int, found.params["size"].split("x"))
+        made = clip(found.params["prompt"], width, height, float(found.params["seconds"]))
         fault, found.fault = found.fault, None
         media_type = "text/html" if fault and fault.what == "garbage" else "video/mp4"
         return Response(spoilt(made, fault), media_type=media_type)
@@ -212,11 +212,11 @@ class Vendor:
     async def chat(self, request: Request) -> Response:
         if refused := _wrong_key(self.records, request):
             return refused
-        asked = await request.json()
-        prompt = asked["messages"][-1]["content"]
+        params = await request.json()
+        prompt = params["messages"][-1]["content"]
         views = ("from above", "close up", "at night", "in the rain", "from far away")
-        said = json.dumps({"prompts": [f"{prompt}, {view}" for view in views]})
-        message = {"role": "assistant", "content": said}
+        event = json.dumps({"prompts": [f"{prompt}, {view}" for view in views]})
+        message = {"role": "assistant", "content": event}
         choice = {"index": 0, "finish_reason": "stop", "message": message}
         return JSONResponse(
             {
@@ -270,5 +270,5 @@ def _error(status: int, code: str, message: str, headers: dict[str, str] | None 
     return JSONResponse({"error": error}, status, headers)
 
 
-def _event(said: dict[str, Any]) -> str:
-    return f"event: {said['type']}\ndata: {json.dumps(said)}\n\n"
+def _event(event: dict[str, Any]) -> str:
+    return f"event: {event['type']}\ndata: {json.dumps(event)}\n\n"

@@ -1,4 +1,4 @@
-"""A recorder in front of a stand-in: what was asked, and what it answered."""
+"""A recorder in front of a stand-in: requests and responses."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,24 +8,24 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 @dataclass
 class Exchange:
-    """One request and its answer, byte for byte.
+    """One request and its response, byte for byte.
 
     Attributes:
-        asked: the request's body.
-        answered: the answer's body.
-        media_type: of the answer, without its parameters.
+        request_body: as it was sent.
+        response_body: as it was returned.
+        media_type: of the response, without its parameters.
     """
 
     method: str
     path: str
-    asked: bytes = field(default=b"", repr=False)
+    request_body: bytes = field(default=b"", repr=False)
     status: int = 0
     media_type: str = ""
-    answered: bytes = field(default=b"", repr=False)
+    response_body: bytes = field(default=b"", repr=False)
 
 
 class Recorded:
-    """An ASGI middleware that keeps what is asked and answered, in its order.
+    """An ASGI middleware that keeps requests and responses, in their order.
 
     Args:
         app: the stand-in.
@@ -36,26 +36,26 @@ class Recorded:
         self.exchanges: list[Exchange] = []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Pass one request on, and record it."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        seen = Exchange(scope["method"], scope["path"])
-        self.exchanges.append(seen)
+        exchange = Exchange(scope["method"], scope["path"])
+        self.exchanges.append(exchange)
 
         async def take() -> Message:
             message = await receive()
-            seen.asked += message.get("body", b"")
+            exchange.request_body += message.get("body", b"")
             return message
 
         async def give(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers: dict[bytes, Any] = dict(message["headers"])
-                seen.status = message["status"]
+                exchange.status = message["status"]
                 media_type = headers.get(b"content-type", b"").decode()
-                seen.media_type = media_type.partition(";")[0]
+                exchange.media_type = media_type.partition(";")[0]
             else:
-                seen.answered += message.get("body", b"")
+                exchange.response_body += message.get("body", b"")
             await send(message)
 
         await self.app(scope, take, give)

@@ -84,7 +84,7 @@ class Task:
 
     id: str
     kind: Kind
-    asked: dict[str, Any]
+    params: dict[str, Any]
     begun_at: float
     seconds: float
     price: int
@@ -111,21 +111,21 @@ class Task:
     def suffix(self) -> str:
         if self.kind == Kind.VIDEO:
             return "mp4"
-        return "webp" if self.asked["model"].startswith("recraft") else "png"
+        return "webp" if self.params["model"].startswith("recraft") else "png"
 
     def file(self) -> bytes:
         if self.source and self.kind == Kind.IMAGE:
             with Image.open(BytesIO(self.source)) as image:
-                scale = self.asked.get("scaleFactor", 2)
+                scale = self.params.get("scaleFactor", 2)
                 return encode_png(image.resize((scale * image.width, scale * image.height)))
         if self.source:
             width, height, seconds = _measures(self.source)
-            tall = HEIGHTS[self.asked.get("resolution", "2k")]
+            tall = HEIGHTS[self.params.get("resolution", "2k")]
             return clip("upscaled", 2 * round(tall * width / height / 2), tall, seconds)
-        width, height = _pixels(self.asked.get("ratio", ""))
-        words = f"{self.asked.get('promptText', '')} {self.asked.get('seed', '')}"
+        width, height = _pixels(self.params.get("ratio", ""))
+        words = f"{self.params.get('promptText', '')} {self.params.get('seed', '')}"
         if self.kind == Kind.VIDEO:
-            return clip(words, width, height, float(self.asked["duration"]))
+            return clip(words, width, height, float(self.params["duration"]))
         made = picture(words, width, height)
         if self.suffix == "webp":
             buffer = BytesIO()
@@ -141,10 +141,10 @@ class Task:
 
     def to_json(self, address: str) -> dict[str, Any]:
         status = self.status
-        said = {"id": self.id, "status": status, "createdAt": "2026-11-06T12:00:00.000Z"}
+        body = {"id": self.id, "status": status, "createdAt": "2026-11-06T12:00:00.000Z"}
         if status in {"PENDING", "THROTTLED", "RUNNING"}:
             running = {"progress": round(self.share, 3)} if status == "RUNNING" else {}
-            return said | running | {"estimatedCost": {"credits": self.price}}
+            return body | running | {"estimatedCost": {"credits": self.price}}
         ended: dict[str, Any] = {"cost": {"credits": self.cost(status)}}
         if status == "SUCCEEDED":
             ended["output"] = [address]
@@ -152,7 +152,7 @@ class Task:
             assert self.fault is not None
             ended |= {"failure": self.fault.message or "It went wrong."}
             ended |= {"failureCode": self.fault.code} if self.fault.code else {}
-        return said | ended
+        return body | ended
 
 
 class Vendor:
@@ -182,26 +182,26 @@ class Vendor:
         fault = self.records.next_fault()
         if early := await _before(self.records, request, fault):
             return early
-        asked: dict[str, Any] = await request.json()
-        self.records.requests.append({"endpoint": endpoint} | asked)
+        params: dict[str, Any] = await request.json()
+        self.records.requests.append({"endpoint": endpoint} | params)
         kind, given = ENDPOINTS[endpoint]
-        source = self.uploads.get(_uri(asked[given])) if given else b""
-        unknown = given in UPSCALES and {"promptText", "duration"} & asked.keys()
-        if source is None or unknown or asked.get("scaleFactor", 2) not in SCALES:
+        source = self.uploads.get(_uri(params[given])) if given else b""
+        unknown = given in UPSCALES and {"promptText", "duration"} & params.keys()
+        if source is None or unknown or params.get("scaleFactor", 2) not in SCALES:
             return _error(400, "This cannot be made.")
-        price = PRICE * asked.get("duration", 1)
+        price = PRICE * params.get("duration", 1)
         if self.account.credits < price:
             return _error(400, "You do not have enough credits to run this task.")
         self.account.credits -= price
-        self.records.charges[asked.get("promptText", endpoint)] += 1
+        self.records.charges[params.get("promptText", endpoint)] += 1
         name = f"task-{len(self.tasks) + 1:06d}"
         begun_at = time.monotonic() + self.throttled
         enlarged = source if given in UPSCALES else b""
-        self.tasks[name] = Task(name, kind, asked, begun_at, self.seconds, price, fault, enlarged)
+        self.tasks[name] = Task(name, kind, params, begun_at, self.seconds, price, fault, enlarged)
         if late := await after_charging(request, fault):
             return late
-        said = {"id": name, "estimatedCost": {"credits": price}}
-        return JSONResponse(said, headers={"x-request-id": f"req-{name}"})
+        body = {"id": name, "estimatedCost": {"credits": price}}
+        return JSONResponse(body, headers={"x-request-id": f"req-{name}"})
 
     async def task(self, request: Request) -> Response:
         if refused := _refused(self.records, request):

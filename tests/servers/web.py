@@ -113,10 +113,10 @@ def cookie(secret: str, identity: Identity = IDENTITY) -> dict[str, str]:
 
 def rerun(query: str = "", page: str = "") -> bytes:
     """What a browser sends to have a page drawn."""
-    asked = BackMsg()
-    asked.rerun_script.query_string = query
-    asked.rerun_script.page_name = page
-    return bytes(asked.SerializeToString())
+    message = BackMsg()
+    message.rerun_script.query_string = query
+    message.rerun_script.page_name = page
+    return bytes(message.SerializeToString())
 
 
 def drawn(connection: ClientConnection, query: str = "", page: str = "") -> str:

@@ -107,8 +107,8 @@ async def before_charging(
         refuse: returns the vendor's own error for a fault, with these headers.
     """
     if fault is not None and fault.what == "refuse":
-        said = fault.retry_after
-        return refuse(fault, {} if said is None else {"Retry-After": said})
+        after = fault.retry_after
+        return refuse(fault, {} if after is None else {"Retry-After": after})
     if fault is not None and fault.what in {"cut_before", "slow_before"}:
         return await cut(request, fault.seconds if fault.what == "slow_before" else 0.0)
     return None

@@ -37,13 +37,13 @@ class Files:
     """A server of files that notes who was asked for what, with which key."""
 
     def __init__(self) -> None:
-        self.asked: Counter[str] = Counter()
+        self.requests: Counter[str] = Counter()
         self.keys: list[str | None] = []
         self.to: dict[str, str] = {}
 
     async def response(self, request: Request) -> Response:
         what = request.path_params["what"]
-        self.asked[what] += 1
+        self.requests[what] += 1
         key = request.headers.get("authorization")
         self.keys.append(key)
         encoded = base64.b64encode(PNG).decode()
@@ -75,7 +75,9 @@ class Files:
             "broken_off": lambda: StreamingResponse(_broken_off(request)),
             "locked": lambda: Response(PNG if key else b"", 200 if key else 401),
             "keyless": lambda: Response(b"" if key else PNG, 403 if key else 200),
-            "late": lambda: Response(PNG) if self.asked["late"] > 2 else Response(status_code=404),
+            "late": lambda: (
+                Response(PNG) if self.requests["late"] > 2 else Response(status_code=404)
+            ),
         }
         made: Response = kinds[what]()
         return made
@@ -148,7 +150,7 @@ def test_a_file_that_is_late_is_insisted_on(address: str, files: Files, tmp_path
 
     asyncio.run(fetch_with_retries(once, ACME, 0.001))
     assert (tmp_path / "x").read_bytes() == PNG
-    assert files.asked["late"] == 3
+    assert files.requests["late"] == 3
 
 
 def test_being_refused_while_asking_for_a_file_never_ends_an_item() -> None:
@@ -316,7 +318,7 @@ def test_nothing_is_asked_of_fivefolds_own_ports(
     port = int(address.rpartition(":")[2])
     with pytest.raises(ProviderError, match="Acme"):
         fetched("http://127.0.0.1:1/v1", f"{address}/good", tmp_path / "x", closed_ports={port})
-    assert not files.asked
+    assert not files.requests
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "0.0.0.0", "no-such-host.invalid"])  # noqa: S104

@@ -106,10 +106,10 @@ def test_a_translation_has_every_form_and_what_is_put_into_it(code: str) -> None
     assert messages
     for message in messages:
         many = isinstance(message.id, list | tuple)
-        said = message.id[-1] if many else str(message.id)
-        assert len(forms(message)) == (catalogue(code).num_plurals if many else 1), said
+        sentence = message.id[-1] if many else str(message.id)
+        assert len(forms(message)) == (catalogue(code).num_plurals if many else 1), sentence
         for form in filter(None, forms(message)):
-            assert places(form) == places(said), said
+            assert places(form) == places(sentence), sentence
 
 
 def test_what_is_marked_is_a_text_that_can_be_found() -> None:
@@ -129,20 +129,24 @@ def test_what_is_marked_is_found() -> None:
     there = {text for each in ids for text in each} | {""}
     for where, call, _outer in every_mark():
         assert isinstance(call.func, ast.Name)
-        said = [str(each.value) for each in call.args if isinstance(each, ast.Constant)]
-        said = said[1:] if call.func.id == "pgettext" else said[:2]
-        assert set(said) <= there, where
+        sentence = [str(each.value) for each in call.args if isinstance(each, ast.Constant)]
+        sentence = sentence[1:] if call.func.id == "pgettext" else sentence[:2]
+        assert set(sentence) <= there, where
 
 
 def test_what_is_put_into_a_text_has_the_names_that_stand_there() -> None:
     seen = 0
     for where, call, outer in every_mark():
-        said = [each.value for each in call.args if isinstance(each, ast.Constant)]
+        sentence = [each.value for each in call.args if isinstance(each, ast.Constant)]
         if not isinstance(outer, ast.Call) or not isinstance(outer.func, ast.Attribute):
             continue
-        if outer.func.attr != "format" or not said or any(not key.arg for key in outer.keywords):
+        if (
+            outer.func.attr != "format"
+            or not sentence
+            or any(not key.arg for key in outer.keywords)
+        ):
             continue
-        assert {key.arg for key in outer.keywords} == places(str(said[-1])), where
+        assert {key.arg for key in outer.keywords} == places(str(sentence[-1])), where
         seen += 1
     assert seen > 50
 
@@ -223,9 +227,9 @@ def test_what_was_stored_in_english_is_said_again() -> None:
 
 
 @given(st.text(max_size=80))
-def test_what_is_not_ours_stays_as_it_is(said: str) -> None:
+def test_what_is_not_ours_stays_as_it_is(sentence: str) -> None:
     with speaking("de"):
-        assert translated(f"zzz {said}") == f"zzz {said}"
+        assert translated(f"zzz {sentence}") == f"zzz {sentence}"
 
 
 def test_numbers_are_written_as_the_reader_writes_them() -> None:
@@ -267,9 +271,9 @@ def test_money_is_written_as_the_reader_writes_it() -> None:
 
 def test_components_get_what_they_say_and_no_more() -> None:
     for code in OTHERS:
-        said = for_browsers()[code]
-        assert said["Log out"] == catalogue(code)["Log out"].string
-        assert "Please confirm your e-mail address" not in said  # Python says it
+        sentence = for_browsers()[code]
+        assert sentence["Log out"] == catalogue(code)["Log out"].string
+        assert "Please confirm your e-mail address" not in sentence  # Python says it
 
 
 def test_of_what_a_browser_asks_for_little_is_kept() -> None:

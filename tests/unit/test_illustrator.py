@@ -58,10 +58,10 @@ def test_images_have_the_size_asked_for(width: int, height: int) -> None:
 
 
 def test_progress_is_told_and_ends_at_one() -> None:
-    told: list[float] = []
-    draw_image("the sea", seed=1, slot=1, width=96, height=96, on_progress=told.append)
-    assert told == sorted(told)
-    assert told[-1] == 1
+    progress: list[float] = []
+    draw_image("the sea", seed=1, slot=1, width=96, height=96, on_progress=progress.append)
+    assert progress == sorted(progress)
+    assert progress[-1] == 1
 
 
 @pytest.mark.parametrize(("seconds", "fps", "count"), [(0.5, 24, 12), (0.25, 30, 8), (1.0, 5, 5)])

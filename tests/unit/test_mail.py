@@ -91,7 +91,7 @@ def assets(content: FolderStore, picture: Image.Image, number: int = 5) -> tuple
     )
 
 
-def told(prompt: str = "the sea", made: Sequence[Asset] = (), job_id: str = "j") -> JobReport:
+def job_report(prompt: str = "the sea", made: Sequence[Asset] = (), job_id: str = "j") -> JobReport:
     return JobReport(
         job_id=job_id,
         prompt=prompt,
@@ -174,7 +174,7 @@ def read(
 
 
 def test_a_mail_is_plain_text_or_html_with_the_pictures_in_it(content: FolderStore) -> None:
-    found = read(message(told(made=assets(content, noise(64, 36), 1))), content)
+    found = read(message(job_report(made=assets(content, noise(64, 36), 1))), content)
     assert [part.get_content_type() for part in found.parts] == [
         "multipart/alternative",
         "text/plain",
@@ -189,7 +189,7 @@ def test_a_mail_is_plain_text_or_html_with_the_pictures_in_it(content: FolderSto
 
 
 def test_the_headers_say_who_what_and_that_a_program_wrote_it(content: FolderStore) -> None:
-    mail = read(message(told("a fox")), content).mail
+    mail = read(message(job_report("a fox")), content).mail
     assert mail["From"] == "The Studio <studio@example.org>"
     assert mail["To"] == "ana@example.net"
     assert mail["Subject"] == "Your content is ready: “a fox”"
@@ -200,12 +200,12 @@ def test_the_headers_say_who_what_and_that_a_program_wrote_it(content: FolderSto
 
 
 def test_a_sender_without_a_name_is_called_fivefold(content: FolderStore) -> None:
-    found = read(message(told()), content, sender=mailbox("ana@gmail.com"))
+    found = read(message(job_report()), content, sender=mailbox("ana@gmail.com"))
     assert found.mail["From"] == "Fivefold <ana@gmail.com>"
 
 
 def test_mail_is_ended_by_one_click_or_by_the_links_in_it(content: FolderStore) -> None:
-    found = read(message(told()), content)
+    found = read(message(job_report()), content)
     assert f"\r\nList-Unsubscribe: <{UNSUBSCRIBE}>\r\n".encode() in found.raw
     assert found.mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
     assert UNSUBSCRIBE in found.plain
@@ -245,8 +245,8 @@ def test_a_test_leads_to_the_settings(content: FolderStore) -> None:
 @pytest.mark.parametrize("number", [1, 2, 12])
 def test_a_prompt_is_only_ever_shown(content: FolderStore, prompt: str, number: int) -> None:
     made = assets(content, noise(32, 18), 1)
-    plain = read(message(*[told("the sea", made)] * number), content)
-    found = read(message(*[told(prompt, made)] * number), content)
+    plain = read(message(*[job_report("the sea", made)] * number), content)
+    found = read(message(*[job_report(prompt, made)] * number), content)
     assert found.mail.keys() == plain.mail.keys()
     assert [tag for tag, _ in found.seen.tags] == [tag for tag, _ in plain.seen.tags]
     assert [attributes for _, attributes in found.seen.tags] == [
@@ -259,19 +259,19 @@ def test_a_prompt_is_only_ever_shown(content: FolderStore, prompt: str, number: 
 
 
 def test_a_title_cannot_add_headers(content: FolderStore) -> None:
-    found = read(message(told(), title="a\r\nBcc: eve@evil.example\r\n\r\nhello"), content)
+    found = read(message(job_report(), title="a\r\nBcc: eve@evil.example\r\n\r\nhello"), content)
     assert "Bcc" not in found.mail
     assert found.mail["Subject"] == "a Bcc: eve@evil.example hello"
 
 
 def test_prompts_keep_to_their_own_direction(content: FolderStore) -> None:
-    found = read(message(*[told("ثعلب")] * 12), content)
+    found = read(message(*[job_report("ثعلب")] * 12), content)
     assert sum(each.get("dir") == "auto" for each in found.seen.every("p")) == 12
 
 
 def test_nothing_is_fetched_from_anywhere(content: FolderStore) -> None:
     made = assets(content, noise(64, 36), 1)
-    found = read(message(*[told(made=renamed(made, content, n)) for n in range(12)]), content)
+    found = read(message(*[job_report(made=renamed(made, content, n)) for n in range(12)]), content)
     attached = [part["Content-ID"] for part in found.parts if "Content-ID" in part]
     shown = [f"<{str(image['src']).removeprefix('cid:')}>" for image in found.seen.every("img")]
     assert set(shown) == set(attached)
@@ -282,7 +282,7 @@ def test_nothing_is_fetched_from_anywhere(content: FolderStore) -> None:
 
 
 def test_it_can_be_read_aloud_and_without_pictures(content: FolderStore) -> None:
-    found = read(message(told(made=assets(content, noise(64, 36), 1))), content)
+    found = read(message(job_report(made=assets(content, noise(64, 36), 1))), content)
     assert found.seen.every("html")[0]["lang"] == "en"
     assert {table["role"] for table in found.seen.every("table")} == {"presentation"}
     assert [image["alt"] for image in found.shown] == ["Video 1", "Image 1"]
@@ -297,7 +297,7 @@ def test_it_can_be_read_aloud_and_without_pictures(content: FolderStore) -> None
 def test_pictures_are_as_large_as_they_are_shown_and_no_larger(
     content: FolderStore, size: tuple[int, int], columns: int
 ) -> None:
-    found = read(message(told(made=assets(content, noise(*size)))), content)
+    found = read(message(job_report(made=assets(content, noise(*size)))), content)
     assert len(found.shown) == len(found.pictures) == 8
     assert "2 more are on its page." in " ".join(found.seen.words.split())
     for jpeg, image in zip(found.pictures, found.shown, strict=True):
@@ -314,14 +314,14 @@ def test_pictures_are_as_large_as_they_are_shown_and_no_larger(
 
 def test_the_smaller_pictures_of_a_digest_are_made_smaller(content: FolderStore) -> None:
     made = assets(content, Image.linear_gradient("L").resize((480, 270)), 2)
-    found = read(message(told(made=made), told("a fox")), content)
+    found = read(message(job_report(made=made), job_report("a fox")), content)
     assert [image["width"] for image in found.shown] == ["175"] * 3
     assert [Image.open(BytesIO(jpeg)).width for jpeg in found.pictures] == [350] * 3
 
 
 def test_a_video_has_a_badge_and_an_image_has_none(content: FolderStore) -> None:
     grey = Image.new("RGB", (480, 270), "#808080")
-    found = read(message(told(made=assets(content, grey, 1))), content)
+    found = read(message(job_report(made=assets(content, grey, 1))), content)
     centres = []
     for jpeg in found.pictures:
         with Image.open(BytesIO(jpeg)) as picture:
@@ -342,7 +342,7 @@ def test_a_picture_that_is_not_there_makes_room_for_the_next(
     content.locate("ana", str(made[0].preview)).unlink()
     made[0] = an_asset(content, Kind.VIDEO, 1, picture)
     made[1] = made[1].model_copy(update={"preview": None})
-    found = read(message(told(made=made)), content)
+    found = read(message(job_report(made=made)), content)
     assert [image["alt"] for image in found.shown] == [
         *("Video 3", "Video 4", "Video 5"),
         *("Image 1", "Image 2", "Image 3", "Image 4"),
@@ -358,7 +358,7 @@ def test_a_mail_is_written_without_its_pictures_where_none_can_be_had(
         raise StorageUnavailable("the object store does not answer")
 
     monkeypatch.setattr(content, "opened", unavailable)
-    found = read(message(told(made=made)), content)
+    found = read(message(job_report(made=made)), content)
     assert found.shown == []
     assert "more" not in found.seen.words
     assert "5 videos and 5 images are ready." in found.seen.words
@@ -368,7 +368,7 @@ def test_a_digest_shows_ten_jobs_twelve_pictures_and_links_to_the_others(
     content: FolderStore,
 ) -> None:
     made = assets(content, noise(64, 36))
-    jobs = [told(f"prompt {n}", renamed(made, content, n), f"j{n}") for n in range(60)]
+    jobs = [job_report(f"prompt {n}", renamed(made, content, n), f"j{n}") for n in range(60)]
     found = read(message(*jobs), content)
     assert len(found.pictures) == len(found.shown) == 12
     assert [image["alt"] for image in found.shown] == ["Video 1", "Video 2", "Video 3"] * 4
@@ -398,9 +398,11 @@ def renamed(made: Sequence[Asset], content: FolderStore, number: int) -> list[As
 
 def test_not_even_the_heaviest_pictures_make_a_heavy_mail(content: FolderStore) -> None:
     heavy = assets(content, noise(480, 480))
-    alone = read(message(told(made=heavy)), content)
+    alone = read(message(job_report(made=heavy)), content)
     several = [
-        told("🌙" * 4000, renamed(heavy, content, number) if number < 12 else (), f"j{number}")
+        job_report(
+            "🌙" * 4000, renamed(heavy, content, number) if number < 12 else (), f"j{number}"
+        )
         for number in range(500)
     ]
     digest = read(message(*several), content)

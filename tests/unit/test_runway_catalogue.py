@@ -170,15 +170,15 @@ def test_every_shape_of_every_model_can_be_asked_for(model: Model) -> None:
     assert (capability.kind, capability.task) == ENDPOINTS[model.endpoint]
     sizes = [option for option in capability.options if option.name == "size"]
     lengths = {"seconds": capability.default_seconds} if capability.seconds else {}
-    asked = [
+    cases = [
         {"width": width, "height": height, "ratio": ratio} | lengths
         for ratio, (width, height) in capability.ratios.items()
     ]
     for choice in sizes[0].choices if sizes else ():
         width, height = map(int, choice.split("x"))
         ratio = next(iter(capability.ratios))
-        asked.append({"width": width, "height": height, "ratio": ratio, "size": choice} | lengths)
-    for params in asked:
+        cases.append({"width": width, "height": height, "ratio": ratio, "size": choice} | lengths)
+    for params in cases:
         arguments = model.arguments(params)
         assert ("ratio" in arguments) == bool(model.ratios)
         assert not model.ratios or arguments["ratio"] in model.ratios

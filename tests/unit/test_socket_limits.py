@@ -41,7 +41,7 @@ class Behind:
 
 async def spoken(limits: SocketLimits, about: Scope, messages: list[bytes]) -> list[Message]:
     """Open a websocket, send these, and return what it is told."""
-    told: list[Message] = []
+    sent: list[Message] = []
     left: list[Message] = [{"type": "websocket.receive", "bytes": each} for each in messages]
     left.append({"type": "websocket.disconnect", "code": 1005})
 
@@ -49,14 +49,14 @@ async def spoken(limits: SocketLimits, about: Scope, messages: list[bytes]) -> l
         return left.pop(0)
 
     async def send(message: Message) -> None:
-        told.append(message)
+        sent.append(message)
 
     await limits(about, receive, send)
-    return told
+    return sent
 
 
-def codes(told: list[Message]) -> list[int]:
-    return [each["code"] for each in told if each["type"] == "websocket.close"]
+def codes(sent: list[Message]) -> list[int]:
+    return [each["code"] for each in sent if each["type"] == "websocket.close"]
 
 
 def run(test: Callable[[], Any]) -> None:
@@ -68,10 +68,10 @@ def test_a_flood_is_closed_after_what_is_allowed(session: str | None, bounds: Bo
     async def test() -> None:
         behind = Behind()
         limits = SocketLimits(behind)
-        told = await spoken(limits, scope(session=session), [b"ab"] * 40_000)
-        assert codes(told) == [1008]
+        sent = await spoken(limits, scope(session=session), [b"ab"] * 40_000)
+        assert codes(sent) == [1008]
         assert bounds.burst <= len(behind.taken) < bounds.burst + 100
-        assert {"type": "websocket.send", "bytes": b"too late"} not in told
+        assert {"type": "websocket.send", "bytes": b"too late"} not in sent
         behind.taken.clear()
         assert codes(await spoken(limits, scope("192.0.2.2", "other"), [b"ab"] * 5)) == []
         assert len(behind.taken) == 5
@@ -86,8 +86,8 @@ def test_a_long_message_is_for_those_who_are_logged_in() -> None:
         assert codes(await spoken(limits, scope(), [b"x" * GUESTS.message])) == []
         assert codes(await spoken(limits, scope(), [b"x" * (GUESTS.message + 1)])) == [1009]
         assert codes(await spoken(limits, scope(session="s"), [b"x" * USERS.message])) == []
-        told = await spoken(limits, scope(session="s"), [b"x" * (USERS.message + 1), b"more"])
-        assert codes(told) == [1009]
+        sent = await spoken(limits, scope(session="s"), [b"x" * (USERS.message + 1), b"more"])
+        assert codes(sent) == [1009]
         assert [len(each) for each in behind.taken] == [GUESTS.message, USERS.message]
 
     run(test)
@@ -97,11 +97,11 @@ def test_many_websockets_of_one_address_share_their_bounds() -> None:
     async def test() -> None:
         behind = Behind()
         limits = SocketLimits(behind)
-        told = []
+        sent = []
         for number in range(200):
             address = f"2001:db8::{number:x}"  # one /64 is one subscriber
-            told += codes(await spoken(limits, scope(address), [b"ab"] * 20))
-        assert 1008 in told
+            sent += codes(await spoken(limits, scope(address), [b"ab"] * 20))
+        assert 1008 in sent
         assert len(behind.taken) < 2 * GUESTS.total_burst
         assert codes(await spoken(limits, scope("2001:db8:1::1"), [b"ab"] * 20)) == []
         assert codes(await spoken(limits, scope("192.0.2.1", "s"), [b"ab"] * 20)) == []

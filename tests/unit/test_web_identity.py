@@ -73,8 +73,8 @@ def client(live: SessionCache) -> Iterator[TestClient]:
         except WebSocketDisconnect:
             pass
 
-    def found(asked: Request | WebSocket) -> dict[str, Any]:
-        return {name: asked.headers.getlist(name) for name in HEADERS}
+    def found(connection: Request | WebSocket) -> dict[str, Any]:
+        return {name: connection.headers.getlist(name) for name in HEADERS}
 
     routes = [Route("/", http), WebSocketRoute("/ws", websocket)]
     middleware = [Middleware(IdentityMiddleware, identity=IDENTITY, sessions=live)]
