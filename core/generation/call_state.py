@@ -1,12 +1,13 @@
 """What is known of an item's call to its provider: may it be charged, and what is kept of it."""
 
 import asyncio
+from math import isfinite
 from typing import Any
 
 from core.generation.kept_replies import ReplyKeeper
 from core.media.storage import Draft
 from core.models import Asset, AssetState, Kept
-from core.providers.base import Submission
+from core.providers.base import Outcome, Submission
 from core.providers.errors import OutcomeUnknown, PromptRejected, ProviderError
 
 
@@ -114,3 +115,22 @@ class CallState:
         if kept is not None:
             same = [each for each in self.kept if (each.what, each.path) == ("file", kept.path)]
             self.kept = [*(each for each in self.kept if each not in same), kept]
+
+
+def provider_fields(said: Submission | Outcome | ProviderError) -> dict[str, Any]:
+    """Return what a provider said as fields to store: details, and what it costs.
+
+    Whatever that is, the store makes of it what can be stored (`core.store.documents.storable`).
+    """
+    fields: dict[str, Any] = {
+        f"details.{name}": value for name, value in said.details.items() if name.isidentifier()
+    }
+    if _is_amount(said.cost):
+        expected = isinstance(said, Submission)
+        fields["cost.estimated" if expected else "cost.actual"] = said.cost
+    return fields
+
+
+def _is_amount(cost: object) -> bool:
+    """Return whether that is a number, which is all that is ever added up."""
+    return isinstance(cost, int | float) and not isinstance(cost, bool) and isfinite(cost)

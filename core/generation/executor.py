@@ -12,11 +12,11 @@ from typing import Any, Final
 from structlog.contextvars import bound_contextvars
 
 from core import telemetry
+from core.generation.call_state import provider_fields
 from core.generation.heartbeat import Heartbeat, Interruption
 from core.generation.item_file import DISK_FULL
 from core.generation.item_run import MAX_ATTEMPTS, ItemRun
 from core.generation.priority_pool import without_queueing
-from core.generation.provider_fields import provider_fields
 from core.i18n import N_
 from core.media.storage import ContentStore
 from core.models import ACTIVE_STATES, Asset, AssetError, AssetState, now

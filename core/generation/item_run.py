@@ -12,25 +12,18 @@ from pathlib import Path
 from typing import Any, Final
 
 from core import telemetry
-from core.generation.call_state import CallState
+from core.generation.call_state import CallState, provider_fields
 from core.generation.heartbeat import HeldItem
 from core.generation.item_file import ItemFile
 from core.generation.kept_replies import ReplyKeeper
 from core.generation.priority_pool import without_queueing
-from core.generation.provider_fields import provider_fields
 from core.i18n import N_
 from core.media.bounded_process import bounded
 from core.media.previews import preview_of
 from core.media.storage import ContentStore
 from core.models import Asset, AssetState, Job, Kept
+from core.providers import errors
 from core.providers.base import Capability, Outcome, Provider, Request, Submission
-from core.providers.errors import (
-    GenerationFailed,
-    OutcomeUnknown,
-    ProviderError,
-    ProviderUnavailable,
-    RequestRejected,
-)
 from core.store import DatabaseError, LeaseLost, Store
 from core.store.documents.placeholders import JOB as JOB_UNREADABLE
 
@@ -95,14 +88,14 @@ class ItemRun:
             changes = provider_fields(outcome) | self.call.kept_fields
             await asyncio.to_thread(self._store.transitions.saving, self.asset, changes)
             await self._file.save(submission)
-        except ProviderError as error:
+        except errors.ProviderError as error:
             await self.call.keep(error.reply)
             # Asking again for something that has been paid for would pay again.
             taken = self.call.submission is not None and not (
                 self.call.resumable or self.call.rereadable
             )
             if error.retryable and self.call.paid and taken:
-                raise GenerationFailed(
+                raise errors.GenerationFailed(
                     error.message, code=error.code, cost=error.cost, details=error.details
                 ) from error
             raise
@@ -112,7 +105,7 @@ class ItemRun:
         if not self.call.resumable:
             await self._stop()
 
-    async def cancel(self) -> ProviderError | None:
+    async def cancel(self) -> errors.ProviderError | None:
         """Stop the item at its provider.
 
         Returns:
@@ -121,11 +114,13 @@ class ItemRun:
         if self._submitting is not None and self.call.submission is None:
             await asyncio.wait([self._submitting])  # only the response says what there is to stop
             error = None if self._submitting.cancelled() else self._submitting.exception()
-            if isinstance(error, ProviderError) and not isinstance(error, OutcomeUnknown):
+            if isinstance(error, errors.ProviderError) and not isinstance(
+                error, errors.OutcomeUnknown
+            ):
                 return None  # it was not taken, so it costs nothing
         if self.call.submission is not None:
             return await self._stop()
-        return OutcomeUnknown() if self.call.charged else None
+        return errors.OutcomeUnknown() if self.call.charged else None
 
     async def _submitted(self) -> Submission:
         """Return the request as the provider took it, now or earlier."""
@@ -135,13 +130,13 @@ class ItemRun:
         if await self.call.has_reply():
             return await self._reread()
         if self.asset.reread:
-            raise OutcomeUnknown(
+            raise errors.OutcomeUnknown(
                 N_("What was kept of it is not there any more; it may have been charged.")
             )
         if self.asset.state != AssetState.QUEUED and self.call.paid:
-            raise OutcomeUnknown
+            raise errors.OutcomeUnknown
         if self.asset.attempts > MAX_ATTEMPTS:
-            raise GenerationFailed(
+            raise errors.GenerationFailed(
                 N_("It was begun {number} times and never finished.").format(number=MAX_ATTEMPTS)
             )
         self._submitting = asyncio.create_task(self._submit(await self._job()))
@@ -165,7 +160,7 @@ class ItemRun:
             self.call.out = True
             try:
                 self.call.submission = await self._sent(request)
-            except ProviderError as error:  # kept here: who waits may have gone
+            except errors.ProviderError as error:  # kept here: who waits may have gone
                 await self.call.keep(error.reply)
                 raise
         return await self._stored(self.call.submission)
@@ -175,7 +170,7 @@ class ItemRun:
         if job is None:
             raise LeaseLost(self.asset.id)
         if {"prompt", "user_id"} & set(job.unreadable):  # a placeholder is no prompt
-            raise RequestRejected(JOB_UNREADABLE)
+            raise errors.RequestRejected(JOB_UNREADABLE)
         return job
 
     async def _request(self, job: Job, source: Path | None) -> Request:
@@ -195,7 +190,7 @@ class ItemRun:
         """Read the kept reply again."""
         kept = self.call.reply
         if kept is None:
-            raise OutcomeUnknown
+            raise errors.OutcomeUnknown
         self.call.token = kept.call
         request = await self._request(await self._job(), None)
         try:
@@ -204,17 +199,17 @@ class ItemRun:
                 submission = await self.provider.reread(reply, request)
         except FileNotFoundError:
             self.call.kept.remove(kept)
-            raise OutcomeUnknown(
+            raise errors.OutcomeUnknown(
                 N_("What was kept of it is not there any more; it may have been charged.")
             ) from None
         except OSError as error:
-            raise ProviderUnavailable(
+            raise errors.ProviderUnavailable(
                 N_("The kept reply cannot be read at the moment: {error}").format(error=error)
             ) from error
-        except ProviderError as error:
+        except errors.ProviderError as error:
             if error.retryable:
                 raise
-            raise OutcomeUnknown(
+            raise errors.OutcomeUnknown(
                 error.message, code=error.code, cost=error.cost, details=error.details
             ) from error
         self.call.submission = submission
@@ -234,14 +229,14 @@ class ItemRun:
         user_id = self.asset.user_id
         found = await asyncio.to_thread(self._store.assets.get, self.asset.source, user_id)
         if found is None or found.displayed is None:
-            raise RequestRejected(SOURCE_GONE)
+            raise errors.RequestRejected(SOURCE_GONE)
         opened = self._content.opened(user_id, found.displayed)
         try:
             path = await asyncio.to_thread(opened.__enter__)
         except FileNotFoundError:
-            raise RequestRejected(SOURCE_GONE) from None
+            raise errors.RequestRejected(SOURCE_GONE) from None
         except OSError as error:
-            raise ProviderUnavailable(
+            raise errors.ProviderUnavailable(
                 N_("What it is made of cannot be read at the moment: {error}").format(error=error)
             ) from error
         try:
@@ -255,13 +250,13 @@ class ItemRun:
             with telemetry.step_span("submit"):
                 async with asyncio.timeout(self.provider.deadlines.submit):
                     return await self.provider.submit(request)
-        except ProviderError:
+        except errors.ProviderError:
             raise
         except Exception as error:
             if self.call.paid:
-                raise OutcomeUnknown from error
+                raise errors.OutcomeUnknown from error
             if isinstance(error, TimeoutError):
-                raise ProviderUnavailable from error
+                raise errors.ProviderUnavailable from error
             raise
 
     async def _stored(self, submission: Submission) -> Submission:
@@ -302,18 +297,18 @@ class ItemRun:
                     return await self.provider.follow(submission, self._report)
         except TimeoutError:
             if not limit.expired():  # one of the provider's own
-                raise ProviderUnavailable from None
+                raise errors.ProviderUnavailable from None
             sentence = N_("{provider} did not finish it in {minutes} minutes.").format(
                 provider=self.provider.title, minutes=round(deadline / 60)
             )
             if (
                 self.call.paid and self.call.resumable
             ):  # it may yet finish, and can be asked for again
-                raise ProviderError(sentence, code=DEADLINE) from None
+                raise errors.ProviderError(sentence, code=DEADLINE) from None
             await self._stop()
             if self.call.paid:
-                raise OutcomeUnknown(sentence, code=DEADLINE) from None
-            raise GenerationFailed(sentence, code=DEADLINE) from None
+                raise errors.OutcomeUnknown(sentence, code=DEADLINE) from None
+            raise errors.GenerationFailed(sentence, code=DEADLINE) from None
         finally:
             if self._shown is not None:
                 await asyncio.wait([self._shown])
@@ -335,7 +330,7 @@ class ItemRun:
         except Exception as error:  # noqa: BLE001  # whatever a vendor sends, the item goes on
             _log.info("%s: a preview is not shown: %s", self.asset.id, error)
 
-    async def _stop(self) -> ProviderError | None:
+    async def _stop(self) -> errors.ProviderError | None:
         """Stop what the provider works on; return what could not be stopped."""
         if self.call.submission is None:
             return None
@@ -344,7 +339,7 @@ class ItemRun:
                 await self.provider.cancel(self.call.submission)
         except Exception as error:  # noqa: BLE001  # whatever it is, the item must end
             _log.warning("%s: not stopped at %s: %s", self.asset.id, self.provider.name, error)
-            return ProviderError(
+            return errors.ProviderError(
                 N_("{provider} could not be told to stop; it may go on and charge for it.").format(
                     provider=self.provider.title
                 )

@@ -13,6 +13,7 @@ from core.models.base import (
     now,
     parse_prompt,
     parse_user_id,
+    time_of_id,
 )
 from core.models.jobs import (
     ACTIVE_STATES,

@@ -88,6 +88,14 @@ def new_id() -> str:
     return str(ULID()).lower()
 
 
+def time_of_id(text: str) -> datetime | None:
+    """Return when an id of `new_id` was made; None: it is none."""
+    try:
+        return ULID.from_str(text.upper()).datetime
+    except ValueError:
+        return None
+
+
 def parse_user_id(text: str) -> str:
     """Return the one spelling (lower case) under which a user_id is stored and compared.
 

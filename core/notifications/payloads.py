@@ -37,13 +37,8 @@ def _for_fivefold(message: Message) -> dict[str, Any]:
 
 
 def _as_json(report: JobReport) -> dict[str, Any]:
-    return {
-        "job_id": report.job_id,
-        "prompt": report.prompt,
-        "status": report.status,
-        "title": report.title,
-        "text": report.text,
-        "link": report.link,
+    said = ("job_id", "prompt", "status", "title", "text", "link")
+    return {name: getattr(report, name) for name in said} | {
         "images": sum(asset.kind == Kind.IMAGE for asset in report.assets),
         "videos": sum(asset.kind == Kind.VIDEO for asset in report.assets),
     }

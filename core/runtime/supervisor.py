@@ -19,7 +19,7 @@ from urllib.request import ProxyHandler, build_opener
 from core.runtime.crash_report import CANNOT_START, SUPERVISED, TEMPORARY
 from core.settings import Settings
 from core.store import open_store
-from core.store.embedded import EmbeddedMongo
+from core.store.embedded import EmbeddedMongo, exit_description
 from core.store.mongod_files import EmbeddedUnavailable
 from core.system.disks import DiskFull, FolderUnusable, check_data_folder
 from core.system.filesystem import lock
@@ -98,11 +98,11 @@ class Child:
             if self._failures >= MAX_START_FAILURES:
                 raise CannotStart(
                     f"{self.name} ended {self._failures} times "
-                    f"({_exit_description(self.process)}): {self.last_words()}"
+                    f"({exit_description(self.process.returncode)}): {self.last_words()}"
                 )
             pause = RESTART_PAUSES[min(self._deaths, len(RESTART_PAUSES)) - 1]
             self._restart_at = moment + pause
-            ending = _exit_description(self.process)
+            ending = exit_description(self.process.returncode)
             _say(f"  {self.name} ended ({ending}); starting it again in {pause:g} s")
         elif moment >= self._restart_at:
             self._restart_at = 0.0
@@ -335,11 +335,6 @@ def _banner(settings: Settings, warnings: list[str], overview: list[tuple[str, s
     lines = [f"  Fivefold is ready: {settings.link_base}", ""]
     lines += [f"  {name:<14} {text}" for name, text in overview]
     return "\n".join(["", *warnings, "", *lines, "", "  Ctrl-C stops it.", ""])
-
-
-def _exit_description(process: subprocess.Popen[bytes]) -> str:
-    code = process.returncode
-    return signal.Signals(-code).name if code < 0 else f"exit code {code}"
 
 
 def _say(text: str) -> None:

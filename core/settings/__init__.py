@@ -23,16 +23,7 @@ from pydantic_settings import (
 )
 
 from core.redaction import redact
-from core.settings import parsing
-from core.settings.sections import (
-    Amount,
-    DialectName,
-    LimitSetting,
-    Names,
-    OpenAIServer,
-    TokenPrice,
-    Unit,
-)
+from core.settings import parsing, sections
 
 LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 
@@ -100,7 +91,7 @@ class Settings(BaseSettings):
     oidc_claim: str = "preferred_username"
     """The claim that a new account's user_id is made from; take one that people cannot change
     themselves."""
-    trusted_proxies: Names = ()
+    trusted_proxies: sections.Names = ()
     """Addresses or networks of proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are
     believed."""
     log_days: int = Field(365, ge=1, le=3650)
@@ -119,9 +110,9 @@ class Settings(BaseSettings):
     openai_base_url: Annotated[str, parsing.WebAddress] = ""
     """Address of a server that speaks OpenAI's language, up to `/v1`, instead of OpenAI's own;
     switches it on, with or without a key."""
-    openai_image_models: Names = ("gpt-image-2.6-sunburst", "gpt-image-2.6-flare")
+    openai_image_models: sections.Names = ("gpt-image-2.6-sunburst", "gpt-image-2.6-flare")
     """Image models there, the preferred one first."""
-    openai_video_models: Names = ()
+    openai_video_models: sections.Names = ()
     """Video models there; OpenAI itself has none any more."""
     openai_chat_model: str = ""
     """Chat model there that suggests variations of a prompt; empty: none does."""
@@ -129,20 +120,20 @@ class Settings(BaseSettings):
     """Whether OpenAI's free moderation looks at each prompt before it is paid for."""
     openai_partial_images: int = Field(2, ge=0, le=3)
     """Previews of an image in the making; each costs about 100 tokens more."""
-    openai_dialect: DialectName = ""
+    openai_dialect: sections.DialectName = ""
     """How a server of one's own wants seed, steps and negative prompt: `openai`, `sd-server` or
     `localai`; empty: it is asked, free of charge."""
-    openai_prices: dict[str, TokenPrice] = {}
+    openai_prices: dict[str, sections.TokenPrice] = {}
     """Prices of models that Fivefold does not know, as JSON."""
-    openai_servers: dict[str, OpenAIServer] = {}
+    openai_servers: dict[str, sections.OpenAIServer] = {}
     """More servers that speak OpenAI's language, by name, as JSON."""
     runwayml_api_secret: Annotated[SecretStr, parsing.ApiKey] = SecretStr("")
     """Key for RunwayML; switches it on."""
     runwayml_base_url: Annotated[str, parsing.WebAddress] = ""
     """Address to use instead of RunwayML's own."""
-    diffusers_image_models: Names = ()
+    diffusers_image_models: sections.Names = ()
     """Stable Diffusion models (names or folders) that workers of the queue `gpu` run themselves."""
-    diffusers_video_models: Names = ()
+    diffusers_video_models: sections.Names = ()
     """Text-to-video models (names or folders) for the same workers."""
     diffusers_device: Annotated[str, BeforeValidator(parsing.folded)] = Field(
         "", pattern=r"^(cuda(:\d+)?|mps|cpu)?$"
@@ -154,17 +145,19 @@ class Settings(BaseSettings):
     """Whether users may choose the AI Horde, where volunteers' computers draw."""
     ai_horde_api_key: Annotated[SecretStr, parsing.ApiKey] = SecretStr("0000000000")
     """Key for the AI Horde; the default is anonymous."""
-    ai_horde_models: Names = ("stable_diffusion", "AlbedoBase XL (SDXL)")
+    ai_horde_models: sections.Names = ("stable_diffusion", "AlbedoBase XL (SDXL)")
     """Models of the AI Horde to offer; `any` is whichever is free."""
     ai_horde_base_url: Annotated[str, parsing.WebAddress] = "https://aihorde.net"
     """Address of the AI Horde."""
-    limits: dict[str, LimitSetting] = {}
+    limits: dict[str, sections.LimitSetting] = {}
     """Stricter limits by `provider` or `provider/model`, as JSON with `at_once`, `per_minute`
     and `per_day`, over the whole installation."""
-    budgets: Annotated[dict[Unit, Amount], BeforeValidator(parsing.by_unit)] = {}
+    budgets: Annotated[dict[sections.Unit, sections.Amount], BeforeValidator(parsing.by_unit)] = {}
     """What each user may spend in a calendar month (UTC), by unit, as JSON such as `{"USD": 20,
     "credits": 2000}`; other units have no bound."""
-    assumed_costs: Annotated[dict[Unit, Amount], BeforeValidator(parsing.by_unit)] = {}
+    assumed_costs: Annotated[
+        dict[sections.Unit, sections.Amount], BeforeValidator(parsing.by_unit)
+    ] = {}
     """What an item counts with in a budget while nobody knows what it costs, by
     `provider/model`, `provider` or unit, as JSON such as `{"USD": 0.25}`; without it such an
     order holds what is left of the budget."""

@@ -185,7 +185,7 @@ class EmbeddedMongo:
         elif self.process.returncode == _FOLDER_IN_USE:
             hint = f"another mongod uses {database_dir(self._data_dir)}, or its files are broken"
         else:
-            hint = _ending(self.process.returncode)
+            hint = exit_description(self.process.returncode)
             last = last_complaint(self._data_dir / "mongod.log") or said.strip()
             hint += f": {last.splitlines()[-1]}" if last else ""
         raise EmbeddedUnavailable(
@@ -257,7 +257,8 @@ def _grant(client: MongoClient[dict[str, Any]], key: str) -> None:
         client.admin.command("createUser", USER, **account)
 
 
-def _ending(code: int) -> str:
+def exit_description(code: int) -> str:
+    """Return what a process ended by: a signal, or its exit code."""
     return signal.Signals(-code).name if code < 0 else f"exit code {code}"
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from cachetools import FIFOCache
+
 from core.i18n import N_
 from core.providers.errors import PromptRejected
 from core.providers.responses.reader import Reply
@@ -23,7 +25,7 @@ class Moderation:
     def __init__(self, vendor: Vendor, ask: Callable[[str], Awaitable[Reply]]) -> None:
         self._vendor = vendor
         self._ask = ask
-        self._found: dict[str, str] = {}
+        self._found: FIFOCache[str, str] = FIFOCache(_CACHED)
 
     async def screen(self, prompt: str) -> None:
         """Check that a prompt may be used.
@@ -42,8 +44,7 @@ class Moderation:
             named = categories if isinstance(categories, dict) else {}
             words = [name for name, is_so in named.items() if is_so is True]
             flagged = ", ".join(words) or ("flagged" if found.get("flagged") is True else "")
-            kept = list(self._found.items())[1 - _CACHED :]
-            self._found = {**dict(kept), prompt: flagged}
+            self._found[prompt] = flagged
         if self._found[prompt]:
             raise PromptRejected(
                 N_(

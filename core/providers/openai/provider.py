@@ -13,33 +13,16 @@ from typing import Any, Final
 
 from core.i18n import N_
 from core.models import Kind, Task
-from core.providers.base import (
-    Capability,
-    Deadlines,
-    Limits,
-    Outcome,
-    Provider,
-    Report,
-    Request,
-    Submission,
-)
+from core.providers import base
 from core.providers.errors import OutcomeUnknown, ProviderError, ProviderUnavailable
 from core.providers.http.call_errors import provider_errors
 from core.providers.http.client import Call
 from core.providers.http.download import fetch_with_retries
 from core.providers.http.polling import poll
+from core.providers.openai import models
 from core.providers.openai.connection import Connection
 from core.providers.openai.dialects import Dialect
 from core.providers.openai.images import Picture, request_id
-from core.providers.openai.models import (
-    PRICES,
-    cost_of,
-    image_body,
-    image_capability,
-    is_gpt_image,
-    video_body,
-    video_capability,
-)
 from core.providers.openai.moderation import MODEL, Moderation
 from core.providers.openai.server import Server
 from core.providers.responses.media_search import Medium
@@ -50,7 +33,7 @@ __all__ = ["OpenAI", "Server"]
 TIMEOUT: Final = 900.0  # seconds; a large image on a small machine
 
 
-class OpenAI(Provider):
+class OpenAI(base.Provider):
     """Images, one request each; and clips from servers that have `/v1/videos`.
 
     Args:
@@ -60,22 +43,22 @@ class OpenAI(Provider):
     """
 
     rank = 10
-    deadlines = Deadlines(submit=TIMEOUT + 60, follow=7200.0)
+    deadlines = base.Deadlines(submit=TIMEOUT + 60, follow=7200.0)
 
     def __init__(
         self, server: Server, *, poll_seconds: float = 3.0, timeout: float = TIMEOUT
     ) -> None:
         self.name = server.name
         self.title = server.title
-        self.limits = Limits(at_once=server.limit * 2)
+        self.limits = base.Limits(at_once=server.limit * 2)
         self._server = server
         self._poll_seconds = poll_seconds
-        self._prices = PRICES | dict(server.prices)
+        self._prices = models.PRICES | dict(server.prices)
         self._connection = Connection(server, timeout)
         self._vendor = self._connection.vendor
         self._moderation = Moderation(self._vendor, self._moderated)
 
-    def capabilities(self) -> Sequence[Capability]:
+    def capabilities(self) -> Sequence[base.Capability]:
         """Return what the configured models can do."""
         server = self._server
         shared: dict[str, Any] = {
@@ -84,15 +67,18 @@ class OpenAI(Provider):
             "dialect": self._connection.dialect,
         }
         return [
-            *(image_capability(model, **shared) for model in server.image_models),
-            *(video_capability(model, task=Task.CREATE, **shared) for model in server.video_models),
+            *(models.image_capability(model, **shared) for model in server.image_models),
             *(
-                video_capability(model, task=Task.ANIMATE, **shared)
+                models.video_capability(model, task=Task.CREATE, **shared)
+                for model in server.video_models
+            ),
+            *(
+                models.video_capability(model, task=Task.ANIMATE, **shared)
                 for model in server.animate_models
             ),
         ]
 
-    async def submit(self, request: Request) -> Submission:
+    async def submit(self, request: base.Request) -> base.Submission:
         """Request one image or clip."""
         self._connection.require_usable()
         if self._server.moderated:
@@ -103,7 +89,7 @@ class OpenAI(Provider):
                 return await self._submit_image(request, dialect, call)
             return await self._submit_video(request, dialect, call)
 
-    async def follow(self, submission: Submission, report: Report) -> Outcome:
+    async def follow(self, submission: base.Submission, report: base.Report) -> base.Outcome:
         """Wait for the image or clip."""
         if submission.remote_id is not None:
             return await self._follow_video(submission.remote_id, report)
@@ -122,7 +108,7 @@ class OpenAI(Provider):
         await report(1.0)
         return self._outcome(picture, None)
 
-    async def fetch(self, submission: Submission, destination: Path) -> None:
+    async def fetch(self, submission: base.Submission, destination: Path) -> None:
         """Write the file, byte for byte as it came."""
         if submission.remote_id is not None:
             remote_id = submission.remote_id
@@ -138,7 +124,7 @@ class OpenAI(Provider):
 
         await fetch_with_retries(fetch, self._vendor, self._poll_seconds)
 
-    async def cancel(self, submission: Submission) -> None:
+    async def cancel(self, submission: base.Submission) -> None:
         """Delete a clip's task. An image that is being made cannot be stopped."""
         if submission.remote_id is None:
             picture: Picture = submission.handle
@@ -154,14 +140,14 @@ class OpenAI(Provider):
             if error.details.get("status") != HTTPStatus.NOT_FOUND:
                 raise
 
-    async def reread(self, reply: bytes, request: Request) -> Submission:
+    async def reread(self, reply: bytes, request: base.Request) -> base.Submission:
         """Return the image, the clip or the clip's task in a kept reply."""
         if request.kind == Kind.VIDEO:
             return self._clip(await asyncio.to_thread(read_reply, reply, Kind.VIDEO), reply, {})
         picture = Picture(request.model)
         await picture.read(reply)
         self._require_media(picture)
-        return Submission(handle=picture, reply=reply)
+        return base.Submission(handle=picture, reply=reply)
 
     async def check(self) -> str:
         """List the server's models, which costs nothing, and report which of ours it lacks."""
@@ -184,11 +170,13 @@ class OpenAI(Provider):
             await self._connection.read(moderating.create(model=MODEL, input=prompt), Kind.IMAGE)
         )[0]
 
-    async def _submit_image(self, request: Request, dialect: Dialect, call: Call) -> Submission:
-        body = image_body(request.model, request.params, request.end_user, dialect)
+    async def _submit_image(
+        self, request: base.Request, dialect: Dialect, call: Call
+    ) -> base.Submission:
+        body = models.image_body(request.model, request.params, request.end_user, dialect)
         if self._server.extra:
             body["extra_body"] = body.get("extra_body", {}) | dict(self._server.extra)
-        if dialect.is_openai and is_gpt_image(request.model):
+        if dialect.is_openai and models.is_gpt_image(request.model):
             body |= {"stream": True, "partial_images": self._server.partial_images}
         prompt = dialect.prompt(request.prompt, request.params)
         picture = Picture(request.model)
@@ -198,10 +186,10 @@ class OpenAI(Provider):
         details = request_id(response.headers)
         if "text/event-stream" in response.headers.get("content-type", ""):
             picture.parts = response.http_response.aiter_bytes()
-            return Submission(handle=picture, details=details)
+            return base.Submission(handle=picture, details=details)
         await picture.read(await picture.whole(response.http_response, call))
         self._require_media(picture)
-        return Submission(handle=picture, details=details, reply=picture.reply)
+        return base.Submission(handle=picture, details=details, reply=picture.reply)
 
     def _require_media(self, picture: Picture) -> None:
         """Check that a response holds media.
@@ -221,18 +209,20 @@ class OpenAI(Provider):
             raise ProviderUnavailable(text)
         raise OutcomeUnknown(text, reply=self._vendor.redacted(picture.reply))
 
-    def _outcome(self, picture: Picture, reply: bytes | None) -> Outcome:
+    def _outcome(self, picture: Picture, reply: bytes | None) -> base.Outcome:
         details = dict(picture.details)
         if picture.usage is not None:
             details["usage"] = picture.usage
         price = self._prices.get(picture.model)
-        cost = cost_of(picture.usage, price) if self._server.paid else 0.0
-        return Outcome(cost=cost, details=details, reply=reply)
+        cost = models.cost_of(picture.usage, price) if self._server.paid else 0.0
+        return base.Outcome(cost=cost, details=details, reply=reply)
 
-    async def _submit_video(self, request: Request, dialect: Dialect, call: Call) -> Submission:
+    async def _submit_video(
+        self, request: base.Request, dialect: Dialect, call: Call
+    ) -> base.Submission:
         if dialect.clip_route:
             return await self._submit_clip(request, dialect, call)
-        body = video_body(request.model, request.params, dialect)
+        body = models.video_body(request.model, request.params, dialect)
         body["extra_body"] |= dict(self._server.extra)
         if request.source is not None:
             body["input_reference"] = request.source
@@ -248,7 +238,9 @@ class OpenAI(Provider):
             reply = replace(reply, id=last_part(response.headers.get("location", "")))
         return self._clip(reply, raw, request_id(response.headers), broken=picture.broken)
 
-    async def _submit_clip(self, request: Request, dialect: Dialect, call: Call) -> Submission:
+    async def _submit_clip(
+        self, request: base.Request, dialect: Dialect, call: Call
+    ) -> base.Submission:
         """Request a clip that is the response itself."""
         given = request.model, request.prompt, request.params, request.source
         body = await asyncio.to_thread(dialect.clip, *given) | dict(self._server.extra)
@@ -265,7 +257,7 @@ class OpenAI(Provider):
         details: Mapping[str, Any],
         *,
         broken: BaseException | None = None,
-    ) -> Submission:
+    ) -> base.Submission:
         """Return the clip, or the task, in the response of a creating call.
 
         Raises:
@@ -274,18 +266,18 @@ class OpenAI(Provider):
         here = [medium for medium in reply.media if not medium.address]
         if here or (reply.media and not reply.id):
             picture = Picture("", Kind.VIDEO, media=here or reply.media)
-            return Submission(handle=picture, details=details, reply=raw)
+            return base.Submission(handle=picture, details=details, reply=raw)
         if reply.state == State.FAILED and reply.message:
             raise self._vendor.error_from_message(reply.code, reply.message)
         if reply.id:
-            return Submission(reply.id, details=details, reply=raw)
+            return base.Submission(reply.id, details=details, reply=raw)
         picture = Picture("", Kind.VIDEO, said=reply.message, broken=broken, reply=raw)
         if reply.refused:
             picture.failure = reply.code, reply.message
         self._require_media(picture)
         raise AssertionError
 
-    async def _follow_video(self, remote_id: str, report: Report) -> Outcome:
+    async def _follow_video(self, remote_id: str, report: base.Report) -> base.Outcome:
         async def file_exists() -> bool:
             return await self._connection.fetcher.is_there(
                 self._connection.content_url(remote_id), Kind.VIDEO
@@ -299,7 +291,7 @@ class OpenAI(Provider):
             file_exists=file_exists,
             poll_seconds=self._poll_seconds,
         )
-        return Outcome(cost=None if self._server.paid else 0.0)
+        return base.Outcome(cost=None if self._server.paid else 0.0)
 
     async def _fetch_video(self, remote_id: str, destination: Path) -> None:
         """Write a clip from its content URL, else from the address in its task."""

@@ -16,18 +16,10 @@ from typing import Any, Final
 from urllib.parse import unquote
 
 from core.models import Kind
+from core.providers.responses import vendor_message
 from core.providers.responses.loose_json import read_documents
 from core.providers.responses.media_search import Medium, find_in_fragment, find_media, plain_name
 from core.providers.responses.signatures import HEAD, may_be
-from core.providers.responses.vendor_message import (
-    ERROR_FIELDS,
-    SUCCESS_WORDS,
-    code_and_message,
-    first_field,
-    names_error,
-    nested_objects,
-    plain_text,
-)
 
 _ID_CHARACTERS: Final = 500
 _ID_FIELDS: Final = "id taskid videoid jobid generationid predictionid uuid".split()
@@ -98,8 +90,8 @@ class Reply:
 
     def fact(self, name: str) -> Any:  # noqa: ANN401  # whatever the vendor sent
         """Return a field, of the outermost level where it is not empty; None: there is none."""
-        for level in nested_objects(self.document):
-            value = first_field(level, [plain_name(name)])
+        for level in vendor_message.nested_objects(self.document):
+            value = vendor_message.first_field(level, [plain_name(name)])
             if value is not None:
                 return value
         return None
@@ -128,7 +120,9 @@ def read_reply(raw: bytes, kind: Kind) -> Reply:
     if not replies:
         text = raw.decode("utf-8", "replace")
         media = find_media(text.strip(), kind) or find_in_fragment(text, kind)
-        return Reply(media=media, message="" if media else plain_text(text), refused=False)
+        return Reply(
+            media=media, message="" if media else vendor_message.plain_text(text), refused=False
+        )
     latest = list(reversed(replies))  # of several, such as lines of progress
     return next(
         chain(
@@ -142,14 +136,14 @@ def read_reply(raw: bytes, kind: Kind) -> Reply:
 
 def read_document(document: object, kind: Kind) -> Reply:
     """Read a reply's decoded JSON; `kind` as above."""
-    levels = list(nested_objects(document))
-    code, message = code_and_message(document)
-    failed = bool(message) and any(map(names_error, levels))
+    levels = list(vendor_message.nested_objects(document))
+    code, message = vendor_message.code_and_message(document)
+    failed = bool(message) and any(map(vendor_message.names_error, levels))
     refused = failed or _reports_error(levels, message)
     media = find_media(document, kind)
     state, word = _state(levels)
     if state in {None, State.UNKNOWN} and any(
-        first_field(each, ["done"]) is True for each in levels
+        vendor_message.first_field(each, ["done"]) is True for each in levels
     ):
         state = State.FAILED if failed else State.DONE
     return Reply(
@@ -204,7 +198,7 @@ def last_part(address: str) -> str:
 def _id(levels: Sequence[Mapping[str, Any]], names: Sequence[str]) -> str:
     for level in levels:
         for name in names:
-            if found := identifier(first_field(level, [name])):
+            if found := identifier(vendor_message.first_field(level, [name])):
                 return found
     return ""
 
@@ -217,9 +211,9 @@ def _state(levels: Sequence[Mapping[str, Any]]) -> tuple[State | None, str]:
     found: tuple[State | None, str] = (None, "")
     for level in levels:
         for name in _STATE_FIELDS:
-            word = first_field(level, [name])
+            word = vendor_message.first_field(level, [name])
             if isinstance(word, Mapping):
-                word = first_field(word, [*_STATE_FIELDS, "code", "name", "value"])
+                word = vendor_message.first_field(word, [*_STATE_FIELDS, "code", "name", "value"])
             if not isinstance(word, str):
                 continue
             plain = plain_name(word)
@@ -235,7 +229,7 @@ def _state(levels: Sequence[Mapping[str, Any]]) -> tuple[State | None, str]:
 
 def _progress(levels: Sequence[Mapping[str, Any]]) -> float | None:
     for level in levels:
-        value = first_field(level, _PROGRESS_FIELDS)
+        value = vendor_message.first_field(level, _PROGRESS_FIELDS)
         share = number(value)
         if share is not None:
             hundredths = share > 1 or (isinstance(value, str) and value.strip().endswith("%"))
@@ -245,10 +239,12 @@ def _progress(levels: Sequence[Mapping[str, Any]]) -> float | None:
 
 def _reports_error(levels: Sequence[Mapping[str, Any]], message: str) -> bool:
     """Whether a reply reports that something is wrong, rather than success."""
-    if plain_name(message) in SUCCESS_WORDS or not message:
-        return any(isinstance(first_field(each, ["error"]), Mapping) for each in levels)
+    if plain_name(message) in vendor_message.SUCCESS_WORDS or not message:
+        return any(
+            isinstance(vendor_message.first_field(each, ["error"]), Mapping) for each in levels
+        )
     return any(
-        first_field(level, ERROR_FIELDS) is not None
-        or isinstance(first_field(level, ["message", "msg"]), str | list)
+        vendor_message.first_field(level, vendor_message.ERROR_FIELDS) is not None
+        or isinstance(vendor_message.first_field(level, ["message", "msg"]), str | list)
         for level in levels
     )

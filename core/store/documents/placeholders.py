@@ -6,8 +6,6 @@ Nothing is generated or paid for from a placeholder: `unreadable` names the fiel
 import re
 from typing import Any, Final
 
-from ulid import ULID
-
 from core import models
 from core.i18n import N_
 from core.i18n import gettext as _
@@ -31,7 +29,7 @@ _ENDED: Final = {str(state) for state in models.ENDED_STATES}
 
 
 def _job(stored: Stored, _lost: set[str]) -> Stored:
-    begun = _moment(str(stored["_id"]))
+    begun = models.time_of_id(str(stored["_id"])) or models.EPOCH
     return {
         "user_id": stored.get("user_id", ""),
         "prompt": stored.get("prompt", _(JOB)),
@@ -109,14 +107,6 @@ def ended(document: Stored) -> Stored:
         "cost": cost.to_document(),
         "timings": timings | {"failed_at": models.now()},
     }
-
-
-def _moment(job_id: str) -> Any:  # noqa: ANN401  # a datetime
-    """Return when a job was made, as its id says."""
-    try:
-        return ULID.from_str(job_id.upper()).datetime
-    except ValueError:
-        return models.EPOCH
 
 
 use_placeholders(models.Job, _job)

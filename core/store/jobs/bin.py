@@ -17,17 +17,8 @@ from pymongo import DESCENDING
 from pymongo.client_session import ClientSession
 from pymongo.database import Database
 
+from core import models
 from core.i18n import gettext as _
-from core.models import (
-    OPEN_STATES,
-    TOMBSTONE,
-    Asset,
-    AssetState,
-    InvalidInput,
-    JobStatus,
-    Receipt,
-    now,
-)
 from core.store.accounts.account_deletion import QUIET_SECONDS
 from core.store.documents.lease_fields import NOW, from_now
 from core.store.documents.reading import read, read_each
@@ -64,7 +55,7 @@ class BinStore:
         query = {
             "_id": {"$in": list(asset_ids)},
             "user_id": owner,
-            "state": str(AssetState.DONE),
+            "state": str(models.AssetState.DONE),
             "binned_at": None,
         }
         self._database["assets"].update_many(query, [{"$set": {"binned_at": NOW}}])
@@ -75,14 +66,18 @@ class BinStore:
         Raises:
             InvalidInput: it has not ended.
         """
-        ended = {"_id": job_id, "user_id": owner, "status": {"$ne": str(JobStatus.PROCESSING)}}
+        ended = {
+            "_id": job_id,
+            "user_id": owner,
+            "status": {"$ne": str(models.JobStatus.PROCESSING)},
+        }
         binned: list[Document] = [{"$set": {"binned_at": {"$ifNull": ["$binned_at", NOW]}}}]
 
         def write(session: ClientSession) -> None:
             # A retry writes to the job too, so that of the two the later one sees the other.
             found = self._database["jobs"].update_one(ended, binned, session=session)
             if not found.matched_count:
-                raise InvalidInput(
+                raise models.InvalidInput(
                     _("This is still being made. It can be deleted when it has ended.")
                 )
             self._database["assets"].update_many({"job_id": job_id}, binned, session=session)
@@ -94,7 +89,7 @@ class BinStore:
 
         What is being removed at once stays where it is.
         """
-        binned = {"user_id": owner, "binned_at": {"$gt": TOMBSTONE}}
+        binned = {"user_id": owner, "binned_at": {"$gt": models.TOMBSTONE}}
         chosen = binned | {"_id": {"$in": list(asset_ids)}}
         out = {"$set": {"binned_at": None}}
         job_ids = self._database["assets"].distinct("job_id", chosen)
@@ -103,7 +98,7 @@ class BinStore:
             self._database["assets"].update_many(chosen, out, session=session)
             jobs = {"_id": {"$in": job_ids}, "user_id": owner}
             self._database["jobs"].update_many(jobs, out, session=session)
-            unmade = {"job_id": {"$in": job_ids}, "state": {"$ne": str(AssetState.DONE)}}
+            unmade = {"job_id": {"$in": job_ids}, "state": {"$ne": str(models.AssetState.DONE)}}
             self._database["assets"].update_many(binned | unmade, out, session=session)
 
         in_transaction(self._database, write)
@@ -114,18 +109,18 @@ class BinStore:
         With the last one of a job that lies there as a whole goes what was not made of it.
         """
         assets = self._database["assets"]
-        in_bin = {"user_id": owner, "binned_at": {"$gt": TOMBSTONE}}
-        at_once = {"$set": {"binned_at": TOMBSTONE}}
+        in_bin = {"user_id": owner, "binned_at": {"$gt": models.TOMBSTONE}}
+        at_once = {"$set": {"binned_at": models.TOMBSTONE}}
         chosen = in_bin | {"_id": {"$in": list(asset_ids)}}
         job_ids = assets.distinct("job_id", chosen)
         assets.update_many(chosen, at_once)
         binned = {"_id": {"$in": job_ids}, "binned_at": {"$ne": None}}
         whole = {each["_id"] for each in self._database["jobs"].find(binned, {"_id": True})}
-        left = {"job_id": {"$in": job_ids}, "state": str(AssetState.DONE)}
-        whole -= set(assets.distinct("job_id", left | {"binned_at": {"$ne": TOMBSTONE}}))
+        left = {"job_id": {"$in": job_ids}, "state": str(models.AssetState.DONE)}
+        whole -= set(assets.distinct("job_id", left | {"binned_at": {"$ne": models.TOMBSTONE}}))
         assets.update_many(in_bin | {"job_id": {"$in": list(whole)}}, at_once)
 
-    def due(self, days: float, limit: int) -> list[Asset]:
+    def due(self, days: float, limit: int) -> list[models.Asset]:
         """Return items that are to be removed, and that nothing is being made of.
 
         Args:
@@ -134,27 +129,27 @@ class BinStore:
         """
         assets = self._database["assets"]
         over = {"$lte": ["$binned_at", from_now(-86_400 * days)]}
-        in_bin: Document = {"binned_at": {"$gt": TOMBSTONE}, "$expr": over}
-        assets.update_many(in_bin, {"$set": {"binned_at": TOMBSTONE}})
-        going_on = [str(state) for state in OPEN_STATES]
+        in_bin: Document = {"binned_at": {"$gt": models.TOMBSTONE}, "$expr": over}
+        assets.update_many(in_bin, {"$set": {"binned_at": models.TOMBSTONE}})
+        going_on = [str(state) for state in models.OPEN_STATES]
         needed = assets.distinct("source", {"source": {"$gt": ""}, "state": {"$in": going_on}})
-        quiet = {"$not": {"$gte": now() - timedelta(seconds=QUIET_SECONDS)}}
+        quiet = {"$not": {"$gte": models.now() - timedelta(seconds=QUIET_SECONDS)}}
         query = {
-            "binned_at": TOMBSTONE,
+            "binned_at": models.TOMBSTONE,
             "_id": {"$nin": needed},
             "state": {"$nin": going_on},  # an answer may come late, also in the bin
             "timings.failed_at": quiet,
         }
         found = assets.find(query).limit(limit)
-        return list(read_each(Asset, found))
+        return list(read_each(models.Asset, found))
 
     def receipts(self, user_id: str) -> Iterator[Document]:
         """Return what is still known of a user's items that were removed, the last one first."""
         found = self._database["receipts"].find({"user_id": user_id})
-        for each in read_each(Receipt, found.sort("removed_at", DESCENDING)):
+        for each in read_each(models.Receipt, found.sort("removed_at", DESCENDING)):
             yield each.to_document()
 
-    def forget(self, asset: Asset) -> None:
+    def forget(self, asset: models.Asset) -> None:
         """Remove an item whose files are removed; with the last one of a job, the job.
 
         May be repeated.
@@ -164,17 +159,17 @@ class BinStore:
 
         def write(session: ClientSession) -> None:
             document = database["assets"].find_one({"_id": asset.id}, session=session)
-            found = asset if document is None else read(Asset, document)
+            found = asset if document is None else read(models.Asset, document)
             if document is None or found is None:
                 return
-            receipt = found.model_dump(include=set(_KEPT)) | {"removed_at": now()}
+            receipt = found.model_dump(include=set(_KEPT)) | {"removed_at": models.now()}
             database["receipts"].replace_one(
                 {"_id": asset.id}, receipt, upsert=True, session=session
             )
             database["partials"].delete_one({"_id": asset.id}, session=session)
             database["assets"].delete_one({"_id": asset.id}, session=session)
             # Written whatever comes of it, so that who settles beside this has to look again.
-            changed = {"$set": {"updated_at": now()}}
+            changed = {"$set": {"updated_at": models.now()}}
             database["jobs"].update_one({"_id": asset.job_id}, changed, session=session)
             if database["assets"].find_one(of_job, {"_id": True}, session=session) is not None:
                 self._settlement.settle_within(asset.job_id, session)

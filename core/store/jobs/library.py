@@ -18,17 +18,7 @@ from core.i18n import number
 from core.models import TOMBSTONE, Asset, InvalidInput, Kind
 from core.store.documents.expressions import array_at
 from core.store.documents.reading import read_each
-from core.store.jobs.library_filter import (
-    DONE,
-    SAVED,
-    Filter,
-    Sort,
-    after_token,
-    index_for,
-    page_token,
-    query_of,
-    sort_keys,
-)
+from core.store.jobs import library_filter
 
 Document = dict[str, Any]
 
@@ -97,7 +87,7 @@ class LibraryStore:
     def __init__(self, database: Database[Document]) -> None:
         self._assets = database["assets"]
 
-    def find(self, wanted: Filter, after: str = "", limit: int = PAGE) -> Page:
+    def find(self, wanted: library_filter.Filter, after: str = "", limit: int = PAGE) -> Page:
         """Return a page of items.
 
         Args:
@@ -108,26 +98,33 @@ class LibraryStore:
         Raises:
             InvalidInput: the token is none of this order, or the words cannot be searched for.
         """
-        query = query_of(wanted)
-        from_there = {"$and": [query, after_token(after, wanted)]} if after else query
-        found = self._assets.find(from_there).sort(sort_keys(wanted)).limit(limit + 1)
-        if hint := index_for(query, wanted):
+        query = library_filter.query_of(wanted)
+        from_there = (
+            {"$and": [query, library_filter.after_token(after, wanted)]} if after else query
+        )
+        found = (
+            self._assets.find(from_there).sort(library_filter.sort_keys(wanted)).limit(limit + 1)
+        )
+        if hint := library_filter.index_for(query, wanted):
             found = found.hint(hint)
         documents = list(found)
         shown = documents[:limit]
         more = len(documents) > limit
-        return Page(list(read_each(Asset, shown)), page_token(shown, wanted) if more else None)
+        return Page(
+            list(read_each(Asset, shown)),
+            library_filter.page_token(shown, wanted) if more else None,
+        )
 
-    def total(self, wanted: Filter) -> int:
+    def total(self, wanted: library_filter.Filter) -> int:
         """Return how many items there are.
 
         Raises:
             InvalidInput: the words cannot be searched for.
         """
-        query = query_of(wanted)
+        query = library_filter.query_of(wanted)
         # Of two indexes that would do, the one with the stars needs not look at the items.
-        counted = replace(wanted, sort=Sort.RATING) if wanted.rating else wanted
-        if hint := index_for(query, counted):
+        counted = replace(wanted, sort=library_filter.Sort.RATING) if wanted.rating else wanted
+        if hint := library_filter.index_for(query, counted):
             return self._assets.count_documents(query, hint=hint)
         return self._assets.count_documents(query)
 
@@ -139,11 +136,11 @@ class LibraryStore:
             binned: of those in the bin instead of all others.
             collections: whether by collections, too.
         """
-        wanted = Filter(owner=owner, binned=binned)
-        query = query_of(wanted)
+        wanted = library_filter.Filter(owner=owner, binned=binned)
+        query = library_filter.query_of(wanted)
         facets = Facets(
             collections=self._collections(query, wanted) if collections else Counter(),
-            binned=self.total(Filter(owner=owner, binned=True)),
+            binned=self.total(library_filter.Filter(owner=owner, binned=True)),
         )
         group = {
             "_id": {
@@ -153,12 +150,12 @@ class LibraryStore:
                 "ratio": "$params.ratio",
             },
             "items": {"$sum": 1},
-            "first": {"$min": f"${SAVED}"},
-            "last": {"$max": f"${SAVED}"},
+            "first": {"$min": f"${library_filter.SAVED}"},
+            "last": {"$max": f"${library_filter.SAVED}"},
         }
         times: list[datetime] = []
         pipeline = [{"$match": query}, {"$group": group}]
-        for each in self._assets.aggregate(pipeline, hint=index_for(query, wanted)):
+        for each in self._assets.aggregate(pipeline, hint=library_filter.index_for(query, wanted)):
             by, items = each["_id"], each["items"]
             facets.kinds[Kind(by["kind"])] += items
             counters = {"provider": facets.providers, "model": facets.models}
@@ -232,7 +229,7 @@ class LibraryStore:
         of_it = {"user_id": owner, "collections": {"$eq": name, "$type": "array"}}
         self._assets.update_many(of_it, {"$pull": {"collections": name}})
 
-    def _collections(self, query: Document, wanted: Filter) -> Counter[str]:
+    def _collections(self, query: Document, wanted: library_filter.Filter) -> Counter[str]:
         in_some = query | {"collections": {"$gt": ""}}
         found = self._assets.aggregate(
             [
@@ -240,7 +237,7 @@ class LibraryStore:
                 {"$unwind": "$collections"},
                 {"$group": {"_id": "$collections", "items": {"$sum": 1}}},
             ],
-            hint=index_for(in_some, wanted),
+            hint=library_filter.index_for(in_some, wanted),
         )
         names = ((each["_id"], each["items"]) for each in found)
         return Counter({name: items for name, items in names if isinstance(name, str)})
@@ -322,4 +319,4 @@ def _is_text(text: str) -> bool:
 
 
 def _own(owner: str, asset_ids: Sequence[str]) -> Document:
-    return {"_id": {"$in": list(asset_ids)}, "user_id": owner, "state": DONE}
+    return {"_id": {"$in": list(asset_ids)}, "user_id": owner, "state": library_filter.DONE}

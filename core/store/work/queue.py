@@ -15,9 +15,8 @@ from typing import Any, Final
 from pymongo import ASCENDING
 from pymongo.database import Database
 from pymongo.errors import PyMongoError
-from ulid import ULID
 
-from core.models import ACTIVE_STATES, ENDED_STATES, AssetState, now
+from core.models import ACTIVE_STATES, ENDED_STATES, AssetState, now, time_of_id
 from core.store.documents.expressions import array_at
 from core.store.documents.lease_fields import NOW, expired, free, from_now, grant, held, renewed
 
@@ -143,7 +142,7 @@ class QueueStore:
         group = {"_id": _LANE, "items": {"$sum": 1}, "oldest": {"$min": "$job_id"}}
         found = self._assets.aggregate([{"$match": {"state": QUEUED}}, {"$group": group}])
         return {
-            lane: QueueLength(each["items"], _begun(each["oldest"]))
+            lane: QueueLength(each["items"], time_of_id(str(each["oldest"])) or now())
             for each in found
             if (lane := _lane(each["_id"])) is not None
         }
@@ -226,14 +225,6 @@ def _lane(group: Document) -> Lane | None:
     """Return the lane of a group of items; None: what is stored there is none."""
     provider, model = group.get("provider"), group.get("model")
     return (provider, model) if isinstance(provider, str) and isinstance(model, str) else None
-
-
-def _begun(job_id: object) -> datetime:
-    """Return when a job was made, as its id says; now, where it is none of ours."""
-    try:
-        return ULID.from_str(str(job_id).upper()).datetime
-    except ValueError:
-        return now()
 
 
 def of_lane(lane: Lane) -> Document:
