@@ -1,16 +1,18 @@
-"""Benches: a job, a provider, a worker; and what the pages work on."""
+"""Fixtures: a job, a provider, a worker; and what the pages work on."""
 
 import sys
 from collections.abc import Iterator
 from functools import partial
 
 import pytest
+from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from core.media.folder import FolderStore
 from core.settings import Settings
 from core.store import Store
-from core.web.resources import WebStudio, studio
+from core.web import resources
+from core.web.resources import WebStudio
 from tests.brokers import rabbitmq, redis
 from tests.contract.fakes import FakeProvider
 from tests.integration.job_harness import JobHarness, NewHarness
@@ -42,17 +44,33 @@ def page_studio(
     monkeypatch.setenv("DATA_DIR", str(settings.data_dir))
     monkeypatch.setenv("CONTENT_URL", settings.content_url)
     monkeypatch.setenv("SESSION_SECRET", "key")
-    studio.clear()
-    opened = studio()
+    resources.studio.clear()
+    opened = resources.studio()
     yield opened
     opened.store.close()
-    studio.clear()
+    resources.studio.clear()
 
 
 @pytest.fixture
-def browser(settings: Settings, store: Store, content: FolderStore) -> Iterator[OpenBrowser]:
+def studio(settings: Settings, store: Store, content: FolderStore) -> WebStudio:
+    return studio_of(settings, store, content)
+
+
+@pytest.fixture
+def app(studio: WebStudio) -> Starlette:
+    return app_of(studio)
+
+
+@pytest.fixture
+def client(app: Starlette) -> Iterator[TestClient]:
+    """A browser that is not logged in."""
+    with browser_of(app) as opened:
+        yield opened
+
+
+@pytest.fixture
+def browser(app: Starlette) -> Iterator[OpenBrowser]:
     """Opens browsers, logged in as somebody or not."""
-    app = app_of(studio_of(settings, store, content))
     clients: list[TestClient] = []
 
     def open_browser(user_id: str | None = None, passphrase: str = "") -> TestClient:

@@ -15,7 +15,6 @@ from starlette.testclient import TestClient
 from streamlit.proto.WidgetStates_pb2 import WidgetState
 from streamlit.testing.v1 import AppTest
 
-from core.media.folder import FolderStore
 from core.models import LoginEntry, User, Via, ViewEntry, now
 from core.settings import Settings
 from core.store import Store
@@ -24,7 +23,7 @@ from core.store.jobs.activity_scope import ActionKind, Scope
 from core.web.activity.rows import NOT_ME, login_row
 from tests.conftest import stored_job
 from tests.integration.test_web_pages import opened
-from tests.web import ADMINS, app_of, browser_of, log_in, made_admin, studio_of
+from tests.web import ADMINS, log_in, made_admin
 
 BERLIN = ZoneInfo("Europe/Berlin")
 UTC_ZONE = ZoneInfo("UTC")
@@ -261,12 +260,6 @@ def test_an_export_holds_one_batch_at_a_time(settings: Settings, store: Store) -
         assert heard.batches == 0
         assert sum(1 for _ in entries) == 3 * BATCH - 1
         assert heard.batches >= 2
-
-
-@pytest.fixture
-def client(settings: Settings, store: Store, content: FolderStore) -> Iterator[TestClient]:
-    with browser_of(app_of(studio_of(settings, store, content))) as opened_client:
-        yield opened_client
 
 
 def rows(client: TestClient, address: str) -> list[dict[str, str]]:

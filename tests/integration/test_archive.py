@@ -18,7 +18,6 @@ from starlette.testclient import TestClient
 from core.media.folder import FolderStore
 from core.media.storage import StorageUnavailable
 from core.models import Asset, ViewEntry, Webhook, now
-from core.settings import Settings
 from core.store import Store
 from core.store.connection import DatabaseUnavailable
 from core.store.jobs.activity import ActivityStore
@@ -29,24 +28,13 @@ from core.web.identity.middleware import USER_HEADER
 from core.web.resources import WebStudio
 from tests.conftest import claim, stored_job
 from tests.servers.wire import serving
-from tests.web import HOST, app_of, browser_of, log_in, studio_of
+from tests.web import HOST, log_in
 
 PATH = "/account/archive.zip"
 BYTES = bytes(range(256)) * 40
 PROMPT = "Ein Fuchs, grün & schön!"
 HASHED = "$argon2id$a-hash"
 HOOK = Webhook(url="https://hooks.example.org/a-token", secret="whsec_YSBzZWNyZXQ=")  # noqa: S106
-
-
-@pytest.fixture
-def app(settings: Settings, store: Store, content: FolderStore) -> Starlette:
-    return app_of(studio_of(settings, store, content))
-
-
-@pytest.fixture
-def client(app: Starlette) -> Iterator[TestClient]:
-    with browser_of(app) as opened:
-        yield opened
 
 
 def made(

@@ -1,33 +1,18 @@
 import json
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any, NoReturn
 
 import pytest
 from starlette.testclient import TestClient
 
-from core.media.folder import FolderStore
 from core.models import Notice, NoticeKind, now
-from core.settings import Settings
 from core.store import DatabaseUnavailable, Store
 from core.web.app.asgi import AppParts
 from core.web.identity.cookies import Identity
-from core.web.resources import WebStudio
 from tests.conftest import stored_job
-from tests.web import app_of, browser_of, log_in, served, studio_of
+from tests.web import browser_of, log_in, served
 
 HOSTILE = "</script><img src=x onerror=alert(1)> \u2028 \"'\u202e 🦊"
-
-
-@pytest.fixture
-def studio(settings: Settings, store: Store, content: FolderStore) -> WebStudio:
-    return studio_of(settings, store, content)
-
-
-@pytest.fixture
-def client(studio: WebStudio) -> Iterator[TestClient]:
-    with browser_of(app_of(studio)) as opened:
-        yield opened
 
 
 def bell(client: TestClient) -> dict[str, Any]:

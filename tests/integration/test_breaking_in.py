@@ -12,12 +12,11 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from core.media.folder import FolderStore
-from core.settings import Settings
 from core.store import Store
 from core.web.identity.cookies import COOKIE, Identity
 from tests.conftest import stored_job
 from tests.profiles import examples
-from tests.web import HOST, app_of, browser_of, log_in, studio_of
+from tests.web import HOST, browser_of, log_in
 
 PRIVATE = "what only ana may know"
 BYTES = b"\x89PNG\r\n\x1a\n" + b"ana's own image" * 40
@@ -88,11 +87,6 @@ headers = st.dictionaries(
     header_values,
     max_size=4,
 )
-
-
-@pytest.fixture
-def app(settings: Settings, store: Store, content: FolderStore) -> Starlette:
-    return app_of(studio_of(settings, store, content))
 
 
 @pytest.fixture

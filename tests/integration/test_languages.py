@@ -1,6 +1,5 @@
 """Who hears which language: tabs, routes and messages, without a browser."""
 
-from collections.abc import Iterator
 from typing import ClassVar
 
 import pytest
@@ -15,7 +14,6 @@ from core.models import Asset, Job, NoticeKind, Notify, User, now
 from core.notifications.channels import DeliveryFailed, Recipient
 from core.notifications.mail import mailbox, render_mail
 from core.notifications.message import Message
-from core.settings import Settings
 from core.store import Store
 from core.studio.jobs import place_order
 from core.studio.order import Order
@@ -24,7 +22,7 @@ from core.web.resources import studio
 from tests.conftest import stored_job
 from tests.integration.test_notifications import Mailbox, Recorder, end, rows, sender
 from tests.integration.test_web_pages import ROOT, shown
-from tests.web import app_of, browser_of, log_in, studio_of
+from tests.web import log_in
 
 GERMAN = "de-DE,de;q=0.9,en;q=0.8"
 GONE = "E-Mail konnte nicht gesendet werden"
@@ -41,12 +39,6 @@ def tab(page: str, locale: str | None, user: str | None = "ana", chosen: str = "
         app.switch_page(str(ROOT / "pages" / f"{page}.py")).run()
     assert not app.exception
     return app
-
-
-@pytest.fixture
-def client(settings: Settings, store: Store, content: FolderStore) -> Iterator[TestClient]:
-    with browser_of(app_of(studio_of(settings, store, content))) as opened:
-        yield opened
 
 
 class Terminal(Recorder):

@@ -16,8 +16,8 @@ import httpx2
 import pytest
 import uvicorn
 from pymongo.errors import AutoReconnect
+from starlette.applications import Starlette
 
-from core.media.folder import FolderStore
 from core.models import DUE_NOW, Asset, AssetError, AssetState, Job, JobStatus, now
 from core.settings import Settings
 from core.store import DatabaseUnavailable, Store
@@ -31,7 +31,7 @@ from core.web.resources import WebStudio
 from tests.catalogue import illustrator_only
 from tests.conftest import claim, stored_job
 from tests.product import ROOT, START_SECONDS, free_port
-from tests.web import app_of, served, studio_of
+from tests.web import app_of, served
 
 SECONDS = 20.0
 
@@ -107,13 +107,8 @@ def opened(client: httpx2.Client, path: str) -> Iterator[Stream]:
 
 
 @pytest.fixture
-def studio(settings: Settings, store: Store, content: FolderStore) -> WebStudio:
-    return studio_of(settings, store, content)
-
-
-@pytest.fixture
-def server(studio: WebStudio) -> Iterator[Server]:
-    with Server(app_of(studio)) as running:
+def server(app: Starlette) -> Iterator[Server]:
+    with Server(app) as running:
         yield running
 
 

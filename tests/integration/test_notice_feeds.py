@@ -5,20 +5,18 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from starlette.applications import Starlette
 
-from core.media.folder import FolderStore
 from core.models import NoticeKind, NoticeStatus, Notify, When, now
-from core.settings import Settings
 from core.store import Store
 from tests.conftest import stored_job
 from tests.integration.test_live import Server, opened
 from tests.integration.test_notifications import ended_job
-from tests.web import app_of, studio_of
 
 
 @pytest.fixture
-def server(settings: Settings, store: Store, content: FolderStore) -> Iterator[Server]:
-    with Server(app_of(studio_of(settings, store, content))) as running:
+def server(app: Starlette) -> Iterator[Server]:
+    with Server(app) as running:
         yield running
 
 

@@ -1,22 +1,13 @@
-from collections.abc import Iterator
-
 import pytest
 from starlette.testclient import TestClient
 
 from core.media.folder import FolderStore
 from core.models import Asset
-from core.settings import Settings
 from core.store import Store
 from tests.conftest import stored_job
-from tests.web import app_of, browser_of, finished, log_in, studio_of
+from tests.web import finished, log_in
 
 BYTES = bytes(range(256)) * 40
-
-
-@pytest.fixture
-def client(settings: Settings, store: Store, content: FolderStore) -> Iterator[TestClient]:
-    with browser_of(app_of(studio_of(settings, store, content))) as opened:
-        yield opened
 
 
 @pytest.fixture
