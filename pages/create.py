@@ -37,7 +37,7 @@ EXAMPLES = (
 
 def take_example(text: str) -> None:
     """Put an example into the prompt box."""
-    page_state().put(text)
+    page_state().set_prompt(text)
 
 
 def draw_examples() -> None:
@@ -50,7 +50,7 @@ def draw_examples() -> None:
 
 
 def draw_source(form: Form) -> None:
-    """Draw the item that the task is done to."""
+    """Draw the source of the task."""
     source = form.source
     if source is None:
         return
@@ -68,16 +68,16 @@ def draw_source(form: Form) -> None:
 
 
 def draw_notes(form: Form, user_id: str) -> Estimate:
-    """Draw what else there is to know about the chosen models; return the estimate."""
+    """Draw notes on the chosen models; return the estimate."""
     offers = list(form.chosen.values())
     try:
         estimate = estimate_for(form, user_id)
         store = studio().store
         accounts, unserved = account_notes(store, offers), unserved_queues(store, offers)
-    except DatabaseError:  # the form keeps what was typed, whatever happens
+    except DatabaseError:  # an error must not lose what was typed in the form
         return Estimate()
     if accounts:
-        st.caption(" ".join(accounts).replace("$", r"\$"))  # two of them would be a formula
+        st.caption(" ".join(accounts).replace("$", r"\$"))  # Markdown would show a formula
     for queue in unserved:
         st.warning(
             _(
@@ -100,24 +100,24 @@ def estimate_for(form: Form, user_id: str) -> Estimate:
 
 
 def draw_request(user_id: str) -> None:
-    """Draw the prompt and the form, and carry out what was sent."""
+    """Draw the prompt and the form, and carry out the box's message."""
     user, state = tab_session.account(user_id), page_state()
-    form = state.arrive(user_id)
+    form = state.open_form(user_id)
     st.title(_(TITLES[form.task]), anchor=False)
-    source, box, refusal, about = st.container(), st.container(), st.empty(), st.container()
-    if state.trouble:
-        refusal.warning(state.trouble)
+    source, box, error_box, about = st.container(), st.container(), st.empty(), st.container()
+    if state.problem:
+        error_box.warning(state.problem)
     extras = widgets.draw(form, user)
     with source:
         draw_source(form)
     try:
-        if extras.trouble:
-            refusal.error(extras.trouble)
+        if extras.problem:
+            error_box.error(extras.problem)
         submit(state, form, extras, user)
     except InvalidInput as error:
-        refusal.error(str(error))
+        error_box.error(str(error))
     except DatabaseError:
-        refusal.error(database_unavailable_text(NOT_STORED))
+        error_box.error(database_unavailable_text(NOT_STORED))
     with about:
         estimate = draw_notes(form, user_id)
     with box:
@@ -128,13 +128,13 @@ def main() -> None:
     """Draw the page."""
     user = tab_session.require_user()
     tab_session.log_page_view(user, None)
-    ask = st.container(key="ask")
-    with ask:
+    request = st.container(key="ask")
+    with request:
         draw_request(user)
-    # The form above keeps what was typed, whatever happens here.
+    # Errors here must not lose what was typed in the form above.
     with tab_session.handle_database_errors():
         if not recent_jobs.draw(user):
-            with ask:
+            with request:
                 draw_examples()
 
 

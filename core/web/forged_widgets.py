@@ -1,8 +1,8 @@
-"""Widgets' states that no browser of ours sends: known by where Streamlit trips over them.
+"""Forged widget states, recognised by where Streamlit's code raises.
 
-Streamlit believes a state's type and shape. A number where a text belongs ends the run in its own
-code, before or while the widget is drawn: that is no mistake of ours, only that tab suffers, and
-whoever forges it should not be able to fill the log with tracebacks.
+Streamlit trusts the type and shape of a state from the browser. A number in place of a text raises
+in its own code, before or while the widget is drawn. That is no bug of ours and affects only that
+tab, and it should not fill the log with tracebacks.
 """
 
 import logging
@@ -19,7 +19,7 @@ _READS_STATE: Final = (
     _STREAMLIT / "elements",
     _STREAMLIT / "components",
 )
-_TRIPS: Final = (
+_ERRORS: Final = (
     TypeError,
     ValueError,
     LookupError,
@@ -30,8 +30,8 @@ _TRIPS: Final = (
 
 
 def is_forged(error: BaseException | None) -> bool:
-    """Return whether an error is Streamlit's own, from reading what a browser sent for a widget."""
-    if not isinstance(error, _TRIPS) or isinstance(error, streamlit.errors.Error):
+    """Return whether an error was raised by Streamlit while it read a widget's state."""
+    if not isinstance(error, _ERRORS) or isinstance(error, streamlit.errors.Error):
         return False
     frames = [frame.f_code for frame, _ in traceback.walk_tb(error.__traceback__)]
     after_ours: list[tuple[Path, str]] = []
@@ -58,11 +58,11 @@ _READERS: Final = frozenset(
 
 
 def leave_out_forged(record: logging.LogRecord) -> bool:
-    """Keep Streamlit from logging a traceback for them; a logging filter."""
+    """Drop Streamlit's log records about forged states; a logging filter."""
     return not (record.exc_info and is_forged(record.exc_info[1]))
 
 
 def without_traceback(record: logging.LogRecord) -> bool:
-    """Have Streamlit log what it could not read in one line; a logging filter."""
+    """Remove the traceback from a record, so that it is one line; a logging filter."""
     record.exc_info = None
     return True

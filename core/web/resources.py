@@ -1,4 +1,4 @@
-"""What every page and route shares: the studio, and what belongs to browsers."""
+"""The studio of a web process, shared by all pages and routes."""
 
 from dataclasses import dataclass
 
@@ -30,7 +30,7 @@ class WebStudio(Studio):
         return self.settings.prefix + path
 
     def view(self, zone: str) -> ViewContext:
-        """Return the view of owners on their own work at this moment.
+        """Return the view context of owners for their own content, at this moment.
 
         Args:
             zone: the name of their time zone.

@@ -42,7 +42,7 @@ def all_pages() -> dict[str, Page]:
 
 
 def user_id() -> str | None:
-    """Return the id of the user, whom the cookie authenticated when this tab connected."""
+    """Return the id of the user, authenticated by the cookie when this tab connected."""
     found = st.user.get("user_id")
     return found if isinstance(found, str) else None
 
@@ -63,7 +63,7 @@ def requester() -> Requester:
 
 
 def require_user() -> str:
-    """Return the id of the user; the page stops where nobody is logged in."""
+    """Return the id of the user; stop the page if nobody is logged in."""
     found = user_id()
     if found is None:
         st.stop()
@@ -71,7 +71,7 @@ def require_user() -> str:
 
 
 def account(user_id: str) -> User:
-    """Return the account of the user; the last known while the database does not answer."""
+    """Return the user's account; the last known one while the database does not answer."""
     try:
         found = studio().store.users.get(user_id)
     except DatabaseError:
@@ -81,10 +81,10 @@ def account(user_id: str) -> User:
 
 
 def language() -> str | None:
-    """Return what the tab's user reads: the language chosen, or the browser's.
+    """Return the language code of the tab's user: the chosen one, or the browser's.
 
     Returns:
-        its code; None: no tab's script is asking.
+        the code; None outside of a script run.
     """
     if get_script_run_ctx(suppress_warning=True) is None:
         return None
@@ -96,12 +96,12 @@ ask_language(language)
 
 
 def zone_name(user: User) -> str:
-    """Return the zone that a user's times are shown and meant in: chosen, or the browser's."""
+    """Return the user's time zone: the chosen one, or the browser's."""
     return user.zone or str(zone_of(st.context.timezone))
 
 
 def view(user: User) -> ViewContext:
-    """Return who looks, and when."""
+    """Return the view context of the user in this tab."""
     return studio().view(zone_name(user))
 
 
@@ -112,7 +112,7 @@ def address(path: str) -> str:
 
 
 def request_page(path: str, **query: str) -> None:
-    """Ask for another page, from a click's callback; `switch_to_requested_page` then goes there."""
+    """Request another page, from a click's callback; see `switch_to_requested_page`."""
     st.session_state[_REQUESTED] = (path, query)
 
 
@@ -123,7 +123,7 @@ def request_address(href: str) -> None:
 
 
 def switch_to_requested_page() -> None:
-    """Switch to the page that a click requested; called where a page or a fragment begins."""
+    """Switch to the page that a click requested; called at the start of a page or fragment."""
     requested = st.session_state.pop(_REQUESTED, None)
     if requested is not None:
         path, query = requested
@@ -145,7 +145,7 @@ def log_page_view(user: str, action: str | None, job_id: str | None = None) -> N
 
 
 def log_view(entry: ViewEntry) -> None:
-    """Log that a page was opened: once, however often it is drawn again."""
+    """Log that a page was opened: once, however often it is redrawn."""
     view = (entry.action, entry.owner, entry.job_id, entry.share)
     if st.session_state.get(_VIEW) != view:
         st.session_state[_VIEW] = view

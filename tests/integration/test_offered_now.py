@@ -14,7 +14,7 @@ from core.models import Cost, Kind, Task
 from core.providers.base import Capability
 from core.providers.registry import Catalogue
 from core.store import Store
-from core.web.create.submit import NOT_OFFERED, OTHERWISE
+from core.web.create.submit import NOT_OFFERED, TERMS_CHANGED
 from core.web.http.socket_limits import MESSAGE_BYTES
 from core.web.resources import WebStudio, studio
 from tests.catalogue import illustrator_only
@@ -149,7 +149,7 @@ def test_what_is_offered_otherwise_than_it_was_shown_is_not_ordered(
     send(app, "the sea")
     assert not app.exception
     assert store.jobs.of_user("ana") == []
-    assert OTHERWISE in errors(app)
+    assert TERMS_CHANGED in errors(app)
     assert shown(app)["create_prompt"]["terms"] != terms
     send(app, "the sea", terms=terms)  # a tab that was not drawn anew
     assert store.jobs.of_user("ana") == []
@@ -163,7 +163,7 @@ def test_a_tab_of_before_a_restart_orders_nothing_at_another_price(store: Store)
     app = opened("create")
     send(app, "the sea", terms="what another process offered")
     assert store.jobs.of_user("ana") == []
-    assert OTHERWISE in errors(app)
+    assert TERMS_CHANGED in errors(app)
 
 
 @pytest.mark.usefixtures("page_studio")

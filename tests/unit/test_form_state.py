@@ -148,7 +148,7 @@ def made(**more: Any) -> tuple[Job, list[Asset]]:
 
 def test_an_item_gives_back_the_form_that_it_was_made_with() -> None:
     job, assets = made(images=6, videos=7, seconds=3, seed=11, style="oil", ratio="16:9")
-    texts = texts_of(assets[2], job, assets, seeded=True)
+    texts = texts_of(assets[2], job, assets, with_seed=True)
     assert texts == {
         "prompt": "the sea",
         "images": "6",
@@ -160,19 +160,19 @@ def test_an_item_gives_back_the_form_that_it_was_made_with() -> None:
         "style": "oil",
         "seed": "11",
     }
-    again = texts_of(assets[2], job, assets, seeded=False)
+    again = texts_of(assets[2], job, assets, with_seed=False)
     assert texts.items() - again.items() == {("seed", "11")}
 
 
 def test_an_item_of_a_prompt_of_its_own_gives_that_without_the_words_of_its_style() -> None:
     job, assets = made(style="oil", variations={Kind.IMAGE: ["the sea at night"]})
-    prompts = [texts_of(asset, job, assets, seeded=False)["prompt"] for asset in assets[:2]]
+    prompts = [texts_of(asset, job, assets, with_seed=False)["prompt"] for asset in assets[:2]]
     assert prompts == ["the sea at night", "the sea"]
 
 
 def test_each_kind_keeps_its_best_shape_where_none_was_chosen() -> None:
     job, assets = made()
-    assert "ratio" not in texts_of(assets[0], job, assets, seeded=True)
+    assert "ratio" not in texts_of(assets[0], job, assets, with_seed=True)
 
 
 @pytest.mark.parametrize("language", ["en", "de", "xx"])

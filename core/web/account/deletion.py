@@ -17,7 +17,7 @@ _PROOF: Final = "account-proof"
 
 
 def draw_deletion(user: User) -> None:
-    """Draw what deleting the account means, and the form for it."""
+    """Draw the consequences of deleting the account, and the form."""
     settings = studio().settings
     with section("removal", _("Delete my account")):
         st.text(

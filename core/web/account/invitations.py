@@ -18,7 +18,7 @@ _FOR: Final = "account-for"
 
 
 def draw_invitations(user: User) -> None:
-    """Draw the form for an invitation, and those that are open."""
+    """Draw the form for an invitation, and the open invitations."""
     with section("invitations", _("Invitations")):
         if link := st.session_state.pop(_LINK, None):
             st.code(link, language=None, wrap_lines=True)

@@ -23,8 +23,8 @@ _LANGUAGE: Final = "account-language-choice"
 
 def draw(user: User) -> None:
     """Draw all that a user can see and change of their account."""
-    if told := st.session_state.pop("toast", None):  # by `draw_settings`
-        st.toast(told, duration="long")
+    if message := st.session_state.pop("toast", None):  # by `draw_settings`
+        st.toast(message, duration="long")
     _draw_who(user)
     if studio().settings.login != "oidc":
         draw_passphrase(user)

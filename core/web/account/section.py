@@ -1,7 +1,6 @@
 """The sections of the page “Account”: drawing them, and submitting their forms.
 
-A button acts in its callback, before the page is drawn: the fields are read from Streamlit's state
-there, and the page then shows the new state.
+A button acts in its callback, before the page is drawn, so that the page shows the new state.
 """
 
 from collections.abc import Callable, Iterator
@@ -21,8 +20,8 @@ from core.web.http.errors import database_unavailable_text
 from core.web.resources import studio
 from core.web.text.dates import moment_text, zone_of
 
-OUTCOME: Final = "account_said"
-_TURN: Final = "account_turn"
+OUTCOME: Final = "account_outcome"
+_ROUND: Final = "account_round"
 
 
 @dataclass(frozen=True)
@@ -39,10 +38,10 @@ def section(name: str, title: str) -> Iterator[None]:
     """Draw the block under a title, after the outcome of its last action."""
     with st.container(key=f"account-{name}"):
         st.subheader(title, anchor=False)
-        said = st.session_state.get(OUTCOME)
-        if said is not None and said.section == name:
+        outcome = st.session_state.get(OUTCOME)
+        if outcome is not None and outcome.section == name:
             del st.session_state[OUTCOME]
-            (st.error if said.refused else st.success)(said.text)
+            (st.error if outcome.refused else st.success)(outcome.text)
         try:
             yield
         except DatabaseError:
@@ -52,17 +51,17 @@ def section(name: str, title: str) -> Iterator[None]:
 def submit(section: str, do: Callable[[], str]) -> None:
     """Carry out an action; its outcome is shown when the section is drawn."""
     try:
-        said = Outcome(section, do())
+        outcome = Outcome(section, do())
     except (InvalidInput, LoginRefused) as error:
-        said = Outcome(section, str(error), refused=True)
+        outcome = Outcome(section, str(error), refused=True)
     except DatabaseError:
-        said = Outcome(section, database_unavailable_text(), refused=True)
-    st.session_state[OUTCOME] = said
+        outcome = Outcome(section, database_unavailable_text(), refused=True)
+    st.session_state[OUTCOME] = outcome
 
 
 def field_key(field: str) -> str:
     """Return the key of a form's field in Streamlit's state; `take` changes it."""
-    return f"{field}-{st.session_state.get(_TURN, 0)}"
+    return f"{field}-{st.session_state.get(_ROUND, 0)}"
 
 
 def take(*fields: str) -> list[str]:
@@ -72,13 +71,13 @@ def take(*fields: str) -> list[str]:
     forgets a field that no longer exists.
     """
     typed = [str(st.session_state.get(field_key(field), "")) for field in fields]
-    st.session_state[_TURN] = st.session_state.get(_TURN, 0) + 1
+    st.session_state[_ROUND] = st.session_state.get(_ROUND, 0) + 1
     return typed
 
 
 def secret_input(label: str, field: str, autocomplete: str) -> None:
     """Draw a field for a passphrase; `autocomplete` is HTML's attribute."""
-    # No `max_chars`: it would cut what is pasted, without a word.
+    # No `max_chars`: it would silently truncate a pasted passphrase.
     st.text_input(label, type="password", key=field_key(field), autocomplete=autocomplete)
 
 
@@ -96,5 +95,5 @@ def moment_of(user: User, moment: datetime) -> str:
 
 
 def accounts() -> Accounts:
-    """Return the rules of accounts here."""
+    """Return the account rules of this installation."""
     return Accounts(studio().store, studio().settings)

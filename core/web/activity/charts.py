@@ -1,4 +1,4 @@
-"""Charts of what was done over time. They fit a phone, and a light page as well as a dark one."""
+"""Charts of activity over time, for small screens and for light and dark pages."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -14,8 +14,8 @@ from core.models.job_summary import IN_PART
 from core.store.jobs.activity import Bar
 from core.store.jobs.activity_scope import ActionKind, Scope
 
-# The first is the theme's own. All have a contrast of 3 to 1 with both of its backgrounds, which
-# WCAG 2.2 (1.4.11) asks of graphics.
+# The first is the theme's colour. All have a contrast of 3 to 1 with both of its backgrounds, as
+# WCAG 2.2 (1.4.11) requires for graphics.
 ACTION_COLOURS: Final[dict[str, str]] = {
     ActionKind.VIEWS: "#1f8278",
     ActionKind.PLAYS: "#b5761f",
@@ -30,7 +30,7 @@ STATUS_COLOURS: Final[dict[str, str]] = {
     JobStatus.CANCELLED: "#7f7a72",
 }
 _HEIGHT: Final = 260
-_TICKS: Final = 6  # as many dates as have room on a phone
+_TICKS: Final = 6  # as many dates as fit on a phone
 
 
 def over_time(
@@ -39,10 +39,10 @@ def over_time(
     """Return stacked bars, one a day or month.
 
     Args:
-        bars: what was counted.
-        scope: from when on, and on whose clock.
-        colours: by the names of what was counted, in the order they are stacked.
-        title: what was counted.
+        bars: the counts.
+        scope: the period and its time zone.
+        colours: by the names of the bars, in the order in which they are stacked.
+        title: the title of the names.
         today: the present time, where the chart ends.
     """
     order = {name: index for index, name in enumerate(colours)}
@@ -90,7 +90,7 @@ def over_time(
 
 
 def _locale() -> dict[str, dict[str, object]]:
-    """Return how the language spoken writes dates and numbers, as d3 takes it."""
+    """Return the date and number formats of the current language, for d3."""
     here = locale()
     days, months = here.days["stand-alone"], here.months["stand-alone"]
     week = [6, 0, 1, 2, 3, 4, 5]  # Babel's begins on Monday, d3's on Sunday
@@ -116,9 +116,9 @@ def _locale() -> dict[str, dict[str, object]]:
 
 
 def _wall(moment: datetime, scope: Scope) -> str:
-    """Return a time of the scope's zone without its offset: browsers read it as one of theirs.
+    """Return the local time in the scope's zone, without its offset.
 
-    With an offset, somebody who looks from another zone would see another day.
+    With an offset, a viewer in another time zone would see another day.
     """
     return moment.astimezone(scope.zone).replace(tzinfo=None).isoformat()
 

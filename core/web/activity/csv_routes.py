@@ -1,4 +1,4 @@
-"""The activity as CSV, for whoever wants to work on with it: one route, streamed."""
+"""The activity as CSV: one route, streamed."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -36,14 +36,14 @@ class _Table(NamedTuple):
 def activity_csv_routes(open_studio: Callable[[], WebStudio]) -> list[Route]:
     """Return `GET /activity/{which}.csv`, where `which` is `logins`, `views` or `jobs`.
 
-    Its query: `days` (7, 30, 90 or 365), `deeds` (kinds of action, repeated), `zone` (whose days
-    and clock), and for admins `user` (whose activity) or `everybody=1`.
+    Its query: `days` (7, 30, 90 or 365), `deeds` (kinds of action, repeated), `zone` (of the days
+    and times), and for admins `user` (whose activity) or `everybody=1`.
 
     Args:
         open_studio: returns the shared studio; may raise `DatabaseUnavailable`.
     """
 
-    # A plain function: Starlette runs it in its thread pool, where it may wait.
+    # A plain function: Starlette runs it in its thread pool, where it may block.
     def export(request: Request) -> Response:
         return _export(request, open_studio)
 
@@ -51,12 +51,12 @@ def activity_csv_routes(open_studio: Callable[[], WebStudio]) -> list[Route]:
 
 
 def export_address(which: str, scope: Scope, viewer: str) -> str:
-    """Return where the CSV of a scope is fetched.
+    """Return the address of the CSV of a scope.
 
     Args:
         which: `logins`, `views` or `jobs`.
-        scope: what is asked for.
-        viewer: who asks.
+        scope: the period, user and actions.
+        viewer: the id of the requester.
     """
     query: dict[str, object] = {"days": scope.days, "zone": scope.zone.key}
     if scope.kinds and which == "views":
@@ -69,12 +69,12 @@ def export_address(which: str, scope: Scope, viewer: str) -> str:
 
 
 def activity_view_entry(viewer: str, of: str | None, address: str) -> ViewEntry:
-    """Return what the log is told when an admin looks at what others did.
+    """Return the log entry for an admin who views the activity of others.
 
     Args:
         viewer: the admin.
         of: whose activity; None: everybody's.
-        address: where the look comes from.
+        address: the admin's IP address.
     """
     return ViewEntry(
         user_id=viewer,
@@ -105,7 +105,7 @@ def _export(request: Request, open_studio: Callable[[], WebStudio]) -> Response:
         _log.info("%s exports %s of %s", user_id, which, scope.user_id or "everybody")
     cells = ([_cell(each, scope.zone) for each in row] for row in rows)
     lines = csv_lines(_TABLES[which].columns, cells)
-    first = next(lines)  # while there still can be another answer
+    first = next(lines)  # raises before the response has begun
     return StreamingResponse(
         chain([first], lines),
         media_type=_TYPE,
@@ -114,11 +114,11 @@ def _export(request: Request, open_studio: Callable[[], WebStudio]) -> Response:
 
 
 def _scope(request: Request, user_id: str, users: UserStore) -> Scope:
-    """Return what is asked for.
+    """Return the scope that the query names.
 
     Raises:
-        InvalidInput: it is not understood; the text says why.
-        Forbidden, LoginRequired, NotFound: it is not this user's to see.
+        InvalidInput: a parameter is wrong; the text says why.
+        Forbidden, LoginRequired, NotFound: the user may not view it.
     """
     query = request.query_params
     days = query.get("days", "30")
@@ -170,7 +170,7 @@ def _view_rows(activity: ActivityStore, scope: Scope) -> Iterator[Row]:
 
 
 def _view_row(entry: ViewEntry, scope: Scope) -> Row:
-    """Return a look's cells; where somebody else was then is not the owner's to know."""
+    """Return a view's cells; owners do not see the IP addresses of others."""
     address = entry.address if scope.user_id in (None, entry.user_id) else ""
     return (
         *(entry.time, entry.user_id, entry.action, owner_of(entry)),
@@ -179,10 +179,10 @@ def _view_row(entry: ViewEntry, scope: Scope) -> Row:
 
 
 def owner_of(entry: ViewEntry) -> str:
-    """Return whose content was looked at; empty: everybody's."""
+    """Return the owner of the viewed content; empty: all users."""
     if entry.action == "open_activity":
         return entry.owner or ""
-    return entry.owner or entry.user_id  # old entries name none: it was one's own
+    return entry.owner or entry.user_id  # entries without an owner are about one's own content
 
 
 def _job_rows(activity: ActivityStore, scope: Scope) -> Iterator[Row]:
@@ -190,7 +190,7 @@ def _job_rows(activity: ActivityStore, scope: Scope) -> Iterator[Row]:
 
 
 def _job_row(job: Job) -> Row:
-    """Return a job's cells; the prompt of one in the bin is in its owner's own archive only."""
+    """Return a job's cells; without the prompt if it is in the bin."""
     costs = "; ".join(f"{amount:.10g} {unit}" for unit, amount in sorted(job.cost.items()))
     return (
         *(job.created_at, job.user_id, job.id, "" if job.binned_at else job.prompt),

@@ -1,4 +1,4 @@
-"""The page “Activity”: who logged in, who looked at what, what was made, and how often."""
+"""The page “Activity”: logins, views and jobs."""
 
 import logging
 from collections.abc import Callable, Collection, Sequence
@@ -36,7 +36,7 @@ from core.web.text.money import amounts_text
 ME: Final = N_("Me")  # no user_id has capital letters
 EVERYBODY: Final = N_("Everybody")
 OTHERS_ONLY_FOR_ADMINS: Final = N_("Only admins see what others do. This is your own activity.")
-_SAID: Final = "activity-said"
+_MESSAGE: Final = "activity-message"
 _CLICK: Final = "activity-not-me"
 _log = logging.getLogger(__name__)
 
@@ -58,13 +58,13 @@ def draw(user: User) -> None:
         parts[_("People")] = _draw_people
     tabs = st.tabs(list(parts), key="show", bind="query-params")
     for tab, draw_part in zip(tabs, parts.values(), strict=True):
-        if tab.open:  # the others ask the database for nothing
+        if tab.open:  # hidden tabs make no queries
             with tab:
                 draw_part(user, scope)
 
 
 def _draw_filters(user: User) -> Scope:
-    """Draw what can be chosen, and return what is. All of it is part of the page's address."""
+    """Draw the filters, which are part of the page's address, and return their scope."""
     with st.container(key="activity-filters", horizontal=True):
         days = st.segmented_control(
             _("Last days"),
@@ -74,7 +74,7 @@ def _draw_filters(user: User) -> Scope:
             key="days",
             bind="query-params",
         )
-        deeds = st.pills(
+        kinds = st.pills(
             _("Actions"),
             [str(each) for each in ActionKind],
             format_func=_,
@@ -101,13 +101,13 @@ def _draw_filters(user: User) -> Scope:
         account = None if whose == EVERYBODY else studio().store.users.get(whose) or user
     zone = parse_zone(tab_session.zone_name(user))
     return Scope.of(
-        account, int(days or PERIODS[1]), zone, now(), [ActionKind(each) for each in deeds]
+        account, int(days or PERIODS[1]), zone, now(), [ActionKind(each) for each in kinds]
     )
 
 
 def _draw_logins(user: User, scope: Scope) -> None:
-    if said := st.session_state.pop(_SAID, None):
-        st.warning(said)
+    if message := st.session_state.pop(_MESSAGE, None):
+        st.warning(message)
         if studio().settings.login != "oidc":
             st.button(
                 _("Go to your account"), on_click=tab_session.request_page, args=("/account",)
@@ -141,14 +141,14 @@ def _not_me(user_id: str, sessions: Sequence[str]) -> None:
     if click is None or not (0 <= click["row"] < len(sessions)) or not sessions[click["row"]]:
         return
     try:
-        going_on = log_out(studio().store, sessions[click["row"]], user_id)
+        was_active = log_out(studio().store, sessions[click["row"]], user_id)
     except DatabaseError:
-        st.session_state[_SAID] = _(
+        st.session_state[_MESSAGE] = _(
             "The database does not answer, so that login goes on. Please try again in a minute."
         )
         return
     _log.warning("%s says that a login was somebody else's; it has ended", user_id)
-    done = _("That login has ended.") if going_on else _("That login had ended already.")
+    done = _("That login has ended.") if was_active else _("That login had ended already.")
     settings = studio().settings
     if settings.login == "oidc":
         advice = _("So that nobody gets in again, change your password at {provider}.").format(
@@ -159,7 +159,7 @@ def _not_me(user_id: str, sessions: Sequence[str]) -> None:
             "So that nobody gets in again, set a passphrase on the page Account, or change the one "
             "that you have."
         )
-    st.session_state[_SAID] = f"{done} {advice}"
+    st.session_state[_MESSAGE] = f"{done} {advice}"
 
 
 def _draw_views(user: User, scope: Scope) -> None:
@@ -175,7 +175,7 @@ def _draw_views(user: User, scope: Scope) -> None:
     seen = [each.job_id for each in most]
     seen += [each.job_id for each in entries if each.job_id]
     seen += [each.job_id for each in others if each.job_id]
-    prompts = _prompts_seen(user, set(seen))
+    prompts = _visible_prompts(user, set(seen))
     if entries:
         draw_chart(activity.views_over_time(scope), scope, ACTION_COLOURS, _("What was looked at"))
         st.subheader(_("Latest"), anchor=False)
@@ -201,10 +201,10 @@ def _draw_views(user: User, scope: Scope) -> None:
         draw_table(rows, scope)
 
 
-def _prompts_seen(user: User, job_ids: Collection[str]) -> dict[str, str]:
+def _visible_prompts(user: User, job_ids: Collection[str]) -> dict[str, str]:
     """Return the prompts of the jobs that a user may open, by id.
 
-    What somebody once saw by a link is not theirs to see for ever.
+    A job that was once viewed by a link may not be visible any more.
     """
     return {
         job.id: shortened(job.prompt, TITLE_CHARACTERS)

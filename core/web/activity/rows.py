@@ -1,4 +1,4 @@
-"""What the tables of the page “Activity” show of one login, look or job."""
+"""The rows of the tables on the page “Activity”: logins, views and jobs."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -16,7 +16,7 @@ from core.web.text.browsers import browser_text
 from core.web.text.money import job_cost_text
 
 Row = dict[str, Any]
-GUEST: Final = N_("A guest")  # who came by a shared link and was not logged in
+GUEST: Final = N_("A guest")  # with a share link, not logged in
 NOT_ME: Final = N_("This was not me")
 OUTCOMES: Final = {"accepted": N_("Logged in"), "refused": N_("Refused")}
 REASONS: Final = {
@@ -81,7 +81,7 @@ TITLE_CHARACTERS: Final = 80
 
 
 def login_row(entry: LoginEntry, here: str | None) -> Row:
-    """Return what is shown of an attempt to log in; `here`: the id of this browser's session."""
+    """Return the row of a login attempt; `here`: the id of this browser's session."""
     outcome = _(OUTCOMES.get(entry.outcome, entry.outcome))
     if here and entry.session == here:
         outcome = _("{outcome} (this browser)").format(outcome=outcome)
@@ -98,11 +98,11 @@ def login_row(entry: LoginEntry, here: str | None) -> Row:
 
 
 def view_row(entry: ViewEntry, viewer: User, prompts: Mapping[str, str]) -> Row:
-    """Return what is shown of a look at content.
+    """Return the row of a view.
 
     Args:
-        entry: the look.
-        viewer: who is shown it.
+        entry: the view.
+        viewer: whom it is shown to.
         prompts: of the jobs that the viewer may see, by id.
     """
     owner, job_id = owner_of(entry), entry.job_id or ""
@@ -120,28 +120,28 @@ def view_row(entry: ViewEntry, viewer: User, prompts: Mapping[str, str]) -> Row:
     }
 
 
-def others_view_row(visit: ViewsByOther, prompts: Mapping[str, str]) -> Row:
-    """Return what is shown of somebody else's looks; `prompts`: by the ids of jobs."""
-    job_id = visit.job_id or ""
+def others_view_row(views: ViewsByOther, prompts: Mapping[str, str]) -> Row:
+    """Return the row of another user's views of a job; `prompts`: by the ids of jobs."""
+    job_id = views.job_id or ""
     return {
-        N_("Who"): visit.user_id or _(GUEST),
-        N_("By which right"): _(RIGHTS[visit.via]),
+        N_("Who"): views.user_id or _(GUEST),
+        N_("By which right"): _(RIGHTS[views.via]),
         N_("Job"): prompts.get(job_id, "") if job_id else _("Gallery, activity, or invitation"),
         N_("Open"): job_address(job_id) if job_id in prompts else None,
-        N_("Looks"): visit.number,
-        N_("Downloads"): visit.downloads,
-        N_("Last"): visit.last,
+        N_("Looks"): views.number,
+        N_("Downloads"): views.downloads,
+        N_("Last"): views.last,
     }
 
 
 def job_row(job: Job, viewer: User) -> Row:
-    """Return what is shown of a job."""
-    open_to = may_open(viewer, job)
+    """Return the row of a job."""
+    may_view = may_open(viewer, job)
     return {
         N_("Time"): job.created_at,
         N_("Who"): job.user_id,
-        N_("Job"): shortened(job.prompt, TITLE_CHARACTERS) if open_to else "",
-        N_("Open"): job_address(job.id) if open_to else None,
+        N_("Job"): shortened(job.prompt, TITLE_CHARACTERS) if may_view else "",
+        N_("Open"): job_address(job.id) if may_view else None,
         N_("Status"): status_text(job),
         N_("Images"): len(job.image_paths),
         N_("Videos"): len(job.video_paths),
@@ -150,7 +150,7 @@ def job_row(job: Job, viewer: User) -> Row:
 
 
 def may_open(user: User, job: Job) -> bool:
-    """Return whether a user may open a job: what lies in the bin is its owner's only."""
+    """Return whether a user may open a job; those in the bin only their owners may."""
     return job.user_id == user.id or (user.admin and job.binned_at is None)
 
 

@@ -24,9 +24,9 @@ def draw_table(
 
     Args:
         rows: cells by the titles of their columns.
-        scope: whose clock times are of.
+        scope: has the time zone of the times.
         columns: how some columns are drawn; None hides one.
-        named: the column that says whose a row is: the same in all rows of one user.
+        named: the column with the user, hidden if the scope is one user.
     """
     # Translators: a time in the letters of Moment.js, such as 3 Nov 2026, 18:00.
     moment = pgettext("table", "D MMM YYYY, HH:mm")
@@ -54,7 +54,7 @@ def draw_chart(bars: Sequence[Bar], scope: Scope, colours: dict[str, str], title
 
 
 def draw_download(which: str, scope: Scope, user: User) -> None:
-    """Draw the link to everything in the period, of which the table has the latest."""
+    """Draw the link to the CSV of the period; the table has only the latest rows."""
     labels = {
         "logins": _("All logins as CSV"),
         "views": _("All views as CSV"),

@@ -1,4 +1,4 @@
-"""The quote for what the form holds, in words."""
+"""The quote for the form, in words."""
 
 import math
 from collections.abc import Mapping, Sequence

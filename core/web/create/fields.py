@@ -1,4 +1,4 @@
-"""The fields of the form on Create: what can be chosen, and how an address names it."""
+"""The fields of the form on Create: their choices, and their names in an address."""
 
 import math
 from collections.abc import Collection, Sequence

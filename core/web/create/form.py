@@ -1,4 +1,4 @@
-"""The form on Create: what was chosen, and how an address names it. `widgets.py` draws it."""
+"""The form on Create: the chosen values, also in an address. `widgets.py` draws it."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -19,12 +19,12 @@ _TERMS_DIGITS: Final = 16
 
 @dataclass
 class Form:
-    """What was chosen on the page."""
+    """The chosen values."""
 
     #: The models for each kind, by `Offer.key`; the preferred one comes first.
     offers: Mapping[Kind, Mapping[str, Offer]]
     task: Task = Task.CREATE
-    #: The item that the task is done to; None for `CREATE`.
+    #: The source of the task; None for `CREATE`.
     source: Asset | None = None
     #: What was chosen, by the names of the fields. Values that the chosen models do not offer are
     #: kept, since other models may be chosen again.
@@ -51,11 +51,11 @@ class Form:
             for kind, offered in self.offers.items()
         ]
         if self.task != Task.UPSCALE:
-            fields += [*self._numbers(), *self._shape(), *self._looks()]
+            fields += [*self._numbers(), *self._shape(), *self._style_and_seed()]
         for kind, offer in self.chosen.items():
             options = offer.capability.options
             for option in options:
-                fields.append(option_field(kind, option, self._ruled_out(kind, option, options)))
+                fields.append(option_field(kind, option, self._excluded(kind, option, options)))
         return {each.name: each for each in fields}
 
     def choose(self, name: str, value: object) -> bool:
@@ -82,7 +82,7 @@ class Form:
     def terms(self) -> str:
         """A digest of all offers with their prices.
 
-        It does not depend on what is chosen, so a choice on its way does not change it.
+        It does not depend on the choices, so a pending choice does not change it.
         """
         offered = [
             (kind, key, offer.capability.paid, offer.provider.consent, offer.price)
@@ -138,7 +138,7 @@ class Form:
 
     @property
     def selection(self) -> Selection:
-        """What is to be generated."""
+        """The choices as the service takes them."""
         return Selection(
             images=self.value("images") or MIN_ITEMS,
             videos=self.value("videos") or MIN_ITEMS,
@@ -167,7 +167,7 @@ class Form:
             return [name]
         return []
 
-    def _ruled_out(self, kind: Kind, option: Option, options: Sequence[Option]) -> set[str]:
+    def _excluded(self, kind: Kind, option: Option, options: Sequence[Option]) -> set[str]:
         """Return the choices of an option that the chosen values of others exclude."""
 
         def is_chosen(name: str, choice: str) -> bool:
@@ -175,9 +175,9 @@ class Form:
 
         found = {each for each, other in option.excludes.items() if is_chosen(*other)}
         for other in options:
-            for choice, (name, ruled_out) in other.excludes.items():
+            for choice, (name, excluded) in other.excludes.items():
                 if name == option.name and is_chosen(other.name, choice):
-                    found.add(ruled_out)
+                    found.add(excluded)
         return found
 
     def _numbers(self) -> list[Field]:
@@ -207,7 +207,7 @@ class Form:
                 found.append(Field(name="seconds", default=default, choices=lengths))
         return found
 
-    def _looks(self) -> list[Field]:
+    def _style_and_seed(self) -> list[Field]:
         """Return style and, if a model takes one, seed."""
         found = [Field(name="style", choices=[None, *STYLES])]
         if any(offer.capability.seed != "none" for offer in self.chosen.values()):

@@ -1,4 +1,4 @@
-"""The state of one tab's page Create: its address, its form and what its prompt box asks for."""
+"""The state of one tab's page Create: address, form and the prompt box's message."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -24,33 +24,32 @@ Query = frozenset[tuple[str, str]]
 
 @dataclass
 class PageState:
-    """What the page remembers from run to run.
+    """The state that is kept between script runs.
 
-    The prompt box keeps what is typed, and its script writes the address; an address that was
-    written here is therefore no news when it comes back.
+    The prompt box keeps its text, and its script writes the address, so an address that was
+    written here needs no prefill when it comes back.
     """
 
     #: The address of the last run, without the prompt.
     query: Query | None = None
     #: The addresses that the box was given to write.
     written: dict[Query, None] = field(default_factory=dict)
-    #: What the last address asked for that came from elsewhere.
+    #: The prefill of the last address that came from elsewhere.
     prefill: Prefill = field(default_factory=Prefill)
-    #: What the form holds, by task.
+    #: The form's values, by task.
     values: dict[Task, dict[str, Any]] = field(default_factory=dict)
-    #: What was put into each box, and the token that tells the box that it is new.
+    #: The text set in each box, and a token by which the box knows that it is new.
     texts: dict[str, tuple[str, str]] = field(default_factory=dict)
-    #: What to say about the address in this run.
-    trouble: str = ""
-    #: What the box asks for and was not carried out yet (`create` or `vary`), with its prompt and
-    #: terms.
+    #: A message about the address in this run; empty: none.
+    problem: str = ""
+    #: The box's pending action (`create` or `vary`), with its prompt and terms.
     pending: tuple[str, str, str] | None = None
     #: The form's fields for which something was chosen that is not offered.
     refused: list[str] = field(default_factory=list)
     #: The terms when the form was last drawn; see `Form.terms`.
     terms: str = ""
     #: The number of the last message of the box.
-    heard: float = 0.0
+    last_message: float = 0.0
     #: The last order, if the page stayed open after it; see `components.create_prompt`.
     sent: dict[str, str] | None = None
 
@@ -60,29 +59,29 @@ class PageState:
         source = self.prefill.source
         return self.prefill.task if source is None else f"{self.prefill.task}-{source.id}"
 
-    def arrive(self, user_id: str) -> Form:
-        """Read the address, and return the form with what was chosen.
+    def open_form(self, user_id: str) -> Form:
+        """Read the address, and return the form with the chosen values.
 
         Raises:
             DatabaseError: what the address refers to could not be read.
         """
         params = st.query_params.to_dict()
         query = frozenset((name, text) for name, text in params.items() if name != PROMPT)
-        self.trouble = ""
+        self.problem = ""
         if query != self.query:
-            is_news = self.query is None or query not in self.written
-            self.prefill = _possible(prefill.read(params, user_id, studio().store))
-            self.query, self.trouble = query, self.prefill.trouble
-            if self.prefill.whole or is_news:
+            is_new = self.query is None or query not in self.written
+            self.prefill = _checked(prefill.read(params, user_id, studio().store))
+            self.query, self.problem = query, self.prefill.problem
+            if self.prefill.replace or is_new:
                 return self._filled()
         return self._form()
 
-    def put(self, prompt: str) -> None:
+    def set_prompt(self, prompt: str) -> None:
         """Replace the text in the box."""
         self.texts[self.box] = (prompt, new_id())
 
     def write_address(self, form: Form) -> dict[str, str]:
-        """Return the query that brings back the form, and remember that it was written here."""
+        """Return the query that restores the form, and store that it was written here."""
         source = {} if form.source is None else {str(form.task): form.source.id}
         address = source | form.address()
         self.written[frozenset(address.items())] = None
@@ -91,14 +90,14 @@ class PageState:
         return address
 
     def _form(self) -> Form:
-        asked = self.prefill
-        values = self.values.setdefault(asked.task, {})
-        return Form(_offers(asked), asked.task, asked.source, values, self.refused)
+        wanted = self.prefill
+        values = self.values.setdefault(wanted.task, {})
+        return Form(_offers(wanted), wanted.task, wanted.source, values, self.refused)
 
     def _filled(self) -> Form:
-        """Return the form with what the address says in it."""
+        """Return the form, filled from the address."""
         texts = {name: text for name, text in self.prefill.texts.items() if name != PROMPT}
-        if self.prefill.whole:
+        if self.prefill.replace:
             self.values.pop(self.prefill.task, None)
         form = self._form()
         refused = form.fill(texts)
@@ -106,9 +105,9 @@ class PageState:
         if len(prompt) > _LONGEST_PROMPT:
             refused.append(PROMPT)
         elif prompt:
-            self.put(prompt)
-        if refused and not self.trouble:
-            self.trouble = _(
+            self.set_prompt(prompt)
+        if refused and not self.problem:
+            self.problem = _(
                 "Not all that this link asks for can be had here, so this is as usual: {names}."
             ).format(names=", ".join(form.title(name) for name in refused))
         return form
@@ -120,18 +119,18 @@ def page_state() -> PageState:
     return found
 
 
-def _offers(asked: Prefill) -> dict[Kind, Mapping[str, Offer]]:
-    if asked.source is None:
+def _offers(wanted: Prefill) -> dict[Kind, Mapping[str, Offer]]:
+    if wanted.source is None:
         kinds = tuple(Kind)
     else:
-        kinds = (Kind.VIDEO,) if asked.task == Task.ANIMATE else (asked.source.kind,)
+        kinds = (Kind.VIDEO,) if wanted.task == Task.ANIMATE else (wanted.source.kind,)
     return {
-        kind: {offer.key: offer for offer in studio().offers(kind, asked.task)} for kind in kinds
+        kind: {offer.key: offer for offer in studio().offers(kind, wanted.task)} for kind in kinds
     }
 
 
-def _possible(asked: Prefill) -> Prefill:
-    """Return what was asked for, or an empty form with an explanation if no provider can do it."""
-    if all(_offers(asked).values()):
-        return asked
-    return Prefill(trouble=_("No provider that is set up here can do that."))
+def _checked(wanted: Prefill) -> Prefill:
+    """Return the prefill, or an empty one with a message if no provider can do it."""
+    if all(_offers(wanted).values()):
+        return wanted
+    return Prefill(problem=_("No provider that is set up here can do that."))

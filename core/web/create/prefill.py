@@ -1,4 +1,4 @@
-"""What the address of Create asks for: a form that is filled in, or a task for an item."""
+"""The prefill of Create from an address: values of the form, or a task for an item."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,33 +11,33 @@ from core.studio.styles import styled
 from core.web.create.fields import MODELS, NUMBERS, PROMPT
 
 _TASKS: Final = {"animate": Task.ANIMATE, "upscale": Task.UPSCALE}
-_OUR_OWN: Final = frozenset({"width", "height", "ratio", "seconds", "fps", "seed"})
+_COMMON_PARAMS: Final = frozenset({"width", "height", "ratio", "seconds", "fps", "seed"})
 
 
 @dataclass(frozen=True)
 class Prefill:
-    """What an address asks for."""
+    """The form that an address describes."""
 
     task: Task = Task.CREATE
-    #: The item that the task is done to; None for `CREATE`.
+    #: The source of the task; None for `CREATE`.
     source: Asset | None = None
     #: The values of the form's fields, by their names, and the prompt.
     texts: Mapping[str, str] = field(default_factory=dict)
     #: Whether to discard what the form held before.
-    whole: bool = False
-    #: Why part of it cannot be had; empty: all of it can.
-    trouble: str = ""
+    replace: bool = False
+    #: Why part of it is not possible; empty: all of it is.
+    problem: str = ""
 
 
 def read(params: Mapping[str, str], user_id: str, store: Store) -> Prefill:
-    """Return what an address asks for.
+    """Return the prefill for an address.
 
     `remix` names an item whose form to fill in, `like` the same without its seed, `animate` and
     `upscale` the source of a task. Only a user's own items count.
 
     Args:
         params: the query of the address.
-        user_id: who opens it.
+        user_id: the requester.
         store: the database.
 
     Raises:
@@ -45,12 +45,12 @@ def read(params: Mapping[str, str], user_id: str, store: Store) -> Prefill:
     """
     for name in ("remix", "like"):
         if name in params:
-            return _again(params[name], user_id, store, seeded=name == "remix")
+            return _again(params[name], user_id, store, with_seed=name == "remix")
     for name, task in _TASKS.items():
         if name in params:
             source = store.assets.get(params[name], user_id)
             if source is None or not _takes(task, source):
-                return Prefill(trouble=_why_not(task, source))
+                return Prefill(problem=_why_not(task, source))
             return Prefill(task, source, params)
     return Prefill(texts=params)
 
@@ -70,33 +70,33 @@ def _why_not(task: Task, source: Asset | None) -> str:
     return _("Only what is finished can be upscaled.")
 
 
-def _again(asset_id: str, user_id: str, store: Store, *, seeded: bool) -> Prefill:
+def _again(asset_id: str, user_id: str, store: Store, *, with_seed: bool) -> Prefill:
     """Return the form that an item was ordered with."""
     asset = store.assets.get(asset_id, user_id)
     job = None if asset is None else store.jobs.get(asset.job_id, user_id)
     if asset is None or job is None:
-        return Prefill(trouble=_why_not(Task.CREATE, None))
-    texts = texts_of(asset, job, store.assets.of_job(job.id), seeded=seeded)
+        return Prefill(problem=_why_not(Task.CREATE, None))
+    texts = texts_of(asset, job, store.assets.of_job(job.id), with_seed=with_seed)
     if asset.task == Task.CREATE:
-        return Prefill(texts=texts, whole=True)
+        return Prefill(texts=texts, replace=True)
     source = None if asset.source is None else store.assets.get(asset.source, user_id)
     if source is None or not _takes(asset.task, source):
         return Prefill(
             texts=texts,
-            whole=True,
-            trouble=_("What this item was made of is gone, so this makes something new."),
+            replace=True,
+            problem=_("What this item was made of is gone, so this makes something new."),
         )
-    return Prefill(asset.task, source, texts, whole=True)
+    return Prefill(asset.task, source, texts, replace=True)
 
 
-def texts_of(asset: Asset, job: Job, items: Sequence[Asset], *, seeded: bool) -> dict[str, str]:
+def texts_of(asset: Asset, job: Job, items: Sequence[Asset], *, with_seed: bool) -> dict[str, str]:
     """Return the values of the form that an item was ordered with.
 
     Args:
         asset: the item.
         job: its job.
         items: all items of the job.
-        seeded: whether to include its seed.
+        with_seed: whether to include its seed.
     """
     alike = {item.kind: item for item in reversed(items)} | {asset.kind: asset}
     texts = {PROMPT: _own_prompt(asset, job)}
@@ -114,11 +114,11 @@ def texts_of(asset: Asset, job: Job, items: Sequence[Asset], *, seeded: bool) ->
         if "seconds" in item.params:
             texts["seconds"] = str(item.params["seconds"])
         for name, value in item.params.items():
-            if name not in _OUR_OWN:
+            if name not in _COMMON_PARAMS:
                 texts[f"{kind}.{name}"] = _text(value)
     if job.options.style is not None:
         texts["style"] = job.options.style
-    if seeded:
+    if with_seed:
         texts["seed"] = str(asset.params.get("seed", job.options.seed))
     return texts
 

@@ -1,4 +1,4 @@
-"""The prompt box of the page Create: what it is given, and what it asks for."""
+"""The prompt box of the page Create: its data and its messages."""
 
 from collections.abc import Mapping
 from typing import Any, Final, Literal
@@ -33,11 +33,11 @@ class _Message(BaseModel):
 
     model_config = ConfigDict(strict=True)
 
-    #: A number that rises.
+    #: A number that grows with each message.
     at: float = Field(allow_inf_nan=False)
     name: Literal["create", "vary", "stay", "open"]
     prompt: str = ""
-    #: For `stay`: whether to.
+    #: For `stay`: whether to stay on the page after an order.
     on: bool | str | None = None
     #: The terms that the box was given and the user saw; empty: not sent.
     terms: str = ""
@@ -63,33 +63,33 @@ def draw(state: PageState, form: Form, user: User, estimate: Estimate) -> None:
             "terms": form.terms,
             "stay": user.stay,
             "sent": state.sent,
-            "heard": state.heard,
+            "heard": state.last_message,
         },
         lambda message: receive(state, message),
     )
 
 
 def receive(state: PageState, message: str) -> None:
-    """Take a message of the box: once, however often Streamlit delivers it."""
+    """Handle a message of the box once, however often Streamlit delivers it."""
     try:
-        asked = _Message.model_validate_json(message)
+        received = _Message.model_validate_json(message)
     except ValidationError:
         st.toast(_(NOT_ASKED))
         return
-    if asked.at <= state.heard:
+    if received.at <= state.last_message:
         return
-    state.heard = asked.at
-    if asked.name == "stay":
+    state.last_message = received.at
+    if received.name == "stay":
         try:
-            choose_stay(studio().store, tab_session.require_user(), stay=asked.on is True)
+            choose_stay(studio().store, tab_session.require_user(), stay=received.on is True)
         except DatabaseError:
             st.toast(database_unavailable_text())
-    elif asked.name == "open":
+    elif received.name == "open":
         sent, state.sent = state.sent, None
         if sent is not None:
             tab_session.request_address(sent["href"])
     else:
-        state.pending = (asked.name, asked.prompt, asked.terms)
+        state.pending = (received.name, received.prompt, received.terms)
 
 
 def _limits(form: Form) -> list[Mapping[str, Any]]:

@@ -1,4 +1,4 @@
-"""Carrying out what the prompt box asks for: placing the order, or suggesting variations."""
+"""Carrying out the prompt box's action: placing the order, or suggesting variations."""
 
 from typing import Final
 
@@ -21,14 +21,14 @@ NOT_OFFERED: Final = N_(
     "What was chosen here is not offered: {names}. Nothing was ordered; please look at the form "
     "again."
 )
-OTHERWISE: Final = N_(
+TERMS_CHANGED: Final = N_(
     "Who makes this, or what it costs, is not what this page showed. Nothing was ordered; please "
     "look at the form again."
 )
 
 
 def submit(state: PageState, form: Form, extras: widgets.Extras, user: User) -> None:
-    """Carry out what the box asks for; nothing if it asks for nothing.
+    """Carry out the pending action of the box, if there is one.
 
     Raises:
         InvalidInput: it cannot be done; the text says why.
@@ -47,10 +47,10 @@ def submit(state: PageState, form: Form, extras: widgets.Extras, user: User) -> 
     if name == "vary":
         variations.suggest(form, prompt, user.id)
         st.rerun()
-    if (terms or shown) != form.terms or state.trouble:
-        raise InvalidInput(_(OTHERWISE))
-    if extras.trouble:
-        raise InvalidInput(extras.trouble)
+    if (terms or shown) != form.terms or state.problem:
+        raise InvalidInput(_(TERMS_CHANGED))
+    if extras.problem:
+        raise InvalidInput(extras.problem)
     order = Order.of(
         form.selection,
         user_id=user.id,
@@ -60,7 +60,7 @@ def submit(state: PageState, form: Form, extras: widgets.Extras, user: User) -> 
         variations=extras.variations,
     )
     job = place_order(studio(), order)
-    state.put("")
+    state.set_prompt("")
     variations.forget()
     if not user.stay:
         st.switch_page(tab_session.all_pages()["/job"], query_params={"id": job.id})

@@ -1,4 +1,4 @@
-"""The widgets of the form on Create, for what the providers declare."""
+"""The widgets of the form on Create, from what the providers declare."""
 
 import secrets
 from collections.abc import Callable, Mapping, Sequence
@@ -34,7 +34,7 @@ class Extras:
     #: Prompts for single items, by kind.
     variations: Mapping[Kind, Sequence[str]] = field(default_factory=dict)
     #: Why the order cannot be placed; empty: it can.
-    trouble: str = ""
+    problem: str = ""
 
 
 def draw(form: Form, user: User) -> Extras:
@@ -56,18 +56,18 @@ def draw(form: Form, user: User) -> Extras:
             if each.option is not None and each.option.name in _VISIBLE:
                 _draw_option(form, name, _NOUNS[_kind_of(name)] if len(form.offers) > 1 else "")
     _draw_styles(form)
-    notify, trouble = Notify(), ""
+    notify, problem = Notify(), ""
     try:
         notify = draw_notify(user, "notify")
     except InvalidInput as error:
-        trouble = str(error)
+        problem = str(error)
     _draw_more(form)
     prompts: dict[Kind, list[str]] = {}
     try:
         prompts = variations.draw(form) if form.task == Task.CREATE else {}
     except InvalidInput as error:
-        trouble = str(error)
-    return Extras(accepted, notify, prompts, trouble)
+        problem = str(error)
+    return Extras(accepted, notify, prompts, problem)
 
 
 def _bound(form: Form, name: str, nothing: str | None = None) -> dict[str, Any]:
@@ -91,11 +91,11 @@ def _store(form: Form, name: str, key: str, nothing: str | None) -> None:
 
 
 def _draw_select(
-    form: Form, name: str, title: str, words: Callable[[Any], str], about: str = ""
+    form: Form, name: str, title: str, text_of: Callable[[Any], str], help_text: str = ""
 ) -> None:
     options = ["" if choice is None else choice for choice in form.fields[name].choices or ()]
-    held = _bound(form, name, nothing="")
-    st.selectbox(title, options, format_func=words, help=about or None, **held)
+    bound = _bound(form, name, nothing="")
+    st.selectbox(title, options, format_func=text_of, help=help_text or None, **bound)
 
 
 def _draw_number(form: Form, name: str) -> None:
@@ -113,18 +113,18 @@ def _draw_offer(form: Form, kind: Kind) -> None:
 
 def _draw_shape(form: Form) -> None:
     if "ratio" in form.fields:
-        _draw_select(form, "ratio", form.title("ratio"), _ratio_words)
+        _draw_select(form, "ratio", form.title("ratio"), _ratio_text)
     if "seconds" in form.fields:
-        _draw_select(form, "seconds", form.title("seconds"), _seconds_words)
+        _draw_select(form, "seconds", form.title("seconds"), _seconds_text)
 
 
-def _ratio_words(ratio: str) -> str:
+def _ratio_text(ratio: str) -> str:
     if not ratio:
         return _("Best for each")
     return _("Automatic") if ratio == AUTO else ratio
 
 
-def _seconds_words(number: int) -> str:
+def _seconds_text(number: int) -> str:
     return ngettext("{count} second", "{count} seconds", number).format(count=number)
 
 
@@ -217,17 +217,17 @@ def _draw_option(form: Form, name: str, of: str = "") -> None:
     if option is None:
         return
     title = f"{_(option.title)} ({_(of)})" if of else _(option.title)
-    about = _(option.help)
+    help_text = _(option.help)
     if found.choices is not None:
-        _draw_select(form, name, title, _choice_words, about)
+        _draw_select(form, name, title, _choice_text, help_text)
     elif option.type == "text":
         most = None if found.most is None else int(found.most)
-        st.text_input(title, max_chars=most, help=about or None, **_bound(form, name))
+        st.text_input(title, max_chars=most, help=help_text or None, **_bound(form, name))
     else:
-        _draw_free_number(form, found, title, about)
+        _draw_free_number(form, found, title, help_text)
 
 
-def _draw_free_number(form: Form, found: Field, title: str, about: str) -> None:
+def _draw_free_number(form: Form, found: Field, title: str, help_text: str) -> None:
     number = int if found.of is int else float
     least, most = (None if bound is None else number(bound) for bound in (found.least, found.most))
     st.number_input(
@@ -237,10 +237,10 @@ def _draw_free_number(form: Form, found: Field, title: str, about: str) -> None:
         None,
         step=number(1),
         placeholder=_("The model decides"),
-        help=about or None,
+        help=help_text or None,
         **_bound(form, found.name),
     )
 
 
-def _choice_words(choice: str) -> str:
+def _choice_text(choice: str) -> str:
     return {"": _("The model decides"), "yes": _("yes"), "no": _("no")}.get(choice, choice)

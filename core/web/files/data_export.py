@@ -23,7 +23,7 @@ from core.web.http.security_headers import NO_STORE
 from core.web.identity.permissions import Access
 from core.web.resources import WebStudio
 
-_ALL_DAYS: Final = 36_500  # that anything may have been logged in
+_ALL_DAYS: Final = 36_500  # longer than any log is kept
 
 
 def data_export_routes(open_studio: Callable[[], WebStudio]) -> list[Route]:
@@ -36,7 +36,7 @@ def data_export_routes(open_studio: Callable[[], WebStudio]) -> list[Route]:
         open_studio: returns the shared studio; may raise `DatabaseUnavailable`.
     """
 
-    # A plain function: Starlette runs it in its thread pool, where it may wait.
+    # A plain function: Starlette runs it in its thread pool, where it may block.
     def archive(request: Request) -> Response:
         return _archive(request, open_studio())
 
@@ -52,7 +52,7 @@ def _archive(request: Request, studio: WebStudio) -> Response:
     if request.method == "HEAD":
         return Response(headers=headers, media_type=ZIP)
     blocks = stream_zip(_entries(studio, user))
-    first = next(blocks)  # while there still can be another answer
+    first = next(blocks)  # raises before the response has begun
     entry = Access(user.id, user.id).entry("download_all", address=requester(request).address)
     studio.store.view_log.note(entry)
     return StreamingResponse(chain([first], log_failure(blocks)), media_type=ZIP, headers=headers)
@@ -63,14 +63,14 @@ def _entries(studio: WebStudio, user: User) -> Iterator[tuple[str, Source]]:
     activity = studio.store.activity
     logged = Scope.of(user, _ALL_DAYS, ZoneInfo("UTC"), now())
     ever = replace(logged, since=EPOCH)
-    job_ids = [job.id for job in activity.every_job(ever)]  # a cursor would not wait for files
-    # Who has a webhook's address or secret can write in its owner's, or our, name.
+    job_ids = [job.id for job in activity.every_job(ever)]  # a cursor would time out
+    # The address and secret of a webhook would allow to send messages in our name.
     hidden = {"webhook": {"url", "secret"}}
     yield "account.json", _json(user.model_dump(by_alias=True, exclude=hidden))
     logins = (entry.model_dump(exclude={"session"}) for entry in activity.every_login(logged))
     yield "logins.json", _array(logins)
-    yield "views.json", _array(_look(entry, user) for entry in activity.every_view(logged))
-    yield "jobs.json", _array(_described(studio, job) for job in activity.every_job(ever))
+    yield "views.json", _array(_view(entry, user) for entry in activity.every_view(logged))
+    yield "jobs.json", _array(_job_document(studio, job) for job in activity.every_job(ever))
     yield "removed.json", _array(studio.store.bin.receipts(user.id))
     missing: list[str] = []
     for job_id in job_ids:
@@ -82,11 +82,11 @@ def _entries(studio: WebStudio, user: User) -> Iterator[tuple[str, Source]]:
 def _files(
     studio: WebStudio, user_id: str, job_id: str, missing: list[str]
 ) -> Iterator[tuple[str, Path]]:
-    """Return a job's finished files, each there as long as it is looked at.
+    """Return a job's finished files, each of which exists until the next is requested.
 
     Args:
-        studio: where they are.
-        user_id: whose job it is.
+        studio: the connections.
+        user_id: the owner.
         job_id: the job.
         missing: the names of files that are gone are added here.
     """
@@ -116,7 +116,7 @@ def _files(
             missing.append(name)
 
 
-def _described(studio: WebStudio, job: Job) -> dict[str, Any]:
+def _job_document(studio: WebStudio, job: Job) -> dict[str, Any]:
     """Return a job with its items as stored, without the fields of workers."""
     items = studio.store.assets.of_job(job.id, binned=True)
     hidden = {"lease", "call"}
@@ -125,8 +125,8 @@ def _described(studio: WebStudio, job: Job) -> dict[str, Any]:
     }
 
 
-def _look(entry: ViewEntry, user: User) -> dict[str, Any]:
-    """Return a view; of others without their address."""
+def _view(entry: ViewEntry, user: User) -> dict[str, Any]:
+    """Return a logged view; without the IP address of others."""
     return entry.model_dump(exclude=set() if entry.user_id == user.id else {"address"})
 
 

@@ -1,12 +1,12 @@
 """The media routes: originals, display copies, previews and posters.
 
-Streamlit keeps `/media/` for itself, hence `/content/`. An owner's preview or poster never changes
-and stays in the browser's cache. An original is asked for every time (and answered with 304 where
-the browser has it), because every look at content is logged. Whoever is not the owner (`?share=`
-and the key of a share, or an admin) keeps nothing and has every look logged, at previews too.
+Streamlit keeps `/media/` for itself, hence `/content/`. Previews and posters never change,
+so owners' browsers cache them. Originals are revalidated (304 if they are cached), because every
+view is logged. Other viewers (admins, or guests with `?share=` and the key of a share) must not
+cache anything, and their views of previews are logged as well.
 
-What lies in an object store is not sent through here: the browser is sent there, with an address
-that is signed for a short while.
+Files in an object store are not streamed here: browsers are redirected to an address there that is
+signed for a short time.
 """
 
 import logging
@@ -39,21 +39,21 @@ from core.web.resources import WebStudio
 _SAFE: Final = {
     "X-Content-Type-Options": "nosniff",
     "Cross-Origin-Resource-Policy": "same-origin",
-    # Nothing that a provider may have smuggled into a file runs when it is opened by itself. Not a
-    # sandbox: in one, a browser's own page for a clip may not load the clip.
+    # Scripts in a provider's file do not run when it is opened. No `sandbox`: a browser's own page
+    # for a clip could not load the clip then.
     "Content-Security-Policy": "default-src 'none'; img-src 'self'; media-src 'self'; "
     "style-src 'unsafe-inline'; frame-ancestors 'none'",
 }
-_FOR_EVER: Final = {"Cache-Control": "private, immutable, max-age=31536000"}
-_NOT_KEPT: Final = {"Cache-Control": "no-store"}
-_THEIRS: Final = {"Cache-Control": "private, no-store"}
+_IMMUTABLE: Final = {"Cache-Control": "private, immutable, max-age=31536000"}
+_NO_STORE: Final = {"Cache-Control": "no-store"}
+_OTHERS: Final = {"Cache-Control": "private, no-store"}
 _NAME_CHARACTERS: Final = 48
 _NO_FILE: Final = N_("There is no such file.")
 
-# Players come back to a signed address when somebody seeks or plays a clip again.
+# Players use a signed address again when a user seeks or plays a clip again.
 _SIGNED_SECONDS: Final = 15 * 60
 _WHILE_SIGNED: Final = {"Cache-Control": f"private, max-age={_SIGNED_SECONDS - 5 * 60}"}
-_SIGNED_SECONDS_THEIRS: Final = 2 * 60  # so long a share outlives its withdrawal
+_SIGNED_SECONDS_OTHERS: Final = 2 * 60  # files are readable for so long after a share is withdrawn
 
 _log = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ def content_routes(open_studio: Callable[[], WebStudio]) -> list[Route]:
         open_studio: returns the shared studio; may raise `DatabaseUnavailable`.
     """
 
-    # Plain functions: Starlette runs them in its thread pool, where they may wait.
+    # Plain functions: Starlette runs them in its thread pool, where they may block.
     def original(request: Request) -> Response:
         return _original(request, open_studio(), shown=False)
 
@@ -102,7 +102,7 @@ def file_name(prompt: str, asset: Asset, extension: str) -> str:
 def slug(prompt: str) -> str:
     """Return a prompt's first words as part of a file name, such as `a-red-fox`."""
     text = unicodedata.normalize("NFC", prompt[: 4 * _NAME_CHARACTERS]).lower()
-    kept = "".join(each if each == "_" or _is_written(each) else "-" for each in text)
+    kept = "".join(each if each == "_" or _is_word_character(each) else "-" for each in text)
     words = re.sub(r"-+", "-", kept).strip("-_")
     cut = _NAME_CHARACTERS
     while 0 < cut < len(words) and unicodedata.category(words[cut]).startswith("M"):
@@ -110,7 +110,7 @@ def slug(prompt: str) -> str:
     return words[:cut].strip("-_") or "fivefold"
 
 
-def _is_written(character: str) -> bool:
+def _is_word_character(character: str) -> bool:
     """Whether a character is a letter, a mark on one, a number, or joins letters."""
     return unicodedata.category(character)[0] in "LMN" or character in "\u200c\u200d"
 
@@ -125,18 +125,18 @@ def _original(request: Request, studio: WebStudio, *, shown: bool) -> Response:
     disposition = "attachment" if download else "inline"
     own = access.via == Via.OWN
     if isinstance(place, RemoteFile):
-        kept = _NOT_KEPT if own else _THEIRS
-        answer = _redirect(request, place, name, disposition, kept, own=own)
+        kept = _NO_STORE if own else _OTHERS
+        response = _redirect(request, place, name, disposition, kept, own=own)
     else:
-        kept = {"Cache-Control": "private, no-cache"} if own else _THEIRS
+        kept = {"Cache-Control": "private, no-cache"} if own else _OTHERS
         tag = f"{asset.sha256}-display" if shown and asset.display_path else asset.sha256
-        answer = _file(request, place, name, disposition, kept | {"ETag": f'"{tag}"'})
-    if answer.status_code == HTTPStatus.NOT_MODIFIED or _from_start(request):
-        look = "play" if asset.kind == Kind.VIDEO else "view"
-        _note(request, studio, asset, access, "download" if download else look)
+        response = _file(request, place, name, disposition, kept | {"ETag": f'"{tag}"'})
+    if response.status_code == HTTPStatus.NOT_MODIFIED or _from_start(request):
+        view = "play" if asset.kind == Kind.VIDEO else "view"
+        _log_view(request, studio, asset, access, "download" if download else view)
     elif not own:
-        _note(request, studio, asset, access, "part")
-    return answer
+        _log_view(request, studio, asset, access, "part")
+    return response
 
 
 def _still(request: Request, studio: WebStudio, which: str) -> Response:
@@ -144,60 +144,60 @@ def _still(request: Request, studio: WebStudio, which: str) -> Response:
     place = _locate(studio, asset, asset.preview if which == "preview" else asset.poster)
     own = access.via == Via.OWN
     if not own:
-        _note(request, studio, asset, access, "preview")
+        _log_view(request, studio, asset, access, "preview")
     if isinstance(place, RemoteFile):
-        kept = _WHILE_SIGNED if own else _THEIRS
+        kept = _WHILE_SIGNED if own else _OTHERS
         return _redirect(request, place, place.name, "inline", kept, own=own)
     return FileResponse(
         place,
         media_type="image/webp",
-        headers=_SAFE | (_FOR_EVER if own else _THEIRS),
+        headers=_SAFE | (_IMMUTABLE if own else _OTHERS),
         filename=place.name,
         content_disposition_type="inline",
     )
 
 
 def _kept(request: Request, studio: WebStudio) -> Response:
-    """Return what is kept of an item's paid calls: `what=reply` or `file`, the last one.
+    """Return what is kept of an item's paid calls: the last `what=reply` or `what=file`.
 
-    It is for its owner and for admins, to be looked at elsewhere: it is what a stranger sent.
+    It is for the owner and admins, as an attachment, because its content is not trusted.
     """
     asset, access = _find(request, studio)
     wanted = request.query_params.get("what", "reply")
     kept = [each for each in asset.kept if each.what == wanted]
     if not kept or access.via == Via.SHARE:
         raise NotFound(_(_NO_FILE))
-    # Whole for as long as it is sent, wherever it lies.
-    lent = ExitStack()
+    # It exists until it is sent, also if a worker deletes it meanwhile.
+    opened = ExitStack()
     try:
         keeper = ReplyKeeper(studio.store, studio.content)
-        place = lent.enter_context(keeper.opened(asset, kept[-1]))
-        _note(request, studio, asset, access, "download")
+        place = opened.enter_context(keeper.opened(asset, kept[-1]))
+        _log_view(request, studio, asset, access, "download")
         return FileResponse(
             place,
             media_type="application/octet-stream",
-            headers=_SAFE | (_NOT_KEPT if access.via == Via.OWN else _THEIRS),
+            headers=_SAFE | (_NO_STORE if access.via == Via.OWN else _OTHERS),
             filename=f"{asset.id}-{wanted}{kept[-1].suffix or '.txt'}",
-            background=BackgroundTask(lent.close),
+            background=BackgroundTask(opened.close),
         )
     except FileNotFoundError:
-        lent.close()
+        opened.close()
         raise NotFound(_(_NO_FILE)) from None
     except Exception:
-        lent.close()
+        opened.close()
         raise
 
 
 def _partial(request: Request, studio: WebStudio) -> Response:
-    """Return the latest picture of an item half done."""
+    """Return the latest preview of an unfinished item."""
     asset, access = _find(request, studio)
     webp = studio.store.assets.partial(asset.id) if asset.state in OPEN_STATES else None
     if webp is None:
         raise NotFound(_(_NO_FILE))
     own = access.via == Via.OWN
     if not own:
-        _note(request, studio, asset, access, "preview")
-    kept = _NOT_KEPT if own else _THEIRS
+        _log_view(request, studio, asset, access, "preview")
+    kept = _NO_STORE if own else _OTHERS
     return Response(webp, media_type="image/webp", headers=_SAFE | kept)
 
 
@@ -226,7 +226,7 @@ def _redirect(  # noqa: PLR0913  # what an address is signed for, and for how lo
     own: bool,
 ) -> Response:
     disposition = f"{disposition}; filename*=utf-8''{quote(name)}"
-    seconds = _SIGNED_SECONDS if own else _SIGNED_SECONDS_THEIRS
+    seconds = _SIGNED_SECONDS if own else _SIGNED_SECONDS_OTHERS
     address = file.address(request.method, disposition, seconds)
     return RedirectResponse(address, HTTPStatus.TEMPORARY_REDIRECT, _SAFE | kept)
 
@@ -273,7 +273,9 @@ def _from_start(request: Request) -> bool:
     return wanted is None or (wanted[1].strip("0") == "" and wanted[1] != "")
 
 
-def _note(request: Request, studio: WebStudio, asset: Asset, access: Access, action: str) -> None:
+def _log_view(
+    request: Request, studio: WebStudio, asset: Asset, access: Access, action: str
+) -> None:
     """Log a view; a HEAD request is none."""
     if request.method == "GET":
         address = requester(request).address

@@ -1,4 +1,4 @@
-"""The bell: what the app tells whoever is logged in, for the page's header."""
+"""The bell in the header: the latest notices of the user."""
 
 import json
 from collections.abc import Callable
@@ -56,7 +56,7 @@ def bell_routes(open_studio: Callable[[], WebStudio]) -> list[Route]:
 
 
 async def _job_read(request: Request) -> str | None:
-    """Return the job whose notices were read; None: all were."""
+    """Return the job whose notices to mark as read; None: all notices."""
     if not same_origin(request):
         raise Forbidden(_("Notifications are marked as read on Fivefold's own pages only."))
     body = await read_body(request, _BODY_BYTES, _("That is no job's id."))
@@ -101,5 +101,5 @@ def _shown(notice: Notice) -> dict[str, Any]:
 
 
 def _time(notice: Notice) -> datetime:
-    """Return when a notice was sent, or given up."""
+    """Return when a notice was sent or failed."""
     return notice.sent_at or notice.due_at

@@ -1,6 +1,6 @@
 """The pages of links in e-mails: to confirm an address, and to unsubscribe.
 
-They need no login and no script, since mail is read anywhere. The token of a link is the only
+They need no login and no script, since mail is read in any program. The token of a link is the only
 credential, so it is not logged and not sent to other sites. Mail scanners follow every link with
 GET and HEAD: only POST changes anything.
 """
@@ -34,7 +34,7 @@ def email_link_routes(open_studio: Callable[[], WebStudio]) -> list[Route]:
     Args:
         open_studio: returns the shared studio; may raise `DatabaseUnavailable`.
     """
-    # Plain functions: Starlette runs them in its thread pool, where they may wait.
+    # Plain functions: Starlette runs them in its thread pool, where they may block.
 
     def ask_to_confirm(request: Request) -> Response:
         return _ask_to_confirm(open_studio().store.email_addresses, _token(request))

@@ -10,7 +10,7 @@ from core.web.resources import WebStudio
 
 Json = dict[str, Any]
 
-_BELL_SECONDS: Final = 30.0  # it is on every page of everybody
+_BELL_SECONDS: Final = 30.0  # it is on every page of every user
 
 
 class _NoticeFeed(Feed):
@@ -22,15 +22,15 @@ class _NoticeFeed(Feed):
         return type(self), self.viewer
 
     def needs(self, studio: WebStudio, changed: Collection[str] | None) -> Collection[str]:  # noqa: ARG002
-        """Return no job: notices are read by their owner."""
+        """Return no jobs: notices are read by owner."""
         return ()
 
     def patch(self, before: Json, after: Json) -> Json | None:
-        """Return that nothing has changed, or that a new snapshot is needed."""
+        """Return an empty patch if nothing has changed, else None: send a new snapshot."""
         return {} if before | {"now": ""} == after | {"now": ""} else None
 
     def is_live(self, shown: Json) -> bool:  # noqa: ARG002
-        """Return that there may always be more."""
+        """Return True: more notices may always come."""
         return True
 
 

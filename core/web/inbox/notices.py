@@ -48,12 +48,12 @@ def overview(store: Store, user: User, view: ViewContext) -> Json:
     Args:
         store: the database.
         user: whose notices.
-        view: who looks, and when.
+        view: the view context.
     """
     due = store.notices.of_user(user.id, [NoticeStatus.DUE], _SHOWN)
     failed = store.notices.of_user(user.id, [NoticeStatus.FAILED], _SHOWN)
     sent = store.notices.of_user(user.id, [NoticeStatus.SENT], _SHOWN)
-    # What is printed in the terminal is of no use to users in a browser.
+    # Users in a browser cannot see the terminal.
     due, sent = ([each for each in rows if each.channel != TERMINAL] for rows in (due, sent))
     in_progress = store.jobs.processing(user.id)
     job_ids = {notice.job_id for notice in (*due, *failed, *sent) if notice.job_id}
@@ -93,7 +93,7 @@ def row(notice: Notice, prompts: Mapping[str, str], view: ViewContext) -> Json:
     Args:
         notice: the row.
         prompts: prompts by job id.
-        view: who looks, and when.
+        view: the view context.
     """
     sending = notice.lease is not None and notice.lease.until > view.today
     acts = []
@@ -155,25 +155,25 @@ def webhook_place(webhook: Webhook) -> str:
     return urlsplit(webhook.url).hostname or ""
 
 
-def carry_out(store: Store, user: User, asked: str, zone: str) -> str:
+def carry_out(store: Store, user: User, message: str, zone: str) -> str:
     """Carry out a button's action; return a message for the user, empty where it succeeded.
 
     Args:
         store: the database.
         user: the requester; notices and jobs of others are not changed.
-        asked: JSON: `name` of the button, `id` and `on` of its row, `local`: a date and time.
+        message: JSON: `name` of the button, `id` and `on` of its row, `local`: a date and time.
         zone: the name of the zone of `local`.
 
     Raises:
         InvalidInput: there is no such action, or no such time.
     """
     try:
-        parsed = json.loads(asked)
+        parsed = json.loads(message)
         name, key, on = (str(parsed[each]) for each in ("name", "id", "on"))
     except (ValueError, LookupError, TypeError, RecursionError):
         name = key = on = ""
-    acts_on = {"notice": ("send_now", "reschedule", "cancel"), "job": ("reschedule", "cancel")}
-    if name not in acts_on.get(on, ()) or not key.isascii():
+    actions_of = {"notice": ("send_now", "reschedule", "cancel"), "job": ("reschedule", "cancel")}
+    if name not in actions_of.get(on, ()) or not key.isascii():
         raise InvalidInput(_("There is no such button."))
     due_at = None
     if name == "reschedule":

@@ -1,4 +1,4 @@
-"""Where and when a user is told: the controls for it, on Create and on Notifications."""
+"""Notification preferences: their controls, on Create and on Notifications."""
 
 from collections.abc import Sequence
 from datetime import datetime, time, timedelta
@@ -144,8 +144,8 @@ def _draw_email(user: User) -> None:
         _("E-mail address"), user.email or "", key="preferences-email", max_chars=254
     )
     found = studio().store.email_addresses.get(user.id, user.email) if user.email else None
-    if said := address_text(found):
-        st.caption(said)
+    if state := address_text(found):
+        st.caption(state)
     with st.container(key="preferences-email-acts", horizontal=True):
         if st.button(_("Save the address"), key="preferences-email-save"):
             _done(choose_email(studio().store, user, typed))
@@ -195,7 +195,7 @@ def _draw_test(user: User) -> None:
 
 
 def _done(message: str) -> None:
-    """Draw everything anew, with a message."""
+    """Redraw the page, with a message."""
     st.session_state["toast"] = message
-    st.session_state.pop("preferences-channels", None)  # begins anew with what is stored
+    st.session_state.pop("preferences-channels", None)  # to be drawn with the stored value
     st.rerun()

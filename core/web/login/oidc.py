@@ -1,8 +1,8 @@
-"""Logging in with an OpenID Connect provider: what Streamlit's `st.login` needs, and gives.
+"""Logging in with an OpenID Connect provider, by Streamlit's `st.login`.
 
-Streamlit talks to the provider, checks its word (Authlib) and keeps it in a cookie of its own.
-That word is good for one login of ours: `streamlit_claims` finds it, a ticket carries it to
-`POST /auth/login`, and the answer takes Streamlit's cookie away.
+Streamlit talks to the provider, verifies the ID token (Authlib) and stores its claims in a cookie
+of its own. They are good for one login of ours: `streamlit_claims` reads them, a ticket carries
+them to `POST /auth/login`, and the response deletes Streamlit's cookie.
 """
 
 import logging
@@ -52,13 +52,13 @@ REFUSED: Final = {
     ),
     "said": N_("The identity provider refused the login and said: “{said}”"),
 }
-"""What the login page says after a login that came to nothing, by the page's `refused`."""
+"""The messages of the login page after a failed login, by its query parameter `refused`."""
 
 _BEGIN: Final = "/auth/login"  # these two routes are Streamlit's
-_ANSWER: Final = "/oauth2callback"
+_CALLBACK: Final = "/oauth2callback"
 _BAD: Final = 400
-_LOGINS: Final = 10_000
-_SAID_CHARACTERS: Final = 300
+_MAX_LOGINS: Final = 10_000  # in progress
+_ERROR_CHARACTERS: Final = 300
 _EXPECTED: Final = (AuthlibBaseError, JoseError, httpx2.HTTPError)
 
 _streamlits_log = logging.getLogger(starlette_auth_routes.__name__)
@@ -67,7 +67,7 @@ _log = logging.getLogger(__name__)
 
 
 def streamlit_secrets(settings: Settings, identity: Identity) -> dict[str, Any] | None:
-    """Return the secrets that switch `st.login` on; None where it is not wanted."""
+    """Return the secrets that enable `st.login`; None if it is not used."""
     if settings.login != "oidc":
         return None
     secret = basic_secret(settings)
@@ -88,35 +88,35 @@ def streamlit_secrets(settings: Settings, identity: Identity) -> dict[str, Any] 
 
 
 def refusal_text(query: Mapping[str, str], identity: Identity) -> str:
-    """Return what the login page says of a login that came to nothing; empty: there was none."""
+    """Return the message about a failed login for the login page; empty: there was none."""
     refused = query.get("refused", "")
     if refused != "said":
         return _(REFUSED.get(refused, ""))
     ticket = identity.read_ticket(query.get("said", "")) or {}
-    words = ticket.get("said")
-    if not isinstance(words, str):  # the ticket is too old, or not ours
+    provider_error = ticket.get("said")
+    if not isinstance(provider_error, str):  # the ticket has expired, or is not ours
         refused = "refused"
     sentence = REFUSED[refused]
-    return _(sentence).format(said=words)
+    return _(sentence).format(said=provider_error)
 
 
 def streamlit_claims(settings: Settings) -> dict[str, Any] | None:
-    """Return what the provider said of whoever opened this tab; None: nothing."""
+    """Return the provider's claims about the user of this tab; None: there are none."""
     if not st.user.get("is_logged_in"):
         return None
     claims: dict[str, Any] = dict(st.user.to_dict())
-    tokens = claims.pop("tokens", None) or {}  # no ticket is to carry them
+    tokens = claims.pop("tokens", None) or {}  # a ticket must not contain them
     return with_userinfo(settings, claims, tokens.get("access", ""))
 
 
 class _Caught(logging.Filter):
-    """Takes what Streamlit's routes caught from their log lines: they tell it nobody else.
+    """Collects the exceptions of Streamlit's routes from their log records, the only place.
 
-    What is expected we log ourselves, in one line; of the rest the traceback stays.
+    Expected ones are logged by us, in one line; others keep their traceback.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Note an error for the request that it belongs to; return whether to log it, too."""
+        """Store an exception for its request; return whether to log it."""
         caught, error = _caught.get(), record.exc_info and record.exc_info[1]
         if caught is None or not error:
             return True
@@ -128,30 +128,30 @@ _CAUGHT: Final = _Caught()
 
 
 class ProviderMiddleware:
-    """Sees when Streamlit got no word from the provider, which it tells nobody.
+    """Detects logins that fail in Streamlit's routes, which do not report it.
 
-    Such a login is logged, and leads back to the login page with a sentence.
+    Such a login is logged and redirected to the login page, with a message.
     """
 
     def __init__(self, app: ASGIApp, open_studio: Callable[[], WebStudio]) -> None:
         self._app = app
         self._open_studio = open_studio
         _streamlits_log.addFilter(_CAUGHT)
-        self._begun: LRUCache[str, bool] = LRUCache(_LOGINS)  # by the states of logins on their way
+        self._begun: LRUCache[str, bool] = LRUCache(_MAX_LOGINS)  # by `state`
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on; answer it where Streamlit's answer says that nothing came of it."""
-        asked = scope["type"] == "http" and scope["method"] == "GET" and scope["path"]
-        if asked not in (_BEGIN, _ANSWER):
+        """Pass a request on; redirect it if the response shows that the login failed."""
+        path = scope["type"] == "http" and scope["method"] == "GET" and scope["path"]
+        if path not in (_BEGIN, _CALLBACK):
             await self._app(scope, receive, send)
             return
         refused = ""
 
-        async def say(message: Message) -> None:
+        async def send_unless_failed(message: Message) -> None:
             nonlocal refused
             if message["type"] == "http.response.start":
-                refused = _refused(asked, message)
-                if asked == _BEGIN:
+                refused = _failure(path, message)
+                if path == _BEGIN:
                     self._remember(Headers(raw=message["headers"]).get("location", ""))
             if not refused:
                 await send(message)
@@ -159,15 +159,15 @@ class ProviderMiddleware:
         caught: list[BaseException] = []
         token = _caught.set(caught)
         try:
-            await self._app(scope, receive, say)
+            await self._app(scope, receive, send_unless_failed)
         finally:
             _caught.reset(token)
         if refused:
             request = Request(scope)
-            words = self._words(request) if asked == _ANSWER else ""
+            words = self._provider_error(request) if path == _CALLBACK else ""
             for error in caught:
                 refused, words = _reason(error, refused, words)
-            await run_in_threadpool(self._note, request, refused)
+            await run_in_threadpool(self._log_refusal, request, refused)
             query = {"refused": refused}
             if words:
                 _log.warning("the identity provider refused a login: %s", words)
@@ -181,15 +181,15 @@ class ProviderMiddleware:
         for state in parse_qs(urlsplit(location).query).get("state", []):
             self._begun[state] = True
 
-    def _words(self, request: Request) -> str:
-        """Return what the provider said of a login that began here; nobody else's words count."""
+    def _provider_error(self, request: Request) -> str:
+        """Return the provider's error for a login that began here; empty: none, or a forged one."""
         query = request.query_params
         if query.get("state") not in self._begun:
             return ""
         del self._begun[query["state"]]
         return _joined(query.get("error", ""), query.get("error_description", ""))
 
-    def _note(self, request: Request, refused: str) -> None:
+    def _log_refusal(self, request: Request, refused: str) -> None:
         try:
             studio = self._open_studio()
             if studio.settings.login != "oidc":
@@ -200,9 +200,9 @@ class ProviderMiddleware:
             _log.warning("a login that the provider refused was not stored: %s", error)
 
 
-def _refused(asked: str, start: Message) -> str:
-    """Return why nothing comes of a login, as `REFUSED` names it; empty: it goes on."""
-    if asked == _BEGIN:
+def _failure(path: str, start: Message) -> str:
+    """Return why a login failed, as a key of `REFUSED`; empty: it did not."""
+    if path == _BEGIN:
         return "unreachable" if start["status"] >= _BAD else ""
     cookies = Headers(raw=start["headers"]).getlist("set-cookie")
     given = (each for each in cookies if each.startswith(f"{STREAMLIT_COOKIES}="))
@@ -210,9 +210,12 @@ def _refused(asked: str, start: Message) -> str:
 
 
 def _reason(error: BaseException, refused: str, words: str) -> tuple[str, str]:
-    """Return why nothing comes of a login in which an error was caught, and the provider's words.
+    """Return why a login with this exception failed, and the provider's error message.
 
-    The latter are empty where the error is none of the provider's words.
+    Args:
+        error: the exception.
+        refused: the reason, if the exception gives none.
+        words: the provider's error message, if the exception has none.
     """
     if isinstance(error, MismatchingStateError):  # too late, or begun in another browser
         return refused, words
@@ -229,4 +232,4 @@ def _reason(error: BaseException, refused: str, words: str) -> tuple[str, str]:
 def _joined(*parts: str) -> str:
     text = " ".join(": ".join(filter(None, parts)).split())
     printable = "".join(each for each in text if each.isprintable())
-    return shortened(printable, _SAID_CHARACTERS) if printable else ""
+    return shortened(printable, _ERROR_CHARACTERS) if printable else ""

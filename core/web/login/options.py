@@ -1,4 +1,4 @@
-"""The way in: what the login page offers, by how people log in here."""
+"""The login page: its options for the configured login mode."""
 
 import streamlit as st
 
@@ -12,8 +12,8 @@ def draw_login(target: str, invite: str = "") -> None:
     """Draw the login page.
 
     Args:
-        target: the page of ours to go to afterwards.
-        invite: the secret of the invitation that led here; empty: none did.
+        target: the page to open after the login.
+        invite: the secret of the invitation; empty: there is none.
     """
     settings = studio().settings
     recovers = Accounts(studio().store, settings).recovers(invite)

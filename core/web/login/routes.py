@@ -1,4 +1,4 @@
-"""Logging in and out: two routes that answer JSON to our own pages only."""
+"""Logging in and out: two routes with JSON, for our own pages only."""
 
 import asyncio
 import json
@@ -34,7 +34,7 @@ _BODY_BYTES: Final = 16_384
 _CROSS_SITE: Final = N_("Please log in on Fivefold's own page.")
 _ELSEWHERE: Final = N_("Please open Fivefold at {address} and log in there.")
 _REASONS: Final = {Forbidden: "cross-site", BodyTooLarge: "too long", InvalidInput: "malformed"}
-"""What the login log says of a malformed request."""
+"""The reasons in the login log for malformed requests."""
 
 _log = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ class _Form:
 
 
 def own_page(address: str) -> str:
-    """Return the page of ours that an address names, with its query; `/` for anything else."""
+    """Return the page of an address, with its query; `/` if it is not one of our pages."""
     if any(character < "!" or character == "\\" for character in address):
         return "/"  # browsers drop blanks and control characters and read \ as /
     try:
@@ -70,29 +70,29 @@ def login_routes(
 ) -> list[Route]:
     """Return `POST /auth/login` and `POST /auth/logout`.
 
-    The first takes JSON with `user_id` and, as needed, `passphrase`, `register` (whether to make
-    the account), `invite`, `next` (the page to go to); or `ticket`, what an identity provider
-    returned. It answers with `next`; where it refuses, the problem details have `ask` (whether a
-    passphrase is needed) and `wait` (seconds until it may be tried again).
+    The first takes JSON with `user_id` and, as needed, `passphrase`, `register` (whether to create
+    the account), `invite`, `next` (the page to open); or `ticket`, the signed claims of an identity
+    provider. It responds with `next`. If it refuses, the problem details have `ask` (whether a
+    passphrase is needed) and `wait` (seconds until the next attempt).
 
     Args:
         open_studio: returns the shared studio; may raise `DatabaseUnavailable`.
         identity: writes the cookie.
-        sessions: forgets at once the sessions that end here.
+        sessions: forgets sessions that end here at once.
     """
-    slots = asyncio.Semaphore(CONCURRENT_LOGINS)  # so that other routes still find a thread
+    slots = asyncio.Semaphore(CONCURRENT_LOGINS)  # so that threads are left for other routes
 
     async def login(request: Request) -> Response:
-        who = requester(request)
+        client = requester(request)
         try:
             _check_origin(request)
             form = await _read(request)
         except tuple(_REASONS) as error:
-            await run_in_threadpool(_note, open_studio, _REASONS[type(error)], who)
+            await run_in_threadpool(_log_refusal, open_studio, _REASONS[type(error)], client)
             raise
         async with slots:
-            entered = await run_in_threadpool(_enter, open_studio, identity, form, who)
-        await _end(request, open_studio, sessions)  # the cookie is another one now
+            entered = await run_in_threadpool(_enter, open_studio, identity, form, client)
+        await _end(request, open_studio, sessions)  # the cookie is replaced
         response = JSONResponse({"next": own_page(form.next)})
         identity.remember(request, response, entered.secret)
         return response
@@ -134,7 +134,7 @@ async def _read(request: Request) -> _Form:
     """Return the fields of the form.
 
     Raises:
-        BodyTooLarge, InvalidInput: the body is no login.
+        BodyTooLarge, InvalidInput: the body is no login form.
     """
     too_long = _("That is too long for a user id and a passphrase.")
     body = await read_body(request, _BODY_BYTES, too_long)
@@ -147,7 +147,7 @@ async def _read(request: Request) -> _Form:
         if any(type(value) is not types[name] for name, value in vars(form).items()):
             raise TypeError(form)  # noqa: TRY301
         for each in (form.invite, form.ticket, form.next):
-            each.encode()  # half a character (UTF-16) cannot be
+            each.encode()  # fails for lone surrogates
         if not fields.keys() & {"user_id", "ticket", "invite"}:
             raise KeyError("user_id")  # noqa: TRY301
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
@@ -156,24 +156,24 @@ async def _read(request: Request) -> _Form:
 
 
 def _enter(
-    open_studio: Callable[[], WebStudio], identity: Identity, form: _Form, who: Requester
+    open_studio: Callable[[], WebStudio], identity: Identity, form: _Form, client: Requester
 ) -> Entered:
     studio = open_studio()
     accounts = Accounts(studio.store, studio.settings)
     if form.ticket:
         claims = identity.read_ticket(form.ticket)
         if claims is None or studio.settings.login != "oidc":
-            accounts.note_refusal("", "ticket ended", who, "oidc")
+            accounts.note_refusal("", "ticket ended", client, "oidc")
             raise LoginRefused("ticket ended", _("This login has ended. Please log in again."))
-        return accounts.recognise(claims, studio.settings.oidc_claim, form.invite, who)
+        return accounts.recognise(claims, studio.settings.oidc_claim, form.invite, client)
     if form.register:
-        return accounts.register(form.user_id, form.passphrase, form.invite, who)
-    return accounts.log_in(form.user_id, form.passphrase, who)
+        return accounts.register(form.user_id, form.passphrase, form.invite, client)
+    return accounts.log_in(form.user_id, form.passphrase, client)
 
 
-def _note(open_studio: Callable[[], WebStudio], reason: str, who: Requester) -> None:
+def _log_refusal(open_studio: Callable[[], WebStudio], reason: str, client: Requester) -> None:
     try:
         studio = open_studio()
-        Accounts(studio.store, studio.settings).note_refusal("", reason, who)
+        Accounts(studio.store, studio.settings).note_refusal("", reason, client)
     except (DatabaseError, DatabaseUnavailable) as error:
         _log.warning("a refused login (%s) was not stored: %s", reason, error)
