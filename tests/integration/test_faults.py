@@ -124,7 +124,6 @@ def test_a_worker_whose_clock_is_wrong_keeps_what_it_holds_and_gets_what_is_due(
             modules = (
                 "models",
                 "store.work.transitions",
-                "store.jobs.settlement",
                 "generation.executor",
             )
             for module in modules:

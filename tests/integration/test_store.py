@@ -236,9 +236,10 @@ def test_a_wrong_clock_on_a_worker_moves_no_lease(
 ) -> None:
     _, assets = stored_job(store)
     store.transitions.submitting(claimed(store, assets[0].id))
+    right = models.now
     for wrong in (timedelta(hours=-5), timedelta(hours=5)):
-        for module in ("work.transitions", "jobs.settlement", "work.notices"):
-            monkeypatch.setattr(f"core.store.{module}.now", lambda by=wrong: models.now() + by)
+        for module in ("models", "store.work.transitions", "store.work.notices"):
+            monkeypatch.setattr(f"core.{module}.now", lambda by=wrong: right() + by)
         assert store.queue.orphaned(LANE, 10) == []
         assert len(store.queue.due(LANE, "ana", 100)) == 9
         assert claim(store, assets[0].id) is None
