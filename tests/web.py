@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Final
 
+from httpx2 import Response
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
@@ -73,6 +74,25 @@ def log_in(client: TestClient, user_id: str, **more: Any) -> Any:  # JSON
     response = client.post("/auth/login", json={"user_id": user_id} | more)
     assert response.status_code == 200, response.text
     return response.json()
+
+
+def actions(store: Store, user_id: str = "ana") -> list[tuple[str, str | None]]:
+    """Return what a user did with which items, the first action first."""
+    return [(entry.action, entry.asset_id) for entry in reversed(store.view_log.of_user(user_id))]
+
+
+def refused_to_others(client: TestClient, asset_id: str) -> list[Response]:
+    """See that Ana's file is refused to a guest and to Eve; return what they got."""
+    responses = []
+    for user_id, status in ((None, 401), ("eve", 404)):
+        if user_id:
+            log_in(client, user_id)
+        for path in ("", "/preview", "/poster", "?download=1"):
+            response = client.get(f"/content/{asset_id}{path}")
+            assert response.status_code == status
+            assert response.headers["cache-control"] == "no-store"
+            responses.append(response)
+    return responses
 
 
 def made_admin(store: Store, user_id: str = "root") -> None:

@@ -51,8 +51,17 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="package")
 def product(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     """One installation for all modules that need no settings of their own; each has its users."""
+    with installation(browser, tmp_path_factory) as running:
+        yield running
+
+
+@contextmanager
+def installation(
+    browser: Browser, tmp_path_factory: pytest.TempPathFactory, **environment: str
+) -> Iterator[Product]:
+    """Run an installation with this environment while the block runs."""
     assert browser.is_connected()
-    running = Product(tmp_path_factory.mktemp("product"))
+    running = Product(tmp_path_factory.mktemp("product"), **environment)
     running.start()
     yield running
     assert running.stop() == 0

@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from core.store import Store, open_store
 from tests.browser import pages
-from tests.browser.conftest import SLOW_MS
+from tests.browser.conftest import SLOW_MS, installation
 from tests.browser.pages import DRAWN_MS
 from tests.product import Product
 
@@ -18,12 +18,9 @@ RIGHT = "the cat sat on 7 mats"
 @pytest.fixture(scope="module")
 def guarded(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     """A Fivefold where everybody has a passphrase and accounts need an invitation."""
-    assert browser.is_connected()
-    running = Product(tmp_path_factory.mktemp("guarded"), LOGIN="passphrase", REGISTRATION="invite")
-    running.start()
-    yield running
-    assert running.stop() == 0
-    assert "Traceback" not in running.output, running.output
+    environment = {"LOGIN": "passphrase", "REGISTRATION": "invite"}
+    with installation(browser, tmp_path_factory, **environment) as running:
+        yield running
 
 
 @pytest.fixture

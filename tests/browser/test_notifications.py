@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser import pages
+from tests.browser.conftest import installation
 from tests.product import Product
 from tests.servers.mail import Mail, MailServer, environment_of
 
@@ -24,12 +25,8 @@ def server() -> Iterator[MailServer]:
 def mailing(
     browser: Browser, server: MailServer, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Product]:
-    assert browser.is_connected()
-    running = Product(tmp_path_factory.mktemp("mailing"), **environment_of(server))
-    running.start()
-    yield running
-    assert running.stop() == 0
-    assert "Traceback" not in running.output, running.output
+    with installation(browser, tmp_path_factory, **environment_of(server)) as running:
+        yield running
     assert "for-tests" not in running.output
 
 

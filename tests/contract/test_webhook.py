@@ -26,8 +26,9 @@ from core.notifications.channels import webhook as module
 from core.notifications.channels.webhook import WebhookSender, parse_webhook
 from core.notifications.message import JobReport, Message, shortened
 from core.system.internet import is_public
+from tests.builders import done_item
 from tests.conftest import MOMENT
-from tests.servers.webhooks import Answer, Receiver, receiving, receiving_tls
+from tests.servers.webhooks import Answer, Got, Receiver, receiving, receiving_tls
 
 NAME = "hooks.example.org"
 SECRET_PATH = "/hook?token=a-token-for-tests"  # noqa: S105  # that no text may show
@@ -49,23 +50,6 @@ def receiver(running: Receiver) -> Receiver:
     return running
 
 
-def asset(kind: models.Kind, slot: int) -> models.Asset:
-    return models.Asset(
-        id=f"{kind}-{slot}",
-        job_id="01j",
-        user_id="ana",
-        kind=kind,
-        slot=slot,
-        provider="illustrator",
-        model="m",
-        params={},
-        state=models.AssetState.DONE,
-        next_attempt_at=MOMENT,
-        created_at=MOMENT,
-        updated_at=MOMENT,
-    )
-
-
 def job_report(prompt: str = "the sea", number: int = 1) -> JobReport:
     return JobReport(
         job_id=f"job-{number}",
@@ -75,9 +59,9 @@ def job_report(prompt: str = "the sea", number: int = 1) -> JobReport:
         text="1 video and 2 images are ready.",
         link=f"http://localhost:8501/job?id=job-{number}",
         assets=(
-            asset(models.Kind.VIDEO, 1),
-            asset(models.Kind.IMAGE, 1),
-            asset(models.Kind.IMAGE, 2),
+            done_item(models.Kind.VIDEO),
+            done_item(models.Kind.IMAGE),
+            done_item(models.Kind.IMAGE, 2),
         ),
     )
 
@@ -197,12 +181,16 @@ def test_digests_and_tests_say_that_they_are(
     assert len(read["data"]["jobs"]) == jobs
 
 
-def test_slack_is_sent_text_that_pings_nobody(receiver: Receiver) -> None:
-    message = a_message(job_report("<!channel> & <@U1|bob> *now*"))
-    WebhookSender(private=True).send(
-        to(f"{receiver.url}/slack", models.WebhookFormat.SLACK), message
-    )
+def delivered(receiver: Receiver, form: models.WebhookFormat, prompt: str) -> Got:
+    """Send a message about a job with this prompt, and return what the receiver got."""
+    url = f"{receiver.url}/{form}"
+    WebhookSender(private=True).send(to(url, form), a_message(job_report(prompt)))
     (got,) = receiver.got
+    return got
+
+
+def test_slack_is_sent_text_that_pings_nobody(receiver: Receiver) -> None:
+    got = delivered(receiver, models.WebhookFormat.SLACK, "<!channel> & <@U1|bob> *now*")
     assert got.json() == {
         "text": "Your content is ready: “&lt;!channel&gt; &amp; &lt;@U1|bob&gt; *now*”\n"
         "1 video and 2 images are ready.\n"
@@ -212,11 +200,8 @@ def test_slack_is_sent_text_that_pings_nobody(receiver: Receiver) -> None:
 
 
 def test_discord_is_sent_text_that_stays_text(receiver: Receiver) -> None:
-    message = a_message(job_report(r"**@everyone** [x](https://x.example) <@1> \o/ `c` ||s||"))
-    WebhookSender(private=True).send(
-        to(f"{receiver.url}/discord", models.WebhookFormat.DISCORD), message
-    )
-    (got,) = receiver.got
+    prompt = r"**@everyone** [x](https://x.example) <@1> \o/ `c` ||s||"
+    got = delivered(receiver, models.WebhookFormat.DISCORD, prompt)
     assert got.json() == {
         "content": "Your content is ready\\: “\\*\\*\\@everyone\\*\\* "
         "\\[x\\]\\(https\\://x.example\\) \\<\\@1\\> \\\\o/ \\`c\\` \\|\\|s\\|\\|”\n"

@@ -74,46 +74,51 @@ def test_one_item_or_the_whole_job_is_cancelled_and_tried_again(
     assert {state(store, each) for each in assets} == {AssetState.QUEUED}
 
 
+@pytest.fixture
+def claimed(store: Store, made: tuple[Job, list[Asset]]) -> Asset:
+    """The first item, claimed by a worker."""
+    found = claim(store, made[1][0].id)
+    assert found is not None
+    return found
+
+
 def test_what_may_be_charged_twice_is_sent_again_at_an_explicit_word_only(
-    store: Store, made: tuple[Job, list[Asset]], command: Command
+    store: Store, claimed: Asset, command: Command
 ) -> None:
-    job, [first, *_] = made
-    claimed = claim(store, first.id)
-    assert claimed is not None
     store.transitions.unknown(claimed, AssetError(code="outcome_unknown", message="No answer."))
-    asked = "1 item may have been charged already: see --unknown.\n"
-    assert command("retry", job.id) == (0, asked)
-    assert state(store, first) == AssetState.UNKNOWN
+    warning = "1 item may have been charged already: see --unknown.\n"
+    assert command("retry", claimed.job_id) == (0, warning)
+    assert state(store, claimed) == AssetState.UNKNOWN
     output = "Sending 1 item again; this may be charged twice.\n"
-    assert command("retry", job.id, "--unknown") == (0, output)
-    assert state(store, first) == AssetState.QUEUED
+    assert command("retry", claimed.job_id, "--unknown") == (0, output)
+    assert state(store, claimed) == AssetState.QUEUED
 
 
 def test_a_charged_failure_is_sent_again_at_an_explicit_word_only(
-    store: Store, made: tuple[Job, list[Asset]], command: Command
+    store: Store, claimed: Asset, command: Command
 ) -> None:
-    job, [first, *_] = made
-    claimed = claim(store, first.id)
-    assert claimed is not None
     error = AssetError(code="broken_file", message="The file that came is empty.")
     store.transitions.failed(claimed, error, fields={"charged": True})
-    asked = "1 item may have been charged already: see --unknown.\n"
-    assert command("retry", job.id, "image-1") == (0, asked)
-    assert state(store, first) == AssetState.FAILED
-    assert "The file that came is empty. It may have been charged." in command("job", job.id)[1]
-    assert command("retry", job.id, "--unknown")[1].startswith("Sending 1 item again")
-    assert state(store, first) == AssetState.QUEUED
+    warning = "1 item may have been charged already: see --unknown.\n"
+    assert command("retry", claimed.job_id, "image-1") == (0, warning)
+    assert state(store, claimed) == AssetState.FAILED
+    assert (
+        "The file that came is empty. It may have been charged."
+        in command("job", claimed.job_id)[1]
+    )
+    assert command("retry", claimed.job_id, "--unknown")[1].startswith("Sending 1 item again")
+    assert state(store, claimed) == AssetState.QUEUED
 
 
 def test_recovering_what_is_not_kept_changes_nothing_and_says_so(
-    store: Store, made: tuple[Job, list[Asset]], command: Command
+    store: Store, claimed: Asset, command: Command
 ) -> None:
-    _job, [first, *_] = made
-    claimed = claim(store, first.id)
-    assert claimed is not None
     store.transitions.unknown(claimed, AssetError(code="outcome_unknown", message="No answer."))
-    code, output = command("recover", first.id)
-    assert (code, output) == (1, f"{first.id}  unknown     No answer. It may have been charged.\n")
+    code, output = command("recover", claimed.id)
+    assert (code, output) == (
+        1,
+        f"{claimed.id}  unknown     No answer. It may have been charged.\n",
+    )
     assert command("recover", "--all") == (0, "Nothing is kept.\n")
     assert command("recover", "never-was")[0] == "fivefold: There is no item 'never-was'."
     assert command("recover")[0] == "fivefold: Please name items, or say --all or --user USER_ID."

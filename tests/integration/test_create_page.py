@@ -20,7 +20,7 @@ from core.web.resources import WebStudio, studio
 from tests.catalogue import illustrator_only
 from tests.conftest import claim, stored_job
 from tests.contract.fakes import FakeProvider
-from tests.integration.test_web_pages import ROOT, opened, press, send, shown
+from tests.integration.test_web_pages import ROOT, opened, send, shown, trigger
 from tests.servers.openai import application
 from tests.servers.wire import VendorRecords, serving
 from tests.web import app_of, browser_of, log_in, studio_of
@@ -254,9 +254,9 @@ def test_how_long_it_takes_is_said_where_it_is_known(page_studio: WebStudio, sto
 def test_who_stays_can_order_the_next_at_once(store: Store) -> None:
     app = opened("create")
     asked = {"at": 1.0, "name": "stay", "on": True}
-    press(app, "create_prompt", "ask", json.dumps(asked))
+    trigger(app, "create_prompt", "ask", json.dumps(asked))
     store.users.ensure("ana")
-    press(app, "create_prompt", "ask", json.dumps(asked | {"at": 2.0}))
+    trigger(app, "create_prompt", "ask", json.dumps(asked | {"at": 2.0}))
     assert box(app)["stay"]
     app.number_input(key="create-create-images").set_value(6).run()
     first = send(app, "a fox")

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from pymongo.errors import AutoReconnect
-from streamlit.proto.WidgetStates_pb2 import WidgetState
 from streamlit.testing.v1 import AppTest
 
 from core import models
@@ -20,7 +19,7 @@ from core.web.text.dates import zone_of
 from core.web.text.view_context import ViewContext
 from tests.conftest import stored_job
 from tests.integration.test_notifications import ended_job, rows
-from tests.integration.test_web_pages import opened, send, shown
+from tests.integration.test_web_pages import opened, send, shown, trigger
 
 pytestmark = pytest.mark.usefixtures("page_studio")
 
@@ -46,8 +45,8 @@ def act(
     store: Store, name: str, key: str, on: str = "notice", user_id: str = "ana", **more: str
 ) -> str:
     user = models.User(id=user_id, created_at=models.now())
-    asked = json.dumps({"name": name, "id": key, "on": on, **more})
-    return notices.carry_out(store, user, asked, BERLIN)
+    action = json.dumps({"name": name, "id": key, "on": on, **more})
+    return notices.carry_out(store, user, action, BERLIN)
 
 
 def press(app: AppTest, label: str) -> AppTest:
@@ -138,20 +137,8 @@ def test_the_pages_buttons_do_what_they_say(store: Store) -> None:
         models.Notify(channels=("app",), when=models.When.AT, at=models.now() + timedelta(days=1)),
     )
     app = opened("notifications")
-    [proto] = [
-        each.proto
-        for each in app.get("bidi_component")
-        if each.proto.component_name == "fivefold_notifications"
-    ]
-    asked = json.dumps({"name": "cancel", "id": f"{job.id}-app", "on": "notice"})
-    states = app._tree.get_widget_states()  # noqa: SLF001  # AppTest clicks on no component
-    states.widgets.append(
-        WidgetState(
-            id=f"$$STREAMLIT_INTERNAL_KEY_{proto.id}__events",
-            json_trigger_value=json.dumps([{"event": "act", "value": asked}]),
-        )
-    )
-    app._run(states)  # noqa: SLF001
+    action = json.dumps({"name": "cancel", "id": f"{job.id}-app", "on": "notice"})
+    trigger(app, "notifications", "act", action)
     assert not app.exception
     assert rows(store, job)["app"].status == models.NoticeStatus.CANCELLED
 

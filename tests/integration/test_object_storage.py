@@ -23,7 +23,7 @@ from core.settings import Settings
 from core.store import Store
 from tests.conftest import claim, stored_job
 from tests.servers.object_store import ObjectStore, object_store
-from tests.web import HOST, app_of, studio_of
+from tests.web import HOST, actions, app_of, refused_to_others, studio_of
 
 BYTES = bytes(range(256)) * 40
 PROMPT = "Ein Fuchs, grün & schön!"
@@ -312,10 +312,6 @@ def log_in(client: TestClient, user_id: str) -> None:
     assert client.post("/auth/login", json={"user_id": user_id}).status_code == 200
 
 
-def actions(store: Store, user_id: str = "ana") -> list[tuple[str, str | None]]:
-    return [(entry.action, entry.asset_id) for entry in reversed(store.view_log.of_user(user_id))]
-
-
 def test_the_owner_is_sent_to_the_file_and_it_is_logged(
     client: TestClient, server: ObjectStore, store: Store, done: tuple[Asset, Asset]
 ) -> None:
@@ -383,14 +379,8 @@ def test_a_question_about_a_file_is_no_look_at_it(
 def test_nobody_else_gets_an_address(
     client: TestClient, store: Store, done: tuple[Asset, Asset]
 ) -> None:
-    for user_id, status in ((None, 401), ("eve", 404)):
-        if user_id:
-            log_in(client, user_id)
-        for path in ("", "/preview", "/poster", "?download=1"):
-            response = client.get(f"/content/{done[0].id}{path}")
-            assert response.status_code == status
-            assert "location" not in response.headers
-            assert response.headers["cache-control"] == "no-store"
+    for response in refused_to_others(client, done[0].id):
+        assert "location" not in response.headers
     assert actions(store) == actions(store, "eve") == []
 
 

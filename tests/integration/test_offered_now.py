@@ -19,7 +19,7 @@ from core.web.http.socket_limits import MESSAGE_BYTES
 from core.web.resources import WebStudio, studio
 from tests.catalogue import illustrator_only
 from tests.contract.fakes import FakeProvider
-from tests.integration.test_web_pages import opened, send, shown
+from tests.integration.test_web_pages import event_of, opened, send, shown, trigger
 
 SHAPES = {"1:1": (64, 64), "16:9": (128, 72)}
 
@@ -70,23 +70,13 @@ def errors(app: AppTest) -> str:
 def forged(app: AppTest, label: str, prompt: str = "the sea", **value: Any) -> AppTest:
     """Send a value for a widget together with the click that orders, in one message."""
     [widget] = [each for each in (*app.selectbox, *app.number_input) if each.label == label]
-    [box] = [
-        each.proto
-        for each in app.get("bidi_component")
-        if each.proto.component_name == "fivefold_create_prompt"
-    ]
-    trigger = {"at": time.time(), "name": "create", "prompt": prompt}
+    order = {"at": time.time(), "name": "create", "prompt": prompt}
     states = app._tree.get_widget_states()  # noqa: SLF001  # no browser sends this
     kept = [each for each in states.widgets if each.id != widget.proto.id]
     del states.widgets[:]
     states.widgets.extend(kept)
     states.widgets.append(WidgetState(id=widget.proto.id, **value))
-    states.widgets.append(
-        WidgetState(
-            id=f"$$STREAMLIT_INTERNAL_KEY_{box.id}__events",
-            json_trigger_value=json.dumps([{"event": "ask", "value": json.dumps(trigger)}]),
-        )
-    )
+    states.widgets.append(event_of(app, "create_prompt", "ask", json.dumps(order)))
     return app._run(states)  # noqa: SLF001
 
 
@@ -197,19 +187,7 @@ def test_a_link_that_cannot_be_had_orders_nothing_in_the_same_breath(store: Stor
 )
 def test_whatever_the_box_says_it_is_a_sentence_or_nothing(store: Store, event: str) -> None:
     app = opened("create")
-    [box] = [
-        each.proto
-        for each in app.get("bidi_component")
-        if each.proto.component_name == "fivefold_create_prompt"
-    ]
-    states = app._tree.get_widget_states()  # noqa: SLF001
-    states.widgets.append(
-        WidgetState(
-            id=f"$$STREAMLIT_INTERNAL_KEY_{box.id}__events",
-            json_trigger_value=json.dumps([{"event": "ask", "value": event}]),
-        )
-    )
-    app._run(states)  # noqa: SLF001
+    trigger(app, "create_prompt", "ask", event)
     assert not app.exception
     assert store.jobs.of_user("ana") == []
     assert "traceback" not in str(app.main).lower()

@@ -34,26 +34,30 @@ def shown(app: AppTest) -> dict[str, dict[str, Any]]:
     return dict(zip(names, (json.loads(proto.json) for proto in protos), strict=True))
 
 
-def press(app: AppTest, component: str, event: str, value: str) -> AppTest:
-    """Have a component's script send an event."""
+def event_of(app: AppTest, component: str, event: str, value: str) -> WidgetState:
+    """Return an event as a component's script sends it."""
     [proto] = [
         each.proto
         for each in app.get("bidi_component")
         if each.proto.component_name == f"fivefold_{component}"
     ]
-    click = WidgetState(
+    return WidgetState(
         id=f"$$STREAMLIT_INTERNAL_KEY_{proto.id}__events",
         json_trigger_value=json.dumps([{"event": event, "value": value}]),
     )
+
+
+def trigger(app: AppTest, component: str, event: str, value: str) -> AppTest:
+    """Have a component's script send an event."""
     states = app._tree.get_widget_states()  # noqa: SLF001  # AppTest clicks on no component
-    states.widgets.append(click)
+    states.widgets.append(event_of(app, component, event, value))
     return app._run(states)  # noqa: SLF001
 
 
 def send(app: AppTest, prompt: str, **more: Any) -> AppTest:
     """Write a prompt into the box on Create and send it."""
-    trigger = {"at": time.time(), "name": "create", "prompt": prompt} | more
-    return press(app, "create_prompt", "ask", json.dumps(trigger))
+    order = {"at": time.time(), "name": "create", "prompt": prompt} | more
+    return trigger(app, "create_prompt", "ask", json.dumps(order))
 
 
 @pytest.mark.parametrize("page", ["create", "gallery", "job"])

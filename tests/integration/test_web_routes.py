@@ -5,7 +5,7 @@ from core.media.folder import FolderStore
 from core.models import Asset
 from core.store import Store
 from tests.conftest import stored_job
-from tests.web import finished, log_in
+from tests.web import actions, finished, log_in, refused_to_others
 
 BYTES = bytes(range(256)) * 40
 
@@ -16,10 +16,6 @@ def done(store: Store, content: FolderStore) -> tuple[Asset, Asset]:
     _, assets = stored_job(store, "ana", "Ein Fuchs, grün & schön!")
     image, video = (finished(store, content, assets[each], BYTES) for each in (0, 5))
     return image, video
-
-
-def actions(store: Store, user_id: str = "ana") -> list[tuple[str, str | None]]:
-    return [(entry.action, entry.asset_id) for entry in reversed(store.view_log.of_user(user_id))]
 
 
 def test_the_owner_gets_the_file(
@@ -40,14 +36,8 @@ def test_the_owner_gets_the_file(
 def test_nobody_else_gets_anything(
     client: TestClient, store: Store, done: tuple[Asset, Asset]
 ) -> None:
-    for user_id, status in ((None, 401), ("eve", 404)):
-        if user_id:
-            log_in(client, user_id)
-        for path in ("", "/preview", "/poster", "?download=1"):
-            response = client.get(f"/content/{done[0].id}{path}")
-            assert response.status_code == status
-            assert BYTES not in response.content
-            assert response.headers["cache-control"] == "no-store"
+    for response in refused_to_others(client, done[0].id):
+        assert BYTES not in response.content
     answers = [client.get(f"/content/{asset_id}") for asset_id in (done[0].id, "unknown")]
     assert answers[0].text == answers[1].text
     assert actions(store) == actions(store, "eve") == []

@@ -13,32 +13,16 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from tests.servers.wire import (
-    Fault,
-    VendorRecords,
-    after_charging,
-    before_charging,
-    control_routes,
-    picture,
-    spoilt,
-)
+from tests.servers import wire
 
 ANONYMOUS = "0000000000"
 PLACES = 3  # before an image in the queue
 
 
-@dataclass
-class Task:
-    """An image that was asked for; its state follows from the time.
+@dataclass(kw_only=True)
+class Task(wire.TimedTask):
+    """An image; a fault `fail` has the code `faulted`, `censored`, `impossible` or `base64`."""
 
-    A fault `fail` has the code `faulted`, `censored`, `impossible` or `base64`.
-    """
-
-    id: str
-    order: dict[str, Any]
-    begun_at: float
-    seconds: float
-    fault: Fault | None
     cancelled: bool = False
     looks: int = 0
     run_out: str | None = None  # which look's address
@@ -49,7 +33,7 @@ class Task:
         return self.fault.code if fails and self.fault is not None else ""
 
     def to_json(self) -> dict[str, Any]:
-        share = min((time.monotonic() - self.begun_at) / max(self.seconds, 0.001), 1.0)
+        share = self.share
         faulted = share == 1.0 and self.trouble == "faulted"
         impossible = self.trouble == "impossible"
         done = self.cancelled or (share == 1.0 and not faulted and not impossible)
@@ -77,7 +61,7 @@ class Vendor:
         seconds: from when an image is asked for until it is there.
     """
 
-    def __init__(self, records: VendorRecords, seconds: float) -> None:
+    def __init__(self, records: wire.VendorRecords, seconds: float) -> None:
         self.records = records
         self.seconds = seconds
         self.tasks: dict[str, Task] = {}
@@ -86,7 +70,7 @@ class Vendor:
         fault = self.records.next_fault()
         if self._user(request) is None:
             return _error(401, "InvalidAPIKey", f"No user matching {request.headers['apikey']}.")
-        if early := await before_charging(request, fault, _refusal):
+        if early := await wire.before_charging(request, fault, _refusal):
             return early
         order = await request.json()
         if order["params"]["width"] % 64 or order["params"]["height"] % 64:
@@ -94,9 +78,15 @@ class Vendor:
         agent = request.headers.get("client-agent")
         self.records.requests.append(order | {"agent": agent})
         self.records.charges[order["prompt"]] += 1
-        task = Task(f"task-{len(self.tasks)}", order, time.monotonic(), self.seconds, fault)
+        task = Task(
+            id=f"task-{len(self.tasks)}",
+            params=order,
+            begun_at=time.monotonic(),
+            seconds=self.seconds,
+            fault=fault,
+        )
         self.tasks[task.id] = task
-        if late := await after_charging(request, fault):
+        if late := await wire.after_charging(request, fault):
             return late
         return JSONResponse({"id": task.id, "kudos": 12.5}, 202)
 
@@ -124,7 +114,7 @@ class Vendor:
         if expires and task.run_out in {None, look}:
             task.run_out = look
             return Response("<Error>Request has expired</Error>", 403, media_type="text/xml")
-        made = spoilt(_webp(task), task.fault)
+        made = wire.spoilt(_webp(task), task.fault)
         page = task.fault is not None and task.fault.what == "garbage"
         if page and task.fault is not None and task.fault.code != "always":
             task.fault = None  # the next time comes the file
@@ -152,10 +142,10 @@ class Vendor:
         censored = task.trouble == "censored"
         return {
             "img": image,
-            "seed": task.order["params"]["seed"],
+            "seed": task.params["params"]["seed"],
             "worker_id": "w-1",
             "worker_name": "A kind volunteer",
-            "model": (task.order["models"] or ["Deliberate"])[0],
+            "model": (task.params["models"] or ["Deliberate"])[0],
             "state": "censored" if censored else "ok",
             "censored": censored,
             "gen_metadata": [{"type": "censorship", "value": "nsfw"}] if censored else [],
@@ -163,7 +153,7 @@ class Vendor:
         }
 
 
-def application(records: VendorRecords, *, seconds: float = 0.3) -> Starlette:
+def application(records: wire.VendorRecords, *, seconds: float = 0.3) -> Starlette:
     """Return the Horde's web application."""
     vendor = Vendor(records, seconds)
     api = "/api/v2"
@@ -175,22 +165,22 @@ def application(records: VendorRecords, *, seconds: float = 0.3) -> Starlette:
             Route(f"{api}/status/heartbeat", vendor.heartbeat, methods=["GET"]),
             Route(f"{api}/find_user", vendor.find_user, methods=["GET"]),
             Route("/files/{id}", vendor.file, methods=["GET"]),
-            *control_routes(records),
+            *wire.control_routes(records),
         ]
     )
 
 
 def _webp(task: Task) -> bytes:
-    params = task.order["params"]
+    params = task.params["params"]
     with Image.open(
-        BytesIO(picture(task.order["prompt"], params["width"], params["height"]))
+        BytesIO(wire.picture(task.params["prompt"], params["width"], params["height"]))
     ) as image:
         buffer = BytesIO()
         image.save(buffer, "WEBP", quality=90)
     return buffer.getvalue()
 
 
-def _refusal(fault: Fault, headers: dict[str, str]) -> Response:
+def _refusal(fault: wire.Fault, headers: dict[str, str]) -> Response:
     return _error(fault.status, fault.code, fault.message, headers)
 
 

@@ -13,17 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from tests.servers.wire import (
-    Fault,
-    VendorRecords,
-    after_charging,
-    before_charging,
-    clip,
-    control_routes,
-    cut,
-    picture,
-    spoilt,
-)
+from tests.servers import wire
 
 Answer = Literal["stream", "b64_json", "url"]
 USAGE = {
@@ -40,19 +30,14 @@ CATEGORIES = (
 """What OpenAI's moderation looks for."""
 
 
-@dataclass
-class Video:
-    """A task; its state follows from the time."""
+@dataclass(kw_only=True)
+class Video(wire.TimedTask):
+    """A task that makes a clip."""
 
-    id: str
-    params: dict[str, str]
-    begun_at: float
-    seconds: float
-    fault: Fault | None
     deleted: bool = False
 
     def to_json(self) -> dict[str, Any]:
-        share = min((time.monotonic() - self.begun_at) / max(self.seconds, 0.001), 1.0)
+        share = self.share
         status = "completed" if share == 1.0 else "in_progress" if share > 0.2 else "queued"
         error = None
         if status == "completed" and self.fault is not None and self.fault.what == "fail":
@@ -80,7 +65,7 @@ class Vendor:
         seconds: that a piece of work takes.
     """
 
-    def __init__(self, records: VendorRecords, answer: Answer, seconds: float) -> None:
+    def __init__(self, records: wire.VendorRecords, answer: Answer, seconds: float) -> None:
         self.records = records
         self.answer = answer
         self.seconds = seconds
@@ -89,17 +74,18 @@ class Vendor:
 
     async def images(self, request: Request) -> Response:
         fault = self.records.next_fault()
-        if early := await _before(self.records, request, fault):
+        wrong = _wrong_key(self.records, request)
+        if early := wrong or await wire.before_charging(request, fault, _refusal):
             return early
         params = await request.json()
         self.records.requests.append(params)
         self.records.charges[params["prompt"]] += 1
-        if late := await after_charging(request, fault):
+        if late := await wire.after_charging(request, fault):
             return late
         size = params.get("size", "1024x1024").replace("auto", "1024x1024")
         width, height = map(int, size.split("x"))
         number = self.records.charges[params["prompt"]]
-        made = spoilt(picture(f"{params['prompt']} #{number}", width, height), fault)
+        made = wire.spoilt(wire.picture(f"{params['prompt']} #{number}", width, height), fault)
         head = {"x-request-id": f"req-{len(self.records.requests)}"}
         if params.get("stream") and self.answer == "stream":
             events = self._events(request, params, made, fault)
@@ -116,7 +102,7 @@ class Vendor:
         return JSONResponse(body, headers=head)
 
     async def _events(
-        self, request: Request, params: dict[str, Any], made: bytes, fault: Fault | None
+        self, request: Request, params: dict[str, Any], made: bytes, fault: wire.Fault | None
     ) -> AsyncIterator[str]:
         shared = {
             "created_at": 0,
@@ -126,13 +112,13 @@ class Vendor:
             "size": params.get("size", "auto"),
         }
         total = params.get("partial_images", 0)
-        half_done = base64.b64encode(picture("half done", 64, 64)).decode()
+        half_done = base64.b64encode(wire.picture("half done", 64, 64)).decode()
         for index in range(total):
             await asyncio.sleep(self.seconds / (total + 1))
             event = {"type": "image_generation.partial_image", "partial_image_index": index}
             yield _event(event | shared | {"b64_json": half_done})
             if fault is not None and fault.what == "truncate":
-                await cut(request)
+                await wire.cut(request)
                 return
         await asyncio.sleep(self.seconds / (total + 1))
         if fault is not None and fault.what == "fail":
@@ -153,7 +139,8 @@ class Vendor:
 
     async def create_video(self, request: Request) -> Response:
         fault = self.records.next_fault()
-        if early := await _before(self.records, request, fault):
+        wrong = _wrong_key(self.records, request)
+        if early := wrong or await wire.before_charging(request, fault, _refusal):
             return early
         async with request.form() as form:
             params = {name: value for name, value in form.items() if isinstance(value, str)}
@@ -163,9 +150,15 @@ class Vendor:
         self.records.requests.append(params | dict.fromkeys(files, "a file"))
         self.records.charges[params["prompt"]] += 1
         name = f"video_{len(self.videos)}"
-        video = Video(name, params, time.monotonic(), self.seconds, fault)
+        video = Video(
+            id=name,
+            params=params,
+            begun_at=time.monotonic(),
+            seconds=self.seconds,
+            fault=fault,
+        )
         self.videos[name] = video
-        if late := await after_charging(request, fault):
+        if late := await wire.after_charging(request, fault):
             return late
         return JSONResponse(video.to_json(), headers={"x-request-id": f"req-{name}"})
 
@@ -186,10 +179,10 @@ class Vendor:
             found.fault = None
             return _error(503, "unavailable", "Later, please.")
         width, height = map(int, found.params["size"].split("x"))
-        made = clip(found.params["prompt"], width, height, float(found.params["seconds"]))
+        made = wire.clip(found.params["prompt"], width, height, float(found.params["seconds"]))
         fault, found.fault = found.fault, None
         media_type = "text/html" if fault and fault.what == "garbage" else "video/mp4"
-        return Response(spoilt(made, fault), media_type=media_type)
+        return Response(wire.spoilt(made, fault), media_type=media_type)
 
     async def moderations(self, request: Request) -> Response:
         text = (await request.json())["input"]
@@ -230,7 +223,7 @@ class Vendor:
 
 
 def application(
-    records: VendorRecords, *, answer: Answer = "stream", seconds: float = 0.05
+    records: wire.VendorRecords, *, answer: Answer = "stream", seconds: float = 0.05
 ) -> Starlette:
     """Return the vendor's web application."""
     vendor = Vendor(records, answer, seconds)
@@ -244,21 +237,16 @@ def application(
             Route("/v1/models", vendor.models, methods=["GET"]),
             Route("/v1/chat/completions", vendor.chat, methods=["POST"]),
             Route("/files/{name}", vendor.file, methods=["GET"]),
-            *control_routes(records),
+            *wire.control_routes(records),
         ]
     )
 
 
-async def _before(records: VendorRecords, request: Request, fault: Fault | None) -> Response | None:
-    """Return the response to a call that is not charged."""
-    return _wrong_key(records, request) or await before_charging(request, fault, _refusal)
-
-
-def _refusal(fault: Fault, headers: dict[str, str]) -> Response:
+def _refusal(fault: wire.Fault, headers: dict[str, str]) -> Response:
     return _error(fault.status, fault.code, fault.message, headers)
 
 
-def _wrong_key(records: VendorRecords, request: Request) -> Response | None:
+def _wrong_key(records: wire.VendorRecords, request: Request) -> Response | None:
     if request.headers.get("authorization") == f"Bearer {records.key}":
         return None
     sent = request.headers.get("authorization", "").removeprefix("Bearer ")

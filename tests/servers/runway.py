@@ -19,16 +19,7 @@ from starlette.routing import Route
 
 from core.media.encoding import encode_png
 from core.models import Kind
-from tests.servers.wire import (
-    Fault,
-    VendorRecords,
-    after_charging,
-    before_charging,
-    clip,
-    control_routes,
-    picture,
-    spoilt,
-)
+from tests.servers import wire
 
 VERSION = "2024-11-06"
 PRICE = 5  # credits for an image, or for a second of a clip
@@ -78,24 +69,15 @@ class Account:
         }
 
 
-@dataclass
-class Task:
-    """A charged piece of work; its state follows from the time."""
+@dataclass(kw_only=True)
+class Task(wire.TimedTask):
+    """A charged piece of work."""
 
-    id: str
     kind: Kind
-    params: dict[str, Any]
-    begun_at: float
-    seconds: float
     price: int
-    fault: Fault | None
     source: bytes = b""  # of what is upscaled
     cancelled: str = ""  # the state that it was cancelled in
     deleted: bool = False
-
-    @property
-    def share(self) -> float:
-        return min((time.monotonic() - self.begun_at) / max(self.seconds, 0.001), 1.0)
 
     @property
     def status(self) -> str:
@@ -121,12 +103,12 @@ class Task:
         if self.source:
             width, height, seconds = _measures(self.source)
             tall = HEIGHTS[self.params.get("resolution", "2k")]
-            return clip("upscaled", 2 * round(tall * width / height / 2), tall, seconds)
+            return wire.clip("upscaled", 2 * round(tall * width / height / 2), tall, seconds)
         width, height = _pixels(self.params.get("ratio", ""))
         words = f"{self.params.get('promptText', '')} {self.params.get('seed', '')}"
         if self.kind == Kind.VIDEO:
-            return clip(words, width, height, float(self.params["duration"]))
-        made = picture(words, width, height)
+            return wire.clip(words, width, height, float(self.params["duration"]))
+        made = wire.picture(words, width, height)
         if self.suffix == "webp":
             buffer = BytesIO()
             Image.open(BytesIO(made)).save(buffer, "WEBP")
@@ -166,7 +148,7 @@ class Vendor:
     """
 
     def __init__(
-        self, records: VendorRecords, account: Account, seconds: float, throttled: float
+        self, records: wire.VendorRecords, account: Account, seconds: float, throttled: float
     ) -> None:
         self.records = records
         self.account = account
@@ -180,7 +162,8 @@ class Vendor:
     async def create(self, request: Request) -> Response:
         endpoint = request.url.path.rpartition("/")[2]
         fault = self.records.next_fault()
-        if early := await _before(self.records, request, fault):
+        wrong = _refused(self.records, request)
+        if early := wrong or await wire.before_charging(request, fault, _refusal):
             return early
         params: dict[str, Any] = await request.json()
         self.records.requests.append({"endpoint": endpoint} | params)
@@ -197,8 +180,17 @@ class Vendor:
         name = f"task-{len(self.tasks) + 1:06d}"
         begun_at = time.monotonic() + self.throttled
         enlarged = source if given in UPSCALES else b""
-        self.tasks[name] = Task(name, kind, params, begun_at, self.seconds, price, fault, enlarged)
-        if late := await after_charging(request, fault):
+        self.tasks[name] = Task(
+            id=name,
+            kind=kind,
+            params=params,
+            begun_at=begun_at,
+            seconds=self.seconds,
+            price=price,
+            fault=fault,
+            source=enlarged,
+        )
+        if late := await wire.after_charging(request, fault):
             return late
         body = {"id": name, "estimatedCost": {"credits": price}}
         return JSONResponse(body, headers={"x-request-id": f"req-{name}"})
@@ -233,7 +225,7 @@ class Vendor:
         if signed in self.expired:
             return Response(status_code=403)
         garbage = fault is not None and fault.what == "garbage"
-        made = spoilt(await asyncio.to_thread(task.file), fault)
+        made = wire.spoilt(await asyncio.to_thread(task.file), fault)
         return Response(made, media_type="text/html" if garbage else TYPES[suffix])
 
     async def organization(self, request: Request) -> Response:
@@ -265,7 +257,7 @@ class Vendor:
 
 
 def application(
-    records: VendorRecords,
+    records: wire.VendorRecords,
     *,
     seconds: float = 0.3,
     throttled: float = 0.0,
@@ -288,21 +280,16 @@ def application(
             Route("/v1/uploads", vendor.begin_upload, methods=["POST"]),
             Route("/storage", vendor.store, methods=["POST"]),
             Route("/files/{name}", vendor.file, methods=["GET"]),
-            *control_routes(records),
+            *wire.control_routes(records),
         ]
     )
 
 
-async def _before(records: VendorRecords, request: Request, fault: Fault | None) -> Response | None:
-    """Return the response to a call that is not charged."""
-    return _refused(records, request) or await before_charging(request, fault, _refusal)
-
-
-def _refusal(fault: Fault, headers: dict[str, str]) -> Response:
+def _refusal(fault: wire.Fault, headers: dict[str, str]) -> Response:
     return _error(fault.status, fault.message, headers)
 
 
-def _refused(records: VendorRecords, request: Request) -> Response | None:
+def _refused(records: wire.VendorRecords, request: Request) -> Response | None:
     if request.headers.get("x-runway-version") != VERSION:
         return _error(400, "The version of the API is missing.")
     sent = request.headers.get("authorization", "").removeprefix("Bearer ")

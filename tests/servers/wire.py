@@ -11,6 +11,7 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -60,6 +61,30 @@ class Fault(BaseModel):
     retry_after: str | None = None
     seconds: float = 2.0
     charged: bool = False
+
+
+@dataclass(kw_only=True)
+class TimedTask:
+    """Work that a vendor does; its state follows from the time.
+
+    Attributes:
+        id: the vendor's own.
+        params: what the creating call asks for.
+        begun_at: by the monotonic clock.
+        seconds: that it takes.
+        fault: what it meets.
+    """
+
+    id: str
+    params: dict[str, Any]
+    begun_at: float
+    seconds: float
+    fault: Fault | None
+
+    @property
+    def share(self) -> float:
+        """How much is done: below 0 while it is held up, 1 at the end."""
+        return min((time.monotonic() - self.begun_at) / max(self.seconds, 0.001), 1.0)
 
 
 class VendorRecords:

@@ -17,11 +17,12 @@ from PIL import Image
 from core.media.folder import FolderStore
 from core.media.previews import save_preview
 from core.media.storage import StorageUnavailable
-from core.models import Asset, AssetState, JobStatus, Kind, NoticeKind, now
+from core.models import Asset, JobStatus, Kind, NoticeKind, now
 from core.notifications.channels import Recipient
 from core.notifications.mail import mailbox, render_mail
 from core.notifications.message import JobReport, Message, shortened
 from core.notifications.thumbnails import make_thumbnail
+from tests.builders import done_item
 from tests.conftest import MOMENT
 
 STUDIO = "https://studio.example.org"
@@ -66,21 +67,8 @@ def an_asset(
                 save_preview(picture, draft.path)
             draft.commit(f".previews/{name}.webp")
     width, height = picture.size if isinstance(picture, Image.Image) else (16, 9)
-    return Asset(
-        id=name,
-        job_id="j",
-        user_id="ana",
-        kind=kind,
-        slot=slot,
-        provider="p",
-        model="m",
-        params={},
-        state=AssetState.DONE,
-        preview=f".previews/{name}.webp",
-        width=width,
-        height=height,
-        next_attempt_at=MOMENT,
-    )
+    preview = f".previews/{name}.webp"
+    return done_item(kind, slot, "j", preview=preview, width=width, height=height)
 
 
 def assets(content: FolderStore, picture: Image.Image, number: int = 5) -> tuple[Asset, ...]:

@@ -13,6 +13,7 @@ from core.notifications.channels import Recipient
 from core.notifications.channels.terminal import Terminal
 from core.notifications.message import Message, write_message
 from core.notifications.registry import parse_channels
+from tests.builders import done_item
 from tests.conftest import MOMENT
 
 ONE, TWO = models.AssetState.DONE, models.AssetState.FAILED
@@ -35,21 +36,7 @@ def ended_job(
 
 def items(*states: models.AssetState) -> list[models.Asset]:
     """Images in these states."""
-    return [
-        models.Asset(
-            id=f"01j-image-{slot}",
-            job_id="01j",
-            user_id="ana",
-            kind=models.Kind.IMAGE,
-            slot=slot,
-            provider="fake",
-            model="m",
-            params={},
-            state=state,
-            next_attempt_at=MOMENT,
-        )
-        for slot, state in enumerate(states, 1)
-    ]
+    return [done_item(slot=slot, state=state) for slot, state in enumerate(states, 1)]
 
 
 def a_notice(kind: models.NoticeKind = models.NoticeKind.JOB, number: int = 1) -> models.Notice:
