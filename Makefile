@@ -1,8 +1,8 @@
-# Two commands do everything: `make run` and `make test`.
+# The two main commands: `make run` and `make test`.
 .DEFAULT_GOAL := help
 VENV   := .venv
 PYTHON := $(VENV)/bin/python
-# One more than two cores: tests of the browser and of killed processes wait half of their time.
+# One more than two cores: browser and crash tests wait half of their time.
 WORKERS ?= 3
 # The longest first, so that no worker is left alone with them at the end.
 TESTS ?= tests/crash tests/browser tests/contract tests/integration tests/unit
@@ -16,10 +16,10 @@ help:  ## Show this list
 run: $(VENV)/.installed  ## Install what is needed and start Fivefold
 	@exec $(PYTHON) -m core run
 
-check: lint  ## Check style, types and who imports whom, and run the unit tests (a minute)
+check: lint  ## Check style, types and imports, and run the unit tests (a minute)
 	$(PYTHON) -m pytest $(PARALLEL) tests/unit
 
-test: lint  ## Prove that it works: everything, in a real browser too (a quarter of an hour; WORKERS=3 at once)
+test: lint  ## Run all checks and tests, in a real browser too (a quarter of an hour; WORKERS=3 at once)
 	$(PYTHON) -m pytest $(PARALLEL) $(TESTS)
 
 prove: lint  ## The same with many more examples, kills and faults (hours; TESTS=what, WORKERS=3)
@@ -32,26 +32,26 @@ crash: $(VENV)/.installed-dev  ## Kill it ROUNDS times (BROKER=redis|rabbitmq, S
 	$(PYTHON) -m tests.crash.harness --rounds $(ROUNDS) --broker "$(BROKER)" --seed $(SEED) $(if $(ODD),--odd $(ODD))
 
 stand-ins: SECONDS ?= 6
-stand-ins: $(VENV)/.installed-dev  ## Start servers that speak the vendors' language, to try without keys
+stand-ins: $(VENV)/.installed-dev  ## Start servers with the vendors' APIs, to try Fivefold without keys
 	@exec $(PYTHON) -m tests.servers --seconds $(SECONDS) $(if $(ODD),--odd $(ODD))
 
-lint: $(VENV)/.installed-dev  ## Check style, types and who imports whom
+lint: $(VENV)/.installed-dev  ## Check style, types and imports
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 	./scripts/check-frontend
 
-texts: $(VENV)/.installed-dev  ## Gather all texts for translation, and bring each language up to date
+texts: $(VENV)/.installed-dev  ## Extract all texts for translation, and update each language
 	./scripts/texts
 
 bench: $(VENV)/.installed-dev  ## Measure, and write the table into docs/benchmarks.md (about an hour)
 	$(PYTHON) -m benchmarks
 
-lock:  ## Make constraints.txt anew from a fresh virtual environment
+lock:  ## Write constraints.txt from a fresh virtual environment
 	./scripts/lock
 
-# These are no files: `scripts/install` sees by itself whether there is something to do.
+# Phony: `scripts/install` detects whether there is something to do.
 .PHONY: $(VENV)/.installed $(VENV)/.installed-dev
 $(VENV)/.installed:
 	@./scripts/install $(VENV) requirements.txt

@@ -20,7 +20,7 @@ def main() -> None:
     owner, own = right.owner, right.via == Via.OWN
     tab_session.log_view(right.entry("open_gallery", address=tab_session.requester().address))
     view = replace(tab_session.view(tab_session.account(user)), via=right.via)
-    shown = gallery.opening(studio(), right, query, view)
+    shown = gallery.first_screen(studio(), right, query, view)
     if gallery.is_empty(studio(), right, query, shown):
         tab_session.message_page(
             _("Your gallery is empty")

@@ -35,8 +35,8 @@ def examine(settings: Settings, *, quick: bool = False) -> list[Finding]:
     """Check every part.
 
     Args:
-        settings: say which parts there are.
-        quick: whether to do only what takes no time, as `make run` does.
+        settings: the settings.
+        quick: whether to run only quick checks, as `make run` does.
     """
     each = ((probe.name, probe.quick if quick else probe.check) for probe in probes(settings))
     return [finding_of(name, check) for name, check in each if check is not None]
@@ -72,7 +72,7 @@ def probes(settings: Settings) -> list[Probe]:
 def _channels(settings: Settings, content: ContentStore) -> list[Probe]:
     try:
         channels = open_channels(settings, content)
-    except Exception as error:  # noqa: BLE001  # whatever it is, it is the finding
+    except Exception as error:  # noqa: BLE001  # any error is a finding
         return [Probe.all_quick("notifications", partial(_raise, str(error)))]
     return [Probe(f"told by {each.name}", partial(_reach, each)) for each in channels]
 
@@ -82,16 +82,16 @@ def _raise(why: str) -> str:
 
 
 def overview(settings: Settings) -> list[tuple[str, str]]:
-    """Return what `make run` prints: providers, channels and the data folder."""
+    """Return the rows of the banner of `make run`, as labels and texts."""
     catalogue = open_catalogue(settings)
-    makers = [
+    providers = [
         (f"{kind}s by", f"{provider.title} ({capability.model}). {provider.notice}")
         for kind in Kind
         for provider, capability in [catalogue.choose(kind)]
     ]
     database = "MONGODB_URI" if settings.mongodb_uri.get_secret_value() else "embedded MongoDB"
     return [
-        *makers,
+        *providers,
         ("told by", ", ".join(offered(settings))),
         ("budgets", f"{_amounts(settings)} a month for each user" if settings.budgets else "none"),
         ("login", f"by {settings.login}, registration {settings.registration}"),

@@ -1,4 +1,4 @@
-"""The check of the OpenID Connect provider: a login as pages begin it, without a person."""
+"""The check of the OpenID Connect provider: a login without a user."""
 
 import html
 import re
@@ -17,18 +17,18 @@ _HOPS: Final = 5
 _BAD: Final = 400  # and above: HTTP errors
 _BROKEN: Final = 500
 _WORDS: Final = 300
-# Core 1.0, section 5.1: a provider that lists its claims and not these has them not. Claims of its
-# own may be missing from the list.
+# Core 1.0, section 5.1: a provider that lists its claims without these does not have them. Custom
+# claims may be missing from the list.
 _STANDARD: Final = {"preferred_username", "email", "name", "nickname", "phone_number"}
 _MARKUP: Final = re.compile(r"(?s)<(head|style|script)\b.*?</\1>|<[^>]*>")
 _UNREADABLE: Final = (httpx2.HTTPError, httpx2.InvalidURL, ValueError, LookupError, TypeError)
 
 
 def check_provider(settings: Settings) -> str:
-    """Begin and end a login as pages do, and return who the provider says it is.
+    """Begin and end a login as pages do, and return the provider's issuer.
 
     Raises:
-        LookupError: people could not log in; why is its text.
+        LookupError: users could not log in; the text says why.
     """
     try:
         metadata = read_metadata(settings)
@@ -72,9 +72,9 @@ def check_provider(settings: Settings) -> str:
 def _begin(
     client: httpx2.Client, settings: Settings, metadata: dict[str, Any], issuer: str, begin: str
 ) -> None:
-    """Request a login, up to the page that a person would see."""
+    """Request a login, up to the provider's page."""
     redirect = callback_address(settings)
-    asked = {
+    query = {
         "response_type": "code",
         "client_id": settings.oidc_client_id,
         "redirect_uri": redirect,
@@ -85,21 +85,21 @@ def _begin(
     if "S256" in (metadata.get("code_challenge_methods_supported") or []):
         verifier = secrets.token_urlsafe(48)
         challenge = urlsafe_b64encode(sha256(verifier.encode()).digest()).decode().rstrip("=")
-        asked |= {"code_challenge": challenge, "code_challenge_method": "S256"}
+        query |= {"code_challenge": challenge, "code_challenge_method": "S256"}
     if settings.oidc_prompt:
-        asked["prompt"] = settings.oidc_prompt
-    answer = client.get(httpx2.URL(begin).copy_merge_params(asked))
+        query["prompt"] = settings.oidc_prompt
+    response = client.get(httpx2.URL(begin).copy_merge_params(query))
     for _ in range(_HOPS):  # some redirect to an error page
-        if answer.next_request is None or _leads_back(answer, redirect):
+        if response.next_request is None or _leads_back(response, redirect):
             break
-        answer = client.send(answer.next_request)
+        response = client.send(response.next_request)
     said = httpx2.QueryParams()
-    if _leads_back(answer, redirect):
-        said = httpx2.URL(answer.headers["location"]).params
+    if _leads_back(response, redirect):
+        said = httpx2.URL(response.headers["location"]).params
     if "error" in said:
         words = [said["error"], said.get("error_description", "")]
-    elif answer.status_code >= _BAD:
-        words = [f"HTTP {answer.status_code}", _text(answer)]
+    elif response.status_code >= _BAD:
+        words = [f"HTTP {response.status_code}", _text(response)]
     else:
         return
     raise LookupError(
@@ -110,7 +110,7 @@ def _begin(
 
 def _end(client: httpx2.Client, settings: Settings, issuer: str, end: str) -> None:
     """Redeem an invalid code: the error shows whether the client was authenticated."""
-    answer = client.post(
+    response = client.post(
         end,
         data={
             "grant_type": "authorization_code",
@@ -121,28 +121,28 @@ def _end(client: httpx2.Client, settings: Settings, issuer: str, end: str) -> No
         auth=(settings.oidc_client_id, basic_secret(settings)),
     )
     try:
-        said = answer.json()
+        said = response.json()
         words = [str(said["error"]), str(said.get("error_description") or "")]
     except (ValueError, LookupError, TypeError, AttributeError):
-        words = [f"HTTP {answer.status_code}", _text(answer)]
-    if words[0] in {"invalid_client", "unauthorized_client"} or answer.status_code in {401, 403}:
+        words = [f"HTTP {response.status_code}", _text(response)]
+    if words[0] in {"invalid_client", "unauthorized_client"} or response.status_code in {401, 403}:
         raise LookupError(
             f"{issuer} does not know Fivefold by its secret: {_joined(words)}. Please look over "
             "OIDC_CLIENT_ID and OIDC_CLIENT_SECRET, and whether the provider takes it by "
             "client_secret_basic."
         )
-    if answer.status_code in {404, 405} or answer.status_code >= _BROKEN:
+    if response.status_code in {404, 405} or response.status_code >= _BROKEN:
         raise LookupError(f"{issuer} does not end logins at {end}: {_joined(words)}.")
 
 
-def _leads_back(answer: httpx2.Response, redirect: str) -> bool:
-    location: str = answer.headers.get("location", "")
+def _leads_back(response: httpx2.Response, redirect: str) -> bool:
+    location: str = response.headers.get("location", "")
     return location.partition("?")[0] == redirect
 
 
-def _text(answer: httpx2.Response) -> str:
-    """Return the words on a page."""
-    words = " ".join(html.unescape(_MARKUP.sub(" ", answer.text)).split())
+def _text(response: httpx2.Response) -> str:
+    """Return the text of a page."""
+    words = " ".join(html.unescape(_MARKUP.sub(" ", response.text)).split())
     return re.sub(r" (?=[:.,])", "", words)[:_WORDS]
 
 

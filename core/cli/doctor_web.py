@@ -19,7 +19,7 @@ from core.web.http.origins import Origin, Origins, RequestSource, parse_origin
 
 SECONDS: Final = 5.0
 _SOCKET: Final = "/_stcore/stream"
-_NOBODY: Final = {  # a proxy's statuses for a server that is not running
+_NOT_RUNNING: Final = {  # a proxy's statuses for a server that is not running
     HTTPStatus.BAD_GATEWAY,
     HTTPStatus.SERVICE_UNAVAILABLE,
     HTTPStatus.GATEWAY_TIMEOUT,
@@ -31,23 +31,23 @@ def check_links(settings: Settings) -> str:
     """Check that links in messages lead here, and that pages work there.
 
     Returns:
-        What they start with; or that nobody answers there while no worker runs either.
+        What they start with; or that nothing responds there, if no worker runs either.
 
     Raises:
-        LookupError: they do not lead here, or pages opened there stay empty; why is its text.
+        LookupError: they do not lead here, or pages opened there stay empty; the text says why.
     """
     base, origin = settings.link_base, accepted_origin(settings)
     with open_store(settings) as store:
         installation, running = store.installation(), bool(store.workers.alive())
     try:
         # Not through the proxy that the environment may name: it does not reach our loopback.
-        answer = httpx2.get(f"{base}/health", timeout=SECONDS, trust_env=False)
+        response = httpx2.get(f"{base}/health", timeout=SECONDS, trust_env=False)
     except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-        return _silent(base, type(error).__name__, running=running)
-    if answer.status_code in _NOBODY:
-        return _silent(base, f"HTTP {answer.status_code}", running=running)
-    _see_that_it_is_ours(base, answer, installation)
-    _see_that_pages_work(base, origin)
+        return _unreachable(base, type(error).__name__, running=running)
+    if response.status_code in _NOT_RUNNING:
+        return _unreachable(base, f"HTTP {response.status_code}", running=running)
+    _check_installation(base, response, installation)
+    _check_websocket(base, origin)
     if settings.public_url:
         return f"start with {base}, which leads here"
     return f"start with {base}: for this machine only, which is what is served"
@@ -67,7 +67,7 @@ def accepted_origin(settings: Settings) -> Origin:
     origin = parse_origin(settings.link_base)
     if origin is not None:
         host = str(origin).partition("://")[2]
-        asked = RequestSource(
+        source = RequestSource(
             hosts=[host],
             origins=[str(origin)],
             referer="",
@@ -76,7 +76,7 @@ def accepted_origin(settings: Settings) -> Origin:
             forwarded=False,
             websocket=True,
         )
-        if Origins.of(settings).accepts(asked):
+        if Origins.of(settings).accepts(source):
             return origin
     raise LookupError(
         f"Pages opened at {settings.link_base} would be refused: no browser's page has that "
@@ -84,7 +84,7 @@ def accepted_origin(settings: Settings) -> Origin:
     )
 
 
-def _silent(base: str, what: str, *, running: bool) -> str:
+def _unreachable(base: str, what: str, *, running: bool) -> str:
     said = (
         f"{base} cannot be reached from here ({what}). Is Fivefold running, and is PUBLIC_URL "
         "right?"
@@ -94,40 +94,40 @@ def _silent(base: str, what: str, *, running: bool) -> str:
     return said  # it is not running, which is not a fault of the links
 
 
-def _see_that_it_is_ours(base: str, answer: httpx2.Response, installation: str) -> None:
-    to = answer.next_request.url if answer.next_request else None
+def _check_installation(base: str, response: httpx2.Response, installation: str) -> None:
+    to = response.next_request.url if response.next_request else None
     if to is not None and to.path.endswith("/health"):
         raise LookupError(
             f"{base} sends browsers on to {str(to).removesuffix('/health')}. PUBLIC_URL has to be "
             "the address where they end: pages opened at another one are refused."
         )
     try:
-        found = answer.json()["installation"]
+        found = response.json()["installation"]
     except (ValueError, LookupError, TypeError):
         found = None
     if found == installation:
         return
-    if answer.is_success:
+    if response.is_success:
         raise LookupError(f"{base} does not lead to this Fivefold. Is PUBLIC_URL right?")
-    said = ": ".join(filter(None, (f"HTTP {answer.status_code}", _reason(answer))))
+    said = ": ".join(filter(None, (f"HTTP {response.status_code}", _reason(response))))
     raise LookupError(
         f"{base} does not lead to this Fivefold ({said}). Is PUBLIC_URL right, and was Fivefold "
         "started with it?"
     )
 
 
-def _reason(answer: httpx2.Response) -> str:
+def _reason(response: httpx2.Response) -> str:
     """Return the sentence of an error, from problem details (RFC 9457) or plain text."""
-    kind, text = answer.headers.get("content-type", ""), ""
+    kind, text = response.headers.get("content-type", ""), ""
     if kind.startswith("application/problem+json"):
         with suppress(ValueError, LookupError, TypeError):
-            text = str(answer.json()["detail"])
+            text = str(response.json()["detail"])
     elif kind.startswith("text/plain"):
-        text = answer.text
+        text = response.text
     return "".join(filter(str.isprintable, text[:_WORDS])).strip()
 
 
-def _see_that_pages_work(base: str, origin: Origin) -> None:
+def _check_websocket(base: str, origin: Origin) -> None:
     secure = origin.scheme == "https"
     try:
         with connect(
@@ -141,8 +141,8 @@ def _see_that_pages_work(base: str, origin: Origin) -> None:
             close_timeout=1,
         ) as opened:
             # Some proxies accept the upgrade themselves and forward nothing.
-            answered = opened.ping().wait(SECONDS)
-        why = "" if answered else "it opens, and nothing comes back"
+            replied = opened.ping().wait(SECONDS)
+        why = "" if replied else "it opens, and nothing comes back"
     except InvalidStatus as error:
         if error.response.status_code == HTTPStatus.FORBIDDEN:
             raise LookupError(

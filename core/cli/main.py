@@ -38,12 +38,12 @@ def main() -> None:
         _end(str(error), TEMPORARY)
     except DatabaseError as error:
         _end(f"the database refuses to work: {error}", TEMPORARY)
-    except Exception as error:  # noqa: BLE001  # whatever it is, nobody is shown a traceback
+    except Exception as error:  # noqa: BLE001  # no traceback on the command line
         _end(sentence(error, _data_dir()), BROKEN)
 
 
 def _end(message: str, code: int) -> None:
-    """Print why, and exit: with `code` for the supervisor, otherwise with 1."""
+    """Print an error and exit, with `code` for the supervisor, otherwise with 1."""
     print(f"fivefold: {message}", file=sys.stderr)  # noqa: T201  # a command line prints
     sys.exit(code if os.environ.get(SUPERVISED) else 1)
 
@@ -59,7 +59,7 @@ def _data_dir() -> Path:
 def _give_home() -> None:
     """Set HOME if it is missing, as in many containers, or is not a folder.
 
-    Streamlit, for one, looks for its settings there and ends where it cannot.
+    Streamlit, for example, reads its settings there and fails without it.
     """
     home = os.path.expanduser("~")  # noqa: PTH111  # unlike pathlib's, it does not raise
     if home == "~" or (os.path.lexists(home) and not os.path.isdir(home)):  # noqa: PTH112  # likewise

@@ -28,7 +28,7 @@ class ModelOptions:
         Args:
             catalogue: the configured providers.
             task: what is to be done.
-            source: the item that the task is done to; None for `CREATE`.
+            source: the source of the task; None for `CREATE`.
 
         Raises:
             InvalidInput: there is no such model or option.
@@ -44,11 +44,11 @@ class ModelOptions:
         for typed in self.options:
             name, equals, value = typed.partition("=")
             which, _, plain = name.rpartition(".")
-            having = [kind for kind in kinds if which in ("", kind) and plain in known[kind]]
-            if not equals or not having:
+            matching = [kind for kind in kinds if which in ("", kind) and plain in known[kind]]
+            if not equals or not matching:
                 there = ", ".join(f"{kind}.{each}" for kind in known for each in known[kind])
                 raise InvalidInput(f"“{typed}” is no NAME=VALUE of: {there or 'none'}.")
-            for kind in having:
+            for kind in matching:
                 values[kind][plain] = value
         return {
             kind: Choice(provider=named[kind][0], model=named[kind][1], options=values[kind])

@@ -1,4 +1,4 @@
-"""What several commands print."""
+"""Output of several commands."""
 
 import json
 from collections.abc import Callable

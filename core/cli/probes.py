@@ -1,4 +1,4 @@
-"""Probes: how a part of Fivefold is checked, for `doctor` and `make run`."""
+"""Probes: the checks of one part of Fivefold, for `doctor` and `make run`."""
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -9,7 +9,7 @@ from core.providers.errors import ProviderError
 
 @dataclass(frozen=True)
 class Probe:
-    """How one part is checked: by the code that works with it in production."""
+    """The check of one part, by the code that uses it in production."""
 
     #: The part.
     name: str
@@ -46,5 +46,5 @@ def finding_of(name: str, check: Callable[[], str]) -> Finding:
         return Finding(name, ok=True, text=check())
     except ProviderError as error:
         return Finding(name, ok=False, text=error.final)  # `doctor` does not retry
-    except Exception as error:  # noqa: BLE001  # whatever it is, it is the finding
+    except Exception as error:  # noqa: BLE001  # any error is a finding
         return Finding(name, ok=False, text=str(error))

@@ -1,1 +1,1 @@
-"""What the pages share: identity, media routes, components, drawing helpers."""
+"""The web process: what is served to browsers, one room for each page or feature."""

@@ -551,7 +551,7 @@ def test_an_invitation_for_an_account_renews_its_passphrase_and_nothing_else(
     assert client.get("/bell").json()["user"] == "ana"
     assert tried(browser(login="passphrase"), "eve", RIGHT)[0] == 200
     assert tried(browser(login="passphrase"), "ana", "another one, long")[0] == 200
-    monkeypatch.setattr("core.web.identity.session_cache.LOOK_SECONDS", 0)
+    monkeypatch.setattr("core.web.identity.session_cache.CHECK_SECONDS", 0)
     assert not is_in(thief)
 
 

@@ -146,7 +146,7 @@ def test_a_websocket_ends_where_login_no_longer_allows_how_it_began(
     live: SessionCache,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("core.web.identity.session_cache.LOOK_SECONDS", 0.01)
+    monkeypatch.setattr("core.web.identity.session_cache.CHECK_SECONDS", 0.01)
     secret, _ = sessions.begin("ana", 30)
     proven, _ = sessions.begin("eve", 30, method=Method.PASSPHRASE)
     cookies = [{"Cookie": f"{COOKIE}={value_of(IDENTITY, each)}"} for each in (secret, proven)]
@@ -168,7 +168,7 @@ def test_a_websocket_ends_where_login_no_longer_allows_how_it_began(
 def test_an_end_that_another_process_brought_about_is_seen_within_seconds(
     client: TestClient, sessions: LoginSessionStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("core.web.identity.session_cache.LOOK_SECONDS", 0.01)
+    monkeypatch.setattr("core.web.identity.session_cache.CHECK_SECONDS", 0.01)
     secret, session = sessions.begin("ana", 30)
     other, _ = sessions.begin("eve", 30)
     cookies = [{"Cookie": f"{COOKIE}={value_of(IDENTITY, each)}"} for each in (secret, other)]
@@ -194,7 +194,7 @@ def test_while_the_database_does_not_answer_nobody_is_anybody(
     def down() -> LoginSessionStore:
         raise DatabaseUnavailable("It does not answer.")
 
-    monkeypatch.setattr("core.web.identity.session_cache.LOOK_SECONDS", 0.01)
+    monkeypatch.setattr("core.web.identity.session_cache.CHECK_SECONDS", 0.01)
     secret, _ = sessions.begin("ana", 30)
     cookie = {"Cookie": f"{COOKIE}={value_of(IDENTITY, secret)}"}
     with monkeypatch.context() as patched:

@@ -147,7 +147,7 @@ def _not_me(user_id: str, sessions: Sequence[str]) -> None:
             "The database does not answer, so that login goes on. Please try again in a minute."
         )
         return
-    _log.warning("%s says that a login was somebody else's; it has ended", user_id)
+    _log.warning("%s reported a login as not theirs; its session has ended", user_id)
     done = _("That login has ended.") if was_active else _("That login had ended already.")
     settings = studio().settings
     if settings.login == "oidc":

@@ -1,4 +1,4 @@
-"""`GET /health`: whether this Fivefold works, and which one it is."""
+"""`GET /health`: whether this installation works, and its id."""
 
 from collections.abc import Callable
 
@@ -17,15 +17,15 @@ from core.web.resources import WebStudio
 def health_routes(open_studio: Callable[[], WebStudio]) -> list[Route]:
     """Return the route, for load balancers and for `doctor`.
 
-    It answers 200 with `installation`, which is the same for all processes on one database and
-    tells nothing else; 503 where the database does not answer. `disk` is `full` where nothing new
-    can be stored; which disk that is, `doctor` and the log tell, for anybody may ask here.
+    It responds with 200 and `installation`, a random id that is the same for all processes on one
+    database, or with 503 if the database does not answer. `disk` is `full` if nothing new can be
+    stored; only `doctor` and the log say which disk, since this route is public.
     """
 
     def health(_: Request) -> Response:
         try:
             studio = open_studio()
-            studio.store.ping()  # what it is called is remembered
+            studio.store.ping()  # `installation` is cached
             found = studio.store.installation()
         except (DatabaseError, DatabaseUnavailable):
             settings = load_settings()  # without a database there may be no studio

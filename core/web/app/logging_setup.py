@@ -1,4 +1,4 @@
-"""One log: Streamlit and its server write to ours, in its format."""
+"""Logging of the web process: Streamlit and uvicorn use the root logger and its format."""
 
 import logging
 
@@ -11,8 +11,8 @@ from core.web.forged_widgets import leave_out_forged, without_traceback
 def share_log() -> None:
     """Pass what Streamlit and uvicorn log on to the root logger, instead of to handlers of theirs.
 
-    Streamlit gives each of its loggers a handler, now and again when it has read its settings;
-    uvicorn configures its own when it starts.
+    Streamlit adds a handler to each of its loggers, at once and after reading its settings. uvicorn
+    configures its own loggers when it starts.
     """
     streamlit_logger.setup_formatter = _through_root
     streamlit_logger.update_formatter()

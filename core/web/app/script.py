@@ -1,4 +1,4 @@
-"""The script that Streamlit runs for every tab: it draws the header and the page, or the login."""
+"""The script that Streamlit runs for every tab: the header with the page, or the login."""
 
 from contextlib import suppress
 
@@ -20,7 +20,7 @@ def main() -> None:
     user = tab_session.user_id()
     if user is not None:
         with suppress(DatabaseUnavailable):
-            tab_session.account(user)  # it decides the language of everything below
+            tab_session.account(user)  # its language is used below
     pages = all_pages()
     page = st.navigation(list(pages.values()), position="hidden")
     tab_session.switch_to_requested_page()

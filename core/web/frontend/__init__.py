@@ -1,1 +1,1 @@
-"""What runs in the browser, ES modules and style sheets, and the Streamlit components they draw."""
+"""ES modules and style sheets for the browser, and the Streamlit components that use them."""

@@ -52,7 +52,7 @@ _log = logging.getLogger(__name__)
 
 
 class LoginRequired(Exception):
-    """Nobody is logged in, and this is for users only."""
+    """The client is not logged in, and this is for users only."""
 
     def __init__(self) -> None:
         super().__init__(_("Please log in."))
@@ -78,10 +78,10 @@ class TooManyStreams(Exception):
 
 
 def database_unavailable_text(sentence: str = DATABASE_UNAVAILABLE) -> str:
-    """Return what is said where the database does not answer, in the reader's language.
+    """Return the message for an unavailable database, in the reader's language.
 
     Args:
-        sentence: that, unless it is known why: its disk is full.
+        sentence: the message, unless the cause is known (a full disk).
     """
     full = full_database_disk(load_settings())
     return translated(full) if full else _(sentence)
@@ -109,7 +109,7 @@ def error_response(
     if "text/html" in client.headers.get("accept", ""):
         return _page(client, status, detail, headers)
     problem = {
-        "type": "about:blank",  # the status says it all: section 4.2.1
+        "type": "about:blank",  # no more than the status: section 4.2.1
         "title": HTTPStatus(status).phrase,
         "status": status,
         "detail": detail,

@@ -164,7 +164,7 @@ def _nothing(client: HTTPConnection) -> Response:
 
 
 async def _refuse(refusal: Response, scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer, a websocket too: with an HTTP response in place of the upgrade."""
+    """Send a response; for a websocket in place of the upgrade."""
     if scope["type"] == "http" or "websocket.http.response" in scope.get("extensions", {}):
         await refusal(scope, receive, send)
     else:

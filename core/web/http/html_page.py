@@ -1,4 +1,4 @@
-"""The one plain HTML page: without login, script or Streamlit, in the app's colours."""
+"""A plain HTML page in the app's colours, without login, script or Streamlit."""
 
 from collections.abc import Mapping
 from html import escape

@@ -95,7 +95,7 @@ def _origin(scheme: str, netloc: str) -> Origin | None:
 
 
 class RequestSource(NamedTuple):
-    """What the headers of a request say about its origin and its host."""
+    """The headers of a request about its origin and host."""
 
     hosts: Sequence[str]
     origins: Sequence[str]
@@ -107,19 +107,19 @@ class RequestSource(NamedTuple):
 
     @classmethod
     def of(cls, scope: Scope) -> Self:
-        """Return what the headers of an ASGI scope say."""
+        """Return those of an ASGI scope."""
         headers = Headers(scope=scope)
         scheme: str = scope["scheme"]
-        # Who adds this header is a proxy or a program, but no other site's page: so this question
-        # may believe it of anybody. (Addresses in logs are believed of TRUSTED_PROXIES only.)
-        said = headers.get("x-forwarded-proto", "").split(",")[0].strip().lower()
-        said = _SECURE.get(said, said)
+        # A proxy or a program adds this header, never a page of another site, so it is trusted from
+        # any client here. (Addresses in logs are trusted from TRUSTED_PROXIES only.)
+        forwarded = headers.get("x-forwarded-proto", "").split(",")[0].strip().lower()
+        forwarded = _SECURE.get(forwarded, forwarded)
         return cls(
             hosts=headers.getlist("host"),
             origins=headers.getlist("origin"),
             referer=headers.get("referer", ""),
             site=",".join(headers.getlist("sec-fetch-site")),
-            scheme=said if said in _PORTS else _SECURE.get(scheme, scheme),
+            scheme=forwarded if forwarded in _PORTS else _SECURE.get(scheme, scheme),
             forwarded=any(name in headers for name in _FORWARDING),
             websocket=scope["type"] == "websocket",
         )

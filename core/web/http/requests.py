@@ -1,4 +1,4 @@
-"""What routes read of a request: the user, the client, the origin, the body."""
+"""Reading a request: its user, client, origin and body."""
 
 from typing import Final
 
@@ -18,10 +18,9 @@ def same_origin(connection: HTTPConnection) -> bool:
 
 
 def requester(connection: HTTPConnection) -> Requester:
-    """Return the client, as far as the network tells.
+    """Return the client's address and user agent.
 
-    Behind a proxy that is trusted (`TRUSTED_PROXIES`) the server has put the address that the
-    proxy names in place of the proxy's own.
+    Behind a trusted proxy (`TRUSTED_PROXIES`) the address is the one that the proxy reports.
     """
     return Requester(
         address=connection.client.host[:_ADDRESS_CHARACTERS] if connection.client else "",
@@ -38,7 +37,7 @@ async def read_body(request: Request, most: int, too_large: str) -> bytes:
         too_large: the sentence for the user where it has more.
 
     Raises:
-        BodyTooLarge: it has.
+        BodyTooLarge: it has more.
     """
     body = b""
     async for chunk in request.stream():
@@ -52,7 +51,7 @@ def logged_in(request: Request) -> str:
     """Return the id of the user who is logged in.
 
     Raises:
-        LoginRequired: nobody is.
+        LoginRequired: the client is not logged in.
         DatabaseUnavailable: the session could not be looked up.
     """
     user_id = current_user_id(request)

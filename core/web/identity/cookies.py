@@ -15,7 +15,7 @@ from core.settings import Settings
 from core.system.filesystem import read_or_create_secret
 
 COOKIE: Final = "fivefold_session"
-STREAMLIT_COOKIES: Final = "_streamlit_user"  # what `st.login` leaves behind begins with this
+STREAMLIT_COOKIES: Final = "_streamlit_user"  # the prefix of the cookies of `st.login`
 
 _SECONDS_A_DAY: Final = 86_400
 _TICKET_SECONDS: Final = 60
@@ -54,7 +54,7 @@ class Identity:
     def forget(self, request: Request, response: Response) -> None:
         """Delete the session cookie."""
         secure = self._is_secure(request)
-        for path in {"/", _path(request)}:  # earlier versions knew no other
+        for path in {"/", _path(request)}:  # the path without a prefix
             response.delete_cookie(COOKIE, path, httponly=True, samesite="lax", secure=secure)
         _delete_streamlit_cookies(request, response)
 
@@ -121,7 +121,7 @@ def _path(request: Request) -> str:
 
 
 def _delete_streamlit_cookies(request: Request, response: Response) -> None:
-    """Delete the cookies of `st.login`, which would log in again without being asked."""
+    """Delete the cookies of `st.login`, which would log in again automatically."""
     for name in request.cookies:
         if name.startswith(STREAMLIT_COOKIES):
             response.delete_cookie(name, httponly=True, samesite="lax")

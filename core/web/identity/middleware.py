@@ -31,8 +31,8 @@ class IdentityMiddleware:
 
     The owner of the cookie's session goes into `USER_HEADER` (for Streamlit) and, with the
     session, into `request.state` (for our routes; see `current_user_id`). The same headers from a
-    client are dropped, so that nobody can claim to be somebody else. A websocket whose session ends
-    is closed, so that an open tab shows nothing more; the browser connects again without a login.
+    client are dropped, so that they cannot be forged. A websocket whose session ends
+    is closed, so that open tabs end with it; the browser connects again without a login.
     """
 
     def __init__(self, app: ASGIApp, identity: Identity, sessions: SessionCache) -> None:
@@ -92,7 +92,7 @@ def _depends_on_user(scope: Scope) -> bool:
 async def _until(
     ended: asyncio.Event, app: ASGIApp, scope: Scope, receive: Receive, send: Send
 ) -> None:
-    """Serve a websocket until it is closed or `ended` is set, as if the client went."""
+    """Serve a websocket until it is closed or `ended` is set, as if the client disconnected."""
     ending = asyncio.create_task(ended.wait())
     cut = False
 

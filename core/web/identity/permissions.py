@@ -18,18 +18,15 @@ _ID_CHARACTERS: Final = 100
 
 @dataclass(frozen=True)
 class Access:
-    """A permission to view the work of a user.
+    """A permission to view the content of a user."""
 
-    Attributes:
-        user_id: who has it; None: whoever has the link, without a login.
-        owner: whose work it is.
-        via: which right it is.
-        share: the share that gives it.
-    """
-
+    #: The viewer; None: a guest with a link, not logged in.
     user_id: str | None
+    #: The owner of the content.
     owner: str
+    #: The kind of permission.
     via: Via = Via.OWN
+    #: The share that grants it; None: `via` is another.
     share: Share | None = None
 
     def entry(
@@ -39,13 +36,13 @@ class Access:
         asset_id: str | None = None,
         address: str = "",
     ) -> ViewEntry:
-        """Return what the log is told of a look by this right.
+        """Return the log entry for a view with this permission.
 
         Args:
             action: what was done; see `ViewEntry`.
-            job_id: which job it was about.
-            asset_id: which item.
-            address: where the look came from.
+            job_id: the viewed job.
+            asset_id: the viewed item.
+            address: the IP address of the request.
         """
         return ViewEntry(
             user_id=self.user_id or "",
@@ -63,14 +60,14 @@ class Access:
 def to_job(
     store: Store, identity: Identity, user_id: str | None, job_id: str, share_key: str = ""
 ) -> tuple[Job, Access] | None:
-    """Return a job with the right to look at it: one's own, a shared one, or as an admin.
+    """Return a job with the permission to view it: as its owner, by a share, or as an admin.
 
     Args:
-        store: where it is.
-        identity: knows the keys of shares.
-        user_id: who asks; None: nobody is logged in.
-        job_id: the job, as somebody typed it.
-        share_key: the key of a share, as somebody typed it; empty: there is none.
+        store: the database.
+        identity: verifies the keys of shares.
+        user_id: the requester; None: not logged in.
+        job_id: the job, unvalidated.
+        share_key: the key of a share, unvalidated; empty: there is none.
     """
     return _first(
         lambda owner: store.jobs.get(job_id, owner) if _can_be_id(job_id) else None,
@@ -84,7 +81,7 @@ def to_job(
 def to_found(
     store: Store, identity: Identity, user_id: str | None, job: Job, share_key: str = ""
 ) -> Access | None:
-    """Return the right to look at a job that was just read; the arguments are those of `to_job`."""
+    """Return the permission to view a job that was just read; arguments as for `to_job`."""
     found = _first(
         lambda owner: job if owner in {None, job.user_id} else None,
         lambda job: job.id,
@@ -98,7 +95,7 @@ def to_found(
 def to_asset(
     store: Store, identity: Identity, user_id: str | None, asset_id: str, share_key: str = ""
 ) -> tuple[Asset, Access] | None:
-    """Return an item with the right to look at it; the arguments are those of `to_job`."""
+    """Return an item with the permission to view it; arguments as for `to_job`."""
     return _first(
         lambda owner: store.assets.get(asset_id, owner) if _can_be_id(asset_id) else None,
         lambda asset: asset.job_id,
@@ -111,18 +108,18 @@ def to_asset(
 def to_shared(
     store: Store, identity: Identity, user_id: str | None, share_key: str
 ) -> tuple[Job, Access] | None:
-    """Return the job that a link shares, while it does; the arguments are those of `to_job`."""
+    """Return the job of a share that is valid; arguments as for `to_job`."""
     share = held_share(store, identity, share_key)
     return None if share is None else to_job(store, identity, user_id, share.job_id, share_key)
 
 
 def to_gallery(store: Store, user_id: str, owner: str) -> Access:
-    """Return the right to look at a gallery: the one asked for, or else one's own.
+    """Return the permission to view a gallery: the requested one, or else the requester's own.
 
     Args:
-        store: where it is.
-        user_id: who asks.
-        owner: whose gallery is asked for, as somebody typed it; empty: one's own.
+        store: the database.
+        user_id: the requester.
+        owner: the requested owner, unvalidated; empty: the requester.
     """
     if owner and owner != user_id and _can_be_id(owner) and _is_admin(store, user_id):
         found = store.users.get(owner)
@@ -132,7 +129,7 @@ def to_gallery(store: Store, user_id: str, owner: str) -> Access:
 
 
 def held_share(store: Store, identity: Identity, share_key: str) -> Share | None:
-    """Return the share that a key stands for, where we made the key and the share holds."""
+    """Return the share of a key; None: the key is forged or the share has ended."""
     share_id = identity.read_share(share_key) if share_key else None
     return None if share_id is None else store.shares.get(share_id)
 
@@ -144,23 +141,23 @@ def _first(
     store: Store,
     user_id: str | None,
 ) -> tuple[Found, Access] | None:
-    """Return what `find` finds of a user (None: of anybody) by the first right that there is.
+    """Return what `find` returns for a user (None: any), with the first permission that applies.
 
-    What lies in the bin is its owner's only; what is being removed is nobody's.
+    Only owners see what is in the bin. Nobody sees what is being removed.
     """
     if user_id is not None and (own := find(user_id)) is not None:
         return None if own.binned_at == TOMBSTONE else (own, Access(user_id, user_id))
     shared = None if share is None else find(share.user_id)
-    if share is not None and _is_out(shared) and job_of(shared) == share.job_id:
+    if share is not None and _is_visible(shared) and job_of(shared) == share.job_id:
         return shared, Access(user_id, share.user_id, Via.SHARE, share)
     if user_id is None or not _is_admin(store, user_id):
         return None
     theirs = find(None)
-    return (theirs, Access(user_id, theirs.user_id, Via.ADMIN)) if _is_out(theirs) else None
+    return (theirs, Access(user_id, theirs.user_id, Via.ADMIN)) if _is_visible(theirs) else None
 
 
-def _is_out(found: Found | None) -> TypeGuard[Found]:
-    """Return whether there is something, and it does not lie in the bin."""
+def _is_visible(found: Found | None) -> TypeGuard[Found]:
+    """Return whether there is something that is not in the bin."""
     return found is not None and found.binned_at is None
 
 
@@ -169,6 +166,6 @@ def _is_admin(store: Store, user_id: str) -> bool:
     return user is not None and user.sees_all
 
 
-def _can_be_id(typed: str) -> bool:
-    """Return whether there may be something of that id: the database takes no half characters."""
-    return typed.isascii() and len(typed) <= _ID_CHARACTERS
+def _can_be_id(text: str) -> bool:
+    """Return whether a text can be an id; the database refuses lone surrogates."""
+    return text.isascii() and len(text) <= _ID_CHARACTERS

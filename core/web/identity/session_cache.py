@@ -1,4 +1,4 @@
-"""The session cache: sessions as the database had them within the last seconds."""
+"""The session cache: login sessions, at most two seconds old."""
 
 import asyncio
 import logging
@@ -14,8 +14,8 @@ from core.models import LoginSession
 from core.store import DatabaseError, DatabaseUnavailable
 from core.store.accounts.login_sessions import LoginSessionStore, hashed
 
-LOOK_SECONDS: Final = 2.0
-_REMEMBERED: Final = 10_000
+CHECK_SECONDS: Final = 2.0
+_MAX_SESSIONS: Final = 10_000
 
 _log = logging.getLogger(__name__)
 
@@ -31,9 +31,9 @@ class SessionCache:
 
     def __init__(self, open_sessions: Callable[[], LoginSessionStore]) -> None:
         self._open = open_sessions
-        self._known: TTLCache[str, LoginSession | None] = TTLCache(_REMEMBERED, LOOK_SECONDS)
+        self._known: TTLCache[str, LoginSession | None] = TTLCache(_MAX_SESSIONS, CHECK_SECONDS)
         self._watched: dict[str, list[tuple[bool, asyncio.Event]]] = defaultdict(list)
-        self._looking: asyncio.Task[None] | None = None
+        self._checking: asyncio.Task[None] | None = None
 
     async def find(self, secret: str) -> LoginSession | None:
         """Return the session of a cookie's secret; None: it has ended.
@@ -67,8 +67,8 @@ class SessionCache:
         watcher = (active, asyncio.Event())
         self._watched[session_id].append(watcher)
         loop = asyncio.get_running_loop()
-        if self._looking is None or self._looking.done() or self._looking.get_loop() is not loop:
-            self._looking = loop.create_task(self._look())
+        if self._checking is None or self._checking.done() or self._checking.get_loop() is not loop:
+            self._checking = loop.create_task(self._check())
         try:
             yield watcher[1]
         finally:
@@ -76,27 +76,27 @@ class SessionCache:
             if not self._watched[session_id]:
                 del self._watched[session_id]
 
-    async def _look(self) -> None:
+    async def _check(self) -> None:
         """Look up all watched sessions in one query, every two seconds, while there are any."""
         while self._watched:
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(CHECK_SECONDS)
             ids = list(self._watched)
             try:
-                living = await run_in_threadpool(self._living, ids)
+                active_now = await run_in_threadpool(self._active_now, ids)
             except (DatabaseError, DatabaseUnavailable) as error:
                 _log.warning("sessions could not be looked up: %s", error)
                 continue
-            except Exception:  # noqa: BLE001  # whatever it is, ended sessions must not go on
+            except Exception:  # noqa: BLE001  # ended sessions must not stay active
                 _log.exception("sessions could not be looked up")
                 continue
             for session_id in ids:
-                if session_id not in living:
+                if session_id not in active_now:
                     self._known.pop(session_id, None)
                 for active, event in self._watched.get(session_id, ()):
-                    if not active or session_id not in living:
+                    if not active or session_id not in active_now:
                         event.set()
 
-    def _living(self, ids: list[str]) -> dict[str, LoginSession]:
+    def _active_now(self, ids: list[str]) -> dict[str, LoginSession]:
         return self._open().active(ids)
 
     def _find(self, session_id: str) -> LoginSession | None:

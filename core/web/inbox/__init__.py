@@ -1,1 +1,1 @@
-"""Notifications on pages: the bell, the list, preferences and links in mails."""
+"""Notifications on pages: the bell, the list, preferences and links in e-mails."""

@@ -60,7 +60,7 @@ def kept_links(asset: Asset, name: str, view: ViewContext) -> list[Json]:
     Args:
         asset: the item.
         name: its display name.
-        view: who views it.
+        view: the view context.
     """
     texts = {
         "reply": (_("Download the reply"), _("Download the reply: {name}")),

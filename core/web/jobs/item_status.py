@@ -31,7 +31,7 @@ def unfinished(asset: Asset, name: str, view: ViewContext, eta: Eta) -> Json:
     Args:
         asset: the item.
         name: its display name.
-        view: who views it.
+        view: the view context.
         eta: its place and expected time.
     """
     state, label = _LABELS[asset.state]

@@ -24,7 +24,7 @@ def tile(asset: Asset, prompt: str, view: ViewContext, eta: Eta = _NO_ETA) -> Js
     Args:
         asset: the item.
         prompt: its job's prompt.
-        view: who views it.
+        view: the view context.
         eta: its place and expected time, if it is not done.
     """
     title = _("Video {number}") if asset.kind == Kind.VIDEO else _("Image {number}")

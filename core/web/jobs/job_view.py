@@ -12,7 +12,7 @@ def draw_job(job_id: str, user_id: str | None, *, note: str = "", share_key: str
 
     Args:
         job_id: the job.
-        user_id: the viewer; None: nobody is logged in.
+        user_id: the viewer; None: not logged in.
         note: a note above the job; empty: none.
         share_key: the key of the share link that is used; empty: the login decides.
 
@@ -27,6 +27,6 @@ def draw_job(job_id: str, user_id: str | None, *, note: str = "", share_key: str
 
 
 def zone_of_viewer(user_id: str | None) -> str:
-    """Return the name of the time zone for a viewer; None: nobody is logged in."""
-    nobody = User(id="", created_at=now())
-    return tab_session.zone_name(nobody if user_id is None else tab_session.account(user_id))
+    """Return the name of the time zone for a viewer; None: not logged in."""
+    guest = User(id="", created_at=now())
+    return tab_session.zone_name(guest if user_id is None else tab_session.account(user_id))

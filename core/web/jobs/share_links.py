@@ -17,7 +17,7 @@ from core.web.resources import WebStudio, studio
 from core.web.tab_session import requester, view
 
 _DEFAULT_DAYS: Final = 7
-_SAID: Final = "share-said"
+_ERROR: Final = "share-error"
 _CHOSEN: Final = "share-days"
 
 
@@ -44,8 +44,8 @@ def draw_sharing(user: User, job_id: str) -> None:
             key=_CHOSEN,
         )
         st.button(_("Make a link"), type="primary", on_click=_create, args=(user.id, job_id))
-        if said := st.session_state.pop(_SAID, None):
-            st.error(said)
+        if error := st.session_state.pop(_ERROR, None):
+            st.error(error)
         try:
             _draw_links(user, job_id)
         except DatabaseError:
@@ -92,6 +92,6 @@ def _errors_shown() -> Iterator[None]:
     try:
         yield
     except InvalidInput as error:
-        st.session_state[_SAID] = str(error)
+        st.session_state[_ERROR] = str(error)
     except DatabaseError:
-        st.session_state[_SAID] = database_unavailable_text()
+        st.session_state[_ERROR] = database_unavailable_text()

@@ -67,7 +67,7 @@ def snapshot(
     Args:
         job: the job.
         assets: its items.
-        view: who views it.
+        view: the view context.
         eta: places and expected times of its items.
         draw: returns the tiles.
     """

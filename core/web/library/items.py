@@ -22,7 +22,7 @@ def page_of(
     Args:
         studio: the connections.
         wanted: which items, in which order.
-        view: who views them.
+        view: the view context.
         after: the token of the page before; empty: the first page.
         limit: how many items at most.
 

@@ -18,14 +18,16 @@ FIRST_ITEMS: Final = 40  # more than a large screen holds
 _NO_FILTERS: Final = frozenset({"user", "sort"})  # they filter nothing
 
 
-def opening(studio: Studio, right: Access, query: Mapping[str, str], view: ViewContext) -> Json:
+def first_screen(
+    studio: Studio, right: Access, query: Mapping[str, str], view: ViewContext
+) -> Json:
     """Return the first screen of the gallery.
 
     Args:
         studio: the connections.
-        right: the viewer's right, which names the owner.
+        right: the viewer's permission, which names the owner.
         query: the query of the address; see `read_filter`.
-        view: who views it.
+        view: the view context.
     """
     shown: Json = {"owned": view.owns, "binDays": view.bin_days, "items": [], "next": None}
     if not view.owns:
@@ -42,9 +44,9 @@ def is_empty(studio: Studio, right: Access, query: Mapping[str, str], shown: Jso
 
     Args:
         studio: the connections.
-        right: the viewer's right, which names the owner.
+        right: the viewer's permission, which names the owner.
         query: the query of the address.
-        shown: from `opening`.
+        shown: from `first_screen`.
     """
     if shown["total"] or "trouble" in shown or not _NO_FILTERS.issuperset(query):
         return False

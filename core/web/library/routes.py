@@ -32,7 +32,7 @@ from core.web.http.security_headers import NO_STORE
 from core.web.identity.permissions import Access, to_gallery
 from core.web.library.items import facets_of, page_of, tiles_of
 from core.web.library.query import read_filter, read_limit
-from core.web.library.zip_download import bundled
+from core.web.library.zip_download import zip_response
 from core.web.resources import WebStudio
 from core.web.text.view_context import ViewContext
 
@@ -61,7 +61,7 @@ class _Items(_Body):
     remove: Literal[True] | None = None
 
     def edit(self) -> Edit:
-        """Return the edit that is asked for."""
+        """Return the requested edit."""
         marks = self.model_dump(include={"favourite", "rating", "note", "collect", "uncollect"})
         return Edit(
             ids=self.ids,
@@ -141,18 +141,18 @@ def _facets(request: Request, studio: WebStudio) -> Json:
     return facets_of(studio, access.owner, view, binned=binned)
 
 
-def _edit(request: Request, studio: WebStudio, asked: _Items) -> Json:
+def _edit(request: Request, studio: WebStudio, body: _Items) -> Json:
     owner, view = _owner(request, studio)
-    edited = edit_items(studio.store, owner, asked.edit())
+    edited = edit_items(studio.store, owner, body.edit())
     return {"items": tiles_of(studio, edited.items, view), "gone": edited.gone}
 
 
-def _edit_collection(request: Request, studio: WebStudio, asked: _Collection) -> Json:
+def _edit_collection(request: Request, studio: WebStudio, body: _Collection) -> Json:
     owner, _view = _owner(request, studio)
-    if asked.rename is not None:
-        rename_collection(studio.store, owner, asked.name, asked.rename)
-    elif asked.delete:
-        delete_collection(studio.store, owner, asked.name)
+    if body.rename is not None:
+        rename_collection(studio.store, owner, body.name, body.rename)
+    elif body.delete:
+        delete_collection(studio.store, owner, body.name)
     else:
         raise InvalidInput(_(_NO_CHANGE))
     return {}
@@ -168,11 +168,11 @@ def _archive(request: Request, studio: WebStudio, body: bytes) -> Response:
     items = items_by_id(studio.store, access.owner, ids, own=view.owns)
     if not items:
         raise NotFound(_("Nothing of that is there any more."))
-    return bundled(studio, items, access, view, requester(request).address)
+    return zip_response(studio, items, access, view, requester(request).address)
 
 
 def _viewer(request: Request, studio: WebStudio, owner: str = "") -> tuple[Access, ViewContext]:
-    """Return the right to view a library, and who views it.
+    """Return the permission to view a library, and the view context.
 
     Args:
         request: the request.
@@ -180,8 +180,8 @@ def _viewer(request: Request, studio: WebStudio, owner: str = "") -> tuple[Acces
         owner: whose library; empty: the one that the address names, or the viewer's own.
 
     Raises:
-        LoginRequired: nobody is logged in.
-        Forbidden: the library is somebody else's.
+        LoginRequired: the client is not logged in.
+        Forbidden: it is the library of another user.
     """
     user = studio.store.users.get(logged_in(request))
     if user is None:
@@ -198,7 +198,7 @@ def _owner(request: Request, studio: WebStudio) -> tuple[str, ViewContext]:
     """Return the owner of a library who changes it.
 
     Raises:
-        Forbidden: the library is somebody else's.
+        Forbidden: it is the library of another user.
     """
     access, view = _viewer(request, studio)
     if access.via != Via.OWN:

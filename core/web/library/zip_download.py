@@ -30,7 +30,7 @@ _OWNERS: Final = ("collections", "note")
 """The columns for the owner only."""
 
 
-def bundled(
+def zip_response(
     studio: WebStudio, assets: Sequence[Asset], access: Access, view: ViewContext, address: str
 ) -> Response:
     """Return finished items as a zip that is streamed.
@@ -40,8 +40,8 @@ def bundled(
     Args:
         studio: the connections.
         assets: the items, at least one.
-        access: the viewer's right.
-        view: who views them.
+        access: the viewer's permission.
+        view: the view context.
         address: the network address of the request.
     """
     jobs = studio.store.jobs.by_ids(list({asset.job_id for asset in assets}))

@@ -1,1 +1,1 @@
-"""What is pushed to open pages: the hub, its feeds and the event streams."""
+"""Live updates of open pages: the hub, its feeds and the event streams."""

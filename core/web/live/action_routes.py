@@ -1,4 +1,4 @@
-"""`POST /jobs/{id}/acts`: what an owner does about a job or one item of it."""
+"""`POST /jobs/{id}/acts`: the owner's actions on a job or one of its items."""
 
 from collections.abc import Callable
 from typing import Final, Literal

@@ -5,7 +5,7 @@ from typing import Final
 from core.i18n import N_
 from core.i18n import gettext as _
 
-# What a browser calls itself names others, too, so the order matters:
+# A user agent contains the names of other browsers, so the order matters:
 # https://developer.mozilla.org/docs/Web/HTTP/Guides/Browser_detection_using_the_user_agent
 _BROWSERS: Final = {
     "Edg": "Edge",
@@ -29,7 +29,7 @@ _SYSTEMS: Final = {
 
 
 def browser_text(agent: str) -> str:
-    """Return a browser in words, such as “Chrome on Linux”, from what it calls itself."""
+    """Return a browser in words, such as “Chrome on Linux”, from its user agent."""
     browser = next((name for mark, name in _BROWSERS.items() if mark in agent), None)
     browser = browser or _("Another browser")
     system = next((name for mark, name in _SYSTEMS.items() if mark in agent), "")

@@ -1,4 +1,4 @@
-"""The view: who views a page, when, and by which right."""
+"""The view context: what the text for a viewer depends on."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from core.web.text.dates import day_text, moment_text
 
 @dataclass(frozen=True, kw_only=True)
 class ViewContext:
-    """Who views something, when, and by which right: what the words for it depend on."""
+    """The viewer's time zone, permission and features: what text for the viewer depends on."""
 
     #: The time zone of the times.
     zone: tzinfo
