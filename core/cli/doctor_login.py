@@ -93,11 +93,11 @@ def _begin(
         if response.next_request is None or _leads_back(response, redirect):
             break
         response = client.send(response.next_request)
-    said = httpx2.QueryParams()
+    parameters = httpx2.QueryParams()
     if _leads_back(response, redirect):
-        said = httpx2.URL(response.headers["location"]).params
-    if "error" in said:
-        words = [said["error"], said.get("error_description", "")]
+        parameters = httpx2.URL(response.headers["location"]).params
+    if "error" in parameters:
+        words = [parameters["error"], parameters.get("error_description", "")]
     elif response.status_code >= _BAD:
         words = [f"HTTP {response.status_code}", _text(response)]
     else:
@@ -121,8 +121,8 @@ def _end(client: httpx2.Client, settings: Settings, issuer: str, end: str) -> No
         auth=(settings.oidc_client_id, basic_secret(settings)),
     )
     try:
-        said = response.json()
-        words = [str(said["error"]), str(said.get("error_description") or "")]
+        body = response.json()
+        words = [str(body["error"]), str(body.get("error_description") or "")]
     except (ValueError, LookupError, TypeError, AttributeError):
         words = [f"HTTP {response.status_code}", _text(response)]
     if words[0] in {"invalid_client", "unauthorized_client"} or response.status_code in {401, 403}:

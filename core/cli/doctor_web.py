@@ -85,13 +85,13 @@ def accepted_origin(settings: Settings) -> Origin:
 
 
 def _unreachable(base: str, what: str, *, running: bool) -> str:
-    said = (
+    message = (
         f"{base} cannot be reached from here ({what}). Is Fivefold running, and is PUBLIC_URL "
         "right?"
     )
     if running:
-        raise LookupError(said)
-    return said  # it is not running, which is not a fault of the links
+        raise LookupError(message)
+    return message  # it is not running, which is not a fault of the links
 
 
 def _check_installation(base: str, response: httpx2.Response, installation: str) -> None:
@@ -109,9 +109,9 @@ def _check_installation(base: str, response: httpx2.Response, installation: str)
         return
     if response.is_success:
         raise LookupError(f"{base} does not lead to this Fivefold. Is PUBLIC_URL right?")
-    said = ": ".join(filter(None, (f"HTTP {response.status_code}", _reason(response))))
+    reason = ": ".join(filter(None, (f"HTTP {response.status_code}", _reason(response))))
     raise LookupError(
-        f"{base} does not lead to this Fivefold ({said}). Is PUBLIC_URL right, and was Fivefold "
+        f"{base} does not lead to this Fivefold ({reason}). Is PUBLIC_URL right, and was Fivefold "
         "started with it?"
     )
 

@@ -169,8 +169,8 @@ def passphrase(name: str, *, from_stdin: bool) -> None:
         user_id, optional = found.id, opened.settings.login == "user_id" and not found.admin
         hashed = _ask_passphrase(user_id, optional=optional, from_stdin=from_stdin)
         opened.accounts.set_passphrase(user_id, hashed)
-        said = "has no passphrase any more" if hashed is None else "has a new passphrase"
-        click.echo(f"{user_id} {said}, and is logged out everywhere.")
+        change = "has no passphrase any more" if hashed is None else "has a new passphrase"
+        click.echo(f"{user_id} {change}, and is logged out everywhere.")
 
 
 @user.command()
