@@ -11,8 +11,8 @@ from starlette.testclient import TestClient
 from core.media.folder import FolderStore
 from core.settings import Settings
 from core.store import Store
-from core.web import resources
 from core.web.resources import WebStudio
+from core.web.resources import studio as process_studio
 from tests.brokers import rabbitmq, redis
 from tests.contract.fakes import FakeProvider
 from tests.integration.job_harness import JobHarness, NewHarness
@@ -44,11 +44,11 @@ def page_studio(
     monkeypatch.setenv("DATA_DIR", str(settings.data_dir))
     monkeypatch.setenv("CONTENT_URL", settings.content_url)
     monkeypatch.setenv("SESSION_SECRET", "key")
-    resources.studio.clear()
-    opened = resources.studio()
+    process_studio.clear()
+    opened = process_studio()
     yield opened
     opened.store.close()
-    resources.studio.clear()
+    process_studio.clear()
 
 
 @pytest.fixture
