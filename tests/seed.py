@@ -36,7 +36,7 @@ COARSE: Final = 4  # what has no grain is drawn so much smaller, which takes a t
 IMAGE_GRAIN, CLIP_GRAIN = 0.1, 0.03  # of what is large
 FPS: Final = 12
 SIZES: Final = {"3:2": (768, 512), "1:1": (512, 512), "2:3": (512, 768), "16:9": (832, 468)}
-MAKERS: Final = {
+MODELS: Final = {
     models.Kind.IMAGE: (("illustrator", "scenes"), ("openai", "gpt-image-2.6-flare")),
     models.Kind.VIDEO: (("illustrator", "scenes"), ("runway", "gen4.5")),
 }
@@ -128,7 +128,7 @@ def _asset(
     job: models.Job, kind: models.Kind, slot: int, drawn: _Drawn, chance: random.Random
 ) -> models.Asset:
     """Return an item of a job."""
-    provider, model = chance.choice(MAKERS[kind])
+    provider, model = chance.choice(MODELS[kind])
     asset_id = f"{job.id}-{kind}-{slot}"
     folder = f"generated_content/{job.user_id}"
     saved_at = job.created_at + (2 * slot + (kind == models.Kind.VIDEO)) * _PAUSE

@@ -70,7 +70,7 @@ def browser_of(app: Starlette, address: str = "198.51.100.7") -> TestClient:
 
 
 def log_in(client: TestClient, user_id: str, **more: Any) -> Any:  # JSON
-    """Log in as the form does, and return what it is told."""
+    """Log in as the form does, and return the response."""
     response = client.post("/auth/login", json={"user_id": user_id} | more)
     assert response.status_code == 200, response.text
     return response.json()
@@ -101,7 +101,7 @@ def made_admin(store: Store, user_id: str = "root") -> None:
 
 
 def changed(client: TestClient, **body: Any) -> dict[str, Any]:
-    """Change items of the library as its page does, and return what it is told."""
+    """Change items of the library as its page does, and return the response."""
     response = client.post("/library/items", json=body)
     assert response.status_code == 200, response.text
     document: dict[str, Any] = response.json()

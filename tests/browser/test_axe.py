@@ -75,7 +75,7 @@ def unfinished(product: Product, store: Store) -> Iterator[str]:
 
 
 @pytest.fixture(params=by_profile(SOME_LOOKS, ALL_LOOKS), ids="-".join)
-def looker(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
+def viewer(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
     """A page at a size and in a scheme, with everything at rest."""
     size, scheme = request.param
     width, height = SIZES[size]
@@ -105,108 +105,108 @@ def is_excused(rule: str, node: dict[str, Any]) -> bool:
     return any(rule == excused and part in node["html"] for part, (excused, _) in NOT_OURS.items())
 
 
-def test_the_login(product: Product, looker: Page) -> None:
-    looker.goto(f"{product.url}/login")
-    expect(looker.get_by_label("User id")).to_be_focused(timeout=DRAWN_MS)
-    assert findings(looker) == []
+def test_the_login(product: Product, viewer: Page) -> None:
+    viewer.goto(f"{product.url}/login")
+    expect(viewer.get_by_label("User id")).to_be_focused(timeout=DRAWN_MS)
+    assert findings(viewer) == []
 
 
-def test_every_page(product: Product, looker: Page, job: str) -> None:
-    pages.log_in(looker, product.url, "axel")
+def test_every_page(product: Product, viewer: Page, job: str) -> None:
+    pages.log_in(viewer, product.url, "axel")
     found = {}
     for path in all_pages():
         if path == "/login":
             continue  # nobody who is logged in sees it
-        looker.goto(f"{product.url}{path}" + (f"?id={job}" if path == "/job" else ""))
-        pages.at_rest(looker)
+        viewer.goto(f"{product.url}{path}" + (f"?id={job}" if path == "/job" else ""))
+        pages.at_rest(viewer)
         if path == "/job":
-            expect(pages.tiles(looker, "image")).to_have_count(5, timeout=DRAWN_MS)
-        found[path] = findings(looker)
-        width = looker.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth")
-        assert width <= looker.evaluate("innerWidth"), path  # nothing sticks out
+            expect(pages.tiles(viewer, "image")).to_have_count(5, timeout=DRAWN_MS)
+        found[path] = findings(viewer)
+        width = viewer.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth")
+        assert width <= viewer.evaluate("innerWidth"), path  # nothing sticks out
     assert found == {path: [] for path in found}
 
 
-def test_a_job_that_is_being_made(product: Product, looker: Page, unfinished: str) -> None:
-    pages.log_in(looker, product.url, "bea", f"/job?id={unfinished}")
+def test_a_job_that_is_being_made(product: Product, viewer: Page, unfinished: str) -> None:
+    pages.log_in(viewer, product.url, "bea", f"/job?id={unfinished}")
     for state in ("drawing", "failed", "unknown"):
-        expect(pages.tiles(looker, "image", state)).to_have_count(1, timeout=DRAWN_MS)
-    pages.at_rest(looker)
-    assert findings(looker) == []
+        expect(pages.tiles(viewer, "image", state)).to_have_count(1, timeout=DRAWN_MS)
+    pages.at_rest(viewer)
+    assert findings(viewer) == []
 
 
 @pytest.mark.usefixtures("job")
-def test_create_with_everything_open(product: Product, looker: Page) -> None:
-    pages.log_in(looker, product.url, "axel", "/?prompt=a+fox&style=oil")
-    pages.at_rest(looker)
-    looker.get_by_text("More options").click()
-    looker.get_by_role("button", name="Earlier prompts").click()
-    expect(looker.get_by_role("searchbox", name="Search in earlier prompts")).to_be_focused()
-    assert findings(looker) == []
+def test_create_with_everything_open(product: Product, viewer: Page) -> None:
+    pages.log_in(viewer, product.url, "axel", "/?prompt=a+fox&style=oil")
+    pages.at_rest(viewer)
+    viewer.get_by_text("More options").click()
+    viewer.get_by_role("button", name="Earlier prompts").click()
+    expect(viewer.get_by_role("searchbox", name="Search in earlier prompts")).to_be_focused()
+    assert findings(viewer) == []
 
 
 @pytest.mark.usefixtures("job")
-def test_what_opens_in_the_gallery(product: Product, looker: Page) -> None:
-    pages.log_in(looker, product.url, "axel", "/gallery?sort=oldest")
-    pages.at_rest(looker)
+def test_what_opens_in_the_gallery(product: Product, viewer: Page) -> None:
+    pages.log_in(viewer, product.url, "axel", "/gallery?sort=oldest")
+    pages.at_rest(viewer)
     found = {}
 
     def look(place: str) -> None:
-        found[place] = findings(looker)
+        found[place] = findings(viewer)
 
-    dialog, first = looker.get_by_role("dialog"), pages.tiles(looker, "image").first
-    looker.get_by_role("button", name="Filters").click()
-    looker.get_by_role("button", name="Select", exact=True).click()
+    dialog, first = viewer.get_by_role("dialog"), pages.tiles(viewer, "image").first
+    viewer.get_by_role("button", name="Filters").click()
+    viewer.get_by_role("button", name="Select", exact=True).click()
     for kind in ("image", "video"):
-        pages.tiles(looker, kind).first.get_by_role("checkbox").click()
+        pages.tiles(viewer, kind).first.get_by_role("checkbox").click()
     look("filters and a selection")
-    looker.get_by_role("button", name="Add to a collection").click()
+    viewer.get_by_role("button", name="Add to a collection").click()
     expect(dialog).to_be_visible()
     look("naming")
-    looker.keyboard.press("Escape")
-    looker.get_by_role("button", name="Compare").click()
+    viewer.keyboard.press("Escape")
+    viewer.get_by_role("button", name="Compare").click()
     look("comparing")
-    looker.keyboard.press("Escape")
-    looker.get_by_role("button", name="Clear the selection").click()
-    looker.get_by_role("button", name="Filters").click()
+    viewer.keyboard.press("Escape")
+    viewer.get_by_role("button", name="Clear the selection").click()
+    viewer.get_by_role("button", name="Filters").click()
 
     first.hover()
     first.get_by_role("button", name=re.compile("^More: ")).press("Enter")
     look("menu")
-    looker.get_by_role("menuitem", name="Details").press("Enter")
+    viewer.get_by_role("menuitem", name="Details").press("Enter")
     expect(dialog).to_be_visible()
     look("details")
-    looker.keyboard.press("Escape")
-    pages.open_lightbox(looker)
+    viewer.keyboard.press("Escape")
+    pages.open_lightbox(viewer)
     dialog.press("i")
     expect(dialog.get_by_role("complementary", name="Details")).to_be_visible()
     look("an image in the lightbox")
     dialog.press("ArrowLeft")
     expect(dialog.get_by_role("group", name="Playback")).to_be_visible()
     look("a clip in the lightbox")
-    looker.keyboard.press("Escape")
+    viewer.keyboard.press("Escape")
 
-    looker.get_by_role("button", name="Bin", exact=True).click()
-    expect(looker.get_by_role("heading", name="The bin is empty")).to_be_visible()
+    viewer.get_by_role("button", name="Bin", exact=True).click()
+    expect(viewer.get_by_role("heading", name="The bin is empty")).to_be_visible()
     look("bin")
     assert found == {place: [] for place in found}
 
 
 def test_the_bells_panel_and_a_job_by_a_shared_link(
-    product: Product, looker: Page, job: str
+    product: Product, viewer: Page, job: str
 ) -> None:
-    pages.log_in(looker, product.url, "axel", f"/job?id={job}")
-    pages.at_rest(looker)
-    looker.get_by_role("button", name=re.compile("^Notifications")).click()
-    expect(looker.get_by_role("dialog", name="Notifications")).to_be_visible()
-    assert findings(looker) == []
-    looker.keyboard.press("Escape")
-    looker.get_by_role("button", name="Share").click()
-    looker.get_by_role("button", name="Make a link").click()
-    link = looker.get_by_test_id("stCode").first
+    pages.log_in(viewer, product.url, "axel", f"/job?id={job}")
+    pages.at_rest(viewer)
+    viewer.get_by_role("button", name=re.compile("^Notifications")).click()
+    expect(viewer.get_by_role("dialog", name="Notifications")).to_be_visible()
+    assert findings(viewer) == []
+    viewer.keyboard.press("Escape")
+    viewer.get_by_role("button", name="Share").click()
+    viewer.get_by_role("button", name="Make a link").click()
+    link = viewer.get_by_test_id("stCode").first
     expect(link).to_contain_text("/shared?key=", timeout=DRAWN_MS)
-    assert findings(looker) == []
-    looker.goto(link.inner_text().strip())
-    pages.at_rest(looker)
-    expect(pages.tiles(looker, "image")).to_have_count(5, timeout=DRAWN_MS)
-    assert findings(looker) == []
+    assert findings(viewer) == []
+    viewer.goto(link.inner_text().strip())
+    pages.at_rest(viewer)
+    expect(pages.tiles(viewer, "image")).to_have_count(5, timeout=DRAWN_MS)
+    assert findings(viewer) == []

@@ -167,11 +167,11 @@ def test_the_length_is_shown_where_it_comes_near_the_limit(page: Page, product: 
 
 
 @pytest.fixture(scope="module")
-def thrifty(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
+def with_budget(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     """The product where everybody may spend nothing, with a provider that costs money."""
     assert browser.is_connected()
     running = Product(
-        tmp_path_factory.mktemp("thrifty"),
+        tmp_path_factory.mktemp("with_budget"),
         RUNWAYML_API_SECRET="key_for-tests" + "0" * 128,
         RUNWAYML_BASE_URL="http://127.0.0.1:9",
         BUDGETS='{"credits": 0}',
@@ -181,8 +181,8 @@ def thrifty(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Itera
     assert running.stop() == 0
 
 
-def test_an_order_beyond_the_budget_is_refused_in_place(page: Page, thrifty: Product) -> None:
-    opened(page, thrifty, "ana")
+def test_an_order_beyond_the_budget_is_refused_in_place(page: Page, with_budget: Product) -> None:
+    opened(page, with_budget, "ana")
     expect(page.get_by_text("0 credits of this month's budget left.")).to_be_visible(
         timeout=pages.DRAWN_MS
     )

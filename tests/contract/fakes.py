@@ -1,4 +1,4 @@
-"""A provider whose every step is told what to do, for tests of those who drive providers."""
+"""A provider whose steps a test controls, for tests of those who drive providers."""
 
 import asyncio
 from collections.abc import Sequence
@@ -126,7 +126,7 @@ class FakeProvider(Provider):
 
 
 class Reports:
-    """A `Report` that remembers what it was told."""
+    """A `Report` that records what it is given."""
 
     def __init__(self) -> None:
         self.shares: list[float] = []

@@ -26,7 +26,7 @@ from core.providers.registry import open_catalogue
 from core.settings import Settings
 from tests.contract.published import make, of_path, order, seen
 from tests.servers import local, openai
-from tests.servers.local import Heard
+from tests.servers.local import ParsedRequests
 from tests.servers.recorded import Exchange
 from tests.servers.wire import VendorRecords, picture, serving
 
@@ -65,17 +65,17 @@ ITEMS = {
     "localai": [{"embedding", "index", "b64_json"}, {"embedding", "index", "url"}],
 }
 
-Application = Callable[[VendorRecords, Heard], Starlette]
+Application = Callable[[VendorRecords, ParsedRequests], Starlette]
 
 
 @contextmanager
 def standing(
     application: Application, key: str = KEY
-) -> Iterator[tuple[str, list[Exchange], Heard, VendorRecords]]:
-    heard: Heard = []
+) -> Iterator[tuple[str, list[Exchange], ParsedRequests, VendorRecords]]:
+    parsed: ParsedRequests = []
     records = VendorRecords(key)
-    with seen(application(records, heard)) as (url, exchanges):
-        yield url, exchanges, heard, records
+    with seen(application(records, parsed)) as (url, exchanges):
+        yield url, exchanges, parsed, records
 
 
 def provider_at(url: str, dialect: str = "", **more: Any) -> OpenAI:
@@ -96,13 +96,13 @@ def image(seed: int = 7, prompt: str = PROMPT, **more: Any) -> Request:
 
 @pytest.mark.parametrize("dialect", ["", "sd-server"])
 def test_sd_server_understands_what_was_chosen(tmp_path: Path, dialect: str) -> None:
-    with standing(local.sd_server) as (url, exchanges, heard, _records):
+    with standing(local.sd_server) as (url, exchanges, parsed, _records):
         make(provider_at(url, dialect), tmp_path / "x", image(**CHOSEN))
-    (understood,) = heard
-    assert (understood.width, understood.height, understood.seed) == (128, 64, 7)
-    assert (understood.steps, understood.guidance) == (12, 4.5)
-    assert understood.negative_prompt == CHOSEN["negative_prompt"]
-    assert understood.prompt.startswith("a fox | \u201cred\u201d\nand <b>")
+    (request_read,) = parsed
+    assert (request_read.width, request_read.height, request_read.seed) == (128, 64, 7)
+    assert (request_read.steps, request_read.guidance) == (12, 4.5)
+    assert request_read.negative_prompt == CHOSEN["negative_prompt"]
+    assert request_read.prompt.startswith("a fox | \u201cred\u201d\nand <b>")
     (made,) = of_path(exchanges, "/v1/images/generations")
     sent = json.loads(made.request_body)
     assert sent.keys() <= READ["sd-server"] | SENT_FOR_OTHERS
@@ -117,13 +117,13 @@ def test_sd_server_understands_what_was_chosen(tmp_path: Path, dialect: str) -> 
 @pytest.mark.parametrize("dialect", ["", "localai"])
 def test_localai_understands_what_was_chosen(tmp_path: Path, dialect: str) -> None:
     chosen = CHOSEN | {"negative_prompt": "rain | snow"}
-    with standing(local.localai) as (url, exchanges, heard, _records):
+    with standing(local.localai) as (url, exchanges, parsed, _records):
         make(provider_at(url, dialect), tmp_path / "x", image(**chosen))
-    (understood,) = heard
-    assert (understood.width, understood.height, understood.seed) == (128, 64, 7)
-    assert understood.steps == 12
-    assert understood.negative_prompt.split() == ["rain", "snow"]
-    assert understood.prompt == PROMPT.replace("|", " ")
+    (request_read,) = parsed
+    assert (request_read.width, request_read.height, request_read.seed) == (128, 64, 7)
+    assert request_read.steps == 12
+    assert request_read.negative_prompt.split() == ["rain", "snow"]
+    assert request_read.prompt == PROMPT.replace("|", " ")
     (made,) = of_path(exchanges, "/v1/images/generations")
     assert json.loads(made.request_body).keys() <= READ["localai"]
     answered = json.loads(made.response_body)
@@ -137,14 +137,21 @@ def test_localais_clips_are_made_at_its_own_route(tmp_path: Path, task: Task) ->
     source.write_bytes(picture("a", 64, 64))
     given = {"source": source} if task == Task.ANIMATE else {}
     request = order(Kind.VIDEO, "wan", CLIP | CHOSEN, task=task, prompt=PROMPT, **given)
-    with standing(local.localai) as (url, exchanges, heard, records):
+    with standing(local.localai) as (url, exchanges, parsed, records):
         make(provider_at(url), tmp_path / "x", request)
-    (understood,) = heard
-    assert understood == replace(
-        understood, prompt=PROMPT, width=128, height=64, seed=7, steps=12, guidance=4.5, seconds=2.0
+    (request_read,) = parsed
+    assert request_read == replace(
+        request_read,
+        prompt=PROMPT,
+        width=128,
+        height=64,
+        seed=7,
+        steps=12,
+        guidance=4.5,
+        seconds=2.0,
     )
-    assert understood.negative_prompt == CHOSEN["negative_prompt"]
-    assert understood.source == (source.read_bytes() if given else b"")
+    assert request_read.negative_prompt == CHOSEN["negative_prompt"]
+    assert request_read.source == (source.read_bytes() if given else b"")
     (made,) = of_path(exchanges, "/video")
     assert json.loads(made.request_body).keys() <= READ["localai clips"]
     assert json.loads(made.response_body).keys() == ANSWERED["localai clips"]
@@ -178,9 +185,9 @@ def test_five_images_are_five_images(tmp_path: Path, application: Application) -
             await provider.fetch(submission, path)
         await provider.close()
 
-    with standing(application) as (url, _exchanges, heard, _records):
+    with standing(application) as (url, _exchanges, parsed, _records):
         asyncio.run(run(url))
-    assert [each.seed for each in heard] == list(range(5))
+    assert [each.seed for each in parsed] == list(range(5))
     assert len({path.read_bytes() for path in paths}) == 5
 
 
@@ -189,13 +196,13 @@ def test_another_server_is_asked_in_its_own_way_whatever_its_model_is_called(
     tmp_path: Path, model: str
 ) -> None:
     params = {name: value for name, value in SQUARE.items() if name != "seed"}
-    with standing(local.sd_server) as (url, _exchanges, heard, _records):
+    with standing(local.sd_server) as (url, _exchanges, parsed, _records):
         provider = provider_at(url, image_models=[model])
         requests = [order(Kind.IMAGE, model, params)] * 2 + [order(Kind.IMAGE, model, SQUARE)]
         make(provider, tmp_path / "x", *requests)
         named = provider_at(url, "sd-server", image_models=[model], video_models=[])
         assert named.capabilities()[0].seed == "item"
-    seeds = [each.seed for each in heard]
+    seeds = [each.seed for each in parsed]
     assert local.SD_SEED not in seeds  # which would make the same image each time
     assert seeds[2] == 7
 

@@ -176,9 +176,9 @@ def test_every_question_is_answered_by_an_index_and_counted_there(
         ]
     )
     user = User(id="u7", created_at=OLD)
-    heard = Heard()
+    recorder = CommandRecorder()
     uri = settings.mongodb_uri.get_secret_value()
-    with MongoClient[Any](uri, tz_aware=True, event_listeners=[heard]) as client:
+    with MongoClient[Any](uri, tz_aware=True, event_listeners=[recorder]) as client:
         watched = client[database.name]
         activity = ActivityStore(watched)
         for read in (*OF_ANYBODY, "most_viewed_jobs", "jobs"):
@@ -186,7 +186,7 @@ def test_every_question_is_answered_by_an_index_and_counted_there(
         next(activity.every_view(scope(user)))
         for read in (*OF_ANYBODY, "user_totals", "refused_by_address"):
             getattr(activity, read)(scope(None))
-        commands = list(heard.commands)
+        commands = list(recorder.commands)
         assert len(commands) == 2 * len(OF_ANYBODY) + 5
         for command in commands:
             explained = watched.command("explain", command, verbosity="queryPlanner")
@@ -197,8 +197,8 @@ def test_every_question_is_answered_by_an_index_and_counted_there(
     assert len(counted) < 20
 
 
-class Heard(monitoring.CommandListener):
-    """Remembers what the database is asked."""
+class CommandRecorder(monitoring.CommandListener):
+    """Records the commands that the database gets."""
 
     def __init__(self) -> None:
         self.commands: list[dict[str, Any]] = []
@@ -242,14 +242,14 @@ def test_an_export_holds_one_batch_at_a_time(settings: Settings, store: Store) -
     database = store._database  # noqa: SLF001
     entry = ViewEntry(user_id="ana", job_id="j", asset_id=None, action="view", time=TODAY)
     database["view_log"].insert_many([entry.to_document() for _ in range(3 * BATCH)])
-    heard = Heard()
+    recorder = CommandRecorder()
     uri = settings.mongodb_uri.get_secret_value()
-    with MongoClient[Any](uri, tz_aware=True, event_listeners=[heard]) as client:
+    with MongoClient[Any](uri, tz_aware=True, event_listeners=[recorder]) as client:
         entries = ActivityStore(client[database.name]).every_view(scope())
         next(entries)
-        assert heard.batches == 0
+        assert recorder.batches == 0
         assert sum(1 for _ in entries) == 3 * BATCH - 1
-        assert heard.batches >= 2
+        assert recorder.batches >= 2
 
 
 def rows(client: TestClient, address: str) -> list[dict[str, str]]:

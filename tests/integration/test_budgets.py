@@ -549,14 +549,14 @@ def test_what_a_removed_account_held_stays_held(with_budget: Open, content: Fold
 def test_the_process_that_removes_an_account_need_not_know_of_budgets(
     with_budget: Open, store: Store, content: FolderStore
 ) -> None:
-    thrifty = with_budget({"USD": 3.0})
-    thrifty.users.create("ana")
-    _, assets = ordered(thrifty, 0.2)
-    made(thrifty, assets[0], actual=0.2)
+    limited = with_budget({"USD": 3.0})
+    limited.users.create("ana")
+    _, assets = ordered(limited, 0.2)
+    made(limited, assets[0], actual=0.2)
     store.account_deletion.request("ana")
     remove_accounts(store, content)  # a worker elsewhere, whose environment lacks BUDGETS
-    thrifty.users.create("ana")
-    assert thrifty.budgets.spent("ana") == {"USD": 0.2}
+    limited.users.create("ana")
+    assert limited.budgets.spent("ana") == {"USD": 0.2}
 
 
 @pytest.mark.usefixtures("quiet")

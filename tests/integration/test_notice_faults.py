@@ -59,7 +59,7 @@ def until(condition: Any, seconds: float = 20) -> None:
 
 
 class Slow(Recorder):
-    """Takes a message when it is told to."""
+    """Takes a message when the test lets it."""
 
     def __init__(self) -> None:
         super().__init__()

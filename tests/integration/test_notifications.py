@@ -23,7 +23,7 @@ LINKS = "http://studio.example.org"
 
 
 class Recorder(Channel):
-    """Takes every message, or fails as it is told to."""
+    """Takes every message, or fails as the test says."""
 
     name: ClassVar[str] = "app"
 

@@ -72,12 +72,12 @@ def test_nothing_that_a_failing_installation_writes_holds_a_secret(
             output = fail_all_over(product)
         finally:
             product.stop()
-    heard = product.output + output
+    written = product.output + output
     tokens = re.findall(r"(?:invite|key)=([\w.-]{20,})", output)
     assert len(tokens) == 1, output  # the invitation, printed for whoever made it
     for secret in {*SECRETS.values(), PROXY_PASSWORD}:
         for spelled in spellings(secret):
-            assert spelled not in heard
+            assert spelled not in written
     assert product.output.replace(f"“{PROMPT}”", "", 1).count(PROMPT) == 0  # once: the notice
     assert PROMPT not in output
     assert tokens[0] not in product.output

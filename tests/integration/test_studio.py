@@ -86,8 +86,8 @@ def test_a_quote_needs_no_prompt_and_stores_nothing(studio: Studio) -> None:
 
 
 def test_a_quote_says_what_the_budget_has_left(settings: Settings, studio: Studio) -> None:
-    with open_store(settings.model_copy(update={"budgets": {"USD": 0.55}})) as thrifty:
-        strict = replace(studio, store=thrifty)
+    with open_store(settings.model_copy(update={"budgets": {"USD": 0.55}})) as with_budget:
+        strict = replace(studio, store=with_budget)
         assert quote(strict, Selection(images=6), "ana").exceeds_budget
         found = quote(strict, Selection(images=5), "ana")
         assert (found.balances["USD"].left, found.holding) == (0.55, frozenset({"USD"}))

@@ -58,15 +58,15 @@ def leave_behind(settings: Settings) -> str:
 
 def test_what_the_last_release_left_is_all_there(settings: Settings, content: FolderStore) -> None:
     job_id = leave_behind(settings)
-    thrifty = settings.model_copy(update={"budgets": {"USD": 1.0}})
-    with open_store(thrifty) as store:
+    with_budget = settings.model_copy(update={"budgets": {"USD": 1.0}})
+    with open_store(with_budget) as store:
         store.ensure_schema()
         for sort in Sort:
             first = store.library.find(Filter(owner="ana", sort=sort), limit=5)
             assert first.next is not None
             rest = store.library.find(Filter(owner="ana", sort=sort), first.next)
             assert len({each.id for each in (*first.assets, *rest.assets)}) == 9
-        with browser_of(app_of(studio_of(thrifty, store, content))) as ana:
+        with browser_of(app_of(studio_of(with_budget, store, content))) as ana:
             log_in(ana, "ana")
             assert ana.get("/library/items?q=foxes").json()["total"] == 9
             assert ana.get("/library/facets").json()["counts"] == {"image": 4, "video": 5, "bin": 0}

@@ -31,7 +31,7 @@ _ANYTHING: Final = Route("/{path:path}", lambda _: _said(404, "Resource not foun
 
 
 @dataclass(frozen=True, kw_only=True)
-class Understood:
+class ParsedRequest:
     """What a server made of a request."""
 
     prompt: str
@@ -48,23 +48,23 @@ class Understood:
         return picture(f"{self.prompt} {self.seed}", self.width, self.height)
 
 
-Heard = list[Understood]
+ParsedRequests = list[ParsedRequest]
 """What a stand-in understood, request by request."""
 
 
-def sd_server(records: VendorRecords, heard: Heard) -> Starlette:
+def sd_server(records: VendorRecords, parsed: ParsedRequests) -> Starlette:
     """Return stable-diffusion.cpp's server: one model, no key, images only."""
 
     async def generate(request: Request) -> Response:
         try:
-            understood = of_sd_server(await request.json())
+            request_read = of_sd_server(await request.json())
         except ValueError as error:
             return JSONResponse({"error": str(error)}, 400)
         except TypeError as error:  # of the JSON library, which the server catches at the top
             return JSONResponse({"error": "server_error", "message": str(error)}, 500)
-        heard.append(understood)
-        records.charges[understood.prompt] += 1
-        made = await asyncio.to_thread(understood.picture)
+        parsed.append(request_read)
+        records.charges[request_read.prompt] += 1
+        made = await asyncio.to_thread(request_read.picture)
         body = {"created": 1, "data": [{"b64_json": b64encode(made).decode()}]}
         return JSONResponse(body | {"output_format": "png"})
 
@@ -77,7 +77,7 @@ def sd_server(records: VendorRecords, heard: Heard) -> Starlette:
     )
 
 
-def of_sd_server(params: Mapping[str, Any]) -> Understood:
+def of_sd_server(params: Mapping[str, Any]) -> ParsedRequest:
     """Return what stable-diffusion.cpp's server makes of a request for images.
 
     Raises:
@@ -101,7 +101,7 @@ def of_sd_server(params: Mapping[str, Any]) -> Understood:
             raise ValueError("invalid sd_cpp_extra_args") from None
     sample = extra.get("sample_params", {})
     seed = _own(extra, "seed", int, SD_SEED)
-    return Understood(
+    return ParsedRequest(
         prompt=prompt.strip(),
         negative_prompt=_own(extra, "negative_prompt", str, ""),
         width=_own(extra, "width", int, width),
@@ -117,22 +117,22 @@ class LocalAI:
 
     Args:
         records: its key, and what it would have charged.
-        heard: what it understood.
+        parsed: gets every request as it was read.
     """
 
     models = ("stablediffusion", "wan")
 
-    def __init__(self, records: VendorRecords, heard: Heard) -> None:
+    def __init__(self, records: VendorRecords, parsed: ParsedRequests) -> None:
         self.records = records
-        self.heard = heard
+        self.parsed = parsed
         self.files: dict[str, tuple[bytes, str]] = {}
 
     async def image(self, request: Request) -> Response:
         params = await request.json()
         if params.get("model") not in self.models:
             return _said(500, "could not load model")
-        understood = self._understood(of_localai(params))
-        made = await asyncio.to_thread(understood.picture)
+        request_read = self._understood(of_localai(params))
+        made = await asyncio.to_thread(request_read.picture)
         details = {"text_tokens": 0, "image_tokens": 0}
         used = dict.fromkeys(("prompt_tokens", "completion_tokens", "total_tokens"), 0)
         body = self._answered(request, params, made, "images")
@@ -140,9 +140,11 @@ class LocalAI:
 
     async def video(self, request: Request) -> Response:
         params = await request.json()
-        understood = self._understood(clip_of_localai(params))
-        size = understood.width, understood.height
-        made = await asyncio.to_thread(clip, understood.prompt, *size, understood.seconds or 1.0)
+        request_read = self._understood(clip_of_localai(params))
+        size = request_read.width, request_read.height
+        made = await asyncio.to_thread(
+            clip, request_read.prompt, *size, request_read.seconds or 1.0
+        )
         return JSONResponse(self._answered(request, params, made, "videos"))
 
     async def file(self, request: Request) -> Response:
@@ -160,10 +162,10 @@ class LocalAI:
         routes = {"models": "/v1/models", "image_generation": "/v1/images/generations"}
         return JSONResponse({"version": "v4.1.3", "endpoints": routes, "capabilities": {}})
 
-    def _understood(self, understood: Understood) -> Understood:
-        self.heard.append(understood)
-        self.records.charges[understood.prompt] += 1
-        return understood
+    def _understood(self, request_read: ParsedRequest) -> ParsedRequest:
+        self.parsed.append(request_read)
+        self.records.charges[request_read.prompt] += 1
+        return request_read
 
     def _answered(
         self, request: Request, params: Mapping[str, Any], made: bytes, kind: str
@@ -178,15 +180,15 @@ class LocalAI:
         return {"created": 1, "id": "9d5a1f5e", "data": [item]}
 
 
-def localai(records: VendorRecords, heard: Heard, *, describes: bool = True) -> Starlette:
+def localai(records: VendorRecords, parsed: ParsedRequests, *, describes: bool = True) -> Starlette:
     """Return LocalAI's web application.
 
     Args:
         records: its key, and what it would have charged.
-        heard: what it understood.
+        parsed: gets every request as it was read.
         describes: whether it has `/.well-known/localai.json`, as it has since 4.1.
     """
-    server, keyed = LocalAI(records, heard), _wants_key(records)
+    server, keyed = LocalAI(records, parsed), _wants_key(records)
     return Starlette(
         routes=[
             Route("/v1/models", keyed(server.listed)),
@@ -201,7 +203,7 @@ def localai(records: VendorRecords, heard: Heard, *, describes: bool = True) -> 
     )
 
 
-def of_localai(params: Mapping[str, Any]) -> Understood:
+def of_localai(params: Mapping[str, Any]) -> ParsedRequest:
     """Return what LocalAI makes of a request for images."""
     size = _typed(params, "size", str, "")
     width, height = map(int, (size if "x" in size else "512x512").split("x"))
@@ -209,7 +211,7 @@ def of_localai(params: Mapping[str, Any]) -> Understood:
     quality = _typed(params, "quality", str, "")
     steps = int(quality) if quality.isdigit() else LOCALAI_STEPS
     assert _typed(params, "n", int, 0) <= 1
-    return Understood(
+    return ParsedRequest(
         prompt=prompts[0],
         negative_prompt=prompts[1] if len(prompts) > 1 else "",
         width=width,
@@ -219,11 +221,11 @@ def of_localai(params: Mapping[str, Any]) -> Understood:
     )
 
 
-def clip_of_localai(params: Mapping[str, Any]) -> Understood:
+def clip_of_localai(params: Mapping[str, Any]) -> ParsedRequest:
     """Return what LocalAI makes of a request for a clip; it reads neither `size` nor `seconds`."""
     fps = _typed(params, "fps", int, 0)
     frames = _typed(params, "num_frames", int, 0)
-    return Understood(
+    return ParsedRequest(
         prompt=_typed(params, "prompt", str, ""),
         negative_prompt=_typed(params, "negative_prompt", str, ""),
         width=_typed(params, "width", int, 0) or 512,

@@ -1,4 +1,4 @@
-"""A stand-in for OpenAI and for servers that speak its language; asked by the real SDK."""
+"""A stand-in for OpenAI and for servers that speak its language; called by the real SDK."""
 
 import asyncio
 import base64

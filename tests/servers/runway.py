@@ -1,4 +1,4 @@
-"""A stand-in for RunwayML; asked by the real SDK."""
+"""A stand-in for RunwayML; called by the real SDK."""
 
 import asyncio
 import time

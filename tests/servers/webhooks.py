@@ -1,4 +1,4 @@
-"""A receiver of webhooks on loopback: it keeps what it got, and answers as it is told."""
+"""A receiver of webhooks on loopback: it keeps what it gets, and responds as a test says."""
 
 import asyncio
 import contextlib
@@ -49,7 +49,7 @@ class Answer:
 
 
 class Receiver:
-    """The receiver: `/hook` answers as told, `/slack` and `/discord` as these do.
+    """The receiver: `/hook` responds as a test says, `/slack` and `/discord` as these do.
 
     Attributes:
         url: where it listens.

@@ -1,6 +1,6 @@
 """What the stand-ins for real vendors share: records, faults on demand, pictures, a server.
 
-Each stand-in speaks one vendor's wire format and is asked by the vendor's own SDK. It counts what
+Each stand-in speaks one vendor's wire format and is called by the vendor's own SDK. It counts what
 the vendor would have charged, by prompt.
 """
 
@@ -37,7 +37,7 @@ class Fault(BaseModel):
 
     On the call: `refuse` answers `status` with `code` and `message` (and Retry-After) and charges
     nothing; `cut_before` and `slow_before` close the connection, or wait `seconds` and then close
-    it, without having read what was asked for; `cut_after` and `slow_after` do so after it was
+    it, without having read the request; `cut_after` and `slow_after` do so after it was
     charged.
     On what it makes: `fail` lets it end badly with `code`, charged where `charged`; `garbage` sends
     a page of HTML, `truncate` a third of the file, `expire` says 403 to the first address given.
@@ -202,13 +202,13 @@ def serving(application: ASGIApp) -> Iterator[str]:
 
 @cache
 def picture(words: str, width: int, height: int) -> bytes:
-    """Return a PNG file that says what was asked for."""
+    """Return a PNG file that shows the prompt."""
     return encode_png(_drawn(words, width, height, 0.0))
 
 
 @cache
 def clip(words: str, width: int, height: int, seconds: float) -> bytes:
-    """Return an MP4 file that says what was asked for."""
+    """Return an MP4 file that shows the prompt."""
     total = max(1, round(seconds * FPS))
     stills = [
         np.asarray(_drawn(words, width, height, step / 4), dtype=np.uint8) for step in range(4)

@@ -125,8 +125,8 @@ texts = st.text(max_size=200)
 
 
 @st.composite
-def tattlers(draw: st.DrawFn) -> tuple[Vendor, object]:
-    """A vendor, and the body of an answer that quotes its secrets."""
+def responses_with_secrets(draw: st.DrawFn) -> tuple[Vendor, object]:
+    """A vendor, and the body of a response that quotes its secrets."""
     known = tuple(draw(st.lists(secrets, min_size=1, max_size=3)))
     words = st.lists(st.sampled_from(known) | texts, max_size=8).map("".join)
     leaves = words | st.none() | st.booleans() | st.integers() | st.binary(max_size=9)
@@ -139,11 +139,11 @@ def tattlers(draw: st.DrawFn) -> tuple[Vendor, object]:
     return Vendor(title="Acme", key_setting="ACME_KEY", secrets=known), draw(bodies)
 
 
-@given(told=tattlers(), status=statuses, wait=texts, creating=st.booleans())
+@given(case=responses_with_secrets(), status=statuses, wait=texts, creating=st.booleans())
 def test_no_answer_is_too_odd_and_no_secret_shows(
-    told: tuple[Vendor, object], status: int, wait: str, *, creating: bool
+    case: tuple[Vendor, object], status: int, wait: str, *, creating: bool
 ) -> None:
-    vendor, body = told
+    vendor, body = case
     error = meaning(status, body, {"retry-after": wait}, creating=creating, vendor=vendor)
     shown = f"{error!r} {error.message} {error.details}"
     assert not [secret for secret in vendor.secrets if secret in shown]

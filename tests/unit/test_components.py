@@ -16,12 +16,12 @@ def test_a_click_that_comes_when_its_page_was_left_does_nothing(
     def mounted(**given: Any) -> None:
         callbacks.update(given)
 
-    heard: list[str] = []
+    received: list[str] = []
     state: dict[str, Any] = {"box": {"ask": "something"}}
     monkeypatch.setattr("streamlit.session_state", state)
-    components._mount(mounted, "box", {}, ask=heard.append)  # noqa: SLF001  # what all of them do
+    components._mount(mounted, "box", {}, ask=received.append)  # noqa: SLF001  # what all of them do
     callbacks["on_ask_change"]()
-    assert heard == ["something"]
+    assert received == ["something"]
     del state["box"]
     callbacks["on_ask_change"]()
-    assert heard == ["something"]
+    assert received == ["something"]

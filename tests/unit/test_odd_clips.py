@@ -91,11 +91,11 @@ def test_what_browsers_do_not_play_gets_a_copy_that_they_do(tmp_path: Path, what
         assert near(left, RED)
         assert near(right, BLUE)
     with av.open(str(copy)) as container:
-        heard = [
+        durations = [
             float((each.duration or 0) * (each.time_base or 0)) for each in container.streams.audio
         ]
-    assert len(heard) == ("sound" in made)
-    assert all(length == pytest.approx(2, abs=0.1) for length in heard)
+    assert len(durations) == ("sound" in made)
+    assert all(length == pytest.approx(2, abs=0.1) for length in durations)
     assert 0 < copy.read_bytes().index(b"moov") < copy.read_bytes().index(b"mdat")
 
 

@@ -38,8 +38,8 @@ def video(model: str = "reel", **more: Any) -> Capability:
     return Capability(**(fields | more))
 
 
-class Maker(FakeProvider):
-    """Can do what it is told; it is only looked at here."""
+class DeclaringProvider(FakeProvider):
+    """Declares these capabilities; it makes nothing here."""
 
     def __init__(self, name: str, *able: Capability, consent: str = "") -> None:
         super().__init__()
@@ -50,15 +50,17 @@ class Maker(FakeProvider):
         return self._able
 
 
-def catalogue(*makers: Maker) -> Catalogue:
-    return Catalogue({maker.name: maker for maker in makers})
+def catalogue(*providers: DeclaringProvider) -> Catalogue:
+    return Catalogue({each.name: each for each in providers})
 
 
-SHOPS = catalogue(
-    Maker("acme", image(options=(QUALITY, AVOID)), image("ink"), video(options=(QUALITY, STEPS))),
-    Maker("beta", video("film", task=Task.ANIMATE)),
-    Maker("strict", image(), video(), consent="Nothing is private."),
-    Maker("zoom", image("lens", task=Task.UPSCALE, seed="none", max_pixels=128 * 128)),
+CATALOGUE = catalogue(
+    DeclaringProvider(
+        "acme", image(options=(QUALITY, AVOID)), image("ink"), video(options=(QUALITY, STEPS))
+    ),
+    DeclaringProvider("beta", video("film", task=Task.ANIMATE)),
+    DeclaringProvider("strict", image(), video(), consent="Nothing is private."),
+    DeclaringProvider("zoom", image("lens", task=Task.UPSCALE, seed="none", max_pixels=128 * 128)),
 )
 
 
@@ -69,7 +71,7 @@ def order(prompt: str = "a fox", **more: Any) -> Order:
 def planned(of: Catalogue | Capability, **more: Any) -> tuple[Job, list[Item]]:
     if isinstance(of, Capability):
         other = video() if of.kind == Kind.IMAGE else image()
-        of = catalogue(Maker("acme", of, other))
+        of = catalogue(DeclaringProvider("acme", of, other))
     return plan(order(**more), of)
 
 
@@ -91,7 +93,7 @@ def by(assets: Sequence[Item], kind: Kind) -> list[Item]:
 
 
 def test_without_a_choice_the_first_who_needs_no_consent_makes_it() -> None:
-    first = catalogue(Maker("strict", image(), video(), consent="Yes?"), *_plain())
+    first = catalogue(DeclaringProvider("strict", image(), video(), consent="Yes?"), *_plain())
     _, assets = planned(first)
     assert {(asset.provider, asset.model) for asset in assets} == {
         ("plain", "oil"),
@@ -99,8 +101,8 @@ def test_without_a_choice_the_first_who_needs_no_consent_makes_it() -> None:
     }
 
 
-def _plain() -> list[Maker]:
-    return [Maker("plain", image()), Maker("too", video())]
+def _plain() -> list[DeclaringProvider]:
+    return [DeclaringProvider("plain", image()), DeclaringProvider("too", video())]
 
 
 def test_each_kind_has_its_own_provider_model_and_options() -> None:
@@ -108,7 +110,7 @@ def test_each_kind_has_its_own_provider_model_and_options() -> None:
         Kind.IMAGE: Choice(provider="acme", model="ink"),
         Kind.VIDEO: Choice(model="reel", options={"quality": " high ", "steps": "7"}),
     }
-    _, assets = planned(SHOPS, choices=chosen)
+    _, assets = planned(CATALOGUE, choices=chosen)
     assert {asset.model for asset in by(assets, Kind.IMAGE)} == {"ink"}
     assert "quality" not in assets[0].params
     clip = by(assets, Kind.VIDEO)[0].params
@@ -119,7 +121,7 @@ def test_each_kind_has_its_own_provider_model_and_options() -> None:
 def test_what_is_not_chosen_has_its_default_or_is_left_to_the_model(
     nothing: dict[str, Any],
 ) -> None:
-    _, assets = planned(SHOPS, choices={Kind.VIDEO: Choice(options=nothing)})
+    _, assets = planned(CATALOGUE, choices={Kind.VIDEO: Choice(options=nothing)})
     params = by(assets, Kind.VIDEO)[0].params
     assert params["steps"] == 20
     assert "quality" not in params
@@ -168,7 +170,7 @@ def test_what_is_not_chosen_has_its_default_or_is_left_to_the_model(
     ],
 )
 def test_what_cannot_be_had_is_said_in_a_sentence(more: dict[str, Any], sentence: str) -> None:
-    assert refusal(SHOPS, **more) == sentence
+    assert refusal(CATALOGUE, **more) == sentence
 
 
 @pytest.mark.parametrize(
@@ -182,7 +184,7 @@ def test_the_lengths_that_there_are_are_said(lengths: Sequence[int], words: str)
 
 def test_who_accepts_the_conditions_is_served() -> None:
     chosen = {kind: Choice(provider="strict") for kind in Kind}
-    _, assets = planned(SHOPS, choices=chosen, accepted=frozenset({"strict"}))
+    _, assets = planned(CATALOGUE, choices=chosen, accepted=frozenset({"strict"}))
     assert {asset.provider for asset in assets} == {"strict"}
 
 
@@ -251,7 +253,9 @@ def test_an_exact_size_replaces_the_pixels_of_the_ratio(
 
 def test_the_shape_can_be_left_to_the_model() -> None:
     of = catalogue(
-        Maker("acme", image(ratios={AUTO: (64, 48), "1:1": (64, 64)}), video(ratios={AUTO: (8, 8)}))
+        DeclaringProvider(
+            "acme", image(ratios={AUTO: (64, 48), "1:1": (64, 64)}), video(ratios={AUTO: (8, 8)})
+        )
     )
     for ratio in (None, AUTO):
         job, assets = planned(of, ratio=ratio)
@@ -261,7 +265,7 @@ def test_the_shape_can_be_left_to_the_model() -> None:
 
 
 def test_each_kind_has_its_own_preferred_shape_where_none_was_chosen() -> None:
-    job, assets = planned(SHOPS)
+    job, assets = planned(CATALOGUE)
     ratios = {asset.kind: asset.params["ratio"] for asset in assets}
     assert ratios == {Kind.IMAGE: "1:1", Kind.VIDEO: "16:9"}
     assert (job.options.ratio, job.options.seconds) == ("1:1", 8)
@@ -297,7 +301,7 @@ def test_each_item_says_what_it_is_expected_to_cost() -> None:
 
 def test_items_can_have_prompts_of_their_own_and_blank_ones_have_the_jobs() -> None:
     given = {Kind.IMAGE: ["one", "  ", "", "four", "a fox", "six too many"], Kind.VIDEO: ["moving"]}
-    job, assets = planned(SHOPS, variations=given)
+    job, assets = planned(CATALOGUE, variations=given)
     assert job.prompt == "a fox"
     assert [each.prompt for each in by(assets, Kind.IMAGE)] == ["one", None, None, "four", None]
     assert [each.prompt for each in by(assets, Kind.VIDEO)] == ["moving", None, None, None, None]
@@ -306,7 +310,7 @@ def test_items_can_have_prompts_of_their_own_and_blank_ones_have_the_jobs() -> N
 def test_a_style_adds_its_words_to_every_prompt_but_the_jobs() -> None:
     words = STYLES["oil"][1]
     given = {Kind.IMAGE: ["one\n"]}
-    job, assets = planned(SHOPS, prompt="a fox ", style="oil", variations=given)
+    job, assets = planned(CATALOGUE, prompt="a fox ", style="oil", variations=given)
     assert (job.prompt, job.options.style) == ("a fox ", "oil")
     assert [each.prompt for each in assets[:2]] == [f"one, {words}", f"a fox, {words}"]
     assert {each.prompt for each in by(assets, Kind.VIDEO)} == {f"a fox, {words}"}
@@ -341,7 +345,7 @@ def test_what_style_and_single_prompts_add_counts_too() -> None:
 @given(prompts=st.lists(st.text(max_size=30), max_size=7), style=st.sampled_from([None, *STYLES]))
 def test_every_item_has_a_prompt_that_is_one(prompts: list[str], style: str | None) -> None:
     try:
-        _, assets = planned(SHOPS, variations={Kind.IMAGE: prompts}, style=style)
+        _, assets = planned(CATALOGUE, variations={Kind.IMAGE: prompts}, style=style)
     except InvalidInput:
         return
     for asset in assets:
@@ -353,14 +357,14 @@ def test_every_item_has_a_prompt_that_is_one(prompts: list[str], style: str | No
 
 
 def done(**changed: Any) -> Item:
-    _, assets = planned(SHOPS)
+    _, assets = planned(CATALOGUE)
     ended = {"state": AssetState.DONE, "path": "x/ana/x.png"}
     return assets[0].model_copy(update=ended | changed)
 
 
 def test_an_image_is_animated_by_who_can_and_no_image_is_made() -> None:
     source = done()
-    job, assets = planned(SHOPS, task=Task.ANIMATE, source=source, images=9, videos=1)
+    job, assets = planned(CATALOGUE, task=Task.ANIMATE, source=source, images=9, videos=1)
     assert (job.requested.images, job.requested.videos) == (0, 1)
     assert [(each.kind, each.provider, each.model) for each in assets] == [
         (Kind.VIDEO, "beta", "film")
@@ -372,15 +376,15 @@ def test_an_image_is_animated_by_who_can_and_no_image_is_made() -> None:
 @pytest.mark.parametrize("changed", [{"state": AssetState.RUNNING}, {"kind": Kind.VIDEO}])
 def test_only_a_finished_image_is_animated(changed: dict[str, Any]) -> None:
     sentence = "Only a finished image can be animated."
-    assert refusal(SHOPS, task=Task.ANIMATE, source=done(**changed)) == sentence
-    assert refusal(SHOPS, task=Task.ANIMATE) == sentence
+    assert refusal(CATALOGUE, task=Task.ANIMATE, source=done(**changed)) == sentence
+    assert refusal(CATALOGUE, task=Task.ANIMATE) == sentence
 
 
 def test_animating_needs_a_number_and_somebody_who_can() -> None:
     animated = {"task": Task.ANIMATE, "source": done()}
-    assert refusal(SHOPS, **animated, videos=0) == "The number of videos goes from 1 to 20."
+    assert refusal(CATALOGUE, **animated, videos=0) == "The number of videos goes from 1 to 20."
     sentence = "No configured provider makes clips of an image."
-    assert refusal(catalogue(Maker("acme", image(), video())), **animated) == sentence
+    assert refusal(catalogue(DeclaringProvider("acme", image(), video())), **animated) == sentence
 
 
 # More pixels for an item
@@ -390,7 +394,7 @@ def test_an_item_is_upscaled_alone_and_keeps_its_prompt_and_shape() -> None:
     source = done(width=64, height=36, params={"width": 9, "height": 9, "ratio": "16:9", "seed": 1})
     long = "a fox " * 800  # as long as a prompt with its style may be
     ignored = {"images": 0, "videos": 99, "seconds": 99, "ratio": "9:1", "style": "oil"}
-    job, (asset,) = planned(SHOPS, prompt=long, task=Task.UPSCALE, source=source, **ignored)
+    job, (asset,) = planned(CATALOGUE, prompt=long, task=Task.UPSCALE, source=source, **ignored)
     assert (job.requested.images, job.requested.videos) == (1, 0)
     assert (job.options.ratio, job.options.seconds, job.options.style) == ("16:9", None, None)
     assert (asset.provider, asset.model, asset.kind) == ("zoom", "lens", Kind.IMAGE)
@@ -408,7 +412,9 @@ def test_a_clip_is_upscaled_as_long_as_it_is_by_the_factor_that_was_chosen() -> 
     order = {"task": Task.UPSCALE, "source": source}
     for chosen, size in ({}, (128, 72)), ({"scale_factor": "4"}, (256, 144)):
         choices = {Kind.VIDEO: Choice(options=chosen)}
-        job, (asset,) = planned(catalogue(Maker("zoom", able)), **order, choices=choices)
+        job, (asset,) = planned(
+            catalogue(DeclaringProvider("zoom", able)), **order, choices=choices
+        )
         assert (job.requested.images, job.requested.videos) == (0, 1)
         assert upscaled_size(source, chosen) == size
         assert (asset.params["width"], asset.params["height"]) == size
@@ -417,43 +423,43 @@ def test_a_clip_is_upscaled_as_long_as_it_is_by_the_factor_that_was_chosen() -> 
 
 def test_only_what_is_finished_is_upscaled_by_who_can_and_not_without_end() -> None:
     unfinished = "Only what is finished can be upscaled."
-    assert refusal(SHOPS, task=Task.UPSCALE) == unfinished
+    assert refusal(CATALOGUE, task=Task.UPSCALE) == unfinished
     running = done(state=AssetState.RUNNING)
-    assert refusal(SHOPS, task=Task.UPSCALE, source=running) == unfinished
+    assert refusal(CATALOGUE, task=Task.UPSCALE, source=running) == unfinished
     clip = done(kind=Kind.VIDEO)
     nobody = "No configured provider makes larger videos."
-    assert refusal(SHOPS, task=Task.UPSCALE, source=clip) == nobody
+    assert refusal(CATALOGUE, task=Task.UPSCALE, source=clip) == nobody
     much = "lens makes at most 0.0164 million pixels; this would be 0.0177."
-    assert refusal(SHOPS, task=Task.UPSCALE, source=done(width=68, height=65)) == much
+    assert refusal(CATALOGUE, task=Task.UPSCALE, source=done(width=68, height=65)) == much
 
 
 # As it is typed on the command line
 
 
 def test_an_option_goes_to_every_kind_that_has_it_or_to_the_one_that_is_named() -> None:
-    chosen = ModelOptions(options=["quality=high", "avoid=a=b"]).choices(SHOPS)
+    chosen = ModelOptions(options=["quality=high", "avoid=a=b"]).choices(CATALOGUE)
     assert chosen[Kind.IMAGE] == Choice(options={"quality": "high", "avoid": "a=b"})
     assert chosen[Kind.VIDEO] == Choice(options={"quality": "high"})
-    chosen = ModelOptions(options=["quality=high", "image.quality=low"]).choices(SHOPS)
+    chosen = ModelOptions(options=["quality=high", "image.quality=low"]).choices(CATALOGUE)
     assert [chosen[kind].options["quality"] for kind in Kind] == ["low", "high"]
 
 
 def test_providers_and_models_are_chosen_by_kind_and_must_be_there() -> None:
     chosen = ModelOptions(image_provider="acme", image_model="ink", video_model="reel")
-    assert chosen.choices(SHOPS) == {
+    assert chosen.choices(CATALOGUE) == {
         Kind.IMAGE: Choice(provider="acme", model="ink"),
         Kind.VIDEO: Choice(model="reel"),
     }
     with pytest.raises(InvalidInput, match=r"^There is no provider “gone” here"):
-        ModelOptions(video_provider="gone").choices(SHOPS)
+        ModelOptions(video_provider="gone").choices(CATALOGUE)
 
 
 def test_who_animates_chooses_for_clips_alone() -> None:
     chosen = ModelOptions(image_provider="gone", video_provider="beta").choices(
-        SHOPS, Task.ANIMATE, done()
+        CATALOGUE, Task.ANIMATE, done()
     )
     assert chosen == {Kind.VIDEO: Choice(provider="beta")}
-    assert ModelOptions().choices(SHOPS, Task.UPSCALE, done()) == {Kind.IMAGE: Choice()}
+    assert ModelOptions().choices(CATALOGUE, Task.UPSCALE, done()) == {Kind.IMAGE: Choice()}
 
 
 @pytest.mark.parametrize(
@@ -461,7 +467,7 @@ def test_who_animates_chooses_for_clips_alone() -> None:
 )
 def test_what_is_no_option_is_answered_with_those_that_are(typed: str) -> None:
     with pytest.raises(InvalidInput) as caught:
-        ModelOptions(options=[typed]).choices(SHOPS)
+        ModelOptions(options=[typed]).choices(CATALOGUE)
     there = "image.quality, image.avoid, video.quality, video.steps"
     assert str(caught.value) == f"“{typed}” is no NAME=VALUE of: {there}."
     with pytest.raises(InvalidInput, match=r"of: none\.$"):

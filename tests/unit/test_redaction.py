@@ -234,8 +234,8 @@ def test_nothing_that_a_process_writes_holds_a_secret(
     assert output.count(REDACTED) >= 10, output
     assert "a private prompt" not in output
     assert "our own debugging" in output
-    for heard in ("Thread", "ValueError", "UserWarning", "never retrieved", "Exception ignored"):
-        assert heard in output
+    for line in ("Thread", "ValueError", "UserWarning", "never retrieved", "Exception ignored"):
+        assert line in output
 
 
 SPAWNED = """

@@ -24,17 +24,17 @@ from core.web.http.rate_limits import MAX_BUCKETS, Bucket, Buckets
 from core.web.http.socket_limits import MESSAGE_BYTES
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
-heard: list[int] = []
+received: list[int] = []
 
 
-async def said(request: Request) -> PlainTextResponse:
+async def replied(request: Request) -> PlainTextResponse:
     return PlainTextResponse(str(len(await request.body())))
 
 
 async def hear(websocket: WebSocket) -> None:
     await websocket.accept()
     async for message in websocket.iter_bytes():
-        heard.append(len(message))
+        received.append(len(message))
         await websocket.send_text("heard")
 
 
@@ -45,9 +45,9 @@ def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     monkeypatch.setattr(server, "BODY_SECONDS", 0.5)
     monkeypatch.setattr(server, "BODY_BYTES", 20)
     monkeypatch.setattr(server, "MAX_UNFINISHED", 20)
-    heard.clear()
+    received.clear()
     app = Starlette(
-        routes=[Route("/", said, methods=["GET", "POST"]), WebSocketRoute("/hear", hear)]
+        routes=[Route("/", replied, methods=["GET", "POST"]), WebSocketRoute("/hear", hear)]
     )
     with socket.create_server(("127.0.0.1", 0), backlog=1_000) as listening:
         config: Any = uvicorn.Config(
@@ -165,7 +165,7 @@ def test_frames_by_the_thousand_end_their_own_websocket_only(port: int, opcode: 
         all_of(raw)
         honest.send(b"abc")
         assert honest.recv(20) == "heard"
-    assert len(heard) <= FRAMES + 500
+    assert len(received) <= FRAMES + 500
 
 
 def test_a_message_that_is_too_long_is_not_taken(port: int) -> None:
@@ -177,7 +177,7 @@ def test_a_message_that_is_too_long_is_not_taken(port: int) -> None:
             websocket.send(b"x" * 19_000_000)
             websocket.recv(20)
         assert closed.value.rcvd is None or closed.value.rcvd.code == 1009
-    assert heard == [MESSAGE_BYTES]
+    assert received == [MESSAGE_BYTES]
 
 
 def test_a_bucket_fills_with_time_only() -> None:

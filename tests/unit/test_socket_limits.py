@@ -39,8 +39,8 @@ class Behind:
         await send({"type": "websocket.send", "bytes": b"too late"})
 
 
-async def spoken(limits: SocketLimits, about: Scope, messages: list[bytes]) -> list[Message]:
-    """Open a websocket, send these, and return what it is told."""
+async def sent_to(limits: SocketLimits, about: Scope, messages: list[bytes]) -> list[Message]:
+    """Open a websocket, send these messages, and return what is sent back."""
     sent: list[Message] = []
     left: list[Message] = [{"type": "websocket.receive", "bytes": each} for each in messages]
     left.append({"type": "websocket.disconnect", "code": 1005})
@@ -68,12 +68,12 @@ def test_a_flood_is_closed_after_what_is_allowed(session: str | None, bounds: Bo
     async def test() -> None:
         behind = Behind()
         limits = SocketLimits(behind)
-        sent = await spoken(limits, scope(session=session), [b"ab"] * 40_000)
+        sent = await sent_to(limits, scope(session=session), [b"ab"] * 40_000)
         assert codes(sent) == [1008]
         assert bounds.burst <= len(behind.taken) < bounds.burst + 100
         assert {"type": "websocket.send", "bytes": b"too late"} not in sent
         behind.taken.clear()
-        assert codes(await spoken(limits, scope("192.0.2.2", "other"), [b"ab"] * 5)) == []
+        assert codes(await sent_to(limits, scope("192.0.2.2", "other"), [b"ab"] * 5)) == []
         assert len(behind.taken) == 5
 
     run(test)
@@ -83,10 +83,10 @@ def test_a_long_message_is_for_those_who_are_logged_in() -> None:
     async def test() -> None:
         behind = Behind()
         limits = SocketLimits(behind)
-        assert codes(await spoken(limits, scope(), [b"x" * GUESTS.message])) == []
-        assert codes(await spoken(limits, scope(), [b"x" * (GUESTS.message + 1)])) == [1009]
-        assert codes(await spoken(limits, scope(session="s"), [b"x" * USERS.message])) == []
-        sent = await spoken(limits, scope(session="s"), [b"x" * (USERS.message + 1), b"more"])
+        assert codes(await sent_to(limits, scope(), [b"x" * GUESTS.message])) == []
+        assert codes(await sent_to(limits, scope(), [b"x" * (GUESTS.message + 1)])) == [1009]
+        assert codes(await sent_to(limits, scope(session="s"), [b"x" * USERS.message])) == []
+        sent = await sent_to(limits, scope(session="s"), [b"x" * (USERS.message + 1), b"more"])
         assert codes(sent) == [1009]
         assert [len(each) for each in behind.taken] == [GUESTS.message, USERS.message]
 
@@ -100,11 +100,11 @@ def test_many_websockets_of_one_address_share_their_bounds() -> None:
         sent = []
         for number in range(200):
             address = f"2001:db8::{number:x}"  # one /64 is one subscriber
-            sent += codes(await spoken(limits, scope(address), [b"ab"] * 20))
+            sent += codes(await sent_to(limits, scope(address), [b"ab"] * 20))
         assert 1008 in sent
         assert len(behind.taken) < 2 * GUESTS.total_burst
-        assert codes(await spoken(limits, scope("2001:db8:1::1"), [b"ab"] * 20)) == []
-        assert codes(await spoken(limits, scope("192.0.2.1", "s"), [b"ab"] * 20)) == []
+        assert codes(await sent_to(limits, scope("2001:db8:1::1"), [b"ab"] * 20)) == []
+        assert codes(await sent_to(limits, scope("192.0.2.1", "s"), [b"ab"] * 20)) == []
 
     run(test)
 
@@ -116,16 +116,16 @@ def test_so_many_are_open_at_once_and_no_more() -> None:
         limits = SocketLimits(behind)
         limits._sent[GUESTS]["192.0.2.1"]._tokens = 10_000  # noqa: SLF001  # only their number counts here
         limits._sent[GUESTS]["192.0.2.1"]._capacity = 10_000  # noqa: SLF001
-        first = [asyncio.create_task(spoken(limits, scope(), [])) for _ in range(GUESTS.sockets)]
+        first = [asyncio.create_task(sent_to(limits, scope(), [])) for _ in range(GUESTS.sockets)]
         await asyncio.sleep(0)
         assert behind.open == GUESTS.sockets
-        assert codes(await spoken(limits, scope(), [])) == [1008]
-        other = asyncio.create_task(spoken(limits, scope("192.0.2.9"), []))
+        assert codes(await sent_to(limits, scope(), [])) == [1008]
+        other = asyncio.create_task(sent_to(limits, scope("192.0.2.9"), []))
         await asyncio.sleep(0)
         assert behind.open == GUESTS.sockets + 1
         behind.hold.set()
         await asyncio.gather(*first, other)
-        assert codes(await spoken(limits, scope(), [])) == []
+        assert codes(await sent_to(limits, scope(), [])) == []
         assert not limits._open  # noqa: SLF001
 
     run(test)
