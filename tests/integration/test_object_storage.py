@@ -266,7 +266,7 @@ def silent(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_an_endpoint_that_never_answers_is_given_up(
     bucket: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, size: int
 ) -> None:
-    monkeypatch.setattr(bucket_module, "ANSWER_SECONDS", 1)
+    monkeypatch.setattr(bucket_module, "REQUEST_SECONDS", 1)
     monkeypatch.setattr(bucket_module, "SLOWEST_UPLOAD", 2**30)
     begun = time.monotonic()
     with pytest.raises(StorageUnavailable, match=r"does not answer \(it took too long\)"):
