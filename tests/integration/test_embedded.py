@@ -122,7 +122,7 @@ embedded.EmbeddedMongo(Path(sys.argv[2])).start()
 
 
 @pytest.mark.parametrize("old", [False, True], ids=["new folder", "older folder"])
-@pytest.mark.parametrize("step", ["_read_key", "_flags", "_as_system", "_grant", "_write_record"])
+@pytest.mark.parametrize("step", ["read_key", "_flags", "_as_system", "_grant", "write_record"])
 def test_it_starts_after_a_kill_at_any_step_of_the_first_start(
     tmp_path: Path, step: str, *, old: bool
 ) -> None:
@@ -154,7 +154,7 @@ def test_a_disk_that_knows_no_rights_does_not_keep_it_from_starting(
         path.chmod(0o777)
         return False
 
-    monkeypatch.setattr(embedded, "make_private", open_to_all)
+    monkeypatch.setattr("core.system.filesystem.make_private", open_to_all)
     with started(tmp_path) as mongo, client(mongo.uri) as ours:
         assert ours.db.jobs.find_one() is None
 
