@@ -64,8 +64,9 @@ def test_images_by_one_videos_by_another_and_how_each_was_made(
         timeout=pages.DRAWN_MS
     )
     choose(page, "Videos by", "illustrator-1")
-    choose(page, "Clip length", "^3 seconds")
+    # The lists are drawn anew before this: an open one would close.
     expect(page.get_by_text("What the images cost is not known")).to_be_visible()
+    choose(page, "Clip length", "^3 seconds")
     pages.write_prompt(page, "A fox <b>at</b> dawn")
     pages.create(page)
     pages.expect_generating(page)
