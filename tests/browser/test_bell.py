@@ -326,6 +326,7 @@ def test_a_tab_that_nobody_sees_tells_the_desktop_and_toasts_when_it_is_looked_a
     put(store, "away", "Your other content is ready")
     expect(bell(page, 2)).to_be_visible(timeout=TOLD_MS)  # the look that was due already
     expect(toasts(page)).to_have_count(0)
+    page.wait_for_function("shown.length === 2")  # once no other tab claims them
     assert {each["title"] for each in page.evaluate("shown")} == {
         "Your content is ready",
         "Your other content is ready",

@@ -12,8 +12,11 @@ import { recall, remember } from "../kit/storage.js";
 import { desktopPermission, Panel } from "./bell_panel.js";
 import { ALL_NOTICES, SEVERAL, Toasts } from "./toasts.js";
 
-/** The bell is on every page, and browsers open six connections for all tabs of a host together. */
-const TIMES = { pollMs: 5_000, hiddenPollMs: 30_000, hiddenMs: 2_000 };
+/**
+ * The bell is on every page, and browsers open six connections for all tabs of a host together: a
+ * stream of its own beside that of the page would leave three open tabs none to send anything by.
+ */
+const TIMES = { pollMs: 5_000, hiddenPollMs: 30_000 };
 const LOCKED_MS = 10_000; // until all tabs see what one has stored
 const REMEMBERED = 100; // notices that this browser has shown
 const NO_ANSWER = N_("Fivefold does not answer at the moment.");
@@ -49,16 +52,13 @@ export class Bell {
       beat: () => this.lookIfMoved(),
     };
     this.stream = new EventStream(this.node, listener, TIMES);
-    document.addEventListener("visibilitychange", () => {
-      if (onScreen()) this.stream.look();
-    });
   }
 
   /** @param {string} user who is logged in */
   update(user) {
     this.user = user;
     this.toasts.show();
-    this.stream.follow(inLanguage("/events/bell"), inLanguage("/bell"));
+    this.stream.follow("", inLanguage("/bell"));
     this.lookIfMoved();
   }
 

@@ -55,7 +55,7 @@ export class EventStream {
 
   /**
    * Follow one thing by two routes; it stops by itself.
-   * @param {string} eventsPath sends events
+   * @param {string} eventsPath sends events; empty: it only polls
    * @param {string} pollPath responds with the whole once
    */
   follow(eventsPath, pollPath) {
@@ -69,7 +69,7 @@ export class EventStream {
 
   begin() {
     this.going = true;
-    if (document.hidden) this.poll();
+    if (document.hidden || !this.eventsPath) this.poll();
     else this.open();
   }
 
@@ -160,7 +160,7 @@ export class EventStream {
     }
     const answered = await this.look();
     if (!this.going || this.source || !this.node.isConnected) return;
-    if (answered && !document.hidden && Date.now() >= this.pushAgainAt) {
+    if (answered && this.eventsPath && !document.hidden && Date.now() >= this.pushAgainAt) {
       this.open();
       return;
     }
@@ -210,7 +210,7 @@ export class EventStream {
       this.look(); // what was done in another tab
     } else if (!this.source) {
       this.pushAgainAt = 0;
-      this.open();
+      this.begin();
     }
   }
 }
