@@ -24,7 +24,7 @@ from core.web.resources import WebStudio
 Json = dict[str, Any]
 
 DEBOUNCE_SECONDS: Final = 0.15  # changes within this time are sent together
-MOST_LISTENERS: Final = 4_000  # a page has one for the bell, and perhaps another one
+MOST_LISTENERS: Final = 4_000  # an open page has one at most
 MOST_OF_ONE_VIEWER: Final = 1_000  # so that one viewer cannot use them all
 _KEPT_EVENTS: Final = 50  # of a slow browser; with more it gets a new snapshot
 _PAUSE_SECONDS: Final = 1.0

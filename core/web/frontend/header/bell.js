@@ -49,7 +49,6 @@ export class Bell {
       goesOn: () => true,
       trouble: (/** @type {string} */ sentence) => this.panel.setTrouble(sentence),
       gone: () => {},
-      beat: () => this.lookIfMoved(),
     };
     this.stream = new EventStream(this.node, listener, TIMES);
   }

@@ -23,7 +23,6 @@ const NOTHING = 404;
  * @property {() => boolean} goesOn whether more updates are expected
  * @property {(sentence: string) => void} trouble what is wrong; empty: nothing
  * @property {() => void} gone there is no such thing any more
- * @property {() => void} [beat] every few seconds, while the stream works
  */
 
 export class EventStream {
@@ -124,8 +123,7 @@ export class EventStream {
     else if (name === "trouble")
       this.listener.trouble(_("The database does not answer at the moment. What you see may be out of date."));
     else if (name === "snapshot" || name === "patch") this.pass(name, data);
-    else if (name === "ended") this.stop();
-    else this.listener.beat?.();
+    else if (name === "ended") this.stop(); // a beat only shows that the stream works
   }
 
   /**
